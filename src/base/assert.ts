@@ -1,0 +1,20 @@
+/**
+ * Our own mistakes. An invariant that does not hold means that the state can no longer be trusted, so the
+ * process (or the partition that catches it) stops. The world's faults are `ObeliskError` (errors.ts).
+ *
+ * On hot paths write `if (!(next >= base)) fail("...")`, so that no text is built while all is well.
+ */
+
+export class InvariantError extends Error {
+  override name = "InvariantError";
+}
+
+/** Stops the current work because of a mistake in Obelisk itself. @throws InvariantError always */
+export function fail(message: string): never {
+  throw new InvariantError(message);
+}
+
+/** Checks an invariant away from hot paths. @throws InvariantError when `condition` is false */
+export function assert(condition: boolean, message: string): asserts condition {
+  if (!condition) fail(message);
+}

@@ -1,0 +1,39 @@
+/**
+ * 64-bit integers in buffers, as JavaScript numbers. Two 32-bit reads cost 1.2 ns where a BigInt costs 7 to 9.
+ * Values outside +-2^53 are not rounded: reading one is refused, because an offset, a timestamp or a position that
+ * large can only be damage or malice. Positions are absolute byte places in the buffer.
+ */
+
+import { ObeliskError } from "./errors.ts";
+
+const HIGH = 0x1_0000_0000;
+
+/** @throws ObeliskError CORRUPT_MESSAGE when the value does not fit 53 bits */
+export function readInt64(buffer: Buffer, position: number): number {
+  const value = buffer.readInt32BE(position) * HIGH + buffer.readUInt32BE(position + 4);
+  if (!Number.isSafeInteger(value)) {
+    throw new ObeliskError("CORRUPT_MESSAGE", { detail: "a 64-bit integer is outside the supported 53 bits", position });
+  }
+  return value;
+}
+
+/** `value` must be a safe integer. */
+export function writeInt64(buffer: Buffer, position: number, value: number): void {
+  buffer.writeInt32BE(Math.floor(value / HIGH), position);
+  buffer.writeUInt32BE(value >>> 0, position + 4);
+}
+
+/** Little-endian twin of `readInt64`, for the Go Obelisk's formats. @throws as `readInt64` */
+export function readInt64LE(buffer: Buffer, position: number): number {
+  const value = buffer.readInt32LE(position + 4) * HIGH + buffer.readUInt32LE(position);
+  if (!Number.isSafeInteger(value)) {
+    throw new ObeliskError("CORRUPT_MESSAGE", { detail: "a 64-bit integer is outside the supported 53 bits", position });
+  }
+  return value;
+}
+
+/** Little-endian twin of `writeInt64`. */
+export function writeInt64LE(buffer: Buffer, position: number, value: number): void {
+  buffer.writeInt32LE(Math.floor(value / HIGH), position + 4);
+  buffer.writeUInt32LE(value >>> 0, position);
+}

@@ -1,0 +1,168 @@
+/**
+ * Every error in one table: our code, Kafka's wire number (-1: the peer sees UNKNOWN_SERVER_ERROR), the category of
+ * the Go Obelisk (transient, permanent, data, configuration), whether a client may try again, the HTTP status, the
+ * exit code of a command, and a sentence. Numbers never change their meaning.
+ *
+ * `ObeliskError` is for what the world does to us (disk, peer, user). Facts travel as fields, the cause as `cause`.
+ * Expected outcomes (duplicate, not yet, end of log) are returned, not thrown. Our own mistakes are `fail()`.
+ */
+
+export type ErrorCategory = "transient" | "permanent" | "data" | "configuration";
+
+interface ErrorRow {
+  readonly wire: number;
+  readonly category: ErrorCategory;
+  readonly retriable: boolean;
+  readonly http: number;
+  readonly exit: number;
+  readonly sentence: string;
+}
+
+function row(
+  wire: number,
+  category: ErrorCategory,
+  retriable: boolean,
+  http: number,
+  exit: number,
+  sentence: string,
+): ErrorRow {
+  return { wire, category, retriable, http, exit, sentence };
+}
+
+export const ERRORS = {
+  UNKNOWN_SERVER_ERROR: row(-1, "permanent", false, 500, 2, "the server met an error that it did not expect"),
+  OFFSET_OUT_OF_RANGE: row(1, "permanent", false, 416, 2, "the offset is not within what the partition holds"),
+  CORRUPT_MESSAGE: row(2, "data", true, 422, 2, "the bytes are damaged: a checksum, a length or a field does not hold"),
+  UNKNOWN_TOPIC_OR_PARTITION: row(3, "permanent", true, 404, 1, "there is no such topic or partition"),
+  NOT_LEADER_OR_FOLLOWER: row(6, "transient", true, 503, 2, "this broker does not serve the partition"),
+  REQUEST_TIMED_OUT: row(7, "transient", true, 504, 2, "the request took longer than its time limit"),
+  MESSAGE_TOO_LARGE: row(10, "permanent", false, 413, 2, "the record batch is larger than the limit"),
+  OFFSET_METADATA_TOO_LARGE: row(12, "permanent", false, 413, 2, "the text that goes with a committed offset is too long"),
+  COORDINATOR_LOAD_IN_PROGRESS: row(14, "transient", true, 503, 2, "the coordinator is still loading"),
+  COORDINATOR_NOT_AVAILABLE: row(15, "transient", true, 503, 2, "no coordinator is available"),
+  NOT_COORDINATOR: row(16, "transient", true, 503, 2, "this broker does not coordinate the group"),
+  INVALID_TOPIC_EXCEPTION: row(17, "permanent", false, 422, 64, "the topic name is not allowed"),
+  INVALID_REQUIRED_ACKS: row(21, "permanent", false, 422, 64, "acks must be -1 (all), 0 or 1"),
+  ILLEGAL_GENERATION: row(22, "permanent", false, 409, 2, "the group has moved on to another generation"),
+  INVALID_GROUP_ID: row(24, "permanent", false, 422, 64, "the group name is not allowed"),
+  UNKNOWN_MEMBER_ID: row(25, "permanent", false, 409, 2, "the group does not know this member, or it has active members"),
+  REBALANCE_IN_PROGRESS: row(27, "transient", true, 409, 2, "the group is rebalancing"),
+  INVALID_TIMESTAMP: row(32, "data", false, 422, 2, "a record's timestamp is not allowed"),
+  UNSUPPORTED_VERSION: row(35, "permanent", false, 400, 2, "this version of the request is not supported"),
+  TOPIC_ALREADY_EXISTS: row(36, "permanent", false, 409, 1, "the topic exists already"),
+  INVALID_PARTITIONS: row(37, "permanent", false, 422, 64, "the number of partitions is not allowed"),
+  INVALID_REPLICATION_FACTOR: row(38, "permanent", false, 422, 64, "the replication factor is not allowed"),
+  INVALID_REPLICA_ASSIGNMENT: row(39, "permanent", false, 422, 64, "the replica assignment is not allowed"),
+  INVALID_CONFIG: row(40, "configuration", false, 422, 64, "a topic setting is unknown or its value is not allowed"),
+  INVALID_REQUEST: row(42, "permanent", false, 400, 2, "the request contradicts itself or the protocol"),
+  UNSUPPORTED_FOR_MESSAGE_FORMAT: row(43, "permanent", false, 422, 2, "only record batches of magic 2 are supported"),
+  POLICY_VIOLATION: row(44, "permanent", false, 422, 2, "a limit of this server refuses the request"),
+  OUT_OF_ORDER_SEQUENCE_NUMBER: row(45, "permanent", false, 409, 2, "the producer's sequence number does not follow the last one"),
+  INVALID_PRODUCER_EPOCH: row(47, "permanent", false, 409, 2, "a newer producer with the same id has taken over"),
+  KAFKA_STORAGE_ERROR: row(56, "transient", true, 503, 2, "the disk refused: the partition cannot be written or read"),
+  UNKNOWN_PRODUCER_ID: row(59, "permanent", false, 409, 2, "the producer id is not known to the partition"),
+  FETCH_SESSION_ID_NOT_FOUND: row(70, "transient", true, 404, 2, "there is no such fetch session"),
+  INVALID_FETCH_SESSION_EPOCH: row(71, "transient", true, 409, 2, "the fetch session's epoch is wrong"),
+  FENCED_LEADER_EPOCH: row(74, "transient", true, 409, 2, "the client's leader epoch is older than the partition's"),
+  UNKNOWN_LEADER_EPOCH: row(75, "transient", true, 409, 2, "the client's leader epoch is newer than the partition's"),
+  UNSUPPORTED_COMPRESSION_TYPE: row(76, "permanent", false, 422, 2, "the compression codec is not supported"),
+  INVALID_RECORD: row(87, "data", false, 422, 2, "a record breaks a rule of its topic or of the format"),
+  UNKNOWN_TOPIC_ID: row(100, "transient", true, 404, 1, "there is no topic with this id"),
+  DISK_FULL: row(56, "transient", true, 507, 2, "the disk is full"),
+  DAMAGED_DATA: row(-1, "data", false, 500, 1, "a file of the data directory is damaged"),
+  DATA_DIRECTORY_LOCKED: row(-1, "configuration", false, 500, 2, "another process owns the data directory"),
+  DATA_DIRECTORY_UNUSABLE: row(-1, "configuration", false, 500, 2, "the data directory cannot be used"),
+  STATE_UNUSABLE: row(-1, "permanent", false, 500, 2, "the state file cannot be used"),
+  PORT_IN_USE: row(-1, "configuration", false, 500, 2, "the port is in use"),
+  INVALID_SETTING: row(-1, "configuration", false, 422, 64, "the configuration is not valid"),
+  INVALID_USAGE: row(-1, "configuration", false, 400, 64, "the command line is not valid"),
+  CONNECTION_FAILED: row(-1, "transient", true, 503, 2, "no connection to the broker"),
+  CONNECTION_CLOSED: row(-1, "transient", true, 503, 2, "the broker closed the connection"),
+  PROTOCOL_ERROR: row(-1, "data", false, 400, 2, "the other side broke the protocol"),
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Kafka's number for "no error". */
+export const NO_ERROR = 0;
+
+/** Kafka's wire number of a code. */
+export function wireCode(code: ErrorCode): number {
+  return ERRORS[code].wire;
+}
+
+const NAMES_BY_WIRE = new Map<number, ErrorCode>();
+for (const [name, { wire }] of Object.entries(ERRORS)) {
+  if (!NAMES_BY_WIRE.has(wire)) NAMES_BY_WIRE.set(wire, name as ErrorCode);
+}
+
+/** Our code for a wire number that a broker sent; UNKNOWN_SERVER_ERROR for one that is not in the table. */
+export function errorCodeOf(wire: number): ErrorCode {
+  return NAMES_BY_WIRE.get(wire) ?? "UNKNOWN_SERVER_ERROR";
+}
+
+/** Where it happened and what to do. Every field is optional; the message is built from those present. */
+export interface ErrorFacts {
+  detail?: string;
+  remedy?: string;
+  topic?: string;
+  partition?: number;
+  offset?: number;
+  file?: string;
+  position?: number;
+  bytes?: number;
+  limit?: number;
+  address?: string;
+  wire?: number;
+}
+
+export class ObeliskError extends Error {
+  override name = "ObeliskError";
+  readonly code: ErrorCode;
+  readonly facts: ErrorFacts;
+
+  constructor(code: ErrorCode, facts: ErrorFacts = {}, cause?: unknown) {
+    super(describe(code, facts, cause), cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.facts = facts;
+  }
+
+  get wire(): number {
+    return ERRORS[this.code].wire;
+  }
+
+  get retriable(): boolean {
+    return ERRORS[this.code].retriable;
+  }
+
+  get exitCode(): number {
+    return ERRORS[this.code].exit;
+  }
+
+  get httpStatus(): number {
+    return ERRORS[this.code].http;
+  }
+}
+
+/** What was thrown, as an `ObeliskError`; anything unknown becomes UNKNOWN_SERVER_ERROR with it as cause. */
+export function toObeliskError(thrown: unknown): ObeliskError {
+  if (thrown instanceof ObeliskError) return thrown;
+  return new ObeliskError("UNKNOWN_SERVER_ERROR", {}, thrown);
+}
+
+/** The errno name (`ENOSPC`, `EACCES`) of a system error, or undefined. */
+export function errnoOf(thrown: unknown): string | undefined {
+  if (typeof thrown !== "object" || thrown === null || !("code" in thrown)) return undefined;
+  return typeof thrown.code === "string" ? thrown.code : undefined;
+}
+
+function describe(code: ErrorCode, facts: ErrorFacts, cause: unknown): string {
+  const { detail, remedy, topic, partition, ...rest } = facts;
+  const parts: string[] = [];
+  if (topic !== undefined) parts.push(partition === undefined ? `topic ${topic}` : `partition ${topic}-${partition}`);
+  for (const [name, value] of Object.entries(rest)) if (value !== undefined) parts.push(`${name} ${value}`);
+  let text = detail ?? ERRORS[code].sentence;
+  if (parts.length > 0) text += ` (${parts.join(", ")})`;
+  if (cause instanceof Error && detail === undefined) text += `: ${cause.message}`;
+  return remedy === undefined ? text : `${text}; ${remedy}`;
+}

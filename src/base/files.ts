@@ -1,0 +1,59 @@
+/**
+ * The only door to the disk. Everything below `storage` reads and writes through a `Files`, so that tests can fail
+ * the nth operation, fill the disk, or take away what was never synced (test/support).
+ *
+ * Promises
+ *   - `write` writes everything or throws; a short write is continued, never reported.
+ *   - `sync` (fdatasync, in the thread pool) and `syncAll` (syncfs, in a worker) resolve only when the bytes that were
+ *     written before the call are on the disk. A failure is the caller's to act on: it must never be retried.
+ *   - `replace` leaves the old or the new content, whole, whatever happens: temporary file, sync, rename, sync of the directory.
+ *   - Errors are the system's own (`code` is ENOSPC, EMFILE, EACCES, ...); callers turn them into `ObeliskError`.
+ *
+ * It holds no state: descriptors are plain numbers, and whoever opened one closes it.
+ */
+
+export type OpenMode =
+  /** Existing file, reading. */
+  | "read"
+  /** Existing file, reading and writing. */
+  | "update"
+  /** New file, reading and writing; EEXIST when it is there. */
+  | "create";
+
+export interface Files {
+  open(path: string, mode: OpenMode): number;
+  close(descriptor: number): void;
+  size(descriptor: number): number;
+  truncate(descriptor: number, bytes: number): void;
+  /** Reads up to `bytes` bytes into `target` at `targetPosition`; returns how many (fewer only at the end of the file). */
+  read(descriptor: number, target: Buffer, targetPosition: number, bytes: number, position: number): number;
+  /** As `read`, off the event loop's thread. `target` belongs to the call until it resolves. */
+  readLater(descriptor: number, target: Buffer, targetPosition: number, bytes: number, position: number): Promise<number>;
+  /** Writes all of `source[start, end)` at `position`. */
+  write(descriptor: number, source: Buffer, start: number, end: number, position: number): void;
+  /** Blocks until the file's data is on disk. For recovery, sealing and small files; the hot path uses `sync`. */
+  syncNow(descriptor: number): void;
+  sync(descriptor: number): Promise<void>;
+  /** One syncfs for the whole file system that holds the descriptor, or undefined where the system has none. */
+  syncAll: ((descriptor: number) => Promise<void>) | undefined;
+  /** Read-only map of a whole file that never changes again (truncating a mapped file is a SIGBUS). */
+  map(path: string): Buffer;
+
+  readFile(path: string): Buffer;
+  /** Atomic and durable replacement of a small file. */
+  replace(path: string, content: Buffer): void;
+  exists(path: string): boolean;
+  fileSize(path: string): number;
+  /** Names in a directory, sorted; directories end in "/". */
+  list(directory: string): string[];
+  makeDirectory(directory: string): void;
+  rename(source: string, target: string): void;
+  removeFile(path: string): void;
+  removeDirectory(directory: string): void;
+  /** Makes names that were created, renamed or removed in a directory durable. */
+  syncDirectory(directory: string): void;
+  /** Bytes free for us, and in all, on the file system that holds `path`. */
+  space(path: string): { freeBytes: number; totalBytes: number };
+  /** Takes the exclusive lock on a file that dies with the process; false when another process holds it. */
+  lock(descriptor: number): boolean;
+}

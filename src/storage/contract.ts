@@ -1,0 +1,153 @@
+/**
+ * What the broker asks of a storage engine, and nothing more. Two engines fulfil it today (file/, memory/); one
+ * conformance suite (test/storage/conformance) runs against each. The engine assigns base offsets, because an engine
+ * on a shared database must.
+ *
+ * Offsets of one partition
+ *
+ *     startOffset            durableOffset        endOffset
+ *         v                        v                  v
+ *     ----[======= on disk ========][=== written ====]      next batch goes here
+ *
+ *   - `append` is synchronous and writes whole batches; a failed append leaves the log as it was.
+ *   - `durableOffset` moves only in `StorageEngine.sync`. The broker decides what readers may see.
+ *   - A log whose sync failed is offline for good: every later append or sync throws KAFKA_STORAGE_ERROR.
+ *   - Batches are opaque bytes here, except for the header fields that record/batch.ts names. They were validated.
+ *
+ * `producers` is the broker's own idempotence state, opaque to the engine: `checkpoint` stores it with the place in the
+ * log up to which it is true, and `open` gives it back together with the header of every batch after that place.
+ */
+
+/** What a log tells its owner while it opens. Called before `open` resolves, in the order of the log. */
+export interface RecoveryListener {
+  /** The state given to the last surviving checkpoint. Not called when there is none. */
+  restore(state: Buffer): void;
+  /** A batch after that checkpoint lies whole in `buffer[position, end)`. The buffer is only lent. */
+  replay(buffer: Buffer, position: number, end: number): void;
+}
+
+/** A damage or an act of recovery, with its place. `kind` is a stable word; `detail` is for people. */
+export interface Finding {
+  file: string;
+  position: number;
+  bytes: number;
+  kind: FindingKind;
+  detail: string;
+}
+
+export type FindingKind =
+  /** The last batch of the active segment is incomplete: a write that was never acknowledged. */
+  | "torn-tail"
+  /** Bytes in the middle that are not a valid batch. */
+  | "damaged-batch"
+  /** Offsets that no batch covers although the log goes on behind them. */
+  | "offset-gap"
+  /** An index entry that does not point to the batch it names, or a file of a wrong length. */
+  | "damaged-index"
+  | "missing-index"
+  | "damaged-snapshot"
+  | "damaged-state"
+  /** A Go Obelisk file whose frames do not decode. */
+  | "damaged-frame"
+  /** A file that belongs to nothing. */
+  | "unknown-file";
+
+export interface TimestampedOffset {
+  offset: number;
+  timestampMs: number;
+  leaderEpoch: number;
+}
+
+export interface PartitionLog {
+  readonly topic: string;
+  readonly partition: number;
+  readonly startOffset: number;
+  readonly durableOffset: number;
+  readonly endOffset: number;
+  /** Written into every appended batch; bumped when recovery cut something off. */
+  readonly leaderEpoch: number;
+  /** Bytes of record batches stored. */
+  readonly bytes: number;
+  readonly isOffline: boolean;
+
+  /**
+   * Appends one validated batch `buffer[position, end)`, patching its base offset and leader epoch in place (both lie
+   * outside the CRC), and returns the base offset. The buffer is not kept.
+   * @throws ObeliskError DISK_FULL, KAFKA_STORAGE_ERROR; the log is then unchanged
+   */
+  append(buffer: Buffer, position: number, end: number): number;
+
+  /**
+   * Whole batches from the one that contains `offset`, stopping before `limitOffset`, as many as fit into `bytesMax`;
+   * the first even if it alone is larger when `atLeastOne`. Empty when there is nothing between. Damaged bytes in the middle are
+   * passed over: the answer then starts at the next good batch. Answers at once when it can, else a promise.
+   * @throws ObeliskError OFFSET_OUT_OF_RANGE when `offset` is below `startOffset` or above `endOffset`
+   */
+  read(offset: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): Buffer | Promise<Buffer>;
+
+  /** The first record with a timestamp of `timestampMs` or later, below `limitOffset`; null when there is none. */
+  offsetForTimestamp(timestampMs: number, limitOffset: number): Promise<TimestampedOffset | null>;
+  /** The first record that carries the largest timestamp below `limitOffset`; null when empty. */
+  offsetOfMaxTimestamp(limitOffset: number): Promise<TimestampedOffset | null>;
+  /** For KIP-320: the largest epoch not above `epoch`, and the offset where it ended; null when unknown. */
+  endOffsetForEpoch(epoch: number): { leaderEpoch: number; endOffset: number } | null;
+
+  /** Stores the owner's state as true up to `endOffset`. Cheap enough for each segment roll, not for each batch. */
+  checkpoint(state: Buffer): void;
+  /** Batches (bytes) appended since the last checkpoint: what a crash would have to scan. */
+  readonly bytesSinceCheckpoint: number;
+
+  /** Removes everything at and behind `offset` (a batch boundary). For tests and repair. */
+  truncate(offset: number): void;
+  /** Moves `startOffset` up to `offset` and drops sealed segments wholly below it. */
+  dropBefore(offset: number): void;
+}
+
+export interface StorageEngine {
+  /** Opens or creates a partition and recovers it. Never fails because of damage: it reports findings. */
+  open(topic: string, partition: number, listener: RecoveryListener): Promise<PartitionLog>;
+  /** Partitions found in the store: what a lost state file is rebuilt from. */
+  stored(): { topic: string; partitions: number }[];
+  /**
+   * Makes everything appended so far to these logs durable and moves their `durableOffset`. A log whose sync fails goes
+   * offline, and is named in the answer. One sync at a time; the caller waits for it before the next.
+   */
+  sync(logs: readonly PartitionLog[]): Promise<readonly PartitionLog[]>;
+  /** Removes a topic with all its partitions; their logs must not be used afterwards. */
+  remove(topic: string): Promise<void>;
+  /** What recovery found and did since the engine was opened. */
+  readonly findings: readonly Finding[];
+  readonly state: StateStore;
+  /** Bytes free, and in all, where records go; undefined when there is no such bound. */
+  space(): { freeBytes: number; totalBytes: number } | undefined;
+  /** Syncs, seals the indexes and marks the shutdown as clean. */
+  close(): Promise<void>;
+}
+
+/** A value with the number of its last change (1 for the first). */
+export interface StateEntry {
+  key: string;
+  value: string;
+  version: number;
+}
+
+export interface StateChange {
+  key: string;
+  /** null removes the entry. */
+  value: string | null;
+  /** Only if the entry has this version now (0: only if there is none). Left out: in any case. */
+  expectedVersion?: number;
+}
+
+/**
+ * Small, precious things: topics and their settings, group offsets, producer ids. Keys are paths ("topic/NAME",
+ * "offset/GROUP/TOPIC/PARTITION"); values are JSON texts. Durable when `change` resolves.
+ */
+export interface StateStore {
+  get(key: string): Promise<StateEntry | null>;
+  /** Entries whose key starts with `prefix`, in the order of their keys. */
+  list(prefix: string): Promise<StateEntry[]>;
+  /** All changes or none: false when one's expected version did not hold. Calls that arrive together share a transaction. */
+  change(changes: readonly StateChange[]): Promise<boolean>;
+  close(): Promise<void>;
+}
