@@ -1,0 +1,130 @@
+/** Committed offsets against a state store whose writes the test holds back. */
+
+import { expect, test } from "bun:test";
+import type { Clock } from "../../src/base/clock.ts";
+import { ObeliskError } from "../../src/base/errors.ts";
+import { GROUP_NAME_BYTES_MAX, GroupOffsets, keyOf } from "../../src/consumer/offsets.ts";
+import { HeldStateStore } from "../support/kafka-state.ts";
+
+const clock: Clock = { nowMs: () => 1000, monotonicMs: () => 0, after: () => ({ cancel: () => {} }) };
+
+function commit(topic: string, partition: number, offset: number, metadata = "", leaderEpoch = -1) {
+  return { topic, partition, offset, leaderEpoch, metadata };
+}
+
+test("a commit is seen by fetch and list with its metadata and epoch, and survives a restart", async () => {
+  const state = new HeldStateStore();
+  const offsets = await GroupOffsets.open(state, clock);
+  await offsets.commit("g", [commit("t", 1, 7, "note é", 3), commit("t", 0, 5), commit("a", 0, 1)]);
+  for (const table of [offsets, await GroupOffsets.open(state, clock)]) {
+    expect(table.fetch("g", "t", 1)).toEqual({
+      offset: 7,
+      leaderEpoch: 3,
+      metadata: "note é",
+      committedAtMs: 1000,
+    });
+    expect(
+      table.list("g").map(({ topic, partition, committed }) => [topic, partition, committed.offset]),
+    ).toEqual([
+      ["a", 0, 1],
+      ["t", 0, 5],
+      ["t", 1, 7],
+    ]);
+    expect(table.groups()).toEqual(["g"]);
+    expect(table.count).toBe(3);
+    expect(table.fetch("g", "t", 2)).toBeNull();
+    expect(table.fetch("other", "t", 1)).toBeNull();
+  }
+});
+
+test("a commit is not visible before it is durable", async () => {
+  const state = new HeldStateStore();
+  const offsets = await GroupOffsets.open(state, clock);
+  state.isHeld = true;
+  const committing = offsets.commit("g", [commit("t", 0, 5)]);
+  expect(offsets.fetch("g", "t", 0)).toBeNull();
+  state.release();
+  await committing;
+  expect(offsets.fetch("g", "t", 0)?.offset).toBe(5);
+});
+
+test("of two commits in flight the later call wins, whichever ends first", async () => {
+  const state = new HeldStateStore();
+  const offsets = await GroupOffsets.open(state, clock);
+  state.isHeld = true;
+  const first = offsets.commit("g", [commit("t", 0, 5)]);
+  const second = offsets.commit("g", [commit("t", 0, 6)]);
+  state.release(1);
+  await second;
+  state.release(0);
+  await first;
+  expect(offsets.fetch("g", "t", 0)?.offset).toBe(6);
+});
+
+test("a commit that the store refuses is thrown and leaves the old offset", async () => {
+  const state = new HeldStateStore();
+  const offsets = await GroupOffsets.open(state, clock);
+  await offsets.commit("g", [commit("t", 0, 5)]);
+  state.failure = new ObeliskError("STATE_UNUSABLE");
+  expect(offsets.commit("g", [commit("t", 0, 6)])).rejects.toThrow(ObeliskError);
+  expect(offsets.fetch("g", "t", 0)?.offset).toBe(5);
+});
+
+test("names with slashes, percent signs and lone surrogates keep their place in the store", async () => {
+  const state = new HeldStateStore();
+  const offsets = await GroupOffsets.open(state, clock);
+  for (const group of ["a/b", "a%2Fb", "", "\ud800", "ü"])
+    await offsets.commit(group, [commit("t", 0, group.length)]);
+  const again = await GroupOffsets.open(state, clock);
+  expect(again.groups()).toEqual(["", "a%2Fb", "a/b", "ü", "\ufffd"].sort());
+  expect(again.fetch("a/b", "t", 0)?.offset).toBe(3);
+  expect(again.fetch("a%2Fb", "t", 0)?.offset).toBe(5);
+});
+
+test("removing a topic takes its offsets of every group, also one that is still being written", async () => {
+  const state = new HeldStateStore();
+  const offsets = await GroupOffsets.open(state, clock);
+  await offsets.commit("g", [commit("t", 0, 5), commit("u", 0, 5)]);
+  await offsets.commit("h", [commit("t", 0, 5)]);
+  state.isHeld = true;
+  const late = offsets.commit("i", [commit("t", 0, 9)]);
+  const removing = offsets.removeTopic("t");
+  state.isHeld = false;
+  state.release();
+  await late;
+  await removing;
+  expect(offsets.groups()).toEqual(["g"]);
+  expect((await state.list("offset/")).map(({ key }) => key)).toEqual([keyOf("g", "u", 0)]);
+  expect(offsets.count).toBe(1);
+});
+
+test("removing a group forgets it", async () => {
+  const state = new HeldStateStore();
+  const offsets = await GroupOffsets.open(state, clock);
+  await offsets.commit("g", [commit("t", 0, 5)]);
+  await offsets.removeGroup("g");
+  expect(offsets.list("g")).toEqual([]);
+  expect(await state.list("")).toEqual([]);
+});
+
+test("entries that cannot be read are reported and left alone, orphans are dropped", async () => {
+  const state = new HeldStateStore();
+  state.put(keyOf("g", "t", 0), '{"offset":3}');
+  state.put(keyOf("g", "t", 1), "{");
+  state.put(keyOf("g", "t", 2), '{"offset":"3"}');
+  state.put("offset/g/%/0", '{"offset":3}');
+  state.put("offset/g", '{"offset":3}');
+  state.put(keyOf("g", "gone", 0), '{"offset":3}');
+  const offsets = await GroupOffsets.open(state, clock, (topic) => topic !== "gone");
+  expect(offsets.fetch("g", "t", 0)).toEqual({ offset: 3, leaderEpoch: -1, metadata: "", committedAtMs: 0 });
+  expect(offsets.unreadable.sort()).toEqual(
+    ["offset/g", "offset/g/%/0", keyOf("g", "t", 1), keyOf("g", "t", 2)].sort(),
+  );
+  expect(await state.get(keyOf("g", "gone", 0))).toBeNull();
+});
+
+test("a group name above the limit is refused", async () => {
+  const offsets = await GroupOffsets.open(new HeldStateStore(), clock);
+  const name = "g".repeat(GROUP_NAME_BYTES_MAX + 1);
+  expect(offsets.commit(name, [commit("t", 0, 1)])).rejects.toThrow(`limit ${GROUP_NAME_BYTES_MAX}`);
+});
