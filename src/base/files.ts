@@ -34,7 +34,10 @@ export interface Files {
   /** Blocks until the file's data is on disk. For recovery, sealing and small files; the hot path uses `sync`. */
   syncNow(descriptor: number): void;
   sync(descriptor: number): Promise<void>;
-  /** One syncfs for the whole file system that holds the descriptor, or undefined where the system has none. */
+  /**
+   * One syncfs for the whole file system that holds the descriptor, or undefined where the system has none. A failure
+   * with ENOSYS means that it could not be tried, and nothing is lost by syncing file by file instead.
+   */
   syncAll: ((descriptor: number) => Promise<void>) | undefined;
   /** Read-only map of a whole file that never changes again (truncating a mapped file is a SIGBUS). */
   map(path: string): Buffer;

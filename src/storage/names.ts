@@ -1,0 +1,23 @@
+/**
+ * How a topic is called on a disk: by its own name. So a name that would leave the directory, or that the file system
+ * cannot hold, is refused here as well, whatever the broker has checked before.
+ */
+
+import { ObeliskError } from "../base/errors.ts";
+
+/** Kafka's limit. File systems hold 255 bytes in one name. */
+export const TOPIC_NAME_BYTES_MAX = 249;
+const TOPIC_NAME_PATTERN = /^[a-zA-Z0-9._-]+$/;
+
+/** Whether a topic of this name can be stored. */
+export function isTopicName(name: string): boolean {
+  return name.length <= TOPIC_NAME_BYTES_MAX && TOPIC_NAME_PATTERN.test(name) && name !== "." && name !== "..";
+}
+
+/** @throws ObeliskError INVALID_TOPIC_EXCEPTION, INVALID_PARTITIONS */
+export function checkPartitionName(topic: string, partition: number): void {
+  if (!isTopicName(topic)) throw new ObeliskError("INVALID_TOPIC_EXCEPTION", { topic: JSON.stringify(topic) });
+  if (!Number.isSafeInteger(partition) || partition < 0) {
+    throw new ObeliskError("INVALID_PARTITIONS", { topic, partition });
+  }
+}
