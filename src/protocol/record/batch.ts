@@ -19,7 +19,13 @@
  *   61         records
  *
  * `LOG_OVERHEAD` (12) is what precedes the bytes that "batch length" counts.
+ *
+ * The readers here trust that a whole header lies at `position`; validate.ts is what establishes it. `stampBatch` is
+ * the log's: both fields lie outside the CRC, so a produced batch is stored as it came, but for these twelve bytes.
  */
+
+import { readInt64, writeInt64 } from "../../base/bytes.ts";
+import { crc32c } from "../../base/crc32c.ts";
 
 export const BATCH_BASE_OFFSET = 0;
 export const BATCH_LENGTH = 8;
@@ -42,3 +48,104 @@ export const ATTRIBUTE_CODEC_MASK = 0x07;
 export const ATTRIBUTE_LOG_APPEND_TIME = 0x08;
 export const ATTRIBUTE_TRANSACTIONAL = 0x10;
 export const ATTRIBUTE_CONTROL = 0x20;
+/** Set by compaction on batches that still hold tombstones. Clients never send it. */
+export const ATTRIBUTE_DELETE_HORIZON = 0x40;
+
+/** "No timestamp" in the timestamp fields, "not idempotent" in the producer fields. */
+export const NO_TIMESTAMP = -1;
+export const NO_PRODUCER_ID = -1;
+export const NO_PRODUCER_EPOCH = -1;
+export const NO_SEQUENCE = -1;
+
+/** The whole size that the header claims; needs the first 12 bytes. May be negative or huge: check before use. */
+export function batchBytes(buffer: Buffer, position: number): number {
+  return buffer.readInt32BE(position + BATCH_LENGTH) + LOG_OVERHEAD;
+}
+
+export function batchBaseOffset(buffer: Buffer, position: number): number {
+  return readInt64(buffer, position + BATCH_BASE_OFFSET);
+}
+
+/** The offset of the batch's last record (or of the last one that it held before compaction). */
+export function batchLastOffset(buffer: Buffer, position: number): number {
+  return batchBaseOffset(buffer, position) + batchLastOffsetDelta(buffer, position);
+}
+
+export function batchLeaderEpoch(buffer: Buffer, position: number): number {
+  return buffer.readInt32BE(position + BATCH_LEADER_EPOCH);
+}
+
+export function batchCrc(buffer: Buffer, position: number): number {
+  return buffer.readUInt32BE(position + BATCH_CRC);
+}
+
+export function batchAttributes(buffer: Buffer, position: number): number {
+  return buffer.readInt16BE(position + BATCH_ATTRIBUTES);
+}
+
+export function batchLastOffsetDelta(buffer: Buffer, position: number): number {
+  return buffer.readInt32BE(position + BATCH_LAST_OFFSET_DELTA);
+}
+
+/** The first record's timestamp as the producer sent it, or -1. */
+export function batchBaseTimestamp(buffer: Buffer, position: number): number {
+  return readInt64(buffer, position + BATCH_BASE_TIMESTAMP);
+}
+
+/** The largest timestamp in the batch; with log append time, the timestamp of every record. */
+export function batchMaxTimestamp(buffer: Buffer, position: number): number {
+  return readInt64(buffer, position + BATCH_MAX_TIMESTAMP);
+}
+
+export function batchProducerId(buffer: Buffer, position: number): number {
+  return readInt64(buffer, position + BATCH_PRODUCER_ID);
+}
+
+export function batchProducerEpoch(buffer: Buffer, position: number): number {
+  return buffer.readInt16BE(position + BATCH_PRODUCER_EPOCH);
+}
+
+export function batchBaseSequence(buffer: Buffer, position: number): number {
+  return buffer.readInt32BE(position + BATCH_BASE_SEQUENCE);
+}
+
+export function batchRecordCount(buffer: Buffer, position: number): number {
+  return buffer.readInt32BE(position + BATCH_RECORD_COUNT);
+}
+
+/** The codec's number, 0 to 7 (compression.ts names 0 to 4). */
+export function batchCodec(buffer: Buffer, position: number): number {
+  return buffer[position + BATCH_ATTRIBUTES + 1]! & ATTRIBUTE_CODEC_MASK;
+}
+
+export function isLogAppendTime(buffer: Buffer, position: number): boolean {
+  return (buffer[position + BATCH_ATTRIBUTES + 1]! & ATTRIBUTE_LOG_APPEND_TIME) !== 0;
+}
+
+export function isTransactional(buffer: Buffer, position: number): boolean {
+  return (buffer[position + BATCH_ATTRIBUTES + 1]! & ATTRIBUTE_TRANSACTIONAL) !== 0;
+}
+
+export function isControlBatch(buffer: Buffer, position: number): boolean {
+  return (buffer[position + BATCH_ATTRIBUTES + 1]! & ATTRIBUTE_CONTROL) !== 0;
+}
+
+/** The CRC that a batch of `bytes` bytes should carry. */
+export function computeBatchCrc(buffer: Buffer, position: number, bytes: number): number {
+  return crc32c(buffer, position + BATCH_ATTRIBUTES, position + bytes);
+}
+
+/** Writes the two fields that the log assigns, in place; the CRC stays true. */
+export function stampBatch(buffer: Buffer, position: number, baseOffset: number, leaderEpoch: number): void {
+  writeInt64(buffer, position + BATCH_BASE_OFFSET, baseOffset);
+  buffer.writeInt32BE(leaderEpoch, position + BATCH_LEADER_EPOCH);
+}
+
+/** Gives every record the time of the append, in place: attributes and max timestamp change, so the CRC does too. */
+export function setLogAppendTime(buffer: Buffer, position: number, timestampMs: number): void {
+  const attributes = batchAttributes(buffer, position) | ATTRIBUTE_LOG_APPEND_TIME;
+  buffer.writeInt16BE(attributes, position + BATCH_ATTRIBUTES);
+  writeInt64(buffer, position + BATCH_MAX_TIMESTAMP, timestampMs);
+  const crc = computeBatchCrc(buffer, position, batchBytes(buffer, position));
+  buffer.writeUInt32BE(crc, position + BATCH_CRC);
+}
