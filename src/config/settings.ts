@@ -1,0 +1,286 @@
+/**
+ * Every setting once, as data: the manual (`serve --print-config`), the flags of `serve`, the variables, the keys of
+ * the YAML file and the type `Settings` all derive from this table.
+ *
+ * One name, spelled as each place spells names:
+ *
+ *     setting `segment-bytes`     --segment-bytes 1GiB     OBELISK_SEGMENT_BYTES=1GiB     segment-bytes: 1GiB (YAML)
+ *
+ * The property in `Settings` carries its unit (`memory` is `memoryBytes`). A setting stands here only when a part of the
+ * server obeys it. Names are never reused for another meaning.
+ */
+
+import { LOG_LEVELS } from "../base/log.ts";
+import { DAY_MS, GiB, HOUR_MS, KiB, MINUTE_MS, MiB, SECOND_MS } from "../base/units.ts";
+import {
+  bytes,
+  choice,
+  durability,
+  duration,
+  flag,
+  integer,
+  type Kind,
+  optionalAddress,
+  ratio,
+  text,
+} from "./kinds.ts";
+
+export interface Setting<T> {
+  /** The name in flags and in YAML. */
+  readonly name: string;
+  readonly kind: Kind<T>;
+  readonly default: T;
+  /** What it does and when to change it. */
+  readonly advice: string;
+}
+
+const port: Kind<number> = integer({ min: 0, max: 65_535 });
+
+export const SETTINGS = {
+  data: setting({
+    name: "data",
+    kind: text("a directory"),
+    default: "./data",
+    advice:
+      "Where everything is kept. One server owns it at a time. Put it on a local disk that honours fsync.",
+  }),
+  host: setting({
+    name: "host",
+    kind: text("a name or an address"),
+    default: "localhost",
+    advice:
+      "The address that all doors listen on. `localhost` listens on IPv4 and IPv6 loopback. Anything wider, such as " +
+      "0.0.0.0 or ::, lets everyone who reaches the port read and write: there is no authentication.",
+  }),
+  nativePort: setting({
+    name: "native-port",
+    kind: port,
+    default: 8080,
+    advice: "The door for length-prefixed messages over plain TCP. 0 takes a free port.",
+  }),
+  httpPort: setting({
+    name: "http-port",
+    kind: port,
+    default: 8081,
+    advice: "The door for health and metrics. 0 takes a free port.",
+  }),
+  kafkaPort: setting({
+    name: "kafka-port",
+    kind: port,
+    default: 9092,
+    advice: "The door for Kafka clients. 0 takes a free port.",
+  }),
+  advertise: setting({
+    name: "advertise",
+    kind: optionalAddress(),
+    default: null,
+    advice:
+      "The address that Kafka clients are told to connect to. Empty: `host` and the port that was taken. Set it when clients " +
+      "reach the server by another name, as from outside a container.",
+  }),
+  nodeId: setting({
+    name: "node-id",
+    kind: integer({ min: 0, max: 2 ** 31 - 1 }),
+    default: 1,
+    advice:
+      "The broker's number in Kafka's metadata. Any number does for a single server; keep it once chosen.",
+  }),
+  durability: setting({
+    name: "durability",
+    kind: durability(),
+    default: { mode: "fsync", intervalMs: 0 },
+    advice:
+      "What an acknowledgement means. fsync: the record is on the disk and survives a power cut. interval:MS: synced every MS " +
+      "milliseconds, so a power cut can take what was acknowledged since. os: whenever the operating system writes it.",
+  }),
+  memoryBytes: setting({
+    name: "memory",
+    kind: bytes({ min: 64 * MiB, max: 1024 * GiB }),
+    default: 512 * MiB,
+    advice:
+      "The ceiling for buffers of all connections, fetches and caches together. Work waits or is refused at it. " +
+      "The process needs about 100 MiB beside it.",
+  }),
+  partitions: setting({
+    name: "partitions",
+    kind: integer({ min: 1, max: 10_000 }),
+    default: 1,
+    advice:
+      "Partitions of a topic that is created without saying how many. Order holds within a partition only.",
+  }),
+  autoCreate: setting({
+    name: "auto-create",
+    kind: flag(),
+    default: true,
+    advice:
+      "Whether a topic is created by the first message that names it. Turn it off where a typing mistake must not make a topic.",
+  }),
+  topicsMax: setting({
+    name: "topics-max",
+    kind: integer({ min: 1, max: 1_000_000 }),
+    default: 5_000,
+    advice:
+      "How many topics there may be. It keeps a client that invents names from filling the disk with directories.",
+  }),
+  partitionsMax: setting({
+    name: "partitions-max",
+    kind: integer({ min: 1, max: 1_000_000 }),
+    default: 10_000,
+    advice:
+      "How many partitions there may be in all topics together. Each costs a file, an index and some KiB of memory.",
+  }),
+  messageBytesMax: setting({
+    name: "message-bytes-max",
+    kind: bytes({ min: KiB, max: GiB }),
+    default: 11 * MiB,
+    advice:
+      "The largest record batch, as sent (compressed or not). The default admits a message of 10 MiB, the native door's limit, " +
+      "with its header. Kafka's own default is 1 MiB.",
+  }),
+  frameBytesMax: setting({
+    name: "frame-bytes-max",
+    kind: bytes({ min: 64 * KiB, max: GiB }),
+    default: 100 * MiB,
+    advice:
+      "The largest request at the Kafka door; a connection that announces more is closed. The default is Kafka's. " +
+      "It must hold the largest record batch.",
+  }),
+  connectionsMax: setting({
+    name: "connections-max",
+    kind: integer({ min: 1, max: 1_000_000 }),
+    default: 1_000,
+    advice:
+      "Open connections at each door. Further ones are closed at once. The process needs as many file descriptors.",
+  }),
+  nativeIdleTimeoutMs: setting({
+    name: "native-idle-timeout",
+    kind: duration({ min: SECOND_MS, max: DAY_MS }),
+    default: 30 * SECOND_MS,
+    advice: "A native connection that sends nothing for so long is closed.",
+  }),
+  kafkaIdleTimeoutMs: setting({
+    name: "kafka-idle-timeout",
+    kind: duration({ min: 10 * SECOND_MS, max: DAY_MS }),
+    default: 10 * MINUTE_MS,
+    advice:
+      "A Kafka connection that sends nothing for so long, with no request waiting, is closed. Clients keep connections of rare use " +
+      "open and expect minutes: Kafka's own default is 10.",
+  }),
+  batchCount: setting({
+    name: "batch-count",
+    kind: integer({ min: 1, max: 100_000 }),
+    default: 100,
+    advice: "Single messages (native door) share a record batch; it is closed at this many.",
+  }),
+  batchBytes: setting({
+    name: "batch-bytes",
+    kind: bytes({ min: KiB, max: 64 * MiB }),
+    default: 256 * KiB,
+    advice: "A shared record batch is closed at this size. A larger message gets a batch of its own.",
+  }),
+  lingerMs: setting({
+    name: "linger-ms",
+    kind: duration({ min: 0, max: 10 * SECOND_MS }),
+    default: 5,
+    advice:
+      "The longest that a shared batch stays open while the disk is busy with earlier ones. When the disk is idle nothing waits, " +
+      "so a longer time hardly makes batches larger.",
+  }),
+  recentBytes: setting({
+    name: "recent-bytes",
+    kind: bytes({ min: 0, max: 64 * GiB }),
+    default: 64 * MiB,
+    advice:
+      "Memory for the latest batches of all partitions, part of `memory`. Consumers that keep up are served from it without the disk.",
+  }),
+  segmentBytes: setting({
+    name: "segment-bytes",
+    kind: bytes({ min: MiB, max: GiB }),
+    default: 256 * MiB,
+    advice: "A partition's file is sealed at this size and the next begins. Old data leaves by whole files.",
+  }),
+  segmentMs: setting({
+    name: "segment-ms",
+    kind: duration({ min: MINUTE_MS, max: 365 * DAY_MS }),
+    default: HOUR_MS,
+    advice:
+      "A file that was written to is sealed at this age too, so that old data can leave small topics in time.",
+  }),
+  indexIntervalBytes: setting({
+    name: "index-interval-bytes",
+    kind: bytes({ min: 512, max: MiB }),
+    default: 4 * KiB,
+    advice:
+      "Bytes of log between two index entries. Smaller finds an offset with less reading and makes larger indexes.",
+  }),
+  openFilesMax: setting({
+    name: "open-files-max",
+    kind: integer({ min: 16, max: 1_000_000 }),
+    default: 1_000,
+    advice:
+      "Files kept open for reading; the one that was used longest ago is closed for the next. Keep it below `ulimit -n`.",
+  }),
+  fileIdleMs: setting({
+    name: "file-idle-ms",
+    kind: duration({ min: SECOND_MS, max: 30 * DAY_MS }),
+    default: HOUR_MS,
+    advice: "A file that nobody read for so long is closed.",
+  }),
+  healthThreshold: setting({
+    name: "health-threshold",
+    kind: ratio({ min: 0, max: 1 }),
+    default: 0.95,
+    advice: "A component is healthy when at least this part of its latest operations succeeded.",
+  }),
+  healthWindow: setting({
+    name: "health-window",
+    kind: integer({ min: 1, max: 100_000 }),
+    default: 100,
+    advice: "How many of the latest operations the health of a component looks at.",
+  }),
+  shutdownTimeoutMs: setting({
+    name: "shutdown-timeout",
+    kind: duration({ min: 100, max: 10 * MINUTE_MS }),
+    default: 10 * SECOND_MS,
+    advice:
+      "The longest that an orderly shutdown takes: requests under way are answered, files synced and marked clean.",
+  }),
+  logLevel: setting({
+    name: "log-level",
+    kind: choice(LOG_LEVELS),
+    default: "info",
+    advice: "How much the server says on standard error.",
+  }),
+  logFormat: setting({
+    name: "log-format",
+    kind: choice(["text", "json"]),
+    default: "text",
+    advice: "Lines for people, or one JSON object a line for machines.",
+  }),
+};
+
+export type SettingKey = keyof typeof SETTINGS;
+
+type ValueOf<S> = S extends Setting<infer T> ? T : never;
+
+/** Everything that was decided, as plain values with their units in the names. */
+export type Settings = { readonly [Key in SettingKey]: ValueOf<(typeof SETTINGS)[Key]> };
+
+export const SETTING_KEYS = Object.keys(SETTINGS) as SettingKey[];
+
+/** The variable of a setting: `segment-bytes` is `OBELISK_SEGMENT_BYTES`. */
+export function variableOf(name: string): string {
+  return `${VARIABLE_PREFIX}${name.replaceAll("-", "_").toUpperCase()}`;
+}
+
+export const VARIABLE_PREFIX = "OBELISK_";
+
+/** The defaults, with some of them replaced. For tests and for embedding; values are not checked. */
+export function defaultSettings(overrides: Partial<Settings> = {}): Settings {
+  const defaults = Object.fromEntries(SETTING_KEYS.map((key) => [key, SETTINGS[key].default]));
+  return { ...(defaults as unknown as Settings), ...overrides };
+}
+
+function setting<T>(row: Setting<T>): Setting<T> {
+  return row;
+}
