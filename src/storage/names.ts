@@ -11,12 +11,15 @@ const TOPIC_NAME_PATTERN = /^[a-zA-Z0-9._-]+$/;
 
 /** Whether a topic of this name can be stored. */
 export function isTopicName(name: string): boolean {
-  return name.length <= TOPIC_NAME_BYTES_MAX && TOPIC_NAME_PATTERN.test(name) && name !== "." && name !== "..";
+  return (
+    name.length <= TOPIC_NAME_BYTES_MAX && TOPIC_NAME_PATTERN.test(name) && name !== "." && name !== ".."
+  );
 }
 
 /** @throws ObeliskError INVALID_TOPIC_EXCEPTION, INVALID_PARTITIONS */
 export function checkPartitionName(topic: string, partition: number): void {
-  if (!isTopicName(topic)) throw new ObeliskError("INVALID_TOPIC_EXCEPTION", { topic: JSON.stringify(topic) });
+  if (!isTopicName(topic))
+    throw new ObeliskError("INVALID_TOPIC_EXCEPTION", { topic: JSON.stringify(topic) });
   if (!Number.isSafeInteger(partition) || partition < 0) {
     throw new ObeliskError("INVALID_PARTITIONS", { topic, partition });
   }

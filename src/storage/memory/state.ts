@@ -1,0 +1,51 @@
+/** Small, precious things in memory: a map, sorted when it is listed. For tests and for trying out; it dies with the process. */
+
+import type { StateChange, StateEntry, StateStore } from "../contract.ts";
+
+export class MemoryState implements StateStore {
+  readonly #entries = new Map<string, StateEntry>();
+
+  async get(key: string): Promise<StateEntry | null> {
+    const entry = this.#entries.get(key);
+    return entry === undefined ? null : { ...entry };
+  }
+
+  async list(prefix: string): Promise<StateEntry[]> {
+    const found: StateEntry[] = [];
+    for (const entry of this.#entries.values()) if (entry.key.startsWith(prefix)) found.push({ ...entry });
+    return found.sort(compareKeys);
+  }
+
+  async change(changes: readonly StateChange[]): Promise<boolean> {
+    const before = new Map(this.#entries);
+    for (const change of changes) {
+      if (this.#apply(change)) continue;
+      this.#restore(before);
+      return false;
+    }
+    return true;
+  }
+
+  async close(): Promise<void> {
+    this.#entries.clear();
+  }
+
+  /** Changes of one call see each other, as statements of one transaction do. */
+  #apply({ key, value, expectedVersion }: StateChange): boolean {
+    const version = this.#entries.get(key)?.version ?? 0;
+    if (expectedVersion !== undefined && expectedVersion !== version) return false;
+    if (value === null) this.#entries.delete(key);
+    else this.#entries.set(key, { key, value, version: version + 1 });
+    return true;
+  }
+
+  #restore(before: ReadonlyMap<string, StateEntry>): void {
+    this.#entries.clear();
+    for (const [key, entry] of before) this.#entries.set(key, entry);
+  }
+}
+
+/** The order of UTF-8 bytes, which every engine can give. */
+function compareKeys(left: StateEntry, right: StateEntry): number {
+  return Buffer.compare(Buffer.from(left.key), Buffer.from(right.key));
+}
