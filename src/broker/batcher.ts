@@ -1,0 +1,203 @@
+/**
+ * Gathers messages that come one by one (native door, REST) into record batches, so that a million of them share a
+ * header, a checksum, a write and a sync.
+ *
+ * A partition has at most one open batch. It closes (is built and appended to the log) when
+ *   - no sync is in flight: a lonely message waits for nothing,
+ *   - it holds `countMax` records or `bytesMax` bytes,
+ *   - it has been open for `lingerMs` while a slow sync runs.
+ *
+ *   append -> [open batch] -> close -> partition.appendBuilt -> commit -> settled -> listeners
+ *
+ * Nobody gets a promise per message: `append` returns the open batch, and who waits listens to it once.
+ */
+
+import { fail } from "../base/assert.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import { type ErrorCode, errorCodeOf, NO_ERROR, ObeliskError } from "../base/errors.ts";
+import { GiB, MiB } from "../base/units.ts";
+import { BATCH_HEADER_BYTES } from "../protocol/record/batch.ts";
+import { BatchBuilder } from "../protocol/record/builder.ts";
+import type { GroupCommit } from "./group-commit.ts";
+import type { Partition } from "./partition.ts";
+
+/** A record's own fields around key and value at most; usually seven bytes. */
+const RECORD_OVERHEAD_MAX = 36;
+/** Builders kept for reuse; more partitions at once than this is rare. */
+const BUILDERS_KEPT = 64;
+/** A builder that grew beyond this for a single large message is not kept. */
+const BUILDER_KEPT_BYTES = 2 * MiB;
+/** The partition's own limit is smaller and is checked before. */
+const BUILDER_BYTES_MAX = GiB;
+
+export interface PendingBatchListener {
+  batchSettled(): void;
+}
+
+/** A batch that messages were added to; settled once it is durable or has failed. */
+export interface PendingBatch {
+  readonly isSettled: boolean;
+  /** Once settled: whether its messages are on disk. */
+  readonly isDurable: boolean;
+  /** Offset of its first message, -1 until the batch is closed or when it failed. */
+  readonly baseOffset: number;
+  /** Why it failed, null otherwise. */
+  readonly error: ErrorCode | null;
+  /** Calls the listener once when the batch settles. The same listener twice in a row is kept once. */
+  listen(listener: PendingBatchListener): void;
+}
+
+export interface BatcherOptions {
+  /** Records of a batch at most. */
+  countMax: number;
+  /** Bytes after which a batch is closed. */
+  bytesMax: number;
+  /** How long a batch may stay open while a sync runs. */
+  lingerMs: number;
+  clock: Clock;
+}
+
+export class Batcher {
+  readonly #options: BatcherOptions;
+  readonly #commit: GroupCommit;
+  readonly #builders: BatchBuilder[] = [];
+  #open: OpenBatch[] = [];
+  #linger: Timer | null = null;
+
+  constructor(options: BatcherOptions, commit: GroupCommit) {
+    this.#options = options;
+    this.#commit = commit;
+  }
+
+  get openCount(): number {
+    return this.#open.length;
+  }
+
+  /**
+   * Adds one record to the partition's open batch, copying its bytes. A null key or value is a null record field.
+   * @throws ObeliskError MESSAGE_TOO_LARGE, KAFKA_STORAGE_ERROR
+   */
+  append(
+    partition: Partition,
+    timestampMs: number,
+    key: Buffer | null,
+    keyStart: number,
+    keyEnd: number,
+    value: Buffer | null,
+    valueStart: number,
+    valueEnd: number,
+  ): PendingBatch {
+    const bytes =
+      RECORD_OVERHEAD_MAX +
+      (key === null ? 0 : keyEnd - keyStart) +
+      (value === null ? 0 : valueEnd - valueStart);
+    let batch = partition.openBatch as OpenBatch | null;
+    if (batch !== null && batch.builder.bytes + bytes > batch.bytesMax) {
+      this.#close(batch);
+      batch = null;
+    }
+    batch ??= this.#openFor(partition, bytes);
+    const builder = batch.builder;
+    const isAdded = builder.append(timestampMs, key, keyStart, keyEnd, value, valueStart, valueEnd);
+    if (!isAdded) fail("a message that fits its partition's limit did not fit a batch");
+    if (builder.count >= this.#options.countMax || builder.bytes >= this.#options.bytesMax)
+      this.#close(batch);
+    return batch;
+  }
+
+  /** Closes every open batch. Called by the group commit before each sync, and when a batch has lingered. */
+  flush(): void {
+    this.#linger?.cancel();
+    this.#linger = null;
+    if (this.#open.length === 0) return;
+    const batches = this.#open;
+    this.#open = [];
+    for (const batch of batches) if (batch.partition.openBatch === batch) this.#append(batch);
+  }
+
+  #openFor(partition: Partition, bytes: number): OpenBatch {
+    if (partition.isOffline) {
+      throw new ObeliskError("KAFKA_STORAGE_ERROR", { topic: partition.topic, partition: partition.index });
+    }
+    const limit = partition.messageBytesMax;
+    if (BATCH_HEADER_BYTES + bytes > limit) {
+      throw new ObeliskError("MESSAGE_TOO_LARGE", {
+        topic: partition.topic,
+        partition: partition.index,
+        bytes,
+        limit,
+      });
+    }
+    const builder = this.#builders.pop() ?? new BatchBuilder(BUILDER_BYTES_MAX);
+    const batch = new OpenBatch(partition, builder, Math.min(limit, this.#options.bytesMax));
+    partition.openBatch = batch;
+    this.#open.push(batch);
+    if (this.#commit.isRunning) this.#startLinger();
+    else this.#commit.wake();
+    return batch;
+  }
+
+  #startLinger(): void {
+    this.#linger ??= this.#options.clock.after(this.#options.lingerMs, () => {
+      this.#linger = null;
+      this.flush();
+    });
+  }
+
+  #close(batch: OpenBatch): void {
+    const index = this.#open.indexOf(batch);
+    if (index >= 0) this.#open.splice(index, 1);
+    this.#append(batch);
+  }
+
+  #append(batch: OpenBatch): void {
+    const { partition, builder } = batch;
+    partition.openBatch = null;
+    const bytes = builder.finish();
+    builder.reset();
+    if (this.#builders.length < BUILDERS_KEPT && bytes.length < BUILDER_KEPT_BYTES)
+      this.#builders.push(builder);
+    const result = partition.appendBuilt(bytes);
+    batch.baseOffset = result.baseOffset;
+    if (result.errorCode !== NO_ERROR) batch.settle(errorCodeOf(result.errorCode));
+    else partition.whenDurable(result.endOffset, batch.committed);
+  }
+}
+
+class OpenBatch implements PendingBatch {
+  readonly partition: Partition;
+  readonly builder: BatchBuilder;
+  /** Bytes after which it is closed. */
+  readonly bytesMax: number;
+  isSettled = false;
+  isDurable = false;
+  baseOffset = -1;
+  error: ErrorCode | null = null;
+  readonly #listeners: PendingBatchListener[] = [];
+  #lastListener: PendingBatchListener | null = null;
+
+  constructor(partition: Partition, builder: BatchBuilder, bytesMax: number) {
+    this.partition = partition;
+    this.builder = builder;
+    this.bytesMax = bytesMax;
+  }
+
+  listen(listener: PendingBatchListener): void {
+    if (this.isSettled) listener.batchSettled();
+    else if (listener !== this.#lastListener) {
+      this.#lastListener = listener;
+      this.#listeners.push(listener);
+    }
+  }
+
+  readonly committed = (isDurable: boolean): void => {
+    this.settle(isDurable ? null : "KAFKA_STORAGE_ERROR");
+  };
+
+  settle(error: ErrorCode | null): void {
+    this.error = error;
+    this.isDurable = error === null;
+    this.isSettled = true;
+    for (const listener of this.#listeners) listener.batchSettled();
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * The broker: topics with their partitions, the batcher for single messages, the group commit under both, and what they share.
+ *
+ *   doors -> partition.append / batcher.append -> log -> group commit -> high watermark -> acknowledgements, readers
+ *
+ * Built by `Broker.open` over a storage engine; `close` commits what is pending, checkpoints and leaves the engine to
+ * its owner. It knows no protocol and no socket.
+ */
+
+import type { Clock } from "../base/clock.ts";
+import { ObeliskError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { StateStore, StorageEngine } from "../storage/contract.ts";
+import { Batcher } from "./batcher.ts";
+import { BrokerCounters } from "./counters.ts";
+import { type Durability, GroupCommit } from "./group-commit.ts";
+import { RecentBatches } from "./recent-batches.ts";
+import { Topics } from "./topics.ts";
+
+/** Producer ids are taken from the state in blocks, so that not every new producer costs a sync; a crash skips some. */
+const PRODUCER_ID_BLOCK = 1000;
+const PRODUCER_ID_KEY = "producer-id";
+
+export interface BrokerOptions {
+  clusterId: string;
+  nodeId: number;
+  durability: Durability;
+  isAutoCreating: boolean;
+  partitionsStandard: number;
+  topicsMax: number;
+  partitionsMax: number;
+  messageBytesMax: number;
+  /** Batches of single messages: records, bytes, and how long they stay open while a sync runs. */
+  batchCountMax: number;
+  batchBytesMax: number;
+  lingerMs: number;
+  /** Newest batches kept in memory, bytes over all partitions. */
+  recentBytesMax: number;
+  /** Operations that the health components look back at. */
+  healthWindow: number;
+}
+
+export interface BrokerParts {
+  engine: StorageEngine;
+  clock: Clock;
+  log: Log;
+  newId: () => string;
+}
+
+export class Broker {
+  readonly options: BrokerOptions;
+  readonly clusterId: string;
+  readonly nodeId: number;
+  readonly topics: Topics;
+  readonly batcher: Batcher;
+  readonly counters: BrokerCounters;
+  readonly recent: RecentBatches;
+  readonly state: StateStore;
+  readonly engine: StorageEngine;
+  readonly #commit: GroupCommit;
+  #nextProducerId = 0;
+  #producerIdsEnd = 0;
+  #allocation: Promise<void> | null = null;
+
+  private constructor(options: BrokerOptions, { engine, clock, log, newId }: BrokerParts) {
+    this.options = options;
+    this.clusterId = options.clusterId;
+    this.nodeId = options.nodeId;
+    this.engine = engine;
+    this.state = engine.state;
+    this.counters = new BrokerCounters(options.healthWindow);
+    this.recent = new RecentBatches(options.recentBytesMax);
+    this.#commit = new GroupCommit({
+      engine,
+      durability: options.durability,
+      clock,
+      counters: this.counters,
+      beforeSync: () => this.batcher.flush(),
+    });
+    this.batcher = new Batcher(
+      { countMax: options.batchCountMax, bytesMax: options.batchBytesMax, lingerMs: options.lingerMs, clock },
+      this.#commit,
+    );
+    this.topics = new Topics(
+      {
+        isAutoCreating: options.isAutoCreating,
+        partitionsStandard: options.partitionsStandard,
+        topicsMax: options.topicsMax,
+        partitionsMax: options.partitionsMax,
+        messageBytesMax: options.messageBytesMax,
+      },
+      {
+        engine,
+        state: engine.state,
+        commit: this.#commit,
+        recent: this.recent,
+        counters: this.counters,
+        clock,
+        log,
+        newId,
+      },
+    );
+  }
+
+  /** Opens every topic that the engine knows, recovering what a crash left. */
+  static async open(options: BrokerOptions, parts: BrokerParts): Promise<Broker> {
+    const broker = new Broker(options, parts);
+    await broker.topics.load();
+    return broker;
+  }
+
+  /** A producer id that was never given out before, also not before a crash. */
+  async allocateProducerId(): Promise<number> {
+    while (this.#nextProducerId >= this.#producerIdsEnd) {
+      this.#allocation ??= this.#allocateBlock().finally(() => {
+        this.#allocation = null;
+      });
+      await this.#allocation;
+    }
+    const producerId = this.#nextProducerId;
+    this.#nextProducerId += 1;
+    return producerId;
+  }
+
+  /** Commits everything pending and stores the producers' states. The engine stays open. */
+  async close(): Promise<void> {
+    await this.#commit.drain();
+    for (const topic of this.topics.all()) for (const partition of topic.partitions) partition.checkpoint();
+  }
+
+  async #allocateBlock(): Promise<void> {
+    const entry = await this.state.get(PRODUCER_ID_KEY);
+    const next = entry === null ? 0 : (JSON.parse(entry.value) as { next: number }).next;
+    const end = next + PRODUCER_ID_BLOCK;
+    const isTaken = await this.state.change([
+      { key: PRODUCER_ID_KEY, value: JSON.stringify({ next: end }), expectedVersion: entry?.version ?? 0 },
+    ]);
+    if (!isTaken)
+      throw new ObeliskError("STATE_UNUSABLE", { detail: "another process changed the producer ids" });
+    this.#nextProducerId = next;
+    this.#producerIdsEnd = end;
+  }
+}

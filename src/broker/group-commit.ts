@@ -1,0 +1,152 @@
+/**
+ * Group commit: one sync serves everyone who wrote while the last one ran.
+ *
+ *   writes     a b c . . . d e f g . . . h . .
+ *   syncs            [ a b c ]    [ d e f g ]  [ h ]
+ *   answers                  a b c          d e f g
+ *
+ * No timer is needed: a request starts a sync at the end of the current turn when none is running; while one runs,
+ * requests gather for the next. Before each sync the batcher closes its open batches (`beforeSync`), so that single
+ * messages ride along.
+ *
+ * Durability decides when a partition counts as committed:
+ *   fsync       when a sync covered it (the default)
+ *   interval    when it is written; a sync follows every `intervalMs`
+ *   os          when it is written; the system writes it out when it likes
+ *
+ * A failed sync is never retried: the engine took the logs offline, and their partitions are told.
+ */
+
+import type { Clock, Timer } from "../base/clock.ts";
+import type { PartitionLog, StorageEngine } from "../storage/contract.ts";
+import type { BrokerCounters } from "./counters.ts";
+
+export type Durability = { mode: "fsync" } | { mode: "interval"; intervalMs: number } | { mode: "os" };
+
+/** Something that was written and waits to be committed: a partition. */
+export interface Committable {
+  readonly log: PartitionLog;
+  /** Set while it stands in the queue for the next commit. Owned by the group commit. */
+  isQueued: boolean;
+  /** Everything below `offset` is committed. */
+  committed(offset: number): void;
+  commitFailed(): void;
+}
+
+export interface GroupCommitOptions {
+  engine: StorageEngine;
+  durability: Durability;
+  clock: Clock;
+  counters: BrokerCounters;
+  beforeSync: () => void;
+}
+
+export class GroupCommit {
+  readonly #engine: StorageEngine;
+  readonly #durability: Durability;
+  readonly #clock: Clock;
+  readonly #counters: BrokerCounters;
+  readonly #beforeSync: () => void;
+  #queue: Committable[] = [];
+  /** Written and counted as committed, but not synced yet (durability other than fsync). */
+  #unsynced = new Set<Committable>();
+  #isScheduled = false;
+  #isRunning = false;
+  #timer: Timer | null = null;
+  #idleListeners: (() => void)[] = [];
+
+  constructor(options: GroupCommitOptions) {
+    this.#engine = options.engine;
+    this.#durability = options.durability;
+    this.#clock = options.clock;
+    this.#counters = options.counters;
+    this.#beforeSync = options.beforeSync;
+  }
+
+  /** True while a sync runs: what is written now waits for the next one. */
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
+  /** Commits what was appended to the partition, soon. Cheap to call for every batch. */
+  request(partition: Committable): void {
+    if (partition.isQueued) return;
+    partition.isQueued = true;
+    this.#queue.push(partition);
+    this.wake();
+  }
+
+  /** Makes sure that a commit starts soon: the batcher has open batches. */
+  wake(): void {
+    if (this.#isRunning || this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(this.#run);
+  }
+
+  /** Resolves when everything that was requested is synced or has failed, whatever the durability. */
+  async drain(): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.wake();
+    await new Promise<void>((resolve) => this.#idleListeners.push(resolve));
+    await this.#syncUnsynced();
+  }
+
+  readonly #run = async (): Promise<void> => {
+    this.#isScheduled = false;
+    this.#isRunning = true;
+    try {
+      for (;;) {
+        this.#beforeSync();
+        if (this.#queue.length === 0) break;
+        const partitions = this.#queue;
+        this.#queue = [];
+        for (const partition of partitions) partition.isQueued = false;
+        if (this.#durability.mode === "fsync") await this.#sync(partitions);
+        else this.#commitUnsynced(partitions);
+      }
+    } finally {
+      this.#isRunning = false;
+    }
+    const listeners = this.#idleListeners;
+    this.#idleListeners = [];
+    for (const listener of listeners) listener();
+  };
+
+  async #sync(partitions: readonly Committable[]): Promise<void> {
+    const startedAtMs = this.#clock.monotonicMs();
+    const failed = await this.#engine.sync(partitions.map((partition) => partition.log));
+    this.#count(startedAtMs, failed.length === 0);
+    for (const partition of partitions) {
+      if (failed.includes(partition.log)) partition.commitFailed();
+      else partition.committed(partition.log.durableOffset);
+    }
+  }
+
+  #commitUnsynced(partitions: readonly Committable[]): void {
+    for (const partition of partitions) {
+      this.#unsynced.add(partition);
+      partition.committed(partition.log.endOffset);
+    }
+    if (this.#durability.mode !== "interval" || this.#timer !== null) return;
+    this.#timer = this.#clock.after(this.#durability.intervalMs, () => {
+      this.#timer = null;
+      void this.#syncUnsynced();
+    });
+  }
+
+  async #syncUnsynced(): Promise<void> {
+    if (this.#unsynced.size === 0) return;
+    const partitions = [...this.#unsynced];
+    this.#unsynced.clear();
+    await this.#sync(partitions);
+  }
+
+  #count(startedAtMs: number, isSuccess: boolean): void {
+    const counters = this.#counters;
+    counters.syncs += 1;
+    if (!isSuccess) counters.syncFailures += 1;
+    counters.flushSeconds.observe((this.#clock.monotonicMs() - startedAtMs) / 1000);
+    counters.flushOutcomes.record(isSuccess, this.#clock.nowMs());
+  }
+}

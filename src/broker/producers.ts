@@ -1,0 +1,179 @@
+/**
+ * What one partition remembers of its idempotent producers, so that a retried batch is stored once.
+ *
+ * For each producer id: its epoch and its last five batches (base sequence, last sequence, base offset), because a
+ * client may have five requests in flight. Sequences count records and wrap from 2^31-1 to 0.
+ *
+ *   same epoch, batch among the last five   duplicate: answered with the offset it got the first time
+ *   same epoch, follows the last            accepted
+ *   same epoch, anything else               OUT_OF_ORDER_SEQUENCE_NUMBER
+ *   older epoch                             INVALID_PRODUCER_EPOCH
+ *   newer epoch, or unknown producer        accepted when it starts at 0; else OUT_OF_ORDER_SEQUENCE_NUMBER for a known
+ *                                           producer, UNKNOWN_PRODUCER_ID for an unknown one (it then takes a new epoch)
+ *
+ * `check` decides and changes nothing; `record` is called once the batch is in the log. The whole is stored with each
+ * checkpoint of the log (`encode`, `restore`) and replayed from the batches behind it. Bounded: beyond `PRODUCERS_MAX`
+ * the one that was silent longest is forgotten, and any that was silent for `EXPIRATION_MS`.
+ *
+ * State, version 1, big-endian:  int8 version, int32 producers, then for each
+ *   int64 producer id, int16 epoch, int64 last timestamp ms, int8 batches, then for each, oldest first
+ *     int32 base sequence, int32 last sequence, int64 base offset
+ */
+
+import { readInt64, writeInt64 } from "../base/bytes.ts";
+import { ObeliskError } from "../base/errors.ts";
+import { DAY_MS } from "../base/units.ts";
+import {
+  BATCH_BASE_SEQUENCE,
+  BATCH_LAST_OFFSET_DELTA,
+  BATCH_PRODUCER_EPOCH,
+  BATCH_PRODUCER_ID,
+} from "../protocol/record/batch.ts";
+
+/** A client keeps at most five requests in flight, so no retry is older than five batches. */
+const BATCHES_KEPT = 5;
+/** Producers remembered by one partition: 10,000 of them are about 2 MB. */
+export const PRODUCERS_MAX = 10_000;
+/** As Kafka's producer.id.expiration.ms. */
+const EXPIRATION_MS = DAY_MS;
+
+const STATE_VERSION = 1;
+const STATE_HEADER_BYTES = 5;
+const PRODUCER_BYTES = 19;
+const BATCH_BYTES = 16;
+
+export const ACCEPTED = -1;
+export const OUT_OF_ORDER = -2;
+export const OLD_EPOCH = -3;
+export const UNKNOWN_PRODUCER = -4;
+
+interface ProducerEntry {
+  epoch: number;
+  lastAtMs: number;
+  /** Oldest first; at most `BATCHES_KEPT`. */
+  batches: { baseSequence: number; lastSequence: number; baseOffset: number }[];
+}
+
+export class Producers {
+  /** In the order of last use: the first is the one that was silent longest. */
+  readonly #entries = new Map<number, ProducerEntry>();
+
+  get count(): number {
+    return this.#entries.size;
+  }
+
+  /** ACCEPTED, one of the refusals above, or the base offset (0 or more) that a duplicate got. */
+  check(buffer: Buffer, position: number): number {
+    const producerId = readInt64(buffer, position + BATCH_PRODUCER_ID);
+    if (producerId < 0) return ACCEPTED;
+    const epoch = buffer.readInt16BE(position + BATCH_PRODUCER_EPOCH);
+    const baseSequence = buffer.readInt32BE(position + BATCH_BASE_SEQUENCE);
+    const entry = this.#entries.get(producerId);
+    if (entry === undefined) return baseSequence === 0 ? ACCEPTED : UNKNOWN_PRODUCER;
+    if (epoch < entry.epoch) return OLD_EPOCH;
+    if (epoch > entry.epoch) return baseSequence === 0 ? ACCEPTED : OUT_OF_ORDER;
+    const lastSequence = sequenceAfter(baseSequence, buffer.readInt32BE(position + BATCH_LAST_OFFSET_DELTA));
+    for (const batch of entry.batches) {
+      if (batch.baseSequence === baseSequence && batch.lastSequence === lastSequence) return batch.baseOffset;
+    }
+    const newest = entry.batches[entry.batches.length - 1];
+    if (newest === undefined) return baseSequence === 0 ? ACCEPTED : OUT_OF_ORDER;
+    return baseSequence === sequenceAfter(newest.lastSequence, 1) ? ACCEPTED : OUT_OF_ORDER;
+  }
+
+  /** Remembers a batch that was stored at `baseOffset`. */
+  record(buffer: Buffer, position: number, baseOffset: number, nowMs: number): void {
+    const producerId = readInt64(buffer, position + BATCH_PRODUCER_ID);
+    if (producerId < 0) return;
+    const epoch = buffer.readInt16BE(position + BATCH_PRODUCER_EPOCH);
+    const baseSequence = buffer.readInt32BE(position + BATCH_BASE_SEQUENCE);
+    const lastSequence = sequenceAfter(baseSequence, buffer.readInt32BE(position + BATCH_LAST_OFFSET_DELTA));
+    const known = this.#entries.get(producerId);
+    const entry =
+      known !== undefined && known.epoch === epoch ? known : { epoch, lastAtMs: nowMs, batches: [] };
+    entry.lastAtMs = nowMs;
+    entry.batches.push({ baseSequence, lastSequence, baseOffset });
+    if (entry.batches.length > BATCHES_KEPT) entry.batches.shift();
+    this.#entries.delete(producerId);
+    this.#entries.set(producerId, entry);
+    if (known === undefined) this.#forget(nowMs);
+  }
+
+  encode(): Buffer {
+    let bytes = STATE_HEADER_BYTES;
+    for (const entry of this.#entries.values()) bytes += PRODUCER_BYTES + entry.batches.length * BATCH_BYTES;
+    const state = Buffer.alloc(bytes);
+    state.writeInt8(STATE_VERSION, 0);
+    state.writeInt32BE(this.#entries.size, 1);
+    let position = STATE_HEADER_BYTES;
+    for (const [producerId, entry] of this.#entries)
+      position = encodeProducer(state, position, producerId, entry);
+    return state;
+  }
+
+  /** Replaces everything by what `encode` wrote. @throws ObeliskError DAMAGED_DATA when it is not that */
+  restore(state: Buffer): void {
+    this.#entries.clear();
+    if (state.length < STATE_HEADER_BYTES || state.readInt8(0) !== STATE_VERSION) throw damaged(0);
+    const count = state.readInt32BE(1);
+    let position = STATE_HEADER_BYTES;
+    for (let index = 0; index < count; index += 1) {
+      if (position + PRODUCER_BYTES > state.length) throw damaged(position);
+      const batches = state.readInt8(position + 18);
+      const end = position + PRODUCER_BYTES + batches * BATCH_BYTES;
+      if (batches < 0 || batches > BATCHES_KEPT || end > state.length) throw damaged(position);
+      this.#entries.set(readInt64(state, position), decodeProducer(state, position, batches));
+      position = end;
+    }
+    if (position !== state.length) throw damaged(position);
+  }
+
+  #forget(nowMs: number): void {
+    for (const [producerId, entry] of this.#entries) {
+      if (this.#entries.size <= PRODUCERS_MAX && nowMs - entry.lastAtMs < EXPIRATION_MS) return;
+      this.#entries.delete(producerId);
+    }
+  }
+}
+
+/** The sequence `count` places after `sequence`; 0 follows 2^31-1. */
+function sequenceAfter(sequence: number, count: number): number {
+  const next = sequence + count;
+  return next > 0x7fffffff ? next - 0x8000_0000 : next;
+}
+
+function encodeProducer(state: Buffer, start: number, producerId: number, entry: ProducerEntry): number {
+  writeInt64(state, start, producerId);
+  state.writeInt16BE(entry.epoch, start + 8);
+  writeInt64(state, start + 10, entry.lastAtMs);
+  state.writeInt8(entry.batches.length, start + 18);
+  let position = start + PRODUCER_BYTES;
+  for (const batch of entry.batches) {
+    state.writeInt32BE(batch.baseSequence, position);
+    state.writeInt32BE(batch.lastSequence, position + 4);
+    writeInt64(state, position + 8, batch.baseOffset);
+    position += BATCH_BYTES;
+  }
+  return position;
+}
+
+function decodeProducer(state: Buffer, start: number, count: number): ProducerEntry {
+  const entry: ProducerEntry = {
+    epoch: state.readInt16BE(start + 8),
+    lastAtMs: readInt64(state, start + 10),
+    batches: [],
+  };
+  for (let index = 0; index < count; index += 1) {
+    const position = start + PRODUCER_BYTES + index * BATCH_BYTES;
+    entry.batches.push({
+      baseSequence: state.readInt32BE(position),
+      lastSequence: state.readInt32BE(position + 4),
+      baseOffset: readInt64(state, position + 8),
+    });
+  }
+  return entry;
+}
+
+function damaged(position: number): ObeliskError {
+  return new ObeliskError("DAMAGED_DATA", { detail: "the producers' state does not decode", position });
+}

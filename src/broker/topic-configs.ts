@@ -1,0 +1,63 @@
+/**
+ * The settings of a topic, under Kafka's names. A setting is accepted only if Obelisk obeys it: either it is
+ * implemented, or its value is what Obelisk does anyway. Everything else is refused with INVALID_CONFIG, so that
+ * nobody believes in a retention that does not happen.
+ */
+
+import { ObeliskError } from "../base/errors.ts";
+import { KiB } from "../base/units.ts";
+
+interface TopicConfig {
+  /** The value of a topic that does not set it; null: the broker's own setting. */
+  readonly standard: string | null;
+  readonly accepts: (value: string) => boolean;
+  readonly advice: string;
+}
+
+/** A record batch has at least its header; below this no real message fits. */
+const MESSAGE_BYTES_MIN = 1 * KiB;
+
+export const TOPIC_CONFIGS: Readonly<Record<string, TopicConfig>> = {
+  "max.message.bytes": {
+    standard: null,
+    accepts: (value) => /^\d{1,9}$/.test(value) && Number(value) >= MESSAGE_BYTES_MIN,
+    advice: "bytes of the largest record batch, 1024 or more",
+  },
+  "message.timestamp.type": {
+    standard: "CreateTime",
+    accepts: (value) => value === "CreateTime" || value === "LogAppendTime",
+    advice: "CreateTime or LogAppendTime",
+  },
+  "cleanup.policy": only("delete"),
+  "compression.type": only("producer"),
+  "min.insync.replicas": only("1"),
+  "retention.ms": only("-1"),
+  "retention.bytes": only("-1"),
+};
+
+/** @throws ObeliskError INVALID_CONFIG naming the first setting that is unknown or not obeyed */
+export function checkTopicConfigs(configs: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(configs)) {
+    const config = TOPIC_CONFIGS[name];
+    if (config === undefined) {
+      throw new ObeliskError("INVALID_CONFIG", {
+        detail: `the topic setting ${name} is not supported`,
+        remedy: `supported are ${Object.keys(TOPIC_CONFIGS).join(", ")}`,
+      });
+    }
+    if (!config.accepts(value)) {
+      throw new ObeliskError("INVALID_CONFIG", {
+        detail: `the topic setting ${name} cannot be ${JSON.stringify(value)}`,
+        remedy: `it must be ${config.advice}`,
+      });
+    }
+  }
+}
+
+function only(value: string): TopicConfig {
+  return {
+    standard: value,
+    accepts: (candidate) => candidate === value,
+    advice: `${value}, which is what Obelisk does`,
+  };
+}

@@ -1,0 +1,309 @@
+/**
+ * The topics: which exist, their ids, settings and partitions.
+ *
+ * The state store is the authority ("topic/NAME" -> `TopicState`). A topic is written there before its partitions are
+ * opened, so a crash in between leaves a topic that is completed at the next start; removal marks it first, so that a
+ * crash cannot bring half of it back. Partitions that the store of records holds but the state does not know are
+ * adopted under a new id: nothing is deleted because it looked wrong.
+ */
+
+import { fail } from "../base/assert.ts";
+import { ObeliskError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { StateStore, StorageEngine } from "../storage/contract.ts";
+import { Partition, type PartitionParts, type PartitionRules } from "./partition.ts";
+import { checkTopicConfigs } from "./topic-configs.ts";
+import { checkTopicName, isTopicName } from "./topic-name.ts";
+
+const KEY_PREFIX = "topic/";
+
+/** What the state store keeps of a topic, as JSON. */
+export interface TopicState {
+  /** A uuid; never changes, and a topic that is created again gets another. */
+  id: string;
+  partitions: number;
+  configs: Record<string, string>;
+  createdAtMs: number;
+  isRemoving?: boolean;
+}
+
+export interface TopicOptions {
+  /** -1: the broker's default. */
+  partitions: number;
+  configs: Record<string, string>;
+}
+
+export interface TopicsOptions {
+  isAutoCreating: boolean;
+  /** Partitions of a topic that does not say how many. */
+  partitionsStandard: number;
+  topicsMax: number;
+  /** Partitions of all topics together. */
+  partitionsMax: number;
+  /** Largest record batch of a topic that does not say otherwise, bytes. */
+  messageBytesMax: number;
+}
+
+export interface TopicsParts extends PartitionParts {
+  engine: StorageEngine;
+  state: StateStore;
+  log: Log;
+  newId: () => string;
+}
+
+export class Topic {
+  readonly id: string;
+  readonly name: string;
+  readonly partitions: readonly Partition[];
+  readonly configs: Readonly<Record<string, string>>;
+  #next = 0;
+
+  constructor(name: string, state: TopicState, partitions: readonly Partition[]) {
+    this.id = state.id;
+    this.name = name;
+    this.partitions = partitions;
+    this.configs = state.configs;
+  }
+
+  /** Where a message without a key goes: each partition in turn. */
+  nextPartition(): Partition {
+    this.#next = (this.#next + 1) % this.partitions.length;
+    return this.partitions[this.#next]!;
+  }
+}
+
+export class Topics {
+  readonly #options: TopicsOptions;
+  readonly #parts: TopicsParts;
+  readonly #byName = new Map<string, Topic>();
+  readonly #byId = new Map<string, Topic>();
+  /** Creations and removals under way, by name: who comes second waits for the first. */
+  readonly #busy = new Map<string, Promise<unknown>>();
+  readonly #removedListeners: ((name: string) => Promise<void>)[] = [];
+  #partitionCount = 0;
+
+  constructor(options: TopicsOptions, parts: TopicsParts) {
+    this.#options = options;
+    this.#parts = parts;
+  }
+
+  get count(): number {
+    return this.#byName.size;
+  }
+
+  get partitionCount(): number {
+    return this.#partitionCount;
+  }
+
+  /** Opens what the state knows, finishes removals that were interrupted, adopts what only the disk knows. */
+  async load(): Promise<void> {
+    const entries = await this.#parts.state.list(KEY_PREFIX);
+    const known = new Set<string>();
+    for (const entry of entries) {
+      const name = entry.key.slice(KEY_PREFIX.length);
+      const state = JSON.parse(entry.value) as TopicState;
+      known.add(name);
+      if (state.isRemoving) await this.#finishRemoval(name);
+      else await this.#open(name, state);
+    }
+    for (const { topic, partitions } of this.#parts.engine.stored()) {
+      if (!known.has(topic) && isTopicName(topic)) await this.#adopt(topic, partitions);
+    }
+  }
+
+  get(name: string): Topic | undefined {
+    return this.#byName.get(name);
+  }
+
+  byId(id: string): Topic | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** Sorted by name. */
+  all(): Topic[] {
+    return [...this.#byName.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
+  }
+
+  /** Called after a topic is gone, before `remove` resolves. */
+  onRemoved(listener: (name: string) => Promise<void>): void {
+    this.#removedListeners.push(listener);
+  }
+
+  /**
+   * The topic, created with standard settings if it is not there.
+   * @throws ObeliskError INVALID_TOPIC_EXCEPTION, POLICY_VIOLATION, UNKNOWN_TOPIC_OR_PARTITION when auto-creation is off
+   */
+  async ensure(name: string): Promise<Topic> {
+    const topic = this.#byName.get(name);
+    if (topic !== undefined) return topic;
+    checkTopicName(name);
+    if (!this.#options.isAutoCreating) {
+      throw new ObeliskError("UNKNOWN_TOPIC_OR_PARTITION", {
+        detail: "there is no such topic, and topics are not created automatically",
+        topic: name,
+      });
+    }
+    await this.#busy.get(name);
+    return (
+      this.#byName.get(name) ??
+      this.#exclusively(name, () => this.#create(name, { partitions: -1, configs: {} }))
+    );
+  }
+
+  /** @throws ObeliskError TOPIC_ALREADY_EXISTS and what `validate` throws */
+  async create(name: string, options: TopicOptions): Promise<Topic> {
+    this.validate(name, options);
+    await this.#busy.get(name);
+    this.validate(name, options);
+    return this.#exclusively(name, () => this.#create(name, options));
+  }
+
+  /**
+   * Whether `create` would be accepted.
+   * @throws ObeliskError INVALID_TOPIC_EXCEPTION, TOPIC_ALREADY_EXISTS, INVALID_PARTITIONS, INVALID_CONFIG, POLICY_VIOLATION
+   */
+  validate(name: string, options: TopicOptions): void {
+    checkTopicName(name);
+    if (this.#byName.has(name)) throw new ObeliskError("TOPIC_ALREADY_EXISTS", { topic: name });
+    checkTopicConfigs(options.configs);
+    const partitions = this.#partitionsOf(options);
+    if (!Number.isInteger(partitions) || partitions < 1) {
+      throw new ObeliskError("INVALID_PARTITIONS", {
+        detail: `a topic cannot have ${partitions} partitions`,
+        topic: name,
+      });
+    }
+    this.#checkLimits(name, partitions);
+  }
+
+  /** Removes the topic with its records. @throws ObeliskError UNKNOWN_TOPIC_OR_PARTITION */
+  async remove(name: string): Promise<void> {
+    await this.#busy.get(name);
+    const topic = this.#byName.get(name);
+    if (topic === undefined) throw new ObeliskError("UNKNOWN_TOPIC_OR_PARTITION", { topic: name });
+    await this.#exclusively(name, async () => {
+      await this.#markRemoving(name);
+      this.#forget(topic);
+      for (const partition of topic.partitions) partition.retire();
+      await this.#finishRemoval(name);
+      for (const listener of this.#removedListeners) await listener(name);
+    });
+  }
+
+  async #exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const promise = work();
+    const quiet = promise.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#busy.set(name, quiet);
+    try {
+      return await promise;
+    } finally {
+      if (this.#busy.get(name) === quiet) this.#busy.delete(name);
+    }
+  }
+
+  async #create(name: string, options: TopicOptions): Promise<Topic> {
+    const partitions = this.#partitionsOf(options);
+    this.#checkLimits(name, partitions);
+    this.#partitionCount += partitions;
+    try {
+      const createdAtMs = this.#parts.clock.nowMs();
+      const state: TopicState = {
+        id: this.#parts.newId(),
+        partitions,
+        configs: options.configs,
+        createdAtMs,
+      };
+      const isNew = await this.#parts.state.change([
+        { key: KEY_PREFIX + name, value: JSON.stringify(state), expectedVersion: 0 },
+      ]);
+      if (!isNew) throw new ObeliskError("TOPIC_ALREADY_EXISTS", { topic: name });
+      return await this.#open(name, state);
+    } finally {
+      this.#partitionCount -= partitions;
+    }
+  }
+
+  async #open(name: string, state: TopicState): Promise<Topic> {
+    const rules = this.#rulesOf(state.configs);
+    const partitions: Partition[] = [];
+    for (let index = 0; index < state.partitions; index += 1) {
+      partitions.push(await Partition.open(name, index, rules, this.#parts));
+    }
+    const topic = new Topic(name, state, partitions);
+    this.#byName.set(name, topic);
+    this.#byId.set(topic.id, topic);
+    this.#partitionCount += partitions.length;
+    return topic;
+  }
+
+  async #adopt(name: string, partitions: number): Promise<void> {
+    const state: TopicState = {
+      id: this.#parts.newId(),
+      partitions,
+      configs: {},
+      createdAtMs: this.#parts.clock.nowMs(),
+    };
+    this.#parts.log.warn(
+      "found a topic on disk that the state does not know, serving it with standard settings",
+      {
+        topic: name,
+        partitions,
+      },
+    );
+    await this.#parts.state.change([{ key: KEY_PREFIX + name, value: JSON.stringify(state) }]);
+    await this.#open(name, state);
+  }
+
+  async #markRemoving(name: string): Promise<void> {
+    const entry = await this.#parts.state.get(KEY_PREFIX + name);
+    if (entry === null) fail(`topic ${name} is open but not in the state`);
+    const state: TopicState = { ...(JSON.parse(entry.value) as TopicState), isRemoving: true };
+    await this.#parts.state.change([{ key: entry.key, value: JSON.stringify(state) }]);
+  }
+
+  async #finishRemoval(name: string): Promise<void> {
+    await this.#parts.engine.remove(name);
+    await this.#parts.state.change([{ key: KEY_PREFIX + name, value: null }]);
+  }
+
+  #forget(topic: Topic): void {
+    this.#byName.delete(topic.name);
+    this.#byId.delete(topic.id);
+    this.#partitionCount -= topic.partitions.length;
+  }
+
+  #partitionsOf(options: TopicOptions): number {
+    return options.partitions === -1 ? this.#options.partitionsStandard : options.partitions;
+  }
+
+  #rulesOf(configs: Readonly<Record<string, string>>): PartitionRules {
+    const own = configs["max.message.bytes"];
+    return {
+      bytesMax: own === undefined ? this.#options.messageBytesMax : Number(own),
+      isLogAppendTime: configs["message.timestamp.type"] === "LogAppendTime",
+    };
+  }
+
+  #checkLimits(name: string, partitions: number): void {
+    const { topicsMax, partitionsMax } = this.#options;
+    if (this.#byName.size >= topicsMax) {
+      throw new ObeliskError("POLICY_VIOLATION", {
+        detail: "the limit of topics is reached",
+        remedy: "remove topics or raise topics-max",
+        topic: name,
+        limit: topicsMax,
+      });
+    }
+    if (this.#partitionCount + partitions > partitionsMax) {
+      throw new ObeliskError("POLICY_VIOLATION", {
+        detail: `${partitions} more partitions are over the limit of partitions`,
+        remedy: "remove topics, ask for fewer partitions or raise partitions-max",
+        topic: name,
+        limit: partitionsMax,
+      });
+    }
+  }
+}
