@@ -1,0 +1,121 @@
+/**
+ * One partition of a fetch: what was asked, what was found, and how many bytes are known to wait for it.
+ *
+ *     startOffset        offset           countedOffset     highWatermark
+ *         v                v                    v                 v
+ *     ----[================|=== counted bytes ==|=== not looked at yet ===]
+ *
+ * Only what lies below the high watermark is there for a consumer. An offset inside a batch gives the whole batch,
+ * and an offset at the end is not an error: it waits. OFFSET_OUT_OF_RANGE is for offsets below the start and beyond
+ * the end of the log, and nothing else. A partition that is offline still gives what lies below its high watermark.
+ */
+
+import { NO_ERROR, ObeliskError, wireCode } from "../base/errors.ts";
+import { nextOffsetBehind } from "./batch-walk.ts";
+
+/** What a fetch asks of a partition; the broker's `Partition` has it. */
+export interface FetchablePartition {
+  readonly startOffset: number;
+  readonly highWatermark: number;
+  readonly endOffset: number;
+  readonly isOffline: boolean;
+  read(offset: number, bytesMax: number, atLeastOne: boolean): Buffer | Promise<Buffer>;
+  addReader(reader: FetchReader): void;
+  removeReader(reader: FetchReader): void;
+}
+
+export interface FetchReader {
+  /** The high watermark moved, or the partition went offline or away. */
+  wake(partition: FetchablePartition): void;
+}
+
+/** The answer where no record is. */
+export const NO_RECORDS: Buffer = Buffer.alloc(0);
+
+export class FetchSlot {
+  readonly partition: FetchablePartition | null;
+  readonly offset: number;
+  readonly bytesMax: number;
+  /** Kafka's number; set by the caller for what it refused, or by the fetch for what it found. */
+  errorCode: number;
+  /** Whole batches. Lent by the partition until the answer is written. */
+  records: Buffer = NO_RECORDS;
+  /** As they were when the records were read; -1 with an error. */
+  highWatermark = -1;
+  startOffset = -1;
+  /** The high watermark when records were last read or counted: what moved since is not known yet. */
+  seenHighWatermark = -1;
+  /** Bytes known to be readable from `offset`, and the offset up to which they were counted. */
+  countedBytes = 0;
+  countedOffset: number;
+
+  /** `partition` null goes with an `errorCode` other than 0. `bytesMax`: this partition's share, at least one batch. */
+  constructor(partition: FetchablePartition | null, offset: number, bytesMax: number, errorCode = NO_ERROR) {
+    this.partition = partition;
+    this.offset = offset;
+    this.bytesMax = Math.max(bytesMax, 0);
+    this.errorCode = errorCode;
+    this.countedOffset = offset;
+  }
+
+  /** Looks at the partition and sets `errorCode`; true when a record waits at `offset`. */
+  examine(): boolean {
+    const partition = this.partition;
+    if (partition === null || this.errorCode !== NO_ERROR) return false;
+    if (this.offset < partition.startOffset || this.offset > partition.endOffset) {
+      this.errorCode = wireCode("OFFSET_OUT_OF_RANGE");
+      return false;
+    }
+    if (this.offset < partition.highWatermark) return true;
+    if (partition.isOffline) this.errorCode = wireCode("KAFKA_STORAGE_ERROR");
+    return false;
+  }
+
+  /** The partition went offline or away while the fetch waited: nothing more may be asked of it. */
+  leave(): void {
+    this.errorCode = wireCode("KAFKA_STORAGE_ERROR");
+    this.records = NO_RECORDS;
+  }
+
+  /** Keeps what was read, and the bounds of the moment. */
+  keep(records: Buffer): void {
+    this.records = records;
+    this.highWatermark = this.partition!.highWatermark;
+    this.startOffset = this.partition!.startOffset;
+  }
+
+  /** Notes what the partition answered instead of records. @throws what is not an ObeliskError */
+  refuse(thrown: unknown): void {
+    if (!(thrown instanceof ObeliskError)) throw thrown;
+    this.errorCode = thrown.wire;
+    this.highWatermark = -1;
+    this.startOffset = -1;
+  }
+
+  /** Lets the records go, but remembers how many bytes there were. */
+  drop(): void {
+    this.countedBytes = this.records.length;
+    this.countedOffset = nextOffsetBehind(this.records, this.offset);
+    this.records = NO_RECORDS;
+  }
+
+  /** Counts what came since. False when that needs the disk, so that it must be read in earnest. */
+  count(): boolean {
+    const partition = this.partition!;
+    this.seenHighWatermark = partition.highWatermark;
+    if (this.errorCode !== NO_ERROR || this.countedOffset >= partition.highWatermark) return true;
+    const bytesLeft = this.bytesMax - this.countedBytes;
+    if (bytesLeft <= 0) return true;
+    const fresh = partition.read(this.countedOffset, bytesLeft, this.countedBytes === 0);
+    if (fresh instanceof Promise) {
+      fresh.catch(ignore);
+      return false;
+    }
+    this.countedBytes += fresh.length;
+    this.countedOffset = nextOffsetBehind(fresh, this.countedOffset);
+    return true;
+  }
+}
+
+/** A read that only counted: its error will come again when the same bytes are read in earnest. */
+function ignore(): void {}
