@@ -1,0 +1,216 @@
+/**
+ * Prometheus metrics, under the names the Go Obelisk gave them, and those that Obelisk adds. Everything is read from
+ * plain counters when a scrape asks (`collect`): nothing here is called while messages flow.
+ */
+
+import { Counter, Gauge, Registry } from "prom-client";
+import type { Histogram } from "../base/histogram.ts";
+import { COMPONENTS, type HealthParts, type HealthStatus, reportHealth } from "./health.ts";
+
+const STATUS_VALUES: Record<HealthStatus, number> = { unhealthy: 0, degraded: 0.5, healthy: 1 };
+
+export interface MetricsParts extends HealthParts {
+  nowMs: () => number;
+  residentBytes: () => number;
+}
+
+/** A registry that reads `parts` at each scrape. */
+export function createMetrics(parts: MetricsParts): Registry {
+  const registry = new Registry();
+  addMessageMetrics(registry, parts);
+  addConnectionMetrics(registry, parts);
+  addHealthMetrics(registry, parts);
+  addStorageMetrics(registry, parts);
+  return registry;
+}
+
+function addMessageMetrics(registry: Registry, { broker }: MetricsParts): void {
+  const counters = broker.counters;
+  total(
+    registry,
+    "obelisk_messages_received_total",
+    "Messages that arrived.",
+    () => counters.messagesReceived,
+  );
+  total(
+    registry,
+    "obelisk_messages_stored_total",
+    "Messages that were committed.",
+    () => counters.messagesStored,
+  );
+  total(
+    registry,
+    "obelisk_messages_failed_total",
+    "Messages that were refused.",
+    () => counters.messagesFailed,
+  );
+  total(
+    registry,
+    "obelisk_bytes_stored_total",
+    "Bytes of record batches written.",
+    () => counters.bytesStored,
+  );
+  total(
+    registry,
+    "obelisk_duplicate_batches_total",
+    "Batches that an idempotent producer sent again.",
+    () => counters.duplicateBatches,
+  );
+  total(registry, "obelisk_sync_failures_total", "Syncs that the disk refused.", () => counters.syncFailures);
+  histogram(registry, "obelisk_batch_size", "Messages in each stored batch.", counters.batchRecords);
+  histogram(
+    registry,
+    "obelisk_flush_duration_seconds",
+    "Seconds of each sync to disk.",
+    counters.flushSeconds,
+  );
+}
+
+function addConnectionMetrics(registry: Registry, { doors }: MetricsParts): void {
+  labelled(registry, "obelisk_active_connections", "Open connections.", "door", () =>
+    doors().map((door) => [door.name, door.connectionsActive]),
+  );
+  labelled(
+    registry,
+    "obelisk_connections_total",
+    "Connections accepted.",
+    "door",
+    () => doors().map((door) => [door.name, door.connectionsTotal]),
+    Counter,
+  );
+  labelled(
+    registry,
+    "obelisk_connection_errors_total",
+    "Connections refused or broken.",
+    "door",
+    () => doors().map((door) => [door.name, door.connectionErrors]),
+    Counter,
+  );
+}
+
+function addHealthMetrics(registry: Registry, parts: MetricsParts): void {
+  gauge(
+    registry,
+    "obelisk_health_status",
+    "Overall health: 1 healthy, 0.5 degraded, 0 unhealthy.",
+    () => STATUS_VALUES[reportHealth(parts, parts.nowMs()).status],
+  );
+  labelled(
+    registry,
+    "obelisk_component_health",
+    "Health of each component, as obelisk_health_status.",
+    "component",
+    () => {
+      const { components } = reportHealth(parts, parts.nowMs());
+      return COMPONENTS.map((name) => [name, STATUS_VALUES[components[name].status]]);
+    },
+  );
+}
+
+function addStorageMetrics(registry: Registry, parts: MetricsParts): void {
+  const { broker } = parts;
+  gauge(registry, "obelisk_topics", "Topics.", () => broker.topics.count);
+  gauge(registry, "obelisk_partitions", "Partitions.", () => broker.topics.partitionCount);
+  gauge(registry, "obelisk_offline_partitions", "Partitions offline after a disk error.", () =>
+    broker.topics
+      .all()
+      .reduce((sum, topic) => sum + topic.partitions.filter((each) => each.isOffline).length, 0),
+  );
+  gauge(
+    registry,
+    "obelisk_recovery_findings",
+    "Damages that recovery met since the start.",
+    () => broker.engine.findings.length,
+  );
+  gauge(
+    registry,
+    "obelisk_recent_bytes",
+    "Bytes of recent batches kept in memory.",
+    () => broker.recent.bytes,
+  );
+  gauge(
+    registry,
+    "obelisk_disk_free_bytes",
+    "Bytes free for the data directory.",
+    () => broker.engine.space()?.freeBytes ?? 0,
+  );
+  gauge(registry, "process_resident_memory_bytes", "Resident memory of the process.", parts.residentBytes);
+}
+
+function total(registry: Registry, name: string, help: string, read: () => number): void {
+  registry.registerMetric(
+    new Counter({
+      name,
+      help,
+      registers: [],
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    }),
+  );
+}
+
+function gauge(registry: Registry, name: string, help: string, read: () => number): void {
+  registry.registerMetric(
+    new Gauge({
+      name,
+      help,
+      registers: [],
+      collect() {
+        this.set(read());
+      },
+    }),
+  );
+}
+
+function labelled(
+  registry: Registry,
+  name: string,
+  help: string,
+  label: string,
+  read: () => [string, number][],
+  Kind: typeof Gauge | typeof Counter = Gauge,
+): void {
+  registry.registerMetric(
+    new Kind({
+      name,
+      help,
+      labelNames: [label],
+      registers: [],
+      collect() {
+        this.reset();
+        for (const [value, amount] of read()) this.inc({ [label]: value }, amount);
+      },
+    }),
+  );
+}
+
+/** prom-client's own histogram counts by itself; ours was counted already, so only its exposition is written here. */
+function histogram(registry: Registry, name: string, help: string, source: Histogram): void {
+  const metric = new Gauge({ name, help, registers: [] });
+  const values = () => {
+    const rows: { metricName: string; labels: Record<string, string | number>; value: number }[] = [];
+    let cumulated = 0;
+    for (const [index, count] of source.counts.entries()) {
+      cumulated += count;
+      rows.push({
+        metricName: `${name}_bucket`,
+        labels: { le: source.bounds[index] ?? "+Inf" },
+        value: cumulated,
+      });
+    }
+    rows.push({ metricName: `${name}_sum`, labels: {}, value: source.sum });
+    rows.push({ metricName: `${name}_count`, labels: {}, value: source.count });
+    return rows;
+  };
+  const get = async () => ({
+    name,
+    help,
+    type: "histogram" as const,
+    aggregator: "sum" as const,
+    values: values(),
+  });
+  Object.assign(metric, { get });
+  registry.registerMetric(metric);
+}
