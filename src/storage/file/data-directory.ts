@@ -1,0 +1,250 @@
+/**
+ * The data directory as a whole: it is there, it is ours alone, and it says how it was left.
+ *
+ *     DIR/obelisk.json   identity and clean-shutdown mark (identity.ts)
+ *     DIR/lock           exclusive lock of the owning process, which dies with it; holds the pid for the message
+ *     DIR/meta.db        state (state.ts)
+ *     DIR/topics/        record batches
+ *     DIR/quarantine/    what was set aside (set-aside.ts)
+ *
+ * One process owns a directory from `open` to `close`. What cannot be used is refused with one line and a remedy:
+ * DATA_DIRECTORY_LOCKED, or DATA_DIRECTORY_UNUSABLE for no permission, not a directory, a newer format, another node.
+ * A damaged obelisk.json loses nothing but itself: it is set aside, and a new one is made with the old cluster id where that
+ * can still be read. Clients at most notice a changed cluster id; every record and all state live elsewhere.
+ */
+
+import type { Clock } from "../../base/clock.ts";
+import { errnoOf, ObeliskError } from "../../base/errors.ts";
+import type { Files } from "../../base/files.ts";
+import type { Finding } from "../contract.ts";
+import { decodeIdentity, encodeIdentity, FORMAT_VERSION, IDENTITY_FILE, type Identity } from "./identity.ts";
+import { setAsideFile } from "./set-aside.ts";
+
+export const LOCK_FILE = "lock";
+
+/** A pid has at most seven digits on Linux; more in a lock file is not ours to print. */
+const LOCK_TEXT_BYTES_MAX = 32;
+
+export interface DataDirectoryOptions {
+  /** This server's number; a directory that belongs to another one is refused. */
+  nodeId: number;
+  /** Written into the lock file, for the message that a second process prints. */
+  pid: number;
+  clock: Clock;
+  /** A fresh uuid as 22 letters of base64url (`randomClusterId`). */
+  newClusterId: () => string;
+}
+
+export class DataDirectory {
+  readonly path: string;
+  readonly findings: readonly Finding[];
+  readonly #files: Files;
+  #lock: number;
+  #identity: Identity;
+
+  private constructor(files: Files, path: string, lock: number, identity: Identity, findings: Finding[]) {
+    this.#files = files;
+    this.path = path;
+    this.#lock = lock;
+    this.#identity = identity;
+    this.findings = findings;
+  }
+
+  /**
+   * Makes the directory when it is missing, takes its lock and reads who it is.
+   * @throws ObeliskError DATA_DIRECTORY_LOCKED, DATA_DIRECTORY_UNUSABLE, DISK_FULL
+   */
+  static open(files: Files, path: string, options: DataDirectoryOptions): DataDirectory {
+    return explained(path, () => {
+      makeDirectory(files, path);
+      const lock = takeLock(files, path, options.pid);
+      try {
+        const findings: Finding[] = [];
+        const identity = loadIdentity(files, path, options, findings);
+        return new DataDirectory(files, path, lock, identity, findings);
+      } catch (error) {
+        files.close(lock);
+        throw error;
+      }
+    });
+  }
+
+  get clusterId(): string {
+    return this.#identity.clusterId;
+  }
+
+  get nodeId(): number {
+    return this.#identity.nodeId;
+  }
+
+  get createdAt(): string {
+    return this.#identity.createdAt;
+  }
+
+  /** True when the last owner stopped in order and nobody has marked the directory as dirty since. */
+  get isClean(): boolean {
+    return this.#identity.cleanShutdown;
+  }
+
+  /** Durable before it returns. Call before the first write. */
+  markDirty(): void {
+    this.#mark(false);
+  }
+
+  /** Durable before it returns. Call after everything else is. */
+  markClean(): void {
+    this.#mark(true);
+  }
+
+  /** Gives up the lock. */
+  close(): void {
+    if (this.#lock < 0) return;
+    this.#files.close(this.#lock);
+    this.#lock = -1;
+  }
+
+  #mark(cleanShutdown: boolean): void {
+    if (this.#identity.cleanShutdown === cleanShutdown) return;
+    const identity = { ...this.#identity, cleanShutdown };
+    explained(this.path, () =>
+      this.#files.replace(`${this.path}/${IDENTITY_FILE}`, encodeIdentity(identity)),
+    );
+    this.#identity = identity;
+  }
+}
+
+/** 16 random bytes as a version 4 uuid in base64url, as Kafka names clusters and topics. */
+export function randomClusterId(): string {
+  return Buffer.from(crypto.randomUUID().replaceAll("-", ""), "hex").toString("base64url");
+}
+
+/** The pid in the lock file, or null when there is none; says nothing about whether its process lives. */
+export function lockOwner(files: Files, path: string): string | null {
+  const file = `${path}/${LOCK_FILE}`;
+  if (!files.exists(file) || files.fileSize(file) > LOCK_TEXT_BYTES_MAX) return null;
+  const text = files.readFile(file).toString("latin1").trim();
+  return /^\d+$/.test(text) ? text : null;
+}
+
+function makeDirectory(files: Files, path: string): void {
+  if (!files.exists(path)) files.makeDirectory(path);
+  files.list(path); // ENOTDIR or EACCES now, rather than in the middle of something
+}
+
+function takeLock(files: Files, path: string, pid: number): number {
+  const descriptor = openLock(files, `${path}/${LOCK_FILE}`);
+  if (!files.lock(descriptor)) {
+    files.close(descriptor);
+    const owner = lockOwner(files, path);
+    throw new ObeliskError("DATA_DIRECTORY_LOCKED", {
+      detail: `the data directory ${path} belongs to a running server${owner === null ? "" : ` (pid ${owner})`}`,
+      remedy: "stop it first, or use another directory with --data",
+    });
+  }
+  const text = Buffer.from(`${pid}\n`);
+  files.truncate(descriptor, 0);
+  files.write(descriptor, text, 0, text.length, 0);
+  return descriptor;
+}
+
+function openLock(files: Files, file: string): number {
+  if (files.exists(file)) return files.open(file, "update");
+  try {
+    return files.open(file, "create");
+  } catch (error) {
+    if (errnoOf(error) !== "EEXIST") throw error;
+    return files.open(file, "update"); // another process was a moment faster; the lock decides
+  }
+}
+
+function loadIdentity(
+  files: Files,
+  path: string,
+  options: DataDirectoryOptions,
+  findings: Finding[],
+): Identity {
+  const file = `${path}/${IDENTITY_FILE}`;
+  if (!files.exists(file)) return createIdentity(files, path, options, null);
+  const decoded = decodeIdentity(files.readFile(file));
+  if (decoded.kind === "newer") {
+    throw new ObeliskError("DATA_DIRECTORY_UNUSABLE", {
+      detail: `the data directory ${path} has format ${decoded.formatVersion}, and this Obelisk knows formats up to ${FORMAT_VERSION}`,
+      remedy: "use the newer Obelisk that wrote it",
+    });
+  }
+  if (decoded.kind === "damaged") return replaceIdentity(files, path, options, decoded, findings);
+  if (decoded.identity.nodeId !== options.nodeId) {
+    throw new ObeliskError("DATA_DIRECTORY_UNUSABLE", {
+      detail: `the data directory ${path} belongs to node ${decoded.identity.nodeId}, and this is node ${options.nodeId}`,
+      remedy: "set the node id back, or use another directory with --data",
+    });
+  }
+  return decoded.identity;
+}
+
+function replaceIdentity(
+  files: Files,
+  path: string,
+  options: DataDirectoryOptions,
+  damage: { reason: string; clusterId: string | null },
+  findings: Finding[],
+): Identity {
+  const bytes = files.fileSize(`${path}/${IDENTITY_FILE}`);
+  const target = setAsideFile(files, path, IDENTITY_FILE, damage.reason);
+  const fate = damage.clusterId === null ? "a new cluster id was made" : "the cluster id was kept";
+  findings.push({
+    file: IDENTITY_FILE,
+    position: 0,
+    bytes,
+    kind: "damaged-state",
+    detail: `${damage.reason}; moved to ${target}, ${fate}`,
+  });
+  return createIdentity(files, path, options, damage.clusterId);
+}
+
+/** Not clean: whoever makes it has yet to look at what may lie beside it. */
+function createIdentity(
+  files: Files,
+  path: string,
+  options: DataDirectoryOptions,
+  clusterId: string | null,
+): Identity {
+  const identity: Identity = {
+    formatVersion: FORMAT_VERSION,
+    clusterId: clusterId ?? options.newClusterId(),
+    nodeId: options.nodeId,
+    cleanShutdown: false,
+    createdAt: new Date(options.clock.nowMs()).toISOString(),
+  };
+  files.replace(`${path}/${IDENTITY_FILE}`, encodeIdentity(identity));
+  return identity;
+}
+
+/** Turns the system's refusals into one clear line. */
+function explained<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof ObeliskError) throw error;
+    const errno = errnoOf(error);
+    if (errno === "ENOSPC" || errno === "EDQUOT") throw new ObeliskError("DISK_FULL", { file: path }, error);
+    const [detail, remedy] = explain(path, errno, error);
+    throw new ObeliskError("DATA_DIRECTORY_UNUSABLE", { detail, remedy }, error);
+  }
+}
+
+function explain(path: string, errno: string | undefined, error: unknown): [string, string] {
+  const other = "or use another directory with --data";
+  if (errno === "EACCES" || errno === "EPERM") {
+    return [
+      `no permission to write to the data directory ${path}`,
+      `give this user the right to write there, ${other}`,
+    ];
+  }
+  if (errno === "EROFS")
+    return [`the data directory ${path} is on a read-only file system`, `mount it writable, ${other}`];
+  if (errno === "ENOTDIR" || errno === "EEXIST")
+    return [`${path} is not a directory`, `move that file away, ${other}`];
+  const reason = error instanceof Error ? error.message : String(error);
+  return [`the data directory ${path} cannot be used: ${reason}`, `make it usable, ${other}`];
+}

@@ -1,0 +1,58 @@
+/**
+ * Nothing is deleted because it looked wrong: it goes to `DIR/quarantine`, under a name that says where it came from,
+ * beside a note for people.
+ *
+ *     quarantine/meta.db-1          the bytes as they were
+ *     quarantine/meta.db-1.txt      where they came from and why
+ *
+ * Numbers count up, so nothing in quarantine is ever overwritten. The note is written before the file is moved: after a
+ * crash between the two there is a note too many, never a file without its story.
+ */
+
+import type { Files } from "../../base/files.ts";
+
+export const QUARANTINE = "quarantine";
+
+/** Moves a file of the data directory `root` (path relative to it) into quarantine; returns its new relative path. */
+export function setAsideFile(files: Files, root: string, file: string, reason: string): string {
+  const target = reserve(files, root, file, reason);
+  files.rename(`${root}/${file}`, `${root}/${target}`);
+  files.syncDirectory(`${root}/${QUARANTINE}`);
+  files.syncDirectory(parentOf(`${root}/${file}`));
+  return target;
+}
+
+/** Stores bytes that were taken out of `file` in quarantine; returns their relative path. */
+export function setAsideBytes(
+  files: Files,
+  root: string,
+  file: string,
+  reason: string,
+  bytes: Buffer,
+): string {
+  const target = reserve(files, root, file, reason);
+  files.replace(`${root}/${target}`, bytes);
+  return target;
+}
+
+function reserve(files: Files, root: string, file: string, reason: string): string {
+  const directory = `${root}/${QUARANTINE}`;
+  if (!files.exists(directory)) {
+    files.makeDirectory(directory);
+    files.syncDirectory(root);
+  }
+  const stem = file.replaceAll("/", "_");
+  let number = 1;
+  while (
+    files.exists(`${directory}/${stem}-${number}`) ||
+    files.exists(`${directory}/${stem}-${number}.txt`)
+  ) {
+    number += 1;
+  }
+  files.replace(`${directory}/${stem}-${number}.txt`, Buffer.from(`from ${file}\n${reason}\n`));
+  return `${QUARANTINE}/${stem}-${number}`;
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
+}

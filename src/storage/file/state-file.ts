@@ -1,0 +1,275 @@
+/**
+ * Opens `meta.db` so that it can be trusted, or replaces it: start-up never fails because of a damaged state file.
+ *
+ *   whole                      integrity_check says ok, every row's checksum holds
+ *   a row does not hold        the row goes into quarantine as text, the others stay
+ *   the file does not hold     rows that can still be read, and whose checksum holds, are saved into a new file; the old one is
+ *                              moved into quarantine. Topics that were lost are found again in the directories (broker).
+ *
+ * A replacement survives a crash at any step, because only complete files get a name that counts:
+ *
+ *     meta.db-building  ->  meta.db-rebuilt  ->  (old meta.db into quarantine)  ->  meta.db
+ *
+ * Only the owner of the data directory may call this. Readers use `copyStateFile` (state-copy.ts).
+ */
+
+import { SQL } from "bun";
+import { errnoOf, ObeliskError } from "../../base/errors.ts";
+import type { Files } from "../../base/files.ts";
+import type { Finding } from "../contract.ts";
+import { QUARANTINE, setAsideBytes, setAsideFile } from "./set-aside.ts";
+import { SqliteState } from "./state.ts";
+import { rowChecksum, SHM_SUFFIX, STATE_FILE, type StateRow, WAL_SUFFIX } from "./state-row.ts";
+
+const BUILDING = `${STATE_FILE}-building`;
+const REBUILT = `${STATE_FILE}-rebuilt`;
+
+/** How long SQLite waits for a person who looks into the file with a tool of their own. Blocks, so it is short. */
+const BUSY_TIMEOUT_MS = 1000;
+/** Rows read at once while checking: bounds memory, not time. */
+const ROWS_AT_ONCE = 1000;
+
+const TABLE =
+  "CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT NOT NULL, version INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID";
+
+export interface OpenedState {
+  state: SqliteState;
+  findings: Finding[];
+}
+
+/** @throws ObeliskError STATE_UNUSABLE (no permission, not a file), DISK_FULL */
+export async function openStateFile(files: Files, directory: string): Promise<OpenedState> {
+  const findings: Finding[] = [];
+  finishReplacement(files, directory);
+  const path = `${directory}/${STATE_FILE}`;
+  let connection: SQL | null = null;
+  try {
+    connection = await connect(path);
+    const fault = await checkFile(connection);
+    if (fault === null) {
+      await setAsideRows(files, directory, connection, findings);
+      return { state: new SqliteState(files, directory, connection), findings };
+    }
+    await replaceFile(files, directory, connection, fault, findings);
+    connection = await connect(path);
+    return { state: new SqliteState(files, directory, connection), findings };
+  } catch (error) {
+    await connection?.close();
+    throw explained(path, error);
+  }
+}
+
+/** What is wrong with the file as a whole; null when nothing is. Rows are not judged here. */
+export async function checkFile(connection: SQL): Promise<string | null> {
+  try {
+    const rows: { integrity_check: string }[] = await connection.unsafe("PRAGMA integrity_check(1)");
+    const verdict = rows[0]?.integrity_check ?? "no answer";
+    if (verdict !== "ok") return `integrity_check: ${verdict.replaceAll("\n", " ")}`;
+    await connection.unsafe(TABLE);
+    await connection.unsafe("SELECT key, value, version, crc FROM state LIMIT 1");
+    return null;
+  } catch (error) {
+    if (isDamage(error)) return error.message;
+    throw error;
+  }
+}
+
+/** Rows in the order of their keys, a bounded number at a time. */
+export async function* readRows(connection: SQL): AsyncGenerator<StateRow> {
+  let after: string | null = null;
+  for (;;) {
+    const rows: StateRow[] =
+      after === null
+        ? await connection.unsafe("SELECT key, value, version, crc FROM state ORDER BY key LIMIT ?", [
+            ROWS_AT_ONCE,
+          ])
+        : await connection.unsafe(
+            "SELECT key, value, version, crc FROM state WHERE key > ? ORDER BY key LIMIT ?",
+            [after, ROWS_AT_ONCE],
+          );
+    yield* rows;
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < ROWS_AT_ONCE) return;
+    after = last.key;
+  }
+}
+
+export function isWholeRow({ key, value, version, crc }: StateRow): boolean {
+  return typeof value === "string" && rowChecksum(key, value, version) === crc;
+}
+
+async function connect(path: string): Promise<SQL> {
+  const connection = new SQL({ adapter: "sqlite", filename: path });
+  try {
+    await connection.unsafe(`PRAGMA busy_timeout=${BUSY_TIMEOUT_MS}`);
+    await connection.unsafe("PRAGMA journal_mode=WAL");
+    await connection.unsafe("PRAGMA synchronous=NORMAL");
+    await connection.unsafe(TABLE);
+  } catch (error) {
+    if (!isDamage(error)) {
+      await connection.close();
+      throw error;
+    }
+  }
+  return connection;
+}
+
+async function setAsideRows(
+  files: Files,
+  directory: string,
+  connection: SQL,
+  findings: Finding[],
+): Promise<void> {
+  const damaged: StateRow[] = [];
+  for await (const row of readRows(connection)) if (!isWholeRow(row)) damaged.push(row);
+  for (const row of damaged) {
+    const text = Buffer.from(`${JSON.stringify(row)}\n`);
+    const target = setAsideBytes(
+      files,
+      directory,
+      STATE_FILE,
+      `the checksum of the entry ${row.key} does not hold`,
+      text,
+    );
+    await connection.unsafe("DELETE FROM state WHERE key = ?", [row.key]);
+    findings.push(
+      stateFinding(text.length, `the checksum of the entry ${row.key} does not hold; moved to ${target}`),
+    );
+  }
+}
+
+async function replaceFile(
+  files: Files,
+  directory: string,
+  damaged: SQL,
+  fault: string,
+  findings: Finding[],
+): Promise<void> {
+  const saved = await salvageRows(damaged);
+  await damaged.close();
+  await buildFile(files, directory, saved);
+  const bytes = files.fileSize(`${directory}/${STATE_FILE}`);
+  const target = setAsideFile(files, directory, STATE_FILE, fault);
+  finishReplacement(files, directory);
+  findings.push(
+    stateFinding(bytes, `${fault}; moved to ${target}, ${saved.length} entries were saved into a new file`),
+  );
+}
+
+/** From the front until the first error, then from the back until the next; a row counts when its checksum holds. */
+async function salvageRows(damaged: SQL): Promise<StateRow[]> {
+  const saved = new Map<string, StateRow>();
+  for (const [comparison, order] of [
+    [">", "ASC"],
+    ["<", "DESC"],
+  ] as const) {
+    let last: string | null = null;
+    for (;;) {
+      const row = await salvageRow(damaged, comparison, order, last);
+      if (row === null || saved.has(row.key)) break;
+      last = row.key;
+      if (isWholeRow(row)) saved.set(row.key, row);
+    }
+  }
+  return [...saved.values()];
+}
+
+async function salvageRow(
+  damaged: SQL,
+  comparison: ">" | "<",
+  order: "ASC" | "DESC",
+  last: string | null,
+): Promise<StateRow | null> {
+  const where = last === null ? "" : `WHERE key ${comparison} ?`;
+  try {
+    const rows: StateRow[] = await damaged.unsafe(
+      `SELECT key, value, version, crc FROM state ${where} ORDER BY key ${order} LIMIT 1`,
+      last === null ? [] : [last],
+    );
+    const row = rows[0];
+    // Damaged pages can lead back to where we were: only progress counts.
+    if (row === undefined || typeof row.key !== "string" || (last !== null && row.key === last)) return null;
+    return row;
+  } catch (error) {
+    if (errnoOf(error)?.startsWith("SQLITE_")) return null;
+    throw error;
+  }
+}
+
+async function buildFile(files: Files, directory: string, rows: readonly StateRow[]): Promise<void> {
+  const path = `${directory}/${BUILDING}`;
+  removeTriple(files, path);
+  const connection = await connect(path);
+  try {
+    await connection.unsafe("BEGIN");
+    for (const { key, value, version, crc } of rows) {
+      await connection.unsafe("INSERT INTO state (key, value, version, crc) VALUES (?,?,?,?)", [
+        key,
+        value,
+        version,
+        crc,
+      ]);
+    }
+    await connection.unsafe("COMMIT");
+    await connection.unsafe("PRAGMA wal_checkpoint(TRUNCATE)");
+  } finally {
+    await connection.close();
+  }
+  const descriptor = files.open(path, "update");
+  try {
+    files.syncNow(descriptor);
+  } finally {
+    files.close(descriptor);
+  }
+  files.rename(path, `${directory}/${REBUILT}`);
+  files.syncDirectory(directory);
+}
+
+/** Puts a complete new file in place once the damaged one is out of the way, also after a crash between the steps. */
+function finishReplacement(files: Files, directory: string): void {
+  removeTriple(files, `${directory}/${BUILDING}`);
+  if (!files.exists(`${directory}/${REBUILT}`)) return;
+  if (files.exists(`${directory}/${STATE_FILE}`)) {
+    // The crash came before the damaged file was moved: it is found damaged again, and rebuilt again.
+    files.removeFile(`${directory}/${REBUILT}`);
+    return;
+  }
+  for (const suffix of [WAL_SUFFIX, SHM_SUFFIX]) {
+    if (files.exists(`${directory}/${STATE_FILE}${suffix}`)) {
+      setAsideFile(
+        files,
+        directory,
+        `${STATE_FILE}${suffix}`,
+        `belonged to the damaged ${STATE_FILE} in ${QUARANTINE}`,
+      );
+    }
+  }
+  files.rename(`${directory}/${REBUILT}`, `${directory}/${STATE_FILE}`);
+  files.syncDirectory(directory);
+}
+
+function removeTriple(files: Files, path: string): void {
+  for (const suffix of ["", WAL_SUFFIX, SHM_SUFFIX]) {
+    if (files.exists(path + suffix)) files.removeFile(path + suffix);
+  }
+}
+
+function isDamage(error: unknown): error is Error {
+  const code = errnoOf(error);
+  // A plain SQLITE_ERROR here is a schema that is not ours, or one that no longer parses.
+  return code === "SQLITE_NOTADB" || code === "SQLITE_ERROR" || code?.startsWith("SQLITE_CORRUPT") === true;
+}
+
+function stateFinding(bytes: number, detail: string): Finding {
+  return { file: STATE_FILE, position: 0, bytes, kind: "damaged-state", detail };
+}
+
+function explained(path: string, error: unknown): ObeliskError {
+  if (error instanceof ObeliskError) return error;
+  if (errnoOf(error) === "SQLITE_FULL" || errnoOf(error) === "ENOSPC") {
+    return new ObeliskError("DISK_FULL", { file: path }, error);
+  }
+  const reason = error instanceof Error ? error.message : String(error);
+  const detail = `the state file ${path} cannot be used: ${reason}`;
+  return new ObeliskError("STATE_UNUSABLE", { detail, remedy: "check its permissions and the disk" }, error);
+}

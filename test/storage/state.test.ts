@@ -1,0 +1,278 @@
+/**
+ * The SQLite state: verdicts and group commit against a plain model, survival of a process that just stops, and what
+ * becomes of damaged files. The contract itself is tested by conformance/.
+ */
+
+import { afterAll, beforeEach, expect, test } from "bun:test";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { SQL } from "bun";
+import fc from "fast-check";
+import { createDisk } from "../../src/base/disk.ts";
+import type { Files } from "../../src/base/files.ts";
+import type { StateChange } from "../../src/storage/contract.ts";
+import { openStateFile } from "../../src/storage/file/state-file.ts";
+import { planChanges } from "../../src/storage/file/state-plan.ts";
+import { MemoryState } from "../../src/storage/memory/state.ts";
+
+const files = createDisk();
+const root = mkdtempSync(join(tmpdir(), "obelisk-state-"));
+let directory = "";
+let number = 0;
+
+beforeEach(() => {
+  number += 1;
+  directory = join(root, String(number));
+  files.makeDirectory(directory);
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+test("a change is read back, also after reopening, and closing leaves one file", async () => {
+  {
+    await using opened = await open();
+    expect(await opened.state.change([{ key: "topic/a", value: "{}" }])).toBe(true);
+    expect(await opened.state.change([{ key: "topic/a", value: '{"x":1}' }])).toBe(true);
+    expect(await opened.state.get("topic/a")).toEqual({ key: "topic/a", value: '{"x":1}', version: 2 });
+    expect(await opened.state.get("topic/b")).toBeNull();
+  }
+  expect(readdirSync(directory)).toEqual(["meta.db"]);
+  await using again = await open();
+  expect(await again.state.get("topic/a")).toEqual({ key: "topic/a", value: '{"x":1}', version: 2 });
+});
+
+test("what was acknowledged is there after a process that just stopped", async () => {
+  await using opened = await open();
+  await opened.state.change([{ key: "producer-id", value: '{"next":7}' }]);
+  const copy = `${directory}-copy`;
+  cpSync(directory, copy, { recursive: true });
+  await using crashed = await open(copy);
+  expect(crashed.findings).toEqual([]);
+  expect((await crashed.state.get("producer-id"))?.value).toBe('{"next":7}');
+});
+
+test("a prefix lists exactly what starts with it, whatever characters follow", async () => {
+  await using opened = await open();
+  const keys = [
+    "offset/a",
+    "offset/a/t/0",
+    "offset/a/t/10",
+    "offset/a/t/9",
+    "offset/a%2F/t/0",
+    "offset/a\u{10ffff}",
+    "offset/b",
+    "offset/a_",
+  ];
+  await opened.state.change(keys.map((key) => ({ key, value: "1" })));
+  const listed = (prefix: string) =>
+    opened.state.list(prefix).then((entries) => entries.map(({ key }) => key));
+  expect(await listed("offset/a/")).toEqual(["offset/a/t/0", "offset/a/t/10", "offset/a/t/9"]);
+  expect(await listed("offset/a_")).toEqual(["offset/a_"]);
+  expect(await listed("offset/a\u{10ffff}")).toEqual(["offset/a\u{10ffff}"]);
+  expect(await listed("")).toEqual([...keys].sort());
+  expect(await listed("x")).toEqual([]);
+});
+
+test("calls of one turn share a transaction, and one that does not hold leaves the others alone", async () => {
+  const counted = countingFiles();
+  await using opened = await open(directory, counted.files);
+  const before = counted.syncs();
+  const verdicts = await Promise.all([
+    opened.state.change([{ key: "a", value: "1", expectedVersion: 0 }]),
+    opened.state.change([
+      { key: "b", value: "1" },
+      { key: "a", value: "2", expectedVersion: 0 },
+    ]),
+    opened.state.change([{ key: "a", value: "3", expectedVersion: 1 }]),
+    opened.state.change([{ key: "c", value: null, expectedVersion: 0 }]),
+  ]);
+  expect(verdicts).toEqual([true, false, true, true]);
+  expect(counted.syncs() - before).toBe(1);
+  expect(await opened.state.list("")).toEqual([{ key: "a", value: "3", version: 2 }]);
+});
+
+test("a transaction's plan equals the calls one after the other (model)", async () => {
+  const change = fc.record(
+    {
+      key: fc.constantFrom("a", "b", "c"),
+      value: fc.constantFrom("1", "2", null),
+      expectedVersion: fc.integer({ min: 0, max: 3 }),
+    },
+    { requiredKeys: ["key", "value"] },
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.array(change, { maxLength: 4 }), { maxLength: 12 }), async (calls) => {
+      const model = new MemoryState();
+      const expected: boolean[] = [];
+      for (const changes of calls) expected.push(await model.change(changes as StateChange[]));
+      const versions = new Map<string, number>();
+      const plan = planChanges(calls as StateChange[][], versions);
+      expect(plan.verdicts).toEqual(expected);
+      const kept = plan.writes.filter(({ value }) => value !== null);
+      expect(kept.sort((left, right) => (left.key < right.key ? -1 : 1)) as unknown).toEqual(
+        await model.list(""),
+      );
+    }),
+  );
+});
+
+test("more changes than one transaction carries all arrive", async () => {
+  await using opened = await open();
+  const calls = Array.from({ length: 3000 }, (_, index) =>
+    opened.state.change([{ key: `k${index}`, value: "x".repeat(500) }]),
+  );
+  expect(new Set(await Promise.all(calls))).toEqual(new Set([true]));
+  expect((await opened.state.list("k")).length).toBe(3000);
+});
+
+test("calls beyond the queue's limit are refused and the others go on", async () => {
+  await using opened = await open();
+  const calls = Array.from({ length: 16_400 }, (_, index) =>
+    opened.state.change([{ key: `k${index % 10}`, value: "1" }]),
+  );
+  const settled = await Promise.allSettled(calls);
+  const refused = settled.filter((result) => result.status === "rejected");
+  expect(refused.length).toBe(16);
+  expect(refused[0]?.reason.code).toBe("KAFKA_STORAGE_ERROR");
+});
+
+test("a failed sync refuses everything from then on", async () => {
+  let isBroken = false;
+  const broken: Files = Object.create(files, {
+    sync: {
+      value: (descriptor: number) => (isBroken ? Promise.reject(new Error("EIO")) : files.sync(descriptor)),
+    },
+  });
+  const { state } = await openStateFile(broken, directory);
+  await state.change([{ key: "a", value: "1" }]);
+  isBroken = true;
+  await expect(state.change([{ key: "a", value: "2" }])).rejects.toMatchObject({ code: "STATE_UNUSABLE" });
+  await state.change([{ key: "a", value: "2" }]).catch(() => undefined);
+  isBroken = false;
+  await expect(state.change([{ key: "a", value: "3" }])).rejects.toMatchObject({ code: "STATE_UNUSABLE" });
+  await expect(state.get("a")).rejects.toMatchObject({ code: "STATE_UNUSABLE" });
+  await state.close();
+  await expect(state.get("a")).rejects.toMatchObject({ code: "STATE_UNUSABLE" });
+});
+
+test("a file that is no database is moved aside and a fresh one takes its place", async () => {
+  writeFileSync(join(directory, "meta.db"), "this was never a database".repeat(400));
+  await using opened = await open();
+  expect(opened.findings).toEqual([
+    {
+      file: "meta.db",
+      position: 0,
+      bytes: 10_000,
+      kind: "damaged-state",
+      detail: "file is not a database; moved to quarantine/meta.db-1, 0 entries were saved into a new file",
+    },
+  ]);
+  expect(await opened.state.list("")).toEqual([]);
+  expect(await opened.state.change([{ key: "a", value: "1" }])).toBe(true);
+  expect(readFileSync(join(directory, "quarantine/meta.db-1"), "utf8")).toStartWith("this was never");
+});
+
+test("an empty file is a new state file", async () => {
+  writeFileSync(join(directory, "meta.db"), "");
+  await using opened = await open();
+  expect(opened.findings).toEqual([]);
+});
+
+test("a damaged row goes into quarantine and the others stay", async () => {
+  await fill(20);
+  const file = join(directory, "meta.db");
+  const bytes = readFileSync(file);
+  const place = bytes.indexOf("value-of-7");
+  bytes[place] = "V".charCodeAt(0);
+  writeFileSync(file, bytes as unknown as Uint8Array<ArrayBuffer>);
+  await using opened = await open();
+  expect(opened.findings.map(({ kind, detail }) => [kind, detail])).toEqual([
+    ["damaged-state", "the checksum of the entry k07 does not hold; moved to quarantine/meta.db-1"],
+  ]);
+  expect((await opened.state.list("k")).length).toBe(19);
+  expect(readFileSync(join(directory, "quarantine/meta.db-1"), "utf8")).toContain("Value-of-7");
+});
+
+test("every damaged byte is found or harmless, and costs no entry that it did not hit", async () => {
+  await fill(400);
+  const whole = readFileSync(join(directory, "meta.db"));
+  const expected = await entries(directory);
+  expect(whole.length).toBeGreaterThan(3 * 4096);
+  for (let place = 0; place < whole.length; place += 97) {
+    const damaged = Buffer.from(whole);
+    damaged[place]! ^= 0x55;
+    const target = `${directory}-${place}`;
+    files.makeDirectory(target);
+    writeFileSync(join(target, "meta.db"), damaged as unknown as Uint8Array<ArrayBuffer>);
+    const { state, findings } = await openStateFile(files, target);
+    const found = await state.list("");
+    await state.close();
+    for (const entry of found) expect(expected.get(entry.key)).toBe(entry.value);
+    if (findings.length === 0) expect(found.length).toBe(expected.size);
+    await using again = await open(target);
+    expect(again.findings).toEqual([]);
+    rmSync(target, { recursive: true });
+  }
+});
+
+test("a replacement that a crash interrupted is finished", async () => {
+  await fill(3);
+  const { renameSync } = await import("node:fs");
+  renameSync(join(directory, "meta.db"), join(directory, "meta.db-rebuilt"));
+  writeFileSync(join(directory, "meta.db-wal"), "of the old file");
+  await using opened = await open();
+  expect((await opened.state.list("k")).length).toBe(3);
+  expect(existsSync(join(directory, "meta.db-rebuilt"))).toBe(false);
+  expect(existsSync(join(directory, "quarantine/meta.db-wal-1"))).toBe(true);
+});
+
+test("a full disk is an error of the call, and the store works again afterwards", async () => {
+  const { state } = await openStateFile(files, directory);
+  await state.change([{ key: "a", value: "1" }]);
+  await state.close();
+  const connection = new SQL({ adapter: "sqlite", filename: join(directory, "meta.db") });
+  const { SqliteState } = await import("../../src/storage/file/state.ts");
+  await connection.unsafe("PRAGMA journal_mode=WAL");
+  await connection.unsafe("PRAGMA max_page_count=8");
+  const small = new SqliteState(files, directory, connection);
+  await expect(small.change([{ key: "big", value: "x".repeat(100_000) }])).rejects.toMatchObject({
+    code: "DISK_FULL",
+  });
+  await small.change([{ key: "big", value: "x".repeat(100_000) }]).catch(() => undefined);
+  expect(await small.change([{ key: "a", value: "2", expectedVersion: 1 }])).toBe(true);
+  expect(await small.list("")).toEqual([{ key: "a", value: "2", version: 2 }]);
+  await small.close();
+});
+
+async function open(path = directory, given = files) {
+  const opened = await openStateFile(given, path);
+  return { ...opened, [Symbol.asyncDispose]: () => opened.state.close() };
+}
+
+async function fill(count: number): Promise<void> {
+  await using opened = await open();
+  await opened.state.change(
+    Array.from({ length: count }, (_, index) => ({
+      key: `k${String(index).padStart(2, "0")}`,
+      value: `"value-of-${index}"`,
+    })),
+  );
+}
+
+async function entries(path: string): Promise<Map<string, string>> {
+  await using opened = await open(path);
+  return new Map((await opened.state.list("")).map(({ key, value }) => [key, value]));
+}
+
+function countingFiles(): { files: Files; syncs: () => number } {
+  let count = 0;
+  const counting: Files = Object.create(files, {
+    sync: {
+      value: (descriptor: number) => {
+        count += 1;
+        return files.sync(descriptor);
+      },
+    },
+  });
+  return { files: counting, syncs: () => count };
+}
