@@ -1,0 +1,93 @@
+/**
+ * How a failed command says why: one line on standard error, `obelisk: what happened; what to do`, and an exit code from
+ * the error table. With --json the same as one JSON line on standard output. A stack is shown only for our own mistakes, and only
+ * with OBELISK_LOG_LEVEL=debug.
+ */
+
+import { ERRORS, errnoOf, ObeliskError } from "../src/base/errors.ts";
+import { SettingsError } from "../src/config/mistakes.ts";
+import { EXIT, note, type Output, OutputClosed } from "./output.ts";
+
+export interface ErrorReport {
+  readonly exitCode: number;
+  /** Lines for standard error. */
+  readonly lines: readonly string[];
+  /** The object for --json; null when nothing is to be said. */
+  readonly json: object | null;
+}
+
+/** Says why a command failed. Returns the exit code. */
+export function reportError(
+  thrown: unknown,
+  options: { json: boolean; debug: boolean; output: Output },
+): number {
+  const report = describeError(thrown, options.debug);
+  for (const line of report.lines) note(line);
+  if (options.json && report.json !== null) options.output.json(report.json);
+  return report.exitCode;
+}
+
+/** What to say about a thrown value, and the exit code. */
+export function describeError(thrown: unknown, debug: boolean): ErrorReport {
+  if (thrown instanceof OutputClosed) return { exitCode: EXIT.yes, lines: [], json: null };
+  if (thrown instanceof SettingsError) return describeMistakes(thrown);
+  if (thrown instanceof ObeliskError) return describeKnown(thrown, debug);
+  if (isCittyError(thrown))
+    return describeKnown(new ObeliskError("INVALID_USAGE", { detail: Bun.stripANSI(thrown.message) }), debug);
+  return describeUnexpected(thrown, debug);
+}
+
+function describeMistakes(error: SettingsError): ErrorReport {
+  const lines = error.mistakes.map(({ source, message }) => `obelisk: ${source}: ${message}`);
+  return {
+    exitCode: error.exitCode,
+    lines,
+    json: { event: "error", code: error.code, message: error.message, mistakes: error.mistakes },
+  };
+}
+
+function describeKnown(error: ObeliskError, debug: boolean): ErrorReport {
+  const { detail: _detail, remedy, ...facts } = error.facts;
+  return {
+    exitCode: error.exitCode,
+    lines: [`obelisk: ${oneLine(error.message)}`, ...stackLines(error, debug)],
+    json: {
+      event: "error",
+      code: error.code,
+      message: error.message,
+      category: ERRORS[error.code].category,
+      ...facts,
+      remedy,
+    },
+  };
+}
+
+/** A system error is told in the system's words; anything else is our own mistake. */
+function describeUnexpected(thrown: unknown, debug: boolean): ErrorReport {
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  const errno = errnoOf(thrown);
+  const isSystem = errno !== undefined && /^E[A-Z0-9]+$/.test(errno);
+  const code = isSystem ? errno : "INTERNAL";
+  const line = isSystem
+    ? `obelisk: ${oneLine(message)}`
+    : `obelisk: unexpected error: ${oneLine(message)}; run it again with OBELISK_LOG_LEVEL=debug to see where`;
+  return {
+    exitCode: EXIT.failed,
+    lines: [line, ...stackLines(thrown, debug)],
+    json: { event: "error", code, message },
+  };
+}
+
+function stackLines(thrown: unknown, debug: boolean): string[] {
+  if (!debug || !(thrown instanceof Error) || thrown.stack === undefined) return [];
+  const cause = thrown.cause === undefined ? [] : ["caused by", ...stackLines(thrown.cause, debug)];
+  return [thrown.stack, ...cause];
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s*\n\s*/g, " ");
+}
+
+function isCittyError(thrown: unknown): thrown is Error {
+  return thrown instanceof Error && thrown.name === "CLIError";
+}

@@ -1,0 +1,127 @@
+/**
+ * The executable: finds the command, checks its arguments, runs it through citty, and turns what it throws into one line
+ * and an exit code (0 yes, 1 no, 2 failed, 64 wrong usage).
+ *
+ * A command is loaded when it is called, so that `obelisk --version` does not wait for the server's modules.
+ *
+ * To add one: export a citty definition and its examples from a file here, and enter it in COMMANDS.
+ */
+
+import { version } from "../package.json" with { type: "json" };
+import { nearest } from "../src/config/nearest.ts";
+import { asksForHelp, type Command, describeCommand, usage } from "./arguments.ts";
+import { commandHelp, rootHelp } from "./arguments-help.ts";
+import { reportError } from "./errors.ts";
+import { EXIT, note, output } from "./output.ts";
+
+interface CommandEntry {
+  readonly summary: string;
+  load(): Promise<Command>;
+}
+
+const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  serve: {
+    summary: "Run the server.",
+    load: async () => {
+      const { serveCommand, serveExamples } = await import("./serve.ts");
+      return describeCommand(serveCommand, serveExamples);
+    },
+  },
+  inspect: {
+    summary: "Show what a data directory or one of its files holds. Never writes.",
+    load: async () => {
+      const { inspectCommand, inspectExamples } = await import("./inspect.ts");
+      return describeCommand(inspectCommand, inspectExamples);
+    },
+  },
+  verify: {
+    summary: "Check every byte of a data directory, and repair it when asked.",
+    load: async () => {
+      const { verifyCommand, verifyExamples } = await import("./verify.ts");
+      return describeCommand(verifyCommand, verifyExamples);
+    },
+  },
+};
+
+const SUMMARY = `Obelisk ${version}: a message broker in one executable. One durable log, open to Kafka clients, HTTP and plain TCP.`;
+
+const EXAMPLES = [
+  "obelisk serve                        start the server, data in ./data",
+  "obelisk produce --topic=greetings hello",
+  "obelisk consume --topic=greetings --mode=poll",
+];
+
+if (import.meta.main) {
+  process.on("uncaughtException", leaveAtOnce);
+  process.on("unhandledRejection", leaveAtOnce);
+  process.exit(await main(process.argv.slice(2)));
+}
+
+/** Runs a command line and returns the exit code. Prints; throws nothing. */
+async function main(rawArgs: readonly string[]): Promise<number> {
+  let exitCode: number;
+  try {
+    exitCode = await dispatch(rawArgs);
+  } catch (thrown) {
+    exitCode = reportError(thrown, reportOptions(rawArgs));
+  }
+  try {
+    await output.finish();
+    return exitCode;
+  } catch (thrown) {
+    return reportError(thrown, reportOptions(rawArgs));
+  }
+}
+
+async function dispatch(rawArgs: readonly string[]): Promise<number> {
+  const [name, ...rest] = rawArgs;
+  if (name === undefined) {
+    note(helpOfAll());
+    return EXIT.usage;
+  }
+  if (name === "--version" || name === "-v") {
+    output.line(`obelisk ${version}`);
+    return EXIT.yes;
+  }
+  if (name === "--help" || name === "-h" || (name === "help" && rest.length === 0)) {
+    output.line(helpOfAll());
+    return EXIT.yes;
+  }
+  if (name === "help") {
+    output.line(commandHelp(await find(rest[0]!)));
+    return EXIT.yes;
+  }
+  const command = await find(name);
+  if (asksForHelp(rest)) {
+    output.line(commandHelp(command));
+    return EXIT.yes;
+  }
+  return command.run(rest);
+}
+
+function find(name: string): Promise<Command> {
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (entry !== undefined) return entry.load();
+  const near = nearest(name, Object.keys(COMMANDS));
+  const remedy = near === undefined ? "see `obelisk --help`" : `did you mean \`${near}\`?`;
+  throw usage(name.startsWith("-") ? `unknown flag \`${name}\`` : `unknown command \`${name}\``, remedy);
+}
+
+function helpOfAll(): string {
+  return rootHelp(
+    SUMMARY,
+    Object.entries(COMMANDS).map(([name, { summary }]) => [name, summary] as const),
+    EXAMPLES,
+  );
+}
+
+function reportOptions(rawArgs: readonly string[]) {
+  return { json: rawArgs.includes("--json"), debug: process.env["OBELISK_LOG_LEVEL"] === "debug", output };
+}
+
+/** A mistake outside of any command's `await`: nothing can be trusted to end in order any more. */
+async function leaveAtOnce(thrown: unknown): Promise<void> {
+  const exitCode = reportError(thrown, reportOptions(process.argv.slice(2)));
+  await output.finish().catch(() => {});
+  process.exit(exitCode);
+}
