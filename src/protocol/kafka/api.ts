@@ -1,0 +1,159 @@
+/**
+ * One API of the Kafka protocol: its number, its versions, and the way between bytes and values for each of them.
+ * The functions of a version are built at its first use and kept.
+ *
+ *   request    int32 length | header: int16 key, int16 version, int32 correlation id, client id, [tags] | body
+ *   response   int32 length | header: int32 correlation id, [tags]                                     | body
+ *
+ * The tags are there in flexible versions, except in the response header of ApiVersions: its reader cannot know yet
+ * what the broker speaks. The client id is a plain nullable string in every version.
+ *
+ * What an `Api` can do is not what a server offers; that list lives with the handlers.
+ *
+ * Decoding throws ObeliskError PROTOCOL_ERROR (CORRUPT_MESSAGE for an integer outside 53 bits) and nothing else.
+ * Encoding throws UNSUPPORTED_VERSION when a value needs a field that the version lacks.
+ */
+
+import { ObeliskError } from "../../base/errors.ts";
+import {
+  type CompileContext,
+  compileReader,
+  compileWriter,
+  type ReadFunction,
+  type WriteFunction,
+} from "./compile.ts";
+import { Reader } from "./reader.ts";
+import { type Decoded, type Fields, type Input, parseVersions } from "./schema.ts";
+import { type Encoded, Writer } from "./writer.ts";
+
+export interface ApiDeclaration<Request extends Fields, Response extends Fields> {
+  readonly key: number;
+  readonly name: string;
+  /** As in "3-11". */
+  readonly versions: string;
+  /** The first flexible version, or null when there is none. */
+  readonly flexibleFrom: number | null;
+  readonly request: Request;
+  readonly response: Response;
+}
+
+/** Frames are encoded one at a time, so that all of them are cut from the same slabs. */
+const writer = new Writer();
+
+export class Api<RequestInput, Request, ResponseInput, Response> {
+  readonly key: number;
+  readonly name: string;
+  readonly versionMin: number;
+  readonly versionMax: number;
+  /** Infinity when no version is flexible. */
+  readonly flexibleFrom: number;
+  readonly #requestFields: Fields;
+  readonly #responseFields: Fields;
+  readonly #requestReaders: (ReadFunction | undefined)[] = [];
+  readonly #requestWriters: (WriteFunction | undefined)[] = [];
+  readonly #responseReaders: (ReadFunction | undefined)[] = [];
+  readonly #responseWriters: (WriteFunction | undefined)[] = [];
+
+  constructor(declaration: ApiDeclaration<Fields, Fields>) {
+    const { from, to } = parseVersions(declaration.versions);
+    this.key = declaration.key;
+    this.name = declaration.name;
+    this.versionMin = from;
+    this.versionMax = to;
+    this.flexibleFrom = declaration.flexibleFrom ?? Number.POSITIVE_INFINITY;
+    this.#requestFields = declaration.request;
+    this.#responseFields = declaration.response;
+  }
+
+  hasVersion(version: number): boolean {
+    return version >= this.versionMin && version <= this.versionMax;
+  }
+
+  /** Decodes the body that lies from `position` (behind the header) to `end`. Buffers in it are views of `buffer`. */
+  decodeRequest(version: number, buffer: Buffer, position: number, end: number): Request {
+    const read = (this.#requestReaders[version] ??= compileReader(
+      this.#requestFields,
+      this.#context(version),
+    ));
+    const reader = new Reader(buffer, position, end);
+    const request = read(reader) as Request;
+    reader.finish();
+    return request;
+  }
+
+  /** Encodes a whole frame: length, header, body. */
+  encodeRequest(
+    version: number,
+    correlationId: number,
+    clientId: string | null,
+    request: RequestInput,
+  ): Encoded {
+    const write = (this.#requestWriters[version] ??= compileWriter(
+      this.#requestFields,
+      this.#context(version),
+    ));
+    writer.begin();
+    writer.int16(this.key);
+    writer.int16(version);
+    writer.int32(correlationId);
+    writer.nullableString(clientId);
+    if (version >= this.flexibleFrom) writer.unsignedVarint(0);
+    write(writer, request);
+    return writer.finish();
+  }
+
+  /** Decodes a frame that starts with its header (the correlation id) at `position`. Buffers in it are views of `buffer`. */
+  decodeResponse(version: number, buffer: Buffer, position: number, end: number): Response {
+    const read = (this.#responseReaders[version] ??= compileReader(
+      this.#responseFields,
+      this.#context(version),
+    ));
+    const reader = new Reader(buffer, position, end);
+    reader.int32();
+    if (this.#hasTaggedResponseHeader(version)) reader.skipTags();
+    const response = read(reader) as Response;
+    reader.finish();
+    return response;
+  }
+
+  /** Encodes a whole frame: length, header, body. Large records in it are parts of the result, not copies. */
+  encodeResponse(version: number, correlationId: number, response: ResponseInput): Encoded {
+    const write = (this.#responseWriters[version] ??= compileWriter(
+      this.#responseFields,
+      this.#context(version),
+    ));
+    writer.begin();
+    writer.int32(correlationId);
+    if (this.#hasTaggedResponseHeader(version)) writer.unsignedVarint(0);
+    write(writer, response);
+    return writer.finish();
+  }
+
+  #hasTaggedResponseHeader(version: number): boolean {
+    return version >= this.flexibleFrom && this.key !== API_VERSIONS_KEY;
+  }
+
+  #context(version: number): CompileContext {
+    if (!this.hasVersion(version)) {
+      throw new ObeliskError("UNSUPPORTED_VERSION", {
+        detail: `version ${version} of ${this.name} is not supported`,
+      });
+    }
+    return { apiName: this.name, version, isFlexible: version >= this.flexibleFrom };
+  }
+}
+
+/** Any API, where only its number, its versions and the bytes matter. */
+export type AnyApi = Api<never, unknown, never, unknown>;
+
+/** Values of an API's messages by type: `RequestOf<typeof produceApi>`. */
+export type RequestOf<A> = A extends Api<never, infer Request, never, unknown> ? Request : never;
+export type ResponseOf<A> = A extends Api<never, unknown, never, infer Response> ? Response : never;
+
+const API_VERSIONS_KEY = 18;
+
+export function defineApi<const Request extends Fields, const Response extends Fields>(
+  declaration: ApiDeclaration<Request, Response>,
+): Api<Input<Request>, Decoded<Request>, Input<Response>, Decoded<Response>> {
+  return new Api(declaration);
+}
