@@ -92,9 +92,14 @@ export function batchBaseTimestamp(buffer: Buffer, position: number): number {
   return readInt64(buffer, position + BATCH_BASE_TIMESTAMP);
 }
 
-/** The largest timestamp in the batch; with log append time, the timestamp of every record. */
+/**
+ * The largest timestamp in the batch; with log append time, the timestamp of every record. Some clients (sarama) leave
+ * the field at -1; the base timestamp is then the best that the header knows.
+ */
 export function batchMaxTimestamp(buffer: Buffer, position: number): number {
-  return readInt64(buffer, position + BATCH_MAX_TIMESTAMP);
+  const timestampMs = readInt64(buffer, position + BATCH_MAX_TIMESTAMP);
+  if (isLogAppendTime(buffer, position)) return timestampMs;
+  return Math.max(timestampMs, batchBaseTimestamp(buffer, position));
 }
 
 export function batchProducerId(buffer: Buffer, position: number): number {

@@ -123,9 +123,9 @@ export class BatchBuilder {
       varlongBytes(delta) +
       varintBytes(this.#count) +
       varintBytes(keyBytes) +
-      (keyBytes > 0 ? keyBytes : 0) +
+      Math.max(keyBytes, 0) +
       varintBytes(valueBytes) +
-      (valueBytes > 0 ? valueBytes : 0) +
+      Math.max(valueBytes, 0) +
       (headers.length === 0 ? 1 : headersBytes(headers));
     const nextBytes = this.#position + varintBytes(bodyBytes) + bodyBytes;
     if (nextBytes > this.bytesMax) return false;

@@ -1,45 +1,83 @@
 /**
- * The codecs of record batches. The number in a batch's attributes is the place in `CODECS`.
+ * The codecs of record batches. A codec's number in a batch's attributes is its place in `CODECS`.
  *
- *   1 gzip     one or more gzip members
- *   2 snappy   a raw block, or xerial framing: 0x82 "SNAPPY" 0x00, int32 version, int32 compatible version, then
- *              int32 length and raw block, again and again (big-endian)
- *   3 lz4      LZ4 frames
- *   4 zstd     zstd frames
+ *   1 gzip     gzip members, one after the other                       node:zlib
+ *   2 snappy   a raw block, or blocks in xerial framing (snappy.ts)    package snappy
+ *   3 lz4      one LZ4 frame (lz4-frame.ts)                            package lz4-napi
+ *   4 zstd     zstd frames (zstd-frame.ts)                             node:zlib
  *
- * `decompress` takes bytes from strangers. What they inflate to is bounded before memory is taken for it.
+ * `decompress` takes bytes from strangers. What they inflate to is bounded before memory is taken for it: gzip and
+ * zstd stop at the limit, snappy says its size up front, and an lz4 frame's blocks are counted first. Truncated input
+ * and bytes behind the end are refused for every codec, also where the library would pass over them.
+ *
+ * The two packages are native addons. They are loaded at first use, so that a platform without them only lacks the codec.
  */
 
 import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import { ObeliskError } from "../../base/errors.ts";
+import { errnoOf, ObeliskError } from "../../base/errors.ts";
+import { compressLz4, decompressLz4 } from "./lz4-frame.ts";
+import { compressSnappy, decompressSnappy } from "./snappy.ts";
+import { checkZstdFrames } from "./zstd-frame.ts";
 
 export type Codec = "none" | "gzip" | "snappy" | "lz4" | "zstd";
 
 export const CODECS: readonly Codec[] = ["none", "gzip", "snappy", "lz4", "zstd"];
 
+/** The records of a batch, compressed. For none the result is `source` itself. @throws ObeliskError UNSUPPORTED_COMPRESSION_TYPE */
 export function compress(codec: Codec, source: Buffer): Buffer {
   switch (codec) {
     case "none":
       return source;
     case "gzip":
       return gzipSync(source);
+    case "snappy":
+      return compressSnappy(source);
+    case "lz4":
+      return compressLz4(source);
     case "zstd":
       return zstdCompressSync(source);
-    default:
-      throw new ObeliskError("UNSUPPORTED_COMPRESSION_TYPE", { detail: codec });
   }
 }
 
-/** @throws ObeliskError CORRUPT_MESSAGE, MESSAGE_TOO_LARGE */
+/**
+ * The reverse. For none the result is `source` itself.
+ * @throws ObeliskError CORRUPT_MESSAGE for bytes that are not of the codec, MESSAGE_TOO_LARGE when they would inflate
+ *   beyond `bytesMax`, UNSUPPORTED_COMPRESSION_TYPE when the platform lacks the codec
+ */
 export function decompress(codec: Codec, source: Buffer, bytesMax: number): Buffer {
   switch (codec) {
     case "none":
+      if (source.length > bytesMax) throw tooLarge(codec, bytesMax);
       return source;
     case "gzip":
-      return gunzipSync(source, { maxOutputLength: bytesMax });
+      return inflate(codec, gunzipSync, source, bytesMax);
+    case "snappy":
+      return decompressSnappy(source, bytesMax);
+    case "lz4":
+      return decompressLz4(source, bytesMax);
     case "zstd":
-      return zstdDecompressSync(source, { maxOutputLength: bytesMax });
-    default:
-      throw new ObeliskError("UNSUPPORTED_COMPRESSION_TYPE", { detail: codec });
+      checkZstdFrames(source);
+      return inflate(codec, zstdDecompressSync, source, bytesMax);
   }
+}
+
+type Inflate = (source: Buffer, options: { maxOutputLength: number }) => Buffer;
+
+function inflate(codec: Codec, work: Inflate, source: Buffer, bytesMax: number): Buffer {
+  let target: Buffer;
+  try {
+    target = work(source, { maxOutputLength: Math.max(bytesMax, 1) });
+  } catch (thrown) {
+    if (errnoOf(thrown) === "ERR_BUFFER_TOO_LARGE") throw tooLarge(codec, bytesMax);
+    throw new ObeliskError("CORRUPT_MESSAGE", { detail: `the ${codec} data does not decompress` }, thrown);
+  }
+  if (target.length > bytesMax) throw tooLarge(codec, bytesMax);
+  return target;
+}
+
+function tooLarge(codec: Codec, limit: number): ObeliskError {
+  return new ObeliskError("MESSAGE_TOO_LARGE", {
+    detail: `${codec} records inflate beyond the limit`,
+    limit,
+  });
 }

@@ -8,7 +8,8 @@
  *     the server writes control batches and append times.
  *
  * A fault is the peer's or the disk's, never ours: it is returned, not thrown. Tolerated on purpose, because clients in
- * use do it: epoch and sequence of 0 without a producer id, a base offset that is not 0 (it is overwritten anyway).
+ * use do it: epoch and sequence of 0 without a producer id (kafkajs), a max timestamp of -1 (sarama), a base offset that is not 0 (it is
+ * overwritten anyway).
  */
 
 import type { ErrorCode } from "../../base/errors.ts";

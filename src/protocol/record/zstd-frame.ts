@@ -1,0 +1,61 @@
+/**
+ * Where zstd frames end (RFC 8878, little-endian):
+ *
+ *   int32 magic 0xFD2FB528, descriptor, [window], [dictionary 1, 2 or 4], [content size 1, 2, 4 or 8]
+ *   blocks: 3 bytes (bit 0 last, bits 1-2 type, then size), bytes (one for type 1, a repeated byte)
+ *   [int32 checksum]
+ *
+ *   descriptor  bits 6-7 content size field, 5 single segment (no window), 3 reserved, 2 checksum, 0-1 dictionary field
+ *
+ * The decoder in the runtime ends quietly at truncated input and passes over bytes behind the last frame, so this walk
+ * comes first. It looks at no content.
+ */
+
+import { ObeliskError } from "../../base/errors.ts";
+
+const MAGIC = 0xfd2fb528;
+const DICTIONARY_BYTES = [0, 1, 2, 4];
+const BLOCK_HEADER_BYTES = 3;
+const BLOCK_REPEATED = 1;
+const BLOCK_RESERVED = 3;
+
+/** @throws ObeliskError CORRUPT_MESSAGE unless `source` is one or more whole zstd frames and nothing else */
+export function checkZstdFrames(source: Buffer): void {
+  let position = 0;
+  do position = frameEnd(source, position);
+  while (position < source.length);
+}
+
+function frameEnd(source: Buffer, position: number): number {
+  if (source.length - position < 6 || source.readUInt32LE(position) !== MAGIC)
+    throw corrupt("there is no zstd frame");
+  const descriptor = source[position + 4]!;
+  if ((descriptor & 0x08) !== 0) throw corrupt("the zstd frame uses a reserved bit");
+  let at = blocksEnd(source, position + 5 + headerFieldBytes(descriptor));
+  if ((descriptor & 0x04) !== 0) at += 4;
+  if (at > source.length) throw corrupt("the zstd frame is cut off");
+  return at;
+}
+
+function headerFieldBytes(descriptor: number): number {
+  const isSingleSegment = (descriptor & 0x20) !== 0;
+  const sizeField = descriptor >>> 6;
+  const sizeBytes = sizeField === 0 ? (isSingleSegment ? 1 : 0) : 2 ** sizeField;
+  return (isSingleSegment ? 0 : 1) + DICTIONARY_BYTES[descriptor & 0x03]! + sizeBytes;
+}
+
+function blocksEnd(source: Buffer, position: number): number {
+  let at = position;
+  for (;;) {
+    if (source.length - at < BLOCK_HEADER_BYTES) throw corrupt("the zstd frame is cut off");
+    const header = source.readUIntLE(at, BLOCK_HEADER_BYTES);
+    const type = (header >>> 1) & 0x03;
+    if (type === BLOCK_RESERVED) throw corrupt("the zstd frame has a block of a reserved type");
+    at += BLOCK_HEADER_BYTES + (type === BLOCK_REPEATED ? 1 : header >>> 3);
+    if ((header & 1) === 1) return at;
+  }
+}
+
+function corrupt(detail: string): ObeliskError {
+  return new ObeliskError("CORRUPT_MESSAGE", { detail });
+}
