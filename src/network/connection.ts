@@ -1,0 +1,379 @@
+/**
+ * One accepted socket: bytes in, frames to the handler; buffers from the handler, bytes out.
+ *
+ *     open --finish()--> finishing --everything answered and written--> lingering --peer closes, or 2 s--> closed
+ *       \________________________ closeNow(), error, cut off ____________________________________________/
+ *
+ * Input is read while nothing holds it. Holds are counted apart, so that one cannot lift another:
+ *     handler   `pauseInput` .. `resumeInput`; frames that are there already wait too, in order
+ *     output    unsent output above `outputSoftBytes`, until half of it is gone: who does not read may not ask for more
+ *     memory    the next frame waits for its part of the memory budget
+ *
+ * Output leaves at the end of the turn, many small buffers in one write. Above `outputHardBytes` the peer is cut off.
+ *
+ * Finishing reads no more frames but drops what comes, and after the last answer only the sending side is shut: closing a
+ * socket with unread bytes would reset the connection, and could take the last answer away from the peer.
+ *
+ * Idle: a connection is cut when it neither completes a frame, nor moves 64 KiB of one, nor takes output within the timeout.
+ * Time in which it waits for us (answers, holds of handler and memory) does not count, unless it owes the rest of a frame.
+ */
+
+import { fail } from "../base/assert.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { BudgetWaiter, MemoryBudget } from "../base/memory-budget.ts";
+import { KiB } from "../base/units.ts";
+import type { NetworkCounters } from "./counters.ts";
+import type { FrameHandler, FrameViolation } from "./frame-handler.ts";
+import { type ByteOrder, FrameCutter, RESERVED_FROM_BYTES, Step } from "./framing.ts";
+import { IDLE_TICKS, type IdleSweep, type Watched } from "./idle-sweep.ts";
+import { type ByteSink, OutputQueue } from "./output-queue.ts";
+
+/** How long a peer may take to close its side after the last answer. */
+export const LINGER_MS = 2000;
+/** An incomplete frame is making progress when this much of it came: two KiB a second at the default timeout. */
+const PROGRESS_BYTES = 64 * KiB;
+
+const HOLD_HANDLER = 1;
+const HOLD_OUTPUT = 2;
+const HOLD_MEMORY = 4;
+
+const OPEN = 0;
+const FINISHING = 1;
+const LINGERING = 2;
+const CLOSED = 3;
+
+/** The part of Bun's socket that a connection uses. */
+export interface SocketDoor extends ByteSink {
+  pause(): void;
+  resume(): void;
+  shutdown(): void;
+  end(): void;
+  terminate(): void;
+}
+
+/** What all connections of a listener share. */
+export interface ConnectionOptions<State> {
+  readonly handler: FrameHandler<State>;
+  readonly byteOrder: ByteOrder;
+  readonly frameBytesMax: number;
+  readonly outputSoftBytes: number;
+  readonly outputHardBytes: number;
+  readonly budget: MemoryBudget;
+  readonly idle: IdleSweep;
+  readonly clock: Clock;
+  readonly counters: NetworkCounters;
+  readonly log: Log;
+  /** The connection is closed and holds nothing any more. */
+  readonly closed: (connection: Connection<State>) => void;
+}
+
+export class Connection<State> implements Watched, BudgetWaiter {
+  readonly id: number;
+  /** "127.0.0.1:50716" or "[::1]:50716". */
+  readonly remoteAddress: string;
+  readonly state: State;
+  bytesIn = 0;
+  bytesOut = 0;
+  frames = 0;
+
+  readonly #options: ConnectionOptions<State>;
+  readonly #socket: SocketDoor;
+  readonly #cutter: FrameCutter;
+  readonly #output = new OutputQueue();
+  #phase = OPEN;
+  #holds = 0;
+  #isSocketPaused = false;
+  #isInTurn = false;
+  #isScheduled = false;
+  #hasPeerEnded = false;
+  #unanswered = 0;
+  #reservedBytes = 0;
+  #progressTick: number;
+  #stillBytes = 0;
+  #linger: Timer | null = null;
+  readonly #scheduledTurn = (): void => {
+    this.#isScheduled = false;
+    this.#turn();
+  };
+
+  constructor(id: number, remoteAddress: string, socket: SocketDoor, options: ConnectionOptions<State>) {
+    this.id = id;
+    this.remoteAddress = remoteAddress;
+    this.#socket = socket;
+    this.#options = options;
+    this.#cutter = new FrameCutter(options.byteOrder, options.frameBytesMax);
+    this.#progressTick = options.idle.now;
+    options.idle.watch(this);
+    this.state = options.handler.open(this);
+  }
+
+  get isOpen(): boolean {
+    return this.#phase === OPEN;
+  }
+
+  /** Whether what is written can still reach the peer. */
+  get isWritable(): boolean {
+    return this.#phase <= FINISHING;
+  }
+
+  /** Bytes written by the handler that the system has not taken yet. */
+  get outputBytes(): number {
+    return this.#output.bytes;
+  }
+
+  get unanswered(): number {
+    return this.#unanswered;
+  }
+
+  /** Queues bytes in order; the buffer belongs to the connection from now on. Nothing happens when it is closed. */
+  write(buffer: Buffer): void {
+    if (this.#phase > FINISHING) return;
+    this.#output.push(buffer);
+    if (!this.#isInTurn) this.#schedule();
+    else if (this.#output.bytes > this.#options.outputSoftBytes) this.#hold(HOLD_OUTPUT);
+  }
+
+  expectAnswers(count: number): void {
+    this.#unanswered += count;
+  }
+
+  answered(count: number): void {
+    if (count > this.#unanswered) fail("more answers than requests");
+    this.#unanswered -= count;
+    if (this.#unanswered === 0 && this.#phase === FINISHING) this.#schedule();
+  }
+
+  /** Gives back the memory of a frame that `frame` received. May be called for every frame: small ones hold none. */
+  releaseFrame(frameBytes: number): void {
+    if (frameBytes <= RESERVED_FROM_BYTES || this.#phase === CLOSED) return;
+    if (frameBytes > this.#reservedBytes) fail("a frame was released twice");
+    this.#reservedBytes -= frameBytes;
+    this.#options.budget.release(frameBytes);
+  }
+
+  /** No further frame is delivered until `resumeInput`, not even one that has come already. */
+  pauseInput(): void {
+    this.#hold(HOLD_HANDLER);
+  }
+
+  /** Frames go on, in a later turn. */
+  resumeInput(): void {
+    this.#unhold(HOLD_HANDLER);
+  }
+
+  /** Takes no more frames, answers what is unanswered, writes everything, closes. */
+  finish(): void {
+    if (this.#phase !== OPEN) return;
+    this.#phase = FINISHING;
+    this.#dropInput();
+    this.#holds = 0;
+    this.#applyHolds();
+    this.#schedule();
+  }
+
+  /** Closes at once; unsent output is lost. */
+  closeNow(): void {
+    if (this.#phase === CLOSED) return;
+    this.socketClosed();
+    this.#socket.terminate();
+  }
+
+  // What the listener calls.
+
+  socketData(chunk: Buffer): void {
+    this.bytesIn += chunk.length;
+    this.#options.counters.bytesIn += chunk.length;
+    if (this.#phase !== OPEN) return;
+    this.#stillBytes += chunk.length;
+    if (this.#stillBytes >= PROGRESS_BYTES) this.#progress();
+    this.#cutter.feed(chunk);
+    this.#turn();
+  }
+
+  socketDrained(): void {
+    if (this.#output.bytes > 0) this.#turn();
+  }
+
+  socketEnded(): void {
+    this.#hasPeerEnded = true;
+    if (this.#phase === LINGERING) this.#socket.end();
+    else this.#turn();
+  }
+
+  socketClosed(): void {
+    if (this.#phase === CLOSED) return;
+    this.#phase = CLOSED;
+    this.#dropInput();
+    this.#options.budget.release(this.#reservedBytes);
+    this.#reservedBytes = 0;
+    this.#output.clear();
+    this.#linger?.cancel();
+    this.#options.idle.unwatch(this);
+    this.#options.closed(this);
+    this.#options.handler.close(this);
+  }
+
+  /** A handler threw: the connection's state can no longer be trusted. */
+  failed(error: unknown): void {
+    this.#options.counters.faults += 1;
+    this.#options.log.error("a connection was closed after an error", {
+      address: this.remoteAddress,
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+    this.closeNow();
+  }
+
+  budgetGranted(bytes: number): void {
+    this.#reservedBytes += bytes;
+    this.#cutter.reserved();
+    this.#unhold(HOLD_MEMORY);
+  }
+
+  tick(tick: number): void {
+    if (this.#phase >= LINGERING) return;
+    if (this.#waitsForUs()) this.#progressTick = tick;
+    if (tick - this.#progressTick <= IDLE_TICKS) return;
+    this.#options.counters.cutIdle += 1;
+    this.#options.log.debug("an idle connection is closed", { address: this.remoteAddress });
+    if (this.#output.bytes > 0 || this.#cutter.incompleteBytes > 0) this.closeNow();
+    else this.finish();
+  }
+
+  #waitsForUs(): boolean {
+    if (this.#output.bytes > 0) return false;
+    if ((this.#holds & (HOLD_HANDLER | HOLD_MEMORY)) !== 0) return true;
+    return this.#unanswered > 0 && this.#cutter.incompleteBytes === 0;
+  }
+
+  /** Delivers the frames that are there, then sends what was written meanwhile. */
+  #turn(): void {
+    if (this.#isInTurn || this.#phase === CLOSED) return;
+    this.#isInTurn = true;
+    try {
+      if (this.#phase === OPEN) this.#deliver();
+    } catch (error) {
+      this.failed(error);
+    }
+    this.#isInTurn = false;
+    this.#flush();
+    this.#applyHolds();
+  }
+
+  #deliver(): void {
+    const { handler, counters } = this.#options;
+    const framesBefore = this.frames;
+    let step: Step = Step.FRAME;
+    while (this.#holds === 0 && this.#phase === OPEN) {
+      step = this.#cutter.next();
+      if (step === Step.FRAME) {
+        this.frames += 1;
+        handler.frame(this, this.#cutter.buffer, this.#cutter.position, this.#cutter.end);
+      } else if (step === Step.NEED_BYTES) break;
+      else this.#exception(step);
+    }
+    if (this.frames > framesBefore) {
+      counters.frames += this.frames - framesBefore;
+      this.#progress();
+      handler.turnEnd(this);
+    }
+    if (step === Step.NEED_BYTES && this.#hasPeerEnded && this.#phase === OPEN) {
+      handler.end(this, this.#cutter.incompleteBytes);
+      this.finish();
+    }
+  }
+
+  #exception(step: Step): void {
+    if (step === Step.EMPTY) this.#violation("empty", 0);
+    else if (step === Step.NEGATIVE) this.#violation("negative", this.#cutter.refusedBytes);
+    else if (step === Step.TOO_LARGE) this.#violation("too-large", this.#cutter.refusedBytes);
+    else this.#reserve(this.#cutter.frameBytes);
+  }
+
+  #violation(kind: FrameViolation, lengthBytes: number): void {
+    this.#options.counters.violations += 1;
+    this.#options.handler.violation(this, kind, lengthBytes);
+    if (kind !== "empty") this.finish();
+  }
+
+  #reserve(frameBytes: number): void {
+    const { budget } = this.#options;
+    if (!budget.canHold(frameBytes)) this.#violation("too-large", frameBytes);
+    else if (budget.reserve(frameBytes, this)) {
+      this.#reservedBytes += frameBytes;
+      this.#cutter.reserved();
+    } else this.#hold(HOLD_MEMORY);
+  }
+
+  /** Lets go of the frame under way and of what it holds or waits for. */
+  #dropInput(): void {
+    const { budget } = this.#options;
+    if ((this.#holds & HOLD_MEMORY) !== 0) budget.cancel(this);
+    if (this.#cutter.isReserved) {
+      this.#reservedBytes -= this.#cutter.frameBytes;
+      budget.release(this.#cutter.frameBytes);
+    }
+    this.#cutter.clear();
+  }
+
+  #flush(): void {
+    if (this.#phase > FINISHING) return;
+    const takenBytes = this.#output.flush(this.#socket);
+    if (takenBytes > 0) {
+      this.bytesOut += takenBytes;
+      this.#options.counters.bytesOut += takenBytes;
+      this.#progress();
+    }
+    const { outputSoftBytes, outputHardBytes } = this.#options;
+    if (this.#output.bytes > outputHardBytes) this.#cutSlow();
+    else if (this.#output.bytes > outputSoftBytes) this.#hold(HOLD_OUTPUT);
+    else if (this.#output.bytes <= outputSoftBytes / 2) this.#unhold(HOLD_OUTPUT);
+    if (this.#phase === FINISHING && this.#unanswered === 0 && this.#output.bytes === 0) this.#startLinger();
+  }
+
+  #cutSlow(): void {
+    this.#options.counters.cutSlow += 1;
+    this.#options.log.warn("a connection that does not read its answers is closed", {
+      address: this.remoteAddress,
+    });
+    this.closeNow();
+  }
+
+  #startLinger(): void {
+    this.#phase = LINGERING;
+    this.#linger = this.#options.clock.after(LINGER_MS, () => this.closeNow());
+    if (this.#hasPeerEnded) this.#socket.end();
+    else this.#socket.shutdown();
+  }
+
+  #progress(): void {
+    this.#progressTick = this.#options.idle.now;
+    this.#stillBytes = 0;
+  }
+
+  #hold(reason: number): void {
+    if (this.#phase !== OPEN) return;
+    this.#holds |= reason;
+    if (!this.#isInTurn) this.#applyHolds();
+  }
+
+  #unhold(reason: number): void {
+    if ((this.#holds & reason) === 0) return;
+    this.#holds &= ~reason;
+    if (this.#holds === 0) this.#schedule();
+  }
+
+  #applyHolds(): void {
+    const isHeld = this.#holds !== 0;
+    if (isHeld === this.#isSocketPaused || this.#phase === CLOSED) return;
+    this.#isSocketPaused = isHeld;
+    if (isHeld) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled || this.#phase === CLOSED) return;
+    this.#isScheduled = true;
+    queueMicrotask(this.#scheduledTurn);
+  }
+}

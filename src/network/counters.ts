@@ -1,0 +1,19 @@
+/** What one listener has counted since it started. Plain numbers, read by whoever publishes them. */
+
+export class NetworkCounters {
+  accepted = 0;
+  /** Turned away because of the connection limit. */
+  refused = 0;
+  /** Connections now. */
+  open = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  frames = 0;
+  violations = 0;
+  /** Cut off: no whole frame and no progress within the idle timeout. */
+  cutIdle = 0;
+  /** Cut off: the peer did not read, and its output passed the limit. */
+  cutSlow = 0;
+  /** Cut off: the handler threw. */
+  faults = 0;
+}

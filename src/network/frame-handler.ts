@@ -1,0 +1,40 @@
+/**
+ * What a door does with the frames of its connections. One handler serves all connections of a listener; what it remembers
+ * of one connection is the `State` that `open` returns (`connection.state` afterwards).
+ *
+ *     open -> (frame | violation)* turnEnd -> ... -> end? -> close
+ *
+ *   - `frame`: the body is `buffer[position, end)`. The buffer is never written again, so it may be kept; a body of more than
+ *     64 KiB is counted in the memory budget until the handler calls `connection.releaseFrame(end - position)`, once.
+ *   - `turnEnd`: the last frame that is there for now has been handled. Work that is better done for many goes here.
+ *   - Each answer that will come later is announced by `connection.expectAnswers(n)` and, after it was written, ended by
+ *     `connection.answered(n)`. A connection with unanswered requests is not idle, and is not closed before they are answered.
+ *   - The callbacks run in the event loop's turn that brought the bytes; they must not block. One that throws loses its
+ *     connection, and the listener logs it.
+ */
+
+import type { Connection } from "./connection.ts";
+
+export type FrameViolation =
+  /** Length 0. The next frame can still be read. */
+  | "empty"
+  /** A length below 0 (big-endian only). The connection finishes. */
+  | "negative"
+  /** A length above the limit, or above the whole memory budget. The connection finishes. */
+  | "too-large";
+
+export interface FrameHandler<State> {
+  /** A connection was accepted. May write. */
+  open(connection: Connection<State>): State;
+  frame(connection: Connection<State>, buffer: Buffer, position: number, end: number): void;
+  turnEnd(connection: Connection<State>): void;
+  /** `lengthBytes` is the length that the peer claimed. After "negative" and "too-large" the connection finishes by itself. */
+  violation(connection: Connection<State>, kind: FrameViolation, lengthBytes: number): void;
+  /**
+   * The peer sends no more, and left `incompleteBytes` of a frame that never became whole (0: it ended between frames). It may
+   * still read. The connection finishes by itself: after this call it waits for the answers that are expected, then closes.
+   */
+  end(connection: Connection<State>, incompleteBytes: number): void;
+  /** The connection is gone, for whatever reason; nothing can be written any more. Called once. */
+  close(connection: Connection<State>): void;
+}

@@ -1,0 +1,195 @@
+/**
+ * Cuts length-prefixed frames out of the chunks that a socket delivers.
+ *
+ *     | uint32 length | length bytes of body | uint32 length | body ...        (big-endian: Kafka, little-endian: native)
+ *
+ *     chunk    [..body][4|body][4|body][4|bo        a body wholly inside one chunk is handed on where it lies: no copy
+ *     next                             dy][4|..     a body over several chunks is gathered in one buffer: one copy
+ *
+ * How to use it: `feed` a chunk, then call `next` until it says NEED_BYTES. After FRAME the body is
+ * `buffer[position, end)`, valid until the next call; the buffer itself is never written again, so a body may be kept
+ * (keeping a small one keeps its chunk of up to 512 KiB alive: copy what must live long).
+ *
+ * Promises
+ *   - The length is checked before anything else happens with it. EMPTY leaves the cutter behind the four bytes, ready for
+ *     the next frame. TOO_LARGE and NEGATIVE (big-endian only, where the field is an int32) cannot be passed over: `next`
+ *     repeats them for ever, the connection has to end.
+ *   - A body larger than `RESERVED_FROM_BYTES` is announced with RESERVE before it is gathered or handed on; `next` repeats
+ *     RESERVE until `reserved` is called.
+ *   - A claimed length allocates nothing by itself: the gathering buffer starts at 1 MiB at most and grows with what came.
+ *   - No allocation and no closure for a body that lies within one chunk.
+ */
+
+import { fail } from "../base/assert.ts";
+import { KiB, MiB } from "../base/units.ts";
+
+export type ByteOrder = "big-endian" | "little-endian";
+
+/** Bodies up to this size are not counted in the memory budget: a socket chunk is as large, and most frames are smaller. */
+export const RESERVED_FROM_BYTES = 64 * KiB;
+/** What a peer that only claims a length can make us allocate. */
+const GATHER_BYTES_FIRST = MiB;
+/** Growth of the gathering buffer: fewer copies than doubling, and a 10 MiB frame takes two. */
+const GATHER_GROWTH = 4;
+const PREFIX_BYTES = 4;
+const NOTHING = Buffer.alloc(0);
+
+export const Step = { NEED_BYTES: 0, FRAME: 1, RESERVE: 2, EMPTY: 3, NEGATIVE: 4, TOO_LARGE: 5 } as const;
+export type Step = (typeof Step)[keyof typeof Step];
+
+export class FrameCutter {
+  /** The body after FRAME lies in `buffer[position, end)`. */
+  buffer: Buffer = NOTHING;
+  position = 0;
+  end = 0;
+  /** Length of the body under way; -1 between frames. */
+  frameBytes = -1;
+  /** The length that TOO_LARGE or NEGATIVE refused. */
+  refusedBytes = 0;
+
+  readonly #isLittleEndian: boolean;
+  readonly #frameBytesMax: number;
+  #chunk: Buffer = NOTHING;
+  #chunkPosition = 0;
+  #chunkEnd = 0;
+  readonly #prefix: Buffer = Buffer.alloc(PREFIX_BYTES);
+  #prefixBytes = 0;
+  #gathered: Buffer = NOTHING;
+  #gatheredBytes = 0;
+  #isReserved = false;
+  #broken: Step = Step.NEED_BYTES;
+
+  constructor(byteOrder: ByteOrder, frameBytesMax: number) {
+    this.#isLittleEndian = byteOrder === "little-endian";
+    this.#frameBytesMax = frameBytesMax;
+  }
+
+  /** Bytes of the current frame that have come (with its prefix), 0 between frames. What a half-closed peer left behind. */
+  get incompleteBytes(): number {
+    const rest = this.#chunkEnd - this.#chunkPosition;
+    if (this.frameBytes < 0) return this.#prefixBytes + rest;
+    return PREFIX_BYTES + this.#gatheredBytes + rest;
+  }
+
+  /** Adds the bytes of `chunk`, which belongs to the cutter from now on. Copies only when bytes of the last one are left. */
+  feed(chunk: Buffer): void {
+    const rest = this.#chunkEnd - this.#chunkPosition;
+    this.#chunk = rest === 0 ? chunk : Buffer.concat([this.#chunk.subarray(this.#chunkPosition), chunk]);
+    this.#chunkPosition = 0;
+    this.#chunkEnd = this.#chunk.length;
+  }
+
+  next(): Step {
+    if (this.frameBytes < 0) {
+      const step = this.#readPrefix();
+      if (step !== Step.FRAME) return step;
+    }
+    if (!this.#isReserved && this.frameBytes > RESERVED_FROM_BYTES) return Step.RESERVE;
+    if (this.#gatheredBytes === 0 && this.#chunkEnd - this.#chunkPosition >= this.frameBytes)
+      return this.#takeFromChunk();
+    return this.#gather();
+  }
+
+  /** The body announced by RESERVE may be read now. */
+  reserved(): void {
+    this.#isReserved = true;
+  }
+
+  /** Whether the frame under way has its reservation; it is the caller's to give back when the frame is dropped. */
+  get isReserved(): boolean {
+    return this.#isReserved;
+  }
+
+  /** Lets go of every buffer. Nothing may be fed afterwards. */
+  clear(): void {
+    this.buffer = NOTHING;
+    this.#chunk = NOTHING;
+    this.#chunkPosition = 0;
+    this.#chunkEnd = 0;
+    this.#gathered = NOTHING;
+    this.#isReserved = false;
+  }
+
+  /** FRAME when the length is known and allowed. */
+  #readPrefix(): Step {
+    if (this.#broken !== Step.NEED_BYTES) return this.#broken;
+    if (this.#prefixBytes === 0 && this.#chunkEnd - this.#chunkPosition >= PREFIX_BYTES) {
+      const length = this.#readLength(this.#chunk, this.#chunkPosition);
+      this.#chunkPosition += PREFIX_BYTES;
+      return this.#checkLength(length);
+    }
+    while (this.#prefixBytes < PREFIX_BYTES) {
+      if (this.#chunkPosition === this.#chunkEnd) return this.#needBytes();
+      this.#prefix[this.#prefixBytes] = this.#chunk[this.#chunkPosition]!;
+      this.#prefixBytes += 1;
+      this.#chunkPosition += 1;
+    }
+    this.#prefixBytes = 0;
+    return this.#checkLength(this.#readLength(this.#prefix, 0));
+  }
+
+  #readLength(buffer: Buffer, position: number): number {
+    return this.#isLittleEndian ? buffer.readUInt32LE(position) : buffer.readInt32BE(position);
+  }
+
+  #checkLength(length: number): Step {
+    if (length === 0) return Step.EMPTY;
+    if (length > 0 && length <= this.#frameBytesMax) {
+      this.frameBytes = length;
+      return Step.FRAME;
+    }
+    this.refusedBytes = length;
+    this.#broken = length < 0 ? Step.NEGATIVE : Step.TOO_LARGE;
+    return this.#broken;
+  }
+
+  #takeFromChunk(): Step {
+    this.buffer = this.#chunk;
+    this.position = this.#chunkPosition;
+    this.end = this.#chunkPosition + this.frameBytes;
+    this.#chunkPosition = this.end;
+    this.#startNext();
+    return Step.FRAME;
+  }
+
+  #gather(): Step {
+    const missing = this.frameBytes - this.#gatheredBytes;
+    const bytes = Math.min(missing, this.#chunkEnd - this.#chunkPosition);
+    if (bytes === 0) return this.#needBytes();
+    this.#growGathered(this.#gatheredBytes + bytes);
+    this.#chunk.copy(this.#gathered, this.#gatheredBytes, this.#chunkPosition, this.#chunkPosition + bytes);
+    this.#gatheredBytes += bytes;
+    this.#chunkPosition += bytes;
+    if (bytes < missing) return this.#needBytes();
+    this.buffer = this.#gathered;
+    this.position = 0;
+    this.end = this.frameBytes;
+    this.#gathered = NOTHING;
+    this.#gatheredBytes = 0;
+    this.#startNext();
+    return Step.FRAME;
+  }
+
+  #growGathered(bytes: number): void {
+    if (bytes <= this.#gathered.length) return;
+    if (bytes > this.frameBytes) fail("a frame gathered more than its length");
+    const wanted = Math.max(bytes, GATHER_BYTES_FIRST, this.#gathered.length * GATHER_GROWTH);
+    const larger = Buffer.allocUnsafeSlow(Math.min(this.frameBytes, wanted));
+    this.#gathered.copy(larger, 0, 0, this.#gatheredBytes);
+    this.#gathered = larger;
+  }
+
+  #startNext(): void {
+    this.frameBytes = -1;
+    this.#isReserved = false;
+  }
+
+  /** The chunk is used up: lets go of it, so that an idle connection holds no memory. */
+  #needBytes(): Step {
+    this.buffer = NOTHING;
+    this.#chunk = NOTHING;
+    this.#chunkPosition = 0;
+    this.#chunkEnd = 0;
+    return Step.NEED_BYTES;
+  }
+}

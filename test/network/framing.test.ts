@@ -1,0 +1,155 @@
+/** Frames cut from chunks: any way of cutting the stream into chunks gives the same frames as the whole stream. */
+
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { KiB, MiB } from "../../src/base/units.ts";
+import { type ByteOrder, FrameCutter, Step } from "../../src/network/framing.ts";
+
+const LIMIT = 8 * MiB;
+
+function framed(order: ByteOrder, ...bodies: Buffer[]): Buffer {
+  return Buffer.concat(
+    bodies.flatMap((body) => {
+      const prefix = Buffer.alloc(4);
+      if (order === "big-endian") prefix.writeInt32BE(body.length);
+      else prefix.writeUInt32LE(body.length);
+      return [prefix, body];
+    }),
+  );
+}
+
+/** Everything the cutter says until it needs bytes: bodies as hex, other steps by number. */
+function drain(cutter: FrameCutter): (string | number)[] {
+  const seen: (string | number)[] = [];
+  for (let step = cutter.next(); step !== Step.NEED_BYTES; step = cutter.next()) {
+    if (step === Step.FRAME) seen.push(cutter.buffer.toString("hex", cutter.position, cutter.end));
+    else if (step === Step.RESERVE) cutter.reserved();
+    else seen.push(step);
+    if (step === Step.NEGATIVE || step === Step.TOO_LARGE) break;
+  }
+  return seen;
+}
+
+function cutInto(stream: Buffer, cuts: number[]): Buffer[] {
+  const places = [...new Set(cuts.map((cut) => cut % (stream.length + 1)))].sort(
+    (left, right) => left - right,
+  );
+  const chunks: Buffer[] = [];
+  let start = 0;
+  for (const place of [...places, stream.length]) {
+    chunks.push(Buffer.from(stream.subarray(start, place)));
+    start = place;
+  }
+  return chunks;
+}
+
+test("any cutting of the stream into chunks gives the same frames", () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom<ByteOrder>("big-endian", "little-endian"),
+      fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 8 }),
+      fc.array(fc.nat(), { maxLength: 20 }),
+      (order, bodies, cuts) => {
+        const buffers = bodies.map((body) => Buffer.from(body));
+        const cutter = new FrameCutter(order, LIMIT);
+        const seen = cutInto(framed(order, ...buffers), cuts).flatMap((chunk) => {
+          cutter.feed(chunk);
+          return drain(cutter);
+        });
+        expect(seen).toEqual(buffers.map((body) => (body.length === 0 ? Step.EMPTY : body.toString("hex"))));
+        expect(cutter.incompleteBytes).toBe(0);
+      },
+    ),
+  );
+});
+
+test("a stream that arrives one byte at a time gives its frames", () => {
+  const bodies = [Buffer.from("first"), Buffer.from("x"), Buffer.alloc(300, 7)];
+  const cutter = new FrameCutter("little-endian", LIMIT);
+  const seen: (string | number)[] = [];
+  for (const byte of framed("little-endian", ...bodies)) {
+    cutter.feed(Buffer.of(byte));
+    seen.push(...drain(cutter));
+  }
+  expect(seen).toEqual(bodies.map((body) => body.toString("hex")));
+});
+
+test("a body within one chunk is handed on without a copy", () => {
+  const chunk = framed("big-endian", Buffer.from("abc"), Buffer.from("defg"));
+  const cutter = new FrameCutter("big-endian", LIMIT);
+  cutter.feed(chunk);
+  expect([cutter.next(), cutter.buffer === chunk, cutter.position, cutter.end]).toEqual([
+    Step.FRAME,
+    true,
+    4,
+    7,
+  ]);
+  expect([cutter.next(), cutter.buffer === chunk, cutter.position, cutter.end]).toEqual([
+    Step.FRAME,
+    true,
+    11,
+    15,
+  ]);
+  expect(cutter.next()).toBe(Step.NEED_BYTES);
+});
+
+test("chunks fed before the last one was used up keep their order", () => {
+  const cutter = new FrameCutter("big-endian", LIMIT);
+  const stream = framed("big-endian", Buffer.from("one"), Buffer.from("two"), Buffer.from("three"));
+  for (const chunk of cutInto(stream, [2, 9, 16])) cutter.feed(chunk);
+  expect(drain(cutter)).toEqual(["one", "two", "three"].map((text) => Buffer.from(text).toString("hex")));
+});
+
+test("a large body is announced before it is read, also when it is there already", () => {
+  const body = Buffer.alloc(3 * MiB + 5, 9);
+  const stream = framed("big-endian", body, Buffer.from("next"));
+  for (const chunkBytes of [stream.length, 512 * KiB]) {
+    const cutter = new FrameCutter("big-endian", LIMIT);
+    const frames: Buffer[] = [];
+    let announced = 0;
+    for (let start = 0; start < stream.length; start += chunkBytes) {
+      cutter.feed(Buffer.from(stream.subarray(start, start + chunkBytes)));
+      for (let step = cutter.next(); step !== Step.NEED_BYTES; step = cutter.next()) {
+        if (step === Step.FRAME) frames.push(cutter.buffer.subarray(cutter.position, cutter.end));
+        if (step !== Step.RESERVE) continue;
+        expect([cutter.frameBytes, cutter.next(), cutter.isReserved]).toEqual([
+          body.length,
+          Step.RESERVE,
+          false,
+        ]);
+        announced += 1;
+        cutter.reserved();
+      }
+    }
+    expect(announced).toBe(1);
+    expect(frames.map((frame) => frame.length)).toEqual([body.length, 4]);
+    expect(frames[0]!.equals(body)).toBe(true);
+  }
+});
+
+test("the limit is exact, and a length beyond it is repeated for ever", () => {
+  const cutter = new FrameCutter("little-endian", 5);
+  cutter.feed(framed("little-endian", Buffer.from("12345"), Buffer.from("123456"), Buffer.from("1")));
+  expect(drain(cutter)).toEqual([Buffer.from("12345").toString("hex"), Step.TOO_LARGE]);
+  expect([cutter.next(), cutter.refusedBytes]).toEqual([Step.TOO_LARGE, 6]);
+});
+
+test("hostile lengths are refused and allocate nothing", () => {
+  const negative = new FrameCutter("big-endian", LIMIT);
+  negative.feed(Buffer.of(0xff, 0xff, 0xff, 0xfe));
+  expect([negative.next(), negative.refusedBytes]).toEqual([Step.NEGATIVE, -2]);
+  const large = new FrameCutter("little-endian", LIMIT);
+  large.feed(Buffer.of(0xff, 0xff, 0xff, 0xff));
+  expect([large.next(), large.refusedBytes]).toEqual([Step.TOO_LARGE, 0xffff_ffff]);
+});
+
+test("the bytes of an incomplete frame are counted with its prefix", () => {
+  const cutter = new FrameCutter("big-endian", LIMIT);
+  const counts: number[] = [];
+  for (const part of [[0], [0, 0], [10], [1, 2, 3], [4]]) {
+    cutter.feed(Buffer.from(part));
+    cutter.next();
+    counts.push(cutter.incompleteBytes);
+  }
+  expect(counts).toEqual([1, 3, 4, 7, 8]);
+});

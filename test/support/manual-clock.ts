@@ -1,0 +1,57 @@
+/** A clock whose hands the test turns: `advance` fires what falls due, in order. */
+
+import type { Clock, Timer } from "../../src/base/clock.ts";
+
+interface Alarm {
+  atMs: number;
+  callback: () => void;
+}
+
+export class ManualClock implements Clock {
+  #nowMs: number;
+  readonly #startMs: number;
+  readonly #alarms = new Set<Alarm>();
+
+  constructor(startMs = 1_700_000_000_000) {
+    this.#nowMs = startMs;
+    this.#startMs = startMs;
+  }
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  monotonicMs(): number {
+    return this.#nowMs - this.#startMs;
+  }
+
+  after(delayMs: number, callback: () => void): Timer {
+    const alarm = { atMs: this.#nowMs + delayMs, callback };
+    this.#alarms.add(alarm);
+    return { cancel: () => this.#alarms.delete(alarm) };
+  }
+
+  /** How many timers are waiting. */
+  get pending(): number {
+    return this.#alarms.size;
+  }
+
+  /** Moves the time on and calls back everything that falls due on the way. */
+  advance(ms: number): void {
+    const untilMs = this.#nowMs + ms;
+    for (let alarm = this.#nextDue(untilMs); alarm !== undefined; alarm = this.#nextDue(untilMs)) {
+      this.#alarms.delete(alarm);
+      this.#nowMs = Math.max(this.#nowMs, alarm.atMs);
+      alarm.callback();
+    }
+    this.#nowMs = untilMs;
+  }
+
+  #nextDue(untilMs: number): Alarm | undefined {
+    let next: Alarm | undefined;
+    for (const alarm of this.#alarms) {
+      if (alarm.atMs <= untilMs && (next === undefined || alarm.atMs < next.atMs)) next = alarm;
+    }
+    return next;
+  }
+}
