@@ -200,7 +200,11 @@ export function listenError(thrown: unknown, hostname: string, port: number): Ob
     case "EADDRINUSE":
       return new ObeliskError(
         "PORT_IN_USE",
-        { address, remedy: "stop the other program, or choose another port (0 takes a free one)" },
+        {
+          address,
+          detail: "the port is in use",
+          remedy: "stop the other program, or choose another port (0 takes a free one)",
+        },
         thrown,
       );
     case "EACCES":
