@@ -1,0 +1,34 @@
+/**
+ * ListGroups (16): the groups of a broker; from version 4 only those in the given states (none given: all).
+ */
+
+import { defineApi } from "../api.ts";
+import { array, type Decoded, type Input, int16, int32, string } from "../schema.ts";
+
+const request = {
+  statesFilter: array("4+", string("4+"), { default: [] }),
+};
+
+const response = {
+  throttleTimeMs: int32("1+", { default: 0, ignorable: true }),
+  errorCode: int16("0+"),
+  groups: array("0+", {
+    groupId: string("0+"),
+    protocolType: string("0+"),
+    groupState: string("4+", { default: "", ignorable: true }),
+  }),
+};
+
+export type ListGroupsRequest = Decoded<typeof request>;
+export type ListGroupsResponse = Decoded<typeof response>;
+export type ListGroupsRequestInput = Input<typeof request>;
+export type ListGroupsResponseInput = Input<typeof response>;
+
+export const listGroupsApi = defineApi({
+  key: 16,
+  name: "ListGroups",
+  versions: "0-4",
+  flexibleFrom: 3,
+  request,
+  response,
+});
