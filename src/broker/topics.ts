@@ -77,8 +77,8 @@ export class Topics {
   readonly #parts: TopicsParts;
   readonly #byName = new Map<string, Topic>();
   readonly #byId = new Map<string, Topic>();
-  /** Creations and removals under way, by name: who comes second waits for the first. */
-  readonly #busy = new Map<string, Promise<unknown>>();
+  /** The last creation or removal of a name that is under way; never rejects. */
+  readonly #busy = new Map<string, Promise<void>>();
   readonly #removedListeners: ((name: string) => Promise<void>)[] = [];
   #partitionCount = 0;
 
@@ -143,19 +143,16 @@ export class Topics {
         topic: name,
       });
     }
-    await this.#busy.get(name);
-    return (
-      this.#byName.get(name) ??
-      this.#exclusively(name, () => this.#create(name, { partitions: -1, configs: {} }))
-    );
+    const options = { partitions: -1, configs: {} };
+    return this.#inTurn(name, async () => this.#byName.get(name) ?? this.#create(name, options));
   }
 
   /** @throws ObeliskError TOPIC_ALREADY_EXISTS and what `validate` throws */
   async create(name: string, options: TopicOptions): Promise<Topic> {
-    this.validate(name, options);
-    await this.#busy.get(name);
-    this.validate(name, options);
-    return this.#exclusively(name, () => this.#create(name, options));
+    return this.#inTurn(name, async () => {
+      this.validate(name, options);
+      return this.#create(name, options);
+    });
   }
 
   /**
@@ -178,10 +175,9 @@ export class Topics {
 
   /** Removes the topic with its records. @throws ObeliskError UNKNOWN_TOPIC_OR_PARTITION */
   async remove(name: string): Promise<void> {
-    await this.#busy.get(name);
-    const topic = this.#byName.get(name);
-    if (topic === undefined) throw new ObeliskError("UNKNOWN_TOPIC_OR_PARTITION", { topic: name });
-    await this.#exclusively(name, async () => {
+    await this.#inTurn(name, async () => {
+      const topic = this.#byName.get(name);
+      if (topic === undefined) throw new ObeliskError("UNKNOWN_TOPIC_OR_PARTITION", { topic: name });
       await this.#markRemoving(name);
       this.#forget(topic);
       for (const partition of topic.partitions) partition.retire();
@@ -190,17 +186,15 @@ export class Topics {
     });
   }
 
-  async #exclusively<T>(name: string, work: () => Promise<T>): Promise<T> {
-    const promise = work();
-    const quiet = promise.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.#busy.set(name, quiet);
+  /** Runs `work` after whatever is under way for this name. */
+  async #inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const turn = (this.#busy.get(name) ?? Promise.resolve()).then(work);
+    const settled = turn.then(ignore, ignore);
+    this.#busy.set(name, settled);
     try {
-      return await promise;
+      return await turn;
     } finally {
-      if (this.#busy.get(name) === quiet) this.#busy.delete(name);
+      if (this.#busy.get(name) === settled) this.#busy.delete(name);
     }
   }
 
@@ -307,3 +301,5 @@ export class Topics {
     }
   }
 }
+
+function ignore(): void {}

@@ -1,0 +1,55 @@
+import { expect, test } from "bun:test";
+import { MemoryEngine } from "../../src/storage/memory/engine.ts";
+import { batchOf } from "../support/batches.ts";
+import { openBroker } from "../support/broker.ts";
+import { turns } from "../support/gated-engine.ts";
+
+test("producer ids are never given out twice, also not after a crash", async () => {
+  const engine = new MemoryEngine();
+  const before = await openBroker({}, { engine });
+  const first = await Promise.all([1, 2, 3].map(() => before.allocateProducerId()));
+  const after = await openBroker({}, { engine });
+  const second = await Promise.all([1, 2, 3].map(() => after.allocateProducerId()));
+  expect(first).toEqual([0, 1, 2]);
+  expect(second).toEqual([1000, 1001, 1002]);
+});
+
+test("the idempotence state survives a restart", async () => {
+  const engine = new MemoryEngine();
+  const build = (baseSequence: number) => batchOf(["v"], { producerId: 5, producerEpoch: 0, baseSequence });
+  const before = await openBroker({}, { engine });
+  const topic = await before.topics.ensure("t");
+  for (const sequence of [0, 1]) {
+    const batch = build(sequence);
+    topic.partitions[0]!.append(batch, 0, batch.length);
+  }
+  await before.close();
+  const later = build(2);
+  topic.partitions[0]!.append(later, 0, later.length);
+  await turns();
+  const after = await openBroker({}, { engine });
+  const partition = after.topics.get("t")!.partitions[0]!;
+  const offsets = [1, 2, 3].map((sequence) => {
+    const batch = build(sequence);
+    return partition.append(batch, 0, batch.length).baseOffset;
+  });
+  expect(offsets).toEqual([1, 2, 3]);
+});
+
+test("with durability os a record counts as committed once it is written, and close syncs it", async () => {
+  const engine = new MemoryEngine();
+  let syncs = 0;
+  const sync = engine.sync.bind(engine);
+  engine.sync = (logs) => {
+    syncs += 1;
+    return sync(logs);
+  };
+  const broker = await openBroker({ durability: { mode: "os" } }, { engine });
+  const partition = (await broker.topics.ensure("t")).partitions[0]!;
+  const batch = batchOf(["v"]);
+  partition.append(batch, 0, batch.length);
+  await turns();
+  expect([partition.highWatermark, syncs]).toEqual([1, 0]);
+  await broker.close();
+  expect([partition.log.durableOffset, syncs]).toEqual([1, 1]);
+});

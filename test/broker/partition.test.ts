@@ -1,0 +1,147 @@
+import { expect, test } from "bun:test";
+import { wireCode } from "../../src/base/errors.ts";
+import { BATCH_CRC } from "../../src/protocol/record/batch.ts";
+import { batchOf, recordsIn } from "../support/batches.ts";
+import { openBroker } from "../support/broker.ts";
+import { GatedEngine, turns } from "../support/gated-engine.ts";
+
+async function opened(configs: Record<string, string> = {}) {
+  const engine = new GatedEngine();
+  const broker = await openBroker({}, { engine });
+  const topic = await broker.topics.create("t", { partitions: 1, configs });
+  return { engine, broker, partition: topic.partitions[0]! };
+}
+
+async function readAll(read: Buffer | Promise<Buffer>) {
+  return recordsIn(await read);
+}
+
+test("a batch gets its offset at once, and becomes visible and acknowledged when the sync ends", async () => {
+  const { engine, partition } = await opened();
+  const batch = batchOf(["a", "b"]);
+  const result = partition.append(batch, 0, batch.length);
+  expect(result).toEqual({
+    errorCode: 0,
+    errorMessage: null,
+    baseOffset: 0,
+    logAppendTimeMs: -1,
+    endOffset: 2,
+  });
+  const answers: boolean[] = [];
+  const woken: number[] = [];
+  partition.whenDurable(2, (isDurable) => answers.push(isDurable));
+  partition.addReader({ wake: (source) => woken.push(source.highWatermark) });
+  await turns();
+  expect([partition.highWatermark, answers, woken]).toEqual([0, [], []]);
+  expect(await readAll(partition.read(0, 1000, true))).toEqual([]);
+  await engine.waiting[0]!.end();
+  expect([partition.highWatermark, answers, woken]).toEqual([2, [true], [2]]);
+  expect(await readAll(partition.read(0, 1000, true))).toEqual([
+    [0, "a"],
+    [1, "b"],
+  ]);
+});
+
+test("what is written while a sync runs shares the next one", async () => {
+  const { engine, partition } = await opened();
+  const append = (text: string) => {
+    const batch = batchOf([text]);
+    return partition.append(batch, 0, batch.length).baseOffset;
+  };
+  append("first");
+  await turns();
+  expect([append("second"), append("third")]).toEqual([1, 2]);
+  await turns();
+  expect(engine.started.length).toBe(1);
+  await engine.waiting[0]!.end();
+  expect([partition.highWatermark, engine.started.length]).toEqual([1, 2]);
+  await engine.waiting[0]!.end();
+  expect([partition.highWatermark, engine.started.length]).toEqual([3, 2]);
+});
+
+test("a failed sync takes the partition offline: waiters are told, appends refused, old records still read", async () => {
+  const { engine, partition, broker } = await opened();
+  const first = batchOf(["kept"]);
+  partition.append(first, 0, first.length);
+  await turns();
+  await engine.waiting[0]!.end();
+  const second = batchOf(["lost"]);
+  const result = partition.append(second, 0, second.length);
+  const answers: boolean[] = [];
+  partition.whenDurable(result.endOffset, (isDurable) => answers.push(isDurable));
+  await turns();
+  await engine.waiting[0]!.end(true);
+  partition.whenDurable(result.endOffset, (isDurable) => answers.push(isDurable));
+  expect([answers, partition.isOffline, broker.counters.syncFailures]).toEqual([[false, false], true, 1]);
+  const third = batchOf(["refused"]);
+  expect(partition.append(third, 0, third.length).errorCode).toBe(wireCode("KAFKA_STORAGE_ERROR"));
+  expect(await readAll(partition.read(0, 1000, true))).toEqual([[0, "kept"]]);
+});
+
+test("damaged, oversized and old-format batches are refused with Kafka's numbers and change nothing", async () => {
+  const { partition, broker } = await opened({ "max.message.bytes": "1024" });
+  const damaged = batchOf(["x"]);
+  damaged[BATCH_CRC]! ^= 1;
+  const large = batchOf(["x".repeat(2000)]);
+  const old = batchOf(["x"]);
+  old[16] = 1;
+  const codes = [damaged, large, old].map((batch) => partition.append(batch, 0, batch.length).errorCode);
+  expect(codes).toEqual([
+    wireCode("CORRUPT_MESSAGE"),
+    wireCode("MESSAGE_TOO_LARGE"),
+    wireCode("UNSUPPORTED_FOR_MESSAGE_FORMAT"),
+  ]);
+  expect([partition.endOffset, broker.counters.messagesFailed]).toEqual([0, 3]);
+});
+
+test("a batch that an idempotent producer sends again is answered with its first offset and stored once", async () => {
+  const { partition, broker } = await opened();
+  const build = (baseSequence: number) => batchOf(["v"], { producerId: 5, producerEpoch: 0, baseSequence });
+  const offsets = [0, 1, 0].map((sequence) => {
+    const batch = build(sequence);
+    return partition.append(batch, 0, batch.length).baseOffset;
+  });
+  expect([offsets, partition.endOffset, broker.counters.duplicateBatches]).toEqual([[0, 1, 0], 2, 1]);
+  const gap = build(7);
+  expect(partition.append(gap, 0, gap.length).errorCode).toBe(wireCode("OUT_OF_ORDER_SEQUENCE_NUMBER"));
+});
+
+test("a topic that stamps records itself says when", async () => {
+  const { engine, partition } = await opened({ "message.timestamp.type": "LogAppendTime" });
+  const before = Date.now();
+  const batch = batchOf(["v"]);
+  const result = partition.append(batch, 0, batch.length);
+  expect(result.logAppendTimeMs).toBeGreaterThanOrEqual(before);
+  await turns();
+  await engine.waiting[0]!.end();
+  expect(await partition.offsetForTimestamp(before)).toMatchObject({
+    offset: 0,
+    timestampMs: result.logAppendTimeMs,
+  });
+});
+
+test("offsets outside the log are refused, the end of the log is an empty answer", async () => {
+  const { partition } = await opened();
+  expect(await partition.read(0, 1000, true)).toHaveLength(0);
+  expect(() => partition.read(1, 1000, true)).toThrow("the offset is not within what the partition holds");
+  expect(() => partition.read(-1, 1000, true)).toThrow("the offset is not within what the partition holds");
+});
+
+test("a removed topic lets go of everyone who waits", async () => {
+  const { engine, broker, partition } = await opened();
+  const batch = batchOf(["v"]);
+  const answers: boolean[] = [];
+  let wakes = 0;
+  partition.append(batch, 0, batch.length);
+  partition.whenDurable(1, (isDurable) => answers.push(isDurable));
+  partition.addReader({ wake: () => (wakes += 1) });
+  await turns();
+  await broker.topics.remove("t");
+  expect([answers, wakes, partition.isOffline, broker.topics.get("t")]).toEqual([
+    [false],
+    1,
+    true,
+    undefined,
+  ]);
+  await engine.waiting[0]!.end();
+});

@@ -1,0 +1,116 @@
+import { expect, test } from "bun:test";
+import type { ErrorCode } from "../../src/base/errors.ts";
+import { ObeliskError } from "../../src/base/errors.ts";
+import { MemoryEngine } from "../../src/storage/memory/engine.ts";
+import { batchOf } from "../support/batches.ts";
+import { openBroker } from "../support/broker.ts";
+
+async function codeOf(work: () => Promise<unknown>): Promise<ErrorCode | null> {
+  try {
+    await work();
+    return null;
+  } catch (thrown) {
+    if (thrown instanceof ObeliskError) return thrown.code;
+    throw thrown;
+  }
+}
+
+test("a topic is created once, however many ask for it at the same time", async () => {
+  const { topics } = await openBroker();
+  const created = await Promise.all([topics.ensure("t"), topics.ensure("t"), topics.ensure("t")]);
+  expect(new Set(created.map((topic) => topic.id)).size).toBe(1);
+  expect([topics.count, topics.partitionCount, topics.byId(created[0]!.id)?.name]).toEqual([1, 1, "t"]);
+  const attempts = await Promise.all(
+    [1, 2, 3].map(() => codeOf(() => topics.create("u", { partitions: 1, configs: {} }))),
+  );
+  expect(attempts).toEqual([null, "TOPIC_ALREADY_EXISTS", "TOPIC_ALREADY_EXISTS"]);
+});
+
+test("names that would leave the directory or are not Kafka's are refused", async () => {
+  const { topics } = await openBroker();
+  for (const name of ["", ".", "..", "../x", "a/b", "a b", "ä", "x".repeat(250), "a\0b"]) {
+    expect([name, await codeOf(() => topics.ensure(name))]).toEqual([name, "INVALID_TOPIC_EXCEPTION"]);
+  }
+  expect(await codeOf(() => topics.ensure("x".repeat(249)))).toBe(null);
+});
+
+test("topics and partitions are limited, and removing makes room", async () => {
+  const { topics } = await openBroker({ topicsMax: 2, partitionsMax: 5 });
+  await topics.create("a", { partitions: 3, configs: {} });
+  expect(await codeOf(() => topics.create("b", { partitions: 3, configs: {} }))).toBe("POLICY_VIOLATION");
+  await topics.create("b", { partitions: 2, configs: {} });
+  expect(await codeOf(() => topics.ensure("c"))).toBe("POLICY_VIOLATION");
+  await topics.remove("a");
+  expect(await codeOf(() => topics.ensure("c"))).toBe(null);
+});
+
+test("settings that nothing obeys are refused", async () => {
+  const { topics } = await openBroker();
+  const create = (configs: Record<string, string>) =>
+    codeOf(() => topics.create("t", { partitions: 1, configs }));
+  expect(await create({ "retention.ms": "3600000" })).toBe("INVALID_CONFIG");
+  expect(await create({ "max.message.bytes": "many" })).toBe("INVALID_CONFIG");
+  expect(await create({ "no.such.setting": "1" })).toBe("INVALID_CONFIG");
+  expect(await create({ "max.message.bytes": "2048", "retention.ms": "-1" })).toBe(null);
+});
+
+test("a removed topic is gone, and the same name later gets another id and an empty log", async () => {
+  const { topics } = await openBroker();
+  const first = await topics.ensure("t");
+  const batch = batchOf(["v"]);
+  first.partitions[0]!.append(batch, 0, batch.length);
+  const told: string[] = [];
+  topics.onRemoved(async (name) => void told.push(name));
+  await topics.remove("t");
+  expect(await codeOf(() => topics.remove("t"))).toBe("UNKNOWN_TOPIC_OR_PARTITION");
+  const second = await topics.ensure("t");
+  expect([told, second.id === first.id, second.partitions[0]!.endOffset]).toEqual([["t"], false, 0]);
+});
+
+test("topics keep id, partitions and settings when the broker opens again", async () => {
+  const engine = new MemoryEngine();
+  const before = await openBroker({}, { engine });
+  const topic = await before.topics.create("t", { partitions: 3, configs: { "max.message.bytes": "2048" } });
+  const after = await openBroker({}, { engine });
+  const found = after.topics.get("t")!;
+  expect([found.id, found.partitions.length, found.configs]).toEqual([
+    topic.id,
+    3,
+    { "max.message.bytes": "2048" },
+  ]);
+});
+
+test("a removal that was interrupted is finished at the next start", async () => {
+  const engine = new MemoryEngine();
+  const before = await openBroker({}, { engine });
+  await before.topics.ensure("t");
+  const entry = (await engine.state.get("topic/t"))!;
+  const marked = { ...JSON.parse(entry.value), isRemoving: true };
+  await engine.state.change([{ key: "topic/t", value: JSON.stringify(marked) }]);
+  const after = await openBroker({}, { engine });
+  expect([after.topics.count, engine.stored(), await engine.state.get("topic/t")]).toEqual([0, [], null]);
+});
+
+test("partitions that the state does not know are adopted, not deleted", async () => {
+  const engine = new MemoryEngine();
+  const before = await openBroker({}, { engine });
+  const topic = await before.topics.create("t", { partitions: 2, configs: {} });
+  const batch = batchOf(["kept"]);
+  topic.partitions[1]!.append(batch, 0, batch.length);
+  await before.close();
+  await engine.state.change([{ key: "topic/t", value: null }]);
+  const after = await openBroker({}, { engine });
+  expect(after.topics.get("t")!.partitions.map((partition) => partition.endOffset)).toEqual([0, 1]);
+});
+
+test("auto-creation can be switched off", async () => {
+  const { topics } = await openBroker({ isAutoCreating: false });
+  expect(await codeOf(() => topics.ensure("t"))).toBe("UNKNOWN_TOPIC_OR_PARTITION");
+});
+
+test("messages without a key go to each partition in turn", async () => {
+  const { topics } = await openBroker();
+  const topic = await topics.create("t", { partitions: 3, configs: {} });
+  const indexes = [1, 2, 3, 4].map(() => topic.nextPartition().index);
+  expect(indexes).toEqual([1, 2, 0, 1]);
+});

@@ -1,0 +1,40 @@
+/** A broker over the memory engine, for tests of what stands above the storage. */
+
+import type { Clock } from "../../src/base/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { KiB, MiB } from "../../src/base/units.ts";
+import { Broker, type BrokerOptions } from "../../src/broker/broker.ts";
+import type { StorageEngine } from "../../src/storage/contract.ts";
+import { MemoryEngine } from "../../src/storage/memory/engine.ts";
+
+export const TEST_BROKER_OPTIONS: BrokerOptions = {
+  clusterId: "test-cluster-0000000000",
+  nodeId: 1,
+  durability: { mode: "fsync" },
+  isAutoCreating: true,
+  partitionsStandard: 1,
+  topicsMax: 100,
+  partitionsMax: 1000,
+  messageBytesMax: 11 * MiB,
+  batchCountMax: 10_000,
+  batchBytesMax: 256 * KiB,
+  lingerMs: 5,
+  recentBytesMax: 4 * MiB,
+  healthWindow: 100,
+};
+
+export function openBroker(
+  options: Partial<BrokerOptions> = {},
+  parts: { engine?: StorageEngine; clock?: Clock } = {},
+): Promise<Broker> {
+  return Broker.open(
+    { ...TEST_BROKER_OPTIONS, ...options },
+    {
+      engine: parts.engine ?? new MemoryEngine(),
+      clock: parts.clock ?? systemClock,
+      log: silentLog,
+      newId: () => crypto.randomUUID(),
+    },
+  );
+}
