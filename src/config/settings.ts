@@ -29,7 +29,7 @@ export interface Setting<T> {
   /** The name in flags and in YAML. */
   readonly name: string;
   readonly kind: Kind<T>;
-  readonly default: T;
+  readonly default: NoInfer<T>;
   /** What it does and when to change it. */
   readonly advice: string;
 }

@@ -1,0 +1,153 @@
+/**
+ * `obelisk serve`: settings, then the server, then one place that waits for the end.
+ *
+ *   - standard output gets what was chosen (ten lines, or with --json one line) once every door is open; the log goes to
+ *     standard error
+ *   - the first SIGTERM or Ctrl-C stops in order (answers what is under way, syncs, marks the directory clean) and exits 0;
+ *     the second leaves at once with 143 or 130; an orderly end that takes longer than `shutdown-timeout` exits 2
+ *   - --print-config prints the manual of the settings instead
+ */
+
+import { resolve } from "node:path";
+import { defineCommand } from "citty";
+import { version } from "../package.json" with { type: "json" };
+import { systemClock } from "../src/base/clock.ts";
+import { createDisk } from "../src/base/disk.ts";
+import { createLog, type Log } from "../src/base/log.ts";
+import { CONFIG_FLAG, loadSettings } from "../src/config/load.ts";
+import { printManual } from "../src/config/manual.ts";
+import { SETTING_KEYS, SETTINGS, type Settings } from "../src/config/settings.ts";
+import { catchInterrupt } from "./interrupt.ts";
+import { EXIT, output } from "./output.ts";
+import { exposureWarning, startedJson, startedLines } from "./serve-started.ts";
+
+export const serveExamples = [
+  "obelisk serve",
+  "obelisk serve --data /var/lib/obelisk --host 0.0.0.0 --advertise broker.example:9092",
+  "obelisk serve --native-port 0 --http-port 0 --kafka-port 0 --json",
+  "obelisk serve --print-config > obelisk.yaml",
+];
+
+/** A flag for each setting, as texts: `loadSettings` understands them. */
+const settingFlags = Object.fromEntries(
+  SETTING_KEYS.map((key) => {
+    const { name, kind, advice } = SETTINGS[key];
+    const format = kind.format as (value: unknown) => string;
+    const standard = format(SETTINGS[key].default);
+    const description = `${firstSentence(advice)}${standard === "" ? "" : ` Default: ${standard}.`}`;
+    return [
+      name,
+      {
+        type: kind.isSwitch ? "boolean" : "string",
+        valueHint: kind.isSwitch ? "" : valueWord(name),
+        description,
+      },
+    ];
+  }),
+) as Record<string, { type: "string"; valueHint: string; description: string }>;
+
+export const serveCommand = defineCommand({
+  meta: { name: "serve", description: "Runs the server until it is stopped." },
+  args: {
+    ...settingFlags,
+    [CONFIG_FLAG]: {
+      type: "string",
+      valueHint: "FILE",
+      description: "A YAML file of settings, instead of ./obelisk.yaml.",
+    },
+    "print-config": {
+      type: "boolean",
+      description: "Print every setting with its value, range and advice, and end.",
+    },
+    json: { type: "boolean", description: "Say what was chosen as one line of JSON." },
+  },
+  run: async ({ args }) => {
+    const given = args as Record<string, string | boolean | undefined>;
+    const loaded = loadSettings({
+      flags: flagsOf(given),
+      env: process.env,
+      cwd: process.cwd(),
+      files: createDisk(),
+    });
+    if (given["print-config"] === true) {
+      output.write(printManual(loaded));
+      return EXIT.yes;
+    }
+    return serve(loaded.settings, given["json"] === true);
+  },
+});
+
+async function serve(settings: Settings, json: boolean): Promise<number> {
+  const log = createLog(settings.logLevel, settings.logFormat);
+  const warning = exposureWarning(settings.host);
+  if (warning !== undefined) log.warn(warning);
+  const interrupt = catchInterrupt();
+  // Sockets keep the process alive; this does so while none is open: at the start, and while stopping.
+  setInterval(() => {}, HOLD_MS);
+  const { startServer } = await import("../src/server.ts");
+  const server = await startServer(settings, log);
+  const { native, http, kafka } = server.addresses;
+  const started = {
+    version,
+    pid: process.pid,
+    directory: resolve(settings.data),
+    native,
+    http,
+    kafka,
+    ...server.describe(),
+  };
+  if (json) output.json(startedJson(settings, started));
+  else for (const line of startedLines(settings, started)) output.line(line);
+  output.flush();
+  await aborted(interrupt.signal);
+  return stop(server, settings, log, String(interrupt.signal.reason));
+}
+
+/** Any long time; a timer takes up to 2^31 ms. */
+const HOLD_MS = 2 ** 30;
+
+/** The orderly end, within its time. */
+async function stop(
+  server: { stop(): Promise<void> },
+  settings: Settings,
+  log: Log,
+  reason: string,
+): Promise<number> {
+  log.info("stopping", { reason });
+  const late = new Promise<"late">((done) =>
+    systemClock.after(settings.shutdownTimeoutMs, () => done("late")),
+  );
+  const outcome = await Promise.race([server.stop(), late]);
+  if (outcome === "late") {
+    log.error("the orderly end took too long; the next start recovers", {
+      "shutdown-timeout": `${settings.shutdownTimeoutMs}ms`,
+    });
+    return EXIT.failed;
+  }
+  log.info("stopped");
+  return EXIT.yes;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((done) => {
+    signal.addEventListener("abort", () => done());
+  });
+}
+
+function flagsOf(given: Record<string, string | boolean | undefined>): Record<string, string> {
+  const flags: Record<string, string> = {};
+  for (const name of [CONFIG_FLAG, ...SETTING_KEYS.map((key) => SETTINGS[key].name)]) {
+    if (given[name] !== undefined) flags[name] = String(given[name]);
+  }
+  return flags;
+}
+
+function firstSentence(text: string): string {
+  return `${text.split(/\.\s/)[0]!.replace(/\.$/, "")}.`;
+}
+
+function valueWord(name: string): string {
+  if (name === "advertise") return "HOST:PORT";
+  return name.split("-").at(-1)!.toUpperCase();
+}
