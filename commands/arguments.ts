@@ -9,7 +9,9 @@
 
 import { type ArgsDef, type CommandDef, runCommand } from "citty";
 import { ObeliskError } from "../src/base/errors.ts";
+import { type Mistake, MistakesError } from "../src/config/mistakes.ts";
 import { nearest } from "../src/config/nearest.ts";
+import { EXIT } from "./output.ts";
 
 /** A command as `main` runs it. */
 export interface Command {
@@ -21,49 +23,57 @@ export interface Command {
   run(rawArgs: readonly string[]): Promise<number>;
 }
 
-/** A citty definition with its examples. Its `run` may return an exit code; nothing means 0. */
+/**
+ * A citty definition with its examples. Its `run` may return an exit code; nothing means 0. `moreMistakes` is asked when the
+ * command line has mistakes, for those that stand elsewhere, so that all are reported together.
+ */
 export function describeCommand<const T extends ArgsDef>(
   definition: CommandDef<T>,
   examples: readonly string[],
+  moreMistakes: (rawArgs: readonly string[]) => readonly Mistake[] = () => [],
 ): Command {
-  const { meta, args } = definition as { meta?: { name?: string; description?: string }; args?: ArgsDef };
+  const { meta, args = {} } = definition as {
+    meta?: { name?: string; description?: string };
+    args?: ArgsDef;
+  };
   return {
     name: meta?.name ?? "",
     summary: meta?.description ?? "",
-    args: args ?? {},
+    args,
     examples,
     run: async (rawArgs) => {
-      checkArguments(args ?? {}, rawArgs);
+      const mistakes = findMistakes(args, rawArgs);
+      if (mistakes.length > 0)
+        throw new MistakesError("INVALID_USAGE", [...mistakes, ...moreMistakes(rawArgs)]);
       const { result } = await runCommand(definition, { rawArgs: [...rawArgs] });
-      return typeof result === "number" ? result : 0;
+      return typeof result === "number" ? result : EXIT.yes;
     },
   };
 }
 
-/** One flag as it was written. */
-export interface FlagUse {
-  readonly name: string;
-  readonly value: string | undefined;
+/**
+ * What the definition does not know: unknown flags (with the nearest), missing or needless values, a flag twice that counts
+ * once, a missing positional or one too many.
+ */
+export function findMistakes(args: ArgsDef, rawArgs: readonly string[]): Mistake[] {
+  const { uses, positionals, mistakes } = scan(args, rawArgs);
+  const messages = [...mistakes];
+  const names = uses.map(({ name }) => name);
+  const twice = names.filter((name, index) => names.indexOf(name) < index && !isRepeatable(args[name]));
+  messages.push(...new Set(twice.map((name) => `--${name} is given twice`)));
+  const places = Object.entries(args).filter(([, definition]) => definition.type === "positional");
+  const missing = places.slice(positionals.length).filter(([, definition]) => definition.required === true);
+  messages.push(...missing.map(([name]) => `${name.toUpperCase()} is missing`));
+  const takesMany = places.some(([, definition]) => isRepeatable(definition));
+  // What follows an unknown flag may be its value.
+  if (!takesMany && mistakes.length === 0)
+    messages.push(...positionals.slice(places.length).map((word) => `unexpected argument \`${word}\``));
+  return messages.map((message) => ({ source: "", message }));
 }
 
-/**
- * Refuses what the definition does not know.
- * @throws ObeliskError INVALID_USAGE for the first mistake: unknown flag (with the nearest), missing or needless value,
- *   a flag twice that counts once, a positional too many
- */
-export function checkArguments(args: ArgsDef, rawArgs: readonly string[]): void {
-  const { uses, positionals } = scan(args, rawArgs);
-  const seen = new Set<string>();
-  for (const { name } of uses) {
-    if (seen.has(name) && !isRepeatable(args[name])) throw usage(`--${name} is given twice`);
-    seen.add(name);
-  }
-  const places = Object.entries(args).filter(([, definition]) => definition.type === "positional");
-  const missing = places.slice(positionals.length).find(([, definition]) => definition.required === true);
-  if (missing !== undefined) throw usage(`${missing[0].toUpperCase()} is missing`);
-  const takesMany = places.some(([, definition]) => isRepeatable(definition));
-  if (positionals.length > places.length && !takesMany)
-    throw usage(`unexpected argument \`${positionals[places.length]}\``);
+/** The flags that are known and have a value (a switch: `true` or `false`); the last of repeated ones. Mistakes are passed over. */
+export function flagValues(args: ArgsDef, rawArgs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(scan(args, rawArgs).uses.map(({ name, value }) => [name, value]));
 }
 
 /** Every value of a flag that may be given more than once, in order. */
@@ -91,41 +101,55 @@ export function usage(detail: string, remedy?: string): ObeliskError {
 
 type Definition = ArgsDef[string];
 
+/** One flag as it was written; a switch has the value `true` or `false`. */
+interface FlagUse {
+  readonly name: string;
+  readonly value: string;
+}
+
 interface Scan {
   readonly uses: FlagUse[];
   readonly positionals: string[];
+  readonly mistakes: string[];
 }
 
 function scan(args: ArgsDef, rawArgs: readonly string[]): Scan {
   const names = namesOf(args);
-  const uses: FlagUse[] = [];
-  const positionals: string[] = [];
+  const found: Scan = { uses: [], positionals: [], mistakes: [] };
   for (let index = 0; index < rawArgs.length; index += 1) {
     const word = rawArgs[index]!;
-    if (word === "--") return { uses, positionals: [...positionals, ...rawArgs.slice(index + 1)] };
+    if (word === "--") {
+      found.positionals.push(...rawArgs.slice(index + 1));
+      break;
+    }
     if (!word.startsWith("-") || word === "-") {
-      positionals.push(word);
+      found.positionals.push(word);
       continue;
     }
     const equals = word.indexOf("=");
     const spelled = equals === -1 ? word : word.slice(0, equals);
     const name = names.get(spelled);
-    if (name === undefined) throw unknownFlag(spelled, names.keys());
-    const isSwitch = args[name]!.type === "boolean";
-    if (isSwitch) {
-      if (equals !== -1 && !/^(true|false)$/.test(word.slice(equals + 1)))
-        throw usage(`${spelled} takes no value`);
-      uses.push({ name, value: undefined });
-    } else if (equals !== -1) {
-      uses.push({ name, value: word.slice(equals + 1) });
-    } else {
-      const value = rawArgs[index + 1];
-      if (value === undefined || names.has(value)) throw usage(`${spelled} needs a value`);
-      uses.push({ name, value });
+    const value = equals === -1 ? undefined : word.slice(equals + 1);
+    if (name === undefined) found.mistakes.push(unknownFlag(spelled, names.keys()));
+    else if (args[name]!.type === "boolean") takeSwitch(found, name, spelled, value);
+    else if (value !== undefined) found.uses.push({ name, value });
+    else {
+      const next = rawArgs[index + 1];
+      if (next === undefined || names.has(next)) {
+        found.mistakes.push(`${spelled} needs a value`);
+        continue;
+      }
+      found.uses.push({ name, value: next });
       index += 1;
     }
   }
-  return { uses, positionals };
+  return found;
+}
+
+function takeSwitch(found: Scan, name: string, spelled: string, value: string | undefined): void {
+  if (value !== undefined && value !== "true" && value !== "false")
+    found.mistakes.push(`${spelled} takes no value but true or false`);
+  else found.uses.push({ name, value: value ?? (spelled === `--no-${name}` ? "false" : "true") });
 }
 
 /** How each flag may be written: `--name`, `-a` for one-letter aliases, `--no-name` for switches. */
@@ -151,10 +175,7 @@ export function isRepeatable(definition: Definition | undefined): boolean {
   return definition?.valueHint?.startsWith(REPEATABLE) === true;
 }
 
-function unknownFlag(spelled: string, known: Iterable<string>): ObeliskError {
+function unknownFlag(spelled: string, known: Iterable<string>): string {
   const near = nearest(spelled, known);
-  return usage(
-    `unknown flag \`${spelled}\``,
-    near === undefined ? "see --help" : `did you mean \`${near}\`?`,
-  );
+  return `unknown flag \`${spelled}\`${near === undefined ? ", see --help" : `, did you mean \`${near}\`?`}`;
 }

@@ -5,7 +5,7 @@
  */
 
 import { ERRORS, errnoOf, ObeliskError } from "../src/base/errors.ts";
-import { SettingsError } from "../src/config/mistakes.ts";
+import { MistakesError, mistakeWords } from "../src/config/mistakes.ts";
 import { EXIT, note, type Output, OutputClosed } from "./output.ts";
 
 export interface ErrorReport {
@@ -30,15 +30,15 @@ export function reportError(
 /** What to say about a thrown value, and the exit code. */
 export function describeError(thrown: unknown, debug: boolean): ErrorReport {
   if (thrown instanceof OutputClosed) return { exitCode: EXIT.yes, lines: [], json: null };
-  if (thrown instanceof SettingsError) return describeMistakes(thrown);
+  if (thrown instanceof MistakesError) return describeMistakes(thrown);
   if (thrown instanceof ObeliskError) return describeKnown(thrown, debug);
   if (isCittyError(thrown))
     return describeKnown(new ObeliskError("INVALID_USAGE", { detail: Bun.stripANSI(thrown.message) }), debug);
   return describeUnexpected(thrown, debug);
 }
 
-function describeMistakes(error: SettingsError): ErrorReport {
-  const lines = error.mistakes.map(({ source, message }) => `obelisk: ${source}: ${message}`);
+function describeMistakes(error: MistakesError): ErrorReport {
+  const lines = error.mistakes.map((mistake) => `obelisk: ${mistakeWords(mistake)}`);
   return {
     exitCode: error.exitCode,
     lines,

@@ -14,9 +14,11 @@ import { version } from "../package.json" with { type: "json" };
 import { systemClock } from "../src/base/clock.ts";
 import { createDisk } from "../src/base/disk.ts";
 import { createLog, type Log } from "../src/base/log.ts";
-import { CONFIG_FLAG, loadSettings } from "../src/config/load.ts";
+import { CONFIG_FLAG, type LoadedSettings, loadSettings } from "../src/config/load.ts";
 import { printManual } from "../src/config/manual.ts";
+import { type Mistake, MistakesError } from "../src/config/mistakes.ts";
 import { SETTING_KEYS, SETTINGS, type Settings } from "../src/config/settings.ts";
+import { flagValues } from "./arguments.ts";
 import { catchInterrupt } from "./interrupt.ts";
 import { EXIT, output } from "./output.ts";
 import { exposureWarning, startedJson, startedLines } from "./serve-started.ts";
@@ -46,36 +48,49 @@ const settingFlags = Object.fromEntries(
   }),
 ) as Record<string, { type: "string"; valueHint: string; description: string }>;
 
+const serveArgs = {
+  ...settingFlags,
+  [CONFIG_FLAG]: {
+    type: "string",
+    valueHint: "FILE",
+    description: "A YAML file of settings, instead of ./obelisk.yaml.",
+  },
+  "print-config": {
+    type: "boolean",
+    description: "Print every setting with its value, range and advice, and end.",
+  },
+  json: { type: "boolean", description: "Say what was chosen as one line of JSON." },
+} as const;
+
 export const serveCommand = defineCommand({
   meta: { name: "serve", description: "Runs the server until it is stopped." },
-  args: {
-    ...settingFlags,
-    [CONFIG_FLAG]: {
-      type: "string",
-      valueHint: "FILE",
-      description: "A YAML file of settings, instead of ./obelisk.yaml.",
-    },
-    "print-config": {
-      type: "boolean",
-      description: "Print every setting with its value, range and advice, and end.",
-    },
-    json: { type: "boolean", description: "Say what was chosen as one line of JSON." },
-  },
-  run: async ({ args }) => {
-    const given = args as Record<string, string | boolean | undefined>;
-    const loaded = loadSettings({
-      flags: flagsOf(given),
-      env: process.env,
-      cwd: process.cwd(),
-      files: createDisk(),
-    });
-    if (given["print-config"] === true) {
+  args: serveArgs,
+  run: async ({ rawArgs }) => {
+    const { "print-config": isPrinted, json, ...flags } = flagValues(serveArgs, rawArgs);
+    const loaded = load(flags);
+    if (isPrinted === "true") {
       output.write(printManual(loaded));
       return EXIT.yes;
     }
-    return serve(loaded.settings, given["json"] === true);
+    return serve(loaded.settings, json === "true");
   },
 });
+
+/** The mistakes in settings, for a command line that has mistakes of its own. */
+export function serveMistakes(rawArgs: readonly string[]): readonly Mistake[] {
+  const { "print-config": _isPrinted, json: _json, ...flags } = flagValues(serveArgs, rawArgs);
+  try {
+    load(flags);
+    return [];
+  } catch (thrown) {
+    if (thrown instanceof MistakesError) return thrown.mistakes;
+    throw thrown;
+  }
+}
+
+function load(flags: Record<string, string>): LoadedSettings {
+  return loadSettings({ flags, env: process.env, cwd: process.cwd(), files: createDisk() });
+}
 
 async function serve(settings: Settings, json: boolean): Promise<number> {
   const log = createLog(settings.logLevel, settings.logFormat);
@@ -133,14 +148,6 @@ function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((done) => {
     signal.addEventListener("abort", () => done());
   });
-}
-
-function flagsOf(given: Record<string, string | boolean | undefined>): Record<string, string> {
-  const flags: Record<string, string> = {};
-  for (const name of [CONFIG_FLAG, ...SETTING_KEYS.map((key) => SETTINGS[key].name)]) {
-    if (given[name] !== undefined) flags[name] = String(given[name]);
-  }
-  return flags;
 }
 
 function firstSentence(text: string): string {

@@ -13,7 +13,7 @@ import { join, resolve } from "node:path";
 import type { Files } from "../base/files.ts";
 import { checkTogether } from "./check.ts";
 import { Refusal } from "./kinds.ts";
-import { type Given, type Mistake, SettingsError } from "./mistakes.ts";
+import { type Given, type Mistake, MistakesError } from "./mistakes.ts";
 import { nearest } from "./nearest.ts";
 import {
   SETTING_KEYS,
@@ -43,7 +43,7 @@ export interface LoadedSettings {
   readonly origins: Readonly<Record<SettingKey, string>>;
 }
 
-/** @throws SettingsError with every mistake that was found */
+/** @throws MistakesError INVALID_SETTING with every mistake that was found */
 export function loadSettings(sources: SettingSources): LoadedSettings {
   const mistakes: Mistake[] = [];
   const values = new Map<SettingKey, unknown>();
@@ -72,7 +72,7 @@ export function loadSettings(sources: SettingSources): LoadedSettings {
     SETTING_KEYS.map((key) => [key, origins.get(key) ?? "default"]),
   ) as Record<SettingKey, string>;
   if (mistakes.length === 0) mistakes.push(...checkTogether(settings, places));
-  if (mistakes.length > 0) throw new SettingsError(mistakes);
+  if (mistakes.length > 0) throw new MistakesError("INVALID_SETTING", mistakes);
   return { settings, origins: places };
 }
 

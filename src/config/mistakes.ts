@@ -1,10 +1,10 @@
-/** Mistakes in settings: collected from every source, each with its place, and thrown together. */
+/** Mistakes in settings and on the command line: collected from every source, each with its place, and thrown together. */
 
 import { ObeliskError } from "../base/errors.ts";
 
 /** A mistake with the place where it stands. */
 export interface Mistake {
-  /** A file with its line, a variable, a flag. */
+  /** A file with its line, a variable, a flag; empty when the message names it. */
   readonly source: string;
   readonly message: string;
 }
@@ -18,13 +18,16 @@ export interface Given {
 }
 
 /** All mistakes of all sources. */
-export class SettingsError extends ObeliskError {
+export class MistakesError extends ObeliskError {
   readonly mistakes: readonly Mistake[];
 
-  constructor(mistakes: readonly Mistake[]) {
-    super("INVALID_SETTING", {
-      detail: mistakes.map(({ source, message }) => `${source}: ${message}`).join("; "),
-    });
+  constructor(code: "INVALID_SETTING" | "INVALID_USAGE", mistakes: readonly Mistake[]) {
+    super(code, { detail: mistakes.map(mistakeWords).join("; ") });
     this.mistakes = mistakes;
   }
+}
+
+/** A mistake as one line. */
+export function mistakeWords({ source, message }: Mistake): string {
+  return source === "" ? message : `${source}: ${message}`;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { loadSettings, type SettingSources } from "../../src/config/load.ts";
-import { type Mistake, SettingsError } from "../../src/config/mistakes.ts";
+import { type Mistake, MistakesError } from "../../src/config/mistakes.ts";
 import { defaultSettings } from "../../src/config/settings.ts";
 
 /** Sources with the given files, by absolute path; everything else is empty. */
@@ -24,7 +24,7 @@ function mistakesOf(given: Parameters<typeof sources>[0]): readonly Mistake[] {
   try {
     loadSettings(sources(given));
   } catch (thrown) {
-    if (thrown instanceof SettingsError) return thrown.mistakes;
+    if (thrown instanceof MistakesError) return thrown.mistakes;
     throw thrown;
   }
   return [];
