@@ -33,7 +33,7 @@ import type { BatchFault } from "./validate.ts";
 export const INFLATED_BYTES_MAX = 128 * MiB;
 
 /** A record with its own copies, for cold paths. */
-export interface Record {
+export interface StoredRecord {
   readonly offset: number;
   /** -1: none. */
   readonly timestampMs: number;
@@ -170,7 +170,7 @@ export class RecordCursor {
   }
 
   /** The current record with copies of its bytes. */
-  record(): Record {
+  record(): StoredRecord {
     return {
       offset: this.offset,
       timestampMs: this.timestampMs,
@@ -207,10 +207,10 @@ export class RecordCursor {
 }
 
 /** All records of a batch, copied. @throws as `RecordCursor.open` and `next` */
-export function readRecords(batch: Buffer, position = 0): Record[] {
+export function readRecords(batch: Buffer, position = 0): StoredRecord[] {
   const cursor = new RecordCursor();
   cursor.open(batch, position);
-  const records: Record[] = [];
+  const records: StoredRecord[] = [];
   while (cursor.next()) records.push(cursor.record());
   return records;
 }

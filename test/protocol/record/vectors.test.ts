@@ -11,7 +11,7 @@ import {
 } from "../../../src/protocol/record/batch.ts";
 import { BatchBuilder } from "../../../src/protocol/record/builder.ts";
 import { CODECS } from "../../../src/protocol/record/compression.ts";
-import { type Record, readRecords, validateRecords } from "../../../src/protocol/record/records.ts";
+import { readRecords, type StoredRecord, validateRecords } from "../../../src/protocol/record/records.ts";
 import { validateBatch, validateStoredBatch } from "../../../src/protocol/record/validate.ts";
 
 const FOLDER = join(import.meta.dir, "../../vectors/record");
@@ -33,7 +33,7 @@ function readVector(name: string): Buffer[] {
   return batchesOf(readFileSync(join(FOLDER, `${name}.bin`)));
 }
 
-function plain({ offset, timestampMs, key, value, headers }: Record): unknown {
+function plain({ offset, timestampMs, key, value, headers }: StoredRecord): unknown {
   return {
     offset,
     timestampMs,
