@@ -47,8 +47,8 @@ export class Api<RequestInput, Request, ResponseInput, Response> {
   readonly versionMax: number;
   /** Infinity when no version is flexible. */
   readonly flexibleFrom: number;
-  readonly #requestFields: Fields;
-  readonly #responseFields: Fields;
+  readonly requestFields: Fields;
+  readonly responseFields: Fields;
   readonly #requestReaders: (ReadFunction | undefined)[] = [];
   readonly #requestWriters: (WriteFunction | undefined)[] = [];
   readonly #responseReaders: (ReadFunction | undefined)[] = [];
@@ -61,8 +61,8 @@ export class Api<RequestInput, Request, ResponseInput, Response> {
     this.versionMin = from;
     this.versionMax = to;
     this.flexibleFrom = declaration.flexibleFrom ?? Number.POSITIVE_INFINITY;
-    this.#requestFields = declaration.request;
-    this.#responseFields = declaration.response;
+    this.requestFields = declaration.request;
+    this.responseFields = declaration.response;
   }
 
   hasVersion(version: number): boolean {
@@ -72,7 +72,7 @@ export class Api<RequestInput, Request, ResponseInput, Response> {
   /** Decodes the body that lies from `position` (behind the header) to `end`. Buffers in it are views of `buffer`. */
   decodeRequest(version: number, buffer: Buffer, position: number, end: number): Request {
     const read = (this.#requestReaders[version] ??= compileReader(
-      this.#requestFields,
+      this.requestFields,
       this.#context(version),
     ));
     const reader = new Reader(buffer, position, end);
@@ -89,7 +89,7 @@ export class Api<RequestInput, Request, ResponseInput, Response> {
     request: RequestInput,
   ): Encoded {
     const write = (this.#requestWriters[version] ??= compileWriter(
-      this.#requestFields,
+      this.requestFields,
       this.#context(version),
     ));
     writer.begin();
@@ -105,7 +105,7 @@ export class Api<RequestInput, Request, ResponseInput, Response> {
   /** Decodes a frame that starts with its header (the correlation id) at `position`. Buffers in it are views of `buffer`. */
   decodeResponse(version: number, buffer: Buffer, position: number, end: number): Response {
     const read = (this.#responseReaders[version] ??= compileReader(
-      this.#responseFields,
+      this.responseFields,
       this.#context(version),
     ));
     const reader = new Reader(buffer, position, end);
@@ -119,7 +119,7 @@ export class Api<RequestInput, Request, ResponseInput, Response> {
   /** Encodes a whole frame: length, header, body. Large records in it are parts of the result, not copies. */
   encodeResponse(version: number, correlationId: number, response: ResponseInput): Encoded {
     const write = (this.#responseWriters[version] ??= compileWriter(
-      this.#responseFields,
+      this.responseFields,
       this.#context(version),
     ));
     writer.begin();
