@@ -11,13 +11,15 @@
 
 import { Elysia } from "elysia";
 import type { Clock } from "../base/clock.ts";
-import { errnoOf, ObeliskError } from "../base/errors.ts";
+import { errnoOf, ObeliskError, toObeliskError } from "../base/errors.ts";
 import { type DoorStatus, type HealthParts, reportHealth } from "./health.ts";
 import { createMetrics } from "./metrics.ts";
 
 /** A probe has no body; anything larger is refused before it is read. */
 const REQUEST_BYTES_MAX = 64 * 1024;
-const LOOPBACKS = ["127.0.0.1", "::1"];
+const LOOPBACK_NAME = "localhost";
+/** A free port of one address family may be taken in the other: so often another one is tried. */
+const FREE_PORT_TRIES = 16;
 
 export interface HttpDoorOptions extends HealthParts {
   host: string;
@@ -44,25 +46,10 @@ export class HttpDoor {
   static start(options: HttpDoorOptions): HttpDoor {
     const status = { total: 0, errors: 0 };
     const app = routes(options, status);
-    const hosts = options.host === "localhost" ? LOOPBACKS : [options.host];
-    const servers: Bun.Server<undefined>[] = [];
-    for (const hostname of hosts) {
-      const port = servers[0]?.port ?? options.port;
-      try {
-        servers.push(Bun.serve({ hostname, port, maxRequestBodySize: REQUEST_BYTES_MAX, fetch: app.fetch }));
-      } catch (thrown) {
-        if (servers.length > 0 && errnoOf(thrown) !== "EADDRINUSE") continue; // a machine without IPv6
-        for (const server of servers) void server.stop(true);
-        throw new ObeliskError(
-          "PORT_IN_USE",
-          {
-            detail: `the HTTP port ${hostname}:${port} cannot be taken`,
-            remedy: "stop what uses it or choose another with --http-port",
-          },
-          thrown,
-        );
-      }
-    }
+    const servers =
+      options.host === LOOPBACK_NAME
+        ? serveLoopbacks(app, options.port)
+        : [serve(app, options.host, options.port)];
     return new HttpDoor(servers, status);
   }
 
@@ -78,6 +65,34 @@ export class HttpDoor {
 
   async stop(): Promise<void> {
     await Promise.all(this.#servers.map((server) => server.stop(true)));
+  }
+}
+
+type App = ReturnType<typeof routes>;
+
+/** Both loopbacks on one port; the IPv4 one alone on a machine without IPv6. */
+function serveLoopbacks(app: App, port: number): Bun.Server<undefined>[] {
+  for (let tries = 1; ; tries += 1) {
+    const first = serve(app, "127.0.0.1", port);
+    try {
+      return [first, serve(app, "::1", first.port!)];
+    } catch (thrown) {
+      if (errnoOf(toObeliskError(thrown).cause) !== "EADDRINUSE") return [first];
+      void first.stop(true);
+      if (port !== 0 || tries === FREE_PORT_TRIES) throw thrown;
+    }
+  }
+}
+
+function serve(app: App, hostname: string, port: number): Bun.Server<undefined> {
+  try {
+    return Bun.serve({ hostname, port, maxRequestBodySize: REQUEST_BYTES_MAX, fetch: app.fetch });
+  } catch (thrown) {
+    const facts = {
+      detail: `the HTTP port ${hostname}:${port} cannot be taken`,
+      remedy: "stop what uses it or choose another with --http-port",
+    };
+    throw new ObeliskError("PORT_IN_USE", facts, thrown);
   }
 }
 
