@@ -1,0 +1,47 @@
+/**
+ * ApiVersions: what this server speaks. The table comes from apis.ts. A client whose version of the request is not
+ * known gets the list in version 0 with error 35, and asks again.
+ *
+ * From version 3 the client names its software; a name that breaks Kafka's rule is INVALID_REQUEST with an empty list.
+ */
+
+import { NO_ERROR, wireCode } from "../../base/errors.ts";
+import type { ApiVersionsRequest, ApiVersionsResponseInput } from "../../protocol/kafka/apis/api-versions.ts";
+import type { KafkaContext } from "./context.ts";
+
+/** What one API is spoken in. */
+export interface SpokenVersions {
+  readonly apiKey: number;
+  readonly minVersion: number;
+  readonly maxVersion: number;
+}
+
+const SOFTWARE_PATTERN = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
+/** Long names would only fill logs and metrics; the pattern has no limit of its own. */
+const SOFTWARE_LENGTH_MAX = 256;
+/** The first version in which the client names its software. */
+const NAMED_FROM = 3;
+
+export function apiVersions(
+  _context: KafkaContext,
+  request: ApiVersionsRequest,
+  version: number,
+  spoken: readonly SpokenVersions[],
+): ApiVersionsResponseInput {
+  const isNamed = isSoftwareName(request.clientSoftwareName) && isSoftwareName(request.clientSoftwareVersion);
+  if (version >= NAMED_FROM && !isNamed) return refuseApiVersions(request, wireCode("INVALID_REQUEST"));
+  return { errorCode: NO_ERROR, apiKeys: spoken };
+}
+
+export function refuseApiVersions(_request: ApiVersionsRequest, errorCode: number): ApiVersionsResponseInput {
+  return { errorCode, apiKeys: [] };
+}
+
+/** The answer, in version 0, to a version that is not spoken. */
+export function unspokenApiVersions(spoken: readonly SpokenVersions[]): ApiVersionsResponseInput {
+  return { errorCode: wireCode("UNSUPPORTED_VERSION"), apiKeys: spoken };
+}
+
+function isSoftwareName(text: string): boolean {
+  return text.length <= SOFTWARE_LENGTH_MAX && SOFTWARE_PATTERN.test(text);
+}

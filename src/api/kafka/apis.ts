@@ -1,0 +1,80 @@
+/**
+ * The table of what the Kafka door speaks: API, versions, handler, refusal. ApiVersions tells clients exactly this, so
+ * a line here is a promise. The group membership APIs are not in it yet: clients then assign partitions themselves.
+ *
+ * Produce is advertised from 0 because older librdkafka switches compression off otherwise; 0 to 2 are refused by the
+ * handler. Produce alone is pipelined (session.ts).
+ */
+
+import { apiVersionsApi } from "../../protocol/kafka/apis/api-versions.ts";
+import { createTopicsApi } from "../../protocol/kafka/apis/create-topics.ts";
+import { deleteTopicsApi } from "../../protocol/kafka/apis/delete-topics.ts";
+import { fetchApi } from "../../protocol/kafka/apis/fetch.ts";
+import { findCoordinatorApi } from "../../protocol/kafka/apis/find-coordinator.ts";
+import { initProducerIdApi } from "../../protocol/kafka/apis/init-producer-id.ts";
+import { listOffsetsApi } from "../../protocol/kafka/apis/list-offsets.ts";
+import { metadataApi } from "../../protocol/kafka/apis/metadata.ts";
+import { offsetCommitApi } from "../../protocol/kafka/apis/offset-commit.ts";
+import { offsetFetchApi } from "../../protocol/kafka/apis/offset-fetch.ts";
+import { offsetForLeaderEpochApi } from "../../protocol/kafka/apis/offset-for-leader-epoch.ts";
+import { produceApi } from "../../protocol/kafka/apis/produce.ts";
+import { type Route, route } from "../dispatch.ts";
+import { apiVersions, refuseApiVersions, type SpokenVersions, unspokenApiVersions } from "./api-versions.ts";
+import { createTopics, refuseCreateTopics } from "./create-topics.ts";
+import { deleteTopics, refuseDeleteTopics } from "./delete-topics.ts";
+import { fetch, refuseFetch } from "./fetch.ts";
+import { findCoordinator, refuseFindCoordinator } from "./find-coordinator.ts";
+import { initProducerId, refuseInitProducerId } from "./init-producer-id.ts";
+import { listOffsets, refuseListOffsets } from "./list-offsets.ts";
+import { metadata, refuseMetadata } from "./metadata.ts";
+import { offsetCommit, refuseOffsetCommit } from "./offset-commit.ts";
+import { offsetFetch, refuseOffsetFetch } from "./offset-fetch.ts";
+import { offsetForLeaderEpoch, refuseOffsetForLeaderEpoch } from "./offset-for-leader-epoch.ts";
+import { produce, refuseProduce } from "./produce.ts";
+
+export const apiVersionsRoute: Route = route(apiVersionsApi, {
+  versions: [0, 4],
+  handle: (context, request, version) => apiVersions(context, request, version, spoken()),
+  refuse: refuseApiVersions,
+});
+
+/** In the order of their numbers. */
+export const ROUTES: readonly Route[] = [
+  route(produceApi, { versions: [0, 11], isPipelined: true, handle: produce, refuse: refuseProduce }),
+  route(fetchApi, { versions: [4, 12], handle: fetch, refuse: refuseFetch }),
+  route(listOffsetsApi, { versions: [1, 8], handle: listOffsets, refuse: refuseListOffsets }),
+  route(metadataApi, { versions: [0, 12], handle: metadata, refuse: refuseMetadata }),
+  route(offsetCommitApi, { versions: [2, 8], handle: offsetCommit, refuse: refuseOffsetCommit }),
+  route(offsetFetchApi, { versions: [1, 8], handle: offsetFetch, refuse: refuseOffsetFetch }),
+  route(findCoordinatorApi, { versions: [0, 4], handle: findCoordinator, refuse: refuseFindCoordinator }),
+  apiVersionsRoute,
+  route(createTopicsApi, { versions: [2, 7], handle: createTopics, refuse: refuseCreateTopics }),
+  route(deleteTopicsApi, { versions: [1, 6], handle: deleteTopics, refuse: refuseDeleteTopics }),
+  route(initProducerIdApi, { versions: [0, 4], handle: initProducerId, refuse: refuseInitProducerId }),
+  route(offsetForLeaderEpochApi, {
+    versions: [2, 4],
+    handle: offsetForLeaderEpoch,
+    refuse: refuseOffsetForLeaderEpoch,
+  }),
+];
+
+const BY_KEY = new Map(ROUTES.map((entry) => [entry.key, entry]));
+const SPOKEN: readonly SpokenVersions[] = ROUTES.map(({ key, versionMin, versionMax }) => ({
+  apiKey: key,
+  minVersion: versionMin,
+  maxVersion: versionMax,
+}));
+
+export function routeFor(key: number): Route | undefined {
+  return BY_KEY.get(key);
+}
+
+/** The answer, in version 0, to an ApiVersions request of a version that is not spoken. */
+export function unsupportedApiVersions(): unknown {
+  return unspokenApiVersions(SPOKEN);
+}
+
+/** A function, because the table that it reads is still being built when the route is. */
+function spoken(): readonly SpokenVersions[] {
+  return SPOKEN;
+}

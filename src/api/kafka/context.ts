@@ -1,0 +1,17 @@
+/** What every handler of the Kafka door may use. Built once by the composition root and shared by all connections. */
+
+import type { Clock } from "../../base/clock.ts";
+import type { Log } from "../../base/log.ts";
+import type { Broker } from "../../broker/broker.ts";
+import type { Fetches } from "../../consumer/fetch.ts";
+import type { GroupOffsets } from "../../consumer/offsets.ts";
+
+export interface KafkaContext {
+  readonly broker: Broker;
+  readonly offsets: GroupOffsets;
+  readonly fetches: Fetches;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Where clients are told to connect. The port may be known only once the door is open. */
+  readonly advertised: { host: string; port: number };
+}

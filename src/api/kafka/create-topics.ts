@@ -1,0 +1,153 @@
+/**
+ * CreateTopics. A replication factor above 1 is accepted and 1 is stored, with a line in the log: manifests written for
+ * a cluster work unchanged, and the answer (from version 5) says what the topic really has. 0 is refused.
+ *
+ * Manual assignments fix the number of partitions; they must number them from 0 without a gap and name this broker.
+ * A name that occurs twice in a request is refused wherever it occurs. With `validateOnly` the same is checked and nothing
+ * done. Which settings a topic may have is the broker's to say (topic-configs.ts); null means the standard value.
+ */
+
+import { NO_ERROR, ObeliskError, toObeliskError } from "../../base/errors.ts";
+import { TOPIC_CONFIGS } from "../../broker/topic-configs.ts";
+import type { TopicOptions } from "../../broker/topics.ts";
+import type {
+  CreateTopicsRequest,
+  CreateTopicsResponseInput,
+} from "../../protocol/kafka/apis/create-topics.ts";
+import type { KafkaContext } from "./context.ts";
+
+type TopicOrder = CreateTopicsRequest["topics"][number];
+type TopicAnswer = CreateTopicsResponseInput["topics"][number];
+
+const STANDARD = -1;
+const REPLICATION_FACTOR = 1;
+/** Kafka's numbers for where a setting comes from. */
+const SOURCE_TOPIC = 1;
+const SOURCE_BROKER = 4;
+const SOURCE_STANDARD = 5;
+
+export async function createTopics(
+  context: KafkaContext,
+  request: CreateTopicsRequest,
+): Promise<CreateTopicsResponseInput> {
+  const twice = namesTwice(request.topics);
+  const topics = request.topics.map((order) => createOne(context, order, request.validateOnly, twice));
+  return { topics: await Promise.all(topics) };
+}
+
+export function refuseCreateTopics(
+  request: CreateTopicsRequest,
+  errorCode: number,
+): CreateTopicsResponseInput {
+  return { topics: request.topics.map(({ name }) => ({ name, errorCode, errorMessage: null })) };
+}
+
+function namesTwice(orders: readonly TopicOrder[]): Set<string> {
+  const seen = new Set<string>();
+  const twice = new Set<string>();
+  for (const { name } of orders) (seen.has(name) ? twice : seen).add(name);
+  return twice;
+}
+
+async function createOne(
+  context: KafkaContext,
+  order: TopicOrder,
+  isValidateOnly: boolean,
+  twice: ReadonlySet<string>,
+): Promise<TopicAnswer> {
+  const { name } = order;
+  try {
+    if (twice.has(name)) throw invalid("the request names the topic twice");
+    const options = optionsOf(context, order);
+    if (isValidateOnly) {
+      context.broker.topics.validate(name, options);
+      return created(context, name, options, options.partitions);
+    }
+    const topic = await context.broker.topics.create(name, options);
+    if (order.replicationFactor > REPLICATION_FACTOR) warnOfReplication(context, order);
+    return { ...created(context, name, options, topic.partitions.length), topicId: topic.id };
+  } catch (thrown) {
+    const error = toObeliskError(thrown);
+    if (error.wire < 0) throw thrown;
+    return { name, errorCode: error.wire, errorMessage: error.message };
+  }
+}
+
+/** @throws ObeliskError INVALID_REPLICATION_FACTOR, INVALID_REPLICA_ASSIGNMENT, INVALID_REQUEST */
+function optionsOf(context: KafkaContext, order: TopicOrder): TopicOptions {
+  const { numPartitions, replicationFactor, assignments } = order;
+  const configs = configsOf(order);
+  if (assignments.length === 0) {
+    if (replicationFactor !== STANDARD && replicationFactor < 1) {
+      throw new ObeliskError("INVALID_REPLICATION_FACTOR", {
+        detail: "the replication factor must be 1 or more",
+      });
+    }
+    return { partitions: numPartitions, configs };
+  }
+  if (numPartitions !== STANDARD || replicationFactor !== STANDARD) {
+    throw invalid("assignments exclude a number of partitions and a replication factor");
+  }
+  checkAssignments(context, assignments);
+  return { partitions: assignments.length, configs };
+}
+
+function checkAssignments({ broker }: KafkaContext, assignments: TopicOrder["assignments"]): void {
+  const indexes = new Set(assignments.map(({ partitionIndex }) => partitionIndex));
+  for (let index = 0; index < assignments.length; index += 1) {
+    if (!indexes.has(index)) throw misassigned("partitions must be numbered from 0 without a gap");
+  }
+  for (const { brokerIds } of assignments) {
+    if (!brokerIds.includes(broker.nodeId)) throw misassigned(`the only broker is ${broker.nodeId}`);
+  }
+}
+
+function configsOf({ configs }: TopicOrder): Record<string, string> {
+  const given: Record<string, string> = {};
+  for (const { name, value } of configs) if (value !== null) given[name] = value;
+  return given;
+}
+
+function created(
+  context: KafkaContext,
+  name: string,
+  { configs }: TopicOptions,
+  partitions: number,
+): TopicAnswer {
+  const { messageBytesMax, partitionsStandard } = context.broker.options;
+  const numPartitions = partitions === STANDARD ? partitionsStandard : partitions;
+  const described = Object.entries(TOPIC_CONFIGS).map(([configName, { standard }]) => {
+    const own = configs[configName];
+    return {
+      name: configName,
+      value: own ?? standard ?? String(messageBytesMax),
+      readOnly: false,
+      configSource: own !== undefined ? SOURCE_TOPIC : standard === null ? SOURCE_BROKER : SOURCE_STANDARD,
+      isSensitive: false,
+    };
+  });
+  const replicationFactor = REPLICATION_FACTOR;
+  return {
+    name,
+    errorCode: NO_ERROR,
+    errorMessage: null,
+    numPartitions,
+    replicationFactor,
+    configs: described,
+  };
+}
+
+function warnOfReplication({ log }: KafkaContext, { name, replicationFactor }: TopicOrder): void {
+  log.warn("a topic asked for more replicas than there are brokers, it has one", {
+    topic: name,
+    asked: replicationFactor,
+  });
+}
+
+function invalid(detail: string): ObeliskError {
+  return new ObeliskError("INVALID_REQUEST", { detail });
+}
+
+function misassigned(detail: string): ObeliskError {
+  return new ObeliskError("INVALID_REPLICA_ASSIGNMENT", { detail });
+}

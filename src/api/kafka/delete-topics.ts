@@ -1,0 +1,74 @@
+/**
+ * DeleteTopics: by name, or from version 6 by name or id. Records and committed offsets go with the topic. An unknown
+ * name is UNKNOWN_TOPIC_OR_PARTITION, an unknown id UNKNOWN_TOPIC_ID; both at once, or neither, INVALID_REQUEST.
+ */
+
+import { NO_ERROR, ObeliskError, toObeliskError } from "../../base/errors.ts";
+import type {
+  DeleteTopicsRequest,
+  DeleteTopicsResponseInput,
+} from "../../protocol/kafka/apis/delete-topics.ts";
+import { ZERO_UUID } from "../../protocol/kafka/schema.ts";
+import type { KafkaContext } from "./context.ts";
+
+type TopicAnswer = DeleteTopicsResponseInput["responses"][number];
+
+interface TopicReference {
+  readonly name: string | null;
+  readonly topicId: string;
+}
+
+/** The first version that takes ids. */
+const BY_ID_FROM = 6;
+
+export async function deleteTopics(
+  context: KafkaContext,
+  request: DeleteTopicsRequest,
+  version: number,
+): Promise<DeleteTopicsResponseInput> {
+  return {
+    responses: await Promise.all(referencesOf(request, version).map((asked) => deleteOne(context, asked))),
+  };
+}
+
+export function refuseDeleteTopics(
+  request: DeleteTopicsRequest,
+  errorCode: number,
+  version: number,
+): DeleteTopicsResponseInput {
+  return {
+    responses: referencesOf(request, version).map((asked) => ({ ...asked, errorCode, errorMessage: null })),
+  };
+}
+
+function referencesOf(request: DeleteTopicsRequest, version: number): TopicReference[] {
+  if (version >= BY_ID_FROM) return request.topics;
+  return request.topicNames.map((name) => ({ name, topicId: ZERO_UUID }));
+}
+
+async function deleteOne(context: KafkaContext, asked: TopicReference): Promise<TopicAnswer> {
+  try {
+    const { name, topicId } = resolve(context, asked);
+    await context.broker.topics.remove(name);
+    return { name, topicId, errorCode: NO_ERROR, errorMessage: null };
+  } catch (thrown) {
+    const error = toObeliskError(thrown);
+    if (error.wire < 0) throw thrown;
+    return { ...asked, errorCode: error.wire, errorMessage: error.message };
+  }
+}
+
+/** @throws ObeliskError INVALID_REQUEST, UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID */
+function resolve(
+  context: KafkaContext,
+  { name, topicId }: TopicReference,
+): { name: string; topicId: string } {
+  const { topics } = context.broker;
+  if ((name === null) === (topicId === ZERO_UUID)) {
+    throw new ObeliskError("INVALID_REQUEST", { detail: "a topic is named by its name or by its id" });
+  }
+  const topic = name === null ? topics.byId(topicId) : topics.get(name);
+  if (topic !== undefined) return { name: topic.name, topicId: topic.id };
+  if (name === null) throw new ObeliskError("UNKNOWN_TOPIC_ID");
+  throw new ObeliskError("UNKNOWN_TOPIC_OR_PARTITION", { topic: name });
+}

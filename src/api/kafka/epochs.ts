@@ -1,0 +1,22 @@
+/**
+ * Which partition a request means, and whether the client knows its leader epoch (KIP-320). The epoch grows when
+ * recovery took something away, so a client with an older one must look again, and one with a newer one has met
+ * another server.
+ */
+
+import { NO_ERROR, wireCode } from "../../base/errors.ts";
+import type { Partition } from "../../broker/partition.ts";
+import type { Topic } from "../../broker/topics.ts";
+
+/** What a client sends when it does not know an epoch. */
+const EPOCH_UNKNOWN = -1;
+
+export function partitionOf(topic: Topic | undefined, index: number): Partition | undefined {
+  return topic === undefined || index < 0 ? undefined : topic.partitions[index];
+}
+
+/** NO_ERROR, FENCED_LEADER_EPOCH (the client's is older) or UNKNOWN_LEADER_EPOCH (it is newer). */
+export function epochError(partition: Partition, clientEpoch: number): number {
+  if (clientEpoch === EPOCH_UNKNOWN || clientEpoch === partition.leaderEpoch) return NO_ERROR;
+  return wireCode(clientEpoch < partition.leaderEpoch ? "FENCED_LEADER_EPOCH" : "UNKNOWN_LEADER_EPOCH");
+}

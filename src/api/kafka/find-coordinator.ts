@@ -1,0 +1,38 @@
+/**
+ * FindCoordinator: who serves a group or a transactional id. It is always this broker. A transactional client gets its
+ * refusal from InitProducerId, where it is an error that it shows; here it would only look for another broker for ever.
+ */
+
+import { NO_ERROR, wireCode } from "../../base/errors.ts";
+import type {
+  FindCoordinatorRequest,
+  FindCoordinatorResponseInput,
+} from "../../protocol/kafka/apis/find-coordinator.ts";
+import type { KafkaContext } from "./context.ts";
+
+const KEY_TYPE_TRANSACTION = 1;
+/** The first version that asks for several keys. */
+const BATCHED_FROM = 4;
+
+export function findCoordinator(
+  { broker, advertised }: KafkaContext,
+  request: FindCoordinatorRequest,
+  version: number,
+): FindCoordinatorResponseInput {
+  if (request.keyType < 0 || request.keyType > KEY_TYPE_TRANSACTION) {
+    return refuseFindCoordinator(request, wireCode("INVALID_REQUEST"), version);
+  }
+  const place = { nodeId: broker.nodeId, host: advertised.host, port: advertised.port, errorCode: NO_ERROR };
+  if (version < BATCHED_FROM) return place;
+  return { coordinators: request.coordinatorKeys.map((key) => ({ key, ...place })) };
+}
+
+export function refuseFindCoordinator(
+  request: FindCoordinatorRequest,
+  errorCode: number,
+  version: number,
+): FindCoordinatorResponseInput {
+  const nobody = { nodeId: -1, host: "", port: -1, errorCode };
+  if (version < BATCHED_FROM) return nobody;
+  return { coordinators: request.coordinatorKeys.map((key) => ({ key, ...nobody })) };
+}

@@ -1,0 +1,29 @@
+/**
+ * InitProducerId: a number for an idempotent producer. Every call without a transactional id gets a new one with
+ * epoch 0, also a call that names an old one: nobody else can have stored batches under the new number.
+ *
+ * Transactions are not supported: a transactional id is INVALID_REQUEST, which clients report as a fatal error.
+ */
+
+import { NO_ERROR, wireCode } from "../../base/errors.ts";
+import type {
+  InitProducerIdRequest,
+  InitProducerIdResponseInput,
+} from "../../protocol/kafka/apis/init-producer-id.ts";
+import type { KafkaContext } from "./context.ts";
+
+export async function initProducerId(
+  context: KafkaContext,
+  request: InitProducerIdRequest,
+): Promise<InitProducerIdResponseInput> {
+  if (request.transactionalId !== null) return refuseInitProducerId(request, wireCode("INVALID_REQUEST"));
+  const producerId = await context.broker.allocateProducerId();
+  return { errorCode: NO_ERROR, producerId, producerEpoch: 0 };
+}
+
+export function refuseInitProducerId(
+  _request: InitProducerIdRequest,
+  errorCode: number,
+): InitProducerIdResponseInput {
+  return { errorCode, producerId: -1, producerEpoch: -1 };
+}

@@ -1,0 +1,113 @@
+/**
+ * Metadata: this broker, and the topics that the client asks for. Null topics mean all (version 0: an empty array).
+ *
+ * A topic that does not exist is created on the way when both the client and the server allow it; a name that is not
+ * allowed is INVALID_TOPIC_EXCEPTION and creates nothing. The answer waits until the topic is there, so that the first
+ * Produce finds it. Up to version 9 a topic is asked for by name; from 10 an id may stand instead.
+ */
+
+import { NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
+import { isTopicName } from "../../broker/topic-name.ts";
+import type { Topic } from "../../broker/topics.ts";
+import type { MetadataRequest, MetadataResponseInput } from "../../protocol/kafka/apis/metadata.ts";
+import type { KafkaContext } from "./context.ts";
+
+type TopicAnswer = MetadataResponseInput["topics"][number];
+type TopicQuestion = NonNullable<MetadataRequest["topics"]>[number];
+
+export function metadata(
+  context: KafkaContext,
+  request: MetadataRequest,
+  version: number,
+): MetadataResponseInput | Promise<MetadataResponseInput> {
+  const { topics } = context.broker;
+  const isAll = request.topics === null || (version === 0 && request.topics.length === 0);
+  if (isAll)
+    return answer(
+      context,
+      topics.all().map((topic) => describeTopic(context, topic)),
+    );
+  const missing = request.allowAutoTopicCreation ? missingNames(context, request.topics!) : [];
+  if (missing.length === 0)
+    return answer(
+      context,
+      request.topics!.map((asked) => find(context, asked, NO_FAULTS)),
+    );
+  return createMissing(context, request.topics!, missing);
+}
+
+export function refuseMetadata(request: MetadataRequest, errorCode: number): MetadataResponseInput {
+  const topics = (request.topics ?? []).map(({ name, topicId }) => failed(name ?? "", topicId, errorCode));
+  return { brokers: [], topics };
+}
+
+const NO_FAULTS: ReadonlyMap<string, number> = new Map();
+
+function missingNames(context: KafkaContext, asked: readonly TopicQuestion[]): string[] {
+  const names = new Set<string>();
+  for (const { name } of asked) {
+    if (name !== null && context.broker.topics.get(name) === undefined && isTopicName(name)) names.add(name);
+  }
+  return [...names];
+}
+
+/** All at once, so that they share the syncs of the state. */
+async function createMissing(
+  context: KafkaContext,
+  asked: readonly TopicQuestion[],
+  names: readonly string[],
+): Promise<MetadataResponseInput> {
+  const faults = new Map<string, number>();
+  const creations = names.map(async (name) => {
+    try {
+      await context.broker.topics.ensure(name);
+    } catch (thrown) {
+      const error = toObeliskError(thrown);
+      if (error.wire < 0) throw thrown;
+      faults.set(name, error.wire);
+    }
+  });
+  await Promise.all(creations);
+  return answer(
+    context,
+    asked.map((question) => find(context, question, faults)),
+  );
+}
+
+function find(context: KafkaContext, asked: TopicQuestion, faults: ReadonlyMap<string, number>): TopicAnswer {
+  const { name, topicId } = asked;
+  const { topics } = context.broker;
+  const topic = name === null ? topics.byId(topicId) : topics.get(name);
+  if (topic !== undefined) return describeTopic(context, topic);
+  if (name === null) return failed("", topicId, wireCode("UNKNOWN_TOPIC_ID"));
+  if (!isTopicName(name)) return failed(name, topicId, wireCode("INVALID_TOPIC_EXCEPTION"));
+  return failed(name, topicId, faults.get(name) ?? wireCode("UNKNOWN_TOPIC_OR_PARTITION"));
+}
+
+function describeTopic({ broker: { nodeId } }: KafkaContext, topic: Topic): TopicAnswer {
+  const nodes = [nodeId];
+  return {
+    errorCode: NO_ERROR,
+    name: topic.name,
+    topicId: topic.id,
+    partitions: topic.partitions.map(({ index, leaderEpoch, isOffline }) => ({
+      errorCode: NO_ERROR,
+      partitionIndex: index,
+      leaderId: nodeId,
+      leaderEpoch,
+      replicaNodes: nodes,
+      isrNodes: nodes,
+      offlineReplicas: isOffline ? nodes : [],
+    })),
+  };
+}
+
+function failed(name: string, topicId: string, errorCode: number): TopicAnswer {
+  return { errorCode, name, topicId, partitions: [] };
+}
+
+function answer({ broker, advertised }: KafkaContext, topics: TopicAnswer[]): MetadataResponseInput {
+  const { nodeId, clusterId } = broker;
+  const brokers = [{ nodeId, host: advertised.host, port: advertised.port, rack: null }];
+  return { brokers, clusterId, controllerId: nodeId, topics };
+}

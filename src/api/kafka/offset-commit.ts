@@ -1,0 +1,99 @@
+/**
+ * OffsetCommit: keeps how far a group has read; answered when it is durable.
+ *
+ * Groups have no members here, so only a commit without membership is taken: generation -1 and no member id, as
+ * consumers with assigned partitions and tools send it. A generation is ILLEGAL_GENERATION, a member id alone
+ * UNKNOWN_MEMBER_ID. The empty group name is a group like any other, as in Kafka.
+ *
+ * Partition by partition: unknown ones are UNKNOWN_TOPIC_OR_PARTITION, a long note OFFSET_METADATA_TOO_LARGE, a negative
+ * offset INVALID_REQUEST; the others are kept all the same. The retention time is not obeyed.
+ */
+
+import { type ErrorCode, NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
+import { OFFSET_METADATA_BYTES_MAX, type OffsetToCommit } from "../../consumer/offsets.ts";
+import type {
+  OffsetCommitRequest,
+  OffsetCommitResponseInput,
+} from "../../protocol/kafka/apis/offset-commit.ts";
+import type { KafkaContext } from "./context.ts";
+import { partitionOf } from "./epochs.ts";
+
+type PartitionCommit = OffsetCommitRequest["topics"][number]["partitions"][number];
+
+interface PartitionAnswer {
+  partitionIndex: number;
+  errorCode: number;
+}
+
+export async function offsetCommit(
+  context: KafkaContext,
+  request: OffsetCommitRequest,
+): Promise<OffsetCommitResponseInput> {
+  const fault = membershipFault(request);
+  if (fault !== null) return refuseOffsetCommit(request, wireCode(fault));
+  const commits: OffsetToCommit[] = [];
+  const accepted: PartitionAnswer[] = [];
+  const topics = request.topics.map(({ name, partitions }) => ({
+    name,
+    partitions: partitions.map((commit): PartitionAnswer => {
+      const partitionFault = faultOf(context, name, commit);
+      const answer = { partitionIndex: commit.partitionIndex, errorCode: partitionFault };
+      if (partitionFault !== NO_ERROR) return answer;
+      commits.push(toCommit(name, commit));
+      accepted.push(answer);
+      return answer;
+    }),
+  }));
+  const outcome = await commitAll(context, request.groupId, commits);
+  for (const answer of accepted) answer.errorCode = outcome;
+  return { topics };
+}
+
+export function refuseOffsetCommit(
+  request: OffsetCommitRequest,
+  errorCode: number,
+): OffsetCommitResponseInput {
+  const topics = request.topics.map(({ name, partitions }) => ({
+    name,
+    partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode })),
+  }));
+  return { topics };
+}
+
+function membershipFault({ generationIdOrMemberEpoch, memberId }: OffsetCommitRequest): ErrorCode | null {
+  if (generationIdOrMemberEpoch >= 0) return "ILLEGAL_GENERATION";
+  return memberId === "" ? null : "UNKNOWN_MEMBER_ID";
+}
+
+function faultOf(context: KafkaContext, topic: string, commit: PartitionCommit): number {
+  const { partitionIndex, committedOffset, committedMetadata } = commit;
+  if (partitionOf(context.broker.topics.get(topic), partitionIndex) === undefined) {
+    return wireCode("UNKNOWN_TOPIC_OR_PARTITION");
+  }
+  if (Buffer.byteLength(committedMetadata ?? "") > OFFSET_METADATA_BYTES_MAX) {
+    return wireCode("OFFSET_METADATA_TOO_LARGE");
+  }
+  return committedOffset < 0 ? wireCode("INVALID_REQUEST") : NO_ERROR;
+}
+
+function toCommit(topic: string, commit: PartitionCommit): OffsetToCommit {
+  return {
+    topic,
+    partition: commit.partitionIndex,
+    offset: commit.committedOffset,
+    leaderEpoch: commit.committedLeaderEpoch,
+    metadata: commit.committedMetadata ?? "",
+  };
+}
+
+/** Kafka's number for how it went. */
+async function commitAll(context: KafkaContext, group: string, commits: OffsetToCommit[]): Promise<number> {
+  try {
+    await context.offsets.commit(group, commits);
+    return NO_ERROR;
+  } catch (thrown) {
+    const error = toObeliskError(thrown);
+    if (error.wire < 0) throw thrown;
+    return error.wire;
+  }
+}

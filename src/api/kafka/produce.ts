@@ -1,0 +1,198 @@
+/**
+ * Produce: one record batch for each partition named, stored as it comes.
+ *
+ *   acks -1   answered when every batch is committed (synced, unless the server was told otherwise)
+ *   acks 1    answered when every batch is written
+ *   acks 0    never answered; as Kafka does, an error closes the connection, so that the client looks again
+ *
+ * Everything up to the log happens in the turn that brought the request, without a promise; commits come back as
+ * callbacks. The request's time limit is not obeyed: a batch that was written is committed or its partition fails, and
+ * an answer "timed out" would be a lie about either.
+ *
+ * Refused partition by partition: versions 0 to 2 (UNSUPPORTED_VERSION; their record formats are older than magic 2),
+ * other acks (INVALID_REQUIRED_ACKS), transactions (INVALID_REQUEST: not supported), unknown topics
+ * (UNKNOWN_TOPIC_OR_PARTITION: clients ask Metadata first, which creates them), and what the partition refuses.
+ */
+
+import { type ErrorCode, NO_ERROR, wireCode } from "../../base/errors.ts";
+import type { AppendResult, Partition } from "../../broker/partition.ts";
+import type { ProduceRequest, ProduceResponseInput } from "../../protocol/kafka/apis/produce.ts";
+import {
+  ATTRIBUTE_TRANSACTIONAL,
+  BATCH_ATTRIBUTES,
+  BATCH_HEADER_BYTES,
+} from "../../protocol/record/batch.ts";
+import { LATER, type Later } from "../dispatch.ts";
+import type { KafkaContext } from "./context.ts";
+import { partitionOf } from "./epochs.ts";
+import type { Exchange } from "./exchange.ts";
+
+/** The first version whose records are of magic 2. */
+const VERSION_MIN = 3;
+const ACKS_NONE = 0;
+const ACKS_ALL = -1;
+
+interface PartitionAnswer {
+  index: number;
+  errorCode: number;
+  baseOffset: number;
+  logAppendTimeMs: number;
+  logStartOffset: number;
+  recordErrors: { batchIndex: number; batchIndexErrorMessage: string | null }[];
+  errorMessage: string | null;
+}
+
+interface TopicAnswer {
+  name: string;
+  partitionResponses: PartitionAnswer[];
+}
+
+interface RequestFault {
+  readonly code: ErrorCode;
+  readonly detail: string;
+}
+
+const NO_RECORD_ERRORS: PartitionAnswer["recordErrors"] = [];
+
+export function produce(
+  context: KafkaContext,
+  request: ProduceRequest,
+  version: number,
+  exchange: Exchange<ProduceResponseInput>,
+): ProduceResponseInput | Later {
+  const fault = faultOf(request, version);
+  const pending = new PendingProduce(request.acks, exchange);
+  for (const { name, partitionData } of request.topicData) {
+    const topic = context.broker.topics.get(name);
+    const partitionResponses: PartitionAnswer[] = [];
+    pending.responses.push({ name, partitionResponses });
+    for (const { index, records } of partitionData) {
+      if (fault !== null) partitionResponses.push(pending.refuse(index, fault));
+      else partitionResponses.push(pending.append(partitionOf(topic, index), index, records));
+    }
+  }
+  exchange.releaseFrame();
+  pending.allStarted();
+  return LATER;
+}
+
+export function refuseProduce(request: ProduceRequest, errorCode: number): ProduceResponseInput {
+  const responses = request.topicData.map(({ name, partitionData }) => ({
+    name,
+    partitionResponses: partitionData.map(({ index }) => refused(index, errorCode, null)),
+  }));
+  return { responses };
+}
+
+/** A request whose batches are stored but maybe not yet committed. */
+class PendingProduce {
+  readonly responses: TopicAnswer[] = [];
+  readonly #acks: number;
+  readonly #exchange: Exchange<ProduceResponseInput>;
+  /** Commits that are awaited, and one for the loop that starts them. */
+  #waiting = 1;
+  #hasError = false;
+
+  constructor(acks: number, exchange: Exchange<ProduceResponseInput>) {
+    this.#acks = acks;
+    this.#exchange = exchange;
+  }
+
+  refuse(index: number, { code, detail }: RequestFault): PartitionAnswer {
+    return this.#failed(refused(index, wireCode(code), detail));
+  }
+
+  append(partition: Partition | undefined, index: number, records: Buffer | null): PartitionAnswer {
+    if (partition === undefined) {
+      return this.#failed(refused(index, wireCode("UNKNOWN_TOPIC_OR_PARTITION"), null));
+    }
+    if (records === null || records.length === 0) {
+      return this.#failed(
+        refused(index, wireCode("INVALID_RECORD"), "there is no record batch for the partition"),
+      );
+    }
+    if (isTransactional(records)) {
+      return this.#failed(refused(index, wireCode("INVALID_REQUEST"), NO_TRANSACTIONS));
+    }
+    const result = partition.append(records, 0, records.length);
+    const answer = answerOf(partition, result);
+    if (result.errorCode !== NO_ERROR) return this.#failed(answer);
+    if (this.#acks === ACKS_ALL) this.#await(partition, result.endOffset, answer);
+    return answer;
+  }
+
+  allStarted(): void {
+    this.#settle();
+  }
+
+  #await(partition: Partition, endOffset: number, answer: PartitionAnswer): void {
+    this.#waiting += 1;
+    partition.whenDurable(endOffset, (isDurable) => {
+      if (!isDurable) {
+        answer.errorCode = wireCode("KAFKA_STORAGE_ERROR");
+        answer.errorMessage = "the disk failed before the records were committed";
+        answer.baseOffset = -1;
+      }
+      this.#settle();
+    });
+  }
+
+  #settle(): void {
+    this.#waiting -= 1;
+    if (this.#waiting > 0) return;
+    if (this.#acks !== ACKS_NONE) {
+      this.#exchange.answer({ responses: this.responses });
+      return;
+    }
+    if (this.#hasError) this.#exchange.session.finish();
+    this.#exchange.end();
+  }
+
+  #failed(answer: PartitionAnswer): PartitionAnswer {
+    this.#hasError = true;
+    return answer;
+  }
+}
+
+const NO_TRANSACTIONS = "transactions are not supported";
+
+/** What is wrong with the whole request. */
+function faultOf(request: ProduceRequest, version: number): RequestFault | null {
+  if (version < VERSION_MIN) {
+    return { code: "UNSUPPORTED_VERSION", detail: `record batches of magic 2 need version ${VERSION_MIN}` };
+  }
+  if (request.acks < ACKS_ALL || request.acks > 1) {
+    return { code: "INVALID_REQUIRED_ACKS", detail: "acks must be -1 (all), 0 or 1" };
+  }
+  if (request.transactionalId !== null) return { code: "INVALID_REQUEST", detail: NO_TRANSACTIONS };
+  return null;
+}
+
+function isTransactional(records: Buffer): boolean {
+  if (records.length < BATCH_HEADER_BYTES) return false;
+  return (records.readInt16BE(BATCH_ATTRIBUTES) & ATTRIBUTE_TRANSACTIONAL) !== 0;
+}
+
+function answerOf(partition: Partition, result: AppendResult): PartitionAnswer {
+  return {
+    index: partition.index,
+    errorCode: result.errorCode,
+    baseOffset: result.baseOffset,
+    logAppendTimeMs: result.logAppendTimeMs,
+    logStartOffset: partition.startOffset,
+    recordErrors: NO_RECORD_ERRORS,
+    errorMessage: result.errorMessage,
+  };
+}
+
+function refused(index: number, errorCode: number, errorMessage: string | null): PartitionAnswer {
+  return {
+    index,
+    errorCode,
+    baseOffset: -1,
+    logAppendTimeMs: -1,
+    logStartOffset: -1,
+    recordErrors: NO_RECORD_ERRORS,
+    errorMessage,
+  };
+}

@@ -1,0 +1,213 @@
+/**
+ * What the Kafka door remembers of one connection: the requests under way, in order, and when the next may start.
+ *
+ *   under way   [produce][produce][produce]      produce may follow produce: a sync serves them all
+ *   parked      fetch                            starts when everything before it is answered
+ *   input       paused                           nothing further is read meanwhile
+ *
+ * Rules
+ *   - Answers go out in the order of the requests, whatever order they are done in.
+ *   - A pipelined request (Produce) may start behind unanswered ones of its kind; anything else starts alone, and
+ *     nothing starts behind it. So a client that sends Produce and then Fetch reads what it wrote, and sequences of an
+ *     idempotent producer are checked in the order in which they were sent.
+ *   - At most one frame is parked and at most `IN_FLIGHT_MAX` requests are under way; then input is paused.
+ *   - The memory of a fetch's answer is given back when the socket has taken it.
+ */
+
+import type { Timer } from "../../base/clock.ts";
+import { Ring } from "../../base/ring.ts";
+import { type Fetch, FetchRotation } from "../../consumer/fetch.ts";
+import type { Connection } from "../../network/connection.ts";
+import type { KafkaContext } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
+
+/** Clients keep 5 in flight, load generators some hundreds; a waiting Produce is about 500 bytes. */
+export const IN_FLIGHT_MAX = 1000;
+/** How often a slow socket is asked whether it has taken a fetch's answer. */
+const WRITTEN_CHECK_MS = 20;
+
+/** A frame that came too early. */
+export interface ParkedFrame {
+  readonly buffer: Buffer;
+  readonly position: number;
+  readonly end: number;
+}
+
+/** A fetch whose answer is on its way out, and the connection's byte count at which it is out. */
+interface Unwritten {
+  readonly fetch: Fetch;
+  readonly atBytesOut: number;
+}
+
+type KafkaConnection = Connection<KafkaSession>;
+
+export class KafkaSession {
+  readonly rotation = new FetchRotation();
+  readonly #context: KafkaContext;
+  readonly #connection: KafkaConnection;
+  readonly #startParked: (session: KafkaSession, frame: ParkedFrame) => void;
+  readonly #exchanges = new Ring<Exchange<never>>();
+  readonly #unwritten = new Ring<Unwritten>();
+  #parked: ParkedFrame | null = null;
+  #isPaused = false;
+  #isClosed = false;
+  #isNextScheduled = false;
+  #timer: Timer | null = null;
+
+  /** `startParked` starts a frame that was parked before. */
+  constructor(
+    context: KafkaContext,
+    connection: KafkaConnection,
+    startParked: (session: KafkaSession, frame: ParkedFrame) => void,
+  ) {
+    this.#context = context;
+    this.#connection = connection;
+    this.#startParked = startParked;
+  }
+
+  get address(): string {
+    return this.#connection.remoteAddress;
+  }
+
+  get inFlightCount(): number {
+    return this.#exchanges.count;
+  }
+
+  /** Whether a request may start now. */
+  canStart(isPipelined: boolean): boolean {
+    const last = this.#exchanges.last();
+    if (last === undefined) return true;
+    return isPipelined && last.route.isPipelined && this.#exchanges.count < IN_FLIGHT_MAX;
+  }
+
+  /** Keeps a frame that must wait, and reads no further. */
+  park(frame: ParkedFrame): void {
+    this.#parked = frame;
+    this.#connection.expectAnswers(1);
+    this.#pause();
+  }
+
+  /** A request is about to be handled. */
+  begin(exchange: Exchange<never>, wasParked: boolean): void {
+    this.#exchanges.push(exchange);
+    if (!wasParked) this.#connection.expectAnswers(1);
+  }
+
+  /** A frame turned out to be no request: it will not be answered. */
+  abandon(wasParked: boolean): void {
+    if (wasParked) this.#connection.answered(1);
+  }
+
+  /** A request was handed to its handler: reads on only if another may start behind it. */
+  started(exchange: Exchange<never>): void {
+    if (exchange.isDone) return;
+    if (!exchange.route.isPipelined || this.#exchanges.count >= IN_FLIGHT_MAX) this.#pause();
+  }
+
+  answered(exchange: Exchange<never>, answer: unknown): void {
+    if (this.#isClosed) return;
+    try {
+      exchange.encoded = exchange.route.encode(exchange.version, exchange.correlationId, answer);
+    } catch (thrown) {
+      this.#context.log.error("an answer could not be encoded, the connection is closed", {
+        api: exchange.route.name,
+        version: exchange.version,
+        address: this.address,
+        error: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown),
+      });
+      this.#connection.closeNow();
+      return;
+    }
+    this.ended();
+  }
+
+  /** Sends what is done at the front; then goes on with what waited for it. */
+  ended(): void {
+    if (this.#isClosed) return;
+    for (let front = this.#exchanges.peek(); front?.isDone; front = this.#exchanges.peek()) {
+      this.#exchanges.shift();
+      this.#send(front);
+    }
+    this.#goOn();
+  }
+
+  releaseFrame(bytes: number): void {
+    this.#connection.releaseFrame(bytes);
+  }
+
+  /** Refuses to go on with this peer: what was answered still goes out, no more frames are read. */
+  finish(): void {
+    this.#connection.finish();
+  }
+
+  /** The connection is gone. */
+  close(): void {
+    this.#isClosed = true;
+    for (let exchange = this.#exchanges.shift(); exchange !== undefined; exchange = this.#exchanges.shift()) {
+      exchange.fetch?.cancel();
+    }
+    for (let item = this.#unwritten.shift(); item !== undefined; item = this.#unwritten.shift()) {
+      item.fetch.release();
+    }
+    this.#parked = null;
+    this.#timer?.cancel();
+  }
+
+  #send(exchange: Exchange<never>): void {
+    exchange.releaseFrame();
+    if (exchange.encoded !== null) {
+      for (const part of exchange.encoded.parts) this.#connection.write(part);
+    }
+    this.#connection.answered(1);
+    if (exchange.fetch !== null) this.#releaseWhenWritten(exchange.fetch);
+  }
+
+  #releaseWhenWritten(fetch: Fetch): void {
+    const connection = this.#connection;
+    this.#unwritten.push({ fetch, atBytesOut: connection.bytesOut + connection.outputBytes });
+    queueMicrotask(this.#releaseWritten);
+  }
+
+  /** The microtask runs behind the connection's own, which wrote; only a slow socket needs the timer. */
+  readonly #releaseWritten = (): void => {
+    const { bytesOut } = this.#connection;
+    for (let item = this.#unwritten.peek(); item !== undefined; item = this.#unwritten.peek()) {
+      if (item.atBytesOut > bytesOut) break;
+      this.#unwritten.shift();
+      item.fetch.release();
+    }
+    if (this.#unwritten.count === 0 || this.#timer !== null || this.#isClosed) return;
+    this.#timer = this.#context.clock.after(WRITTEN_CHECK_MS, () => {
+      this.#timer = null;
+      this.#releaseWritten();
+    });
+  };
+
+  #pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#connection.pauseInput();
+  }
+
+  /** In a microtask: an answer may come out of a partition that is still telling others about its commit. */
+  #goOn(): void {
+    if (!this.#isPaused || this.#isNextScheduled) return;
+    this.#isNextScheduled = true;
+    queueMicrotask(this.#next);
+  }
+
+  readonly #next = (): void => {
+    this.#isNextScheduled = false;
+    if (this.#isClosed) return;
+    const parked = this.#parked;
+    if (parked !== null) {
+      if (this.#exchanges.count > 0) return;
+      this.#parked = null;
+      this.#startParked(this, parked);
+    }
+    const last = this.#exchanges.last();
+    if (last !== undefined && (!last.route.isPipelined || this.#exchanges.count >= IN_FLIGHT_MAX)) return;
+    this.#isPaused = false;
+    this.#connection.resumeInput();
+  };
+}
