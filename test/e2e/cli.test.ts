@@ -1,0 +1,131 @@
+/** The command line as a user meets it: real processes, from the sources and compiled. */
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { version } from "../../package.json" with { type: "json" };
+import { compiled, fromSources, type RunOptions, runObelisk } from "../support/obelisk-command.ts";
+
+const COMMANDS = ["serve", "produce", "consume", "reset", "inspect", "verify"];
+
+let directory = "";
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), "obelisk-cli-"));
+});
+afterAll(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
+
+for (const program of [fromSources, compiled]) {
+  const title =
+    program.missing === undefined ? program.name : `${program.name} (skipped: ${program.missing})`;
+  const run = (args: string[], options: RunOptions = {}) =>
+    runObelisk(args, { program, cwd: directory, ...options });
+
+  describe.skipIf(program.missing !== undefined)(`the command line, ${title}`, () => {
+    test("--version prints the version and nothing else", async () => {
+      expect(await run(["--version"])).toEqual({ exitCode: 0, stdout: `obelisk ${version}\n`, stderr: "" });
+    });
+
+    test("--help names every command, on standard output", async () => {
+      const { exitCode, stdout, stderr } = await run(["--help"]);
+      expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+      for (const name of COMMANDS) expect(stdout).toMatch(new RegExp(`^ {2}${name} `, "m"));
+    });
+
+    test("every command has help with usage and an example", async () => {
+      for (const name of COMMANDS) {
+        const { exitCode, stdout, stderr } = await run([name, "--help"]);
+        expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+        expect(stdout).toContain(`Usage\n  obelisk ${name}`);
+        expect(stdout).toMatch(new RegExp(`Examples\\n {2}.*obelisk ${name}`));
+        expect(await run(["help", name])).toEqual({ exitCode, stdout, stderr });
+      }
+    });
+
+    test("no command is a wrong usage: the help goes to standard error", async () => {
+      const { exitCode, stdout, stderr } = await run([]);
+      expect({ exitCode, stdout }).toEqual({ exitCode: 64, stdout: "" });
+      expect(stderr).toStartWith("Obelisk ");
+    });
+
+    test("an unknown command names the nearest", async () => {
+      expect(await run(["consum"])).toEqual({
+        exitCode: 64,
+        stdout: "",
+        stderr: "obelisk: unknown command `consum`; did you mean `consume`?\n",
+      });
+      expect((await run(["--serve"])).exitCode).toBe(64);
+      expect((await run(["constructor"])).exitCode).toBe(64);
+    });
+
+    test("all mistakes of flags, variables and file are told at once, one a line", async () => {
+      writeFileSync(join(directory, "wrong.yaml"), "memory: lots\n");
+      const { exitCode, stdout, stderr } = await run(
+        ["serve", "--memry", "1", "--kafka-port=nine", "--config", "wrong.yaml", "--http-port"],
+        { env: { OBELISK_DATTA: "x" } },
+      );
+      expect({ exitCode, stdout, stderr: stderr.split("\n") }).toEqual({
+        exitCode: 64,
+        stdout: "",
+        stderr: [
+          "obelisk: unknown flag `--memry`, did you mean `--memory`?",
+          "obelisk: --http-port needs a value",
+          "obelisk: OBELISK_DATTA: unknown variable `OBELISK_DATTA`, did you mean `OBELISK_DATA`?",
+          "obelisk: wrong.yaml line 1: memory must be a size such as 64KiB or 512MiB, from 64 MiB to 1024 GiB, not `lots`",
+          "obelisk: --kafka-port: kafka-port must be a whole number from 0 to 65535, not `nine`",
+          "",
+        ],
+      });
+    });
+
+    test("with --json a failure is one JSON line on standard output too", async () => {
+      const { exitCode, stdout, stderr } = await run(["serve", "--json", "--node-id=-1"]);
+      const message = "node-id must be from 0 to 2147483647, not `-1`";
+      expect({ exitCode, json: JSON.parse(stdout), stderr }).toEqual({
+        exitCode: 64,
+        json: {
+          event: "error",
+          code: "INVALID_SETTING",
+          message: `--node-id: ${message}`,
+          mistakes: [{ source: "--node-id", message }],
+        },
+        stderr: `obelisk: --node-id: ${message}\n`,
+      });
+    });
+
+    test("the printed configuration, given back, prints the same values", async () => {
+      const first = await run([
+        "serve",
+        "--print-config",
+        "--memory=1GiB",
+        "--durability=interval:50",
+        "--advertise=[::1]:9",
+      ]);
+      expect({ exitCode: first.exitCode, stderr: first.stderr }).toEqual({ exitCode: 0, stderr: "" });
+      writeFileSync(join(directory, "printed.yaml"), first.stdout);
+      const second = await run(["serve", "--print-config", "--config", "printed.yaml"]);
+      const values = (text: string) => Bun.YAML.parse(text);
+      expect(values(second.stdout)).toEqual(values(first.stdout));
+      expect(values(second.stdout)).toMatchObject({
+        memory: "1GiB",
+        durability: "interval:50",
+        advertise: "[::1]:9",
+      });
+    });
+
+    test("a reader that goes away is a normal end", async () => {
+      const line = `${program.command.map((word) => `'${word}'`).join(" ")} serve --print-config; echo "exit $?" >&2`;
+      const child = Bun.spawn(["sh", "-c", `{ ${line}; } | true`], {
+        stdout: "pipe",
+        stderr: "pipe",
+        cwd: directory,
+      });
+      expect({ stderr: await new Response(child.stderr).text(), exitCode: await child.exited }).toEqual({
+        stderr: "exit 0\n",
+        exitCode: 0,
+      });
+    });
+  });
+}
