@@ -263,6 +263,7 @@ export class Connection<State> implements Watched, BudgetWaiter {
   #deliver(): void {
     const { handler, counters } = this.#options;
     const framesBefore = this.frames;
+    let hasViolated = false;
     let step: Step = Step.FRAME;
     while (this.#holds === 0 && this.#phase === OPEN) {
       step = this.#cutter.next();
@@ -270,27 +271,25 @@ export class Connection<State> implements Watched, BudgetWaiter {
         this.frames += 1;
         handler.frame(this, this.#cutter.buffer, this.#cutter.position, this.#cutter.end);
       } else if (step === Step.NEED_BYTES) break;
-      else this.#exception(step);
+      else if (step === Step.RESERVE) this.#reserve(this.#cutter.frameBytes);
+      else {
+        hasViolated = true;
+        this.#violation(step, this.#cutter.refusedBytes);
+      }
     }
     if (this.frames > framesBefore) {
       counters.frames += this.frames - framesBefore;
       this.#progress();
-      handler.turnEnd(this);
     }
+    if (this.frames > framesBefore || hasViolated) handler.turnEnd(this);
     if (step === Step.NEED_BYTES && this.#hasPeerEnded && this.#phase === OPEN) {
       handler.end(this, this.#cutter.incompleteBytes);
       this.finish();
     }
   }
 
-  #exception(step: Step): void {
-    if (step === Step.EMPTY) this.#violation("empty", 0);
-    else if (step === Step.NEGATIVE) this.#violation("negative", this.#cutter.refusedBytes);
-    else if (step === Step.TOO_LARGE) this.#violation("too-large", this.#cutter.refusedBytes);
-    else this.#reserve(this.#cutter.frameBytes);
-  }
-
-  #violation(kind: FrameViolation, lengthBytes: number): void {
+  #violation(step: Step, lengthBytes: number): void {
+    const kind = violationOf(step);
     this.#options.counters.violations += 1;
     this.#options.handler.violation(this, kind, lengthBytes);
     if (kind !== "empty") this.finish();
@@ -298,7 +297,7 @@ export class Connection<State> implements Watched, BudgetWaiter {
 
   #reserve(frameBytes: number): void {
     const { budget } = this.#options;
-    if (!budget.canHold(frameBytes)) this.#violation("too-large", frameBytes);
+    if (!budget.canHold(frameBytes)) this.#violation(Step.TOO_LARGE, frameBytes);
     else if (budget.reserve(frameBytes, this)) {
       this.#reservedBytes += frameBytes;
       this.#cutter.reserved();
@@ -376,4 +375,9 @@ export class Connection<State> implements Watched, BudgetWaiter {
     this.#isScheduled = true;
     queueMicrotask(this.#scheduledTurn);
   }
+}
+
+function violationOf(step: Step): FrameViolation {
+  if (step === Step.EMPTY) return "empty";
+  return step === Step.NEGATIVE ? "negative" : "too-large";
 }

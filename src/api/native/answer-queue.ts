@@ -1,0 +1,115 @@
+/**
+ * What one connection is still owed: a queue of runs, in the order of its messages. A run is a number of messages that get
+ * the same answer at the same time, because they lie in the same batch (or were refused alike).
+ *
+ *     front                                                    back
+ *     [batch 7: 64 messages][refused: 1][batch 7: 3][batch 8: 40]
+ *
+ * Three parallel circles hold batch, answer and count of each run: no object for a message, none for a run. A run with a
+ * batch gets its answer when the batch settles; one without has it from the start.
+ *
+ * It only listens to the batch at the front: what is behind it cannot be answered earlier anyway.
+ */
+
+import type { PendingBatch, PendingBatchListener } from "../../broker/batcher.ts";
+import { Answer } from "../../protocol/native/answers.ts";
+
+const CAPACITY_MIN = 16;
+
+/** Takes the answers in order: `count` times the same. */
+export interface AnswerWriter {
+  writeAnswers(answer: Answer, count: number): void;
+}
+
+export class AnswerQueue {
+  /** Messages not yet answered. */
+  count = 0;
+  #batches: (PendingBatch | null)[] = new Array(CAPACITY_MIN).fill(null);
+  #answers = new Uint8Array(CAPACITY_MIN);
+  #counts = new Uint32Array(CAPACITY_MIN);
+  #front = 0;
+  #runs = 0;
+  #listenedTo: PendingBatch | null = null;
+
+  /** One more message that is answered when `batch` settles. */
+  pushPending(batch: PendingBatch): void {
+    this.#push(batch, Answer.OK);
+  }
+
+  /** One more message, whose answer is known. */
+  pushSettled(answer: Answer): void {
+    this.#push(null, answer);
+  }
+
+  /** Gives out every answer at the front that is known, then listens to the batch that comes next. Returns how many messages. */
+  drain(writer: AnswerWriter, listener: PendingBatchListener): number {
+    const countBefore = this.count;
+    while (this.#runs > 0) {
+      const batch = this.#batches[this.#front]!;
+      if (batch !== null && !batch.isSettled) {
+        this.#listen(batch, listener);
+        break;
+      }
+      const hasFailed = batch !== null && !batch.isDurable;
+      const answer = hasFailed ? Answer.PUBLISH_FAILED : (this.#answers[this.#front] as Answer);
+      writer.writeAnswers(answer, this.#shift());
+    }
+    return countBefore - this.count;
+  }
+
+  clear(): void {
+    this.#batches.fill(null);
+    this.#runs = 0;
+    this.count = 0;
+    this.#listenedTo = null;
+  }
+
+  #listen(batch: PendingBatch, listener: PendingBatchListener): void {
+    if (this.#listenedTo === batch) return;
+    this.#listenedTo = batch;
+    batch.listen(listener);
+  }
+
+  #push(batch: PendingBatch | null, answer: Answer): void {
+    this.count += 1;
+    if (this.#runs > 0) {
+      const last = (this.#front + this.#runs - 1) & (this.#counts.length - 1);
+      if (this.#batches[last] === batch && this.#answers[last] === answer) {
+        this.#counts[last]! += 1;
+        return;
+      }
+      if (this.#runs === this.#counts.length) this.#grow();
+    }
+    const next = (this.#front + this.#runs) & (this.#counts.length - 1);
+    this.#batches[next] = batch;
+    this.#answers[next] = answer;
+    this.#counts[next] = 1;
+    this.#runs += 1;
+  }
+
+  #shift(): number {
+    const count = this.#counts[this.#front]!;
+    this.#batches[this.#front] = null;
+    this.#front = (this.#front + 1) & (this.#counts.length - 1);
+    this.#runs -= 1;
+    this.count -= count;
+    return count;
+  }
+
+  #grow(): void {
+    const capacity = this.#counts.length;
+    const batches: (PendingBatch | null)[] = new Array(capacity * 2).fill(null);
+    const answers = new Uint8Array(capacity * 2);
+    const counts = new Uint32Array(capacity * 2);
+    for (let index = 0; index < this.#runs; index += 1) {
+      const from = (this.#front + index) & (capacity - 1);
+      batches[index] = this.#batches[from]!;
+      answers[index] = this.#answers[from]!;
+      counts[index] = this.#counts[from]!;
+    }
+    this.#batches = batches;
+    this.#answers = answers;
+    this.#counts = counts;
+    this.#front = 0;
+  }
+}

@@ -1,0 +1,246 @@
+/**
+ * The native door: messages of the Go Obelisk's clients go to the broker, and a line comes back for each, in order.
+ *
+ *     frame -> MessageCursor -> TopicCache -> batcher.append -> AnswerQueue -(batch is durable)-> OK
+ *
+ * What gets which answer is in protocol/native/answers.ts. `OK` is written only when the message is on disk.
+ *
+ * A message for a topic that does not exist waits until it is created, and with it everything behind it on its connection:
+ * the input is held, so nothing is reordered. Above `UNANSWERED_MAX` messages the input is held too.
+ *
+ * A key that is not empty chooses the partition as Kafka's clients do; an empty key becomes no key, an empty value stays a value.
+ * The message's timestamp becomes the record's, except that one before 1970 (the Go client's unset time is the year 1754) or more
+ * than an hour ahead (Kafka's own limit) would make retention by time delete too early or never: these get the time of arrival.
+ */
+
+import type { Clock } from "../../base/clock.ts";
+import { ObeliskError } from "../../base/errors.ts";
+import type { Log } from "../../base/log.ts";
+import { HOUR_MS } from "../../base/units.ts";
+import type { PendingBatchListener } from "../../broker/batcher.ts";
+import { isTopicName } from "../../broker/topic-name.ts";
+import type { Connection } from "../../network/connection.ts";
+import type { FrameHandler, FrameViolation } from "../../network/frame-handler.ts";
+import { ANSWER_LINES, Answer } from "../../protocol/native/answers.ts";
+import { MessageCursor } from "../../protocol/native/message.ts";
+import { partitionForKey } from "../../protocol/record/partitioner.ts";
+import { AnswerQueue, type AnswerWriter } from "./answer-queue.ts";
+import type { MessageBroker } from "./message-broker.ts";
+import { type CachedTopic, TopicCache } from "./topic-cache.ts";
+
+/** Messages of one connection that wait for their answer at most; beyond, its input is held until half are answered. */
+export const UNANSWERED_MAX = 65_536;
+/** Kafka refuses what is further ahead. */
+const TIMESTAMP_AHEAD_MS_MAX = HOUR_MS;
+/** The same answer many times, written from one block. */
+const LINES_PER_BLOCK = 1024;
+const BLOCKS = ANSWER_LINES.map((line) => Buffer.from(line.repeat(LINES_PER_BLOCK)));
+
+/** What the door has answered since it started, by `Answer`. */
+export class NativeCounters {
+  readonly answers: number[] = ANSWER_LINES.map(() => 0);
+}
+
+export interface NativeDoorParts {
+  clock: Clock;
+  log: Log;
+}
+
+export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
+  readonly counters = new NativeCounters();
+  readonly #broker: MessageBroker<Place>;
+  readonly #parts: NativeDoorParts;
+  readonly #topics: TopicCache<Place>;
+  /** Used by one message at a time, never across an await. */
+  readonly #cursor = new MessageCursor();
+  #arrivedAtMs = -1;
+
+  constructor(broker: MessageBroker<Place>, parts: NativeDoorParts) {
+    this.#broker = broker;
+    this.#parts = parts;
+    this.#topics = new TopicCache(broker.topics);
+  }
+
+  open(connection: Connection<NativeSession<Place>>): NativeSession<Place> {
+    return new NativeSession(connection, this.counters);
+  }
+
+  frame(connection: Connection<NativeSession<Place>>, buffer: Buffer, position: number, end: number): void {
+    const session = connection.state;
+    connection.expectAnswers(1);
+    if (!this.#cursor.read(buffer, position, end)) {
+      session.answer(Answer.INVALID_FORMAT);
+      connection.releaseFrame(end - position);
+      return;
+    }
+    const topic = this.#topics.find(buffer, this.#cursor.topicStart, this.#cursor.topicEnd);
+    if (topic === null) this.#publishLater(session, buffer, position, end);
+    else {
+      this.#publish(session, topic, buffer);
+      connection.releaseFrame(end - position);
+    }
+  }
+
+  turnEnd(connection: Connection<NativeSession<Place>>): void {
+    this.#startTurn();
+    connection.state.batchSettled();
+  }
+
+  violation(connection: Connection<NativeSession<Place>>, kind: FrameViolation): void {
+    connection.expectAnswers(1);
+    connection.state.answer(kind === "empty" ? Answer.CORRUPTED : Answer.PROTOCOL_ERROR);
+  }
+
+  end(connection: Connection<NativeSession<Place>>, incompleteBytes: number): void {
+    if (incompleteBytes === 0) return;
+    connection.expectAnswers(1);
+    connection.state.answer(Answer.CORRUPTED);
+    connection.state.batchSettled();
+  }
+
+  close(connection: Connection<NativeSession<Place>>): void {
+    connection.state.close();
+  }
+
+  /** Stores the message that the cursor stands on. */
+  #publish(session: NativeSession<Place>, { topic, keyless }: CachedTopic<Place>, buffer: Buffer): void {
+    const { keyStart, keyEnd, valueStart, valueEnd } = this.#cursor;
+    const hasKey = keyEnd > keyStart;
+    const partition = hasKey ? this.#partitionFor(topic.partitions, buffer) : keyless;
+    const timestampMs = this.#timestamp(this.#cursor.timestampMs);
+    try {
+      session.pending(
+        this.#broker.batcher.append(
+          partition,
+          timestampMs,
+          hasKey ? buffer : null,
+          keyStart,
+          keyEnd,
+          buffer,
+          valueStart,
+          valueEnd,
+        ),
+      );
+    } catch (error) {
+      this.#refuse(session, error, topic.name);
+    }
+  }
+
+  /** Creates the topic first; meanwhile the connection's input is held. */
+  #publishLater(session: NativeSession<Place>, buffer: Buffer, position: number, end: number): void {
+    const name = buffer.toString("latin1", this.#cursor.topicStart, this.#cursor.topicEnd);
+    if (!isTopicName(name)) {
+      session.answer(Answer.PUBLISH_FAILED);
+      session.connection.releaseFrame(end - position);
+      return;
+    }
+    session.isCreating = true;
+    session.connection.pauseInput();
+    this.#broker.topics
+      .ensure(name)
+      .then(
+        () => this.#publishNow(session, buffer, position, end),
+        (error: unknown) => this.#refuse(session, error, name),
+      )
+      .catch((error: unknown) => session.connection.failed(error))
+      .finally(() => {
+        session.isCreating = false;
+        session.connection.releaseFrame(end - position);
+        session.batchSettled();
+      });
+  }
+
+  #publishNow(session: NativeSession<Place>, buffer: Buffer, position: number, end: number): void {
+    this.#startTurn();
+    this.#cursor.read(buffer, position, end);
+    const topic = this.#topics.find(buffer, this.#cursor.topicStart, this.#cursor.topicEnd);
+    if (topic === null) session.answer(Answer.PUBLISH_FAILED);
+    else this.#publish(session, topic, buffer);
+  }
+
+  /** The world's fault becomes an answer; our own goes up. */
+  #refuse(session: NativeSession<Place>, error: unknown, topic: string): void {
+    if (!(error instanceof ObeliskError)) throw error;
+    session.answer(Answer.PUBLISH_FAILED);
+    if (session.hasRefused) return;
+    session.hasRefused = true;
+    this.#parts.log.warn("a message could not be stored (told once for each connection)", {
+      topic,
+      address: session.connection.remoteAddress,
+      reason: error.message,
+    });
+  }
+
+  #partitionFor(partitions: readonly Place[], buffer: Buffer): Place {
+    if (partitions.length === 1) return partitions[0]!;
+    return partitions[
+      partitionForKey(buffer, this.#cursor.keyStart, this.#cursor.keyEnd, partitions.length)
+    ]!;
+  }
+
+  #timestamp(timestampMs: number): number {
+    if (this.#arrivedAtMs < 0) this.#arrivedAtMs = this.#parts.clock.nowMs();
+    const isCredible = timestampMs >= 0 && timestampMs <= this.#arrivedAtMs + TIMESTAMP_AHEAD_MS_MAX;
+    return isCredible ? timestampMs : this.#arrivedAtMs;
+  }
+
+  #startTurn(): void {
+    this.#topics.startTurn();
+    this.#arrivedAtMs = -1;
+  }
+}
+
+/** One connection: what it is owed, and why its input is held. */
+export class NativeSession<Place> implements PendingBatchListener, AnswerWriter {
+  readonly connection: Connection<NativeSession<Place>>;
+  /** A message waits for its topic. */
+  isCreating = false;
+  hasRefused = false;
+  readonly #counters: NativeCounters;
+  readonly #queue = new AnswerQueue();
+  #isFull = false;
+
+  constructor(connection: Connection<NativeSession<Place>>, counters: NativeCounters) {
+    this.connection = connection;
+    this.#counters = counters;
+  }
+
+  pending(batch: Parameters<AnswerQueue["pushPending"]>[0]): void {
+    this.#queue.pushPending(batch);
+    if (this.#queue.count >= UNANSWERED_MAX) this.#hold();
+  }
+
+  /** Answers without the broker, when everything before is answered. */
+  answer(answer: Answer): void {
+    this.#queue.pushSettled(answer);
+    if (this.#queue.count >= UNANSWERED_MAX) this.#hold();
+  }
+
+  /** Writes every answer that is due. */
+  batchSettled(): void {
+    const answered = this.#queue.drain(this, this);
+    if (answered > 0) this.connection.answered(answered);
+    if (this.#isFull && this.#queue.count <= UNANSWERED_MAX / 2) this.#isFull = false;
+    if (!this.isCreating && !this.#isFull) this.connection.resumeInput();
+  }
+
+  writeAnswers(answer: Answer, count: number): void {
+    this.#counters.answers[answer]! += count;
+    const block = BLOCKS[answer]!;
+    const lineBytes = block.length / LINES_PER_BLOCK;
+    for (let rest = count; rest > 0; rest -= LINES_PER_BLOCK) {
+      this.connection.write(rest < LINES_PER_BLOCK ? block.subarray(0, rest * lineBytes) : block);
+    }
+  }
+
+  /** Nobody is there to be answered. Batches under way are stored all the same. */
+  close(): void {
+    this.#queue.clear();
+  }
+
+  #hold(): void {
+    if (this.#isFull) return;
+    this.#isFull = true;
+    this.connection.pauseInput();
+  }
+}
