@@ -1,0 +1,266 @@
+/**
+ * Keeps fetches under way for the partitions of a consumer, one fetch ahead of what it has read.
+ *
+ *   assigned partitions ──by leader──> one Fetch at a time for each leader ──> arrived batches, in order ──> consumer
+ *
+ * Invariants
+ *   - `fetchOffset` of a partition is behind all that was fetched for it. A seek raises its `round`; what arrives for an
+ *     older round is dropped.
+ *   - A leader is asked again only when none of its partitions has `ARRIVED_MAX` fetches waiting to be read: that bounds the
+ *     memory, and lets no partition fall behind another.
+ *   - Errors that pass are tried again after a wait; when nothing has succeeded for the total retry time, the error is
+ *     handed to the consumer once, and the fetches go on when it polls again.
+ */
+
+import { NO_ERROR, ObeliskError, toObeliskError } from "../base/errors.ts";
+import { fetchApi } from "../protocol/kafka/apis/fetch.ts";
+import { brokerError, canRetry, needsNewMetadata } from "./broker-errors.ts";
+import type { Cluster } from "./cluster.ts";
+import { FetchedBatches } from "./fetched-batches.ts";
+import { groupByTopic } from "./group-offsets.ts";
+import { retryWaitMs, wait } from "./retry.ts";
+
+/** One that is being read, one ahead. */
+const ARRIVED_MAX = 2;
+
+export interface FetcherOptions {
+  readonly cluster: Cluster;
+  readonly waitMsMax: number;
+  readonly bytesMin: number;
+  readonly bytesMax: number;
+  readonly partitionBytesMax: number;
+  readonly isCommittedOnly: boolean;
+  /** Something arrived: batches, an error, or the end of a range. */
+  readonly onArrival: () => void;
+}
+
+export class AssignedPartition {
+  readonly topic: string;
+  readonly partition: number;
+  /** The next record to hand out. */
+  position: number;
+  /** The next record to ask for. */
+  fetchOffset: number;
+  /** Raised by every seek. */
+  round = 0;
+  /** Fetches that arrived and are not read. */
+  arrived = 0;
+  leaderEpoch = -1;
+  isOutOfRange = false;
+
+  constructor(topic: string, partition: number, position: number) {
+    this.topic = topic;
+    this.partition = partition;
+    this.position = position;
+    this.fetchOffset = position;
+  }
+
+  /** Goes on at `offset`; what was fetched from elsewhere counts no more. */
+  seek(offset: number): void {
+    this.position = offset;
+    this.fetchOffset = offset;
+    this.round += 1;
+    this.arrived = 0;
+    this.isOutOfRange = false;
+  }
+}
+
+export interface Arrival {
+  readonly assigned: AssignedPartition;
+  readonly round: number;
+  readonly batches: FetchedBatches;
+}
+
+interface Asked {
+  readonly topic: string;
+  readonly partition: number;
+  readonly assigned: AssignedPartition;
+  readonly round: number;
+}
+
+export class ConsumerFetcher {
+  readonly #options: FetcherOptions;
+  readonly #cluster: Cluster;
+  readonly #asking = new Set<number>();
+  #partitions: readonly AssignedPartition[] = [];
+  #arrivals: Arrival[] = [];
+  #error: ObeliskError | null = null;
+  #failures = 0;
+  #failingSinceMs = -1;
+  #isFilling = false;
+  /** Asked to fill while filling: what changed since may have been overlooked. */
+  #mustFillAgain = false;
+  #isWaiting = false;
+  #isClosed = false;
+
+  constructor(options: FetcherOptions) {
+    this.#options = options;
+    this.#cluster = options.cluster;
+  }
+
+  assign(partitions: readonly AssignedPartition[]): void {
+    this.#partitions = partitions;
+    this.#arrivals = [];
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** The oldest arrival that still counts, left in place; undefined when there is none. */
+  front(): Arrival | undefined {
+    for (;;) {
+      const front = this.#arrivals[0];
+      if (front === undefined || (front.round === front.assigned.round && !front.batches.isEmpty))
+        return front;
+      this.#arrivals.shift();
+      if (front.round === front.assigned.round) front.assigned.arrived -= 1;
+    }
+  }
+
+  /** The error that stopped the fetches, once. */
+  takeError(): ObeliskError | null {
+    const error = this.#error;
+    this.#error = null;
+    return error;
+  }
+
+  /** Sends what fetches are due. */
+  fill(): void {
+    if (this.#isWaiting || this.#isClosed || this.#error !== null) return;
+    if (this.#isFilling) {
+      this.#mustFillAgain = true;
+      return;
+    }
+    this.#isFilling = true;
+    this.#mustFillAgain = false;
+    this.#fill().then(
+      () => {
+        this.#isFilling = false;
+        if (this.#mustFillAgain) this.fill();
+      },
+      (thrown) => {
+        this.#isFilling = false;
+        this.#failed(toObeliskError(thrown));
+      },
+    );
+  }
+
+  async #fill(): Promise<void> {
+    const byLeader = new Map<number, AssignedPartition[]>();
+    for (const assigned of this.#partitions) {
+      const leader = await this.#cluster.leaderId(assigned.topic, assigned.partition);
+      const list = byLeader.get(leader);
+      if (list === undefined) byLeader.set(leader, [assigned]);
+      else list.push(assigned);
+    }
+    for (const [leader, assigned] of byLeader) {
+      if (this.#asking.has(leader) || assigned.some((one) => one.arrived >= ARRIVED_MAX)) continue;
+      const open = assigned.filter((one) => !one.isOutOfRange);
+      if (open.length > 0) this.#ask(leader, open);
+    }
+  }
+
+  async #ask(leader: number, partitions: readonly AssignedPartition[]): Promise<void> {
+    this.#asking.add(leader);
+    const asked: Asked[] = partitions.map((assigned) => ({
+      topic: assigned.topic,
+      partition: assigned.partition,
+      assigned,
+      round: assigned.round,
+    }));
+    try {
+      await this.#fetch(leader, asked);
+      this.#asking.delete(leader);
+    } catch (thrown) {
+      this.#asking.delete(leader);
+      if (this.#isClosed) return;
+      this.#failed(toObeliskError(thrown));
+      return;
+    }
+    this.#options.onArrival();
+  }
+
+  async #fetch(leader: number, asked: readonly Asked[]): Promise<void> {
+    const connection = await this.#cluster.node(leader);
+    const answer = await connection.request(fetchApi, {
+      maxWaitMs: this.#options.waitMsMax,
+      minBytes: this.#options.bytesMin,
+      maxBytes: this.#options.bytesMax,
+      isolationLevel: this.#options.isCommittedOnly ? 1 : 0,
+      topics: groupByTopic(asked).map(([topic, entries]) => ({
+        topic,
+        partitions: entries.map(({ assigned }) => ({
+          partition: assigned.partition,
+          fetchOffset: assigned.fetchOffset,
+          partitionMaxBytes: this.#options.partitionBytesMax,
+        })),
+      })),
+    });
+    if (answer.errorCode !== NO_ERROR) throw brokerError(answer.errorCode);
+    let firstError: ObeliskError | null = null;
+    for (const { topic, partitions } of answer.responses) {
+      for (const entry of partitions) {
+        const found = asked.find((one) => one.partition === entry.partitionIndex && one.topic === topic);
+        if (found === undefined || found.round !== found.assigned.round) continue;
+        const error = this.#arrived(found, entry);
+        firstError ??= error;
+      }
+    }
+    if (firstError !== null) throw firstError;
+    this.#failures = 0;
+    this.#failingSinceMs = -1;
+  }
+
+  #arrived({ assigned, round }: Asked, entry: AnsweredPartition): ObeliskError | null {
+    const place = { topic: assigned.topic, partition: assigned.partition };
+    if (entry.errorCode !== NO_ERROR) {
+      const error = brokerError(entry.errorCode, { ...place, offset: assigned.fetchOffset });
+      if (error.code !== "OFFSET_OUT_OF_RANGE") return error;
+      assigned.isOutOfRange = true;
+      return null;
+    }
+    if (entry.records === null || entry.records.length === 0) return null;
+    const aborted = this.#options.isCommittedOnly ? (entry.abortedTransactions ?? []) : null;
+    const batches = new FetchedBatches(assigned.topic, assigned.partition, entry.records, aborted);
+    if (batches.endOffset < 0) return null;
+    if (!(batches.endOffset > assigned.fetchOffset)) {
+      return new ObeliskError("PROTOCOL_ERROR", { detail: "a fetch brought only older records", ...place });
+    }
+    assigned.fetchOffset = batches.endOffset;
+    assigned.arrived += 1;
+    this.#arrivals.push({ assigned, round, batches });
+    return null;
+  }
+
+  #failed(error: ObeliskError): void {
+    if (this.#isClosed) return;
+    const nowMs = this.#cluster.clock.monotonicMs();
+    if (this.#failingSinceMs < 0) this.#failingSinceMs = nowMs;
+    this.#failures += 1;
+    const isOver = nowMs - this.#failingSinceMs > this.#cluster.retryOptions.totalMs;
+    if (!canRetry(error) || isOver) {
+      this.#failures = 0;
+      this.#failingSinceMs = -1;
+      this.#error = error;
+      this.#options.onArrival();
+      return;
+    }
+    if (needsNewMetadata(error)) for (const { topic } of this.#partitions) this.#cluster.forget(topic);
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    wait(this.#cluster.clock, retryWaitMs(this.#failures, this.#cluster.retryOptions.random)).then(() => {
+      this.#isWaiting = false;
+      this.fill();
+    });
+  }
+}
+
+interface AnsweredPartition {
+  readonly partitionIndex: number;
+  readonly errorCode: number;
+  readonly abortedTransactions:
+    | readonly { readonly producerId: number; readonly firstOffset: number }[]
+    | null;
+  readonly records: Buffer | null;
+}

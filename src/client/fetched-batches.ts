@@ -1,0 +1,171 @@
+/**
+ * The batches that one fetch brought for one partition, handed out as records batch by batch.
+ *
+ *   [batch 40..49][batch 50..59][batch 60..6   a broker may cut the last one off: it is left for the next fetch
+ *        ^ the consumer's position may lie inside a batch: records below it are skipped
+ *
+ * Every batch is checked (length, magic, CRC) before its records are opened, and what records inflate to is bounded. Control
+ * batches give no records. With `isCommittedOnly`, batches of aborted transactions give none either: a transaction that the
+ * broker lists as aborted counts from its first offset to its abort marker.
+ *
+ * Keys, values and header values are views of the fetched (or inflated) bytes, which live as long as one of them does.
+ */
+
+import { ObeliskError } from "../base/errors.ts";
+import {
+  BATCH_HEADER_BYTES,
+  batchBytes,
+  batchLastOffset,
+  batchLeaderEpoch,
+  batchProducerId,
+  isControlBatch,
+  isTransactional,
+} from "../protocol/record/batch.ts";
+import type { RecordHeader } from "../protocol/record/builder.ts";
+import { RecordCursor } from "../protocol/record/records.ts";
+import { validateStoredBatch } from "../protocol/record/validate.ts";
+
+/** The key of a control record: int16 version, int16 type; 0 is an abort marker. */
+const CONTROL_KEY_BYTES = 4;
+const CONTROL_ABORT = 0;
+const NO_HEADERS: readonly RecordHeader[] = [];
+
+export interface ConsumerRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  /** -1: none. */
+  readonly timestampMs: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: readonly RecordHeader[];
+}
+
+export interface AbortedTransaction {
+  readonly producerId: number;
+  readonly firstOffset: number;
+}
+
+export class FetchedBatches {
+  readonly topic: string;
+  readonly partition: number;
+  /** Behind the last whole batch: where the next fetch goes on. -1 when there is none. */
+  readonly endOffset: number;
+  readonly #buffer: Buffer;
+  readonly #end: number;
+  readonly #cursor = new RecordCursor();
+  /** Not yet begun, by first offset; null when aborted batches are to be seen. */
+  readonly #abortedToCome: AbortedTransaction[] | null;
+  readonly #abortedNow = new Set<number>();
+  #position = 0;
+  #leaderEpoch = -1;
+
+  constructor(
+    topic: string,
+    partition: number,
+    buffer: Buffer,
+    aborted: readonly AbortedTransaction[] | null,
+  ) {
+    this.topic = topic;
+    this.partition = partition;
+    this.#buffer = buffer;
+    this.#abortedToCome =
+      aborted === null ? null : [...aborted].sort((a, b) => a.firstOffset - b.firstOffset);
+    let end = 0;
+    let endOffset = -1;
+    for (let bytes = wholeBatchBytes(buffer, end); bytes > 0; bytes = wholeBatchBytes(buffer, end)) {
+      endOffset = batchLastOffset(buffer, end) + 1;
+      end += bytes;
+    }
+    this.#end = end;
+    this.endOffset = endOffset;
+  }
+
+  get isEmpty(): boolean {
+    return this.#position >= this.#end;
+  }
+
+  /** The leader epoch of the batch that was opened last; -1 before the first. */
+  get leaderEpoch(): number {
+    return this.#leaderEpoch;
+  }
+
+  /**
+   * Opens the next batch, appends its records from `fromOffset` on to `target`, and returns the offset behind the batch.
+   * `isEmpty` must be false. @throws ObeliskError CORRUPT_MESSAGE, MESSAGE_TOO_LARGE with the place; the batch is not passed
+   */
+  takeBatch(fromOffset: number, target: ConsumerRecord[]): number {
+    const buffer = this.#buffer;
+    const position = this.#position;
+    const fault = validateStoredBatch(buffer, position, this.#end);
+    if (fault !== null) throw this.#damaged(fault.detail, fromOffset);
+    const nextOffset = batchLastOffset(buffer, position) + 1;
+    if (nextOffset > fromOffset) {
+      this.#beginAborted(nextOffset);
+      if (isControlBatch(buffer, position)) this.#readMarker(position);
+      else if (!this.#isAborted(position)) this.#readRecords(position, fromOffset, target);
+    }
+    this.#leaderEpoch = batchLeaderEpoch(buffer, position);
+    this.#position = position + batchBytes(buffer, position);
+    return nextOffset;
+  }
+
+  #readRecords(position: number, fromOffset: number, target: ConsumerRecord[]): void {
+    const cursor = this.#cursor;
+    cursor.open(this.#buffer, position);
+    while (cursor.next()) {
+      if (cursor.offset < fromOffset) continue;
+      const { buffer } = cursor;
+      target.push({
+        topic: this.topic,
+        partition: this.partition,
+        offset: cursor.offset,
+        timestampMs: cursor.timestampMs,
+        key: cursor.keyStart < 0 ? null : buffer.subarray(cursor.keyStart, cursor.keyEnd),
+        value: cursor.valueStart < 0 ? null : buffer.subarray(cursor.valueStart, cursor.valueEnd),
+        headers: cursor.headerCount === 0 ? NO_HEADERS : cursor.headers(),
+      });
+    }
+  }
+
+  #beginAborted(endOffset: number): void {
+    const toCome = this.#abortedToCome;
+    while (toCome !== null && toCome.length > 0 && toCome[0]!.firstOffset < endOffset) {
+      this.#abortedNow.add(toCome.shift()!.producerId);
+    }
+  }
+
+  #isAborted(position: number): boolean {
+    return (
+      isTransactional(this.#buffer, position) && this.#abortedNow.has(batchProducerId(this.#buffer, position))
+    );
+  }
+
+  #readMarker(position: number): void {
+    if (this.#abortedNow.size === 0) return;
+    const cursor = this.#cursor;
+    cursor.open(this.#buffer, position);
+    if (!cursor.next() || cursor.keyEnd - cursor.keyStart < CONTROL_KEY_BYTES) return;
+    const isAbort = cursor.buffer.readInt16BE(cursor.keyStart + 2) === CONTROL_ABORT;
+    if (isAbort) this.#abortedNow.delete(batchProducerId(this.#buffer, position));
+  }
+
+  #damaged(detail: string, offset: number): ObeliskError {
+    return new ObeliskError("CORRUPT_MESSAGE", {
+      detail: `a fetched batch is damaged: ${detail}`,
+      topic: this.topic,
+      partition: this.partition,
+      offset,
+    });
+  }
+}
+
+/** The size of the batch at `position` if all of it is there, else 0. */
+function wholeBatchBytes(buffer: Buffer, position: number): number {
+  if (position + BATCH_HEADER_BYTES > buffer.length) return 0;
+  const bytes = batchBytes(buffer, position);
+  if (bytes < BATCH_HEADER_BYTES) {
+    throw new ObeliskError("CORRUPT_MESSAGE", { detail: "a fetched batch has an impossible length", bytes });
+  }
+  return position + bytes <= buffer.length ? bytes : 0;
+}

@@ -1,0 +1,135 @@
+/**
+ * The offsets that a group has committed, kept by the group's coordinator. The group is only a name here: commits carry no
+ * generation and no member, which brokers accept as long as the group has no active members and refuse with
+ * UNKNOWN_MEMBER_ID (25) when it has. Members of a group commit with the generation and member that they hold.
+ */
+
+import { ObeliskError, toObeliskError } from "../base/errors.ts";
+import { offsetCommitApi } from "../protocol/kafka/apis/offset-commit.ts";
+import { offsetFetchApi } from "../protocol/kafka/apis/offset-fetch.ts";
+import { checkAnswer } from "./broker-errors.ts";
+import type { Cluster } from "./cluster.ts";
+
+/** From this version on OffsetFetch asks for several groups at once. */
+const FETCH_BATCHES_FROM = 8;
+
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+export interface CommittedOffset extends TopicPartition {
+  /** The offset of the next record to read. */
+  readonly offset: number;
+  readonly leaderEpoch?: number;
+  readonly metadata?: string;
+}
+
+/** Whose commit it is; the default is nobody's, of a group without members. */
+export interface GroupMember {
+  readonly generation: number;
+  readonly memberId: string;
+}
+
+const NO_MEMBER: GroupMember = { generation: -1, memberId: "" };
+
+/** Commits offsets. @throws ObeliskError UNKNOWN_MEMBER_ID when the group has active members and `member` is none of them */
+export async function commitGroupOffsets(
+  cluster: Cluster,
+  group: string,
+  offsets: readonly CommittedOffset[],
+  member: GroupMember = NO_MEMBER,
+): Promise<void> {
+  if (offsets.length === 0) return;
+  await withCoordinator(cluster, group, async () => {
+    const connection = await cluster.coordinator(group);
+    const answer = await connection.request(offsetCommitApi, {
+      groupId: group,
+      generationIdOrMemberEpoch: member.generation,
+      memberId: member.memberId,
+      topics: groupByTopic(offsets).map(([name, entries]) => ({
+        name,
+        partitions: entries.map((entry) => ({
+          partitionIndex: entry.partition,
+          committedOffset: entry.offset,
+          committedLeaderEpoch: entry.leaderEpoch ?? -1,
+          committedMetadata: entry.metadata ?? "",
+        })),
+      })),
+    });
+    for (const { name, partitions } of answer.topics) {
+      for (const { partitionIndex, errorCode } of partitions) {
+        checkAnswer(errorCode, { topic: name, partition: partitionIndex });
+      }
+    }
+  });
+}
+
+/** The committed offsets of these partitions (null: of all that the group has); those without one are left out. */
+export async function fetchGroupOffsets(
+  cluster: Cluster,
+  group: string,
+  partitions: readonly TopicPartition[] | null,
+): Promise<CommittedOffset[]> {
+  if (partitions?.length === 0) return [];
+  return await withCoordinator(cluster, group, async () => {
+    const connection = await cluster.coordinator(group);
+    const topics =
+      partitions === null
+        ? null
+        : groupByTopic(partitions).map(([name, entries]) => ({
+            name,
+            partitionIndexes: entries.map((entry) => entry.partition),
+          }));
+    const hasBatches = connection.versionOf(offsetFetchApi) >= FETCH_BATCHES_FROM;
+    const answer = await connection.request(
+      offsetFetchApi,
+      hasBatches ? { groups: [{ groupId: group, topics }] } : { groupId: group, topics },
+    );
+    const found = hasBatches ? answer.groups[0] : answer;
+    if (found === undefined)
+      throw new ObeliskError("PROTOCOL_ERROR", { detail: "the answer leaves out the group" });
+    checkAnswer(found.errorCode, { detail: `the offsets of the group ${group} cannot be read` });
+    return found.topics.flatMap(({ name, partitions: entries }) =>
+      entries.flatMap((entry) => {
+        checkAnswer(entry.errorCode, { topic: name, partition: entry.partitionIndex });
+        if (entry.committedOffset < 0) return [];
+        return [
+          {
+            topic: name,
+            partition: entry.partitionIndex,
+            offset: entry.committedOffset,
+            leaderEpoch: entry.committedLeaderEpoch,
+            metadata: entry.metadata ?? "",
+          },
+        ];
+      }),
+    );
+  });
+}
+
+/** Entries by topic, topics in the order of their first entry. */
+export function groupByTopic<Entry extends TopicPartition>(entries: readonly Entry[]): [string, Entry[]][] {
+  const topics = new Map<string, Entry[]>();
+  for (const entry of entries) {
+    const list = topics.get(entry.topic);
+    if (list === undefined) topics.set(entry.topic, [entry]);
+    else list.push(entry);
+  }
+  return [...topics];
+}
+
+function withCoordinator<Result>(
+  cluster: Cluster,
+  group: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  return cluster.attempt(async () => {
+    try {
+      return await work();
+    } catch (thrown) {
+      if (toObeliskError(thrown).retriable) cluster.forgetCoordinator(group);
+      throw thrown;
+    }
+  });
+}

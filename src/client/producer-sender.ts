@@ -1,0 +1,380 @@
+/**
+ * Moves batches from the producer's lanes to the brokers that lead them, and settles them.
+ *
+ * Once a turn it looks at the lanes with work: closes what need not wait, finds missing leaders, and packs for each broker
+ * one batch of each ready lane into a request, up to five requests without an answer for each broker.
+ *
+ * What an answer means for a batch
+ *   none, 46 (known already)        delivered
+ *   45, 47, 59 with older batches   the older one failed first: again, behind it
+ *   under way
+ *   45, 59 as the oldest            the broker lost track of the sequence and did not append it: new identity, again
+ *   retriable, time left            again, after a wait; with new metadata when that may help
+ *   anything else                   failed; with idempotence the lane then starts a new sequence
+ */
+
+import { ERRORS, NO_ERROR, ObeliskError, toObeliskError } from "../base/errors.ts";
+import { MiB, SECOND_MS } from "../base/units.ts";
+import { initProducerIdApi } from "../protocol/kafka/apis/init-producer-id.ts";
+import { produceApi } from "../protocol/kafka/apis/produce.ts";
+import { brokerError, canRetry, checkAnswer, needsNewMetadata } from "./broker-errors.ts";
+import type { Cluster } from "./cluster.ts";
+import type { DeliveryListener } from "./producer.ts";
+import type { OutgoingBatch, ProducerIdentity, ProducerLane } from "./producer-lane.ts";
+import { retryWaitMs, wait } from "./retry.ts";
+
+export type Acks = -1 | 0 | 1;
+
+/** Far below the 100 MiB that brokers take, above any single batch that they would. */
+const REQUEST_BYTES_MAX = 8 * MiB;
+/** As many as one connection keeps without an answer. */
+const REQUESTS_IN_FLIGHT_MAX = 5;
+/** How long the broker may take for a produce request. */
+const PRODUCE_TIMEOUT_MS = 30 * SECOND_MS;
+/** Without answers only the kernel holds the producer back: wait when it has not taken this much. */
+const UNANSWERED_BYTES_MAX = 4 * MiB;
+/** The broker kept this batch already, and no longer knows where. */
+const DUPLICATE_SEQUENCE_NUMBER = 46;
+const SEQUENCE_ERRORS = new Set([
+  ERRORS.OUT_OF_ORDER_SEQUENCE_NUMBER.wire,
+  ERRORS.INVALID_PRODUCER_EPOCH.wire,
+  ERRORS.UNKNOWN_PRODUCER_ID.wire,
+] as number[]);
+
+export interface SenderOptions {
+  readonly cluster: Cluster;
+  readonly acks: Acks;
+  readonly isIdempotent: boolean;
+  readonly deliveryTimeoutMs: number;
+  readonly lingerMs: number;
+  readonly random: () => number;
+  readonly listener: DeliveryListener | undefined;
+}
+
+interface Cargo {
+  readonly lane: ProducerLane;
+  readonly batch: OutgoingBatch;
+}
+
+interface Waiter {
+  readonly isDone: () => boolean;
+  readonly resolve: () => void;
+}
+
+/** A producer id of its own. */
+export async function requestIdentity(cluster: Cluster): Promise<ProducerIdentity> {
+  const connection = await cluster.any();
+  const answer = await connection.request(initProducerIdApi, {
+    transactionalId: null,
+    transactionTimeoutMs: 60_000,
+  });
+  checkAnswer(answer.errorCode);
+  return { id: answer.producerId, epoch: answer.producerEpoch };
+}
+
+export class ProducerSender {
+  readonly #options: SenderOptions;
+  readonly #cluster: Cluster;
+  readonly #lanes = new Set<ProducerLane>();
+  readonly #requests = new Map<number, number>();
+  #waiters: Waiter[] = [];
+  #bufferedBytes = 0;
+  #isScheduled = false;
+  /** Flushes under way. */
+  #flushes = 0;
+  #firstFailure: ObeliskError | null = null;
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+    this.#cluster = options.cluster;
+  }
+
+  /** Bytes in batches that are not settled. */
+  get bufferedBytes(): number {
+    return this.#bufferedBytes;
+  }
+
+  /** A lane has work, `bytes` more than before. */
+  grew(lane: ProducerLane, bytes: number): void {
+    this.#bufferedBytes += bytes;
+    if (!this.#lanes.has(lane)) this.#lanes.add(lane);
+    this.#schedule();
+  }
+
+  /** Closes a lane's open batch: it is full. */
+  close(lane: ProducerLane): void {
+    this.#bufferedBytes += lane.closeOpen();
+    this.#schedule();
+  }
+
+  /** Resolves when fewer than `limit` bytes are buffered. */
+  async room(limit: number): Promise<void> {
+    await this.#until(() => this.#bufferedBytes < limit);
+  }
+
+  /** Resolves when nothing is left. @throws the first failure since the last flush */
+  async flush(): Promise<void> {
+    this.#flushes += 1;
+    this.#schedule();
+    await this.#until(() => this.#lanes.size === 0);
+    this.#flushes -= 1;
+    const failure = this.#firstFailure;
+    this.#firstFailure = null;
+    if (failure !== null) throw failure;
+  }
+
+  async #until(isDone: () => boolean): Promise<void> {
+    if (isDone()) return;
+    await new Promise<void>((resolve) => this.#waiters.push({ isDone, resolve }));
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.#run();
+    });
+  }
+
+  #run(): void {
+    const nowMs = this.#cluster.clock.monotonicMs();
+    const ready = new Map<number, ProducerLane[]>();
+    for (const lane of this.#lanes) {
+      if (lane.isEmpty) {
+        this.#lanes.delete(lane);
+        continue;
+      }
+      this.#closeWhatNeedNotWait(lane, nowMs);
+      if (lane.canRenumber) this.#renumber(lane);
+      if (!lane.hasSendable || lane.notBeforeMs > nowMs) continue;
+      if (lane.leader < 0) this.#findLeader(lane);
+      else if (ready.get(lane.leader)?.push(lane) === undefined) ready.set(lane.leader, [lane]);
+    }
+    for (const [node, lanes] of ready) this.#sendTo(node, lanes);
+    this.#wakeWaiters();
+  }
+
+  #closeWhatNeedNotWait(lane: ProducerLane, nowMs: number): void {
+    const open = lane.open;
+    if (open === null) return;
+    const isDue = this.#options.lingerMs === 0 ? lane.mayCloseEarly : this.#isLingerOver(lane, open, nowMs);
+    if (isDue || this.#flushes > 0) this.#bufferedBytes += lane.closeOpen();
+  }
+
+  #isLingerOver(lane: ProducerLane, open: OutgoingBatch, nowMs: number): boolean {
+    const restMs = open.openedAtMs + this.#options.lingerMs - nowMs;
+    if (open.isDue || restMs <= 0) return true;
+    if (!open.hasLingerTimer) {
+      open.hasLingerTimer = true;
+      this.#cluster.clock.after(restMs, () => {
+        open.isDue = true;
+        if (lane.open === open) this.#schedule();
+      });
+    }
+    return false;
+  }
+
+  #sendTo(node: number, lanes: ProducerLane[]): void {
+    for (let open = this.#requests.get(node) ?? 0; open < REQUESTS_IN_FLIGHT_MAX; open += 1) {
+      const cargo: Cargo[] = [];
+      let bytes = 0;
+      for (const lane of lanes) {
+        if (!lane.hasSendable || bytes >= REQUEST_BYTES_MAX) continue;
+        const batch = lane.take();
+        bytes += batch.bytes;
+        cargo.push({ lane, batch });
+      }
+      if (cargo.length === 0) return;
+      this.#requests.set(node, open + 1);
+      this.#send(node, cargo);
+    }
+  }
+
+  async #send(node: number, cargo: Cargo[]): Promise<void> {
+    try {
+      const connection = await this.#cluster.node(node);
+      const request = {
+        acks: this.#options.acks,
+        timeoutMs: PRODUCE_TIMEOUT_MS,
+        topicData: topicData(cargo),
+      };
+      if (this.#options.acks === 0) {
+        connection.post(produceApi, request);
+        if (connection.queuedBytes > UNANSWERED_BYTES_MAX) await connection.drained();
+        for (const { lane, batch } of cargo) this.#delivered(lane, batch, -1);
+      } else {
+        const answer = await connection.request(produceApi, request);
+        this.#settle(cargo, answer.responses);
+      }
+    } catch (thrown) {
+      const error = toObeliskError(thrown);
+      for (const { lane, batch } of cargo) this.#unsuccessful(lane, batch, error);
+    } finally {
+      this.#requests.set(node, this.#requests.get(node)! - 1);
+      this.#schedule();
+    }
+  }
+
+  #settle(cargo: Cargo[], topics: readonly AnsweredTopic[]): void {
+    for (const { lane, batch } of cargo) {
+      const answer = topics
+        .find((topic) => topic.name === lane.topic)
+        ?.partitionResponses.find((partition) => partition.index === lane.partition);
+      if (answer === undefined) {
+        const detail = "the broker's answer leaves out a partition that was asked for";
+        this.#unsuccessful(
+          lane,
+          batch,
+          new ObeliskError("PROTOCOL_ERROR", { detail, topic: lane.topic, partition: lane.partition }),
+        );
+      } else if (answer.errorCode === NO_ERROR || answer.errorCode === DUPLICATE_SEQUENCE_NUMBER) {
+        this.#delivered(lane, batch, answer.baseOffset);
+      } else {
+        this.#unsuccessful(lane, batch, answerError(lane, answer));
+      }
+    }
+  }
+
+  #delivered(lane: ProducerLane, batch: OutgoingBatch, baseOffset: number): void {
+    this.#release(lane, batch);
+    for (const outcome of batch.outcomes) outcome.delivered(baseOffset);
+    this.#options.listener?.delivered({
+      topic: lane.topic,
+      partition: lane.partition,
+      baseOffset,
+      count: batch.count,
+      bytes: batch.bytes,
+    });
+  }
+
+  #unsuccessful(lane: ProducerLane, batch: OutgoingBatch, error: ObeliskError): void {
+    const nowMs = this.#cluster.clock.monotonicMs();
+    const isSequenceError = this.#options.isIdempotent && SEQUENCE_ERRORS.has(error.wire);
+    const isOldest = lane.isOldest(batch);
+    const canAgain = canRetry(error) || (isSequenceError && (!isOldest || !batch.hasNewIdentity));
+    if (!canAgain || nowMs - batch.openedAtMs > this.#options.deliveryTimeoutMs) {
+      this.#failed(lane, batch, canAgain ? timedOut(lane, error, this.#options.deliveryTimeoutMs) : error);
+      return;
+    }
+    if (isSequenceError && isOldest) {
+      batch.hasNewIdentity = true;
+      lane.needsIdentity = true;
+    }
+    const waitMs = isSequenceError ? 0 : retryWaitMs(batch.attempts, this.#options.random);
+    if (!isSequenceError && needsNewMetadata(error)) {
+      this.#cluster.forget(lane.topic);
+      lane.leader = -1;
+    }
+    const notBeforeMs = nowMs + waitMs;
+    lane.keep(batch, error, notBeforeMs);
+    if (waitMs > 0) wait(this.#cluster.clock, waitMs).then(() => this.#endWait(lane, notBeforeMs));
+  }
+
+  /** The timer decides that the wait is over, not the clock: the two may differ by a fraction. */
+  #endWait(lane: ProducerLane, notBeforeMs: number): void {
+    if (lane.notBeforeMs <= notBeforeMs) lane.notBeforeMs = 0;
+    this.#schedule();
+  }
+
+  #failed(lane: ProducerLane, batch: OutgoingBatch, error: ObeliskError): void {
+    if (this.#options.isIdempotent) lane.needsIdentity = true;
+    this.#firstFailure ??= error;
+    this.#release(lane, batch);
+    for (const outcome of batch.outcomes) outcome.failed(error);
+    this.#options.listener?.failed(error, lane.topic, lane.partition, batch.count);
+  }
+
+  #release(lane: ProducerLane, batch: OutgoingBatch): void {
+    this.#bufferedBytes -= batch.bytes;
+    lane.settle(batch);
+  }
+
+  #findLeader(lane: ProducerLane): void {
+    if (lane.isFindingLeader) return;
+    lane.isFindingLeader = true;
+    this.#cluster
+      .leaderId(lane.topic, lane.partition)
+      .then(
+        (leader) => {
+          lane.leader = leader;
+        },
+        (thrown) => {
+          if (lane.hasSendable) this.#unsuccessful(lane, lane.take(), toObeliskError(thrown));
+        },
+      )
+      .then(() => {
+        lane.isFindingLeader = false;
+        this.#schedule();
+      });
+  }
+
+  /** A new producer id for a lane whose sequence has a hole. */
+  #renumber(lane: ProducerLane): void {
+    if (lane.isRenumbering) return;
+    lane.isRenumbering = true;
+    this.#cluster
+      .attempt(() => requestIdentity(this.#cluster))
+      .then(
+        (identity) => lane.renumber(identity),
+        (thrown) => {
+          const error = toObeliskError(thrown);
+          const left = lane.takeAll();
+          for (const batch of left) this.#failed(lane, batch, error);
+        },
+      )
+      .then(() => {
+        lane.isRenumbering = false;
+        this.#schedule();
+      });
+  }
+
+  #wakeWaiters(): void {
+    if (this.#waiters.length === 0) return;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) {
+      if (waiter.isDone()) waiter.resolve();
+      else this.#waiters.push(waiter);
+    }
+  }
+}
+
+interface AnsweredTopic {
+  readonly name: string;
+  readonly partitionResponses: readonly AnsweredPartition[];
+}
+
+interface AnsweredPartition {
+  readonly index: number;
+  readonly errorCode: number;
+  readonly errorMessage: string | null;
+  readonly baseOffset: number;
+}
+
+function topicData(cargo: Cargo[]): { name: string; partitionData: { index: number; records: Buffer }[] }[] {
+  const topics = new Map<string, { index: number; records: Buffer }[]>();
+  for (const { lane, batch } of cargo) {
+    const partitions = topics.get(lane.topic) ?? [];
+    partitions.push({ index: lane.partition, records: batch.records! });
+    topics.set(lane.topic, partitions);
+  }
+  return [...topics].map(([name, partitionData]) => ({ name, partitionData }));
+}
+
+function answerError(lane: ProducerLane, answer: AnsweredPartition): ObeliskError {
+  const facts = { topic: lane.topic, partition: lane.partition };
+  return brokerError(
+    answer.errorCode,
+    answer.errorMessage === null ? facts : { ...facts, detail: answer.errorMessage },
+  );
+}
+
+function timedOut(lane: ProducerLane, error: ObeliskError, limitMs: number): ObeliskError {
+  const detail = `records were not acknowledged within ${limitMs} ms; the last answer: ${error.message}`;
+  return new ObeliskError(
+    "REQUEST_TIMED_OUT",
+    { detail, topic: lane.topic, partition: lane.partition },
+    error,
+  );
+}

@@ -1,0 +1,177 @@
+/**
+ * One TCP connection as the client sees it: bytes out in order, chunks in, one end.
+ *
+ *   - `write` never blocks: what the kernel does not take waits in a queue and goes out when the socket drains. The
+ *     queue is bounded by the callers (requests in flight, frames without an answer), which is why it has no bound here.
+ *   - A buffer given to `write` belongs to the socket until it is out.
+ *   - `closed` is called exactly once, with the reason, unless `close` was called by the owner.
+ *
+ * It knows nothing of frames; connection.ts (Kafka) and native-producer.ts do.
+ */
+
+import type { Clock } from "../base/clock.ts";
+import { errnoOf, ObeliskError } from "../base/errors.ts";
+import { Ring } from "../base/ring.ts";
+import { type Address, formatAddress } from "./address.ts";
+
+export interface SocketHandler {
+  /** Bytes arrived. The chunk is the handler's from now on. */
+  received(chunk: Buffer): void;
+  closed(error: ObeliskError): void;
+}
+
+export interface SocketOptions {
+  readonly address: Address;
+  readonly connectTimeoutMs: number;
+  readonly clock: Clock;
+  /** What to do when nobody listens there. */
+  readonly remedy: string;
+}
+
+export class ClientSocket {
+  readonly address: string;
+  readonly #handler: SocketHandler;
+  readonly #queue = new Ring<Buffer>();
+  readonly #drainListeners: (() => void)[] = [];
+  #queuedBytes = 0;
+  #frontPosition = 0;
+  #socket: Bun.Socket<undefined> | null = null;
+  #isClosed = false;
+
+  private constructor(address: string, handler: SocketHandler) {
+    this.address = address;
+    this.#handler = handler;
+  }
+
+  /** @throws ObeliskError CONNECTION_FAILED with the address and a remedy */
+  static async open(options: SocketOptions, handler: SocketHandler): Promise<ClientSocket> {
+    const client = new ClientSocket(formatAddress(options.address), handler);
+    const timeout = Promise.withResolvers<never>();
+    const timer = options.clock.after(options.connectTimeoutMs, () =>
+      timeout.reject(
+        connectionFailed(client.address, options, `no answer within ${options.connectTimeoutMs} ms`),
+      ),
+    );
+    const connecting = client.#connect(options);
+    try {
+      await Promise.race([connecting, timeout.promise]);
+    } catch (thrown) {
+      client.#isClosed = true;
+      connecting.then(
+        () => client.#socket?.terminate(),
+        () => {}, // The race has reported it already.
+      );
+      throw thrown;
+    } finally {
+      timer.cancel();
+    }
+    return client;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Bytes that the kernel has not taken yet. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** Sends all of `bytes` after what was given before. Does nothing once the connection is closed. */
+  write(bytes: Buffer): void {
+    if (this.#isClosed) return;
+    this.#queue.push(bytes);
+    this.#queuedBytes += bytes.length;
+    if (this.#queue.count === 1) this.#writeQueue();
+  }
+
+  /** Resolves when the kernel has taken everything, or the connection has ended. */
+  drained(): Promise<void> {
+    if (this.#isClosed || this.#queue.count === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#drainListeners.push(resolve));
+  }
+
+  /** Ends the connection without telling the handler. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#forgetQueue();
+    this.#socket?.end();
+  }
+
+  async #connect(options: SocketOptions): Promise<void> {
+    const { host, port } = options.address;
+    try {
+      this.#socket = await Bun.connect<undefined>({
+        hostname: host,
+        port,
+        socket: {
+          open: (socket) => {
+            socket.setNoDelay(true);
+          },
+          data: (_, chunk) => {
+            if (!this.#isClosed) this.#handler.received(chunk);
+          },
+          drain: () => this.#writeQueue(),
+          close: (_, error) => this.#ended(error),
+          end: () => this.#ended(undefined),
+          error: (_, error) => this.#ended(error),
+          connectError: () => {}, // Bun.connect rejects with the same error.
+        },
+      });
+    } catch (thrown) {
+      throw connectionFailed(this.address, options, errnoOf(thrown) ?? "", thrown);
+    }
+  }
+
+  #writeQueue(): void {
+    const socket = this.#socket;
+    if (socket === null) return;
+    for (let front = this.#queue.peek(); front !== undefined; front = this.#queue.peek()) {
+      const rest = front.length - this.#frontPosition;
+      const written = Math.max(0, socket.write(front, this.#frontPosition, rest));
+      this.#queuedBytes -= written;
+      if (written < rest) {
+        this.#frontPosition += written;
+        return;
+      }
+      this.#frontPosition = 0;
+      this.#queue.shift();
+    }
+    this.#tellDrained();
+  }
+
+  #forgetQueue(): void {
+    this.#queue.clear();
+    this.#queuedBytes = 0;
+    this.#tellDrained();
+  }
+
+  #tellDrained(): void {
+    for (const listener of this.#drainListeners.splice(0)) listener();
+  }
+
+  #ended(error: Error | undefined): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#forgetQueue();
+    this.#socket?.end();
+    this.#handler.closed(new ObeliskError("CONNECTION_CLOSED", { address: this.address }, error));
+  }
+}
+
+function connectionFailed(
+  address: string,
+  options: SocketOptions,
+  reason: string,
+  cause?: unknown,
+): ObeliskError {
+  const detail =
+    reason === "" ? "no connection to the broker" : `no connection to the broker: ${reasonText(reason)}`;
+  return new ObeliskError("CONNECTION_FAILED", { detail, address, remedy: options.remedy }, cause);
+}
+
+function reasonText(reason: string): string {
+  if (reason === "ECONNREFUSED") return "nobody listens at the address";
+  return reason;
+}
