@@ -14,8 +14,8 @@
 
 import { ObeliskError } from "./errors.ts";
 
-export const VARINT_BYTES_MAX = 5;
-export const VARLONG_BYTES_MAX = 10;
+const VARINT_BYTES_MAX = 5;
+const VARLONG_BYTES_MAX = 10;
 
 const TWO_POW_27 = 2 ** 27;
 
@@ -68,7 +68,8 @@ export class VarintReader {
       if (count < 4) {
         low |= (byte & 0x7f) << (7 * count);
       } else {
-        if (count === 9 && byte > 1) return refuse("a number is longer than 64 bits", position);
+        if (count === VARLONG_BYTES_MAX - 1 && byte > 1)
+          return refuse("a number is longer than 64 bits", position);
         high += (byte & 0x7f) * scale;
         scale *= 0x80;
       }

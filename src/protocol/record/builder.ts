@@ -65,7 +65,7 @@ export interface FinishOptions {
 const RECORD_OVERHEAD_MAX = 36;
 const CAPACITY_MIN = 4 * KiB;
 /** Below this a loop is cheaper than a call into the runtime. */
-const COPY_BY_LOOP_BYTES_MAX = 24;
+const COPY_BY_LOOP_BYTES_MAX = 32;
 const NO_HEADERS: readonly RecordHeader[] = [];
 const NOTHING: FinishOptions = {};
 

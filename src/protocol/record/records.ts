@@ -30,7 +30,7 @@ import { CODECS, decompress } from "./compression.ts";
 import type { BatchFault } from "./validate.ts";
 
 /** What the records of one batch may inflate to: above Kafka's largest request, and small against the memory ceiling. */
-export const INFLATED_BYTES_MAX = 128 * MiB;
+const INFLATED_BYTES_MAX = 128 * MiB;
 
 /** A record with its own copies, for cold paths. */
 export interface StoredRecord {
@@ -220,7 +220,7 @@ const checker = new RecordCursor();
 /**
  * Opens the batch and checks all that its header cannot show: as many records as it says, offset deltas that ascend
  * within the last one (without gaps when `isDense`, as a producer sends them), sizes that add up to the end.
- * About 20 ns for each record, besides inflating. Null: all is well.
+ * About 35 ns for each record, besides inflating. Null: all is well.
  */
 export function validateRecords(batch: Buffer, position: number, isDense: boolean): BatchFault | null {
   try {

@@ -48,7 +48,7 @@ export interface ValidateOptions {
 }
 
 /** One byte each for length, attributes, timestamp, offset, key length, value length and header count. */
-export const RECORD_BYTES_MIN = 7;
+const RECORD_BYTES_MIN = 7;
 
 const CODEC_MAX = 4;
 const ATTRIBUTES_STORED =

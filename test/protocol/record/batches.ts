@@ -1,5 +1,5 @@
 /** Small batches for the tests of this folder. */
-import { BATCH_CRC, batchCrc, computeBatchCrc } from "../../../src/protocol/record/batch.ts";
+import { BATCH_CRC, computeBatchCrc } from "../../../src/protocol/record/batch.ts";
 import { BatchBuilder, type FinishOptions } from "../../../src/protocol/record/builder.ts";
 
 export const START_MS = 1_700_000_000_000;
