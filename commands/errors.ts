@@ -68,9 +68,10 @@ function describeUnexpected(thrown: unknown, debug: boolean): ErrorReport {
   const errno = errnoOf(thrown);
   const isSystem = errno !== undefined && /^E[A-Z0-9]+$/.test(errno);
   const code = isSystem ? errno : "INTERNAL";
+  const hint = debug ? "" : "; run it again with OBELISK_LOG_LEVEL=debug to see where";
   const line = isSystem
     ? `obelisk: ${oneLine(message)}`
-    : `obelisk: unexpected error: ${oneLine(message)}; run it again with OBELISK_LOG_LEVEL=debug to see where`;
+    : `obelisk: unexpected error: ${oneLine(message)}${hint}`;
   return {
     exitCode: EXIT.failed,
     lines: [line, ...stackLines(thrown, debug)],

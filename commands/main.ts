@@ -54,7 +54,7 @@ const EXAMPLES = [
 if (import.meta.main) {
   process.on("uncaughtException", leaveAtOnce);
   process.on("unhandledRejection", leaveAtOnce);
-  process.exit(await main(process.argv.slice(2)));
+  main(process.argv.slice(2)).then((exitCode) => process.exit(exitCode));
 }
 
 /** Runs a command line and returns the exit code. Prints; throws nothing. */
