@@ -19,7 +19,5 @@ export function buildBatch(count: number, options: FinishOptions = {}): Buffer {
 /** The batch with a true CRC after a test has changed it; returns it. */
 export function resealed(batch: Buffer): Buffer {
   batch.writeUInt32BE(computeBatchCrc(batch, 0, batch.length), BATCH_CRC);
-  if (batchCrc(batch, 0) !== computeBatchCrc(batch, 0, batch.length))
-    throw new Error("the CRC covers itself");
   return batch;
 }
