@@ -1,0 +1,208 @@
+/** Order, pipelining and limits of one connection, with syncs that the test ends. */
+
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { IN_FLIGHT_MAX } from "../../../src/api/kafka/session.ts";
+import { wireCode } from "../../../src/base/errors.ts";
+import { apiVersionsApi } from "../../../src/protocol/kafka/apis/api-versions.ts";
+import { fetchApi } from "../../../src/protocol/kafka/apis/fetch.ts";
+import { metadataApi } from "../../../src/protocol/kafka/apis/metadata.ts";
+import { produceApi } from "../../../src/protocol/kafka/apis/produce.ts";
+import { batchOf, recordsIn } from "../../support/batches.ts";
+import { GatedEngine, turns } from "../../support/gated-engine.ts";
+import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
+import { until } from "../../support/kafka-until.ts";
+import type { WireClient } from "../../support/kafka-wire.ts";
+
+let engine: GatedEngine;
+let door: TestDoor;
+let client: WireClient;
+beforeEach(async () => {
+  engine = new GatedEngine();
+  door = await openDoor({ engine });
+  client = await door.connect();
+  await client.ask(metadataApi, 4, { topics: [{ name: "t" }] });
+});
+afterEach(() => door.stop());
+
+function produceRequest(value: string, acks = -1) {
+  const records = batchOf([value]);
+  return { acks, timeoutMs: 1000, topicData: [{ name: "t", partitionData: [{ index: 0, records }] }] };
+}
+
+function fetchRequest(fetchOffset: number, maxWaitMs = 10_000, minBytes = 1) {
+  const partitions = [{ partition: 0, fetchOffset, partitionMaxBytes: 1000 }];
+  return { maxWaitMs, minBytes, topics: [{ topic: "t", partitions }] };
+}
+
+function session() {
+  return [...door.listener.connections][0]!.state;
+}
+
+async function endSyncs(): Promise<void> {
+  while (engine.waiting.length > 0) await engine.waiting[0]!.end();
+}
+
+function correlationIdOf(frame: Buffer | null): number | undefined {
+  return frame?.readInt32BE(0);
+}
+
+test("produce requests are stored behind earlier ones that still wait for their sync", async () => {
+  const ids = ["a", "b", "c"].map((value) => client.send(produceApi, 7, produceRequest(value)));
+  await until(() => door.context.broker.topics.get("t")!.partitions[0]!.endOffset === 3);
+  expect(client.waitingCount).toBe(0);
+  expect(session().inFlightCount).toBe(3);
+  await endSyncs();
+  for (const id of ids) expect(correlationIdOf(await client.take())).toBe(id);
+});
+
+test("anything else waits for the produce requests before it, and reads what they wrote", async () => {
+  const produced = client.send(produceApi, 7, produceRequest("a"));
+  const fetched = client.send(fetchApi, 4, fetchRequest(0, 0));
+  const versions = client.send(apiVersionsApi, 0, {});
+  await until(() => engine.waiting.length > 0);
+  expect(client.waitingCount).toBe(0);
+  await endSyncs();
+  expect(correlationIdOf(await client.take())).toBe(produced);
+  const frame = (await client.take())!;
+  expect(correlationIdOf(frame)).toBe(fetched);
+  const { records } = fetchApi.decodeResponse(4, frame, 0, frame.length).responses[0]!.partitions[0]!;
+  expect(recordsIn(records!)).toEqual([[0, "a"]]);
+  expect(correlationIdOf(await client.take())).toBe(versions);
+});
+
+test("nothing starts behind a long poll on the same connection, other connections go on", async () => {
+  const fetched = client.send(fetchApi, 4, fetchRequest(0));
+  const produced = client.send(produceApi, 7, produceRequest("late"));
+  const other = await door.connect();
+  other.send(produceApi, 7, produceRequest("a"));
+  await until(() => engine.waiting.length > 0);
+  expect(door.context.broker.topics.get("t")!.partitions[0]!.endOffset).toBe(1);
+  await endSyncs();
+  expect(correlationIdOf(await client.take())).toBe(fetched);
+  while (client.waitingCount === 0) {
+    await endSyncs();
+    await turns();
+  }
+  expect(correlationIdOf(await client.take())).toBe(produced);
+});
+
+test("acks 0 has no answer, and the next request is answered as usual", async () => {
+  client.send(produceApi, 7, produceRequest("a", 0));
+  const next = client.send(produceApi, 7, produceRequest("b", 1));
+  expect(correlationIdOf(await client.take())).toBe(next);
+  expect(door.context.broker.topics.get("t")!.partitions[0]!.endOffset).toBe(2);
+  await endSyncs();
+  expect(client.waitingCount).toBe(0);
+});
+
+test("acks 0 with an error closes the connection", async () => {
+  client.send(produceApi, 7, {
+    ...produceRequest("a", 0),
+    topicData: [{ name: "unknown", partitionData: [{ index: 0, records: batchOf(["a"]) }] }],
+  });
+  expect(await client.take()).toBeNull();
+});
+
+test("at the limit of requests under way the connection reads no further until some are answered", async () => {
+  for (let count = 0; count < IN_FLIGHT_MAX + 5; count += 1) client.send(produceApi, 7, produceRequest("a"));
+  await until(() => session().inFlightCount === IN_FLIGHT_MAX);
+  expect(door.context.broker.topics.get("t")!.partitions[0]!.endOffset).toBe(IN_FLIGHT_MAX);
+  for (let taken = 0; taken < IN_FLIGHT_MAX + 5; ) {
+    await endSyncs();
+    while (client.waitingCount > 0) {
+      await client.take();
+      taken += 1;
+    }
+    await turns();
+  }
+  expect(door.context.broker.topics.get("t")!.partitions[0]!.endOffset).toBe(IN_FLIGHT_MAX + 5);
+});
+
+test("a sync that fails answers those who wait with KAFKA_STORAGE_ERROR", async () => {
+  const asked = client.ask(produceApi, 8, produceRequest("a"));
+  await until(() => engine.waiting.length > 0);
+  await engine.waiting[0]!.end(true);
+  const answer = await asked;
+  expect(answer.responses[0]!.partitionResponses[0]).toMatchObject({
+    errorCode: wireCode("KAFKA_STORAGE_ERROR"),
+    baseOffset: -1,
+  });
+});
+
+test("a connection that goes away takes its long poll, its produce requests and its memory with it", async () => {
+  const waiting = await door.connect();
+  waiting.send(fetchApi, 4, fetchRequest(0));
+  client.send(produceApi, 7, produceRequest("a"));
+  client.send(fetchApi, 4, fetchRequest(0));
+  await until(() => door.context.fetches.openCount === 1 && engine.waiting.length === 1);
+  waiting.close();
+  client.close();
+  await until(() => door.listener.connections.size === 0);
+  await endSyncs();
+  expect(door.context.fetches.openCount).toBe(0);
+  expect(door.fetchBudget.usedBytes).toBe(0);
+  expect(door.frameBudget.usedBytes).toBe(0);
+});
+
+test("a frame that does not decode closes its connection only, with a line that names the peer", async () => {
+  const other = await door.connect();
+  client.sendBytes(Buffer.from("0000000c" + "0003" + "0004" + "00000001" + "ffff" + "7fff", "hex"));
+  expect(await client.take()).toBeNull();
+  expect(door.lines.at(-1)).toMatchObject({
+    level: "warn",
+    facts: { address: expect.stringContaining("127.0.0.1:") },
+  });
+  expect((await other.ask(apiVersionsApi, 0, {})).errorCode).toBe(0);
+  expect(door.door.malformedCount).toBe(1);
+});
+
+test("a frame that does not decode lets the answers before it out", async () => {
+  const produced = client.send(produceApi, 7, produceRequest("a"));
+  client.sendBytes(Buffer.from("00000004" + "00030004", "hex"));
+  await until(() => engine.waiting.length > 0);
+  await endSyncs();
+  expect(correlationIdOf(await client.take())).toBe(produced);
+  expect(await client.take()).toBeNull();
+});
+
+for (const [what, hex] of [
+  ["an unknown key", "0000000a" + "03e8" + "0000" + "00000001" + "ffff"],
+  ["an unknown version", "0000000a" + "0003" + "0063" + "00000001" + "ffff"],
+  ["a version that the codec knows but nobody promised", "0000000a" + "0001" + "0003" + "00000001" + "ffff"],
+  ["a negative length", "ffffffff"],
+  ["a length above the limit", "7fffffff"],
+  ["an empty frame", "00000000"],
+] as const) {
+  test(`${what} closes the connection`, async () => {
+    client.sendBytes(Buffer.from(hex, "hex"));
+    expect(await client.take()).toBeNull();
+    expect(door.lines.at(-1)).toMatchObject({ level: "warn" });
+  });
+}
+
+test("our own mistake is UNKNOWN_SERVER_ERROR and a line with the stack, and the connection goes on", async () => {
+  const partition = door.context.broker.topics.get("t")!.partitions[0]!;
+  partition.append = () => {
+    throw new TypeError("a bug");
+  };
+  const answer = await client.ask(produceApi, 7, produceRequest("a"));
+  expect(answer.responses[0]!.partitionResponses[0]).toMatchObject({
+    index: 0,
+    errorCode: -1,
+    baseOffset: -1,
+  });
+  expect(door.lines.at(-1)).toMatchObject({
+    level: "error",
+    facts: { api: "Produce", error: expect.stringContaining("a bug") },
+  });
+  expect((await client.ask(apiVersionsApi, 0, {})).errorCode).toBe(0);
+});
+
+test("a fetch's memory is given back when the client has its answer", async () => {
+  const produced = client.ask(produceApi, 7, produceRequest("a"));
+  await until(() => engine.waiting.length > 0);
+  await endSyncs();
+  await produced;
+  await client.ask(fetchApi, 4, fetchRequest(0));
+  await until(() => door.fetchBudget.usedBytes === 0);
+});

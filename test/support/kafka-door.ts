@@ -1,0 +1,91 @@
+/** The Kafka door on a free port over a broker in memory, with everything that a test may want to look at. */
+
+import type { KafkaContext } from "../../src/api/kafka/context.ts";
+import { KafkaDoor } from "../../src/api/kafka/door.ts";
+import type { KafkaSession } from "../../src/api/kafka/session.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import type { Facts, Log } from "../../src/base/log.ts";
+import { MemoryBudget } from "../../src/base/memory-budget.ts";
+import { MiB } from "../../src/base/units.ts";
+import type { BrokerOptions } from "../../src/broker/broker.ts";
+import { Fetches } from "../../src/consumer/fetch.ts";
+import { GroupOffsets } from "../../src/consumer/offsets.ts";
+import { Listener } from "../../src/network/listener.ts";
+import type { StorageEngine } from "../../src/storage/contract.ts";
+import { MemoryEngine } from "../../src/storage/memory/engine.ts";
+import { openBroker } from "./broker.ts";
+import { WireClient } from "./kafka-wire.ts";
+
+export interface LoggedLine {
+  readonly level: string;
+  readonly message: string;
+  readonly facts: Facts;
+}
+
+export interface TestDoor {
+  readonly context: KafkaContext;
+  readonly door: KafkaDoor;
+  readonly listener: Listener<KafkaSession>;
+  readonly fetchBudget: MemoryBudget;
+  readonly frameBudget: MemoryBudget;
+  readonly lines: LoggedLine[];
+  readonly port: number;
+  connect(): Promise<WireClient>;
+  stop(): Promise<void>;
+}
+
+export interface TestDoorOptions {
+  readonly broker?: Partial<BrokerOptions>;
+  readonly engine?: StorageEngine;
+  readonly fetchBudgetBytes?: number;
+}
+
+export async function openDoor(options: TestDoorOptions = {}): Promise<TestDoor> {
+  const engine = options.engine ?? new MemoryEngine();
+  const broker = await openBroker(options.broker, { engine });
+  const offsets = await GroupOffsets.open(engine.state, systemClock);
+  broker.topics.onRemoved((name) => offsets.removeTopic(name));
+  const fetchBudget = new MemoryBudget(options.fetchBudgetBytes ?? 64 * MiB);
+  const fetches = new Fetches(systemClock, fetchBudget, { openMax: 1000, responseBytesMax: 64 * MiB });
+  const lines: LoggedLine[] = [];
+  const log = collectingLog(lines);
+  const advertised = { host: "127.0.0.1", port: 0 };
+  const context: KafkaContext = { broker, offsets, fetches, clock: systemClock, log, advertised };
+  const door = new KafkaDoor(context);
+  const frameBudget = new MemoryBudget(64 * MiB);
+  const listener = new Listener<KafkaSession>({
+    hostname: "127.0.0.1",
+    port: 0,
+    handler: door,
+    byteOrder: "big-endian",
+    frameBytesMax: 16 * MiB,
+    connectionsMax: 100,
+    idleTimeoutMs: 60_000,
+    outputSoftBytes: 8 * MiB,
+    outputHardBytes: 128 * MiB,
+    budget: frameBudget,
+    refusal: "",
+    clock: systemClock,
+    log,
+  });
+  advertised.port = listener.port;
+  const clients: WireClient[] = [];
+  const connect = async () => {
+    const client = await WireClient.connect(listener.port);
+    clients.push(client);
+    return client;
+  };
+  const stop = async () => {
+    for (const client of clients) client.close();
+    await listener.stop(1000);
+  };
+  return { context, door, listener, fetchBudget, frameBudget, lines, port: listener.port, connect, stop };
+}
+
+function collectingLog(lines: LoggedLine[]): Log {
+  const writer =
+    (level: string) =>
+    (message: string, facts: Facts = {}) =>
+      void lines.push({ level, message, facts });
+  return { debug: writer("debug"), info: writer("info"), warn: writer("warn"), error: writer("error") };
+}
