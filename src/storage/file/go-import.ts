@@ -20,7 +20,7 @@
  */
 
 import type { Clock } from "../../base/clock.ts";
-import { ObeliskError, toObeliskError } from "../../base/errors.ts";
+import { errnoOf, ObeliskError, toObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
 import type { Log } from "../../base/log.ts";
 import { KiB, MiB } from "../../base/units.ts";
@@ -166,7 +166,8 @@ class GoImport {
       this.#log.info("imported a topic of the Go Obelisk", { topic, messages: map.count, damagedBytes });
     } catch (error) {
       // Whether "topic/TOPIC" is on the disk is not known then: the copy must stay until the next start has looked.
-      if (error instanceof ObeliskError && error.code === "STATE_UNUSABLE") throw error;
+      if (!isRefusal(error) || (error instanceof ObeliskError && error.code === "STATE_UNUSABLE"))
+        throw error;
       await this.#discardCopy(topic);
       const reason = toObeliskError(error).message;
       this.#leaveAlone(topic, file, `it could not be imported: ${reason}; the next start tries again`);
@@ -363,6 +364,11 @@ function savedFor(consumers: ReadonlyMap<string, ReadonlyMap<string, number>>, t
 function stepOf(value: string): unknown {
   const mark: unknown = JSON.parse(value);
   return typeof mark === "object" && mark !== null && "step" in mark ? mark.step : undefined;
+}
+
+/** Whether the world refused, as opposed to a mistake of ours. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof ObeliskError || errnoOf(error) !== undefined;
 }
 
 /** Gives an imported file its new name; an older one of that name is not overwritten. */
