@@ -1,0 +1,156 @@
+/**
+ * `obelisk serve` as a real process: what it says when it is ready, how it ends, and how it refuses to start. From the
+ * sources, and compiled.
+ */
+
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { version } from "../../package.json" with { type: "json" };
+import {
+  compiled,
+  fromSources,
+  type RunOptions,
+  runObelisk,
+  startObelisk,
+} from "../support/obelisk-command.ts";
+
+const FREE_PORTS = ["--native-port=0", "--http-port=0", "--kafka-port=0"];
+
+interface Place {
+  host: string;
+  port: number;
+}
+
+interface StartedLine {
+  native: Place;
+  http: Place;
+  kafka: Place;
+  [key: string]: unknown;
+}
+
+let directory = "";
+const running: ReturnType<typeof startObelisk>[] = [];
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "obelisk-serve-"));
+});
+afterEach(async () => {
+  for (const child of running.splice(0)) {
+    child.kill("SIGKILL");
+    await child.exited;
+  }
+  rmSync(directory, { recursive: true, force: true });
+});
+
+for (const program of [fromSources, compiled]) {
+  const title =
+    program.missing === undefined ? program.name : `${program.name} (skipped: ${program.missing})`;
+  const options: RunOptions = { program };
+
+  /** A server that has said that it is ready, and what it said. */
+  const serve = async (...flags: string[]) => {
+    const child = startObelisk(["serve", "--json", "--data", directory, ...FREE_PORTS, ...flags], options);
+    running.push(child);
+    const reader = child.stdout.getReader();
+    const { value } = await reader.read();
+    const line = new TextDecoder().decode(value);
+    const more = async () => {
+      const rest = await reader.read();
+      return rest.done ? "" : new TextDecoder().decode(rest.value);
+    };
+    return { child, line, started: JSON.parse(line) as StartedLine, more };
+  };
+
+  describe.skipIf(program.missing !== undefined)(`serve, ${title}`, () => {
+    test("says in one JSON line what it chose, with the ports that it took, and listens there", async () => {
+      const { child, line, started, more } = await serve();
+      expect(line).toEndWith("}\n");
+      const { native, http, kafka, ...rest } = started;
+      expect(rest).toEqual({
+        event: "started",
+        version,
+        pid: child.pid,
+        node: 1,
+        advertised: kafka,
+        data: directory,
+        durability: "fsync",
+        memory: 512 * 1024 ** 2,
+        topics: 0,
+        partitions: 0,
+        findings: [],
+      });
+      for (const { host, port } of [native, http, kafka]) {
+        for (const address of [host, "127.0.0.1"]) {
+          const socket = await Bun.connect({ hostname: address, port, socket: { data() {} } });
+          socket.end();
+        }
+      }
+      child.kill("SIGTERM");
+      expect(await child.exited).toBe(0);
+      expect(await more()).toBe("");
+    });
+
+    test("without --json it says it in ten lines", async () => {
+      const child = startObelisk(["serve", "--data", directory, ...FREE_PORTS], options);
+      running.push(child);
+      let text = "";
+      const decoder = new TextDecoder();
+      for await (const chunk of child.stdout) {
+        text += decoder.decode(chunk);
+        if (text.split("\n").length > 10) child.kill("SIGINT");
+      }
+      expect(await child.exited).toBe(0);
+      const lines = text.trimEnd().split("\n");
+      expect(lines.length).toBe(10);
+      expect(lines[0]).toBe(`Obelisk ${version} is ready (node 1, process ${child.pid})`);
+    });
+
+    test("an orderly end leaves a directory that starts again without findings", async () => {
+      for (const signal of ["SIGTERM", "SIGINT"] as const) {
+        const { child, started } = await serve();
+        expect(started["findings"]).toEqual([]);
+        child.kill(signal);
+        expect(await child.exited).toBe(0);
+      }
+    });
+
+    test("a second server on the same directory is refused in one line", async () => {
+      await serve();
+      const second = await runObelisk(["serve", "--data", directory, ...FREE_PORTS], options);
+      expect({ exitCode: second.exitCode, stdout: second.stdout }).toEqual({ exitCode: 2, stdout: "" });
+      expect(second.stderr).toMatch(/^obelisk: .*another process.*\n$/);
+      expect(second.stderr).toContain(directory);
+    });
+
+    test("a port in use is refused in one line that names it", async () => {
+      const { started } = await serve();
+      const port = started.kafka.port;
+      const flags = ["--native-port=0", "--http-port=0", `--kafka-port=${port}`];
+      const second = await runObelisk(["serve", "--data", join(directory, "other"), ...flags], options);
+      expect({ exitCode: second.exitCode, stdout: second.stdout }).toEqual({ exitCode: 2, stdout: "" });
+      expect(second.stderr).toMatch(new RegExp(`^obelisk: .*${port}.*\\n$`));
+    });
+
+    test("a data directory that cannot be used is refused in one line that names it", async () => {
+      const file = join(directory, "file");
+      writeFileSync(file, "not a directory");
+      const { exitCode, stdout, stderr } = await runObelisk(
+        ["serve", "--data", join(file, "data"), ...FREE_PORTS],
+        options,
+      );
+      expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: "" });
+      expect(stderr).toMatch(/^obelisk: .*\n$/);
+      expect(stderr).toContain(file);
+    });
+
+    test("listening beyond loopback is warned of", async () => {
+      const { child } = await serve("--host=0.0.0.0");
+      child.kill("SIGTERM");
+      expect(await child.exited).toBe(0);
+      expect(await new Response(child.stderr).text()).toContain(
+        "listening on 0.0.0.0 without authentication",
+      );
+    });
+  });
+}
