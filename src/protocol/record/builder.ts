@@ -18,7 +18,7 @@
 
 import { fail } from "../../base/assert.ts";
 import { writeInt64 } from "../../base/bytes.ts";
-import { KiB } from "../../base/units.ts";
+import { KiB, MiB } from "../../base/units.ts";
 import { varintBytes, varlongBytes, writeVarint, writeVarlong } from "../../base/varint.ts";
 import {
   ATTRIBUTE_TRANSACTIONAL,
@@ -64,6 +64,8 @@ export interface FinishOptions {
 /** Length 5, timestamp delta 10, offset delta, key length, value length and header count 5 each, attributes 1. */
 const RECORD_OVERHEAD_MAX = 36;
 const CAPACITY_MIN = 4 * KiB;
+/** What an idle builder may hold: a full batch of the usual clients' largest setting. */
+const RETAINED_BYTES_MAX = 1 * MiB + RECORD_OVERHEAD_MAX;
 /** Below this a loop is cheaper than a call into the runtime. */
 const COPY_BY_LOOP_BYTES_MAX = 32;
 const NO_HEADERS: readonly RecordHeader[] = [];
@@ -179,8 +181,9 @@ export class BatchBuilder {
     return batch;
   }
 
-  /** Empties the builder and keeps its buffer. */
+  /** Empties the builder. It keeps its buffer, unless one large record made that much larger than most batches need. */
   reset(): void {
+    if (this.#buffer.length > RETAINED_BYTES_MAX) this.#buffer = Buffer.allocUnsafeSlow(CAPACITY_MIN);
     this.#position = BATCH_HEADER_BYTES;
     this.#count = 0;
     this.#baseTimestampMs = NO_TIMESTAMP;

@@ -32,6 +32,8 @@ import type { BatchFault } from "./validate.ts";
 /** What the records of one batch may inflate to: above Kafka's largest request, and small against the memory ceiling. */
 const INFLATED_BYTES_MAX = 128 * MiB;
 
+const NO_BYTES = Buffer.alloc(0);
+
 /** A record with its own copies, for cold paths. */
 export interface StoredRecord {
   readonly offset: number;
@@ -67,7 +69,7 @@ export class RecordCursor {
   #isLogAppendTime: boolean;
 
   constructor() {
-    this.buffer = Buffer.alloc(0);
+    this.buffer = NO_BYTES;
     this.offset = -1;
     this.offsetDelta = -1;
     this.timestampMs = -1;
@@ -149,6 +151,13 @@ export class RecordCursor {
     return true;
   }
 
+  /** Lets go of the buffer, which may be large. The cursor may be opened again. */
+  close(): void {
+    this.buffer = NO_BYTES;
+    this.#reader.reset(NO_BYTES, 0, 0);
+    this.#remaining = 0;
+  }
+
   /** The current record's headers, copied. */
   headers(): RecordHeader[] {
     const reader = new VarintReader();
@@ -228,6 +237,8 @@ export function validateRecords(batch: Buffer, position: number, isDense: boolea
   } catch (thrown) {
     if (!(thrown instanceof ObeliskError)) throw thrown;
     return { code: thrown.code, detail: thrown.message };
+  } finally {
+    checker.close();
   }
 }
 

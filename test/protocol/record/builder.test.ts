@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { InvariantError } from "../../../src/base/assert.ts";
+import { MiB } from "../../../src/base/units.ts";
 import {
   batchBaseSequence,
   batchBaseTimestamp,
@@ -128,6 +129,16 @@ test("finish gives a buffer of one's own, seal a view until the next append", ()
   expect(readRecords(builder.finish()).map((record) => [record.offset, record.value?.toString()])).toEqual([
     [0, "two"],
   ]);
+});
+
+test("a builder is good again after one very large record", () => {
+  const builder = new BatchBuilder(16 * MiB);
+  const large = Buffer.alloc(10 * MiB, 1);
+  expect(builder.append(1, null, 0, 0, large, 0, large.length)).toBe(true);
+  expect(readRecords(builder.finish())[0]?.value).toEqual(large);
+  builder.reset();
+  builder.append(2, null, 0, 0, large, 0, 3);
+  expect(readRecords(builder.finish()).map((record) => record.value)).toEqual([Buffer.alloc(3, 1)]);
 });
 
 test("an empty batch is our mistake", () => {
