@@ -1,0 +1,220 @@
+/**
+ * What a crash run writes and what it then expects. A stream sends the numbers 0, 1, 2, ... into a topic of its own, up to
+ * `IN_FLIGHT` requests at once, and remembers what was acknowledged. After a kill it goes on from the first number that was
+ * not, as a client that retries would: an idempotent one sends the very same batches again.
+ *
+ *   idempotent   every number is there once, in order, without a gap
+ *   plain        first appearances are in order, without a gap; numbers in doubt may be there more than once
+ *   native       as plain, through the native door
+ *
+ * And for all: what was acknowledged is there, at the offset that the acknowledgement named (Kafka door).
+ */
+
+import { encodeNativeFrame } from "../../src/protocol/native/message.ts";
+import { batchOf } from "../support/batches.ts";
+import { createTopic, Gone, newProducerId, produceBatch, readAll, Wire } from "./wire.ts";
+
+const IN_FLIGHT = 5;
+const NATIVE_IN_FLIGHT = 64;
+const SEQUENCE_MAX = 2 ** 31;
+
+export interface Ports {
+  native: number;
+  kafka: number;
+}
+
+export interface Stream {
+  readonly name: string;
+  /** Numbers acknowledged so far, over all rounds. */
+  readonly ackedCount: number;
+  /** Sends until the server goes away. */
+  load(ports: Ports): Promise<void>;
+  /** Reads what came since the last check. @throws when a promise is broken */
+  check(ports: Ports): Promise<void>;
+}
+
+/** Random numbers from a seed (mulberry32), so that a failing run can be repeated. */
+export function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+interface SentBatch {
+  /** The first number in it. */
+  first: number;
+  count: number;
+  bytes: Buffer;
+}
+
+/** Through the Kafka door, one partition. */
+export class KafkaStream implements Stream {
+  readonly name: string;
+  readonly #isIdempotent: boolean;
+  readonly #random: () => number;
+  readonly #log = new Numbers();
+  #producerId = -1;
+  #next = 0;
+  /** Sent and not acknowledged, oldest first: sent again after a crash. */
+  #doubtful: SentBatch[] = [];
+
+  constructor(name: string, isIdempotent: boolean, random: () => number) {
+    this.name = name;
+    this.#isIdempotent = isIdempotent;
+    this.#random = random;
+  }
+
+  get ackedCount(): number {
+    return this.#log.ackedEnd;
+  }
+
+  async load({ kafka }: Ports): Promise<void> {
+    const wire = await Wire.kafka(kafka);
+    try {
+      if (this.#producerId < 0 && this.#isIdempotent) this.#producerId = await newProducerId(wire);
+      if (this.#next === 0) await createTopic(wire, this.name);
+      await this.#send(wire);
+    } catch (thrown) {
+      if (!(thrown instanceof Gone)) throw thrown;
+    } finally {
+      wire.close();
+    }
+  }
+
+  async check({ kafka }: Ports): Promise<void> {
+    const wire = await Wire.kafka(kafka);
+    this.#log.read(this.name, await readAll(wire, this.name, this.#log.readEnd), this.#isIdempotent);
+    wire.close();
+  }
+
+  /** Batches go out in order; answers come in order. Ends when the connection breaks. */
+  async #send(wire: Wire): Promise<void> {
+    const again = [...this.#doubtful];
+    const inFlight = new Set<Promise<void>>();
+    for (;;) {
+      const batch = again.shift() ?? this.#build();
+      const answer = produceBatch(wire, this.name, batch.bytes).then(({ errorCode, baseOffset }) => {
+        if (errorCode !== 0)
+          throw new Error(`${this.name}: number ${batch.first} was refused with ${errorCode}`);
+        this.#doubtful.shift();
+        this.#log.acked(batch.first, batch.count, baseOffset);
+      });
+      const tracked = answer.finally(() => inFlight.delete(tracked));
+      tracked.catch(() => {});
+      inFlight.add(tracked);
+      if (inFlight.size >= IN_FLIGHT) await Promise.race(inFlight);
+    }
+  }
+
+  #build(): SentBatch {
+    const count = 1 + Math.floor(this.#random() * 20);
+    const first = this.#next;
+    const padding = "x".repeat(Math.floor(this.#random() * 300));
+    const values = Array.from({ length: count }, (_, index) => `${first + index}:${padding}`);
+    const producer = this.#isIdempotent
+      ? { producerId: this.#producerId, producerEpoch: 0, baseSequence: first % SEQUENCE_MAX }
+      : {};
+    const batch = { first, count, bytes: batchOf(values, producer) };
+    this.#next += count;
+    this.#doubtful.push(batch);
+    return batch;
+  }
+}
+
+/** Through the native door, read through the Kafka door. */
+export class NativeStream implements Stream {
+  readonly name: string;
+  readonly #log = new Numbers();
+  #next = 0;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  get ackedCount(): number {
+    return this.#log.ackedEnd;
+  }
+
+  async load({ native }: Ports): Promise<void> {
+    const wire = await Wire.native(native);
+    this.#next = this.#log.ackedEnd;
+    const inFlight = new Set<Promise<void>>();
+    try {
+      for (;;) {
+        const number = this.#next;
+        this.#next += 1;
+        const frame = encodeNativeFrame(
+          Date.now(),
+          Buffer.from(this.name),
+          Buffer.from("key"),
+          Buffer.from(`${number}:native`),
+        );
+        const answer = wire.call(frame).then((line) => {
+          if (line.toString() !== "OK\n") throw new Error(`${this.name}: number ${number} got ${line}`);
+          this.#log.acked(number, 1, -1);
+        });
+        const tracked = answer.finally(() => inFlight.delete(tracked));
+        tracked.catch(() => {});
+        inFlight.add(tracked);
+        if (inFlight.size >= NATIVE_IN_FLIGHT) await Promise.race(inFlight);
+      }
+    } catch (thrown) {
+      if (!(thrown instanceof Gone)) throw thrown;
+    } finally {
+      wire.close();
+    }
+  }
+
+  async check({ kafka }: Ports): Promise<void> {
+    if (this.#log.ackedEnd === 0) return;
+    const wire = await Wire.kafka(kafka);
+    this.#log.read(this.name, await readAll(wire, this.name, this.#log.readEnd), false);
+    wire.close();
+  }
+}
+
+/** What a topic holds against what was acknowledged. */
+export class Numbers {
+  /** All numbers below were acknowledged. */
+  ackedEnd = 0;
+  /** All numbers below were seen in the topic. */
+  seenEnd = 0;
+  /** Offset behind the last record that was read. */
+  readEnd = 0;
+  /** Where an acknowledgement said that a number lies. */
+  readonly #promised = new Map<number, number>();
+
+  /** @throws when acknowledgements come out of order */
+  acked(first: number, count: number, baseOffset: number): void {
+    if (first > this.ackedEnd) throw new Error(`${first} was acknowledged before ${this.ackedEnd}`);
+    this.ackedEnd = Math.max(this.ackedEnd, first + count);
+    if (baseOffset < 0) return;
+    for (let index = 0; index < count; index += 1) this.#promised.set(first + index, baseOffset + index);
+  }
+
+  /** Takes what was read from `readEnd` on. @throws when a promise is broken */
+  read(name: string, records: readonly { offset: number; value: string }[], isOnce: boolean): void {
+    for (const { offset, value } of records) {
+      if (offset !== this.readEnd)
+        throw new Error(`${name}: offset ${this.readEnd} is missing, next is ${offset}`);
+      this.readEnd = offset + 1;
+      const number = Number.parseInt(value, 10);
+      if (!(number <= this.seenEnd))
+        throw new Error(`${name}: ${number} at offset ${offset} before ${this.seenEnd}`);
+      if (number < this.seenEnd && isOnce)
+        throw new Error(`${name}: ${number} is there twice, again at ${offset}`);
+      if (number === this.seenEnd) this.seenEnd += 1;
+      if (this.#promised.get(number) === offset) this.#promised.delete(number);
+    }
+    if (this.seenEnd < this.ackedEnd) {
+      throw new Error(`${name}: ${this.ackedEnd} numbers were acknowledged, ${this.seenEnd} are there`);
+    }
+    for (const [number, offset] of this.#promised) {
+      throw new Error(`${name}: ${number} was acknowledged at offset ${offset} and is not there`);
+    }
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * A bare Kafka and native client for the crash runs: requests built by the codec, one socket, answers in order. Unlike
+ * src/client it never retries by itself, so the run knows exactly what was sent and what was acknowledged.
+ */
+
+import { createTopicsApi } from "../../src/protocol/kafka/apis/create-topics.ts";
+import { fetchApi } from "../../src/protocol/kafka/apis/fetch.ts";
+import { initProducerIdApi } from "../../src/protocol/kafka/apis/init-producer-id.ts";
+import { listOffsetsApi } from "../../src/protocol/kafka/apis/list-offsets.ts";
+import { produceApi } from "../../src/protocol/kafka/apis/produce.ts";
+import type { Encoded } from "../../src/protocol/kafka/writer.ts";
+import { readRecords } from "../../src/protocol/record/records.ts";
+
+const CLIENT = "obelisk-crash";
+const FETCH_BYTES = 1 << 20;
+
+/** The server went away; whatever was in flight is unknown. */
+export class Gone extends Error {}
+
+export class Wire {
+  readonly #socket: Bun.Socket<undefined>;
+  readonly #answerEnd: (buffer: Buffer) => number;
+  readonly #waiting: { resolve: (answer: Buffer) => void; reject: (error: Error) => void }[] = [];
+  #unsent: Buffer[] = [];
+  #received: Buffer = Buffer.alloc(0);
+  #isGone = false;
+
+  private constructor(socket: Bun.Socket<undefined>, answerEnd: (buffer: Buffer) => number) {
+    this.#socket = socket;
+    this.#answerEnd = answerEnd;
+  }
+
+  /** Answers that start with an int32 length. */
+  static kafka(port: number): Promise<Wire> {
+    return Wire.#connect(port, (buffer) => (buffer.length < 4 ? -1 : 4 + buffer.readInt32BE(0)));
+  }
+
+  /** Answers that are lines. */
+  static native(port: number): Promise<Wire> {
+    return Wire.#connect(port, (buffer) => buffer.indexOf(10) + 1 || -1);
+  }
+
+  static async #connect(port: number, answerEnd: (buffer: Buffer) => number): Promise<Wire> {
+    let wire: Wire | undefined;
+    const socket = await Bun.connect<undefined>({
+      hostname: "127.0.0.1",
+      port,
+      data: undefined,
+      socket: {
+        data: (_, chunk) => wire?.received(chunk),
+        drain: () => wire?.flush(),
+        close: () => wire?.gone(),
+        error: () => wire?.gone(),
+      },
+    });
+    wire = new Wire(socket, answerEnd);
+    return wire;
+  }
+
+  /** @throws Gone when the connection breaks before the answer is there */
+  call(request: Buffer): Promise<Buffer> {
+    if (this.#isGone) return Promise.reject(new Gone());
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#unsent.push(request);
+      this.flush();
+    });
+  }
+
+  flush(): void {
+    while (this.#unsent.length > 0) {
+      const head = this.#unsent[0]!;
+      const sent = Math.max(0, this.#socket.write(head));
+      if (sent < head.length) {
+        this.#unsent[0] = head.subarray(sent);
+        return;
+      }
+      this.#unsent.shift();
+    }
+  }
+
+  received(chunk: Buffer): void {
+    this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
+    for (;;) {
+      const end = this.#answerEnd(this.#received);
+      if (end < 0 || end > this.#received.length) return;
+      this.#waiting.shift()?.resolve(this.#received.subarray(0, end));
+      this.#received = this.#received.subarray(end);
+    }
+  }
+
+  gone(): void {
+    this.#isGone = true;
+    for (const { reject } of this.#waiting.splice(0)) reject(new Gone());
+  }
+
+  close(): void {
+    this.#socket.end();
+  }
+}
+
+export async function createTopic(wire: Wire, name: string): Promise<void> {
+  const request = {
+    topics: [{ name, numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] }],
+    timeoutMs: 10_000,
+  };
+  await wire.call(flat(createTopicsApi.encodeRequest(5, 1, CLIENT, request)));
+}
+
+export async function newProducerId(wire: Wire): Promise<number> {
+  const request = { transactionalId: null, transactionTimeoutMs: 60_000 };
+  const answer = await wire.call(flat(initProducerIdApi.encodeRequest(2, 1, CLIENT, request)));
+  return initProducerIdApi.decodeResponse(2, answer, 4, answer.length).producerId;
+}
+
+/** @throws Gone */
+export async function produceBatch(
+  wire: Wire,
+  topic: string,
+  batch: Buffer,
+): Promise<{ errorCode: number; baseOffset: number }> {
+  const request = {
+    transactionalId: null,
+    acks: -1,
+    timeoutMs: 30_000,
+    topicData: [{ name: topic, partitionData: [{ index: 0, records: batch }] }],
+  };
+  const answer = await wire.call(flat(produceApi.encodeRequest(9, 1, CLIENT, request)));
+  return produceApi.decodeResponse(9, answer, 4, answer.length).responses[0]!.partitionResponses[0]!;
+}
+
+export async function endOffset(wire: Wire, topic: string): Promise<number> {
+  const request = {
+    replicaId: -1,
+    topics: [{ name: topic, partitions: [{ partitionIndex: 0, timestamp: -1 }] }],
+  };
+  const answer = await wire.call(flat(listOffsetsApi.encodeRequest(4, 1, CLIENT, request)));
+  return listOffsetsApi.decodeResponse(4, answer, 4, answer.length).topics[0]!.partitions[0]!.offset;
+}
+
+/** Offset and value of every record from `offset` to the end. */
+export async function readAll(
+  wire: Wire,
+  topic: string,
+  offset: number,
+): Promise<{ offset: number; value: string }[]> {
+  const end = await endOffset(wire, topic);
+  const found: { offset: number; value: string }[] = [];
+  for (let next = offset; next < end; ) {
+    const partition = {
+      partition: 0,
+      currentLeaderEpoch: -1,
+      fetchOffset: next,
+      partitionMaxBytes: FETCH_BYTES,
+    };
+    const request = {
+      replicaId: -1,
+      maxWaitMs: 500,
+      minBytes: 1,
+      maxBytes: FETCH_BYTES,
+      sessionEpoch: -1,
+      topics: [{ topic, partitions: [partition] }],
+    };
+    const answer = await wire.call(flat(fetchApi.encodeRequest(11, 1, CLIENT, request)));
+    const { errorCode, records } = fetchApi.decodeResponse(11, answer, 4, answer.length).responses[0]!
+      .partitions[0]!;
+    if (errorCode !== 0 || records === null || records.length === 0) {
+      throw new Error(
+        `fetch of ${topic} at ${next}, end ${end}: error ${errorCode}, ${records?.length} bytes`,
+      );
+    }
+    for (let position = 0; position < records.length; ) {
+      const batchEnd = position + 12 + records.readInt32BE(position + 8);
+      if (batchEnd > records.length) break;
+      for (const record of readRecords(records.subarray(position, batchEnd))) {
+        if (record.offset < next) continue;
+        found.push({ offset: record.offset, value: record.value?.toString() ?? "" });
+        next = record.offset + 1;
+      }
+      position = batchEnd;
+    }
+  }
+  return found;
+}
+
+function flat(encoded: Encoded): Buffer {
+  return Buffer.concat(encoded.parts);
+}
