@@ -128,8 +128,9 @@ export class FrameCutter {
     return this.#checkLength(this.#readLength(this.#prefix, 0));
   }
 
+  /** As int32, so that positions stay small integers; a little-endian length of 2^31 and more is turned back when it is refused. */
   #readLength(buffer: Buffer, position: number): number {
-    return this.#isLittleEndian ? buffer.readUInt32LE(position) : buffer.readInt32BE(position);
+    return this.#isLittleEndian ? buffer.readInt32LE(position) : buffer.readInt32BE(position);
   }
 
   #checkLength(length: number): Step {
@@ -138,8 +139,8 @@ export class FrameCutter {
       this.frameBytes = length;
       return Step.FRAME;
     }
-    this.refusedBytes = length;
-    this.#broken = length < 0 ? Step.NEGATIVE : Step.TOO_LARGE;
+    this.refusedBytes = this.#isLittleEndian ? length >>> 0 : length;
+    this.#broken = this.refusedBytes < 0 ? Step.NEGATIVE : Step.TOO_LARGE;
     return this.#broken;
   }
 
