@@ -68,6 +68,12 @@ export function exposureWarning(host: string): string | undefined {
   return `listening on ${host} without authentication: everyone who reaches these ports can read, write and delete every topic`;
 }
 
+/** Why clients may not find the server; undefined when what they are told can be right. */
+export function advertisedWarning(advertised: HostAndPort): string | undefined {
+  if (advertised.host !== "0.0.0.0" && advertised.host !== "::") return undefined;
+  return `Kafka clients are told to connect to ${formatAddress(advertised)}, which is no address of this machine: set --advertise HOST:PORT`;
+}
+
 function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }

@@ -21,7 +21,7 @@ import { SETTING_KEYS, SETTINGS, type Settings } from "../src/config/settings.ts
 import { flagValues } from "./arguments.ts";
 import { catchInterrupt } from "./interrupt.ts";
 import { EXIT, output } from "./output.ts";
-import { exposureWarning, startedJson, startedLines } from "./serve-started.ts";
+import { advertisedWarning, exposureWarning, startedJson, startedLines } from "./serve-started.ts";
 
 export const serveExamples = [
   "obelisk serve",
@@ -94,8 +94,7 @@ function load(flags: Record<string, string>): LoadedSettings {
 
 async function serve(settings: Settings, json: boolean): Promise<number> {
   const log = createLog(settings.logLevel, settings.logFormat);
-  const warning = exposureWarning(settings.host);
-  if (warning !== undefined) log.warn(warning);
+  warn(log, exposureWarning(settings.host));
   const interrupt = catchInterrupt();
   // Sockets keep the process alive; this does so while none is open: at the start, and while stopping.
   setInterval(() => {}, HOLD_MS);
@@ -111,6 +110,7 @@ async function serve(settings: Settings, json: boolean): Promise<number> {
     kafka,
     ...server.describe(),
   };
+  warn(log, advertisedWarning(started.advertised));
   if (json) output.json(startedJson(settings, started));
   else for (const line of startedLines(settings, started)) output.line(line);
   output.flush();
@@ -141,6 +141,10 @@ async function stop(
   }
   log.info("stopped");
   return EXIT.yes;
+}
+
+function warn(log: Log, warning: string | undefined): void {
+  if (warning !== undefined) log.warn(warning);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -11,11 +11,11 @@ export function checkTogether(settings: Settings, origins: Readonly<Record<Setti
     if (settings[small] <= settings[large]) continue;
     const sizes = `${formatBytes(settings[small])} against ${formatBytes(settings[large])}`;
     mistakes.push({
-      source: origins[small] === "default" ? origins[large] : origins[small],
+      source: firstSet(origins, small, large),
       message: `${SETTINGS[small].name} must not be larger than ${SETTINGS[large].name} (${sizes}): ${why}`,
     });
   }
-  mistakes.push(...samePorts(settings, origins));
+  mistakes.push(...memoryShares(settings, origins), ...samePorts(settings, origins));
   return mistakes;
 }
 
@@ -24,11 +24,32 @@ type BytesKey = { [Key in SettingKey]: Settings[Key] extends number ? Key : neve
 const AT_MOST: readonly (readonly [BytesKey, BytesKey, string])[] = [
   ["messageBytesMax", "frameBytesMax", "a batch arrives in one request"],
   ["messageBytesMax", "segmentBytes", "a batch lies in one file"],
-  ["messageBytesMax", "memoryBytes", "a batch is held whole"],
-  ["frameBytesMax", "memoryBytes", "a request is held whole"],
   ["batchBytes", "messageBytesMax", "a shared batch is a batch"],
-  ["recentBytes", "memoryBytes", "it is part of it"],
 ];
+
+/** The server divides its memory: recent batches, then halves for requests and for answers. */
+function memoryShares(settings: Settings, origins: Readonly<Record<SettingKey, string>>): Mistake[] {
+  const { memoryBytes, recentBytes, messageBytesMax } = settings;
+  if (recentBytes > memoryBytes / 2) {
+    const message = `recent-bytes (${formatBytes(recentBytes)}) must not be more than half of memory (${formatBytes(memoryBytes)})`;
+    return [{ source: firstSet(origins, "recentBytes", "memoryBytes"), message }];
+  }
+  const requestBytes = (memoryBytes - recentBytes) / 2;
+  if (messageBytesMax > requestBytes) {
+    const message = `message-bytes-max (${formatBytes(messageBytesMax)}) must not be more than the memory for requests, which is half of memory without recent-bytes (${formatBytes(requestBytes)})`;
+    return [{ source: firstSet(origins, "messageBytesMax", "memoryBytes"), message }];
+  }
+  return [];
+}
+
+/** Where the first of two settings was set, or the second where the first has its default. */
+function firstSet(
+  origins: Readonly<Record<SettingKey, string>>,
+  first: SettingKey,
+  second: SettingKey,
+): string {
+  return origins[first] === "default" ? origins[second] : origins[first];
+}
 
 const PORTS = ["nativePort", "httpPort", "kafkaPort"] as const;
 
@@ -38,7 +59,7 @@ function samePorts(settings: Settings, origins: Readonly<Record<SettingKey, stri
     for (const first of PORTS.slice(0, index)) {
       if (settings[first] === 0 || settings[first] !== settings[second]) continue;
       mistakes.push({
-        source: origins[second] === "default" ? origins[first] : origins[second],
+        source: firstSet(origins, second, first),
         message: `${SETTINGS[first].name} and ${SETTINGS[second].name} are both ${settings[second]}`,
       });
     }

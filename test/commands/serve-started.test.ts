@@ -1,5 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { exposureWarning, startedJson, startedLines } from "../../commands/serve-started.ts";
+import {
+  advertisedWarning,
+  exposureWarning,
+  startedJson,
+  startedLines,
+} from "../../commands/serve-started.ts";
 import { defaultSettings } from "../../src/config/settings.ts";
 
 const STARTED = {
@@ -61,5 +66,12 @@ describe("what serve says when it is ready", () => {
         `listening on ${host} without authentication: everyone who reaches these ports can read, write and delete every topic`,
       );
     }
+  });
+
+  test("an advertised address that nobody can connect to is warned of", () => {
+    expect(advertisedWarning({ host: "broker.example", port: 9092 })).toBeUndefined();
+    expect(advertisedWarning({ host: "::", port: 9092 })).toBe(
+      "Kafka clients are told to connect to [::]:9092, which is no address of this machine: set --advertise HOST:PORT",
+    );
   });
 });

@@ -184,9 +184,20 @@ describe("mistakes in settings", () => {
       },
       {
         source: "--recent-bytes",
-        message: "recent-bytes must not be larger than memory (1 GiB against 512 MiB): it is part of it",
+        message: "recent-bytes (1 GiB) must not be more than half of memory (512 MiB)",
       },
       { source: "--http-port", message: "native-port and http-port are both 8080" },
+    ]);
+  });
+
+  test("a message must fit into the memory that is left for requests", () => {
+    const flags = { memory: "128MiB", "recent-bytes": "64MiB", "message-bytes-max": "40MiB" };
+    expect(mistakesOf({ flags })).toEqual([
+      {
+        source: "--message-bytes-max",
+        message:
+          "message-bytes-max (40 MiB) must not be more than the memory for requests, which is half of memory without recent-bytes (32 MiB)",
+      },
     ]);
   });
 
