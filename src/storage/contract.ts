@@ -49,6 +49,8 @@ export type FindingKind =
   | "damaged-state"
   /** A Go Obelisk file whose frames do not decode. */
   | "damaged-frame"
+  /** A file or directory that the system refuses to open, read or cut; what lies in it is offline. */
+  | "unreadable"
   /** A file that belongs to nothing. */
   | "unknown-file";
 

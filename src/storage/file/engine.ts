@@ -1,0 +1,271 @@
+/**
+ * The storage engine on a data directory: one folder for each partition under `topics/`, Kafka's segment files in it.
+ *
+ *     topics/<topic>/<partition>/...     a partition
+ *     topics/~removed-<n>/               a topic that is being deleted; what is left of it is deleted at the next start
+ *
+ *   - `~` is in no topic's name, so only names that we gave ourselves are ever deleted.
+ *   - The directory is marked dirty before the first partition opens and clean by `close`, when everything is synced.
+ *   - It is handed a directory that it owns (data-directory.ts holds the lock) and the state store beside it.
+ */
+
+import { fail } from "../../base/assert.ts";
+import type { Clock, Timer } from "../../base/clock.ts";
+import { errnoOf, ObeliskError } from "../../base/errors.ts";
+import type { Files } from "../../base/files.ts";
+import { DAY_MS, MINUTE_MS, MiB } from "../../base/units.ts";
+import type { Finding, PartitionLog, RecoveryListener, StateStore, StorageEngine } from "../contract.ts";
+import { checkPartitionName, isTopicName } from "../names.ts";
+import { IndexFiles } from "./index-files.ts";
+import { FileLog } from "./log.ts";
+import { DescriptorPool, OPEN_FILES_MAX } from "./pool.ts";
+import { recoverPartition } from "./recovery.ts";
+import { SEGMENT_BYTES_LIMIT, type Segment } from "./segment.ts";
+import { Store, storageError } from "./store.ts";
+import { Syncer } from "./syncer.ts";
+
+export const TOPICS_DIRECTORY = "topics";
+/** Large enough that a busy partition rolls seldom, small enough that retention and recovery deal in small pieces. */
+export const SEGMENT_BYTES_MAX = 256 * MiB;
+export const SEGMENT_AGE_MS_MAX = 7 * DAY_MS;
+/** Old segments are rolled, idle files closed and checked bytes checked again within twice this time. */
+export const TICK_MS = 2 * MINUTE_MS;
+const REMOVED_PREFIX = "~removed-";
+
+/** What the engine needs of `DataDirectory`. */
+export interface OwnedDirectory {
+  readonly path: string;
+  /** How the last owner left it. */
+  readonly isClean: boolean;
+  markDirty(): void;
+  markClean(): void;
+}
+
+export interface FileEngineOptions {
+  files: Files;
+  clock: Clock;
+  directory: OwnedDirectory;
+  state: StateStore;
+  segmentBytesMax?: number;
+  segmentAgeMsMax?: number;
+  openFilesMax?: number;
+  /** Syncs little data in place on a disk that has shown to be fast (syncer.ts). */
+  canSyncInPlace?: boolean;
+}
+
+export class FileEngine implements StorageEngine {
+  readonly state: StateStore;
+  readonly #store: Store;
+  readonly #indexes: IndexFiles;
+  readonly #syncer: Syncer;
+  readonly #directory: OwnedDirectory;
+  readonly #topics: string;
+  readonly #wasClean: boolean;
+  /** By `topic/partition`. */
+  readonly #logs = new Map<string, FileLog>();
+  #removedCount = 0;
+  #tick: Timer;
+
+  /** @throws ObeliskError DATA_DIRECTORY_UNUSABLE, DISK_FULL */
+  constructor(options: FileEngineOptions) {
+    const { files, clock, directory } = options;
+    const pool = new DescriptorPool(files, options.openFilesMax ?? OPEN_FILES_MAX);
+    this.#store = new Store(files, pool, clock, directory.path, {
+      segmentBytesMax: Math.min(options.segmentBytesMax ?? SEGMENT_BYTES_MAX, SEGMENT_BYTES_LIMIT),
+      segmentAgeMsMax: options.segmentAgeMsMax ?? SEGMENT_AGE_MS_MAX,
+    });
+    this.#indexes = new IndexFiles(this.#store);
+    this.#syncer = new Syncer(files, clock, options.canSyncInPlace ?? true);
+    this.#directory = directory;
+    this.#topics = `${directory.path}/${TOPICS_DIRECTORY}`;
+    this.#wasClean = directory.isClean;
+    this.state = options.state;
+    directory.markDirty();
+    this.#prepare();
+    this.#tick = clock.after(TICK_MS, () => this.#onTick());
+  }
+
+  get findings(): readonly Finding[] {
+    return this.#store.findings;
+  }
+
+  /** Counts for metrics; read when asked for. */
+  get counters(): { openFiles: number; syncsInPlace: number; syncsInPool: number; syncsOfAll: number } {
+    const { syncsInPlace, syncsInPool, syncsOfAll } = this.#syncer;
+    return { openFiles: this.#store.pool.openCount, syncsInPlace, syncsInPool, syncsOfAll };
+  }
+
+  async open(topic: string, partition: number, listener: RecoveryListener): Promise<PartitionLog> {
+    checkPartitionName(topic, partition);
+    const name = `${topic}/${partition}`;
+    if (this.#logs.has(name)) fail(`partition ${name} is open already: it has one writer`);
+    const directory = `${this.#topics}/${name}`;
+    const recovered = recoverPartition(this.#store, this.#indexes, directory, this.#wasClean, listener);
+    const log = new FileLog(this.#store, this.#indexes, topic, partition, recovered);
+    this.#logs.set(name, log);
+    return log;
+  }
+
+  stored(): { topic: string; partitions: number }[] {
+    const found: { topic: string; partitions: number }[] = [];
+    for (const name of this.#store.files.list(this.#topics)) {
+      const topic = name.slice(0, -1);
+      if (!name.endsWith("/") || !isTopicName(topic)) continue;
+      const partitions = this.#countPartitions(topic);
+      if (partitions > 0) found.push({ topic, partitions });
+    }
+    return found;
+  }
+
+  async sync(logs: readonly PartitionLog[]): Promise<readonly PartitionLog[]> {
+    const failed: FileLog[] = [];
+    const healthy: FileLog[] = [];
+    for (const log of logs as readonly FileLog[]) (log.isOffline ? failed : healthy).push(log);
+    const only = healthy.length === 1 ? healthy[0]! : undefined;
+    if (only !== undefined && this.#syncInPlace(only, failed)) return failed;
+    const dirty: Segment[][] = healthy.map((log) => startSync(log));
+    if (await this.#syncTogether(healthy, dirty, failed)) return failed;
+    for (const [slot, log] of healthy.entries()) await this.#syncOne(log, dirty[slot]!, failed);
+    return failed;
+  }
+
+  async remove(topic: string): Promise<void> {
+    checkPartitionName(topic, 0);
+    for (const [name, log] of [...this.#logs]) {
+      if (log.topic !== topic) continue;
+      this.#logs.delete(name);
+      await log.discard();
+    }
+    const { files } = this.#store;
+    const source = `${this.#topics}/${topic}`;
+    if (!files.exists(source)) return;
+    const target = `${this.#topics}/${this.#removedName()}`;
+    try {
+      files.rename(source, target);
+      files.syncDirectory(this.#topics);
+      this.#deleteTree(target);
+    } catch (thrown) {
+      throw storageError(thrown, { topic });
+    }
+  }
+
+  space(): { freeBytes: number; totalBytes: number } {
+    return this.#store.files.space(this.#topics);
+  }
+
+  async close(): Promise<void> {
+    this.#tick.cancel();
+    const failed = await this.sync([...this.#logs.values()]);
+    for (const log of this.#logs.values()) await log.close();
+    this.#logs.clear();
+    this.#indexes.forgetAll();
+    this.#store.pool.closeAll();
+    await this.state.close();
+    if (failed.length === 0) this.#directory.markClean();
+  }
+
+  /** The shortest way for the commonest case; false when it does not apply. */
+  #syncInPlace(log: FileLog, failed: FileLog[]): boolean {
+    const segment = log.onlyDirtySegment;
+    if (segment === null || !this.#syncer.isFast(segment.bytes - segment.syncedBytes)) return false;
+    startSync(log);
+    try {
+      this.#syncer.syncInPlace(segment.file.descriptor);
+      log.finishSync();
+    } catch (thrown) {
+      this.#failed(log, thrown, failed);
+    }
+    return true;
+  }
+
+  /** One syncfs for everything, when more than one thing is dirty; false when the files must be synced one by one. */
+  async #syncTogether(logs: FileLog[], dirty: Segment[][], failed: FileLog[]): Promise<boolean> {
+    const segments = dirty.flat();
+    const first = segments[0];
+    const hasNames = logs.some((log) => log.namesSyncing.length > 0);
+    if (first === undefined || (segments.length === 1 && !hasNames) || !this.#syncer.hasSyncAll) return false;
+    try {
+      if (!(await this.#syncer.syncAll(first.file.descriptor))) return false;
+    } catch (thrown) {
+      for (const log of logs) this.#failed(log, thrown, failed);
+      return true;
+    }
+    for (const log of logs) log.finishSync();
+    return true;
+  }
+
+  async #syncOne(log: FileLog, dirty: readonly Segment[], failed: FileLog[]): Promise<void> {
+    try {
+      for (const segment of dirty) await this.#syncer.sync(segment.file.descriptor, segment.unsyncedBytes);
+      for (const path of log.namesSyncing) {
+        this.#store.pool.withRoom(path, () => this.#store.files.syncDirectory(path));
+      }
+      log.finishSync();
+    } catch (thrown) {
+      this.#failed(log, thrown, failed);
+    }
+  }
+
+  #failed(log: FileLog, thrown: unknown, failed: FileLog[]): void {
+    if (errnoOf(thrown) === undefined && !(thrown instanceof ObeliskError)) throw thrown;
+    log.fail();
+    failed.push(log);
+    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    const path = `${this.#topics}/${log.topic}/${log.partition}`;
+    this.#store.report(path, 0, 0, "unreadable", `a sync failed, the partition is offline: ${reason}`);
+  }
+
+  #onTick(): void {
+    this.#store.pool.closeIdle();
+    for (const log of this.#logs.values()) log.tick();
+    this.#tick = this.#store.clock.after(TICK_MS, () => this.#onTick());
+  }
+
+  /** Makes the folder for topics and ends deletions that a crash interrupted. */
+  #prepare(): void {
+    const { files } = this.#store;
+    try {
+      if (!files.exists(this.#topics)) files.makeDirectory(this.#topics);
+      for (const name of files.list(this.#topics)) {
+        if (name.startsWith(REMOVED_PREFIX) && name.endsWith("/")) {
+          this.#deleteTree(`${this.#topics}/${name.slice(0, -1)}`);
+        }
+      }
+    } catch (thrown) {
+      const facts = { file: this.#topics };
+      if (errnoOf(thrown) === undefined) throw thrown;
+      throw new ObeliskError("DATA_DIRECTORY_UNUSABLE", facts, thrown);
+    }
+  }
+
+  #removedName(): string {
+    for (;;) {
+      const name = `${REMOVED_PREFIX}${this.#removedCount}`;
+      this.#removedCount += 1;
+      if (!this.#store.files.exists(`${this.#topics}/${name}`)) return name;
+    }
+  }
+
+  #deleteTree(path: string): void {
+    const { files } = this.#store;
+    for (const name of files.list(path)) {
+      if (name.endsWith("/")) this.#deleteTree(`${path}/${name.slice(0, -1)}`);
+      else files.removeFile(`${path}/${name}`);
+    }
+    files.removeDirectory(path);
+  }
+
+  #countPartitions(topic: string): number {
+    let count = 0;
+    for (const name of this.#store.files.list(`${this.#topics}/${topic}`)) {
+      if (/^\d{1,9}\/$/.test(name)) count = Math.max(count, Number(name.slice(0, -1)) + 1);
+    }
+    return count;
+  }
+}
+
+function startSync(log: FileLog): Segment[] {
+  const dirty: Segment[] = [];
+  log.startSync(dirty);
+  return dirty;
+}

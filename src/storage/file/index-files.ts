@@ -1,0 +1,237 @@
+/**
+ * The index files of segments: mapped when they are needed, written when a segment is sealed, rebuilt from the log
+ * whenever they are missing or wrong. Nothing that an index says is lost with it.
+ *
+ *   - A sealed index is written to a temporary file, synced and renamed, and never changed in place: it may be mapped.
+ *   - An active segment's files are a copy that is appended to when the partition writes a checkpoint, without a sync. They are
+ *     used after a restart only below the checkpoint, and only when they hold together.
+ *   - At most `MAPPED_MAX` sealed indexes are mapped; the one used longest ago is let go.
+ */
+
+import { TEMPORARY_SUFFIX } from "../../base/disk.ts";
+import { errnoOf } from "../../base/errors.ts";
+import { BATCH_HEADER_BYTES, batchLastOffset, batchMaxTimestamp } from "../../protocol/record/batch.ts";
+import type { FindingKind } from "../contract.ts";
+import { scanBatches } from "../scan.ts";
+import type { Segment } from "./segment.ts";
+import {
+  faultOfIndex,
+  INDEX_INTERVAL_BYTES,
+  OFFSET_ENTRY_BYTES,
+  SegmentIndex,
+  TIME_ENTRY_BYTES,
+} from "./segment-index.ts";
+import type { Store } from "./store.ts";
+
+/** Each takes two maps of up to 0.5 MiB of address space; the system allows some 65,000 maps. */
+export const MAPPED_MAX = 1024;
+
+export class IndexFiles {
+  readonly #store: Store;
+  /** Least recently used first. */
+  readonly #mapped = new Map<Segment, SegmentIndex>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** The segment's index, from memory or its files; rebuilt first when they do not hold. */
+  of(segment: Segment): SegmentIndex {
+    if (segment.index !== null) return segment.index;
+    const mapped = this.#mapped.get(segment);
+    if (mapped !== undefined) {
+      this.#mapped.delete(segment);
+      this.#mapped.set(segment, mapped);
+      return mapped;
+    }
+    return (
+      this.#load(segment) ?? this.rebuild(segment, "damaged-index", "the index files do not hold together")
+    );
+  }
+
+  forget(segment: Segment): void {
+    this.#mapped.delete(segment);
+  }
+
+  forgetAll(): void {
+    this.#mapped.clear();
+  }
+
+  /** Reads the log again and replaces the files. The answer is good even when the disk refuses the files. */
+  rebuild(segment: Segment, kind: FindingKind, reason: string): SegmentIndex {
+    const index = this.#indexOfLog(segment);
+    let fate = "rebuilt from the log";
+    try {
+      index.seal();
+      this.#store.files.replace(segment.indexPath, index.offsets);
+      this.#store.files.replace(segment.timeIndexPath, index.times);
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined) throw thrown;
+      fate = `rebuilt from the log in memory only (${errnoOf(thrown)})`;
+    }
+    this.#store.report(segment.indexPath, 0, index.offsets.length, kind, `${reason}; ${fate}`);
+    this.#keep(segment, index);
+    return index;
+  }
+
+  /** Writes the files of a segment that has just been sealed and drops its index from memory. The log must be synced. */
+  async seal(segment: Segment): Promise<void> {
+    const index = segment.index;
+    if (index === null || segment.isRemoved) return;
+    index.seal();
+    await this.#replaceLater(segment.indexPath, index.offsets);
+    await this.#replaceLater(segment.timeIndexPath, index.times);
+    segment.index = null;
+  }
+
+  /** As `seal`, at once. */
+  sealNow(segment: Segment): void {
+    const index = segment.index;
+    if (index === null) return;
+    index.seal();
+    this.#store.files.replace(segment.indexPath, index.offsets);
+    this.#store.files.replace(segment.timeIndexPath, index.times);
+    segment.index = null;
+  }
+
+  /** Copies what an active segment's index has gained since to its files; returns nothing when the disk refuses, a copy is only a help. */
+  append(segment: Segment): void {
+    if (segment.index === null) return;
+    this.#appendFile(segment.indexPath, segment.index.offsets);
+    this.#appendFile(segment.timeIndexPath, segment.index.times);
+  }
+
+  /** What files hold of an active segment up to `position`, or null when they are missing or do not hold. */
+  readActive(segment: Segment, position: number): { offsets: Buffer; times: Buffer } | null {
+    const { files } = this.#store;
+    if (!files.exists(segment.indexPath) || !files.exists(segment.timeIndexPath)) return null;
+    const offsets = wholeEntries(files.readFile(segment.indexPath), OFFSET_ENTRY_BYTES);
+    const times = wholeEntries(files.readFile(segment.timeIndexPath), TIME_ENTRY_BYTES);
+    return faultOfIndex(offsets, times, Math.max(position, segment.bytes)) === null
+      ? { offsets, times }
+      : null;
+  }
+
+  #load(segment: Segment): SegmentIndex | null {
+    const { files } = this.#store;
+    if (!files.exists(segment.indexPath) || !files.exists(segment.timeIndexPath)) {
+      return this.rebuild(segment, "missing-index", "an index file is missing");
+    }
+    let index: SegmentIndex | null = null;
+    try {
+      const offsets = this.#store.pool.withRoom(segment.indexPath, () => files.map(segment.indexPath));
+      const times = this.#store.pool.withRoom(segment.timeIndexPath, () => files.map(segment.timeIndexPath));
+      if (faultOfIndex(offsets, times, segment.bytes) === null) {
+        index = SegmentIndex.fixed(offsets, times);
+        if (!this.#reachesEnd(segment, index)) index = null;
+      }
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined) throw thrown;
+    }
+    if (index !== null) this.#keep(segment, index);
+    return index;
+  }
+
+  /**
+   * Whether the last entry lies within one interval of the end. Files that were only the copy of an active index stop
+   * short of it when a crash came before the sealing. Completes the largest timestamp with what lies behind the last entry.
+   */
+  #reachesEnd(segment: Segment, index: SegmentIndex): boolean {
+    const start = index.lastPosition;
+    let reaches = true;
+    const range = {
+      start,
+      end: segment.bytes,
+      offset: segment.baseOffset,
+      offsetLimit: segment.endOffset,
+      allowsGaps: true,
+    };
+    scanBatches(this.#store.files, this.#store.pool.use(segment.file), range, {
+      batch: (buffer, position, _end, filePosition) => {
+        index.noteTail(
+          batchLastOffset(buffer, position) - segment.baseOffset,
+          batchMaxTimestamp(buffer, position),
+        );
+        reaches = filePosition <= start + 2 * INDEX_INTERVAL_BYTES;
+        return reaches;
+      },
+      damage: () => {}, // whoever reads that place meets it and reports it
+    });
+    return reaches;
+  }
+
+  #keep(segment: Segment, index: SegmentIndex): void {
+    this.#mapped.delete(segment);
+    this.#mapped.set(segment, index);
+    if (this.#mapped.size <= MAPPED_MAX) return;
+    for (const oldest of this.#mapped.keys()) {
+      this.#mapped.delete(oldest);
+      return;
+    }
+  }
+
+  #indexOfLog(segment: Segment): SegmentIndex {
+    const index = SegmentIndex.growing();
+    if (segment.bytes < BATCH_HEADER_BYTES) return index;
+    const range = {
+      start: 0,
+      end: segment.bytes,
+      offset: segment.baseOffset,
+      offsetLimit: segment.endOffset,
+      allowsGaps: true,
+    };
+    scanBatches(this.#store.files, this.#store.pool.use(segment.file), range, {
+      batch: (buffer, position, end, filePosition) => {
+        noteBatch(index, segment.baseOffset, buffer, position, end, filePosition);
+        return true;
+      },
+      damage: () => {}, // whoever reads that place meets it and reports it
+    });
+    return index;
+  }
+
+  async #replaceLater(path: string, content: Buffer): Promise<void> {
+    const { files, pool } = this.#store;
+    const temporary = path + TEMPORARY_SUFFIX;
+    if (files.exists(temporary)) files.removeFile(temporary);
+    const descriptor = pool.withRoom(temporary, () => files.open(temporary, "create"));
+    try {
+      files.write(descriptor, content, 0, content.length, 0);
+      await files.sync(descriptor);
+    } finally {
+      files.close(descriptor);
+    }
+    files.rename(temporary, path);
+  }
+
+  #appendFile(path: string, content: Buffer): void {
+    const { files, pool } = this.#store;
+    const mode = files.exists(path) ? "update" : "create";
+    const descriptor = pool.withRoom(path, () => files.open(path, mode));
+    try {
+      const size = files.size(descriptor);
+      if (size > content.length) files.truncate(descriptor, 0);
+      const start = size > content.length ? 0 : size;
+      files.write(descriptor, content, start, content.length, start);
+    } finally {
+      files.close(descriptor);
+    }
+  }
+}
+
+/** Takes note of a batch that lies in `buffer[position, end)` and starts at `filePosition`. */
+export function noteBatch(
+  index: SegmentIndex,
+  segmentBase: number,
+  buffer: Buffer,
+  position: number,
+  end: number,
+  filePosition: number,
+): void {
+  const relativeOffset = batchLastOffset(buffer, position) - segmentBase;
+  index.note(relativeOffset, filePosition, end - position, batchMaxTimestamp(buffer, position));
+}
+
+function wholeEntries(content: Buffer, entryBytes: number): Buffer {
+  return content.subarray(0, content.length - (content.length % entryBytes));
+}

@@ -1,0 +1,122 @@
+/**
+ * Open files within a bound. Every segment has a `PooledFile`; its descriptor is opened when it is used and closed when
+ * it has idled, or when room is needed and it was used longest ago.
+ *
+ *   - A pinned file keeps its descriptor: it has bytes that wait for a sync (which reports a write error only to the
+ *     descriptors that were open when it happened), or a read is under way.
+ *   - At the bound the file used longest ago is closed. When all are pinned the bound gives way: refusing an append
+ *     because of a number that we chose would be worse.
+ *   - When the system itself refuses (EMFILE, ENFILE), idle files are closed and the open is tried again; with
+ *     nothing left to close the caller gets KAFKA_STORAGE_ERROR, which clients try again.
+ */
+
+import { errnoOf, ObeliskError } from "../../base/errors.ts";
+import type { Files, OpenMode } from "../../base/files.ts";
+
+/** Well below the usual limit of a service (4096 and more), and enough that a busy server seldom opens a file twice. */
+export const OPEN_FILES_MAX = 1024;
+/** How many are closed at once when the system refuses: room for the next few, without emptying the pool. */
+const CLOSED_AT_ONCE = 16;
+
+export class PooledFile {
+  readonly path: string;
+  readonly mode: OpenMode;
+  descriptor = -1;
+  pins = 0;
+  usedAt = 0;
+
+  constructor(path: string, mode: OpenMode) {
+    this.path = path;
+    this.mode = mode;
+  }
+}
+
+export class DescriptorPool {
+  readonly #files: Files;
+  readonly #openMax: number;
+  readonly #open = new Set<PooledFile>();
+  #turn = 0;
+  #idleTurn = 0;
+
+  constructor(files: Files, openMax = OPEN_FILES_MAX) {
+    this.#files = files;
+    this.#openMax = openMax;
+  }
+
+  get openCount(): number {
+    return this.#open.size;
+  }
+
+  /** The file's descriptor, opened if need be; good until the caller gives way to other work, longer only when pinned. */
+  use(file: PooledFile): number {
+    this.#turn += 1;
+    file.usedAt = this.#turn;
+    if (file.descriptor >= 0) return file.descriptor;
+    return this.#openFile(file, file.mode);
+  }
+
+  /** Makes a new file and opens it. @throws ObeliskError KAFKA_STORAGE_ERROR; system errors */
+  create(path: string): PooledFile {
+    const file = new PooledFile(path, "update");
+    this.#turn += 1;
+    file.usedAt = this.#turn;
+    this.#openFile(file, "create");
+    return file;
+  }
+
+  close(file: PooledFile): void {
+    if (file.descriptor < 0) return;
+    this.#open.delete(file);
+    const descriptor = file.descriptor;
+    file.descriptor = -1;
+    this.#files.close(descriptor);
+  }
+
+  /** Closes what nobody has used since the last call. Call it once for each idle time. */
+  closeIdle(): void {
+    for (const file of this.#open) {
+      if (file.pins === 0 && file.usedAt <= this.#idleTurn) this.close(file);
+    }
+    this.#idleTurn = this.#turn;
+  }
+
+  closeAll(): void {
+    for (const file of [...this.#open]) this.close(file);
+  }
+
+  /** Runs `work`, which needs a descriptor of its own; makes room and tries again when the system has none left. */
+  withRoom<T>(path: string, work: () => T): T {
+    for (;;) {
+      try {
+        return work();
+      } catch (thrown) {
+        const errno = errnoOf(thrown);
+        if (errno !== "EMFILE" && errno !== "ENFILE") throw thrown;
+        if (this.#closeOldest(CLOSED_AT_ONCE) > 0) continue;
+        throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail: "too many open files", file: path }, thrown);
+      }
+    }
+  }
+
+  #openFile(file: PooledFile, mode: OpenMode): number {
+    if (this.#open.size >= this.#openMax) this.#closeOldest(1);
+    file.descriptor = this.withRoom(file.path, () => this.#files.open(file.path, mode));
+    this.#open.add(file);
+    return file.descriptor;
+  }
+
+  /** Closes up to `count` files that are not pinned, the longest unused first; returns how many. */
+  #closeOldest(count: number): number {
+    let closed = 0;
+    while (closed < count) {
+      let oldest: PooledFile | undefined;
+      for (const file of this.#open) {
+        if (file.pins === 0 && (oldest === undefined || file.usedAt < oldest.usedAt)) oldest = file;
+      }
+      if (oldest === undefined) break;
+      this.close(oldest);
+      closed += 1;
+    }
+    return closed;
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * One segment: a log file `<base offset, 20 digits>.log` with its indexes beside it, and what is known about it in memory.
+ *
+ *     0            verifiedStart      verifiedEnd        bytes
+ *     [ ..........[=== CRC checked ===].................] nothing behind counts
+ *
+ *   - `bytes` is the size that counts. A file may be longer for a moment, between a write that failed and the cut.
+ *   - Bytes whose CRC held once are not checked again for a while (`forgetVerified`), so that a busy reader pays nothing
+ *     and damage that comes up on a disk under a running server is still met.
+ *   - `holes` are known damage, sorted by position; readers jump over them.
+ *   - `isDirty`: bytes were written since the last sync began. Each state of being dirty holds a pin on the file.
+ */
+
+import type { DescriptorPool, PooledFile } from "./pool.ts";
+import type { SegmentIndex } from "./segment-index.ts";
+import type { Hole } from "./snapshot.ts";
+
+/** Positions in the index are int32; this leaves room to spare. */
+export const SEGMENT_BYTES_LIMIT = 2 ** 30;
+export const RELATIVE_OFFSET_MAX = 2 ** 31 - 1;
+const NAME_DIGITS = 20;
+
+export class Segment {
+  readonly baseOffset: number;
+  readonly directory: string;
+  readonly file: PooledFile;
+  bytes: number;
+  /** Offset behind the last batch; for a sealed segment where the next one starts. */
+  endOffset: number;
+  /** In memory while it can still change or is not yet on disk; null when its files have it. */
+  index: SegmentIndex | null;
+  holes: Hole[] = [];
+  isDirty = false;
+  isRemoved = false;
+  /** What a sync has covered, or covers while it runs. */
+  syncedBytes = 0;
+  /** How much the sync that was started last has to write. */
+  unsyncedBytes = 0;
+  verifiedStart = 0;
+  verifiedEnd = 0;
+
+  constructor(directory: string, baseOffset: number, file: PooledFile, index: SegmentIndex | null) {
+    this.directory = directory;
+    this.baseOffset = baseOffset;
+    this.file = file;
+    this.index = index;
+    this.bytes = 0;
+    this.endOffset = baseOffset;
+  }
+
+  get logPath(): string {
+    return this.file.path;
+  }
+
+  get indexPath(): string {
+    return `${this.directory}/${segmentName(this.baseOffset)}.index`;
+  }
+
+  get timeIndexPath(): string {
+    return `${this.directory}/${segmentName(this.baseOffset)}.timeindex`;
+  }
+
+  markDirty(): void {
+    this.isDirty = true;
+    this.pin();
+  }
+
+  startSync(): void {
+    this.unsyncedBytes = this.bytes - this.syncedBytes;
+    this.syncedBytes = this.bytes;
+  }
+
+  /** Whether everything in `[start, end)` was checked. */
+  isVerified(start: number, end: number): boolean {
+    return start >= this.verifiedStart && end <= this.verifiedEnd;
+  }
+
+  /** Notes that `[start, end)` was checked. One stretch is kept: the one that a reader is walking along. */
+  noteVerified(start: number, end: number): void {
+    if (start > this.verifiedEnd || end < this.verifiedStart) {
+      this.verifiedStart = start;
+      this.verifiedEnd = end;
+      return;
+    }
+    if (start < this.verifiedStart) this.verifiedStart = start;
+    if (end > this.verifiedEnd) this.verifiedEnd = end;
+  }
+
+  forgetVerified(): void {
+    this.verifiedStart = this.bytes;
+    this.verifiedEnd = this.bytes;
+  }
+
+  /** The hole that starts at or holds `position`, or the next one behind it. */
+  holeFrom(position: number): Hole | undefined {
+    if (this.holes.length === 0) return undefined;
+    return this.holes.find((hole) => hole.position + hole.bytes > position);
+  }
+
+  addHole(hole: Hole): void {
+    this.holes = this.holes.filter(
+      (old) => old.position + old.bytes <= hole.position || old.position >= hole.position + hole.bytes,
+    );
+    this.holes.push(hole);
+    this.holes.sort((left, right) => left.position - right.position);
+  }
+
+  pin(): void {
+    this.file.pins += 1;
+  }
+
+  /** Gives a pin back, and lets go of the file when it is the last one of a segment that is gone. */
+  unpin(pool: DescriptorPool): void {
+    this.file.pins -= 1;
+    if (this.isRemoved && this.file.pins === 0) pool.close(this.file);
+  }
+
+  /** The segment is gone: its file is closed now, or when the read or sync that is under way has ended. */
+  release(pool: DescriptorPool): void {
+    this.isRemoved = true;
+    this.pin();
+    if (this.isDirty) this.file.pins -= 1;
+    this.isDirty = false;
+    this.unpin(pool);
+  }
+}
+
+/** `00000000000000000042`, as Kafka names a segment's files. */
+export function segmentName(baseOffset: number): string {
+  return String(baseOffset).padStart(NAME_DIGITS, "0");
+}
+
+export function logPathOf(directory: string, baseOffset: number): string {
+  return `${directory}/${segmentName(baseOffset)}.log`;
+}
+
+/** The base offset in a segment file's name and its suffix, or null for a name that is none. */
+export function parseSegmentName(
+  name: string,
+): { baseOffset: number; suffix: "log" | "index" | "timeindex" } | null {
+  const match = /^(\d{20})\.(log|index|timeindex)$/.exec(name);
+  if (match === null) return null;
+  const baseOffset = Number(match[1]);
+  if (!Number.isSafeInteger(baseOffset)) return null;
+  return { baseOffset, suffix: match[2] as "log" | "index" | "timeindex" };
+}

@@ -1,0 +1,93 @@
+/** What all logs of one data directory share: the disk, its open files, the limits, and the list of findings. */
+
+import type { Clock } from "../../base/clock.ts";
+import { errnoOf, ObeliskError } from "../../base/errors.ts";
+import type { Files } from "../../base/files.ts";
+import type { Finding, FindingKind } from "../contract.ts";
+import type { DescriptorPool } from "./pool.ts";
+import { setAsideBytes } from "./set-aside.ts";
+
+/** A disk that fails everywhere must not fill the memory with its story. Later findings are counted, not kept. */
+export const FINDINGS_MAX = 10_000;
+/** Damage is copied in pieces of this size, each a file of its own. */
+const QUARANTINE_PIECE_BYTES = 16 * 1024 * 1024;
+
+export interface StoreLimits {
+  /** A segment rolls before it grows beyond this. */
+  segmentBytesMax: number;
+  /** A segment that has batches rolls at this age. */
+  segmentAgeMsMax: number;
+}
+
+export class Store {
+  readonly files: Files;
+  readonly pool: DescriptorPool;
+  readonly clock: Clock;
+  readonly limits: StoreLimits;
+  /** The data directory. Findings name files relative to it. */
+  readonly root: string;
+  readonly findings: Finding[] = [];
+  /** Findings beyond `FINDINGS_MAX`. */
+  findingsDropped = 0;
+
+  constructor(files: Files, pool: DescriptorPool, clock: Clock, root: string, limits: StoreLimits) {
+    this.files = files;
+    this.pool = pool;
+    this.clock = clock;
+    this.root = root;
+    this.limits = limits;
+  }
+
+  report(path: string, position: number, bytes: number, kind: FindingKind, detail: string): void {
+    if (this.findings.length >= FINDINGS_MAX) {
+      this.findingsDropped += 1;
+      return;
+    }
+    this.findings.push({ file: this.relative(path), position, bytes, kind, detail });
+  }
+
+  relative(path: string): string {
+    return path.startsWith(`${this.root}/`) ? path.slice(this.root.length + 1) : path;
+  }
+
+  /**
+   * Copies bytes of a file into quarantine and says where, or why not: a copy that cannot be made stops nothing.
+   * Zeros are not kept. They are what the file system leaves where a write never arrived.
+   */
+  setAside(path: string, descriptor: number, position: number, bytes: number, reason: string): string {
+    let place = "";
+    try {
+      for (let done = 0; done < bytes; done += QUARANTINE_PIECE_BYTES) {
+        const piece = Buffer.allocUnsafeSlow(Math.min(QUARANTINE_PIECE_BYTES, bytes - done));
+        const got = this.files.read(descriptor, piece, 0, piece.length, position + done);
+        const content = piece.subarray(0, got);
+        if (content.every((byte) => byte === 0)) continue;
+        const target = setAsideBytes(
+          this.files,
+          this.root,
+          `${this.relative(path)}@${position + done}`,
+          reason,
+          content,
+        );
+        if (place === "") place = target;
+      }
+    } catch (thrown) {
+      const errno = errnoOf(thrown);
+      if (errno === undefined && !(thrown instanceof ObeliskError)) throw thrown;
+      return `; it could not be copied to quarantine (${errno ?? "refused"})`;
+    }
+    return place === "" ? "; it holds zeros only" : `; copied to ${place}`;
+  }
+}
+
+/** The disk's refusal as one of our codes. */
+export function storageError(
+  thrown: unknown,
+  facts: { topic?: string; partition?: number; file?: string },
+): ObeliskError {
+  if (thrown instanceof ObeliskError) return thrown;
+  const errno = errnoOf(thrown);
+  if (errno === undefined) throw thrown;
+  const code = errno === "ENOSPC" || errno === "EDQUOT" ? "DISK_FULL" : "KAFKA_STORAGE_ERROR";
+  return new ObeliskError(code, facts, thrown);
+}

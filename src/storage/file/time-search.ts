@@ -1,0 +1,91 @@
+/** Finds records by time: segment by its largest timestamp, place by the time index, then batch headers, then the records of one batch. */
+
+import {
+  BATCH_HEADER_BYTES,
+  batchBytes,
+  batchLastOffset,
+  batchMaxTimestamp,
+} from "../../protocol/record/batch.ts";
+import type { TimestampedOffset } from "../contract.ts";
+import { findRecordByTimestamp } from "../timestamps.ts";
+import type { IndexFiles } from "./index-files.ts";
+import type { LogReader } from "./reader.ts";
+import type { Segment } from "./segment.ts";
+
+/** A search reads at most this much at once. */
+const SEARCH_BYTES = 256 * 1024;
+
+/** The first record at or behind `startOffset`, below `limitOffset`, with `timestampMs` or later. */
+export async function findTimestamp(
+  segments: readonly Segment[],
+  indexes: IndexFiles,
+  reader: LogReader,
+  timestampMs: number,
+  startOffset: number,
+  limitOffset: number,
+): Promise<TimestampedOffset | null> {
+  for (const segment of [...segments]) {
+    if (segment.isRemoved || segment.bytes === 0) continue;
+    if (segment.baseOffset >= limitOffset) return null;
+    const index = indexes.of(segment);
+    if (index.maxTimestamp < timestampMs) continue;
+    const first = Math.max(segment.baseOffset + index.offsetBefore(timestampMs), startOffset);
+    let found: TimestampedOffset | null = null;
+    await walkBatches(reader, segment, first, limitOffset, (buffer, position) => {
+      if (batchMaxTimestamp(buffer, position) < timestampMs) return true;
+      found = findRecordByTimestamp(buffer, position, timestampMs, startOffset);
+      return found === null;
+    });
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+/** The first record with the largest timestamp of those at or behind `startOffset` and below `limitOffset`. */
+export async function findMaxTimestamp(
+  segments: readonly Segment[],
+  indexes: IndexFiles,
+  reader: LogReader,
+  startOffset: number,
+  limitOffset: number,
+): Promise<TimestampedOffset | null> {
+  const best: { record: TimestampedOffset | null } = { record: null };
+  for (const segment of [...segments]) {
+    if (segment.isRemoved || segment.bytes === 0 || segment.baseOffset >= limitOffset) continue;
+    const index = indexes.of(segment);
+    let bestTimestamp = best.record?.timestampMs ?? -1;
+    if (index.maxTimestamp <= bestTimestamp) continue;
+    const isWhole = segment.endOffset <= limitOffset && segment.baseOffset >= startOffset;
+    const from = isWhole ? segment.baseOffset + index.maxTimestampOffset : segment.baseOffset;
+    await walkBatches(reader, segment, Math.max(from, startOffset), limitOffset, (buffer, position) => {
+      const timestamp = batchMaxTimestamp(buffer, position);
+      if (timestamp <= bestTimestamp) return true;
+      const found = findRecordByTimestamp(buffer, position, timestamp, startOffset);
+      if (found === null) return true;
+      best.record = found;
+      bestTimestamp = timestamp;
+      return !isWhole;
+    });
+  }
+  return best.record;
+}
+
+/** Gives every sound batch of one segment from the one that holds `offset`, until the visitor answers false. */
+async function walkBatches(
+  reader: LogReader,
+  segment: Segment,
+  offset: number,
+  limitOffset: number,
+  visit: (buffer: Buffer, position: number) => boolean,
+): Promise<void> {
+  let next = offset;
+  const end = Math.min(segment.endOffset, limitOffset);
+  while (next < end) {
+    const buffer = await reader.read(next, limitOffset, SEARCH_BYTES, true);
+    if (buffer.length === 0) return;
+    for (let at = 0; at + BATCH_HEADER_BYTES <= buffer.length; at += batchBytes(buffer, at)) {
+      next = batchLastOffset(buffer, at) + 1;
+      if (next > segment.endOffset || !visit(buffer, at)) return;
+    }
+  }
+}
