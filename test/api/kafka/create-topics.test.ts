@@ -1,0 +1,184 @@
+/** CreateTopics and DeleteTopics. */
+
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { wireCode } from "../../../src/base/errors.ts";
+import {
+  type CreateTopicsRequestInput,
+  createTopicsApi,
+} from "../../../src/protocol/kafka/apis/create-topics.ts";
+import { deleteTopicsApi } from "../../../src/protocol/kafka/apis/delete-topics.ts";
+import { metadataApi } from "../../../src/protocol/kafka/apis/metadata.ts";
+import { ZERO_UUID } from "../../../src/protocol/kafka/schema.ts";
+import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
+import type { WireClient } from "../../support/kafka-wire.ts";
+
+let door: TestDoor;
+let client: WireClient;
+beforeEach(async () => {
+  door = await openDoor({ broker: { partitionsStandard: 3 } });
+  client = await door.connect();
+});
+afterEach(() => door.stop());
+
+type Order = CreateTopicsRequestInput["topics"][number];
+
+function order(name: string, rest: Partial<Order> = {}): Order {
+  return { name, numPartitions: 1, replicationFactor: 1, ...rest };
+}
+
+async function create(version: number, topics: Order[], validateOnly = false) {
+  return (await client.ask(createTopicsApi, version, { topics, timeoutMs: 1000, validateOnly })).topics;
+}
+
+async function codeOf(asked: Order, version = 7): Promise<number> {
+  return (await create(version, [asked]))[0]!.errorCode;
+}
+
+function partitionsOf(name: string): number | undefined {
+  return door.context.broker.topics.get(name)?.partitions.length;
+}
+
+for (let version = 2; version <= 7; version += 1) {
+  test(`version ${version} creates topics, and says from 5 what they are like`, async () => {
+    const topics = await create(version, [
+      order("a", { numPartitions: 2 }),
+      order("b", { numPartitions: -1, replicationFactor: -1 }),
+    ]);
+    expect([partitionsOf("a"), partitionsOf("b")]).toEqual([2, 3]);
+    expect(
+      topics.map(({ name, errorCode, numPartitions, replicationFactor, topicId }) => ({
+        name,
+        errorCode,
+        numPartitions,
+        replicationFactor,
+        topicId,
+      })),
+    ).toEqual(
+      ["a", "b"].map((name) => ({
+        name,
+        errorCode: 0,
+        numPartitions: version >= 5 ? partitionsOf(name)! : -1,
+        replicationFactor: version >= 5 ? 1 : -1,
+        topicId: version >= 7 ? door.context.broker.topics.get(name)!.id : ZERO_UUID,
+      })),
+    );
+  });
+}
+
+test("the answer lists every setting with its value and where it comes from", async () => {
+  const configs = [
+    { name: "max.message.bytes", value: "5000" },
+    { name: "retention.ms", value: null },
+  ];
+  const [topic] = await create(7, [order("a", { configs })]);
+  const listed = Object.fromEntries(
+    topic!.configs!.map(({ name, value, configSource }) => [name, [value, configSource]]),
+  );
+  expect(listed["max.message.bytes"]).toEqual(["5000", 1]);
+  expect(listed["cleanup.policy"]).toEqual(["delete", 5]);
+  const [plain] = await create(7, [order("b")]);
+  const standard = plain!.configs!.find(({ name }) => name === "max.message.bytes");
+  expect([standard!.value, standard!.configSource]).toEqual([
+    String(door.context.broker.options.messageBytesMax),
+    4,
+  ]);
+});
+
+test("a replication factor above 1 is accepted, 1 is stored and a line is logged", async () => {
+  const [topic] = await create(7, [order("a", { replicationFactor: 3 })]);
+  expect(topic).toMatchObject({ errorCode: 0, replicationFactor: 1 });
+  expect(door.lines.at(-1)).toMatchObject({ level: "warn", facts: { topic: "a", asked: 3 } });
+});
+
+test("what cannot be is refused with its own error, and nothing is created", async () => {
+  expect(await codeOf(order("a", { replicationFactor: 0 }))).toBe(wireCode("INVALID_REPLICATION_FACTOR"));
+  expect(await codeOf(order("a", { numPartitions: 0 }))).toBe(wireCode("INVALID_PARTITIONS"));
+  expect(await codeOf(order("a", { numPartitions: -2 }))).toBe(wireCode("INVALID_PARTITIONS"));
+  expect(await codeOf(order("a/b"))).toBe(wireCode("INVALID_TOPIC_EXCEPTION"));
+  expect(await codeOf(order("a", { configs: [{ name: "no.such", value: "1" }] }))).toBe(
+    wireCode("INVALID_CONFIG"),
+  );
+  expect(await codeOf(order("a", { configs: [{ name: "max.message.bytes", value: "x" }] }))).toBe(
+    wireCode("INVALID_CONFIG"),
+  );
+  expect(await codeOf(order("a", { numPartitions: 100_000 }))).toBe(wireCode("POLICY_VIOLATION"));
+  expect(door.context.broker.topics.count).toBe(0);
+  await create(7, [order("a")]);
+  const [again] = await create(7, [order("a")]);
+  expect(again).toMatchObject({
+    errorCode: wireCode("TOPIC_ALREADY_EXISTS"),
+    errorMessage: expect.stringContaining("topic a"),
+  });
+});
+
+test("a name that occurs twice is refused, the other topics are created", async () => {
+  const topics = await create(7, [order("a"), order("b"), order("a")]);
+  expect(topics.map(({ errorCode }) => errorCode)).toEqual([42, 0, 42]);
+  expect([partitionsOf("a"), partitionsOf("b")]).toEqual([undefined, 1]);
+});
+
+test("validate_only answers the same and creates nothing", async () => {
+  const [good, bad] = await create(
+    7,
+    [order("a", { numPartitions: -1 }), order("b", { numPartitions: 0 })],
+    true,
+  );
+  expect(good).toMatchObject({ errorCode: 0, numPartitions: 3, topicId: ZERO_UUID });
+  expect(bad!.errorCode).toBe(wireCode("INVALID_PARTITIONS"));
+  expect(door.context.broker.topics.count).toBe(0);
+});
+
+test("manual assignments fix the partitions; gaps, other brokers and a number beside them are refused", async () => {
+  const assign = (...pairs: [number, number[]][]) => ({
+    numPartitions: -1,
+    replicationFactor: -1,
+    assignments: pairs.map(([partitionIndex, brokerIds]) => ({ partitionIndex, brokerIds })),
+  });
+  const misassigned = wireCode("INVALID_REPLICA_ASSIGNMENT");
+  expect(await codeOf(order("a", assign([0, [1]], [2, [1]])))).toBe(misassigned);
+  expect(await codeOf(order("a", assign([0, [1]], [0, [1]])))).toBe(misassigned);
+  expect(await codeOf(order("a", assign([0, [2]])))).toBe(misassigned);
+  expect(await codeOf(order("a", assign([0, []])))).toBe(misassigned);
+  expect(await codeOf(order("a", { ...assign([0, [1]]), numPartitions: 1 }))).toBe(
+    wireCode("INVALID_REQUEST"),
+  );
+  expect(await codeOf(order("a", assign([1, [1]], [0, [1]])))).toBe(0);
+  expect(partitionsOf("a")).toBe(2);
+});
+
+for (let version = 1; version <= 6; version += 1) {
+  test(`DeleteTopics ${version} removes by name, and says what it does not know`, async () => {
+    await create(7, [order("a")]);
+    const names = ["a", "nobody"];
+    const request = version >= 6 ? { topics: names.map((name) => ({ name })) } : { topicNames: names };
+    const answer = await client.ask(deleteTopicsApi, version, { ...request, timeoutMs: 1000 });
+    expect(answer.responses.map(({ name, errorCode }) => [name, errorCode])).toEqual([
+      ["a", 0],
+      ["nobody", 3],
+    ]);
+    expect(partitionsOf("a")).toBeUndefined();
+  });
+}
+
+test("DeleteTopics by id, by an unknown id, by both and by neither", async () => {
+  await create(7, [order("a"), order("b")]);
+  const idOf = (name: string) => door.context.broker.topics.get(name)!.id;
+  const topics = [
+    { name: null, topicId: idOf("a") },
+    { name: null, topicId: crypto.randomUUID() },
+    { name: "b", topicId: idOf("b") },
+    { name: null },
+  ];
+  const answer = await client.ask(deleteTopicsApi, 6, { topics, timeoutMs: 1000 });
+  expect(answer.responses.map(({ errorCode }) => errorCode)).toEqual([0, 100, 42, 42]);
+  expect([partitionsOf("a"), partitionsOf("b")]).toEqual([undefined, 1]);
+});
+
+test("a topic that is created again has another id", async () => {
+  const [first] = await create(7, [order("a")]);
+  await client.ask(deleteTopicsApi, 5, { topicNames: ["a"], timeoutMs: 1000 });
+  const [second] = await create(7, [order("a")]);
+  expect(second!.topicId).not.toBe(first!.topicId);
+  const metadata = await client.ask(metadataApi, 12, { topics: [{ name: "a" }] });
+  expect(metadata.topics[0]!.topicId).toBe(second!.topicId);
+});

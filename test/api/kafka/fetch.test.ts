@@ -1,0 +1,167 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { wireCode } from "../../../src/base/errors.ts";
+import { type FetchRequestInput, fetchApi } from "../../../src/protocol/kafka/apis/fetch.ts";
+import { batchOf, recordsIn } from "../../support/batches.ts";
+import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
+import { until } from "../../support/kafka-until.ts";
+import type { WireClient } from "../../support/kafka-wire.ts";
+
+let door: TestDoor;
+let client: WireClient;
+let topic = "";
+let count = 0;
+beforeAll(async () => {
+  door = await openDoor();
+  client = await door.connect();
+});
+beforeEach(async () => {
+  topic = `topic-${count++}`;
+  await door.context.broker.topics.create(topic, { partitions: 3, configs: {} });
+});
+afterAll(() => door.stop());
+
+/** Appends and waits until it is committed. */
+async function append(index: number, values: readonly string[]): Promise<void> {
+  const partition = door.context.broker.topics.get(topic)!.partitions[index]!;
+  const batch = batchOf(values);
+  const { endOffset } = partition.append(batch, 0, batch.length);
+  await new Promise<void>((resolve) => partition.whenDurable(endOffset, () => resolve()));
+}
+
+type PartitionQuestion = FetchRequestInput["topics"][number]["partitions"][number];
+
+function request(partitions: PartitionQuestion[], rest: Partial<FetchRequestInput> = {}): FetchRequestInput {
+  return { maxWaitMs: 10_000, minBytes: 1, topics: [{ topic, partitions }], ...rest };
+}
+
+function ask(
+  partition: number,
+  fetchOffset: number,
+  rest: Partial<PartitionQuestion> = {},
+): PartitionQuestion {
+  return { partition, fetchOffset, partitionMaxBytes: 100_000, ...rest };
+}
+
+async function fetch(version: number, asked: FetchRequestInput) {
+  const answer = await client.ask(fetchApi, version, asked);
+  return answer.responses.flatMap(({ partitions }) => partitions);
+}
+
+for (let version = 4; version <= 12; version += 1) {
+  test(`version ${version} answers batches, bounds and null for transactions that nobody asked about`, async () => {
+    await append(0, ["a", "b"]);
+    await append(0, ["c"]);
+    const [answer] = await fetch(version, request([ask(0, 0)]));
+    expect(recordsIn(answer!.records!)).toEqual([
+      [0, "a"],
+      [1, "b"],
+      [2, "c"],
+    ]);
+    expect({ ...answer, records: null }).toMatchObject({
+      partitionIndex: 0,
+      errorCode: 0,
+      highWatermark: 3,
+      lastStableOffset: 3,
+      logStartOffset: version >= 5 ? 0 : -1,
+      abortedTransactions: null,
+      preferredReadReplica: -1,
+    });
+  });
+}
+
+test("an offset inside a batch gives the whole batch, so that no consumer hangs", async () => {
+  await append(0, ["a", "b", "c"]);
+  const [answer] = await fetch(11, request([ask(0, 2)]));
+  expect(recordsIn(answer!.records!)).toEqual([
+    [0, "a"],
+    [1, "b"],
+    [2, "c"],
+  ]);
+});
+
+test("a batch larger than every limit is still returned", async () => {
+  await append(0, ["x".repeat(5000)]);
+  const [answer] = await fetch(11, request([ask(0, 0, { partitionMaxBytes: 1 })], { maxBytes: 1 }));
+  expect(answer!.records!.length).toBeGreaterThan(5000);
+});
+
+test("a fetch at the end waits for the next record", async () => {
+  const asked = fetch(11, request([ask(0, 0), ask(1, 0)]));
+  await until(() => door.context.fetches.openCount === 1);
+  await append(1, ["a"]);
+  const [left, right] = await asked;
+  expect(left!.records!.length).toBe(0);
+  expect(recordsIn(right!.records!)).toEqual([[0, "a"]]);
+});
+
+test("min_bytes counts over the partitions, and max_wait ends the wait with what there is", async () => {
+  await append(0, ["a"]);
+  const startedAtMs = performance.now();
+  const [answer] = await fetch(11, request([ask(0, 0)], { minBytes: 100_000, maxWaitMs: 50 }));
+  expect(performance.now() - startedAtMs).toBeGreaterThan(45);
+  expect(recordsIn(answer!.records!)).toEqual([[0, "a"]]);
+});
+
+test("out of range is only below the start or beyond the end, and is answered at once", async () => {
+  await append(0, ["a"]);
+  const answers = await fetch(11, request([ask(0, -1), ask(0, 2), ask(1, 0)]));
+  expect(answers.map(({ errorCode }) => errorCode)).toEqual([1, 1, 0]);
+  const [atEnd] = await fetch(11, request([ask(0, 1)], { maxWaitMs: 0 }));
+  expect(atEnd).toMatchObject({ errorCode: 0, highWatermark: 1 });
+});
+
+test("an unknown topic or partition is answered at once with error 3", async () => {
+  const unknown = { topic: "nobody", partitions: [ask(0, 0)] };
+  const topics = [{ topic, partitions: [ask(0, 0), ask(3, 0)] }, unknown];
+  const answers = await fetch(11, request([], { topics }));
+  expect(answers.map(({ errorCode }) => errorCode)).toEqual([0, 3, 3]);
+});
+
+test("the leader epoch of the client is checked from version 9", async () => {
+  const { leaderEpoch } = door.context.broker.topics.get(topic)!.partitions[0]!;
+  const epochs = [-1, leaderEpoch, leaderEpoch + 1, leaderEpoch - 2].map((currentLeaderEpoch) =>
+    ask(0, 0, { currentLeaderEpoch }),
+  );
+  const answers = await fetch(9, request(epochs, { maxWaitMs: 0 }));
+  expect(answers.map(({ errorCode }) => errorCode)).toEqual([
+    0,
+    0,
+    wireCode("UNKNOWN_LEADER_EPOCH"),
+    wireCode("FENCED_LEADER_EPOCH"),
+  ]);
+});
+
+test("a full fetch is answered without a session, a fetch that relies on one is refused", async () => {
+  for (const [sessionId, sessionEpoch, errorCode] of [
+    [0, -1, 0],
+    [0, 0, 0],
+    [7, -1, 0],
+    [7, 1, 70],
+    [0, 1, 70],
+  ] as const) {
+    const asked = request([ask(0, 0)], { maxWaitMs: 0, sessionId, sessionEpoch });
+    const answer = await client.ask(fetchApi, 11, asked);
+    expect(answer).toMatchObject({ errorCode, sessionId: 0 });
+    expect(answer.responses.length).toBe(errorCode === 0 ? 1 : 0);
+  }
+});
+
+test("a reader of committed records gets an empty list of aborted transactions", async () => {
+  const [answer] = await fetch(11, request([ask(0, 0)], { isolationLevel: 1, maxWaitMs: 0 }));
+  expect(answer!.abortedTransactions).toEqual([]);
+});
+
+test("a topic that is removed answers those who wait in it", async () => {
+  const asked = fetch(11, request([ask(0, 0)]));
+  await until(() => door.context.fetches.openCount === 1);
+  await door.context.broker.topics.remove(topic);
+  expect((await asked)[0]!.errorCode).toBe(wireCode("KAFKA_STORAGE_ERROR"));
+});
+
+test("an answer of several MiB arrives whole and in one piece", async () => {
+  for (let batch = 0; batch < 10; batch += 1) await append(0, ["y".repeat(400_000)]);
+  const asked = request([ask(0, 0, { partitionMaxBytes: 10_000_000 })]);
+  const [answer] = await fetch(11, asked);
+  expect(recordsIn(answer!.records!).map(([offset]) => offset)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  await until(() => door.fetchBudget.usedBytes === 0);
+});

@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { wireCode } from "../../../src/base/errors.ts";
+import { listOffsetsApi } from "../../../src/protocol/kafka/apis/list-offsets.ts";
+import { offsetForLeaderEpochApi } from "../../../src/protocol/kafka/apis/offset-for-leader-epoch.ts";
+import { batchOf } from "../../support/batches.ts";
+import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
+import type { WireClient } from "../../support/kafka-wire.ts";
+
+let door: TestDoor;
+let client: WireClient;
+let leaderEpoch = 0;
+
+/** Offsets 0 to 5 with the timestamps 1000 1001 1002 5000 5001 2000. */
+beforeAll(async () => {
+  door = await openDoor();
+  client = await door.connect();
+  const topic = await door.context.broker.topics.create("t", { partitions: 2, configs: {} });
+  const partition = topic.partitions[0]!;
+  leaderEpoch = partition.leaderEpoch;
+  for (const batch of [
+    batchOf(["a", "b", "c"], {}, 1000),
+    batchOf(["d", "e"], {}, 5000),
+    batchOf(["f"], {}, 2000),
+  ]) {
+    const { endOffset } = partition.append(batch, 0, batch.length);
+    await new Promise<void>((resolve) => partition.whenDurable(endOffset, () => resolve()));
+  }
+});
+afterAll(() => door.stop());
+
+async function ask(
+  version: number,
+  partitionIndex: number,
+  timestamp: number,
+  currentLeaderEpoch = -1,
+  name = "t",
+) {
+  const partitions = [{ partitionIndex, timestamp, currentLeaderEpoch }];
+  const answer = await client.ask(listOffsetsApi, version, { topics: [{ name, partitions }] });
+  const { errorCode, offset, timestamp: found } = answer.topics[0]!.partitions[0]!;
+  return [errorCode, offset, found];
+}
+
+const UNSUPPORTED = [wireCode("UNSUPPORTED_VERSION"), -1, -1];
+
+for (let version = 1; version <= 8; version += 1) {
+  test(`version ${version} answers earliest, latest, and what its version has`, async () => {
+    expect(await ask(version, 0, -1)).toEqual([0, 6, -1]);
+    expect(await ask(version, 0, -2)).toEqual([0, 0, -1]);
+    expect(await ask(version, 0, -3)).toEqual(version >= 7 ? [0, 4, 5001] : UNSUPPORTED);
+    expect(await ask(version, 0, -4)).toEqual(version >= 8 ? [0, 0, -1] : UNSUPPORTED);
+    expect(await ask(version, 0, -5)).toEqual(UNSUPPORTED);
+    expect(await ask(version, 0, 1001)).toEqual([0, 1, 1001]);
+  });
+}
+
+for (const [timestamp, expected] of [
+  [0, [0, 0, 1000]],
+  [1000, [0, 0, 1000]],
+  [1002, [0, 2, 1002]],
+  [1003, [0, 3, 5000]],
+  [5001, [0, 4, 5001]],
+  [5002, [0, -1, -1]],
+] as const) {
+  test(`by time ${timestamp} it is the first record at or behind it`, async () => {
+    expect(await ask(8, 0, timestamp)).toEqual([...expected]);
+  });
+}
+
+test("an empty partition has offset 0 at both ends and nothing by time", async () => {
+  expect(await ask(8, 1, -1)).toEqual([0, 0, -1]);
+  expect(await ask(8, 1, -2)).toEqual([0, 0, -1]);
+  expect(await ask(8, 1, -3)).toEqual([0, -1, -1]);
+  expect(await ask(8, 1, 1000)).toEqual([0, -1, -1]);
+});
+
+test("an unknown partition and a wrong epoch are errors of the partition", async () => {
+  expect(await ask(8, 2, -1)).toEqual([3, -1, -1]);
+  expect(await ask(8, 0, -1, -1, "nobody")).toEqual([3, -1, -1]);
+  expect(await ask(8, 0, -1, leaderEpoch + 1)).toEqual([75, -1, -1]);
+  expect(await ask(8, 0, -1, leaderEpoch - 2)).toEqual([74, -1, -1]);
+  expect(await ask(8, 0, -1, leaderEpoch)).toEqual([0, 6, -1]);
+});
+
+for (const version of [2, 3, 4]) {
+  test(`OffsetForLeaderEpoch ${version} answers where the epoch ends, and -1 for one that is not known`, async () => {
+    const epochOf = async (partition: number, epoch: number, currentLeaderEpoch = -1) => {
+      const partitions = [{ partition, leaderEpoch: epoch, currentLeaderEpoch }];
+      const answer = await client.ask(offsetForLeaderEpochApi, version, {
+        topics: [{ topic: "t", partitions }],
+      });
+      const found = answer.topics[0]!.partitions[0]!;
+      return [found.errorCode, found.leaderEpoch, found.endOffset];
+    };
+    expect(await epochOf(0, leaderEpoch)).toEqual([0, leaderEpoch, 6]);
+    expect(await epochOf(7, leaderEpoch)).toEqual([3, -1, -1]);
+    expect(await epochOf(0, leaderEpoch, leaderEpoch + 1)).toEqual([75, -1, -1]);
+    expect((await epochOf(0, leaderEpoch - 1)).slice(0, 1)).toEqual([0]);
+  });
+}

@@ -1,0 +1,118 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { type MetadataRequestInput, metadataApi } from "../../../src/protocol/kafka/apis/metadata.ts";
+import { ZERO_UUID } from "../../../src/protocol/kafka/schema.ts";
+import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
+import type { WireClient } from "../../support/kafka-wire.ts";
+
+let door: TestDoor;
+let client: WireClient;
+beforeEach(async () => {
+  door = await openDoor({ broker: { topicsMax: 3 } });
+  client = await door.connect();
+  await door.context.broker.topics.create("t", { partitions: 2, configs: {} });
+});
+afterEach(() => door.stop());
+
+const metadata = (version: number, asked: MetadataRequestInput) => client.ask(metadataApi, version, asked);
+const named = (...names: string[]) => ({ topics: names.map((name) => ({ name })) });
+
+for (let version = 0; version <= 12; version += 1) {
+  test(`version ${version} answers broker, cluster, controller and partitions with their leader`, async () => {
+    const answer = await metadata(version, named("t"));
+    const topic = door.context.broker.topics.get("t")!;
+    expect(answer).toMatchObject({
+      brokers: [{ nodeId: 1, host: "127.0.0.1", port: door.port, rack: null }],
+      clusterId: version >= 2 ? "test-cluster-0000000000" : null,
+      controllerId: version >= 1 ? 1 : -1,
+    });
+    const epoch = version >= 7 ? topic.partitions[0]!.leaderEpoch : -1;
+    const partitions = [0, 1].map((partitionIndex) => ({
+      errorCode: 0,
+      partitionIndex,
+      leaderId: 1,
+      leaderEpoch: epoch,
+      replicaNodes: [1],
+      isrNodes: [1],
+      offlineReplicas: [],
+    }));
+    const topicId = version >= 10 ? topic.id : ZERO_UUID;
+    expect(answer.topics).toMatchObject([
+      { errorCode: 0, name: "t", topicId, isInternal: false, partitions },
+    ]);
+  });
+}
+
+test("null means all topics; an empty array means all in version 0 and none later", async () => {
+  const count = async (version: number, topics: MetadataRequestInput["topics"]) =>
+    (await metadata(version, { topics })).topics.length;
+  expect(await count(0, [])).toBe(1);
+  expect(await count(1, [])).toBe(0);
+  expect(await count(1, null)).toBe(1);
+  expect(await count(12, [])).toBe(0);
+  expect(await count(12, null)).toBe(1);
+});
+
+test("a topic that is asked for is created and answered at once with its partitions", async () => {
+  const answer = await metadata(4, named("fresh", "t", "fresh"));
+  expect(
+    answer.topics.map(({ name, errorCode, partitions }) => [name, errorCode, partitions.length]),
+  ).toEqual([
+    ["fresh", 0, 1],
+    ["t", 0, 2],
+    ["fresh", 0, 1],
+  ]);
+  expect(door.context.broker.topics.get("fresh")?.partitions.length).toBe(1);
+});
+
+test("two connections that ask for the same new topic at once both get it", async () => {
+  const other = await door.connect();
+  const answers = await Promise.all([
+    client.ask(metadataApi, 4, named("fresh")),
+    other.ask(metadataApi, 4, named("fresh")),
+  ]);
+  expect(answers.map(({ topics }) => topics[0]!.errorCode)).toEqual([0, 0]);
+});
+
+test("nothing is created when the client does not want it", async () => {
+  const answer = await metadata(4, { ...named("fresh"), allowAutoTopicCreation: false });
+  expect(answer.topics).toMatchObject([{ name: "fresh", errorCode: 3, partitions: [] }]);
+  expect(door.context.broker.topics.get("fresh")).toBeUndefined();
+});
+
+test("nothing is created when the server does not want it", async () => {
+  await door.stop();
+  door = await openDoor({ broker: { isAutoCreating: false } });
+  client = await door.connect();
+  expect((await metadata(4, named("fresh"))).topics).toMatchObject([{ errorCode: 3 }]);
+});
+
+for (const name of ["", ".", "..", "a/b", "ä", "a".repeat(250), "a\0b"]) {
+  test(`the name ${JSON.stringify(name.slice(0, 10))} of ${name.length} characters is refused and not created`, async () => {
+    const answer = await metadata(4, named(name));
+    expect(answer.topics).toMatchObject([{ errorCode: 17, name, partitions: [] }]);
+    expect(door.context.broker.topics.count).toBe(1);
+  });
+}
+
+test("beyond the limit of topics a new one is a policy violation, the others are answered", async () => {
+  await metadata(4, named("a", "b"));
+  const answer = await metadata(4, named("c", "t"));
+  expect(answer.topics.map(({ name, errorCode }) => [name, errorCode])).toEqual([
+    ["c", 44],
+    ["t", 0],
+  ]);
+  expect(door.context.broker.topics.count).toBe(3);
+});
+
+test("a topic can be asked for by its id, and an unknown id is an error", async () => {
+  const { id } = door.context.broker.topics.get("t")!;
+  const topics = [
+    { name: null, topicId: id },
+    { name: null, topicId: crypto.randomUUID() },
+  ];
+  const answer = await metadata(12, { topics });
+  expect(answer.topics.map(({ name, errorCode }) => [name, errorCode])).toEqual([
+    ["t", 0],
+    ["", 100],
+  ]);
+});

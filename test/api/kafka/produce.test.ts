@@ -1,0 +1,177 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { wireCode } from "../../../src/base/errors.ts";
+import type { Partition } from "../../../src/broker/partition.ts";
+import { initProducerIdApi } from "../../../src/protocol/kafka/apis/init-producer-id.ts";
+import { type ProduceRequestInput, produceApi } from "../../../src/protocol/kafka/apis/produce.ts";
+import { batchOf, recordsIn } from "../../support/batches.ts";
+import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
+import type { WireClient } from "../../support/kafka-wire.ts";
+
+let door: TestDoor;
+let client: WireClient;
+let name = "";
+let count = 0;
+beforeAll(async () => {
+  door = await openDoor();
+  client = await door.connect();
+});
+beforeEach(async () => {
+  name = `topic-${count++}`;
+  await door.context.broker.topics.create(name, { partitions: 2, configs: {} });
+});
+afterAll(() => door.stop());
+
+function partition(index: number): Partition {
+  return door.context.broker.topics.get(name)!.partitions[index]!;
+}
+
+function request(
+  batches: readonly [index: number, records: Buffer | null][],
+  rest: Partial<ProduceRequestInput> = {},
+) {
+  const partitionData = batches.map(([index, records]) => ({ index, records }));
+  return { acks: -1, timeoutMs: 1000, topicData: [{ name, partitionData }], ...rest };
+}
+
+async function produce(version: number, asked: ProduceRequestInput) {
+  const answer = await client.ask(produceApi, version, asked);
+  return answer.responses[0]!.partitionResponses;
+}
+
+async function readAll(index: number): Promise<[number, string | null][]> {
+  return recordsIn(await partition(index).read(0, 100_000, true));
+}
+
+for (let version = 3; version <= 11; version += 1) {
+  test(`version ${version} stores a batch for each partition and answers base offsets and the log's start`, async () => {
+    await produce(version, request([[1, batchOf(["x"])]]));
+    const answers = await produce(
+      version,
+      request([
+        [0, batchOf(["a", "b"])],
+        [1, batchOf(["c"])],
+      ]),
+    );
+    const logStartOffset = version >= 5 ? 0 : -1;
+    expect(answers).toMatchObject([
+      { index: 0, errorCode: 0, baseOffset: 0, logAppendTimeMs: -1, logStartOffset },
+      { index: 1, errorCode: 0, baseOffset: 1, logAppendTimeMs: -1, logStartOffset },
+    ]);
+    expect(await readAll(0)).toEqual([
+      [0, "a"],
+      [1, "b"],
+    ]);
+    expect(await readAll(1)).toEqual([
+      [0, "x"],
+      [1, "c"],
+    ]);
+  });
+}
+
+for (const version of [0, 1, 2]) {
+  test(`version ${version} is advertised but refused in its own format, and nothing is stored`, async () => {
+    const answers = await produce(version, request([[0, batchOf(["a"])]]));
+    expect(answers).toMatchObject([{ index: 0, errorCode: wireCode("UNSUPPORTED_VERSION"), baseOffset: -1 }]);
+    expect(partition(0).endOffset).toBe(0);
+  });
+}
+
+test("an unknown topic or partition is an error of that partition alone, and nothing is created", async () => {
+  const [good, bad, negative] = await produce(
+    7,
+    request([
+      [0, batchOf(["a"])],
+      [2, batchOf(["b"])],
+      [-1, batchOf(["b"])],
+    ]),
+  );
+  expect([good!.errorCode, bad!.errorCode, negative!.errorCode]).toEqual([0, 3, 3]);
+  const unknown = [{ name: "nobody", partitionData: [{ index: 0, records: batchOf(["a"]) }] }];
+  expect((await produce(7, request([], { topicData: unknown })))[0]!.errorCode).toBe(3);
+  expect(door.context.broker.topics.get("nobody")).toBeUndefined();
+});
+
+for (const acks of [-2, 2, 100]) {
+  test(`acks ${acks} is INVALID_REQUIRED_ACKS`, async () => {
+    const [answer] = await produce(8, request([[0, batchOf(["a"])]], { acks }));
+    expect(answer).toMatchObject({ errorCode: 21, baseOffset: -1 });
+    expect(partition(0).endOffset).toBe(0);
+  });
+}
+
+test("no batch, two batches, a cut batch, a flipped bit and an old magic are refused with their errors", async () => {
+  const good = batchOf(["a"]);
+  const flipped = Buffer.from(good);
+  flipped[flipped.length - 1]! ^= 1;
+  const old = Buffer.from(good);
+  old[16] = 1;
+  const cases: [Buffer | null, number][] = [
+    [null, wireCode("INVALID_RECORD")],
+    [Buffer.alloc(0), wireCode("INVALID_RECORD")],
+    [Buffer.concat([good, good]), wireCode("INVALID_RECORD")],
+    [good.subarray(0, good.length - 1), wireCode("CORRUPT_MESSAGE")],
+    [flipped, wireCode("CORRUPT_MESSAGE")],
+    [old, wireCode("UNSUPPORTED_FOR_MESSAGE_FORMAT")],
+  ];
+  for (const [records, errorCode] of cases) {
+    expect((await produce(8, request([[0, records]])))[0]).toMatchObject({ errorCode, baseOffset: -1 });
+  }
+  expect(partition(0).endOffset).toBe(0);
+});
+
+test("a batch above max.message.bytes is MESSAGE_TOO_LARGE", async () => {
+  name = `${name}-small`;
+  await door.context.broker.topics.create(name, { partitions: 1, configs: { "max.message.bytes": "2000" } });
+  const [large] = await produce(8, request([[0, batchOf(["a".repeat(2000)])]]));
+  expect(large!.errorCode).toBe(wireCode("MESSAGE_TOO_LARGE"));
+  expect((await produce(8, request([[0, batchOf(["a".repeat(1900)])]])))[0]!.errorCode).toBe(0);
+});
+
+test("a topic that stamps records itself answers the time", async () => {
+  name = `${name}-stamped`;
+  const configs = { "message.timestamp.type": "LogAppendTime" };
+  await door.context.broker.topics.create(name, { partitions: 1, configs });
+  const beforeMs = Date.now();
+  const [answer] = await produce(8, request([[0, batchOf(["a"])]]));
+  expect(answer!.logAppendTimeMs).toBeGreaterThanOrEqual(beforeMs);
+});
+
+test("transactions are refused, also when only the batch says so", async () => {
+  const [named] = await produce(8, request([[0, batchOf(["a"])]], { transactionalId: "tx" }));
+  expect(named).toMatchObject({
+    errorCode: wireCode("INVALID_REQUEST"),
+    errorMessage: "transactions are not supported",
+  });
+  const batch = batchOf(["a"], { producerId: 1, producerEpoch: 0, baseSequence: 0, isTransactional: true });
+  const [marked] = await produce(8, request([[0, batch]]));
+  expect(marked!.errorCode).toBe(wireCode("INVALID_REQUEST"));
+  expect(partition(0).endOffset).toBe(0);
+});
+
+test("an idempotent producer gets the first offset again for a duplicate, and an error for a gap", async () => {
+  const { producerId, producerEpoch } = await client.ask(initProducerIdApi, 4, {
+    transactionalId: null,
+    transactionTimeoutMs: 0,
+  });
+  const batch = (value: string, baseSequence: number, epoch = producerEpoch) =>
+    batchOf([value], { producerId, producerEpoch: epoch, baseSequence });
+  const send = async (records: Buffer) => {
+    const [answer] = await produce(8, request([[0, records]]));
+    return [answer!.errorCode, answer!.baseOffset];
+  };
+  expect(await send(batch("a", 0))).toEqual([0, 0]);
+  expect(await send(batch("b", 1))).toEqual([0, 1]);
+  expect(await send(batch("a", 0))).toEqual([0, 0]);
+  expect(await send(batch("d", 3))).toEqual([wireCode("OUT_OF_ORDER_SEQUENCE_NUMBER"), -1]);
+  expect(await send(batch("e", 0, 1))).toEqual([0, 2]);
+  expect(await send(batch("c", 2))).toEqual([wireCode("INVALID_PRODUCER_EPOCH"), -1]);
+  expect(await readAll(0)).toEqual([
+    [0, "a"],
+    [1, "b"],
+    [2, "e"],
+  ]);
+});
+
+test("a request without partitions is answered empty", async () => {
+  expect(await client.ask(produceApi, 7, request([], { topicData: [] }))).toMatchObject({ responses: [] });
+});
