@@ -63,7 +63,7 @@ export class Fetches {
   readonly budget: MemoryBudget;
   readonly limits: FetchLimits;
   /** Fetches that wait now. */
-  openCount = 0;
+  readonly #open = new Set<Fetch>();
   /** Fetches that were answered empty because too many waited. */
   throttledCount = 0;
 
@@ -71,6 +71,30 @@ export class Fetches {
     this.clock = clock;
     this.budget = budget;
     this.limits = { ...limits, responseBytesMax: Math.min(limits.responseBytesMax, budget.limitBytes) };
+  }
+
+  get openCount(): number {
+    return this.#open.size;
+  }
+
+  /** Ends the wait of every fetch, as if its time were over: nothing new will come, the server stops. */
+  answerAll(): void {
+    for (const fetch of [...this.#open]) fetch.expire();
+  }
+
+  /** Used by a fetch that starts to wait: false when too many do. */
+  enter(fetch: Fetch): boolean {
+    if (this.#open.size >= this.limits.openMax) {
+      this.throttledCount += 1;
+      return false;
+    }
+    this.#open.add(fetch);
+    return true;
+  }
+
+  /** Used by a fetch that waits no longer. */
+  leave(fetch: Fetch): void {
+    this.#open.delete(fetch);
   }
 
   /**
@@ -146,6 +170,14 @@ export class Fetch implements FetchReader, BudgetWaiter {
     if (partition.isOffline) this.#leave(partition);
     else if (this.#minBytes > 1 && !this.#isEnough(partition)) return;
     if (!this.#isWakeQueued) this.#queueRead();
+  }
+
+  /** The time is over: answers with what there is. */
+  expire(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#isExpired = true;
+    if (this.#state === WAITING) this.#reserve();
   }
 
   /** Ends the fetch without an answer: its connection is gone. Releases too. */
@@ -280,18 +312,16 @@ export class Fetch implements FetchReader, BudgetWaiter {
   }
 
   #wait(): void {
-    if (!this.#isReader && this.#fetches.openCount >= this.#fetches.limits.openMax) {
-      this.#fetches.throttledCount += 1;
+    if (!this.#isReader && !this.#fetches.enter(this)) {
       this.throttleTimeMs = Math.min(THROTTLE_MS, this.#maxWaitMs);
       for (const slot of this.slots) slot.keep(slot.records);
       this.#finish(null);
       return;
     }
     this.#state = WAITING;
-    this.#timer ??= this.#fetches.clock.after(this.#maxWaitMs, this.#expire);
+    this.#timer ??= this.#fetches.clock.after(this.#maxWaitMs, () => this.expire());
     if (this.#isReader) return;
     this.#isReader = true;
-    this.#fetches.openCount += 1;
     for (const slot of this.slots) slot.partition?.addReader(this);
   }
 
@@ -307,12 +337,6 @@ export class Fetch implements FetchReader, BudgetWaiter {
         this.wake(slot.partition);
     }
   }
-
-  readonly #expire = (): void => {
-    this.#timer = null;
-    this.#isExpired = true;
-    if (this.#state === WAITING) this.#reserve();
-  };
 
   /** Counts what the partition has gained; true when all partitions together have enough. */
   #isEnough(partition: FetchablePartition): boolean {
@@ -346,7 +370,7 @@ export class Fetch implements FetchReader, BudgetWaiter {
     this.#timer = null;
     if (!this.#isReader) return;
     this.#isReader = false;
-    this.#fetches.openCount -= 1;
+    this.#fetches.leave(this);
     for (const slot of this.slots) slot.partition?.removeReader(this);
   }
 }

@@ -339,3 +339,17 @@ test("beyond the limit of open polls the answer is empty at once and asks the cl
   open[0]!.cancel();
   expect(start([slot(partition)]).isDone).toBe(false);
 });
+
+test("when the server stops, everyone who waits is answered with what there is", () => {
+  const partition = new FakePartition();
+  const batch = partition.append(1, 100);
+  const [patient, empty] = [
+    start([slot(partition)], { ...WAIT, minBytes: 300 }),
+    start([slot(partition, 1)]),
+  ];
+  fetches.answerAll();
+  expect([patient.isDone, empty.isDone]).toEqual([true, true]);
+  expect(patient.slots[0]!.records).toEqual(batch);
+  patient.release();
+  expectIdle();
+});
