@@ -146,10 +146,6 @@ export class Api<RequestInput, Request, ResponseInput, Response> {
 /** Any API, where only its number, its versions and the bytes matter. */
 export type AnyApi = Api<never, unknown, never, unknown>;
 
-/** Values of an API's messages by type: `RequestOf<typeof produceApi>`. */
-export type RequestOf<A> = A extends Api<never, infer Request, never, unknown> ? Request : never;
-export type ResponseOf<A> = A extends Api<never, unknown, never, infer Response> ? Response : never;
-
 const API_VERSIONS_KEY = 18;
 
 export function defineApi<const Request extends Fields, const Response extends Fields>(
