@@ -19,15 +19,15 @@
  */
 
 import { fail } from "../base/assert.ts";
-import type { Clock, Timer } from "../base/clock.ts";
-import type { Log } from "../base/log.ts";
-import type { BudgetWaiter, MemoryBudget } from "../base/memory-budget.ts";
+import type { Timer } from "../base/clock.ts";
+import type { BudgetWaiter } from "../base/memory-budget.ts";
 import { KiB } from "../base/units.ts";
-import type { NetworkCounters } from "./counters.ts";
-import type { FrameHandler, FrameViolation } from "./frame-handler.ts";
-import { type ByteOrder, FrameCutter, RESERVED_FROM_BYTES, Step } from "./framing.ts";
-import { IDLE_TICKS, type IdleSweep, type Watched } from "./idle-sweep.ts";
-import { type ByteSink, OutputQueue } from "./output-queue.ts";
+import type { ConnectionOptions, SocketDoor } from "./connection-options.ts";
+import type { FrameViolation } from "./frame-handler.ts";
+import { FrameMemory } from "./frame-memory.ts";
+import { FrameCutter, Step } from "./framing.ts";
+import { IDLE_TICKS, type Watched } from "./idle-sweep.ts";
+import { OutputQueue } from "./output-queue.ts";
 
 /** How long a peer may take to close its side after the last answer. */
 export const LINGER_MS = 2000;
@@ -43,31 +43,6 @@ const FINISHING = 1;
 const LINGERING = 2;
 const CLOSED = 3;
 
-/** The part of Bun's socket that a connection uses. */
-export interface SocketDoor extends ByteSink {
-  pause(): void;
-  resume(): void;
-  shutdown(): void;
-  end(): void;
-  terminate(): void;
-}
-
-/** What all connections of a listener share. */
-export interface ConnectionOptions<State> {
-  readonly handler: FrameHandler<State>;
-  readonly byteOrder: ByteOrder;
-  readonly frameBytesMax: number;
-  readonly outputSoftBytes: number;
-  readonly outputHardBytes: number;
-  readonly budget: MemoryBudget;
-  readonly idle: IdleSweep;
-  readonly clock: Clock;
-  readonly counters: NetworkCounters;
-  readonly log: Log;
-  /** The connection is closed and holds nothing any more. */
-  readonly closed: (connection: Connection<State>) => void;
-}
-
 export class Connection<State> implements Watched, BudgetWaiter {
   readonly id: number;
   /** "127.0.0.1:50716" or "[::1]:50716". */
@@ -80,6 +55,7 @@ export class Connection<State> implements Watched, BudgetWaiter {
   readonly #options: ConnectionOptions<State>;
   readonly #socket: SocketDoor;
   readonly #cutter: FrameCutter;
+  readonly #memory: FrameMemory;
   readonly #output = new OutputQueue();
   #phase = OPEN;
   #holds = 0;
@@ -88,7 +64,6 @@ export class Connection<State> implements Watched, BudgetWaiter {
   #isScheduled = false;
   #hasPeerEnded = false;
   #unanswered = 0;
-  #reservedBytes = 0;
   #progressTick: number;
   #stillBytes = 0;
   #linger: Timer | null = null;
@@ -103,6 +78,7 @@ export class Connection<State> implements Watched, BudgetWaiter {
     this.#socket = socket;
     this.#options = options;
     this.#cutter = new FrameCutter(options.byteOrder, options.frameBytesMax);
+    this.#memory = new FrameMemory(options.budget);
     this.#progressTick = options.idle.now;
     options.idle.watch(this);
     this.state = options.handler.open(this);
@@ -146,10 +122,7 @@ export class Connection<State> implements Watched, BudgetWaiter {
 
   /** Gives back the memory of a frame that `frame` received. May be called for every frame: small ones hold none. */
   releaseFrame(frameBytes: number): void {
-    if (frameBytes <= RESERVED_FROM_BYTES || this.#phase === CLOSED) return;
-    if (frameBytes > this.#reservedBytes) fail("a frame was released twice");
-    this.#reservedBytes -= frameBytes;
-    this.#options.budget.release(frameBytes);
+    this.#memory.release(frameBytes);
   }
 
   /** No further frame is delivered until `resumeInput`, not even one that has come already. */
@@ -205,8 +178,7 @@ export class Connection<State> implements Watched, BudgetWaiter {
     if (this.#phase === CLOSED) return;
     this.#phase = CLOSED;
     this.#dropInput();
-    this.#options.budget.release(this.#reservedBytes);
-    this.#reservedBytes = 0;
+    this.#memory.close();
     this.#output.clear();
     this.#linger?.cancel();
     this.#options.idle.unwatch(this);
@@ -225,7 +197,7 @@ export class Connection<State> implements Watched, BudgetWaiter {
   }
 
   budgetGranted(bytes: number): void {
-    this.#reservedBytes += bytes;
+    this.#memory.granted(bytes);
     this.#cutter.reserved();
     this.#unhold(HOLD_MEMORY);
   }
@@ -296,22 +268,15 @@ export class Connection<State> implements Watched, BudgetWaiter {
   }
 
   #reserve(frameBytes: number): void {
-    const { budget } = this.#options;
-    if (!budget.canHold(frameBytes)) this.#violation(Step.TOO_LARGE, frameBytes);
-    else if (budget.reserve(frameBytes, this)) {
-      this.#reservedBytes += frameBytes;
-      this.#cutter.reserved();
-    } else this.#hold(HOLD_MEMORY);
+    if (!this.#options.budget.canHold(frameBytes)) this.#violation(Step.TOO_LARGE, frameBytes);
+    else if (this.#memory.reserve(frameBytes, this)) this.#cutter.reserved();
+    else this.#hold(HOLD_MEMORY);
   }
 
   /** Lets go of the frame under way and of what it holds or waits for. */
   #dropInput(): void {
-    const { budget } = this.#options;
-    if ((this.#holds & HOLD_MEMORY) !== 0) budget.cancel(this);
-    if (this.#cutter.isReserved) {
-      this.#reservedBytes -= this.#cutter.frameBytes;
-      budget.release(this.#cutter.frameBytes);
-    }
+    this.#memory.cancel(this);
+    if (this.#cutter.isReserved) this.#memory.release(this.#cutter.frameBytes);
     this.#cutter.clear();
   }
 

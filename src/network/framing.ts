@@ -100,14 +100,13 @@ export class FrameCutter {
     return this.#isReserved;
   }
 
-  /** Lets go of every buffer. Nothing may be fed afterwards. */
+  /** Lets go of every buffer and of the frame under way. Nothing may be fed afterwards. */
   clear(): void {
-    this.buffer = NOTHING;
-    this.#chunk = NOTHING;
-    this.#chunkPosition = 0;
-    this.#chunkEnd = 0;
+    this.#needBytes();
+    this.#prefixBytes = 0;
     this.#gathered = NOTHING;
-    this.#isReserved = false;
+    this.#gatheredBytes = 0;
+    this.#startNext();
   }
 
   /** FRAME when the length is known and allowed. */

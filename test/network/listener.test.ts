@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { ObeliskError } from "../../src/base/errors.ts";
 import { MemoryBudget } from "../../src/base/memory-budget.ts";
 import { KiB, MiB } from "../../src/base/units.ts";
-import type { Connection } from "../../src/network/connection.ts";
+import { type Connection, LINGER_MS } from "../../src/network/connection.ts";
 import type { FrameHandler, FrameViolation } from "../../src/network/frame-handler.ts";
 import { listenError } from "../../src/network/listener.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -206,6 +206,38 @@ test("a connection that waits for our answer is not idle", async () => {
   clock.advance(9000);
   await client.ends();
   expect(listener.counters.cutIdle).toBe(1);
+});
+
+test("a connection that finishes waits for our answer however long, whatever it left incomplete", async () => {
+  const clock = new ManualClock();
+  const handler = new Recorder();
+  handler.frame = (connection) => connection.expectAnswers(1);
+  using listener = listen(handler, { clock, idleTimeoutMs: 8000 });
+  await using client = await TestClient.connect(listener.port);
+  client.send(Buffer.concat([bigEndianFrame("x"), bigEndianFrame(Buffer.alloc(100_000)).subarray(0, 5000)]));
+  await until(() => listener.counters.bytesIn === 5005);
+  const stopping = listener.stop(1_000_000);
+  clock.advance(60_000);
+  expect([listener.counters.cutIdle, listener.counters.open]).toEqual([0, 1]);
+  handler.connections[0]!.write(Buffer.from("answer"));
+  handler.connections[0]!.answered(1);
+  await client.ends();
+  client.close();
+  await stopping;
+  expect(client.text).toBe("answer");
+});
+
+test("a peer that does not close its side after the last answer is cut off after the linger time", async () => {
+  const clock = new ManualClock();
+  using listener = listen(new Recorder(), { clock });
+  await using client = await TestClient.connect(listener.port);
+  await until(() => listener.counters.open === 1);
+  const stopping = listener.stop(1_000_000);
+  await client.ends();
+  expect(listener.counters.open).toBe(1);
+  clock.advance(LINGER_MS);
+  await stopping;
+  expect(listener.counters.open).toBe(0);
 });
 
 test("large frames of many connections never hold more than the budget, and all get through", async () => {

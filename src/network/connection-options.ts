@@ -1,0 +1,37 @@
+/** What a connection needs from outside: its socket, and what it shares with every connection of its listener. */
+
+import type { Clock } from "../base/clock.ts";
+import type { Log } from "../base/log.ts";
+import type { MemoryBudget } from "../base/memory-budget.ts";
+import type { Connection } from "./connection.ts";
+import type { NetworkCounters } from "./counters.ts";
+import type { FrameHandler } from "./frame-handler.ts";
+import type { ByteOrder } from "./framing.ts";
+import type { IdleSweep } from "./idle-sweep.ts";
+import type { ByteSink } from "./output-queue.ts";
+
+/** The part of Bun's socket that a connection uses. */
+export interface SocketDoor extends ByteSink {
+  pause(): void;
+  resume(): void;
+  /** Shuts the sending side. */
+  shutdown(): void;
+  end(): void;
+  /** Resets the connection. */
+  terminate(): void;
+}
+
+export interface ConnectionOptions<State> {
+  readonly handler: FrameHandler<State>;
+  readonly byteOrder: ByteOrder;
+  readonly frameBytesMax: number;
+  readonly outputSoftBytes: number;
+  readonly outputHardBytes: number;
+  readonly budget: MemoryBudget;
+  readonly idle: IdleSweep;
+  readonly clock: Clock;
+  readonly counters: NetworkCounters;
+  readonly log: Log;
+  /** The connection is closed and holds nothing any more. */
+  readonly closed: (connection: Connection<State>) => void;
+}
