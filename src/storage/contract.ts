@@ -80,8 +80,8 @@ export interface PartitionLog {
   append(buffer: Buffer, position: number, end: number): number;
 
   /**
-   * Whole batches from the one that contains `offset`, stopping before `limitOffset`, as many as fit into `bytesMax`;
-   * the first even if it alone is larger when `atLeastOne`. Empty when there is nothing between. Damaged bytes in the middle are
+   * Whole batches from the one that contains `offset`, stopping before `limitOffset`, as many as fit into `bytesMax`
+   * (an engine may answer less: the file engine stops at the end of a segment); the first even if it alone is larger when `atLeastOne`. Empty when there is nothing between. Damaged bytes in the middle are
    * passed over: the answer then starts at the next good batch. Answers at once when it can, else a promise.
    * @throws ObeliskError OFFSET_OUT_OF_RANGE when `offset` is below `startOffset` or above `endOffset`
    */

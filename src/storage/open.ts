@@ -1,87 +1,122 @@
 /**
- * Opens a storage engine by its URL, and everything under it.
+ * Opens a storage engine by its address:
  *
- *   DIR, file:DIR   files in a directory: lock, identity, state, the Go Obelisk's data if there is any, engine
- *   memory:         nothing on disk; everything ends with the process
+ *     file:DIR or DIR     a data directory: lock, identity, state, then the Go Obelisk's files are imported, then the engine
+ *     memory:             nothing is kept
  *
- * What is opened is closed by `engine.close()` alone.
+ * The engine owns what was opened for it: its `close` closes the state and gives up the directory. When a part cannot be
+ * opened, those before it are closed again.
  */
 
 import type { Clock } from "../base/clock.ts";
+import { ObeliskError } from "../base/errors.ts";
 import type { Files } from "../base/files.ts";
 import type { Log } from "../base/log.ts";
 import type { Finding, StorageEngine } from "./contract.ts";
 import { DataDirectory, randomClusterId } from "./file/data-directory.ts";
 import { FileEngine } from "./file/engine.ts";
-import { hasGoData, importGoData } from "./file/go-import.ts";
+import { hasGoData, type ImportReport, importGoData } from "./file/go-import.ts";
 import { openStateFile } from "./file/state-file.ts";
 import { MemoryEngine } from "./memory/engine.ts";
-
-const MEMORY_URL = "memory:";
-const FILE_PREFIX = "file:";
 
 export interface StorageOptions {
   files: Files;
   clock: Clock;
   log: Log;
+  /** This server's number; a data directory of another one is refused. */
   nodeId: number;
   pid: number;
+  /** A fresh uuid as the broker gives its topics. */
   newId: () => string;
-  segmentBytesMax: number;
-  segmentAgeMsMax: number;
-  openFilesMax: number;
+  segmentBytesMax?: number;
+  segmentAgeMsMax?: number;
+  indexIntervalBytes?: number;
+  openFilesMax?: number;
+  fileIdleMs?: number;
+  canSyncInPlace?: boolean;
+  /** The limit of `memory:`. */
+  memoryBytesMax?: number;
 }
 
 export interface OpenedStorage {
   engine: StorageEngine;
   clusterId: string;
-  /** What opening found and did, before any partition was opened. Partitions add theirs to `engine.findings`. */
+  /** What opening found beside the engine's own findings: identity, state, the Go Obelisk's files. */
   findings: readonly Finding[];
+  /** What was taken over from a Go Obelisk; null when there was nothing. */
+  imported: ImportReport | null;
 }
 
-/** @throws ObeliskError DATA_DIRECTORY_LOCKED, DATA_DIRECTORY_UNUSABLE, STATE_UNUSABLE, DISK_FULL */
-export async function openStorage(url: string, options: StorageOptions): Promise<OpenedStorage> {
-  if (url === MEMORY_URL) return { engine: new MemoryEngine(), clusterId: randomClusterId(), findings: [] };
-  const path = url.startsWith(FILE_PREFIX) ? url.slice(FILE_PREFIX.length) : url;
-  const opened = await openDirectory(path, options);
-  if (!hasGoData(options.files, path)) return opened;
-  const imported = await importInto(opened, path, options);
-  await opened.engine.close();
-  const reopened = await openDirectory(path, options);
-  return { ...reopened, findings: [...opened.findings, ...imported, ...reopened.findings] };
-}
+const FILE_SCHEME = "file:";
+const MEMORY_ADDRESS = "memory:";
 
-async function openDirectory(path: string, options: StorageOptions): Promise<OpenedStorage> {
-  const { files, clock, nodeId, pid } = options;
-  const directory = DataDirectory.open(files, path, { nodeId, pid, clock, newClusterId: randomClusterId });
+/**
+ * @throws ObeliskError INVALID_SETTING for an address that is none, DATA_DIRECTORY_LOCKED, DATA_DIRECTORY_UNUSABLE,
+ * STATE_UNUSABLE, DISK_FULL
+ */
+export async function openStorage(address: string, options: StorageOptions): Promise<OpenedStorage> {
+  if (address === MEMORY_ADDRESS) return openMemory(options);
+  const path = parseFileAddress(address);
+  const directory = DataDirectory.open(options.files, path, { ...options, newClusterId: randomClusterId });
   try {
-    const { state, findings } = await openStateFile(files, path);
-    const engine = new FileEngine({
-      files,
-      clock,
-      directory,
-      state,
-      segmentBytesMax: options.segmentBytesMax,
-      segmentAgeMsMax: options.segmentAgeMsMax,
-      openFilesMax: options.openFilesMax,
-    });
-    return { engine, clusterId: directory.clusterId, findings: [...directory.findings, ...findings] };
+    const imported = hasGoData(options.files, path) ? await importGo(directory, options) : null;
+    const { engine, findings } = await openFileEngine(directory, options);
+    return {
+      engine,
+      clusterId: directory.clusterId,
+      findings: [...directory.findings, ...findings, ...(imported?.findings ?? [])],
+      imported,
+    };
   } catch (thrown) {
     directory.close();
     throw thrown;
   }
 }
 
-async function importInto(
-  { engine }: OpenedStorage,
-  path: string,
-  { files, clock, log, newId }: StorageOptions,
-): Promise<readonly Finding[]> {
+function openMemory(options: StorageOptions): OpenedStorage {
+  const { memoryBytesMax } = options;
+  const engine = new MemoryEngine(memoryBytesMax === undefined ? {} : { bytesMax: memoryBytesMax });
+  return { engine, clusterId: randomClusterId(), findings: [], imported: null };
+}
+
+/** The directory of an address; a scheme that is none of ours is a mistake and no directory of that name. */
+function parseFileAddress(address: string): string {
+  const path = address.startsWith(FILE_SCHEME) ? address.slice(FILE_SCHEME.length) : address;
+  const isOther = !address.startsWith(FILE_SCHEME) && /^[a-z][a-z0-9+]+:/i.test(address);
+  if (path !== "" && !isOther) return path.length > 1 ? path.replace(/\/+$/, "") || "/" : path;
+  throw new ObeliskError("INVALID_SETTING", {
+    detail: `there is no storage at ${JSON.stringify(address)}`,
+    remedy: "name a directory, file:DIRECTORY or memory:",
+  });
+}
+
+/** The import works through an engine of its own, so that the broker's engine recovers what it left like anything else. */
+async function importGo(directory: DataDirectory, options: StorageOptions): Promise<ImportReport> {
+  const wasClean = directory.isClean;
+  const kept = {
+    path: directory.path,
+    isClean: wasClean,
+    markDirty: () => directory.markDirty(),
+    markClean: () => directory.markClean(),
+    close: () => {}, // the lock is held until the broker's engine closes
+  };
+  const { engine } = await openFileEngine(kept, options);
   try {
-    const report = await importGoData(files, path, engine, log, { clock, newId });
-    return report.findings;
-  } catch (thrown) {
+    return await importGoData(options.files, directory.path, engine, options.log, options);
+  } finally {
     await engine.close();
+  }
+}
+
+async function openFileEngine(
+  directory: ConstructorParameters<typeof FileEngine>[0]["directory"],
+  options: StorageOptions,
+): Promise<{ engine: FileEngine; findings: Finding[] }> {
+  const { state, findings } = await openStateFile(options.files, directory.path);
+  try {
+    return { engine: new FileEngine({ ...options, directory, state }), findings };
+  } catch (thrown) {
+    await state.close();
     throw thrown;
   }
 }

@@ -13,7 +13,7 @@ import { fail } from "../../base/assert.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
-import { DAY_MS, MINUTE_MS, MiB } from "../../base/units.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS, MiB, SECOND_MS } from "../../base/units.ts";
 import type { Finding, PartitionLog, RecoveryListener, StateStore, StorageEngine } from "../contract.ts";
 import { checkPartitionName, isTopicName } from "../names.ts";
 import { IndexFiles } from "./index-files.ts";
@@ -21,6 +21,7 @@ import { FileLog } from "./log.ts";
 import { DescriptorPool, OPEN_FILES_MAX } from "./pool.ts";
 import { recoverPartition } from "./recovery.ts";
 import { SEGMENT_BYTES_LIMIT, type Segment } from "./segment.ts";
+import { INDEX_INTERVAL_BYTES } from "./segment-index.ts";
 import { Store, storageError } from "./store.ts";
 import { Syncer } from "./syncer.ts";
 
@@ -28,8 +29,11 @@ export const TOPICS_DIRECTORY = "topics";
 /** Large enough that a busy partition rolls seldom, small enough that retention and recovery deal in small pieces. */
 export const SEGMENT_BYTES_MAX = 256 * MiB;
 export const SEGMENT_AGE_MS_MAX = 7 * DAY_MS;
-/** Old segments are rolled, idle files closed and checked bytes checked again within twice this time. */
-export const TICK_MS = 2 * MINUTE_MS;
+export const FILE_IDLE_MS = HOUR_MS;
+/** How often old segments and idle files are looked for. */
+export const TICK_MS = 30 * SECOND_MS;
+/** Bytes that were checked are checked again after this, so that damage that comes up later is met as well. */
+export const VERIFIED_MS = 10 * MINUTE_MS;
 const REMOVED_PREFIX = "~removed-";
 
 /** What the engine needs of `DataDirectory`. */
@@ -39,6 +43,8 @@ export interface OwnedDirectory {
   readonly isClean: boolean;
   markDirty(): void;
   markClean(): void;
+  /** Gives up the ownership. */
+  close(): void;
 }
 
 export interface FileEngineOptions {
@@ -48,7 +54,9 @@ export interface FileEngineOptions {
   state: StateStore;
   segmentBytesMax?: number;
   segmentAgeMsMax?: number;
+  indexIntervalBytes?: number;
   openFilesMax?: number;
+  fileIdleMs?: number;
   /** Syncs little data in place on a disk that has shown to be fast (syncer.ts). */
   canSyncInPlace?: boolean;
 }
@@ -64,6 +72,8 @@ export class FileEngine implements StorageEngine {
   /** By `topic/partition`. */
   readonly #logs = new Map<string, FileLog>();
   #removedCount = 0;
+  #idleAtMs: number;
+  #forgetAtMs: number;
   #tick: Timer;
 
   /** @throws ObeliskError DATA_DIRECTORY_UNUSABLE, DISK_FULL */
@@ -73,6 +83,8 @@ export class FileEngine implements StorageEngine {
     this.#store = new Store(files, pool, clock, directory.path, {
       segmentBytesMax: Math.min(options.segmentBytesMax ?? SEGMENT_BYTES_MAX, SEGMENT_BYTES_LIMIT),
       segmentAgeMsMax: options.segmentAgeMsMax ?? SEGMENT_AGE_MS_MAX,
+      indexIntervalBytes: options.indexIntervalBytes ?? INDEX_INTERVAL_BYTES,
+      fileIdleMs: options.fileIdleMs ?? FILE_IDLE_MS,
     });
     this.#indexes = new IndexFiles(this.#store);
     this.#syncer = new Syncer(files, clock, options.canSyncInPlace ?? true);
@@ -82,6 +94,8 @@ export class FileEngine implements StorageEngine {
     this.state = options.state;
     directory.markDirty();
     this.#prepare();
+    this.#idleAtMs = clock.monotonicMs() + this.#store.limits.fileIdleMs;
+    this.#forgetAtMs = clock.monotonicMs() + VERIFIED_MS;
     this.#tick = clock.after(TICK_MS, () => this.#onTick());
   }
 
@@ -162,6 +176,7 @@ export class FileEngine implements StorageEngine {
     this.#store.pool.closeAll();
     await this.state.close();
     if (failed.length === 0) this.#directory.markClean();
+    this.#directory.close();
   }
 
   /** The shortest way for the commonest case; false when it does not apply. */
@@ -216,8 +231,14 @@ export class FileEngine implements StorageEngine {
   }
 
   #onTick(): void {
-    this.#store.pool.closeIdle();
-    for (const log of this.#logs.values()) log.tick();
+    const nowMs = this.#store.clock.monotonicMs();
+    if (nowMs >= this.#idleAtMs) {
+      this.#idleAtMs = nowMs + this.#store.limits.fileIdleMs;
+      this.#store.pool.closeIdle();
+    }
+    const mustForget = nowMs >= this.#forgetAtMs;
+    if (mustForget) this.#forgetAtMs = nowMs + VERIFIED_MS;
+    for (const log of this.#logs.values()) log.tick(mustForget);
     this.#tick = this.#store.clock.after(TICK_MS, () => this.#onTick());
   }
 

@@ -14,13 +14,7 @@ import { BATCH_HEADER_BYTES, batchLastOffset, batchMaxTimestamp } from "../../pr
 import type { FindingKind } from "../contract.ts";
 import { scanBatches } from "../scan.ts";
 import type { Segment } from "./segment.ts";
-import {
-  faultOfIndex,
-  INDEX_INTERVAL_BYTES,
-  OFFSET_ENTRY_BYTES,
-  SegmentIndex,
-  TIME_ENTRY_BYTES,
-} from "./segment-index.ts";
+import { faultOfIndex, OFFSET_ENTRY_BYTES, SegmentIndex, TIME_ENTRY_BYTES } from "./segment-index.ts";
 import type { Store } from "./store.ts";
 
 /** Each takes two maps of up to 0.5 MiB of address space; the system allows some 65,000 maps. */
@@ -152,7 +146,7 @@ export class IndexFiles {
           batchLastOffset(buffer, position) - segment.baseOffset,
           batchMaxTimestamp(buffer, position),
         );
-        reaches = filePosition <= start + 2 * INDEX_INTERVAL_BYTES;
+        reaches = filePosition <= start + 2 * this.#store.limits.indexIntervalBytes;
         return reaches;
       },
       damage: () => {}, // whoever reads that place meets it and reports it
@@ -171,7 +165,7 @@ export class IndexFiles {
   }
 
   #indexOfLog(segment: Segment): SegmentIndex {
-    const index = SegmentIndex.growing();
+    const index = SegmentIndex.growing(this.#store.limits.indexIntervalBytes);
     if (segment.bytes < BATCH_HEADER_BYTES) return index;
     const range = {
       start: 0,

@@ -197,9 +197,9 @@ export class FileLog implements PartitionLog {
     this.isOffline = true;
   }
 
-  /** Rolls a segment that has become too old, and forgets what was verified. Called every few minutes. */
-  tick(): void {
-    for (const segment of this.#segments) segment.forgetVerified();
+  /** Rolls a segment that has become too old; on demand forgets what was verified. Called every now and then. */
+  tick(mustForgetVerified: boolean): void {
+    if (mustForgetVerified) for (const segment of this.#segments) segment.forgetVerified();
     const ageMs = this.#store.clock.nowMs() - this.#activeSinceMs;
     if (this.isOffline || this.#active.bytes === 0 || ageMs < this.#store.limits.segmentAgeMsMax) return;
     try {
@@ -243,7 +243,12 @@ export class FileLog implements PartitionLog {
     let next: Segment;
     try {
       const file = this.#store.pool.create(path);
-      next = new Segment(this.#directory, this.endOffset, file, SegmentIndex.growing());
+      next = new Segment(
+        this.#directory,
+        this.endOffset,
+        file,
+        SegmentIndex.growing(this.#store.limits.indexIntervalBytes),
+      );
     } catch (thrown) {
       throw storageError(thrown, { topic: this.topic, partition: this.partition, file: path });
     }
@@ -346,7 +351,7 @@ export class FileLog implements PartitionLog {
     const { files, pool } = this.#store;
     const descriptor = pool.use(segment.file);
     const index = this.#indexes.of(segment);
-    const shorter = SegmentIndex.growing();
+    const shorter = SegmentIndex.growing(this.#store.limits.indexIntervalBytes);
     shorter.restore(index.offsets, index.times, end, index.maxTimestamp, index.maxTimestampOffset);
     for (const path of [segment.indexPath, segment.timeIndexPath])
       if (files.exists(path)) files.removeFile(path);

@@ -178,7 +178,7 @@ class Recovery {
     }
     for (; slot < this.#segments.length; slot += 1) {
       const segment = this.#segments[slot]!;
-      segment.index = SegmentIndex.growing();
+      segment.index = SegmentIndex.growing(this.#store.limits.indexIntervalBytes);
       if (position > 0) this.#restoreIndex(segment, position, checkpoint!);
       this.#scanSegment(segment, position, offset, replayFrom, listener);
       position = 0;
@@ -193,7 +193,7 @@ class Recovery {
   }
 
   #restoreIndex(segment: Segment, position: number, checkpoint: Checkpoint): void {
-    const index = SegmentIndex.growing();
+    const index = SegmentIndex.growing(this.#store.limits.indexIntervalBytes);
     const stored = this.#indexes.readActive(segment, position);
     if (stored !== null) {
       const { maxTimestamp, maxTimestampOffset } = checkpoint;
@@ -338,7 +338,14 @@ class Recovery {
     if (old !== undefined && old.bytes > 0 && old.index !== null) this.#sealScanned(old);
     if (old !== undefined) old.endOffset = baseOffset;
     const file = this.#store.pool.create(logPathOf(this.#directory, baseOffset));
-    this.#segments.push(new Segment(this.#directory, baseOffset, file, SegmentIndex.growing()));
+    this.#segments.push(
+      new Segment(
+        this.#directory,
+        baseOffset,
+        file,
+        SegmentIndex.growing(this.#store.limits.indexIntervalBytes),
+      ),
+    );
   }
 
   #goOffline(thrown: unknown): void {
@@ -350,14 +357,19 @@ class Recovery {
     if (this.#segments.length > 0) return;
     const path = logPathOf(this.#directory, 0);
     this.#segments.push(
-      new Segment(this.#directory, 0, new PooledFile(path, "read"), SegmentIndex.growing()),
+      new Segment(
+        this.#directory,
+        0,
+        new PooledFile(path, "read"),
+        SegmentIndex.growing(this.#store.limits.indexIntervalBytes),
+      ),
     );
   }
 
   #result(): Recovered {
     const active = this.#segments.at(-1)!;
     for (const segment of this.#segments) segment.syncedBytes = segment.bytes;
-    active.index ??= SegmentIndex.growing();
+    active.index ??= SegmentIndex.growing(this.#store.limits.indexIntervalBytes);
     const first = this.#segments[0]!;
     const parent = this.#directory.slice(0, this.#directory.lastIndexOf("/"));
     const grandparent = parent.slice(0, parent.lastIndexOf("/"));

@@ -33,8 +33,10 @@ export class SegmentIndex {
   #maxTimestamp = NO_TIMESTAMP;
   #maxTimestampOffset = 0;
   readonly #isFixed: boolean;
+  readonly #intervalBytes: number;
 
-  private constructor(offsets: Buffer, times: Buffer, isFixed: boolean) {
+  private constructor(offsets: Buffer, times: Buffer, isFixed: boolean, intervalBytes: number) {
+    this.#intervalBytes = intervalBytes;
     this.#offsets = offsets;
     this.#times = times;
     this.#isFixed = isFixed;
@@ -46,18 +48,19 @@ export class SegmentIndex {
     }
   }
 
-  /** An empty index that can grow. */
-  static growing(): SegmentIndex {
+  /** An empty index that can grow, with an entry for each `intervalBytes` of log. */
+  static growing(intervalBytes = INDEX_INTERVAL_BYTES): SegmentIndex {
     return new SegmentIndex(
       Buffer.allocUnsafeSlow(ENTRIES_AT_START * OFFSET_ENTRY_BYTES),
       Buffer.allocUnsafeSlow(ENTRIES_AT_START * TIME_ENTRY_BYTES),
       false,
+      intervalBytes,
     );
   }
 
   /** An index over the bytes of sealed files, which must have passed `faultOfIndex`. */
   static fixed(offsets: Buffer, times: Buffer): SegmentIndex {
-    return new SegmentIndex(offsets, times, true);
+    return new SegmentIndex(offsets, times, true, INDEX_INTERVAL_BYTES);
   }
 
   /** The offset index as its file has it. Lent. */
@@ -99,7 +102,7 @@ export class SegmentIndex {
       this.#maxTimestamp = timestamp;
       this.#maxTimestampOffset = relativeOffset;
     }
-    if (this.#bytesSinceEntry > INDEX_INTERVAL_BYTES) {
+    if (this.#bytesSinceEntry > this.#intervalBytes) {
       this.#addOffset(relativeOffset, position);
       this.#addTime();
       this.#bytesSinceEntry = 0;

@@ -17,6 +17,10 @@ export interface StoreLimits {
   segmentBytesMax: number;
   /** A segment that has batches rolls at this age. */
   segmentAgeMsMax: number;
+  /** Bytes of log between two index entries. */
+  indexIntervalBytes: number;
+  /** A file that nobody used for so long is closed. */
+  fileIdleMs: number;
 }
 
 export class Store {

@@ -46,6 +46,7 @@ export class MemoryEngine implements StorageEngine {
   }
 
   async remove(topic: string): Promise<void> {
+    checkPartitionName(topic, 0);
     for (const log of this.#logs.get(topic) ?? []) log.release();
     this.#logs.delete(topic);
   }
