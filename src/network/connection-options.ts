@@ -3,9 +3,8 @@
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { MemoryBudget } from "../base/memory-budget.ts";
-import type { Connection } from "./connection.ts";
 import type { NetworkCounters } from "./counters.ts";
-import type { FrameHandler } from "./frame-handler.ts";
+import type { FrameConnection, FrameHandler } from "./frame-handler.ts";
 import type { ByteOrder } from "./framing.ts";
 import type { IdleSweep } from "./idle-sweep.ts";
 import type { ByteSink } from "./output-queue.ts";
@@ -33,5 +32,5 @@ export interface ConnectionOptions<State> {
   readonly counters: NetworkCounters;
   readonly log: Log;
   /** The connection is closed and holds nothing any more. */
-  readonly closed: (connection: Connection<State>) => void;
+  closed(connection: FrameConnection<State>): void;
 }

@@ -23,7 +23,7 @@ import type { Timer } from "../base/clock.ts";
 import type { BudgetWaiter } from "../base/memory-budget.ts";
 import { KiB } from "../base/units.ts";
 import type { ConnectionOptions, SocketDoor } from "./connection-options.ts";
-import type { FrameViolation } from "./frame-handler.ts";
+import type { FrameConnection, FrameViolation } from "./frame-handler.ts";
 import { FrameMemory } from "./frame-memory.ts";
 import { FrameCutter, Step } from "./framing.ts";
 import { IDLE_TICKS, type Watched } from "./idle-sweep.ts";
@@ -43,9 +43,9 @@ const FINISHING = 1;
 const LINGERING = 2;
 const CLOSED = 3;
 
-export class Connection<State> implements Watched, BudgetWaiter {
+/** What a handler may do with it is described in frame-handler.ts. */
+export class Connection<State> implements FrameConnection<State>, Watched, BudgetWaiter {
   readonly id: number;
-  /** "127.0.0.1:50716" or "[::1]:50716". */
   readonly remoteAddress: string;
   readonly state: State;
   bytesIn = 0;
@@ -88,12 +88,10 @@ export class Connection<State> implements Watched, BudgetWaiter {
     return this.#phase === OPEN;
   }
 
-  /** Whether what is written can still reach the peer. */
   get isWritable(): boolean {
     return this.#phase <= FINISHING;
   }
 
-  /** Bytes written by the handler that the system has not taken yet. */
   get outputBytes(): number {
     return this.#output.bytes;
   }
@@ -102,7 +100,6 @@ export class Connection<State> implements Watched, BudgetWaiter {
     return this.#unanswered;
   }
 
-  /** Queues bytes in order; the buffer belongs to the connection from now on. Nothing happens when it is closed. */
   write(buffer: Buffer): void {
     if (this.#phase > FINISHING) return;
     this.#output.push(buffer);
@@ -120,22 +117,18 @@ export class Connection<State> implements Watched, BudgetWaiter {
     if (this.#unanswered === 0 && this.#phase === FINISHING) this.#schedule();
   }
 
-  /** Gives back the memory of a frame that `frame` received. May be called for every frame: small ones hold none. */
   releaseFrame(frameBytes: number): void {
     this.#memory.release(frameBytes);
   }
 
-  /** No further frame is delivered until `resumeInput`, not even one that has come already. */
   pauseInput(): void {
     this.#hold(HOLD_HANDLER);
   }
 
-  /** Frames go on, in a later turn. */
   resumeInput(): void {
     this.#unhold(HOLD_HANDLER);
   }
 
-  /** Takes no more frames, answers what is unanswered, writes everything, closes. */
   finish(): void {
     if (this.#phase !== OPEN) return;
     this.#phase = FINISHING;
@@ -145,7 +138,6 @@ export class Connection<State> implements Watched, BudgetWaiter {
     this.#schedule();
   }
 
-  /** Closes at once; unsent output is lost. */
   closeNow(): void {
     if (this.#phase === CLOSED) return;
     this.socketClosed();
@@ -186,7 +178,6 @@ export class Connection<State> implements Watched, BudgetWaiter {
     this.#options.handler.close(this);
   }
 
-  /** A handler threw: the connection's state can no longer be trusted. */
   failed(error: unknown): void {
     this.#options.counters.faults += 1;
     this.#options.log.error("a connection was closed after an error", {

@@ -13,8 +13,6 @@
  *     connection, and the listener logs it.
  */
 
-import type { Connection } from "./connection.ts";
-
 export type FrameViolation =
   /** Length 0. The next frame can still be read. */
   | "empty"
@@ -23,18 +21,52 @@ export type FrameViolation =
   /** A length above the limit, or above the whole memory budget. The connection finishes. */
   | "too-large";
 
+/** What a handler sees of a connection (connection.ts fulfils it). */
+export interface FrameConnection<State> {
+  readonly id: number;
+  /** "127.0.0.1:50716" or "[::1]:50716". */
+  readonly remoteAddress: string;
+  readonly state: State;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Frames delivered so far. */
+  readonly frames: number;
+  readonly isOpen: boolean;
+  /** Whether what is written can still reach the peer. */
+  readonly isWritable: boolean;
+  /** Bytes written by the handler that the system has not taken yet. */
+  readonly outputBytes: number;
+  readonly unanswered: number;
+  /** Queues bytes in order; the buffer belongs to the connection from now on. Nothing happens when it is closed. */
+  write(buffer: Buffer): void;
+  expectAnswers(count: number): void;
+  answered(count: number): void;
+  /** Gives back the memory of a frame that `frame` received. May be called for every frame: small ones hold none. */
+  releaseFrame(frameBytes: number): void;
+  /** No further frame is delivered until `resumeInput`, not even one that has come already. */
+  pauseInput(): void;
+  /** Frames go on, in a later turn. */
+  resumeInput(): void;
+  /** Takes no more frames, answers what is unanswered, writes everything, closes. */
+  finish(): void;
+  /** Closes at once; unsent output is lost. */
+  closeNow(): void;
+  /** Closes at once because of a mistake of ours, and logs it. */
+  failed(error: unknown): void;
+}
+
 export interface FrameHandler<State> {
   /** A connection was accepted. May write. */
-  open(connection: Connection<State>): State;
-  frame(connection: Connection<State>, buffer: Buffer, position: number, end: number): void;
-  turnEnd(connection: Connection<State>): void;
+  open(connection: FrameConnection<State>): State;
+  frame(connection: FrameConnection<State>, buffer: Buffer, position: number, end: number): void;
+  turnEnd(connection: FrameConnection<State>): void;
   /** `lengthBytes` is the length that the peer claimed. After "negative" and "too-large" the connection finishes by itself. */
-  violation(connection: Connection<State>, kind: FrameViolation, lengthBytes: number): void;
+  violation(connection: FrameConnection<State>, kind: FrameViolation, lengthBytes: number): void;
   /**
    * The peer sends no more, and left `incompleteBytes` of a frame that never became whole (0: it ended between frames). It may
    * still read. The connection finishes by itself: after this call it waits for the answers that are expected, then closes.
    */
-  end(connection: Connection<State>, incompleteBytes: number): void;
+  end(connection: FrameConnection<State>, incompleteBytes: number): void;
   /** The connection is gone, for whatever reason; nothing can be written any more. Called once. */
-  close(connection: Connection<State>): void;
+  close(connection: FrameConnection<State>): void;
 }

@@ -77,7 +77,7 @@ export class Listener<State> {
       ...options,
       counters: this.counters,
       idle: new IdleSweep(options.clock, options.idleTimeoutMs),
-      closed: (connection) => this.#closed(connection),
+      closed: (connection: Connection<State>) => this.#closed(connection),
     };
     this.#sockets = this.#bind();
     this.addresses = this.#sockets.map(({ hostname, port }) => ({ hostname, port }));

@@ -18,12 +18,11 @@ import { ObeliskError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { HOUR_MS } from "../../base/units.ts";
 import type { PendingBatchListener } from "../../broker/batcher.ts";
-import { isTopicName } from "../../broker/topic-name.ts";
-import type { Connection } from "../../network/connection.ts";
-import type { FrameHandler, FrameViolation } from "../../network/frame-handler.ts";
+import type { FrameConnection, FrameHandler, FrameViolation } from "../../network/frame-handler.ts";
 import { ANSWER_LINES, Answer } from "../../protocol/native/answers.ts";
 import { MessageCursor } from "../../protocol/native/message.ts";
 import { partitionForKey } from "../../protocol/record/partitioner.ts";
+import { isTopicName } from "../../storage/names.ts";
 import { AnswerQueue, type AnswerWriter } from "./answer-queue.ts";
 import type { MessageBroker } from "./message-broker.ts";
 import { type CachedTopic, TopicCache } from "./topic-cache.ts";
@@ -61,11 +60,16 @@ export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
     this.#topics = new TopicCache(broker.topics);
   }
 
-  open(connection: Connection<NativeSession<Place>>): NativeSession<Place> {
+  open(connection: FrameConnection<NativeSession<Place>>): NativeSession<Place> {
     return new NativeSession(connection, this.counters);
   }
 
-  frame(connection: Connection<NativeSession<Place>>, buffer: Buffer, position: number, end: number): void {
+  frame(
+    connection: FrameConnection<NativeSession<Place>>,
+    buffer: Buffer,
+    position: number,
+    end: number,
+  ): void {
     const session = connection.state;
     connection.expectAnswers(1);
     if (!this.#cursor.read(buffer, position, end)) {
@@ -81,24 +85,24 @@ export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
     }
   }
 
-  turnEnd(connection: Connection<NativeSession<Place>>): void {
+  turnEnd(connection: FrameConnection<NativeSession<Place>>): void {
     this.#startTurn();
     connection.state.batchSettled();
   }
 
-  violation(connection: Connection<NativeSession<Place>>, kind: FrameViolation): void {
+  violation(connection: FrameConnection<NativeSession<Place>>, kind: FrameViolation): void {
     connection.expectAnswers(1);
     connection.state.answer(kind === "empty" ? Answer.CORRUPTED : Answer.PROTOCOL_ERROR);
   }
 
-  end(connection: Connection<NativeSession<Place>>, incompleteBytes: number): void {
+  end(connection: FrameConnection<NativeSession<Place>>, incompleteBytes: number): void {
     if (incompleteBytes === 0) return;
     connection.expectAnswers(1);
     connection.state.answer(Answer.CORRUPTED);
     connection.state.batchSettled();
   }
 
-  close(connection: Connection<NativeSession<Place>>): void {
+  close(connection: FrameConnection<NativeSession<Place>>): void {
     connection.state.close();
   }
 
@@ -192,7 +196,7 @@ export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
 
 /** One connection: what it is owed, and why its input is held. */
 export class NativeSession<Place> implements PendingBatchListener, AnswerWriter {
-  readonly connection: Connection<NativeSession<Place>>;
+  readonly connection: FrameConnection<NativeSession<Place>>;
   /** A message waits for its topic. */
   isCreating = false;
   hasRefused = false;
@@ -200,7 +204,7 @@ export class NativeSession<Place> implements PendingBatchListener, AnswerWriter 
   readonly #queue = new AnswerQueue();
   #isFull = false;
 
-  constructor(connection: Connection<NativeSession<Place>>, counters: NativeCounters) {
+  constructor(connection: FrameConnection<NativeSession<Place>>, counters: NativeCounters) {
     this.connection = connection;
     this.#counters = counters;
   }
