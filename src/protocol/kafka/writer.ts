@@ -49,7 +49,9 @@ export class Writer {
 
   /** Starts a frame. */
   begin(): void {
-    if (this.#slab.length - this.#start < FREE_BYTES_MIN) this.#replaceSlab(SLAB_BYTES);
+    // What is left of a slab that grew for a large frame is not used: small frames would keep all of it alive.
+    const isUsable = this.#slab.length === SLAB_BYTES && SLAB_BYTES - this.#start >= FREE_BYTES_MIN;
+    if (!isUsable) this.#replaceSlab(SLAB_BYTES);
     this.#position = this.#start + 4;
     this.#parts = [];
     this.#partBytes = 0;

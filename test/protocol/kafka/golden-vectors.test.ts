@@ -50,7 +50,8 @@ describe.each(sets.map(([api, vectors]) => [api.name, vectors, api] as const))(
 test("there is a vector for every version that a broker of today answers", () => {
   const missing: string[] = [];
   for (const [api, vectors] of sets) {
-    const versions = new Set(vectors.map((vector) => vector.version));
+    const answered = vectors.filter((vector) => vector.response !== null);
+    const versions = new Set(answered.map((vector) => vector.version));
     for (let version = api.versionMin; version <= api.versionMax; version += 1) {
       const isRefused = api.name === "Produce" && version < PRODUCE_VERSION_MIN;
       if (!isRefused && !versions.has(version)) missing.push(`${api.name} ${version}`);
