@@ -11,9 +11,9 @@ import { fail } from "../base/assert.ts";
 import { ObeliskError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { StateStore, StorageEngine } from "../storage/contract.ts";
+import { checkTopicName, isTopicName } from "../storage/names.ts";
 import { Partition, type PartitionParts, type PartitionRules } from "./partition.ts";
 import { checkTopicConfigs } from "./topic-configs.ts";
-import { checkTopicName, isTopicName } from "./topic-name.ts";
 
 const KEY_PREFIX = "topic/";
 

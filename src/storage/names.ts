@@ -16,10 +16,18 @@ export function isTopicName(name: string): boolean {
   );
 }
 
+/** @throws ObeliskError INVALID_TOPIC_EXCEPTION */
+export function checkTopicName(name: string): void {
+  if (isTopicName(name)) return;
+  throw new ObeliskError("INVALID_TOPIC_EXCEPTION", {
+    detail: `the topic name ${JSON.stringify(name.slice(0, TOPIC_NAME_BYTES_MAX + 1))} is not allowed`,
+    remedy: `use 1 to ${TOPIC_NAME_BYTES_MAX} characters out of a-z A-Z 0-9 . _ - and neither "." nor ".."`,
+  });
+}
+
 /** @throws ObeliskError INVALID_TOPIC_EXCEPTION, INVALID_PARTITIONS */
 export function checkPartitionName(topic: string, partition: number): void {
-  if (!isTopicName(topic))
-    throw new ObeliskError("INVALID_TOPIC_EXCEPTION", { topic: JSON.stringify(topic) });
+  checkTopicName(topic);
   if (!Number.isSafeInteger(partition) || partition < 0) {
     throw new ObeliskError("INVALID_PARTITIONS", { topic, partition });
   }

@@ -1,0 +1,215 @@
+/**
+ * The composition root: the only place that builds the parts and joins them, in the order in which a record flows.
+ *
+ *   data directory -> storage engine -> broker -> committed offsets, fetches -> doors (native, Kafka, HTTP)
+ *
+ * The memory ceiling is divided here: the ring of recent batches first, then what remains in halves for requests that are
+ * coming in and for answers that are going out.
+ *
+ * `stop` goes the same way backwards: the doors take no more and finish what is under way, the broker commits what is pending, the
+ * engine syncs and marks the directory as clean.
+ */
+
+import { KafkaDoor } from "./api/kafka/door.ts";
+import { NativeDoor } from "./api/native/native-door.ts";
+import { type Clock, systemClock } from "./base/clock.ts";
+import { createDisk } from "./base/disk.ts";
+import type { Log } from "./base/log.ts";
+import { MemoryBudget } from "./base/memory-budget.ts";
+import { MiB } from "./base/units.ts";
+import { Broker, type BrokerOptions } from "./broker/broker.ts";
+import type { HostAndPort } from "./config/kinds.ts";
+import type { Settings } from "./config/settings.ts";
+import { Fetches } from "./consumer/fetch.ts";
+import { GroupOffsets } from "./consumer/offsets.ts";
+import { HttpDoor } from "./http/door.ts";
+import type { DoorStatus } from "./http/health.ts";
+import type { NetworkCounters } from "./network/counters.ts";
+import { Listener } from "./network/listener.ts";
+import { TOO_MANY_CONNECTIONS_LINE } from "./protocol/native/answers.ts";
+import { NATIVE_MESSAGE_BYTES_MAX } from "./protocol/native/message.ts";
+import type { Finding } from "./storage/contract.ts";
+import { openStorage, type StorageOptions } from "./storage/open.ts";
+
+/** Long polls that may wait at once, over all connections: one for each, and some for consumers with several. */
+const OPEN_FETCHES_MAX = 10_000;
+/** Records in one fetch answer, whatever the client allows: several of the largest batches. */
+const FETCH_BYTES_MAX = 64 * MiB;
+/** Unsent answers of one connection: above the first its requests wait, above the second it is cut. */
+const OUTPUT_SOFT_BYTES = 8 * MiB;
+const OUTPUT_HARD_BYTES = 2 * FETCH_BYTES_MAX;
+/** What the doors get of the time for an orderly end; the rest is for the disk. */
+const DOORS_SHARE_OF_STOP = 0.5;
+
+export interface Server {
+  readonly addresses: { native: HostAndPort; http: HostAndPort; kafka: HostAndPort };
+  /** What was found, for whoever announces the start. */
+  describe(): { advertised: HostAndPort; topics: number; partitions: number; findings: readonly Finding[] };
+  /** Ends in order: answers what is under way, commits, syncs, marks the directory as clean. */
+  stop(): Promise<void>;
+}
+
+/** Opens everything; when a part cannot be opened, those before it are closed again. @throws ObeliskError */
+export async function startServer(settings: Settings, log: Log, clock: Clock = systemClock): Promise<Server> {
+  const undo: (() => Promise<void> | void)[] = [];
+  try {
+    return await start(settings, log, clock, undo);
+  } catch (thrown) {
+    for (const step of undo.reverse()) await step();
+    throw thrown;
+  }
+}
+
+async function start(
+  settings: Settings,
+  log: Log,
+  clock: Clock,
+  undo: (() => Promise<void> | void)[],
+): Promise<Server> {
+  const startedAtMs = clock.nowMs();
+
+  const storage = await openStorage(settings.data, storageOptions(settings, log, clock));
+  undo.push(() => storage.engine.close());
+
+  const broker = await Broker.open(brokerOptions(settings, storage.clusterId), {
+    engine: storage.engine,
+    clock,
+    log,
+    newId: () => crypto.randomUUID(),
+  });
+  const offsets = await GroupOffsets.open(
+    broker.state,
+    clock,
+    (topic) => broker.topics.get(topic) !== undefined,
+  );
+  const findings = () => [...storage.findings, ...storage.engine.findings];
+  for (const { file, position, bytes, kind, detail } of findings())
+    log.warn(detail, { kind, file, position, bytes });
+  broker.topics.onRemoved((topic) => offsets.removeTopic(topic));
+
+  const budgetBytes = Math.floor((settings.memoryBytes - settings.recentBytes) / 2);
+  const requests = new MemoryBudget(budgetBytes);
+  const fetches = new Fetches(clock, new MemoryBudget(budgetBytes), {
+    openMax: OPEN_FETCHES_MAX,
+    responseBytesMax: FETCH_BYTES_MAX,
+  });
+
+  const door = {
+    hostname: settings.host,
+    budget: requests,
+    connectionsMax: settings.connectionsMax,
+    clock,
+    log,
+  };
+  const output = { outputSoftBytes: OUTPUT_SOFT_BYTES, outputHardBytes: OUTPUT_HARD_BYTES };
+  const native = new Listener({
+    ...door,
+    ...output,
+    port: settings.nativePort,
+    handler: new NativeDoor(broker, { clock, log }),
+    byteOrder: "little-endian",
+    frameBytesMax: NATIVE_MESSAGE_BYTES_MAX,
+    idleTimeoutMs: settings.nativeIdleTimeoutMs,
+    refusal: TOO_MANY_CONNECTIONS_LINE,
+  });
+  undo.push(() => native.stopNow());
+  const advertised = { host: settings.advertise?.host ?? settings.host, port: settings.advertise?.port ?? 0 };
+  const kafka = new Listener({
+    ...door,
+    ...output,
+    port: settings.kafkaPort,
+    handler: new KafkaDoor({ broker, offsets, fetches, clock, log, advertised }),
+    byteOrder: "big-endian",
+    frameBytesMax: Math.min(settings.frameBytesMax, budgetBytes),
+    idleTimeoutMs: settings.kafkaIdleTimeoutMs,
+    refusal: "",
+  });
+  undo.push(() => kafka.stopNow());
+  advertised.port = settings.advertise?.port ?? kafka.port;
+
+  let isReady = true;
+  const http = HttpDoor.start({
+    host: settings.host,
+    port: settings.httpPort,
+    broker,
+    doors: () => [doorStatus("native", native, isReady), doorStatus("kafka", kafka, isReady)],
+    threshold: settings.healthThreshold,
+    startedAtMs,
+    clock,
+    isReady: () => isReady,
+    residentBytes: () => process.memoryUsage.rss(),
+  });
+
+  async function stop(): Promise<void> {
+    isReady = false;
+    const graceMs = settings.shutdownTimeoutMs * DOORS_SHARE_OF_STOP;
+    const doors = Promise.all([native.stop(graceMs), kafka.stop(graceMs)]);
+    fetches.answerAll();
+    await doors;
+    await broker.close();
+    await storage.engine.close();
+    await http.stop();
+  }
+
+  return {
+    addresses: {
+      native: { host: settings.host, port: native.port },
+      http: { host: settings.host, port: http.port },
+      kafka: { host: settings.host, port: kafka.port },
+    },
+    describe: () => ({
+      advertised,
+      topics: broker.topics.count,
+      partitions: broker.topics.partitionCount,
+      findings: findings(),
+    }),
+    stop,
+  };
+}
+
+function storageOptions(settings: Settings, log: Log, clock: Clock): StorageOptions {
+  return {
+    files: createDisk(),
+    clock,
+    log,
+    nodeId: settings.nodeId,
+    pid: process.pid,
+    newId: () => crypto.randomUUID(),
+    segmentBytesMax: settings.segmentBytes,
+    segmentAgeMsMax: settings.segmentMs,
+    openFilesMax: settings.openFilesMax,
+  };
+}
+
+function brokerOptions(settings: Settings, clusterId: string): BrokerOptions {
+  return {
+    clusterId,
+    nodeId: settings.nodeId,
+    durability: settings.durability,
+    isAutoCreating: settings.autoCreate,
+    partitionsStandard: settings.partitions,
+    topicsMax: settings.topicsMax,
+    partitionsMax: settings.partitionsMax,
+    messageBytesMax: settings.messageBytesMax,
+    batchCountMax: settings.batchCount,
+    batchBytesMax: settings.batchBytes,
+    lingerMs: settings.lingerMs,
+    recentBytesMax: settings.recentBytes,
+    healthWindow: settings.healthWindow,
+  };
+}
+
+function doorStatus(
+  name: string,
+  { counters }: { readonly counters: NetworkCounters },
+  isListening: boolean,
+): DoorStatus {
+  const { accepted, refused, open, violations, cutIdle, cutSlow, faults } = counters;
+  return {
+    name,
+    isListening,
+    connectionsActive: open,
+    connectionsTotal: accepted,
+    connectionErrors: refused + violations + cutIdle + cutSlow + faults,
+  };
+}
