@@ -66,7 +66,7 @@ test("a commit that the store refuses is thrown and leaves the old offset", asyn
   const offsets = await GroupOffsets.open(state, clock);
   await offsets.commit("g", [commit("t", 0, 5)]);
   state.failure = new ObeliskError("STATE_UNUSABLE");
-  expect(offsets.commit("g", [commit("t", 0, 6)])).rejects.toThrow(ObeliskError);
+  await expect(offsets.commit("g", [commit("t", 0, 6)])).rejects.toThrow(ObeliskError);
   expect(offsets.fetch("g", "t", 0)?.offset).toBe(5);
 });
 
@@ -126,5 +126,5 @@ test("entries that cannot be read are reported and left alone, orphans are dropp
 test("a group name above the limit is refused", async () => {
   const offsets = await GroupOffsets.open(new HeldStateStore(), clock);
   const name = "g".repeat(GROUP_NAME_BYTES_MAX + 1);
-  expect(offsets.commit(name, [commit("t", 0, 1)])).rejects.toThrow(`limit ${GROUP_NAME_BYTES_MAX}`);
+  await expect(offsets.commit(name, [commit("t", 0, 1)])).rejects.toThrow(`limit ${GROUP_NAME_BYTES_MAX}`);
 });
