@@ -56,7 +56,7 @@ function parse(format: string): Part[] {
       parts.push(directive(format[end + 1]));
       index = end + 2;
     } else {
-      const [byte, length] = escape(format, end);
+      const [byte, length] = escapedByte(format, end);
       literal.push(Buffer.from([byte]));
       index = end + length;
     }
@@ -75,7 +75,7 @@ function directive(letter: string | undefined): (record: ConsumerRecord) => Buff
 }
 
 /** The byte and how many characters stand for it. */
-function escape(format: string, position: number): [number, number] {
+function escapedByte(format: string, position: number): [number, number] {
   const letter = format[position + 1];
   if (letter === "x") {
     const match = /^[0-9a-fA-F]{2}/.exec(format.slice(position + 2));

@@ -41,7 +41,10 @@ export type StartPoint =
   | "earliest"
   | "latest"
   | { readonly offset: number }
-  | { readonly timestampMs: number };
+  /** The first record that is not older; the end when there is none. */
+  | { readonly timestampMs: number }
+  /** So many offsets before the end, or as many as there are. */
+  | { readonly last: number };
 
 export interface ConsumerOptions extends ClusterOptions {
   /** Needed for commits. */
@@ -158,10 +161,8 @@ export class Consumer {
 
   /** The end offsets of these partitions at this moment: the offset of the next record to come. */
   async endOffsets(partitions: readonly TopicPartition[] = this.assignment): Promise<CommittedOffset[]> {
-    const queries = partitions.map(({ topic, partition }) => ({ topic, partition, at: LATEST }));
-    return await listPartitionOffsets(this.#cluster, queries, {
-      isCommittedOnly: this.#options.isCommittedOnly ?? false,
-    });
+    const offsets = await this.#list(partitions, LATEST);
+    return partitions.map(({ topic, partition }, index) => ({ topic, partition, offset: offsets[index]! }));
   }
 
   /** Ends a `poll` under way with no records, and the connections. Commits nothing. */
@@ -216,22 +217,22 @@ export class Consumer {
   async #startOffsets(partitions: readonly TopicPartition[], from: StartPoint): Promise<number[]> {
     if (from === "committed") return await this.#committedOrReset(partitions);
     if (typeof from === "object" && "offset" in from) return partitions.map(() => from.offset);
+    if (typeof from === "object" && "last" in from) {
+      const [starts, ends] = [await this.#list(partitions, EARLIEST), await this.#list(partitions, LATEST)];
+      return ends.map((end, index) => Math.max(starts[index]!, end - from.last));
+    }
     const at = typeof from === "object" ? from.timestampMs : from === "earliest" ? EARLIEST : LATEST;
+    const offsets = await this.#list(partitions, at);
+    if (offsets.every((offset) => offset >= 0)) return offsets;
+    const ends = await this.#list(partitions, LATEST);
+    return offsets.map((offset, index) => (offset >= 0 ? offset : ends[index]!));
+  }
+
+  async #list(partitions: readonly TopicPartition[], at: number): Promise<number[]> {
+    const queries = partitions.map(({ topic, partition }) => ({ topic, partition, at }));
     const isCommittedOnly = this.#options.isCommittedOnly ?? false;
-    const places = partitions.map(({ topic, partition }) => ({ topic, partition }));
-    const found = await listPartitionOffsets(
-      this.#cluster,
-      places.map((place) => ({ ...place, at })),
-      { isCommittedOnly },
-    );
-    if (found.every(({ offset }) => offset >= 0)) return found.map(({ offset }) => offset);
-    // No record is that new: begin with the next one to come.
-    const ends = await listPartitionOffsets(
-      this.#cluster,
-      places.map((place) => ({ ...place, at: LATEST })),
-      { isCommittedOnly },
-    );
-    return found.map(({ offset }, index) => (offset >= 0 ? offset : ends[index]!.offset));
+    const found = await listPartitionOffsets(this.#cluster, queries, { isCommittedOnly });
+    return found.map(({ offset }) => offset);
   }
 
   async #committedOrReset(partitions: readonly TopicPartition[]): Promise<number[]> {

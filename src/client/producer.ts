@@ -33,7 +33,7 @@ const BUFFER_BYTES_MAX = 32 * MiB;
 /** As Kafka's clients: long enough for a restart of the broker. */
 const DELIVERY_TIMEOUT_MS = 2 * MINUTE_MS;
 /** A record larger than this is refused here; brokers refuse far smaller ones. */
-const RECORD_BYTES_MAX = 64 * MiB;
+export const RECORD_BYTES_MAX = 64 * MiB;
 /** What a record adds to its key, value and headers at most, with the batch's own header. */
 const LARGE_RECORD_OVERHEAD = BATCH_HEADER_BYTES + 64;
 

@@ -1,0 +1,65 @@
+/** What `obelisk consume` was asked to do: its flags as checked values. */
+
+import { usage } from "./arguments.ts";
+import { type Place, parsePlace } from "./consume-start.ts";
+import { choice, type FlagTexts, wholeNumber } from "./produce-options.ts";
+
+export const MODES = ["poll", "continuous", "reset"] as const;
+export type ConsumeMode = (typeof MODES)[number];
+export const GROUP_DEFAULT = "obelisk-cli";
+
+export interface ConsumeOptions {
+  readonly topics: readonly string[];
+  /** -1: all. */
+  readonly partition: number;
+  readonly mode: ConsumeMode;
+  readonly group: string;
+  readonly from: Place | "committed";
+  /** Infinity: no limit. */
+  readonly max: number;
+  readonly format: string | null;
+  readonly isJson: boolean;
+  readonly commits: boolean;
+  readonly isCommittedOnly: boolean;
+  readonly brokers: string;
+}
+
+const PARTITION_MAX = 2 ** 31 - 1;
+
+/** `words` are the arguments without a flag: topics, unless `--topic` names them. @throws ObeliskError INVALID_USAGE */
+export function consumeOptions(flags: FlagTexts, words: readonly string[]): ConsumeOptions {
+  if (flags["topic"] !== undefined && words.length > 0) throw usage(`unexpected argument \`${words[0]}\``);
+  const named = flags["topic"] === undefined ? words : [flags["topic"]];
+  const topics = [...new Set(named.flatMap((text) => text.split(",")).filter((topic) => topic !== ""))];
+  if (topics.length === 0)
+    throw usage("no topic is given", "write `obelisk consume TOPIC`, or --topic=TOPIC");
+  const mode = choice("mode", flags["mode"] ?? "poll", MODES);
+  if (mode === "reset" && flags["from"] !== undefined) {
+    throw usage("--mode=reset begins with the first record", "leave out --from, or use --mode=poll");
+  }
+  if (flags["format"] !== undefined && flags["json"] === "true")
+    throw usage("give --format or --json, not both");
+  if (flags["group"] === "") throw usage("--group must not be empty", "use --no-commit to leave no trace");
+  return {
+    topics,
+    partition:
+      flags["partition"] === undefined ? -1 : wholeNumber("partition", flags["partition"], PARTITION_MAX),
+    mode,
+    group: flags["group"] ?? GROUP_DEFAULT,
+    from:
+      mode === "reset"
+        ? "earliest"
+        : flags["from"] === undefined
+          ? "committed"
+          : parsePlace("from", flags["from"]),
+    max:
+      flags["max"] === undefined
+        ? Number.POSITIVE_INFINITY
+        : wholeNumber("max", flags["max"], Number.MAX_SAFE_INTEGER),
+    format: flags["format"] ?? null,
+    isJson: flags["json"] === "true",
+    commits: flags["commit"] !== "false",
+    isCommittedOnly: flags["committed-only"] === "true",
+    brokers: flags["brokers"] ?? "",
+  };
+}

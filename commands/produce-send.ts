@@ -1,0 +1,156 @@
+/**
+ * Sends the records of an input through one of the doors and reports what was acknowledged.
+ *
+ * Whatever ends the work early (a record that is too large, a broker that is gone, Ctrl-C), what was given before is still waited
+ * for and reported; then the error is thrown.
+ */
+
+import { type Clock, systemClock } from "../src/base/clock.ts";
+import { ObeliskError } from "../src/base/errors.ts";
+import { NativeProducer } from "../src/client/native-producer.ts";
+import { Producer, RECORD_BYTES_MAX } from "../src/client/producer.ts";
+import { NATIVE_MESSAGE_BYTES_MAX } from "../src/protocol/native/message.ts";
+import { EXIT, type Output } from "./output.ts";
+import { createProgress } from "./output-progress.ts";
+import type { ProduceOptions } from "./produce-options.ts";
+import { Pacer } from "./produce-rate.ts";
+import { type InputRecord, openInput } from "./produce-records.ts";
+import { ProduceSummary } from "./produce-summary.ts";
+
+const EMPTY = Buffer.alloc(0);
+/** As many answers may be open as the native client keeps in flight, so that an endless input stays in bounds. */
+const NATIVE_OPEN_MAX = 256;
+
+/** A door as this command needs it. */
+interface Door {
+  readonly recordBytesMax: number;
+  /** Gives a promise when the next record must wait. */
+  add(record: InputRecord): Promise<void> | undefined;
+  /** Waits for every answer. @throws the first failure */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The exit code. @throws what ended the work early */
+export async function produceRecords(
+  options: ProduceOptions,
+  output: Output,
+  signal: AbortSignal,
+): Promise<number> {
+  const summary = new ProduceSummary(options.topic);
+  const clock = systemClock;
+  const door =
+    options.protocol === "kafka" ? await kafkaDoor(options, summary) : await nativeDoor(options, summary);
+  try {
+    const startedAtMs = clock.monotonicMs();
+    let failure = await firstFailure(() => sendInput(door, options, summary, signal, clock));
+    failure = (await firstFailure(() => door.flush())) ?? failure;
+    const elapsedMs = clock.monotonicMs() - startedAtMs;
+    if (options.isJson) output.json(summary.json(elapsedMs));
+    else for (const line of summary.lines(elapsedMs)) output.line(line);
+    if (failure !== undefined) throw failure.thrown;
+    return signal.aborted ? EXIT.interrupted : EXIT.yes;
+  } finally {
+    await door.close();
+  }
+}
+
+async function sendInput(
+  door: Door,
+  options: ProduceOptions,
+  summary: ProduceSummary,
+  signal: AbortSignal,
+  clock: Clock,
+): Promise<void> {
+  const input = await openInput(options, door.recordBytesMax, signal);
+  const progress = createProgress({
+    label: "producing",
+    unit: "bytes",
+    ...(input.bytesTotal > 0 ? { total: input.bytesTotal } : {}),
+    isShown: !options.isJson && options.messages.length === 0 && process.stdin.isTTY !== true,
+  });
+  const pacer = new Pacer(options.rate, clock);
+  try {
+    for await (const records of input.records()) {
+      for (const record of records) {
+        const pause = pacer.next();
+        if (pause !== undefined) await pause;
+        if (signal.aborted) return;
+        const full = door.add(record);
+        if (full !== undefined) await full;
+        summary.given += 1;
+        summary.bytes += (record.key?.length ?? 0) + (record.value?.length ?? 0);
+      }
+      progress.update(input.bytesRead);
+      if (summary.failedCount > 0) return; // The flush throws the reason; more would only fail too.
+    }
+  } finally {
+    progress.finish();
+  }
+}
+
+async function kafkaDoor(options: ProduceOptions, summary: ProduceSummary): Promise<Door> {
+  const producer = await Producer.connect({
+    brokers: options.brokers,
+    clientId: "obelisk-produce",
+    acks: options.acks,
+    codec: options.codec,
+    listener: summary,
+  });
+  const { topic, headers } = options;
+  const place = options.partition < 0 ? {} : { partition: options.partition };
+  return {
+    recordBytesMax: RECORD_BYTES_MAX,
+    add: ({ key, value }) => producer.add(topic, { key, value, headers, ...place }),
+    flush: () => producer.flush(),
+    close: () => producer.close().catch(() => {}), // The flush before has reported every failure.
+  };
+}
+
+async function nativeDoor(options: ProduceOptions, summary: ProduceSummary): Promise<Door> {
+  const producer = await NativeProducer.connect({ native: options.native });
+  const open = new Set<Promise<void>>();
+  let failure: unknown;
+  const send = async ({ key, value }: InputRecord) => {
+    try {
+      const answer = await producer.send({ topic: options.topic, key: key ?? EMPTY, value: value ?? EMPTY });
+      if (answer.isStored) summary.acknowledged += 1;
+      else throw refused(options.topic, answer.reason);
+    } catch (thrown) {
+      summary.failedCount += 1;
+      failure ??= thrown;
+    }
+  };
+  return {
+    recordBytesMax: NATIVE_MESSAGE_BYTES_MAX,
+    add: (record) => {
+      const sent: Promise<void> = send(record).then(() => {
+        open.delete(sent);
+      });
+      open.add(sent);
+      return open.size >= NATIVE_OPEN_MAX ? Promise.race(open) : undefined;
+    },
+    flush: async () => {
+      await Promise.all(open);
+      if (failure !== undefined) throw failure;
+    },
+    close: async () => producer.close(),
+  };
+}
+
+function refused(topic: string, reason: string): ObeliskError {
+  const detail = `the server answered NACK:${reason}`;
+  return new ObeliskError(reason === "PUBLISH_FAILED" ? "KAFKA_STORAGE_ERROR" : "PROTOCOL_ERROR", {
+    detail,
+    topic,
+  });
+}
+
+async function firstFailure(work: () => Promise<void>): Promise<{ thrown: unknown } | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (thrown) {
+    return { thrown };
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * `obelisk produce`: records from arguments, from the lines of standard input, or from files, to one topic.
+ *
+ *   - Bytes are taken as they are: only `\n` ends a line, and is not part of the record; a last line without it counts; an empty
+ *     line is an empty record (unless --skip-empty or --empty-as-null).
+ *   - Input is streamed: memory stays bounded however long it is.
+ *   - Ctrl-C stops reading, waits for what was sent, reports, and exits 130.
+ *   - Exit codes: 0 everything was acknowledged, 2 something was not, 64 wrong usage.
+ *   - --test runs a scenario of the Go Obelisk's test client instead (produce-scenarios.ts).
+ */
+
+import { defineCommand } from "citty";
+import { systemClock } from "../src/base/clock.ts";
+import { NATIVE_PORT } from "../src/client/native-producer.ts";
+import { CODECS } from "../src/protocol/record/compression.ts";
+import { flagValues, REPEATABLE, repeatedValues } from "./arguments.ts";
+import { brokersFlag } from "./brokers-flag.ts";
+import { catchInterrupt } from "./interrupt.ts";
+import { output } from "./output.ts";
+import { choice, produceOptions, SCENARIOS } from "./produce-options.ts";
+import { runScenario } from "./produce-scenarios.ts";
+import { produceRecords } from "./produce-send.ts";
+
+const NATIVE_DEFAULT = `localhost:${NATIVE_PORT}`;
+
+export const produceExamples = [
+  "obelisk produce greetings hello",
+  "obelisk produce --topic=lines --compression=zstd < access.log",
+  "obelisk produce orders --key-separator=: --header source=shop --file orders.txt",
+  "obelisk produce --test=size",
+];
+
+const produceArgs = {
+  words: {
+    type: "positional",
+    required: false,
+    valueHint: `${REPEATABLE}TOPIC [MESSAGE...]`,
+    description:
+      "The topic, unless --topic names it, and messages. Without messages: lines of standard input.",
+  },
+  topic: { type: "string", alias: "t", valueHint: "TOPIC", description: "The topic to write to." },
+  file: {
+    type: "string",
+    alias: "f",
+    valueHint: `${REPEATABLE}FILE`,
+    description: "Lines of this file are the records; - is standard input.",
+  },
+  key: { type: "string", alias: "k", valueHint: "KEY", description: "The key of every record." },
+  "key-separator": {
+    type: "string",
+    alias: "K",
+    valueHint: "TEXT",
+    description: "What stands before it in a line is the key; a line without it has none.",
+  },
+  header: {
+    type: "string",
+    alias: "H",
+    valueHint: `${REPEATABLE}NAME=VALUE`,
+    description: "A header of every record.",
+  },
+  partition: {
+    type: "string",
+    alias: "p",
+    valueHint: "N",
+    description: "The partition; else the key decides, or chance.",
+  },
+  compression: {
+    type: "string",
+    alias: "z",
+    valueHint: "CODEC",
+    description: `${CODECS.join(", ")}. Default: none.`,
+  },
+  acks: {
+    type: "string",
+    alias: "a",
+    valueHint: "all|1|0",
+    description: "all: wait until it is on disk; 1: until it is written; 0: for nothing. Default: all.",
+  },
+  rate: { type: "string", valueHint: "N/s", description: "At most so many records a second." },
+  "skip-empty": { type: "boolean", description: "Leave out empty lines." },
+  "empty-as-null": {
+    type: "boolean",
+    description: "Send an empty value as null: a deletion in a compacted topic.",
+  },
+  ...brokersFlag,
+  protocol: { type: "string", valueHint: "kafka|native", description: "Which door to use. Default: kafka." },
+  native: {
+    type: "string",
+    valueHint: "HOST:PORT",
+    default: NATIVE_DEFAULT,
+    description: `The native port, for --protocol=native and --test. Default: ${NATIVE_DEFAULT}.`,
+  },
+  test: {
+    type: "string",
+    valueHint: "size|time|realistic",
+    description: "Run a test scenario through the native door instead.",
+  },
+  json: { type: "boolean", description: "Print the result as JSON." },
+} as const;
+
+export const produceCommand = defineCommand({
+  meta: { name: "produce", description: "Sends records to a topic." },
+  args: produceArgs,
+  run: async ({ rawArgs, args }) => {
+    const flags = { ...DEFAULTS, ...flagValues(produceArgs, rawArgs) };
+    const interrupt = catchInterrupt("stopping: waiting for what was sent; Ctrl-C again leaves at once");
+    try {
+      if (flags["test"] !== undefined) {
+        const scenario = choice("test", flags["test"], SCENARIOS);
+        const isJson = flags["json"] === "true";
+        const native = flags["native"];
+        return await runScenario({
+          scenario,
+          native,
+          isJson,
+          clock: systemClock,
+          output,
+          signal: interrupt.signal,
+        });
+      }
+      const headers = repeatedValues(produceArgs, rawArgs, "header");
+      const files = repeatedValues(produceArgs, rawArgs, "file");
+      return await produceRecords(produceOptions(flags, args._, headers, files), output, interrupt.signal);
+    } finally {
+      interrupt.release();
+    }
+  },
+});
+
+const DEFAULTS: Record<string, string> & { native: string } = {
+  brokers: brokersFlag.brokers.default,
+  native: NATIVE_DEFAULT,
+};

@@ -1,0 +1,65 @@
+/**
+ * What a reset would change: for each partition the offset that the group has now and the one that it would have, kept within
+ * what the partition holds.
+ *
+ *        start                         end
+ *   .....|==============================|.....
+ *      ^ asked for: clamped to start        ^ asked for: clamped to end
+ */
+
+import type { Admin } from "../src/client/admin.ts";
+import type { TopicPartition } from "../src/client/group-offsets.ts";
+import { EARLIEST, LATEST, type PartitionOffset } from "../src/client/partition-offsets.ts";
+import type { Place } from "./consume-start.ts";
+
+export interface OffsetChange extends TopicPartition {
+  /** -1: nothing committed. */
+  readonly from: number;
+  readonly to: number;
+  /** Why `to` is not what was asked for; empty when it is. */
+  readonly note: string;
+}
+
+/** Reads the offsets that it takes to plan; changes nothing. */
+export async function planReset(
+  admin: Pick<Admin, "groupOffsets" | "listOffsets">,
+  group: string,
+  partitions: readonly TopicPartition[],
+  place: Place,
+): Promise<OffsetChange[]> {
+  const list = (at: number) =>
+    admin.listOffsets(partitions.map(({ topic, partition }) => ({ topic, partition, at })));
+  const committed = await admin.groupOffsets(group, partitions);
+  const starts = await list(EARLIEST);
+  const ends = await list(LATEST);
+  const byTime = typeof place === "object" && "timestampMs" in place ? await list(place.timestampMs) : [];
+  return partitions.map(({ topic, partition }, index) => {
+    const now = committed.find((one) => one.topic === topic && one.partition === partition);
+    const range = { start: starts[index]!.offset, end: ends[index]!.offset };
+    return { topic, partition, from: now?.offset ?? -1, ...target(place, range, byTime[index]) };
+  });
+}
+
+/** Where a place is in a partition that holds [start, end). */
+export function target(
+  place: Place,
+  { start, end }: { start: number; end: number },
+  byTime: Pick<PartitionOffset, "offset"> | undefined,
+): { to: number; note: string } {
+  if (place === "earliest") return { to: start, note: "" };
+  if (place === "latest") return { to: end, note: "" };
+  if ("last" in place) {
+    const isShort = end - place.last < start;
+    return {
+      to: Math.max(start, end - place.last),
+      note: isShort ? `holds only ${end - start} records` : "",
+    };
+  }
+  if ("timestampMs" in place) {
+    if (byTime === undefined || byTime.offset < 0) return { to: end, note: "no record is that new" };
+    return { to: byTime.offset, note: "" };
+  }
+  if (place.offset < start) return { to: start, note: `${place.offset} is below the first offset` };
+  if (place.offset > end) return { to: end, note: `${place.offset} is behind the end` };
+  return { to: place.offset, note: "" };
+}
