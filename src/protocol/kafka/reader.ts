@@ -6,7 +6,8 @@
  *   tagged    unsigned varint count, then for each: tag, size, `size` bytes
  *
  * Nothing is read outside [position, end), and nothing is allocated by a length that the remaining bytes cannot
- * fill. Strings are copied out (a byte that is not UTF-8 becomes U+FFFD, as in Kafka); bytes and records are views into the frame, which then lives as long as they do.
+ * fill. Strings are copied out (a byte that is not UTF-8 becomes U+FFFD, as in Kafka); bytes and records are views
+ * into the frame, which then lives as long as they do.
  *
  * Every method throws ObeliskError PROTOCOL_ERROR with the position when the bytes do not hold what they claim
  * (CORRUPT_MESSAGE for a 64-bit integer outside 53 bits).
