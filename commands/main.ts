@@ -27,6 +27,27 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
       return describeCommand(serveCommand, serveExamples, serveMistakes);
     },
   },
+  produce: {
+    summary: "Send records, or run one of the test scenarios.",
+    load: async () => {
+      const { produceCommand, produceExamples } = await import("./produce.ts");
+      return describeCommand(produceCommand, produceExamples);
+    },
+  },
+  consume: {
+    summary: "Print the records of a topic.",
+    load: async () => {
+      const { consumeCommand, consumeExamples } = await import("./consume.ts");
+      return describeCommand(consumeCommand, consumeExamples);
+    },
+  },
+  reset: {
+    summary: "Move a group's offsets to another place.",
+    load: async () => {
+      const { resetCommand, resetExamples } = await import("./reset.ts");
+      return describeCommand(resetCommand, resetExamples);
+    },
+  },
   inspect: {
     summary: "Show what a data directory or one of its files holds. Never writes.",
     load: async () => {
