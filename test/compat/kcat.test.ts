@@ -102,7 +102,9 @@ for (const kind of SERVERS) {
       });
 
       test("a name that cannot be a topic is refused", async () => {
-        await expect(run(["-P", "-t", "a/b", "-X", "message.timeout.ms=2000"], "a\n")).rejects.toThrow(/topic/i);
+        await expect(run(["-P", "-t", "a/b", "-X", "message.timeout.ms=2000"], "a\n")).rejects.toThrow(
+          /topic/i,
+        );
       });
     },
   );
