@@ -10,6 +10,6 @@ export const brokersFlag = {
     alias: "b",
     valueHint: "HOST:PORT,...",
     default: BROKERS_DEFAULT,
-    description: `The Kafka port of the server; any of a list. Default: ${BROKERS_DEFAULT}.`,
+    description: "The Kafka port of the server; any of a list.",
   },
 } as const;

@@ -40,7 +40,6 @@ export async function consumeRecords(
     brokers: options.brokers,
     clientId: "obelisk-consume",
     group: options.group,
-    reset: typeof options.from === "object" ? "fail" : "earliest",
     isCommittedOnly: options.isCommittedOnly,
   });
   try {
@@ -83,12 +82,12 @@ class Reading {
 
   async run(partitions: readonly TopicPartition[]): Promise<number> {
     const isEndless = this.#options.mode === "continuous";
-    const ends = isEndless ? [] : await this.#consumer.endOffsets();
-    if (this.#options.from === "committed") await this.#leavePlacesBehindTheEnd(partitions);
+    const ends = await this.#consumer.endOffsets(partitions);
+    this.#checkPlaces(ends);
     while (!this.#signal.aborted && this.#count < this.#options.max) {
       if (!isEndless && this.#hasReached(ends)) break;
       const records = await this.#consumer.poll(POLL_MS);
-      this.#take(records, ends);
+      this.#take(records, isEndless ? [] : ends);
       await this.#output.drain();
       if (records.length === 0 || this.#clock.monotonicMs() - this.#committedAtMs >= COMMIT_MS)
         await this.#commit();
@@ -129,13 +128,20 @@ class Reading {
     return ends.every(({ topic, partition, offset }) => this.#consumer.position(topic, partition) >= offset);
   }
 
-  /** A committed offset beyond the end belongs to a topic that was there before: read what is there now. */
-  async #leavePlacesBehindTheEnd(partitions: readonly TopicPartition[]): Promise<void> {
-    for (const { topic, partition, offset } of await this.#consumer.endOffsets(partitions)) {
+  /**
+   * Nothing lies behind the end. A committed offset there belongs to a topic that was there before: read what is there now.
+   * @throws ObeliskError OFFSET_OUT_OF_RANGE when the user asked for such an offset
+   */
+  #checkPlaces(ends: readonly CommittedOffset[]): void {
+    for (const { topic, partition, offset: end } of ends) {
       const position = this.#consumer.position(topic, partition);
-      if (position <= offset) continue;
+      if (position <= end) continue;
+      if (this.#options.from !== "committed") {
+        const detail = `the partition ends at offset ${end}`;
+        throw new ObeliskError("OFFSET_OUT_OF_RANGE", { detail, topic, partition, offset: position });
+      }
       note(
-        `partition ${topic}-${partition}: the committed offset ${position} lies behind the end ${offset}; reading from the first record`,
+        `partition ${topic}-${partition}: the committed offset ${position} lies behind the end ${end}; reading from the first record`,
       );
       this.#consumer.seek(topic, partition, 0);
     }

@@ -88,7 +88,7 @@ const produceArgs = {
     type: "string",
     valueHint: "HOST:PORT",
     default: NATIVE_DEFAULT,
-    description: `The native port, for --protocol=native and --test. Default: ${NATIVE_DEFAULT}.`,
+    description: "The native port, for --protocol=native and --test.",
   },
   test: {
     type: "string",

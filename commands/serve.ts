@@ -104,7 +104,7 @@ async function serve(settings: Settings, json: boolean): Promise<number> {
   const started = {
     version,
     pid: process.pid,
-    directory: resolve(settings.data),
+    directory: placeOf(settings.data),
     native,
     http,
     kafka,
@@ -141,6 +141,11 @@ async function stop(
   }
   log.info("stopped");
   return EXIT.yes;
+}
+
+/** The data directory as an absolute path; `memory:` stays as it is. */
+function placeOf(data: string): string {
+  return data === "memory:" ? data : resolve(data.replace(/^file:/, ""));
 }
 
 function warn(log: Log, warning: string | undefined): void {

@@ -42,7 +42,7 @@ export const SETTINGS = {
     kind: text("a directory"),
     default: "./data",
     advice:
-      "Where everything is kept. One server owns it at a time. Put it on a local disk that honours fsync.",
+      "Where everything is kept. One server owns it at a time. Put it on a local disk that honours fsync. `memory:` keeps nothing.",
   }),
   host: setting({
     name: "host",

@@ -1,0 +1,14 @@
+/** The data directory that the offline commands look at: the one named, else the setting's (file or variable), else ./data. */
+
+import { createDisk } from "../src/base/disk.ts";
+import { loadSettings } from "../src/config/load.ts";
+import { usage } from "./arguments.ts";
+
+/** @throws MistakesError when the settings are needed and wrong; ObeliskError INVALID_USAGE when nothing is kept on a disk */
+export function dataDirectory(named: string | undefined): string {
+  const address =
+    named ??
+    loadSettings({ flags: {}, env: process.env, cwd: process.cwd(), files: createDisk() }).settings.data;
+  if (address === "memory:") throw usage("`memory:` keeps nothing on a disk", "name a directory");
+  return address.replace(/^file:/, "").replace(/(?<=.)\/+$/, "");
+}
