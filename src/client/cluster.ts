@@ -5,7 +5,8 @@
  *                                          └── connection(node), leader(topic, partition), coordinator(group)
  *
  * Invariants
- *   - At most one connection to each address; whoever finds it closed opens a new one.
+ *   - At most one connection to each address and purpose; whoever finds it closed opens a new one. Fetches have their own,
+ *     because a broker answers in order: a commit must not stand behind a fetch that waits for records.
  *   - What is cached may be old. Callers that get an error which says so call `forget` and ask again; `retry` bounds that.
  *   - The first contact does not wait for a broker that is not there: when no address of the list answers, it fails at once.
  */
@@ -26,6 +27,8 @@ export const KAFKA_PORT = 9092;
 const METADATA_AGE_MAX_MS = 5 * MINUTE_MS;
 /** From this version on FindCoordinator asks for several groups at once. */
 const COORDINATOR_BATCHES_FROM = 4;
+
+type Purpose = "requests" | "fetches";
 
 export interface ClusterOptions {
   /** `HOST:PORT,HOST:PORT`; any one that answers is enough. */
@@ -120,7 +123,7 @@ export class Cluster {
   }
 
   /** A connection to a node of the cluster. @throws ObeliskError CONNECTION_FAILED that explains advertised addresses */
-  async node(id: number): Promise<Connection> {
+  async node(id: number, purpose: Purpose = "requests"): Promise<Connection> {
     const address = this.#nodes.get(id);
     if (address === undefined) {
       throw new ObeliskError("NOT_LEADER_OR_FOLLOWER", {
@@ -128,7 +131,7 @@ export class Cluster {
       });
     }
     try {
-      return await this.#connect(address);
+      return await this.#connect(address, purpose);
     } catch (thrown) {
       throw this.#explainAdvertised(address, toObeliskError(thrown));
     }
@@ -268,14 +271,14 @@ export class Cluster {
     return metadata;
   }
 
-  async #connect(address: Address): Promise<Connection> {
+  async #connect(address: Address, purpose: Purpose = "requests"): Promise<Connection> {
     if (this.#isClosed) throw new ObeliskError("CONNECTION_CLOSED", { detail: "the client is closed" });
-    const key = formatAddress(address);
+    const key = `${purpose} ${formatAddress(address)}`;
     const current = this.#connections.get(key);
     if (current !== undefined) {
       const connection = await current;
       if (!connection.isClosed) return connection;
-      if (this.#connections.get(key) !== current) return await this.#connect(address);
+      if (this.#connections.get(key) !== current) return await this.#connect(address, purpose);
     }
     const { connectTimeoutMs, requestTimeoutMs } = this.#options;
     const opening = Connection.open({

@@ -13,9 +13,10 @@
  */
 
 import { NO_ERROR, ObeliskError, toObeliskError } from "../base/errors.ts";
-import { fetchApi } from "../protocol/kafka/apis/fetch.ts";
+import { type FetchRequestInput, type FetchResponse, fetchApi } from "../protocol/kafka/apis/fetch.ts";
 import { brokerError, canRetry, needsNewMetadata } from "./broker-errors.ts";
 import type { Cluster } from "./cluster.ts";
+import type { Connection } from "./connection.ts";
 import { FetchedBatches } from "./fetched-batches.ts";
 import { groupByTopic } from "./group-offsets.ts";
 import { retryWaitMs, wait } from "./retry.ts";
@@ -81,7 +82,12 @@ interface Asked {
 export class ConsumerFetcher {
   readonly #options: FetcherOptions;
   readonly #cluster: Cluster;
+  /** Leaders with a fetch under way. */
   readonly #asking = new Set<number>();
+  /** The connections that those fetches use. */
+  readonly #connections = new Set<Connection>();
+  /** Raised by every assignment: fetches of an older one count no more. */
+  #assignment = 0;
   #partitions: readonly AssignedPartition[] = [];
   #arrivals: Arrival[] = [];
   #error: ObeliskError | null = null;
@@ -98,9 +104,14 @@ export class ConsumerFetcher {
     this.#cluster = options.cluster;
   }
 
+  /** Fetches under way for an earlier assignment may wait at the broker: they are cut off, so that the new ones need not. */
   assign(partitions: readonly AssignedPartition[]): void {
     this.#partitions = partitions;
     this.#arrivals = [];
+    this.#assignment += 1;
+    this.#asking.clear();
+    for (const connection of this.#connections) connection.close();
+    this.#connections.clear();
   }
 
   close(): void {
@@ -169,12 +180,14 @@ export class ConsumerFetcher {
       assigned,
       round: assigned.round,
     }));
+    const assignment = this.#assignment;
     try {
       await this.#fetch(leader, asked);
+      if (assignment !== this.#assignment) return;
       this.#asking.delete(leader);
     } catch (thrown) {
+      if (assignment !== this.#assignment) return;
       this.#asking.delete(leader);
-      if (this.#isClosed) return;
       this.#failed(toObeliskError(thrown));
       return;
     }
@@ -182,21 +195,17 @@ export class ConsumerFetcher {
   }
 
   async #fetch(leader: number, asked: readonly Asked[]): Promise<void> {
-    const connection = await this.#cluster.node(leader);
-    const answer = await connection.request(fetchApi, {
-      maxWaitMs: this.#options.waitMsMax,
-      minBytes: this.#options.bytesMin,
-      maxBytes: this.#options.bytesMax,
-      isolationLevel: this.#options.isCommittedOnly ? 1 : 0,
-      topics: groupByTopic(asked).map(([topic, entries]) => ({
-        topic,
-        partitions: entries.map(({ assigned }) => ({
-          partition: assigned.partition,
-          fetchOffset: assigned.fetchOffset,
-          partitionMaxBytes: this.#options.partitionBytesMax,
-        })),
-      })),
-    });
+    const assignment = this.#assignment;
+    const connection = await this.#cluster.node(leader, "fetches");
+    if (assignment !== this.#assignment) return;
+    this.#connections.add(connection);
+    let answer: FetchResponse;
+    try {
+      answer = await connection.request(fetchApi, this.#request(asked));
+    } finally {
+      this.#connections.delete(connection);
+    }
+    if (assignment !== this.#assignment) return;
     if (answer.errorCode !== NO_ERROR) throw brokerError(answer.errorCode);
     let firstError: ObeliskError | null = null;
     for (const { topic, partitions } of answer.responses) {
@@ -212,7 +221,27 @@ export class ConsumerFetcher {
     this.#failingSinceMs = -1;
   }
 
-  #arrived({ assigned, round }: Asked, entry: AnsweredPartition): ObeliskError | null {
+  #request(asked: readonly Asked[]): FetchRequestInput {
+    return {
+      maxWaitMs: this.#options.waitMsMax,
+      minBytes: this.#options.bytesMin,
+      maxBytes: this.#options.bytesMax,
+      isolationLevel: this.#options.isCommittedOnly ? 1 : 0,
+      topics: groupByTopic(asked).map(([topic, entries]) => ({
+        topic,
+        partitions: entries.map(({ assigned }) => ({
+          partition: assigned.partition,
+          fetchOffset: assigned.fetchOffset,
+          partitionMaxBytes: this.#options.partitionBytesMax,
+        })),
+      })),
+    };
+  }
+
+  #arrived(
+    { assigned, round }: Asked,
+    entry: FetchResponse["responses"][number]["partitions"][number],
+  ): ObeliskError | null {
     const place = { topic: assigned.topic, partition: assigned.partition };
     if (entry.errorCode !== NO_ERROR) {
       const error = brokerError(entry.errorCode, { ...place, offset: assigned.fetchOffset });
@@ -254,13 +283,4 @@ export class ConsumerFetcher {
       this.fill();
     });
   }
-}
-
-interface AnsweredPartition {
-  readonly partitionIndex: number;
-  readonly errorCode: number;
-  readonly abortedTransactions:
-    | readonly { readonly producerId: number; readonly firstOffset: number }[]
-    | null;
-  readonly records: Buffer | null;
 }
