@@ -15,31 +15,15 @@ import {
   runObelisk,
   startObelisk,
 } from "../support/obelisk-command.ts";
-
-const FREE_PORTS = ["--native-port=0", "--http-port=0", "--kafka-port=0"];
-
-interface Place {
-  host: string;
-  port: number;
-}
-
-interface StartedLine {
-  native: Place;
-  http: Place;
-  kafka: Place;
-  [key: string]: unknown;
-}
+import { FREE_PORTS, type RunningServer, startServer } from "../support/obelisk-server.ts";
 
 let directory = "";
-const running: ReturnType<typeof startObelisk>[] = [];
+const running: RunningServer[] = [];
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "obelisk-serve-"));
 });
 afterEach(async () => {
-  for (const child of running.splice(0)) {
-    child.kill("SIGKILL");
-    await child.exited;
-  }
+  for (const server of running.splice(0)) await server.stop("SIGKILL");
   rmSync(directory, { recursive: true, force: true });
 });
 
@@ -48,24 +32,16 @@ for (const program of [fromSources, compiled]) {
     program.missing === undefined ? program.name : `${program.name} (skipped: ${program.missing})`;
   const options: RunOptions = { program };
 
-  /** A server that has said that it is ready, and what it said. */
+  /** A server that is ready, and is ended with the test. */
   const serve = async (...flags: string[]) => {
-    const child = startObelisk(["serve", "--json", "--data", directory, ...FREE_PORTS, ...flags], options);
-    running.push(child);
-    const reader = child.stdout.getReader();
-    const { value } = await reader.read();
-    const line = new TextDecoder().decode(value);
-    const more = async () => {
-      const rest = await reader.read();
-      return rest.done ? "" : new TextDecoder().decode(rest.value);
-    };
-    return { child, line, started: JSON.parse(line) as StartedLine, more };
+    const server = await startServer(directory, flags, options);
+    running.push(server);
+    return server;
   };
 
   describe.skipIf(program.missing !== undefined)(`serve, ${title}`, () => {
     test("says in one JSON line what it chose, with the ports that it took, and listens there", async () => {
-      const { child, line, started, more } = await serve();
-      expect(line).toEndWith("}\n");
+      const { child, started, stop } = await serve();
       const { native, http, kafka, ...rest } = started;
       expect(rest).toEqual({
         event: "started",
@@ -86,14 +62,11 @@ for (const program of [fromSources, compiled]) {
           socket.end();
         }
       }
-      child.kill("SIGTERM");
-      expect(await child.exited).toBe(0);
-      expect(await more()).toBe("");
+      expect(await stop()).toBe(0);
     });
 
     test("without --json it says it in ten lines", async () => {
       const child = startObelisk(["serve", "--data", directory, ...FREE_PORTS], options);
-      running.push(child);
       let text = "";
       const decoder = new TextDecoder();
       for await (const chunk of child.stdout) {
@@ -108,10 +81,9 @@ for (const program of [fromSources, compiled]) {
 
     test("an orderly end leaves a directory that starts again without findings", async () => {
       for (const signal of ["SIGTERM", "SIGINT"] as const) {
-        const { child, started } = await serve();
+        const { started, stop } = await serve();
         expect(started["findings"]).toEqual([]);
-        child.kill(signal);
-        expect(await child.exited).toBe(0);
+        expect(await stop(signal)).toBe(0);
       }
     });
 
@@ -119,7 +91,7 @@ for (const program of [fromSources, compiled]) {
       await serve();
       const second = await runObelisk(["serve", "--data", directory, ...FREE_PORTS], options);
       expect({ exitCode: second.exitCode, stdout: second.stdout }).toEqual({ exitCode: 2, stdout: "" });
-      expect(second.stderr).toMatch(/^obelisk: .*another process.*\n$/);
+      expect(second.stderr).toMatch(/^obelisk: .*running server.*\n$/);
       expect(second.stderr).toContain(directory);
     });
 
@@ -145,9 +117,8 @@ for (const program of [fromSources, compiled]) {
     });
 
     test("listening beyond loopback is warned of", async () => {
-      const { child } = await serve("--host=0.0.0.0");
-      child.kill("SIGTERM");
-      expect(await child.exited).toBe(0);
+      const { child, stop } = await serve("--host=0.0.0.0");
+      expect(await stop()).toBe(0);
       expect(await new Response(child.stderr).text()).toContain(
         "listening on 0.0.0.0 without authentication",
       );

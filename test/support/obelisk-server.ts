@@ -1,0 +1,56 @@
+/** A server as a real process, started on free ports, for tests that meet it from outside. */
+
+import { type RunOptions, startObelisk } from "./obelisk-command.ts";
+
+export const FREE_PORTS = ["--native-port=0", "--http-port=0", "--kafka-port=0"];
+
+interface Place {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The line that `serve --json` prints. */
+export interface StartedLine {
+  readonly native: Place;
+  readonly http: Place;
+  readonly kafka: Place;
+  readonly [key: string]: unknown;
+}
+
+export interface RunningServer {
+  readonly child: ReturnType<typeof startObelisk>;
+  readonly started: StartedLine;
+  /** Ends it with a signal; its exit code. */
+  stop(signal?: NodeJS.Signals): Promise<number>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Starts `obelisk serve` and waits until it says that it is ready. Kills what still runs when disposed. */
+export async function startServer(
+  directory: string,
+  flags: readonly string[] = [],
+  options: RunOptions = {},
+): Promise<RunningServer> {
+  const child = startObelisk(["serve", "--json", "--data", directory, ...FREE_PORTS, ...flags], options);
+  let line = "";
+  const decoder = new TextDecoder();
+  const reader = child.stdout.getReader();
+  while (!line.includes("\n")) {
+    const { value, done } = await reader.read();
+    if (done)
+      throw new Error(`the server ended before it was ready: ${await new Response(child.stderr).text()}`);
+    line += decoder.decode(value, { stream: true });
+  }
+  const stop = (signal: NodeJS.Signals = "SIGTERM") => {
+    child.kill(signal);
+    return child.exited;
+  };
+  return {
+    child,
+    started: JSON.parse(line) as StartedLine,
+    stop,
+    [Symbol.asyncDispose]: async () => {
+      await stop("SIGKILL");
+    },
+  };
+}
