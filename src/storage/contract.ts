@@ -42,6 +42,8 @@ export type FindingKind =
   | "damaged-batch"
   /** Offsets that no batch covers although the log goes on behind them. */
   | "offset-gap"
+  /** A batch's leader epoch, which its CRC does not cover, is not the one that was in force. */
+  | "wrong-epoch"
   /** An index entry that does not point to the batch it names, or a file of a wrong length. */
   | "damaged-index"
   | "missing-index"

@@ -34,8 +34,8 @@ export interface Identity {
 export type DecodedIdentity =
   | { kind: "valid"; identity: Identity }
   | { kind: "newer"; formatVersion: number }
-  /** `clusterId` is what could still be read of it. */
-  | { kind: "damaged"; reason: string; clusterId: string | null };
+  /** `clusterId` and `nodeId` are what could still be read of it. */
+  | { kind: "damaged"; reason: string; clusterId: string | null; nodeId: number | null };
 
 export function encodeIdentity(identity: Identity): Buffer {
   const { formatVersion, clusterId, nodeId, cleanShutdown, createdAt } = identity;
@@ -44,12 +44,20 @@ export function encodeIdentity(identity: Identity): Buffer {
 
 export function decodeIdentity(content: Buffer): DecodedIdentity {
   const fields = parseObject(content);
-  if (fields === null) return { kind: "damaged", reason: "it is not a JSON object", clusterId: null };
+  if (fields === null)
+    return { kind: "damaged", reason: "it is not a JSON object", clusterId: null, nodeId: null };
   const { checksum: _, ...covered } = fields;
   const { formatVersion, clusterId, nodeId, cleanShutdown, createdAt } = covered;
   const readableId = typeof clusterId === "string" && CLUSTER_ID_PATTERN.test(clusterId) ? clusterId : null;
+  const readableNode =
+    typeof nodeId === "number" && Number.isSafeInteger(nodeId) && nodeId >= 0 ? nodeId : null;
   if (!encodeFields(covered).equals(content)) {
-    return { kind: "damaged", reason: "its checksum does not hold", clusterId: readableId };
+    return {
+      kind: "damaged",
+      reason: "its checksum does not hold",
+      clusterId: readableId,
+      nodeId: readableNode,
+    };
   }
   if (typeof formatVersion === "number" && formatVersion > FORMAT_VERSION)
     return { kind: "newer", formatVersion };
@@ -60,7 +68,8 @@ export function decodeIdentity(content: Buffer): DecodedIdentity {
     typeof cleanShutdown !== "boolean" ||
     typeof createdAt !== "string"
   ) {
-    return { kind: "damaged", reason: "a field is missing or of the wrong type", clusterId: readableId };
+    const reason = "a field is missing or of the wrong type";
+    return { kind: "damaged", reason, clusterId: readableId, nodeId: readableNode };
   }
   return {
     kind: "valid",

@@ -2,6 +2,8 @@
  * Opens `meta.db` so that it can be trusted, or replaces it: start-up never fails because of a damaged state file.
  *
  *   whole                      integrity_check says ok, every row's checksum holds
+ *   the write-ahead log is     SQLite stops before the damage; what lies behind it is copied to quarantine first
+ *   damaged in its middle
  *   a row does not hold        the row goes into quarantine as text, the others stay
  *   the file does not hold     rows that can still be read, and whose checksum holds, are saved into a new file; the old one is
  *                              moved into quarantine. Topics that were lost are found again in the directories (broker).
@@ -19,6 +21,7 @@ import type { Files } from "../../base/files.ts";
 import type { Finding } from "../contract.ts";
 import { QUARANTINE, setAsideBytes, setAsideFile } from "./set-aside.ts";
 import { SqliteState } from "./state.ts";
+import { findLogDamage } from "./state-log.ts";
 import { rowChecksum, SHM_SUFFIX, STATE_FILE, type StateRow, WAL_SUFFIX } from "./state-row.ts";
 
 const BUILDING = `${STATE_FILE}-building`;
@@ -44,9 +47,12 @@ export async function openStateFile(files: Files, directory: string): Promise<Op
   const path = `${directory}/${STATE_FILE}`;
   let connection: SQL | null = null;
   try {
+    setAsideLog(files, directory, findings);
     connection = await connect(path);
     const fault = await checkFile(connection);
     if (fault === null) {
+      // A log that begins anew has no old frames behind its end, which could not be told from damage.
+      await connection.unsafe("PRAGMA wal_checkpoint(TRUNCATE)");
       await setAsideRows(files, directory, connection, findings);
       return { state: new SqliteState(files, directory, connection), findings };
     }
@@ -112,6 +118,17 @@ async function connect(path: string): Promise<SQL> {
     }
   }
   return connection;
+}
+
+function setAsideLog(files: Files, directory: string, findings: Finding[]): void {
+  const file = STATE_FILE + WAL_SUFFIX;
+  const path = `${directory}/${file}`;
+  if (!files.exists(path) || !files.exists(`${directory}/${STATE_FILE}`)) return;
+  const damage = findLogDamage(files, path);
+  if (damage === null) return;
+  const target = setAsideBytes(files, directory, file, damage.detail, files.readFile(path));
+  const { position, bytes, detail } = damage;
+  findings.push({ file, position, bytes, kind: "damaged-state", detail: `${detail}; copied to ${target}` });
 }
 
 async function setAsideRows(

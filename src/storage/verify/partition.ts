@@ -1,0 +1,339 @@
+/**
+ * Checks one partition against everything that is known about it, without changing a byte.
+ *
+ *   log        every byte belongs to a sound batch or to a known hole (scan.ts); offsets go on without gaps, except behind
+ *              damage, where recovery noted one, and where it began a new leader epoch; every record decodes
+ *   indexes    agree with the log (index-check.ts); a sealed segment has both
+ *   snapshot   decodes, and its checkpoint is not ahead of the log
+ *
+ * `knownGap`: a hole of zero bytes in the snapshot says that offsets are missing before the batch at its position.
+ */
+
+import { errnoOf, ObeliskError } from "../../base/errors.ts";
+import type { Files } from "../../base/files.ts";
+import {
+  batchBaseOffset,
+  batchLastOffset,
+  batchMaxTimestamp,
+  batchRecordCount,
+} from "../../protocol/record/batch.ts";
+import { validateRecords } from "../../protocol/record/records.ts";
+import { segmentName } from "../file/segment.ts";
+import { decodeSnapshot, type Hole, SNAPSHOT_FILE, type Snapshot } from "../file/snapshot.ts";
+import type { PartitionLayout } from "../layout.ts";
+import { scanBatches } from "../scan.ts";
+import { EpochCheck } from "./epoch-check.ts";
+import { OffsetIndexCheck, TimeIndexCheck } from "./index-check.ts";
+import type { VerifySink } from "./sink.ts";
+
+/** `isLive`: a server owns the directory, so the end of the log and the newest indexes may be half written. */
+export function verifyPartition(
+  files: Files,
+  root: string,
+  layout: PartitionLayout,
+  isLive: boolean,
+  sink: VerifySink,
+): void {
+  new PartitionCheck(files, root, layout, isLive, sink).run();
+}
+
+class PartitionCheck {
+  readonly #files: Files;
+  readonly #root: string;
+  readonly #layout: PartitionLayout;
+  readonly #isLive: boolean;
+  readonly #sink: VerifySink;
+  #snapshot: Snapshot | null = null;
+  #epochs: EpochCheck | null = null;
+  /** What the next batch should start with; -1 until the first segment says. */
+  #expected = -1;
+  /** Damage or a hole lies between the last batch and the next. */
+  #isBehindDamage = false;
+
+  constructor(files: Files, root: string, layout: PartitionLayout, isLive: boolean, sink: VerifySink) {
+    this.#files = files;
+    this.#root = root;
+    this.#layout = layout;
+    this.#isLive = isLive;
+    this.#sink = sink;
+  }
+
+  run(): void {
+    this.#readSnapshot();
+    this.#epochs = new EpochCheck(this.#snapshot, this.#sink);
+    const { segments } = this.#layout;
+    if (this.#snapshot !== null && segments.length > 0)
+      this.#expected = Math.min(this.#snapshot.startOffset, segments[0]!);
+    for (const slot of segments.keys()) this.#segment(slot);
+    this.#checkStrayIndexes();
+    this.#checkEnd();
+  }
+
+  #readSnapshot(): void {
+    if (!this.#layout.hasSnapshot) return;
+    const file = `${this.#layout.directory}/${SNAPSHOT_FILE}`;
+    const content = this.#contentOf(file);
+    if (content === null) return;
+    this.#sink.advance(content.length);
+    try {
+      this.#snapshot = decodeSnapshot(content);
+    } catch (error) {
+      if (!(error instanceof ObeliskError)) throw error;
+      this.#sink.report(file, 0, content.length, "damaged-snapshot", error.message);
+    }
+  }
+
+  #segment(slot: number): void {
+    const baseOffset = this.#layout.segments[slot]!;
+    const file = this.#fileOf(baseOffset, "log");
+    const descriptor = this.#open(file);
+    if (descriptor === null) return;
+    try {
+      this.#sink.summary.segments += 1;
+      this.#checkBoundary(file, baseOffset);
+      this.#scan(slot, file, descriptor);
+    } finally {
+      this.#files.close(descriptor);
+    }
+  }
+
+  #checkBoundary(file: string, baseOffset: number): void {
+    this.#checkGap(file, 0, baseOffset, baseOffset);
+    this.#expected = baseOffset;
+  }
+
+  #scan(slot: number, file: string, descriptor: number): void {
+    const baseOffset = this.#layout.segments[slot]!;
+    const next = this.#layout.segments[slot + 1];
+    const bytes = this.#files.size(descriptor);
+    const indexes = new SegmentIndexes(
+      this.#indexOf(baseOffset, "index"),
+      this.#indexOf(baseOffset, "timeindex"),
+    );
+    let start = 0;
+    for (const hole of [...this.#holesOf(baseOffset, bytes), { position: bytes, bytes: 0 }]) {
+      const isLast = next === undefined && hole.position === bytes;
+      const range = {
+        start,
+        end: hole.position,
+        offset: this.#expected,
+        offsetLimit: next ?? Number.POSITIVE_INFINITY,
+        allowsGaps: !isLast || start > 0,
+      };
+      if (range.end > range.start) this.#scanStretch(range, isLast, file, baseOffset, descriptor, indexes);
+      if (hole.bytes > 0) this.#passHole(hole, indexes);
+      start = hole.position + hole.bytes;
+    }
+    indexes.finish(next !== undefined, this.#sink);
+    this.#checkMissing(slot, bytes);
+  }
+
+  #scanStretch(
+    range: Parameters<typeof scanBatches>[2],
+    isLast: boolean,
+    file: string,
+    baseOffset: number,
+    descriptor: number,
+    indexes: SegmentIndexes,
+  ): void {
+    scanBatches(this.#files, descriptor, range, {
+      batch: (buffer, position, end, filePosition) => {
+        this.#batch(file, baseOffset, buffer, position, end, filePosition, indexes);
+        return true;
+      },
+      damage: (filePosition, bytes, reason, isTail) => {
+        this.#sink.advance(bytes);
+        this.#isBehindDamage = true;
+        indexes.unknown(filePosition + bytes);
+        if (!(isTail && isLast && filePosition >= this.#checkpointIn(baseOffset))) {
+          this.#sink.report(file, filePosition, bytes, "damaged-batch", reason);
+        } else if (!this.#isLive) this.#sink.report(file, filePosition, bytes, "torn-tail", reason);
+      },
+    });
+  }
+
+  #batch(
+    file: string,
+    segmentBase: number,
+    buffer: Buffer,
+    position: number,
+    end: number,
+    filePosition: number,
+    indexes: SegmentIndexes,
+  ): void {
+    const { summary } = this.#sink;
+    const baseOffset = batchBaseOffset(buffer, position);
+    const lastOffset = batchLastOffset(buffer, position);
+    this.#checkGap(file, filePosition, baseOffset, segmentBase);
+    this.#epochs?.batch(file, filePosition, buffer, position);
+    this.#isBehindDamage = false;
+    this.#expected = lastOffset + 1;
+    const timestamp = batchMaxTimestamp(buffer, position);
+    indexes.batch(filePosition, baseOffset - segmentBase, lastOffset - segmentBase, timestamp);
+    const fault = validateRecords(buffer, position, false);
+    if (fault !== null) {
+      const detail = `its CRC holds, but its records do not: ${fault.detail}`;
+      this.#sink.report(file, filePosition, end - position, "damaged-batch", detail);
+    }
+    summary.batches += 1;
+    summary.records += batchRecordCount(buffer, position);
+    this.#sink.advance(end - position);
+  }
+
+  #checkGap(file: string, position: number, baseOffset: number, segmentBase: number): void {
+    if (this.#expected === -1 || baseOffset <= this.#expected || this.#isBehindDamage) return;
+    const isKnown =
+      this.#snapshot?.holes.some(
+        (hole) => hole.segment === segmentBase && hole.position === position && hole.bytes === 0,
+      ) === true || this.#snapshot?.epochs.some(({ startOffset }) => startOffset === baseOffset) === true;
+    if (isKnown) return;
+    const detail = `the offsets ${this.#expected} to ${baseOffset - 1} are missing`;
+    this.#sink.report(file, position, 0, "offset-gap", detail);
+  }
+
+  #passHole(hole: Hole, indexes: SegmentIndexes): void {
+    this.#sink.summary.holes += 1;
+    this.#sink.summary.holeBytes += hole.bytes;
+    this.#isBehindDamage = true;
+    indexes.unknown(hole.position + hole.bytes);
+  }
+
+  /** Sealed segments have both indexes; the newest ones may not have them yet while a server runs. */
+  #checkMissing(slot: number, bytes: number): void {
+    const { segments, indexes, timeIndexes } = this.#layout;
+    const isUnsettled = slot >= segments.length - (this.#isLive ? 2 : 1);
+    if (isUnsettled || bytes === 0) return;
+    const baseOffset = segments[slot]!;
+    for (const [suffix, present] of [
+      ["index", indexes],
+      ["timeindex", timeIndexes],
+    ] as const) {
+      if (present.has(baseOffset)) continue;
+      this.#sink.report(
+        this.#fileOf(baseOffset, suffix),
+        0,
+        0,
+        "missing-index",
+        "a sealed segment has no such index",
+      );
+    }
+  }
+
+  #checkStrayIndexes(): void {
+    const { segments, indexes, timeIndexes } = this.#layout;
+    for (const [suffix, present] of [
+      ["index", indexes],
+      ["timeindex", timeIndexes],
+    ] as const) {
+      for (const baseOffset of present) {
+        if (segments.includes(baseOffset)) continue;
+        const file = this.#fileOf(baseOffset, suffix);
+        this.#sink.report(
+          file,
+          0,
+          this.#contentOf(file)?.length ?? 0,
+          "unknown-file",
+          "an index without a log",
+        );
+      }
+    }
+  }
+
+  #checkEnd(): void {
+    const checkpoint = this.#snapshot?.checkpoint ?? null;
+    if (checkpoint === null || this.#isBehindDamage || this.#isLive) return;
+    const end = Math.max(this.#expected, 0);
+    if (end >= checkpoint.offset) return;
+    const last = this.#layout.segments.at(-1);
+    const file =
+      last === undefined ? `${this.#layout.directory}/${SNAPSHOT_FILE}` : this.#fileOf(last, "log");
+    const position = last === undefined ? 0 : this.#files.fileSize(`${this.#root}/${file}`);
+    const detail = `the log ends at offset ${end}, and it was synced up to ${checkpoint.offset}`;
+    this.#sink.report(file, position, 0, "offset-gap", detail);
+  }
+
+  /** Up to where the segment is known to have been synced: damage before it is no torn tail. */
+  #checkpointIn(baseOffset: number): number {
+    const checkpoint = this.#snapshot?.checkpoint ?? null;
+    if (checkpoint === null || checkpoint.segment < baseOffset) return 0;
+    return checkpoint.segment === baseOffset ? checkpoint.position : Number.POSITIVE_INFINITY;
+  }
+
+  #holesOf(baseOffset: number, bytes: number): Hole[] {
+    const holes = this.#snapshot?.holes ?? [];
+    return holes
+      .filter((hole) => hole.segment === baseOffset && hole.bytes > 0 && hole.position < bytes)
+      .map((hole) => ({ position: hole.position, bytes: Math.min(hole.bytes, bytes - hole.position) }))
+      .sort((left, right) => left.position - right.position);
+  }
+
+  #indexOf(baseOffset: number, suffix: "index" | "timeindex"): { file: string; content: Buffer } | null {
+    const present = suffix === "index" ? this.#layout.indexes : this.#layout.timeIndexes;
+    if (!present.has(baseOffset)) return null;
+    const file = this.#fileOf(baseOffset, suffix);
+    const content = this.#contentOf(file);
+    if (content === null) return null;
+    this.#sink.advance(content.length);
+    return { file, content };
+  }
+
+  #contentOf(file: string): Buffer | null {
+    return this.#tolerating(file, () => this.#files.readFile(`${this.#root}/${file}`));
+  }
+
+  #open(file: string): number | null {
+    return this.#tolerating(file, () => this.#files.open(`${this.#root}/${file}`, "read"));
+  }
+
+  /** Null when the system refuses, which is a finding, or when a running server has just removed the file. */
+  #tolerating<T>(file: string, work: () => T): T | null {
+    try {
+      return work();
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === undefined || !(error instanceof Error)) throw error;
+      if (errno !== "ENOENT") this.#sink.report(file, 0, 0, "unreadable", error.message);
+      return null;
+    }
+  }
+
+  #fileOf(baseOffset: number, suffix: string): string {
+    return `${this.#layout.directory}/${segmentName(baseOffset)}.${suffix}`;
+  }
+}
+
+/** The two index checks of a segment; either may be absent. */
+class SegmentIndexes {
+  readonly #offsets: OffsetIndexCheck | null;
+  readonly #times: TimeIndexCheck | null;
+
+  constructor(offsets: IndexContent | null, times: IndexContent | null) {
+    this.#offsets = offsets === null ? null : new OffsetIndexCheck(offsets.file, offsets.content);
+    this.#times = times === null ? null : new TimeIndexCheck(times.file, times.content);
+  }
+
+  batch(
+    filePosition: number,
+    relativeBaseOffset: number,
+    relativeLastOffset: number,
+    timestamp: number,
+  ): void {
+    this.#offsets?.batch(filePosition, relativeLastOffset);
+    this.#times?.batch(relativeBaseOffset, relativeLastOffset, timestamp);
+  }
+
+  unknown(filePosition: number): void {
+    this.#offsets?.unknown(filePosition);
+    this.#times?.unknown();
+  }
+
+  finish(isSealed: boolean, sink: VerifySink): void {
+    this.#offsets?.finish(sink);
+    this.#times?.finish(isSealed, sink);
+  }
+}
+
+interface IndexContent {
+  file: string;
+  content: Buffer;
+}

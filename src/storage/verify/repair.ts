@@ -1,0 +1,312 @@
+/**
+ * `obelisk verify --repair`: mends what `verify` finds, with the code that recovery uses, so that a second `verify` finds nothing.
+ * It owns the directory meanwhile, and refuses while a server does.
+ *
+ *   finding                           what is done
+ *   obelisk.json, meta.db             as at a start: set aside and replaced (data-directory.ts, state-file.ts)
+ *   torn tail, log short of its       as at a start (recovery.ts): cut off, new leader epoch
+ *   checkpoint, damaged snapshot
+ *   leader epoch wrong                written in place: it lies outside the CRC
+ *   index wrong or missing            removed and built again from the log
+ *   damage in the middle of a log     copied to quarantine and noted as a hole in the snapshot, which readers jump over and
+ *                                     `verify` knows; the log itself is not rewritten, its other batches keep their places
+ *   offsets missing                   noted in the snapshot as a hole of zero bytes
+ *   Go Obelisk's files                imported as at a start; what is damaged in them is left out
+ *   a file that belongs to nothing    moved to quarantine
+ *
+ * What was taken out stays in quarantine/. What the system refuses to read cannot be mended and remains a finding.
+ */
+
+import type { Clock } from "../../base/clock.ts";
+import type { Files } from "../../base/files.ts";
+import type { Log } from "../../base/log.ts";
+import { MiB } from "../../base/units.ts";
+import type { Finding, RecoveryListener } from "../contract.ts";
+import { DataDirectory } from "../file/data-directory.ts";
+import { FileEngine } from "../file/engine.ts";
+import { importGoDirectory } from "../file/go-directory.ts";
+import { decodeIdentity, IDENTITY_FILE } from "../file/identity.ts";
+import { parseSegmentName, segmentName } from "../file/segment.ts";
+import { QUARANTINE, setAsideBytes, setAsideFile } from "../file/set-aside.ts";
+import { decodeSnapshot, encodeSnapshot, SNAPSHOT_FILE, type StoredHole } from "../file/snapshot.ts";
+import type { SqliteState } from "../file/state.ts";
+import { openStateFile } from "../file/state-file.ts";
+import { type PartitionLayout, readLayout } from "../layout.ts";
+import { isOwned, type VerifyOptions, verifyDirectory } from "../verify.ts";
+import type { VerifySummary } from "./sink.ts";
+
+export interface RepairOptions extends VerifyOptions {
+  clock: Clock;
+  log: Log;
+  /** For the lock file. */
+  pid: number;
+  newClusterId: () => string;
+  /** For topics that come from a Go Obelisk. */
+  newTopicId: () => string;
+  /** What was done and what was lost, one sentence each, with its place. */
+  onRepair: (repair: Finding) => void;
+}
+
+export interface RepairSummary {
+  /** Before; its findings went to `onFinding`. */
+  before: VerifySummary;
+  /** Afterwards; what could not be mended. */
+  remaining: Finding[];
+  after: VerifySummary;
+}
+
+/** What a directory without a readable identity gets: the standard node id. */
+const NODE_ID_STANDARD = 1;
+const QUARANTINE_PIECE_BYTES = 16 * MiB;
+const EPOCH_BYTES = 4;
+const NO_LISTENER: RecoveryListener = { restore: () => undefined, replay: () => undefined };
+
+/**
+ * Mends the data directory `root`. Without findings nothing is touched.
+ * @throws ObeliskError DATA_DIRECTORY_LOCKED, DATA_DIRECTORY_UNUSABLE, STATE_UNUSABLE, DISK_FULL
+ */
+export async function repairDirectory(
+  files: Files,
+  root: string,
+  options: RepairOptions,
+): Promise<RepairSummary> {
+  if (isOwned(files, root)) own(files, root, options).close(); // refuses, and says whose it is
+  const found: Finding[] = [];
+  const epochs: WrongEpoch[] = [];
+  const before = await verifyDirectory(files, root, {
+    ...options,
+    onWrongEpoch: (file, position, epoch) => epochs.push({ file, position, epoch }),
+    onFinding: (finding) => {
+      found.push(finding);
+      options.onFinding(finding);
+    },
+  });
+  if (found.length === 0) return { before, remaining: [], after: before };
+  const directory = own(files, root, options);
+  try {
+    return { before, ...(await new Repair(files, directory, { found, epochs }, options).run()) };
+  } finally {
+    directory.close();
+  }
+}
+
+function own(files: Files, root: string, options: RepairOptions): DataDirectory {
+  const file = `${root}/${IDENTITY_FILE}`;
+  let nodeId = NODE_ID_STANDARD;
+  if (files.exists(file)) {
+    const decoded = decodeIdentity(files.readFile(file));
+    if (decoded.kind === "valid") nodeId = decoded.identity.nodeId;
+    else if (decoded.kind === "damaged") nodeId = decoded.nodeId ?? NODE_ID_STANDARD;
+  }
+  const { pid, clock, newClusterId } = options;
+  const directory = DataDirectory.open(files, root, { nodeId, pid, clock, newClusterId });
+  for (const finding of directory.findings) options.onRepair(finding);
+  return directory;
+}
+
+interface WrongEpoch {
+  file: string;
+  position: number;
+  epoch: number;
+}
+
+interface Before {
+  found: readonly Finding[];
+  epochs: readonly WrongEpoch[];
+}
+
+class Repair {
+  readonly #files: Files;
+  readonly #root: string;
+  readonly #directory: DataDirectory;
+  readonly #found: readonly Finding[];
+  readonly #epochs: readonly WrongEpoch[];
+  readonly #options: RepairOptions;
+
+  constructor(files: Files, directory: DataDirectory, before: Before, options: RepairOptions) {
+    this.#files = files;
+    this.#root = directory.path;
+    this.#directory = directory;
+    this.#found = before.found;
+    this.#epochs = before.epochs;
+    this.#options = options;
+  }
+
+  async run(): Promise<{ remaining: Finding[]; after: VerifySummary }> {
+    const files = this.#files;
+    this.#moveStrangers();
+    for (const wrong of this.#epochs) this.#writeEpoch(wrong);
+    const { state, findings } = await openStateFile(files, this.#root);
+    for (const finding of findings) this.#options.onRepair(finding);
+    await this.#importGo(state);
+    await this.#recover(state);
+    await this.#noteHoles();
+    const remaining: Finding[] = [];
+    const after = await verifyDirectory(files, this.#root, {
+      ...this.#options,
+      isOwner: true,
+      onFinding: (finding) => remaining.push(finding),
+    });
+    return { remaining, after };
+  }
+
+  #writeEpoch({ file, position, epoch }: WrongEpoch): void {
+    const bytes = Buffer.alloc(EPOCH_BYTES);
+    bytes.writeInt32BE(epoch, 0);
+    const descriptor = this.#files.open(`${this.#root}/${file}`, "update");
+    try {
+      this.#files.write(descriptor, bytes, 0, EPOCH_BYTES, position);
+      this.#files.syncNow(descriptor);
+    } finally {
+      this.#files.close(descriptor);
+    }
+    const detail = `the leader epoch is ${epoch} again; nothing was lost`;
+    this.#options.onRepair({ file, position, bytes: EPOCH_BYTES, kind: "wrong-epoch", detail });
+  }
+
+  #moveStrangers(): void {
+    for (const { file, kind, position, bytes, detail } of this.#found) {
+      const isConsumer = kind === "damaged-state" && file.startsWith("consumers/");
+      if (kind !== "unknown-file" && !isConsumer) continue;
+      const path = file.endsWith("/") ? file.slice(0, -1) : file;
+      const target = setAsideFile(this.#files, this.#root, path, detail);
+      this.#options.onRepair({ file, position, bytes, kind, detail: `moved to ${target}` });
+    }
+  }
+
+  async #importGo(state: SqliteState): Promise<void> {
+    const isDamaged = this.#found.some(({ file }) => /^topics\/[^/]+\.(log|idx)$/.test(file));
+    if (!isDamaged) return;
+    const { clock, log, newTopicId, onRepair } = this.#options;
+    const report = await importGoDirectory(this.#files, this.#directory, state, log, {
+      clock,
+      newId: newTopicId,
+    });
+    for (const finding of report?.findings ?? []) {
+      onRepair({ ...finding, detail: `${finding.detail}; left out of the imported topic` });
+    }
+    for (const { topic, messages } of report?.topics ?? []) {
+      const detail = `imported with ${messages} messages`;
+      onRepair({ file: `topics/${topic}.log`, position: 0, bytes: 0, kind: "damaged-frame", detail });
+    }
+  }
+
+  /** Opens every partition, which recovers it, and reads from the segments whose indexes were taken away. */
+  async #recover(state: SqliteState): Promise<void> {
+    const rebuilds = this.#removeIndexes();
+    const engine = new FileEngine({
+      files: this.#files,
+      clock: this.#options.clock,
+      state,
+      directory: {
+        path: this.#root,
+        isClean: this.#directory.isClean,
+        markDirty: () => this.#directory.markDirty(),
+        markClean: () => this.#directory.markClean(),
+        // `repairDirectory` lets go of it, when the proof is done.
+        close: () => undefined,
+      },
+    });
+    for (const partition of this.#partitions()) {
+      const log = await engine.open(partition.topic, partition.partition, NO_LISTENER);
+      if (log.isOffline) continue;
+      for (const baseOffset of rebuilds.get(partition.directory) ?? []) {
+        const offset = Math.max(baseOffset, log.startOffset);
+        if (offset < log.endOffset) await log.read(offset, log.endOffset, 1, true);
+      }
+    }
+    await engine.close();
+    for (const finding of engine.findings) this.#options.onRepair(finding);
+  }
+
+  /** Index files that do not hold, with their twins; returns the segments by partition directory. */
+  #removeIndexes(): Map<string, Set<number>> {
+    const rebuilds = new Map<string, Set<number>>();
+    for (const { file, kind } of this.#found) {
+      if (kind !== "damaged-index" && kind !== "missing-index") continue;
+      const slash = file.lastIndexOf("/");
+      const segment = parseSegmentName(file.slice(slash + 1));
+      if (segment === null) continue;
+      const directory = file.slice(0, slash);
+      rebuilds.set(directory, (rebuilds.get(directory) ?? new Set()).add(segment.baseOffset));
+      for (const suffix of ["index", "timeindex"]) {
+        const path = `${this.#root}/${directory}/${segmentName(segment.baseOffset)}.${suffix}`;
+        if (this.#files.exists(path)) this.#files.removeFile(path);
+      }
+    }
+    return rebuilds;
+  }
+
+  /** What recovery does not look at (it trusts what was synced before the checkpoint) becomes a known hole here. */
+  async #noteHoles(): Promise<void> {
+    const holes = new Map<string, { hole: StoredHole; finding: Finding }[]>();
+    await verifyDirectory(this.#files, this.#root, {
+      ...this.#options,
+      isOwner: true,
+      onFinding: (finding) => {
+        if (finding.kind !== "damaged-batch" && finding.kind !== "offset-gap") return;
+        const slash = finding.file.lastIndexOf("/");
+        const segment = parseSegmentName(finding.file.slice(slash + 1));
+        if (segment?.suffix !== "log") return;
+        const hole = { segment: segment.baseOffset, position: finding.position, bytes: finding.bytes };
+        const directory = finding.file.slice(0, slash);
+        holes.set(directory, [...(holes.get(directory) ?? []), { hole, finding }]);
+      },
+    });
+    for (const [directory, found] of holes) {
+      for (const { finding } of found) this.#keepHole(finding);
+      const path = `${this.#root}/${directory}/${SNAPSHOT_FILE}`;
+      if (!this.#files.exists(path)) continue;
+      const snapshot = decodeSnapshot(this.#files.readFile(path));
+      const merged = mergeHoles(
+        snapshot.holes,
+        found.map(({ hole }) => hole),
+      );
+      this.#files.replace(path, encodeSnapshot({ ...snapshot, holes: merged }));
+    }
+  }
+
+  #keepHole(finding: Finding): void {
+    let fate = "noted";
+    if (finding.bytes > 0) {
+      const targets = this.#copyToQuarantine(finding);
+      fate = `copied to ${targets[0]}, readers pass it over`;
+    }
+    this.#options.onRepair({ ...finding, detail: `${finding.detail}; ${fate}` });
+  }
+
+  #copyToQuarantine({ file, position, bytes, detail }: Finding): string[] {
+    const targets: string[] = [];
+    const descriptor = this.#files.open(`${this.#root}/${file}`, "read");
+    try {
+      for (let done = 0; done < bytes; done += QUARANTINE_PIECE_BYTES) {
+        const piece = Buffer.allocUnsafeSlow(Math.min(QUARANTINE_PIECE_BYTES, bytes - done));
+        const got = this.#files.read(descriptor, piece, 0, piece.length, position + done);
+        const name = `${file}@${position + done}`;
+        targets.push(setAsideBytes(this.#files, this.#root, name, detail, piece.subarray(0, got)));
+      }
+    } finally {
+      this.#files.close(descriptor);
+    }
+    return targets.length > 0 ? targets : [QUARANTINE];
+  }
+
+  #partitions(): PartitionLayout[] {
+    return readLayout(this.#files, this.#root).topics.flatMap((topic) => topic.partitions);
+  }
+}
+
+/** Old holes that a new one overlaps go into it. */
+function mergeHoles(old: readonly StoredHole[], added: readonly StoredHole[]): StoredHole[] {
+  const kept = old.filter(
+    (hole) =>
+      !added.some(
+        (other) =>
+          other.segment === hole.segment &&
+          other.position <= hole.position &&
+          hole.position + hole.bytes <= other.position + other.bytes,
+      ),
+  );
+  const all = [...kept, ...added];
+  return all.sort((left, right) => left.segment - right.segment || left.position - right.position);
+}

@@ -1,0 +1,70 @@
+/** Checks `meta.db` on a private copy: SQLite's own integrity check, each row's checksum, and that keys and values are ours. */
+
+import { SQL } from "bun";
+import { errnoOf } from "../../base/errors.ts";
+import type { Files } from "../../base/files.ts";
+import { copyStateFile, removeStateCopy } from "../file/state-copy.ts";
+import { checkFile, isWholeRow, readRows } from "../file/state-file.ts";
+import { findLogDamage } from "../file/state-log.ts";
+import { STATE_FILE, type StateRow, WAL_SUFFIX } from "../file/state-row.ts";
+import type { VerifySink } from "./sink.ts";
+
+/** `scratch`: an empty directory for the copy. */
+export async function verifyState(
+  files: Files,
+  root: string,
+  scratch: string,
+  sink: VerifySink,
+): Promise<void> {
+  try {
+    const path = copyStateFile(files, root, scratch);
+    const bytes = files.fileSize(path);
+    checkLog(files, path + WAL_SUFFIX, sink);
+    const connection = new SQL({ adapter: "sqlite", filename: path });
+    try {
+      await check(connection, bytes, sink);
+    } finally {
+      await connection.close();
+    }
+    sink.advance(bytes);
+  } finally {
+    removeStateCopy(files, scratch);
+  }
+}
+
+function checkLog(files: Files, path: string, sink: VerifySink): void {
+  if (!files.exists(path)) return;
+  const damage = findLogDamage(files, path);
+  sink.advance(files.fileSize(path));
+  if (damage === null) return;
+  sink.report(STATE_FILE + WAL_SUFFIX, damage.position, damage.bytes, "damaged-state", damage.detail);
+}
+
+async function check(connection: SQL, bytes: number, sink: VerifySink): Promise<void> {
+  const fault = await checkFile(connection);
+  if (fault !== null) {
+    sink.report(STATE_FILE, 0, bytes, "damaged-state", fault);
+    return;
+  }
+  try {
+    for await (const row of readRows(connection)) {
+      const detail = faultOfRow(row);
+      if (detail !== null) sink.report(STATE_FILE, 0, row.value.length, "damaged-state", detail);
+      sink.summary.stateEntries += 1;
+    }
+  } catch (error) {
+    if (!errnoOf(error)?.startsWith("SQLITE_") || !(error instanceof Error)) throw error;
+    sink.report(STATE_FILE, 0, bytes, "damaged-state", error.message);
+  }
+}
+
+function faultOfRow(row: StateRow): string | null {
+  if (!isWholeRow(row)) return `the checksum of the entry ${row.key} does not hold`;
+  try {
+    JSON.parse(row.value);
+    return null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return `the value of the entry ${row.key} is not JSON`;
+    throw error;
+  }
+}
