@@ -7,6 +7,7 @@
 import { ERRORS, errnoOf, ObeliskError } from "../src/base/errors.ts";
 import { MistakesError, mistakeWords } from "../src/config/mistakes.ts";
 import { EXIT, note, type Output, OutputClosed } from "./output.ts";
+import { coloursFor } from "./output-colour.ts";
 
 export interface ErrorReport {
   readonly exitCode: number;
@@ -22,7 +23,8 @@ export function reportError(
   options: { json: boolean; debug: boolean; output: Output },
 ): number {
   const report = describeError(thrown, options.debug);
-  for (const line of report.lines) note(line);
+  const { red } = coloursFor("stderr");
+  for (const line of report.lines) note(line.replace(/^obelisk:/, red));
   if (options.json && report.json !== null) options.output.json(report.json);
   return report.exitCode;
 }
