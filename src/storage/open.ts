@@ -59,14 +59,11 @@ export async function openStorage(address: string, options: StorageOptions): Pro
   const path = parseFileAddress(address);
   const directory = DataDirectory.open(options.files, path, { ...options, newClusterId: randomClusterId });
   try {
-    const imported = hasGoData(options.files, path) ? await importGo(directory, options) : null;
-    const { engine, findings } = await openFileEngine(directory, options);
-    return {
-      engine,
-      clusterId: directory.clusterId,
-      findings: [...directory.findings, ...findings, ...(imported?.findings ?? [])],
-      imported,
-    };
+    const findings = [...directory.findings];
+    const imported = hasGoData(options.files, path) ? await importGo(directory, options, findings) : null;
+    const opened = await openFileEngine(directory, options);
+    findings.push(...opened.findings);
+    return { engine: opened.engine, clusterId: directory.clusterId, findings, imported };
   } catch (thrown) {
     directory.close();
     throw thrown;
@@ -91,18 +88,23 @@ function parseFileAddress(address: string): string {
 }
 
 /** The import works through an engine of its own, so that the broker's engine recovers what it left like anything else. */
-async function importGo(directory: DataDirectory, options: StorageOptions): Promise<ImportReport> {
-  const wasClean = directory.isClean;
+async function importGo(
+  directory: DataDirectory,
+  options: StorageOptions,
+  findings: Finding[],
+): Promise<ImportReport> {
   const kept = {
     path: directory.path,
-    isClean: wasClean,
+    isClean: directory.isClean,
     markDirty: () => directory.markDirty(),
     markClean: () => directory.markClean(),
     close: () => {}, // the lock is held until the broker's engine closes
   };
-  const { engine } = await openFileEngine(kept, options);
+  const { engine, findings: stateFindings } = await openFileEngine(kept, options);
   try {
-    return await importGoData(options.files, directory.path, engine, options.log, options);
+    const report = await importGoData(options.files, directory.path, engine, options.log, options);
+    findings.push(...stateFindings, ...engine.findings, ...report.findings);
+    return report;
   } finally {
     await engine.close();
   }

@@ -23,7 +23,7 @@ import { recoverPartition } from "./recovery.ts";
 import { SEGMENT_BYTES_LIMIT, type Segment } from "./segment.ts";
 import { INDEX_INTERVAL_BYTES } from "./segment-index.ts";
 import { Store, storageError } from "./store.ts";
-import { Syncer } from "./syncer.ts";
+import { FILES_SYNCED_SINGLY_MAX, Syncer } from "./syncer.ts";
 
 export const TOPICS_DIRECTORY = "topics";
 /** Large enough that a busy partition rolls seldom, small enough that retention and recovery deal in small pieces. */
@@ -139,7 +139,7 @@ export class FileEngine implements StorageEngine {
     if (only !== undefined && this.#syncInPlace(only, failed)) return failed;
     const dirty: Segment[][] = healthy.map((log) => startSync(log));
     if (await this.#syncTogether(healthy, dirty, failed)) return failed;
-    for (const [slot, log] of healthy.entries()) await this.#syncOne(log, dirty[slot]!, failed);
+    await Promise.all(healthy.map((log, slot) => this.#syncOne(log, dirty[slot]!, failed)));
     return failed;
   }
 
@@ -193,12 +193,13 @@ export class FileEngine implements StorageEngine {
     return true;
   }
 
-  /** One syncfs for everything, when more than one thing is dirty; false when the files must be synced one by one. */
+  /** One syncfs for everything, when many files or new names are dirty; false when the files must be synced one by one. */
   async #syncTogether(logs: FileLog[], dirty: Segment[][], failed: FileLog[]): Promise<boolean> {
     const segments = dirty.flat();
     const first = segments[0];
     const hasNames = logs.some((log) => log.namesSyncing.length > 0);
-    if (first === undefined || (segments.length === 1 && !hasNames) || !this.#syncer.hasSyncAll) return false;
+    if (first === undefined || !this.#syncer.hasSyncAll) return false;
+    if (segments.length <= FILES_SYNCED_SINGLY_MAX && !hasNames) return false;
     try {
       if (!(await this.#syncer.syncAll(first.file.descriptor))) return false;
     } catch (thrown) {
@@ -246,7 +247,10 @@ export class FileEngine implements StorageEngine {
   #prepare(): void {
     const { files } = this.#store;
     try {
-      if (!files.exists(this.#topics)) files.makeDirectory(this.#topics);
+      if (!files.exists(this.#topics)) {
+        files.makeDirectory(this.#topics);
+        files.syncDirectory(this.#directory.path);
+      }
       for (const name of files.list(this.#topics)) {
         if (name.startsWith(REMOVED_PREFIX) && name.endsWith("/")) {
           this.#deleteTree(`${this.#topics}/${name.slice(0, -1)}`);

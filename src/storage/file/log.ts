@@ -20,7 +20,7 @@ import type { LeaderEpochs } from "../leader-epochs.ts";
 import type { IndexFiles } from "./index-files.ts";
 import { LogReader } from "./reader.ts";
 import type { Recovered } from "./recovery.ts";
-import { logPathOf, RELATIVE_OFFSET_MAX, Segment } from "./segment.ts";
+import { logPathOf, RELATIVE_OFFSET_MAX, removeSegmentFiles, Segment } from "./segment.ts";
 import { SegmentIndex } from "./segment-index.ts";
 import type { Checkpoint, Snapshot } from "./snapshot.ts";
 import { SnapshotWriter } from "./snapshot-writer.ts";
@@ -162,8 +162,16 @@ export class FileLog implements PartitionLog {
     if (offset <= this.startOffset) return;
     this.startOffset = offset;
     this.#epochs.dropBefore(offset);
-    while (this.#segments.length > 1 && this.#segments[0]!.endOffset <= offset) this.#removeFirst();
-    this.#snapshots.request();
+    const dropped: Segment[] = [];
+    while (this.#segments.length > 1 && this.#segments[0]!.endOffset <= offset) {
+      const segment = this.#segments.shift()!;
+      this.#detach(segment);
+      dropped.push(segment);
+    }
+    // The files go only when the new start is on disk: otherwise a power cut could leave a log with a gap in it.
+    this.#snapshots.requestThen(() => {
+      for (const segment of dropped) removeSegmentFiles(this.#store.files, segment);
+    });
   }
 
   /** Adds the segments that wait for a sync to `dirty`. Answered by exactly one `finishSync` or `fail`. */
@@ -242,6 +250,7 @@ export class FileLog implements PartitionLog {
     const path = logPathOf(this.#directory, this.endOffset);
     let next: Segment;
     try {
+      this.#syncNames();
       const file = this.#store.pool.create(path);
       next = new Segment(
         this.#directory,
@@ -259,6 +268,15 @@ export class FileLog implements PartitionLog {
     this.#activeSinceMs = this.#store.clock.nowMs();
     if (!this.#namesToSync.includes(this.#directory)) this.#namesToSync.push(this.#directory);
     if (!old.isDirty && this.#syncing.length === 0) this.#seal([old]);
+  }
+
+  /** A segment's name is on disk before the next one is made, so that a power cut cannot leave the later one alone. */
+  #syncNames(): void {
+    const { files, pool } = this.#store;
+    for (const path of [...this.namesSyncing, ...this.#namesToSync]) {
+      pool.withRoom(path, () => files.syncDirectory(path));
+    }
+    this.#namesToSync = [];
   }
 
   #write(segment: Segment, buffer: Buffer, position: number, end: number): void {
@@ -375,23 +393,17 @@ export class FileLog implements PartitionLog {
     this.#snapshots.request();
   }
 
-  #removeFirst(): void {
-    this.#remove(this.#segments.shift()!);
-  }
-
   #removeLast(): void {
-    this.#remove(this.#segments.pop()!);
+    const segment = this.#segments.pop()!;
+    this.#detach(segment);
+    removeSegmentFiles(this.#store.files, segment);
   }
 
-  #remove(segment: Segment): void {
-    const { files, pool } = this.#store;
+  #detach(segment: Segment): void {
     this.#rolled = this.#rolled.filter((rolled) => rolled !== segment);
     this.#indexes.forget(segment);
     this.bytes -= segment.bytes;
-    segment.release(pool);
-    for (const path of [segment.logPath, segment.indexPath, segment.timeIndexPath]) {
-      if (files.exists(path)) files.removeFile(path);
-    }
+    segment.release(this.#store.pool);
   }
 
   async #search(work: () => Promise<TimestampedOffset | null>): Promise<TimestampedOffset | null> {

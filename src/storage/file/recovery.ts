@@ -28,7 +28,7 @@ import { LeaderEpochs } from "../leader-epochs.ts";
 import { scanBatches } from "../scan.ts";
 import { type IndexFiles, noteBatch } from "./index-files.ts";
 import { PooledFile } from "./pool.ts";
-import { logPathOf, parseSegmentName, Segment } from "./segment.ts";
+import { logPathOf, parseSegmentName, removeSegmentFiles, Segment } from "./segment.ts";
 import { SegmentIndex } from "./segment-index.ts";
 import { setAsideFile } from "./set-aside.ts";
 import { type Checkpoint, decodeSnapshot, SNAPSHOT_FILE, type Snapshot } from "./snapshot.ts";
@@ -90,6 +90,7 @@ class Recovery {
       if (isNew) this.#store.files.makeDirectory(this.#directory);
       this.#find();
       this.#readSnapshot();
+      this.#finishDrop();
       if (this.#segments.length > 0) this.#scan(listener);
       this.#settleEnd();
     } catch (thrown) {
@@ -156,6 +157,14 @@ class Recovery {
     for (const { segment: base, position, bytes } of this.#snapshot.holes) {
       const segment = this.#segments.find((candidate) => candidate.baseOffset === base);
       if (segment !== undefined && position < segment.bytes) segment.addHole({ position, bytes });
+    }
+  }
+
+  /** Deletes segments that had been dropped when the power went: the snapshot says that the log starts behind them. */
+  #finishDrop(): void {
+    const startOffset = this.#snapshot?.startOffset ?? 0;
+    while (this.#segments.length > 1 && this.#segments[0]!.endOffset <= startOffset) {
+      removeSegmentFiles(this.#store.files, this.#segments.shift()!);
     }
   }
 

@@ -11,6 +11,7 @@
  *   - `isDirty`: bytes were written since the last sync began. Each state of being dirty holds a pin on the file.
  */
 
+import type { Files } from "../../base/files.ts";
 import type { DescriptorPool, PooledFile } from "./pool.ts";
 import type { SegmentIndex } from "./segment-index.ts";
 import type { Hole } from "./snapshot.ts";
@@ -122,6 +123,13 @@ export class Segment {
     if (this.isDirty) this.file.pins -= 1;
     this.isDirty = false;
     this.unpin(pool);
+  }
+}
+
+/** Deletes the files of a segment that was dropped, the log last: without it the others mean nothing. */
+export function removeSegmentFiles(files: Files, segment: Segment): void {
+  for (const path of [segment.indexPath, segment.timeIndexPath, segment.logPath]) {
+    if (files.exists(path)) files.removeFile(path);
   }
 }
 

@@ -14,6 +14,7 @@ import type { Store } from "./store.ts";
 
 export class SnapshotWriter {
   readonly #store: Store;
+  readonly #directory: string;
   readonly #path: string;
   readonly #take: () => Snapshot;
   #row: Promise<void> = Promise.resolve();
@@ -23,6 +24,7 @@ export class SnapshotWriter {
 
   constructor(store: Store, directory: string, take: () => Snapshot) {
     this.#store = store;
+    this.#directory = directory;
     this.#path = `${directory}/${SNAPSHOT_FILE}`;
     this.#take = take;
   }
@@ -32,6 +34,15 @@ export class SnapshotWriter {
     if (this.#isRequested) return;
     this.#isRequested = true;
     this.later(() => this.#write());
+  }
+
+  /** Writes the snapshot so that it survives a power cut, then does what must not happen before that. */
+  requestThen(work: () => void): void {
+    this.later(async () => {
+      await this.#write();
+      this.#store.files.syncDirectory(this.#directory);
+      work();
+    });
   }
 
   /** Runs other work on the partition's small files in its turn. */
