@@ -67,7 +67,8 @@ export class Writer {
   }
 
   bool(value: boolean): void {
-    this.#slab[this.#reserve(1)] = value ? 1 : 0;
+    const at = this.#reserve(1);
+    this.#slab[at] = value ? 1 : 0;
   }
 
   int8(value: number): void {
@@ -103,10 +104,12 @@ export class Writer {
   unsignedVarint(value: number): void {
     let rest = value;
     while (rest > 0x7f) {
-      this.#slab[this.#reserve(1)] = (rest % 0x80) + 0x80;
+      const at = this.#reserve(1);
+      this.#slab[at] = (rest % 0x80) + 0x80;
       rest = Math.floor(rest / 0x80);
     }
-    this.#slab[this.#reserve(1)] = rest;
+    const at = this.#reserve(1);
+    this.#slab[at] = rest;
   }
 
   string(value: string): void {
@@ -198,7 +201,8 @@ export class Writer {
       this.#partBytes += value.length;
       return;
     }
-    value.copy(this.#slab, this.#reserve(value.length));
+    const at = this.#reserve(value.length);
+    value.copy(this.#slab, at);
   }
 
   /** Writes UTF-8 and returns its bytes. May move the frame to a larger slab. */
@@ -223,6 +227,7 @@ export class Writer {
     return written;
   }
 
+  /** May replace the slab: take the place first, then name `this.#slab`. */
   #reserve(count: number): number {
     if (count > this.#slab.length - this.#position) this.#grow(count);
     const at = this.#position;

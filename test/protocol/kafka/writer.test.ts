@@ -85,6 +85,33 @@ describe("frames", () => {
     });
   });
 
+  const SLAB_BYTES = 64 * 1024;
+  const BYTES = Buffer.from("some bytes that are long enough to be told from what lay there before");
+  const values: [what: string, write: (writer: Writer) => void][] = [
+    ["a boolean", (writer) => writer.bool(true)],
+    ["an int64", (writer) => writer.int64(2 ** 53 - 1)],
+    ["a small varint", (writer) => writer.unsignedVarint(127)],
+    ["a large varint", (writer) => writer.unsignedVarint(0xffff_ffff)],
+    ["a string", (writer) => writer.string("a text that is longer than the loop")],
+    ["a compact string", (writer) => writer.compactString("hü")],
+    ["bytes", (writer) => writer.bytes(BYTES)],
+    ["compact bytes", (writer) => writer.compactBytes(BYTES)],
+    ["raw bytes", (writer) => writer.raw(BYTES)],
+  ];
+
+  test.each(values)("%s is whole wherever the slab ends inside of it", (_what, write) => {
+    const expected = hexOf(write);
+    for (let free = 0; free <= 120; free += 1) {
+      const found = hexOf((writer) => {
+        for (let rest = SLAB_BYTES - 4 - free; rest > 0; rest -= COPY_BYTES_MAX) {
+          writer.raw(Buffer.alloc(Math.min(rest, COPY_BYTES_MAX), 0xee));
+        }
+        write(writer);
+      });
+      expect(found.slice(2 * (SLAB_BYTES - 4 - free))).toBe(expected);
+    }
+  });
+
   test("a frame that outgrows its slab moves and stays one part", () => {
     const writer = new Writer();
     writer.begin();
