@@ -70,6 +70,13 @@ export class WireClient {
     return this.#frames.length;
   }
 
+  /** An answer that has come already. */
+  takeNow(): Buffer {
+    const frame = this.#frames.shift();
+    if (frame === undefined) throw new Error("no answer has come");
+    return frame;
+  }
+
   close(): void {
     this.#socket?.terminate();
   }

@@ -165,3 +165,11 @@ test("an answer of several MiB arrives whole and in one piece", async () => {
   expect(recordsIn(answer!.records!).map(([offset]) => offset)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   await until(() => door.fetchBudget.usedBytes === 0);
 });
+
+test("a thousand small answers carry the right bytes, each of them", async () => {
+  for (let offset = 0; offset < 1000; offset += 1) {
+    await append(0, [`value ${offset} ${"x".repeat(offset % 300)}`]);
+    const [answer] = await fetch(11, request([ask(0, offset)]));
+    expect(recordsIn(answer!.records!)).toEqual([[offset, `value ${offset} ${"x".repeat(offset % 300)}`]]);
+  }
+});
