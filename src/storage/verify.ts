@@ -14,7 +14,7 @@ import { readGoOffsets, scanGoLog } from "./file/go-files.ts";
 import { decodeIdentity, FORMAT_VERSION, IDENTITY_FILE } from "./file/identity.ts";
 import { STATE_FILE } from "./file/state-row.ts";
 import { type DirectoryLayout, isDataDirectory, readLayout } from "./layout.ts";
-import { verifyPartition } from "./verify/partition.ts";
+import { type DirectoryCondition, verifyPartition } from "./verify/partition.ts";
 import { type VerifyListener, VerifySink, type VerifySummary } from "./verify/sink.ts";
 import { verifyState } from "./verify/state.ts";
 
@@ -38,11 +38,11 @@ export async function verifyDirectory(
   try {
     checkIsDirectory(files, root);
     sink.summary.isServerRunning = options.isOwner !== true && isOwned(files, root);
-    verifyIdentity(files, root, sink);
+    const isClean = verifyIdentity(files, root, sink);
     const layout = readLayout(files, root);
     if (files.exists(`${root}/${STATE_FILE}`)) await verifyState(files, root, options.scratchDirectory, sink);
     else if (layout.topics.length > 0) sink.report(STATE_FILE, 0, 0, "damaged-state", "it is missing");
-    await verifyTopics(files, root, layout, sink);
+    await verifyTopics(files, root, layout, { isClean, isLive: sink.summary.isServerRunning }, sink);
     return sink.summary;
   } catch (error) {
     throw unusable(root, error);
@@ -87,15 +87,16 @@ export function isOwned(files: Files, root: string): boolean {
   }
 }
 
-function verifyIdentity(files: Files, root: string, sink: VerifySink): void {
+/** Says whether the last owner stopped in order. */
+function verifyIdentity(files: Files, root: string, sink: VerifySink): boolean {
   const path = `${root}/${IDENTITY_FILE}`;
-  if (!files.exists(path)) return;
+  if (!files.exists(path)) return false;
   const content = files.readFile(path);
   sink.advance(content.length);
   const decoded = decodeIdentity(content);
   if (decoded.kind === "damaged")
     sink.report(IDENTITY_FILE, 0, content.length, "damaged-state", decoded.reason);
-  if (decoded.kind !== "newer") return;
+  if (decoded.kind !== "newer") return decoded.kind === "valid" && decoded.identity.cleanShutdown;
   throw new ObeliskError("DATA_DIRECTORY_UNUSABLE", {
     detail: `the data directory ${root} has format ${decoded.formatVersion}, and this Obelisk knows formats up to ${FORMAT_VERSION}`,
     remedy: "use the newer Obelisk that wrote it",
@@ -106,13 +107,14 @@ async function verifyTopics(
   files: Files,
   root: string,
   layout: DirectoryLayout,
+  condition: DirectoryCondition,
   sink: VerifySink,
 ): Promise<void> {
   for (const topic of layout.topics) {
     sink.summary.topics += 1;
     for (const partition of topic.partitions) {
       sink.summary.partitions += 1;
-      verifyPartition(files, root, partition, sink.summary.isServerRunning, sink);
+      verifyPartition(files, root, partition, condition, sink);
       await Promise.resolve();
     }
   }

@@ -26,22 +26,28 @@ import { EpochCheck } from "./epoch-check.ts";
 import { OffsetIndexCheck, TimeIndexCheck } from "./index-check.ts";
 import type { VerifySink } from "./sink.ts";
 
-/** `isLive`: a server owns the directory, so the end of the log and the newest indexes may be half written. */
+export interface DirectoryCondition {
+  /** A server owns the directory: the end of the log may be half written. */
+  isLive: boolean;
+  /** The last owner stopped in order, so nothing is left to do for recovery. */
+  isClean: boolean;
+}
+
 export function verifyPartition(
   files: Files,
   root: string,
   layout: PartitionLayout,
-  isLive: boolean,
+  condition: DirectoryCondition,
   sink: VerifySink,
 ): void {
-  new PartitionCheck(files, root, layout, isLive, sink).run();
+  new PartitionCheck(files, root, layout, condition, sink).run();
 }
 
 class PartitionCheck {
   readonly #files: Files;
   readonly #root: string;
   readonly #layout: PartitionLayout;
-  readonly #isLive: boolean;
+  readonly #condition: DirectoryCondition;
   readonly #sink: VerifySink;
   #snapshot: Snapshot | null = null;
   #epochs: EpochCheck | null = null;
@@ -50,11 +56,17 @@ class PartitionCheck {
   /** Damage or a hole lies between the last batch and the next. */
   #isBehindDamage = false;
 
-  constructor(files: Files, root: string, layout: PartitionLayout, isLive: boolean, sink: VerifySink) {
+  constructor(
+    files: Files,
+    root: string,
+    layout: PartitionLayout,
+    condition: DirectoryCondition,
+    sink: VerifySink,
+  ) {
     this.#files = files;
     this.#root = root;
     this.#layout = layout;
-    this.#isLive = isLive;
+    this.#condition = condition;
     this.#sink = sink;
   }
 
@@ -124,8 +136,9 @@ class PartitionCheck {
       if (hole.bytes > 0) this.#passHole(hole, indexes);
       start = hole.position + hole.bytes;
     }
-    indexes.finish(next !== undefined, this.#sink);
-    this.#checkMissing(slot, bytes);
+    const isSealed = this.#isSealed(slot);
+    indexes.finish(isSealed, this.#sink);
+    if (isSealed && bytes > 0) this.#checkMissing(baseOffset);
   }
 
   #scanStretch(
@@ -147,7 +160,7 @@ class PartitionCheck {
         indexes.unknown(filePosition + bytes);
         if (!(isTail && isLast && filePosition >= this.#checkpointIn(baseOffset))) {
           this.#sink.report(file, filePosition, bytes, "damaged-batch", reason);
-        } else if (!this.#isLive) this.#sink.report(file, filePosition, bytes, "torn-tail", reason);
+        } else if (!this.#condition.isLive) this.#sink.report(file, filePosition, bytes, "torn-tail", reason);
       },
     });
   }
@@ -198,24 +211,24 @@ class PartitionCheck {
     indexes.unknown(hole.position + hole.bytes);
   }
 
-  /** Sealed segments have both indexes; the newest ones may not have them yet while a server runs. */
-  #checkMissing(slot: number, bytes: number): void {
-    const { segments, indexes, timeIndexes } = this.#layout;
-    const isUnsettled = slot >= segments.length - (this.#isLive ? 2 : 1);
-    if (isUnsettled || bytes === 0) return;
-    const baseOffset = segments[slot]!;
+  /** A rolled segment gets its indexes after a sync. Those behind the checkpoint may be waiting for it, or for recovery. */
+  #isSealed(slot: number): boolean {
+    const { segments } = this.#layout;
+    if (slot === segments.length - 1) return false;
+    const checkpoint = this.#snapshot?.checkpoint ?? null;
+    const isSettled = checkpoint !== null && segments[slot]! < checkpoint.segment;
+    return isSettled || (this.#condition.isClean && !this.#condition.isLive);
+  }
+
+  #checkMissing(baseOffset: number): void {
+    const { indexes, timeIndexes } = this.#layout;
     for (const [suffix, present] of [
       ["index", indexes],
       ["timeindex", timeIndexes],
     ] as const) {
       if (present.has(baseOffset)) continue;
-      this.#sink.report(
-        this.#fileOf(baseOffset, suffix),
-        0,
-        0,
-        "missing-index",
-        "a sealed segment has no such index",
-      );
+      const file = this.#fileOf(baseOffset, suffix);
+      this.#sink.report(file, 0, 0, "missing-index", "a sealed segment has no such index");
     }
   }
 
@@ -241,7 +254,7 @@ class PartitionCheck {
 
   #checkEnd(): void {
     const checkpoint = this.#snapshot?.checkpoint ?? null;
-    if (checkpoint === null || this.#isBehindDamage || this.#isLive) return;
+    if (checkpoint === null || this.#isBehindDamage || this.#condition.isLive) return;
     const end = Math.max(this.#expected, 0);
     if (end >= checkpoint.offset) return;
     const last = this.#layout.segments.at(-1);
