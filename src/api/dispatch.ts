@@ -13,9 +13,8 @@
 
 import { ObeliskError, wireCode } from "../base/errors.ts";
 import type { Api } from "../protocol/kafka/api.ts";
-import type { Encoded } from "../protocol/kafka/writer.ts";
 import type { KafkaContext } from "./kafka/context.ts";
-import type { Exchange } from "./kafka/exchange.ts";
+import type { Exchange, ExchangeRoute } from "./kafka/exchange.ts";
 
 /** The handler keeps the exchange and answers it later, or not at all (`exchange.end`). */
 export const LATER: unique symbol = Symbol("later");
@@ -31,14 +30,11 @@ export type Handler<Request, Answer> = (
 /** The answer that says `errorCode` for everything that was asked. */
 export type Refusal<Request, Answer> = (request: Request, errorCode: number, version: number) => Answer;
 
-export interface Route {
+export interface Route extends ExchangeRoute {
   readonly key: number;
-  readonly name: string;
   /** What ApiVersions tells clients. */
   readonly versionMin: number;
   readonly versionMax: number;
-  /** Whether a request may start while earlier ones of this route are still unanswered. */
-  readonly isPipelined: boolean;
   /** @throws ObeliskError PROTOCOL_ERROR, CORRUPT_MESSAGE when the body does not decode */
   start(
     context: KafkaContext,
@@ -47,7 +43,6 @@ export interface Route {
     position: number,
     end: number,
   ): void;
-  encode(version: number, correlationId: number, answer: unknown): Encoded;
 }
 
 export interface RouteOptions<Request, Answer> {

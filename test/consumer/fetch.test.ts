@@ -4,14 +4,9 @@ import { beforeEach, expect, test } from "bun:test";
 import type { Clock } from "../../src/base/clock.ts";
 import { ObeliskError, wireCode } from "../../src/base/errors.ts";
 import { MemoryBudget } from "../../src/base/memory-budget.ts";
-import {
-  type Fetch,
-  Fetches,
-  type FetchOptions,
-  FetchRotation,
-  THROTTLE_MS,
-} from "../../src/consumer/fetch.ts";
+import { Fetches } from "../../src/consumer/fetch.ts";
 import { FetchSlot } from "../../src/consumer/fetch-slot.ts";
+import { type Fetch, type FetchOptions, FetchRotation, THROTTLE_MS } from "../../src/consumer/long-poll.ts";
 import { FakePartition } from "../support/kafka-fake-partition.ts";
 
 class StepClock implements Clock {

@@ -4,14 +4,32 @@
  */
 
 import { fail } from "../../base/assert.ts";
-import type { Fetch } from "../../consumer/fetch.ts";
+import type { Fetch, FetchRotation } from "../../consumer/long-poll.ts";
 import type { Encoded } from "../../protocol/kafka/writer.ts";
-import type { Route } from "../dispatch.ts";
-import type { KafkaSession } from "./session.ts";
+
+/** What an exchange knows of its API; a `Route` (dispatch.ts) is one. */
+export interface ExchangeRoute {
+  readonly name: string;
+  /** Whether a request may start while earlier ones of this route are still unanswered. */
+  readonly isPipelined: boolean;
+  encode(version: number, correlationId: number, answer: unknown): Encoded;
+}
+
+/** The connection that an exchange belongs to; `KafkaSession` is it. */
+export interface ExchangeOwner {
+  readonly address: string;
+  readonly rotation: FetchRotation;
+  answered(exchange: Exchange<never>, answer: unknown): void;
+  /** An exchange ended without an answer. */
+  ended(): void;
+  releaseFrame(bytes: number): void;
+  /** Refuses to go on with this peer: what was answered still goes out, no more frames are read. */
+  finish(): void;
+}
 
 export class Exchange<in Answer> {
-  readonly session: KafkaSession;
-  readonly route: Route;
+  readonly session: ExchangeOwner;
+  readonly route: ExchangeRoute;
   readonly version: number;
   readonly correlationId: number;
   /** Bytes of the request's frame, to be given back once. */
@@ -23,8 +41,8 @@ export class Exchange<in Answer> {
   fetch: Fetch | null = null;
 
   constructor(
-    session: KafkaSession,
-    route: Route,
+    session: ExchangeOwner,
+    route: ExchangeRoute,
     version: number,
     correlationId: number,
     frameBytes: number,

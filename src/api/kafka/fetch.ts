@@ -8,8 +8,8 @@
  */
 
 import { NO_ERROR, wireCode } from "../../base/errors.ts";
-import type { Fetch } from "../../consumer/fetch.ts";
 import { FetchSlot, NO_RECORDS } from "../../consumer/fetch-slot.ts";
+import type { Fetch } from "../../consumer/long-poll.ts";
 import type { FetchRequest, FetchResponseInput } from "../../protocol/kafka/apis/fetch.ts";
 import { errorCodeFor, LATER, type Later } from "../dispatch.ts";
 import type { KafkaContext } from "./context.ts";

@@ -7,9 +7,9 @@
  */
 
 import { NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
-import { isTopicName } from "../../broker/topic-name.ts";
 import type { Topic } from "../../broker/topics.ts";
 import type { MetadataRequest, MetadataResponseInput } from "../../protocol/kafka/apis/metadata.ts";
+import { isTopicName } from "../../storage/names.ts";
 import type { KafkaContext } from "./context.ts";
 
 type TopicAnswer = MetadataResponseInput["topics"][number];

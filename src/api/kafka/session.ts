@@ -16,10 +16,10 @@
 
 import type { Timer } from "../../base/clock.ts";
 import { Ring } from "../../base/ring.ts";
-import { type Fetch, FetchRotation } from "../../consumer/fetch.ts";
+import { type Fetch, FetchRotation } from "../../consumer/long-poll.ts";
 import type { Connection } from "../../network/connection.ts";
 import type { KafkaContext } from "./context.ts";
-import type { Exchange } from "./exchange.ts";
+import type { Exchange, ExchangeOwner } from "./exchange.ts";
 
 /** Clients keep 5 in flight, load generators some hundreds; a waiting Produce is about 500 bytes. */
 export const IN_FLIGHT_MAX = 1000;
@@ -41,7 +41,7 @@ interface Unwritten {
 
 type KafkaConnection = Connection<KafkaSession>;
 
-export class KafkaSession {
+export class KafkaSession implements ExchangeOwner {
   readonly rotation = new FetchRotation();
   readonly #context: KafkaContext;
   readonly #connection: KafkaConnection;
@@ -135,7 +135,6 @@ export class KafkaSession {
     this.#connection.releaseFrame(bytes);
   }
 
-  /** Refuses to go on with this peer: what was answered still goes out, no more frames are read. */
   finish(): void {
     this.#connection.finish();
   }

@@ -1,0 +1,323 @@
+/**
+ * The long poll. A fetch asks several partitions at once and is answered when one of these holds:
+ *
+ *   an error, no partition, or no time to wait    at once, with what there is
+ *   at least `minBytes` (all partitions together)  at once, or as soon as a high watermark moves far enough
+ *   `maxWaitMs` are over                           with what there is, maybe nothing
+ *
+ *     looking ---> reserving ---> reading ---> done      reserving waits for the memory budget, reading for the disk
+ *        |             ^             |
+ *        v             |             v  (fewer than minBytes)
+ *        '---------> waiting <-------'
+ *
+ * - All that lies in the ring of recent batches is answered in the same turn, without a promise.
+ * - The answer holds at most `maxBytes`, each partition at most its own share, but the first partition that has
+ *   anything gives at least one batch (KIP-74), so that no consumer is ever stuck behind a large batch.
+ * - Reading starts behind the partition that was served first last time, so that a busy one cannot starve others.
+ * - A waiting fetch holds no records: it counts what comes, and reads it once when there is enough.
+ * - Several partitions that move in one turn wake a fetch once: it reads in a microtask.
+ *
+ * Its limits are the host's (fetch.ts), and the wait itself (`WAIT_MS_MAX`).
+ */
+
+import { fail } from "../base/assert.ts";
+import type { Clock, Timer } from "../base/clock.ts";
+import { NO_ERROR } from "../base/errors.ts";
+import type { BudgetWaiter, MemoryBudget } from "../base/memory-budget.ts";
+import { MINUTE_MS } from "../base/units.ts";
+import type { FetchablePartition, FetchReader, FetchSlot } from "./fetch-slot.ts";
+
+/** No client asks for more; it only bounds how long a forgotten fetch stays. */
+export const WAIT_MS_MAX = 5 * MINUTE_MS;
+/** What a client is asked to wait when too many fetches are open. */
+export const THROTTLE_MS = 500;
+
+/** What all fetches share; `Fetches` (fetch.ts) is it. */
+export interface FetchHost {
+  readonly clock: Clock;
+  readonly budget: MemoryBudget;
+  /** Records in one answer, whatever the client allows. */
+  readonly responseBytesMax: number;
+  /** A fetch starts to wait: false when too many do. */
+  enter(fetch: Fetch): boolean;
+  /** A fetch waits no longer. */
+  leave(fetch: Fetch): void;
+}
+
+export interface FetchOptions {
+  readonly minBytes: number;
+  readonly maxWaitMs: number;
+  readonly maxBytes: number;
+}
+
+/** Where the next fetch of the same client starts to read. One for each connection. */
+export class FetchRotation {
+  nextIndex = 0;
+}
+
+export interface FetchListener {
+  /** The slots are filled. `failure` is our own fault, else null. */
+  fetchDone(fetch: Fetch, failure: unknown): void;
+}
+
+const LOOKING = 0;
+const RESERVING = 1;
+const READING = 2;
+const WAITING = 3;
+const DONE = 4;
+const RELEASED = 5;
+
+export class Fetch implements FetchReader, BudgetWaiter {
+  readonly slots: readonly FetchSlot[];
+  readonly #host: FetchHost;
+  readonly #rotation: FetchRotation;
+  readonly #listener: FetchListener;
+  readonly #minBytes: number;
+  readonly #maxBytes: number;
+  readonly #maxWaitMs: number;
+  /** How long the client is asked to wait before its next fetch. */
+  throttleTimeMs = 0;
+  #state = LOOKING;
+  #timer: Timer | null = null;
+  #isExpired: boolean;
+  #isWakeQueued = false;
+  #isReader = false;
+  #budgetBytes = 0;
+
+  constructor(
+    host: FetchHost,
+    slots: readonly FetchSlot[],
+    options: FetchOptions,
+    rotation: FetchRotation,
+    listener: FetchListener,
+  ) {
+    this.#host = host;
+    this.slots = slots;
+    this.#rotation = rotation;
+    this.#listener = listener;
+    this.#maxBytes = Math.min(Math.max(options.maxBytes, 0), host.responseBytesMax);
+    this.#minBytes = Math.min(options.minBytes, this.#maxBytes);
+    this.#maxWaitMs = Math.min(options.maxWaitMs, WAIT_MS_MAX);
+    this.#isExpired = this.#maxWaitMs <= 0 || options.minBytes <= 0;
+  }
+
+  get isDone(): boolean {
+    return this.#state >= DONE;
+  }
+
+  /** Called once, by the host. */
+  start(): void {
+    if (this.#state !== LOOKING) fail("a fetch was started twice");
+    if (this.#look() > 0 || this.#mayNotWait()) this.#reserve();
+    else this.#wait();
+  }
+
+  wake(partition: FetchablePartition): void {
+    if (this.#state !== WAITING) return;
+    if (partition.isOffline) this.#leave(partition);
+    else if (this.#minBytes > 1 && !this.#isEnough(partition)) return;
+    if (!this.#isWakeQueued) this.#queueRead();
+  }
+
+  /** The time is over: answers with what there is. */
+  expire(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#isExpired = true;
+    if (this.#state === WAITING) this.#reserve();
+  }
+
+  /** Ends the fetch without an answer: its connection is gone. Releases too. */
+  cancel(): void {
+    this.#stopWaiting();
+    if (this.#state === RESERVING && this.#budgetBytes === 0) this.#host.budget.cancel(this);
+    this.release();
+  }
+
+  budgetGranted(bytes: number): void {
+    this.#budgetBytes = bytes;
+    queueMicrotask(() => {
+      if (this.#state === RESERVING) this.#read();
+    });
+  }
+
+  /** Gives the budget back: the answer is written, or will never be. May be called again. */
+  release(): void {
+    this.#state = RELEASED;
+    if (this.#budgetBytes > 0) this.#host.budget.release(this.#budgetBytes);
+    this.#budgetBytes = 0;
+  }
+
+  /** Examines every slot; returns how many bytes may be read now (their shares, not what is there). */
+  #look(): number {
+    let bytes = 0;
+    for (const slot of this.slots) if (slot.examine()) bytes += Math.max(slot.bytesMax, 1);
+    return Math.min(bytes, Math.max(this.#maxBytes, 1));
+  }
+
+  #mayNotWait(): boolean {
+    if (this.#isExpired || this.slots.length === 0) return true;
+    for (const slot of this.slots) if (slot.errorCode !== NO_ERROR) return true;
+    return false;
+  }
+
+  #reserve(): void {
+    const bytes = this.#look();
+    this.#state = RESERVING;
+    if (bytes > 0 && !this.#host.budget.reserve(bytes, this)) return;
+    this.#budgetBytes = bytes;
+    this.#read();
+  }
+
+  /** The budget is ours: reads all slots, from the one behind that which was served first last time. */
+  #read(): void {
+    this.#state = READING;
+    try {
+      const first = this.slots.length === 0 ? 0 : this.#rotation.nextIndex % this.slots.length;
+      this.#readFrom(first, 0, 0);
+    } catch (thrown) {
+      this.#finish(thrown);
+    }
+  }
+
+  /** Reads slots `first + done ...`, `bytes` being what those before gave. Goes on in a promise where the disk is needed. */
+  #readFrom(first: number, done: number, bytes: number): void {
+    const count = this.slots.length;
+    let total = bytes;
+    for (let step = done; step < count; step += 1) {
+      const index = (first + step) % count;
+      const slot = this.slots[index]!;
+      const records = this.#readSlot(slot, total);
+      if (records instanceof Promise) {
+        void this.#readLater(records, first, step, total);
+        return;
+      }
+      if (total === 0 && records.length > 0) this.#rotation.nextIndex = index + 1;
+      total += records.length;
+    }
+    this.#finishOrWait(total);
+  }
+
+  /** What the slot adds behind `total` bytes. Sets the slot's records or its error. */
+  #readSlot(slot: FetchSlot, total: number): Buffer | Promise<Buffer> {
+    if (slot.partition === null || slot.errorCode !== NO_ERROR) return slot.records;
+    const bytesMax = Math.min(slot.bytesMax, this.#maxBytes - total);
+    slot.seenHighWatermark = slot.partition.highWatermark;
+    const isWanted = slot.offset < slot.partition.highWatermark && (bytesMax > 0 || total === 0);
+    try {
+      const records = isWanted ? slot.partition.read(slot.offset, bytesMax, total === 0) : slot.records;
+      if (!(records instanceof Promise)) slot.keep(records);
+      return records;
+    } catch (thrown) {
+      slot.refuse(thrown);
+      return slot.records;
+    }
+  }
+
+  async #readLater(records: Promise<Buffer>, first: number, step: number, total: number): Promise<void> {
+    const index = (first + step) % this.slots.length;
+    const slot = this.slots[index]!;
+    try {
+      try {
+        slot.keep(await records);
+      } catch (thrown) {
+        slot.refuse(thrown);
+      }
+      if (this.#state !== READING) return;
+      if (total === 0 && slot.records.length > 0) this.#rotation.nextIndex = index + 1;
+      this.#readFrom(first, step + 1, total + slot.records.length);
+    } catch (thrown) {
+      this.#finish(thrown);
+    }
+  }
+
+  #finishOrWait(bytes: number): void {
+    if (bytes < this.#minBytes && !this.#mayNotWait()) {
+      for (const slot of this.slots) slot.drop();
+      this.#giveAllBut(0);
+      this.#wait();
+      this.#lookAgain();
+      return;
+    }
+    this.#giveAllBut(bytes);
+    this.#finish(null);
+  }
+
+  #finish(failure: unknown): void {
+    if (this.#state >= DONE) return;
+    this.#stopWaiting();
+    this.#state = DONE;
+    this.#listener.fetchDone(this, failure);
+  }
+
+  /** The reservation was a guess: what the answer does not need goes back. A single large batch is not charged more. */
+  #giveAllBut(bytes: number): void {
+    const spare = this.#budgetBytes - bytes;
+    if (spare <= 0) return;
+    this.#budgetBytes -= spare;
+    this.#host.budget.release(spare);
+  }
+
+  #wait(): void {
+    if (!this.#isReader && !this.#host.enter(this)) {
+      this.throttleTimeMs = Math.min(THROTTLE_MS, this.#maxWaitMs);
+      for (const slot of this.slots) slot.keep(slot.records);
+      this.#finish(null);
+      return;
+    }
+    this.#state = WAITING;
+    this.#timer ??= this.#host.clock.after(this.#maxWaitMs, () => this.expire());
+    if (this.#isReader) return;
+    this.#isReader = true;
+    for (const slot of this.slots) slot.partition?.addReader(this);
+  }
+
+  #leave(partition: FetchablePartition): void {
+    for (const slot of this.slots) if (slot.partition === partition) slot.leave();
+  }
+
+  /** Something may have moved while the disk was read. */
+  #lookAgain(): void {
+    if (this.#state !== WAITING) return;
+    for (const slot of this.slots) {
+      if (slot.partition !== null && slot.partition.highWatermark !== slot.seenHighWatermark)
+        this.wake(slot.partition);
+    }
+  }
+
+  /** Counts what the partition has gained; true when all partitions together have enough. */
+  #isEnough(partition: FetchablePartition): boolean {
+    let bytes = 0;
+    for (const slot of this.slots) {
+      if (slot.partition === partition && !this.#canCount(slot)) return true;
+      bytes += slot.countedBytes;
+    }
+    return bytes >= this.#minBytes;
+  }
+
+  #canCount(slot: FetchSlot): boolean {
+    try {
+      return slot.count();
+    } catch (thrown) {
+      slot.refuse(thrown);
+      return false;
+    }
+  }
+
+  #queueRead(): void {
+    this.#isWakeQueued = true;
+    queueMicrotask(() => {
+      this.#isWakeQueued = false;
+      if (this.#state === WAITING) this.#reserve();
+    });
+  }
+
+  #stopWaiting(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    if (!this.#isReader) return;
+    this.#isReader = false;
+    this.#host.leave(this);
+    for (const slot of this.slots) slot.partition?.removeReader(this);
+  }
+}
