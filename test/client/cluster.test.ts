@@ -1,0 +1,108 @@
+/** Finding brokers, leaders and coordinators; what users are told when one cannot be reached. */
+
+import { describe, expect, test } from "bun:test";
+import { Cluster } from "../../src/client/cluster.ts";
+import { FakeBroker } from "./fake-broker.ts";
+
+function closedPort(): number {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
+  const { port } = listener;
+  listener.stop(true);
+  return port;
+}
+
+describe("cluster", () => {
+  test("any address of the list is enough", async () => {
+    using broker = new FakeBroker();
+    const cluster = new Cluster({ brokers: `127.0.0.1:${closedPort()},${broker.address}` });
+    expect((await cluster.attempt(() => cluster.topic("t"))).partitions.map(({ leader }) => leader)).toEqual([
+      1,
+    ]);
+    await cluster.close();
+  });
+
+  test("fails at once, without retries, when no address has ever answered", async () => {
+    const brokers = `127.0.0.1:${closedPort()},127.0.0.1:${closedPort()}`;
+    const cluster = new Cluster({ brokers });
+    const error = await cluster.attempt(() => cluster.topic("t")).catch((thrown) => thrown);
+    expect([error.code, error.facts.detail, error.facts.remedy]).toEqual([
+      "CONNECTION_FAILED",
+      `no broker answers at ${brokers.replace(",", ", ")}`,
+      "is the server running? start it with `obelisk serve`",
+    ]);
+    await cluster.close();
+  });
+
+  test("an advertised address that cannot be reached is explained", async () => {
+    using broker = new FakeBroker();
+    broker.advertised = { host: "127.0.0.1", port: closedPort() };
+    const cluster = new Cluster({ brokers: broker.address, retryTimeoutMs: 0 });
+    const error = await cluster.attempt(() => cluster.leader("t", 0)).catch((thrown) => thrown);
+    expect([error.code, error.message]).toEqual([
+      "CONNECTION_FAILED",
+      `the broker behind ${broker.address} advertises 127.0.0.1:${broker.advertised.port}, and no connection to that address is ` +
+        "possible from here; start the server with --advertise HOST:PORT, an address that its clients can reach",
+    ]);
+    await cluster.close();
+  });
+
+  test("errors that pass are tried again, and what is known is asked for once", async () => {
+    using broker = new FakeBroker();
+    let asked = 0;
+    broker.on("Metadata", (body) => {
+      const names = body.topics.map((topic: { name: string }) => topic.name);
+      if (names.length === 0) return { answer: broker.metadata([]) };
+      asked += 1;
+      if (asked === 1)
+        return { answer: { brokers: [], topics: [{ errorCode: 5, name: "t", partitions: [] }] } };
+      return { answer: broker.metadata(names) };
+    });
+    const cluster = new Cluster({ brokers: broker.address, random: () => 0 });
+    await cluster.attempt(() => cluster.leader("t", 0));
+    await cluster.attempt(() => cluster.leader("t", 0));
+    expect(asked).toBe(2);
+    cluster.forget("t");
+    await cluster.attempt(() => cluster.leader("t", 0));
+    expect(asked).toBe(3);
+    await cluster.close();
+  });
+
+  test("a partition that is not there names those that are", async () => {
+    using broker = new FakeBroker();
+    broker.partitions = 3;
+    const cluster = new Cluster({ brokers: broker.address, retryTimeoutMs: 0 });
+    await expect(cluster.attempt(() => cluster.leader("t", 3))).rejects.toThrow(
+      "the topic has the partitions 0 to 2",
+    );
+    await cluster.close();
+  });
+
+  test("the coordinator is asked for in the old and in the new form", async () => {
+    for (const max of [3, 4]) {
+      using broker = new FakeBroker();
+      broker.ranges.set("FindCoordinator", { min: 0, max });
+      const node = { nodeId: 1, host: "127.0.0.1", port: broker.port, errorCode: 0 };
+      broker.on("FindCoordinator", () => ({
+        answer: max === 3 ? node : { coordinators: [{ key: "g", ...node }] },
+      }));
+      const cluster = new Cluster({ brokers: broker.address });
+      await cluster.attempt(() => cluster.coordinator("g"));
+      await cluster.attempt(() => cluster.coordinator("g"));
+      const asked = broker
+        .of("FindCoordinator")
+        .map(({ body }) => (max === 3 ? body.key : body.coordinatorKeys));
+      expect(asked).toEqual([max === 3 ? "g" : ["g"]]);
+      await cluster.close();
+    }
+  });
+
+  test("a connection that broke is opened anew", async () => {
+    using broker = new FakeBroker();
+    const cluster = new Cluster({ brokers: broker.address, random: () => 0 });
+    await cluster.attempt(() => cluster.refresh(["t"]));
+    broker.closeConnections();
+    await cluster.attempt(() => cluster.refresh(["t"]));
+    expect(broker.connections).toBe(2);
+    await cluster.close();
+  });
+});

@@ -1,0 +1,159 @@
+/** Fetched bytes become records: whole batches only, from the position on, checked, without control and aborted batches. */
+
+import { describe, expect, test } from "bun:test";
+import {
+  type AbortedTransaction,
+  type ConsumerRecord,
+  FetchedBatches,
+} from "../../src/client/fetched-batches.ts";
+import {
+  ATTRIBUTE_CONTROL,
+  ATTRIBUTE_TRANSACTIONAL,
+  BATCH_ATTRIBUTES,
+  BATCH_CRC,
+  computeBatchCrc,
+  stampBatch,
+} from "../../src/protocol/record/batch.ts";
+import { BatchBuilder } from "../../src/protocol/record/builder.ts";
+import { CODECS, type Codec } from "../../src/protocol/record/compression.ts";
+
+interface BatchOptions {
+  readonly codec?: Codec;
+  readonly producerId?: number;
+  readonly attributes?: number;
+  readonly key?: Buffer;
+}
+
+function batch(
+  baseOffset: number,
+  values: string[],
+  { codec = "none", producerId = -1, attributes = 0, key }: BatchOptions = {},
+): Buffer {
+  const builder = new BatchBuilder(1 << 20);
+  for (const value of values) {
+    const bytes = Buffer.from(value);
+    builder.append(1000 + baseOffset, key ?? null, 0, key?.length ?? 0, bytes, 0, bytes.length);
+  }
+  const built = builder.finish({
+    codec,
+    producerId,
+    producerEpoch: producerId < 0 ? -1 : 0,
+    baseSequence: producerId < 0 ? -1 : 0,
+  });
+  built.writeInt16BE(built.readInt16BE(BATCH_ATTRIBUTES) | attributes, BATCH_ATTRIBUTES);
+  built.writeUInt32BE(computeBatchCrc(built, 0, built.length), BATCH_CRC);
+  stampBatch(built, 0, baseOffset, 7);
+  return built;
+}
+
+/** A control batch: 0 aborts, 1 commits. */
+function marker(offset: number, producerId: number, type: number): Buffer {
+  return batch(offset, ["marker"], {
+    producerId,
+    attributes: ATTRIBUTE_CONTROL | ATTRIBUTE_TRANSACTIONAL,
+    key: Buffer.from([0, 0, 0, type]),
+  });
+}
+
+function readAll(bytes: Buffer, position: number, aborted: AbortedTransaction[] | null = null) {
+  const batches = new FetchedBatches("t", 3, bytes, aborted);
+  const records: ConsumerRecord[] = [];
+  let next = position;
+  while (!batches.isEmpty) next = Math.max(next, batches.takeBatch(next, records));
+  return {
+    records: records.map(({ offset, value }) => `${offset}:${value}`),
+    next,
+    endOffset: batches.endOffset,
+  };
+}
+
+describe("fetched batches", () => {
+  test("a position inside a batch skips the records below it, with every codec", () => {
+    for (const codec of CODECS) {
+      const bytes = Buffer.concat([batch(40, ["a", "b", "c"], { codec }), batch(43, ["d"], { codec })]);
+      expect(readAll(bytes, 42)).toEqual({ records: ["42:c", "43:d"], next: 44, endOffset: 44 });
+    }
+  });
+
+  test("a record carries its place, its time, and null apart from empty", () => {
+    const records: ConsumerRecord[] = [];
+    const builder = new BatchBuilder(1000);
+    builder.append(5, Buffer.from("k"), 0, 1, null, 0, 0, [{ key: "h", value: null }]);
+    builder.append(6, null, 0, 0, Buffer.alloc(0), 0, 0);
+    new FetchedBatches("t", 3, builder.finish(), null).takeBatch(0, records);
+    expect(records).toEqual([
+      {
+        topic: "t",
+        partition: 3,
+        offset: 0,
+        timestampMs: 5,
+        key: Buffer.from("k"),
+        value: null,
+        headers: [{ key: "h", value: null }],
+      },
+      { topic: "t", partition: 3, offset: 1, timestampMs: 6, key: null, value: Buffer.alloc(0), headers: [] },
+    ]);
+  });
+
+  test("a batch that was cut off is left for the next fetch, at every byte", () => {
+    const whole = batch(0, ["a"]);
+    const cut = batch(1, ["b", "c"]);
+    for (let bytes = 0; bytes < cut.length; bytes += 1) {
+      expect(readAll(Buffer.concat([whole, cut.subarray(0, bytes)]), 0)).toEqual({
+        records: ["0:a"],
+        next: 1,
+        endOffset: 1,
+      });
+    }
+    expect(readAll(cut.subarray(0, 60), 0)).toEqual({ records: [], next: 0, endOffset: -1 });
+  });
+
+  test("a flipped bit under the checksum is found, and the batch before it is still read", () => {
+    const first = batch(0, ["a"]);
+    const second = batch(1, ["hello"]);
+    for (let position = BATCH_CRC; position < second.length; position += 1) {
+      const damaged = Buffer.from(second);
+      damaged[position]! ^= 0x10;
+      const batches = new FetchedBatches("t", 3, Buffer.concat([first, damaged]), null);
+      const records: ConsumerRecord[] = [];
+      expect(batches.takeBatch(0, records)).toBe(1);
+      expect(() => batches.takeBatch(1, records)).toThrow("(partition t-3, offset 1)");
+      expect(records.length).toBe(1);
+    }
+  });
+
+  test("an impossible length is refused instead of read", () => {
+    const bytes = batch(0, ["a"]);
+    bytes.writeInt32BE(-1, 8);
+    expect(() => new FetchedBatches("t", 0, bytes, null)).toThrow("impossible length");
+  });
+
+  test("control batches give no records but move the position", () => {
+    expect(readAll(Buffer.concat([batch(0, ["a"]), marker(1, 9, 1)]), 0)).toEqual({
+      records: ["0:a"],
+      next: 2,
+      endOffset: 2,
+    });
+  });
+
+  test("records of aborted transactions are left out from their first offset to the marker", () => {
+    const transactional = { producerId: 9, attributes: ATTRIBUTE_TRANSACTIONAL };
+    const bytes = Buffer.concat([
+      batch(0, ["committed"], transactional),
+      batch(1, ["aborted"], transactional),
+      batch(2, ["other"], { producerId: 8, attributes: ATTRIBUTE_TRANSACTIONAL }),
+      batch(3, ["plain"]),
+      marker(4, 9, 0),
+      batch(5, ["again"], transactional),
+    ]);
+    const all = ["0:committed", "1:aborted", "2:other", "3:plain", "5:again"];
+    expect(readAll(bytes, 0, null).records).toEqual(all);
+    expect(readAll(bytes, 0, []).records).toEqual(all);
+    expect(readAll(bytes, 0, [{ producerId: 9, firstOffset: 1 }]).records).toEqual([
+      "0:committed",
+      "2:other",
+      "3:plain",
+      "5:again",
+    ]);
+  });
+});
