@@ -13,8 +13,8 @@
  */
 
 import { ObeliskError } from "../../base/errors.ts";
-import type { Connection } from "../../network/connection.ts";
-import type { FrameHandler, FrameViolation } from "../../network/frame-handler.ts";
+
+import type { FrameConnection, FrameHandler, FrameViolation } from "../../network/frame-handler.ts";
 import { decodeRequestHeader, type RequestHeader } from "../../protocol/kafka/request-header.ts";
 import type { Route } from "../dispatch.ts";
 import { apiVersionsRoute, routeFor, unsupportedApiVersions } from "./apis.ts";
@@ -22,7 +22,7 @@ import type { KafkaContext } from "./context.ts";
 import { Exchange } from "./exchange.ts";
 import { KafkaSession, type ParkedFrame } from "./session.ts";
 
-type KafkaConnection = Connection<KafkaSession>;
+type KafkaConnection = FrameConnection<KafkaSession>;
 
 export class KafkaDoor implements FrameHandler<KafkaSession> {
   readonly #context: KafkaContext;

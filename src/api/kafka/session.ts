@@ -17,7 +17,7 @@
 import type { Timer } from "../../base/clock.ts";
 import { Ring } from "../../base/ring.ts";
 import { type Fetch, FetchRotation } from "../../consumer/long-poll.ts";
-import type { Connection } from "../../network/connection.ts";
+import type { FrameConnection } from "../../network/frame-handler.ts";
 import type { KafkaContext } from "./context.ts";
 import type { Exchange, ExchangeOwner } from "./exchange.ts";
 
@@ -39,7 +39,7 @@ interface Unwritten {
   readonly atBytesOut: number;
 }
 
-type KafkaConnection = Connection<KafkaSession>;
+type KafkaConnection = FrameConnection<KafkaSession>;
 
 export class KafkaSession implements ExchangeOwner {
   readonly rotation = new FetchRotation();
