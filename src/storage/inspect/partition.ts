@@ -1,0 +1,242 @@
+/** What a partition's files hold, counted batch by batch. One pass over the log; records stay closed. */
+
+import { errnoOf, ObeliskError } from "../../base/errors.ts";
+import type { Files } from "../../base/files.ts";
+import {
+  batchBaseSequence,
+  batchBaseTimestamp,
+  batchCodec,
+  batchLastOffsetDelta,
+  batchMaxTimestamp,
+  batchProducerEpoch,
+  batchProducerId,
+  batchRecordCount,
+} from "../../protocol/record/batch.ts";
+import { CODECS } from "../../protocol/record/compression.ts";
+import { segmentName } from "../file/segment.ts";
+import { OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES } from "../file/segment-index.ts";
+import { decodeSnapshot, SNAPSHOT_FILE, type Snapshot } from "../file/snapshot.ts";
+import type { PartitionLayout } from "../layout.ts";
+import { scanBatches } from "../scan.ts";
+
+/** A partition that many producers wrote to shows the first of them; the rest is a number. */
+const PRODUCERS_MAX = 1000;
+
+export interface ContentInfo {
+  bytes: number;
+  batches: number;
+  records: number;
+  /** Smallest and largest; -1 when there are none. */
+  firstTimestampMs: number;
+  lastTimestampMs: number;
+  /** Batches by codec, only those that occur. */
+  codecs: Record<string, number>;
+  /** Bytes that are no sound batch, wherever they are. */
+  damagedBytes: number;
+}
+
+export interface SegmentInfo extends ContentInfo {
+  file: string;
+  baseOffset: number;
+  nextOffset: number;
+  indexEntries: number;
+  timeIndexEntries: number;
+}
+
+export interface ProducerInfo {
+  producerId: number;
+  producerEpoch: number;
+  lastSequence: number;
+  batches: number;
+}
+
+export interface PartitionInfo extends ContentInfo {
+  topic: string;
+  partition: number;
+  directory: string;
+  startOffset: number;
+  nextOffset: number;
+  /** Offset up to which the snapshot is true; -1 when there is none. */
+  checkpointOffset: number;
+  leaderEpochs: { epoch: number; startOffset: number }[];
+  /** Known damage that readers pass over. */
+  holes: { segment: number; position: number; bytes: number }[];
+  producers: ProducerInfo[];
+  producersOmitted: number;
+  segments: SegmentInfo[];
+}
+
+/** @throws the system's errors */
+export function inspectPartition(files: Files, root: string, layout: PartitionLayout): PartitionInfo {
+  const snapshot = readSnapshot(files, root, layout);
+  const producers = new Map<number, ProducerInfo>();
+  const omitted = new Set<number>();
+  const segments: SegmentInfo[] = [];
+  for (const baseOffset of layout.segments) {
+    const segment = inspectSegment(files, root, layout, baseOffset, producers, omitted);
+    if (segment !== null) segments.push(segment);
+  }
+  const first = segments[0]?.baseOffset ?? 0;
+  return {
+    ...sum(segments),
+    topic: layout.topic,
+    partition: layout.partition,
+    directory: layout.directory,
+    startOffset: Math.max(first, snapshot?.startOffset ?? 0),
+    nextOffset: segments.at(-1)?.nextOffset ?? first,
+    checkpointOffset: snapshot?.checkpoint?.offset ?? -1,
+    leaderEpochs: [...(snapshot?.epochs ?? [])],
+    holes: [...(snapshot?.holes ?? [])],
+    producers: [...producers.values()],
+    producersOmitted: omitted.size,
+    segments,
+  };
+}
+
+/** Adds up what several parts hold. */
+export function sum(parts: readonly ContentInfo[]): ContentInfo {
+  const total = emptyContent();
+  for (const part of parts) {
+    total.bytes += part.bytes;
+    total.batches += part.batches;
+    total.records += part.records;
+    total.damagedBytes += part.damagedBytes;
+    noteTime(total, part.firstTimestampMs, part.lastTimestampMs);
+    for (const [codec, count] of Object.entries(part.codecs))
+      total.codecs[codec] = (total.codecs[codec] ?? 0) + count;
+  }
+  return total;
+}
+
+/** Null when a running server has removed the segment meanwhile. */
+function inspectSegment(
+  files: Files,
+  root: string,
+  layout: PartitionLayout,
+  baseOffset: number,
+  producers: Map<number, ProducerInfo>,
+  omitted: Set<number>,
+): SegmentInfo | null {
+  const file = `${layout.directory}/${segmentName(baseOffset)}.log`;
+  const descriptor = openIfThere(files, `${root}/${file}`);
+  if (descriptor === null) return null;
+  const info: SegmentInfo = {
+    ...emptyContent(),
+    file,
+    baseOffset,
+    nextOffset: baseOffset,
+    indexEntries: countEntries(files, `${root}/${layout.directory}`, baseOffset, "index", OFFSET_ENTRY_BYTES),
+    timeIndexEntries: countEntries(
+      files,
+      `${root}/${layout.directory}`,
+      baseOffset,
+      "timeindex",
+      TIME_ENTRY_BYTES,
+    ),
+  };
+  try {
+    info.bytes = files.size(descriptor);
+    const range = {
+      start: 0,
+      end: info.bytes,
+      offset: baseOffset,
+      offsetLimit: Number.POSITIVE_INFINITY,
+      allowsGaps: true,
+    };
+    info.nextOffset = scanBatches(files, descriptor, range, {
+      batch: (buffer, position) => {
+        noteBatch(info, buffer, position);
+        noteProducer(producers, omitted, buffer, position);
+        return true;
+      },
+      damage: (_, bytes) => {
+        info.damagedBytes += bytes;
+      },
+    });
+    return info;
+  } finally {
+    files.close(descriptor);
+  }
+}
+
+function noteBatch(info: ContentInfo, buffer: Buffer, position: number): void {
+  const codec = CODECS[batchCodec(buffer, position)] ?? "unknown";
+  info.batches += 1;
+  info.records += batchRecordCount(buffer, position);
+  info.codecs[codec] = (info.codecs[codec] ?? 0) + 1;
+  const lastMs = batchMaxTimestamp(buffer, position);
+  const baseMs = batchBaseTimestamp(buffer, position);
+  noteTime(info, baseMs >= 0 ? Math.min(baseMs, lastMs) : lastMs, lastMs);
+}
+
+function noteTime(info: ContentInfo, firstMs: number, lastMs: number): void {
+  if (firstMs >= 0 && (info.firstTimestampMs < 0 || firstMs < info.firstTimestampMs))
+    info.firstTimestampMs = firstMs;
+  if (lastMs > info.lastTimestampMs) info.lastTimestampMs = lastMs;
+}
+
+function noteProducer(
+  producers: Map<number, ProducerInfo>,
+  omitted: Set<number>,
+  buffer: Buffer,
+  position: number,
+): void {
+  const producerId = batchProducerId(buffer, position);
+  if (producerId < 0) return;
+  let producer = producers.get(producerId);
+  if (producer === undefined) {
+    if (producers.size === PRODUCERS_MAX) {
+      if (omitted.size < PRODUCERS_MAX) omitted.add(producerId);
+      return;
+    }
+    producer = { producerId, producerEpoch: -1, lastSequence: -1, batches: 0 };
+    producers.set(producerId, producer);
+  }
+  producer.producerEpoch = batchProducerEpoch(buffer, position);
+  producer.lastSequence =
+    (batchBaseSequence(buffer, position) + batchLastOffsetDelta(buffer, position)) & 0x7fff_ffff;
+  producer.batches += 1;
+}
+
+/** Null when there is none that can be read: a partition is shown without it. */
+function readSnapshot(files: Files, root: string, layout: PartitionLayout): Snapshot | null {
+  if (!layout.hasSnapshot) return null;
+  try {
+    return decodeSnapshot(files.readFile(`${root}/${layout.directory}/${SNAPSHOT_FILE}`));
+  } catch (error) {
+    if (error instanceof ObeliskError || errnoOf(error) === "ENOENT") return null;
+    throw error;
+  }
+}
+
+function countEntries(
+  files: Files,
+  directory: string,
+  baseOffset: number,
+  suffix: string,
+  entryBytes: number,
+): number {
+  const path = `${directory}/${segmentName(baseOffset)}.${suffix}`;
+  return files.exists(path) ? Math.floor(files.fileSize(path) / entryBytes) : 0;
+}
+
+function openIfThere(files: Files, path: string): number | null {
+  try {
+    return files.open(path, "read");
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return null;
+    throw error;
+  }
+}
+
+function emptyContent(): ContentInfo {
+  return {
+    bytes: 0,
+    batches: 0,
+    records: 0,
+    firstTimestampMs: -1,
+    lastTimestampMs: -1,
+    codecs: {},
+    damagedBytes: 0,
+  };
+}
