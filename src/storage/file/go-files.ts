@@ -58,8 +58,8 @@ export type GoLogItem = { frame: GoFrame; finding: null } | { frame: null; findi
  * @throws the system's errors
  */
 export function* scanGoLog(files: Files, path: string, file: string, topic: string): Generator<GoLogItem> {
-  const indexPath = path.replace(/\.log$/, ".idx");
-  const indexFile = file.replace(/\.log$/, ".idx");
+  const indexPath = indexNameOf(path);
+  const indexFile = indexNameOf(file);
   const log = new Window(files, path);
   const index = files.exists(indexPath) ? new GoIndex(files, indexPath, indexFile) : null;
   try {
@@ -69,6 +69,11 @@ export function* scanGoLog(files: Files, path: string, file: string, topic: stri
     log.close();
     index?.close();
   }
+}
+
+/** The index beside a log, also when both have been imported and renamed. */
+function indexNameOf(log: string): string {
+  return log.replace(/\.log(?=(\.imported(-\d+)?)?$)/, ".idx");
 }
 
 export type GoOffsets = { offsets: Map<string, number> } | { fault: string };
