@@ -26,7 +26,7 @@ export interface Latency {
 
 /** A record batch of about `batchBytes` with values of `valueBytes` letters; returns it with its record count. */
 export function buildBatch(batchBytes: number, valueBytes: number): { batch: Buffer; records: number } {
-  const builder = new BatchBuilder(batchBytes * 2);
+  const builder = new BatchBuilder(batchBytes + BATCH_HEADER_BYTES + 2 * valueBytes + 64);
   const records = Math.max(
     1,
     Math.floor((batchBytes - BATCH_HEADER_BYTES) / (valueBytes + RECORD_FRAME_BYTES)),
