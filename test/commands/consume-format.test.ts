@@ -1,0 +1,72 @@
+import { describe, expect, test } from "bun:test";
+import { compileFormat } from "../../commands/consume-format.ts";
+import { recordJson } from "../../commands/consume-json.ts";
+import type { ConsumerRecord } from "../../src/client/fetched-batches.ts";
+
+const record: ConsumerRecord = {
+  topic: "t",
+  partition: 3,
+  offset: 42,
+  timestampMs: 1_700_000_000_000,
+  key: Buffer.from("ké"),
+  value: Buffer.from([0xff, 0x00]),
+  headers: [
+    { key: "a", value: Buffer.from("1") },
+    { key: "b", value: null },
+  ],
+};
+const nulls: ConsumerRecord = { ...record, key: null, value: null, headers: [] };
+
+describe("--format", () => {
+  test("knows kcat's letters and escapes", () => {
+    const print = (format: string, of = record) => compileFormat(format)(of).toString("latin1");
+    expect(print("%t %p %o %T %K %S %h %%\\n\\t\\r\\0\\\\\\x41|")).toBe(
+      "t 3 42 1700000000000 3 2 a=1,b= %\n\t\r\0\\A|",
+    );
+    expect(print("[%k][%s][%K][%S][%h]", nulls)).toBe("[][][-1][-1][]");
+    expect(print("")).toBe("");
+    expect(print("é")).toBe(Buffer.from("é").toString("latin1"));
+  });
+
+  test("writes keys and values as the bytes that they are", () => {
+    expect(compileFormat("%k%s")(record)).toEqual(Buffer.concat([record.key!, record.value!]));
+  });
+
+  test("refuses what it does not know", () => {
+    expect(() => compileFormat("%q")).toThrow("--format does not know %q; it knows %t");
+    expect(() => compileFormat("50%")).toThrow("--format ends in a single %");
+    for (const format of ["\\q", "\\", "\\x4", "\\xgg"])
+      expect(() => compileFormat(format)).toThrow("it knows \\n");
+  });
+});
+
+describe("--json", () => {
+  test("is text where the bytes are UTF-8, and base64 with a flag where they are not", () => {
+    expect(recordJson(record)).toEqual({
+      topic: "t",
+      partition: 3,
+      offset: 42,
+      timestamp: 1_700_000_000_000,
+      key: "ké",
+      value: "/wA=",
+      valueIsBase64: true,
+      headers: [
+        { key: "a", value: "1" },
+        { key: "b", value: null },
+      ],
+    });
+    expect(recordJson(nulls)).toEqual({
+      topic: "t",
+      partition: 3,
+      offset: 42,
+      timestamp: 1_700_000_000_000,
+      key: null,
+      value: null,
+    });
+  });
+
+  test("keeps every character of a text, a byte order mark too", () => {
+    const value = Buffer.from("\uFEFFa\0\u{1F5FF}");
+    expect(recordJson({ ...nulls, value })).toMatchObject({ value: "\uFEFFa\0\u{1F5FF}" });
+  });
+});

@@ -1,0 +1,91 @@
+import { describe, expect, test } from "bun:test";
+import { consumeOptions } from "../../commands/consume-options.ts";
+import { parsePlace } from "../../commands/consume-start.ts";
+
+describe("consume options", () => {
+  test("defaults: what the group has not read, then end", () => {
+    expect(consumeOptions({ brokers: "b:1" }, ["t"])).toEqual({
+      topics: ["t"],
+      partition: -1,
+      mode: "poll",
+      group: "obelisk-cli",
+      from: "committed",
+      max: Number.POSITIVE_INFINITY,
+      format: null,
+      isJson: false,
+      commits: true,
+      isCommittedOnly: false,
+      brokers: "b:1",
+    });
+  });
+
+  test("topics are words or a list, each once", () => {
+    expect(consumeOptions({}, ["a", "b,c"]).topics).toEqual(["a", "b", "c"]);
+    expect(consumeOptions({ topic: "a,b,a," }, []).topics).toEqual(["a", "b"]);
+  });
+
+  test("reset begins with the first record", () => {
+    expect(consumeOptions({ mode: "reset" }, ["t"]).from).toBe("earliest");
+  });
+
+  test("every mistake is a sentence", () => {
+    const mistakes: [() => unknown, string][] = [
+      [() => consumeOptions({}, []), "no topic is given"],
+      [() => consumeOptions({ topic: "," }, []), "no topic is given"],
+      [() => consumeOptions({ topic: "a" }, ["b"]), "unexpected argument `b`"],
+      [() => consumeOptions({ mode: "tail" }, ["t"]), "--mode must be one of poll, continuous, reset"],
+      [() => consumeOptions({ mode: "reset", from: "3" }, ["t"]), "leave out --from"],
+      [() => consumeOptions({ format: "%s", json: "true" }, ["t"]), "give --format or --json"],
+      [() => consumeOptions({ group: "" }, ["t"]), "--group must not be empty"],
+      [() => consumeOptions({ max: "1.5" }, ["t"]), "--max must be a whole number"],
+    ];
+    for (const [make, text] of mistakes) expect(make).toThrow(text);
+  });
+});
+
+describe("places", () => {
+  test("are ends, offsets, the last so many, and times", () => {
+    expect(
+      [
+        "earliest",
+        "latest",
+        "0",
+        "120",
+        "-10",
+        "1700000000000ms",
+        "2026-01-31",
+        "2026-01-31T12:00:00Z",
+        "2026-01-31 12:00+01:00",
+      ].map((text) => parsePlace("from", text)),
+    ).toEqual([
+      "earliest",
+      "latest",
+      { offset: 0 },
+      { offset: 120 },
+      { last: 10 },
+      { timestampMs: 1_700_000_000_000 },
+      { timestampMs: Date.UTC(2026, 0, 31) },
+      { timestampMs: Date.UTC(2026, 0, 31, 12) },
+      { timestampMs: Date.UTC(2026, 0, 31, 11) },
+    ]);
+  });
+
+  test("anything else is refused with examples", () => {
+    for (const text of [
+      "",
+      "now",
+      "1.5",
+      "-",
+      "-5ms",
+      "2026-13-01",
+      "2026-1-1",
+      "1e3",
+      "Monday",
+      "99999999999999999",
+    ]) {
+      expect(() => parsePlace("from", text)).toThrow(
+        `--from does not understand \`${text}\`; write earliest`,
+      );
+    }
+  });
+});
