@@ -48,6 +48,13 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
       return describeCommand(resetCommand, resetExamples);
     },
   },
+  inspect: {
+    summary: "Show what a data directory or one of its files holds. Never writes.",
+    load: async () => {
+      const { inspectCommand, inspectExamples } = await import("./inspect.ts");
+      return describeCommand(inspectCommand, inspectExamples);
+    },
+  },
   verify: {
     summary: "Check every byte of a data directory, and repair it when asked.",
     load: async () => {
