@@ -215,6 +215,39 @@ test("a missing segment, missing indexes and a missing state file are found and 
   }
 });
 
+test("after a process that just stopped and a restart there is nothing to find", async () => {
+  for (const seed of [1, 2, 3, 4]) {
+    const random = randomOf(seed);
+    let path = folder.make(`life-${seed}`);
+    for (let life = 0; life < 3; life += 1) {
+      const { engine } = await openData(path, 3000 + Math.floor(random() * 6000));
+      const logs = [await engine.open("orders", 0, NO_LISTENER), await engine.open("orders", 1, NO_LISTENER)];
+      for (let step = Math.floor(random() * 120); step > 0; step -= 1) {
+        const log = logs[random() < 0.5 ? 0 : 1]!;
+        const batch = batchOf(["x".repeat(random() * 300), "y"], {}, random() < 0.1 ? 500 : 2000 - step);
+        log.append(batch, 0, batch.length);
+        if (random() < 0.3) await engine.sync(logs);
+        if (random() < 0.1) log.checkpoint(Buffer.from("state"));
+      }
+      expect((await verify(path)).findings).toEqual([]); // beside the running server
+      const stopped = copyData(path, `${path}-${life}`);
+      await engine.close();
+      expect({ seed, life, findings: (await verify(stopped)).findings }).toEqual({
+        seed,
+        life,
+        findings: [],
+      });
+      await readData(stopped);
+      expect({ seed, life, findings: (await verify(stopped)).findings }).toEqual({
+        seed,
+        life,
+        findings: [],
+      });
+      path = stopped;
+    }
+  }
+});
+
 test("unknown files are found and moved to quarantine, and hidden ones are left alone", async () => {
   const path = fresh();
   const names = [
@@ -307,6 +340,15 @@ test("repair of a sound directory touches nothing", async () => {
   expect([repairs, remaining]).toEqual([[], []]);
   expect(hashTree(path)).toBe(before);
 });
+
+/** Numbers from 0 to 1 that are the same for the same seed. */
+function randomOf(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
+    return state / 0x7fff_ffff;
+  };
+}
 
 function fresh(): string {
   number += 1;
