@@ -10,19 +10,30 @@ describe("the judge of a crash run", () => {
     numbers.map((number, offset) => ({ offset, value: `${number}:x` }));
 
   test("accepts what is complete, and repeated numbers where they are allowed", () => {
-    const once = new Numbers();
+    const once = new Numbers(true);
     once.acked(0, 3, 0);
-    once.read("t", records(0, 1, 2), true);
-    const often = new Numbers();
-    often.read("t", records(0, 1, 0, 1, 2), false);
+    once.read("t", records(0, 1, 2));
+    const often = new Numbers(false);
+    often.read("t", records(0, 1, 0, 1, 2));
     expect([once.seenEnd, often.seenEnd]).toEqual([3, 3]);
+  });
+
+  test("holds a retry to the place where its batch was found after the crash", () => {
+    const retried = (offset: number) => () => {
+      const numbers = new Numbers(true);
+      numbers.acked(0, 1, 0);
+      numbers.read("t", records(0, 1));
+      numbers.acked(1, 1, offset);
+    };
+    expect(retried(1)).not.toThrow();
+    expect(retried(2)).toThrow("1 lies at 1 and was acknowledged at 2");
   });
 
   test("notices what is lost, doubled, reordered, or at another offset", () => {
     const after = (acked: number, baseOffset: number, read: number[], isOnce: boolean) => () => {
-      const numbers = new Numbers();
+      const numbers = new Numbers(isOnce);
       numbers.acked(0, acked, baseOffset);
-      numbers.read("t", records(...read), isOnce);
+      numbers.read("t", records(...read));
     };
     expect(after(3, 0, [0, 1], true)).toThrow("3 numbers were acknowledged, 2 are there");
     expect(after(1, 0, [0, 0], true)).toThrow("twice");

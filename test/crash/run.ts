@@ -12,6 +12,8 @@ import { join } from "node:path";
 import { compiled, type Program, runObelisk, startObelisk } from "../support/obelisk-command.ts";
 import { KafkaStream, NativeStream, type Ports, randomFrom, type Stream } from "./streams.ts";
 
+/** The smallest segments there are, so that kills meet rolls and sealed files too. */
+const FLAGS = ["--segment-bytes", "1MiB", "--log-level", "error"];
 /** A server lives this long under load, at least and at most. */
 const LIFE_MS_MIN = 30;
 const LIFE_MS_MAX = 500;
@@ -20,8 +22,6 @@ export interface CrashOptions {
   rounds: number;
   seed: number;
   program?: Program;
-  /** More settings of the server, as flags. */
-  flags?: readonly string[];
   say?: (line: string) => void;
 }
 
@@ -105,16 +105,7 @@ async function verify(directory: string, options: CrashOptions): Promise<void> {
 
 async function start(directory: string, options: CrashOptions) {
   const ports = ["--native-port", "0", "--http-port", "0", "--kafka-port", "0"];
-  const args = [
-    "serve",
-    "--json",
-    "--data",
-    directory,
-    ...ports,
-    "--log-level",
-    "error",
-    ...(options.flags ?? []),
-  ];
+  const args = ["serve", "--json", "--data", directory, ...ports, ...FLAGS];
   const child = startObelisk(args, { program: options.program ?? compiled });
   const reader = child.stdout.getReader();
   let line = "";

@@ -56,7 +56,7 @@ export class KafkaStream implements Stream {
   readonly name: string;
   readonly #isIdempotent: boolean;
   readonly #random: () => number;
-  readonly #log = new Numbers();
+  readonly #log: Numbers;
   #producerId = -1;
   #next = 0;
   /** Sent and not acknowledged, oldest first: sent again after a crash. */
@@ -65,6 +65,7 @@ export class KafkaStream implements Stream {
   constructor(name: string, isIdempotent: boolean, random: () => number) {
     this.name = name;
     this.#isIdempotent = isIdempotent;
+    this.#log = new Numbers(isIdempotent);
     this.#random = random;
   }
 
@@ -87,7 +88,7 @@ export class KafkaStream implements Stream {
 
   async check({ kafka }: Ports): Promise<void> {
     const wire = await Wire.kafka(kafka);
-    this.#log.read(this.name, await readAll(wire, this.name, this.#log.readEnd), this.#isIdempotent);
+    this.#log.read(this.name, await readAll(wire, this.name, this.#log.readEnd));
     wire.close();
   }
 
@@ -128,7 +129,7 @@ export class KafkaStream implements Stream {
 /** Through the native door, read through the Kafka door. */
 export class NativeStream implements Stream {
   readonly name: string;
-  readonly #log = new Numbers();
+  readonly #log = new Numbers(false);
   #next = 0;
 
   constructor(name: string) {
@@ -172,7 +173,7 @@ export class NativeStream implements Stream {
   async check({ kafka }: Ports): Promise<void> {
     if (this.#log.ackedEnd === 0) return;
     const wire = await Wire.kafka(kafka);
-    this.#log.read(this.name, await readAll(wire, this.name, this.#log.readEnd), false);
+    this.#log.read(this.name, await readAll(wire, this.name, this.#log.readEnd));
     wire.close();
   }
 }
@@ -185,19 +186,34 @@ export class Numbers {
   seenEnd = 0;
   /** Offset behind the last record that was read. */
   readEnd = 0;
-  /** Where an acknowledgement said that a number lies. */
+  readonly #isOnce: boolean;
+  /** Where an acknowledgement said that a number lies, until it is read there. */
   readonly #promised = new Map<number, number>();
+  /** Where a number was read that nobody had acknowledged: an idempotent retry must be told this place. */
+  readonly #unexpected = new Map<number, number>();
 
-  /** @throws when acknowledgements come out of order */
+  /** `isOnce`: a number that is there twice is a mistake. */
+  constructor(isOnce: boolean) {
+    this.#isOnce = isOnce;
+  }
+
+  /** @throws when acknowledgements come out of order, or name another place than the one where the number was read */
   acked(first: number, count: number, baseOffset: number): void {
     if (first > this.ackedEnd) throw new Error(`${first} was acknowledged before ${this.ackedEnd}`);
     this.ackedEnd = Math.max(this.ackedEnd, first + count);
     if (baseOffset < 0) return;
-    for (let index = 0; index < count; index += 1) this.#promised.set(first + index, baseOffset + index);
+    for (let number = first; number < first + count; number += 1) {
+      const offset = baseOffset + number - first;
+      const place = this.#unexpected.get(number);
+      if (place === undefined) this.#promised.set(number, offset);
+      else if (place !== offset)
+        throw new Error(`${number} lies at ${place} and was acknowledged at ${offset}`);
+      this.#unexpected.delete(number);
+    }
   }
 
   /** Takes what was read from `readEnd` on. @throws when a promise is broken */
-  read(name: string, records: readonly { offset: number; value: string }[], isOnce: boolean): void {
+  read(name: string, records: readonly { offset: number; value: string }[]): void {
     for (const { offset, value } of records) {
       if (offset !== this.readEnd)
         throw new Error(`${name}: offset ${this.readEnd} is missing, next is ${offset}`);
@@ -205,10 +221,11 @@ export class Numbers {
       const number = Number.parseInt(value, 10);
       if (!(number <= this.seenEnd))
         throw new Error(`${name}: ${number} at offset ${offset} before ${this.seenEnd}`);
-      if (number < this.seenEnd && isOnce)
+      if (number < this.seenEnd && this.#isOnce)
         throw new Error(`${name}: ${number} is there twice, again at ${offset}`);
       if (number === this.seenEnd) this.seenEnd += 1;
       if (this.#promised.get(number) === offset) this.#promised.delete(number);
+      else if (this.#isOnce && number >= this.ackedEnd) this.#unexpected.set(number, offset);
     }
     if (this.seenEnd < this.ackedEnd) {
       throw new Error(`${name}: ${this.ackedEnd} numbers were acknowledged, ${this.seenEnd} are there`);
