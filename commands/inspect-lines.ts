@@ -46,7 +46,12 @@ export function printable(bytes: Buffer): string {
   });
 }
 
-const SHORT_ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\" };
+const SHORT_ESCAPES: Readonly<Record<string, string>> = {
+  "\n": "\\n",
+  "\t": "\\t",
+  "\r": "\\r",
+  "\\": "\\\\",
+};
 const UNPRINTABLE = /[\p{Cc}\\]/gu;
 
 function headLines({
