@@ -141,7 +141,7 @@ class Reading {
         throw new ObeliskError("OFFSET_OUT_OF_RANGE", { detail, topic, partition, offset: position });
       }
       note(
-        `partition ${topic}-${partition}: the committed offset ${position} lies behind the end ${end}; reading from the first record`,
+        `obelisk: partition ${topic}-${partition}: the committed offset ${position} lies behind the end ${end}; reading from the first record`,
       );
       this.#consumer.seek(topic, partition, 0);
     }
@@ -184,7 +184,7 @@ async function findTopic(
       const error = toObeliskError(thrown);
       if (error.code !== "UNKNOWN_TOPIC_OR_PARTITION") throw error;
       if (mode !== "continuous") throw noTopic(topic);
-      if (attempt === 1) note(`there is no topic ${topic} yet; waiting for it`);
+      if (attempt === 1) note(`obelisk: there is no topic ${topic} yet; waiting for it`);
       await sleep(clock, TOPIC_WAIT_MS);
     }
   }
