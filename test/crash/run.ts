@@ -13,7 +13,7 @@ import { compiled, type Program, runObelisk, startObelisk } from "../support/obe
 import { KafkaStream, NativeStream, type Ports, randomFrom, type Stream } from "./streams.ts";
 
 /** The smallest segments there are, so that kills meet rolls and sealed files too. */
-const FLAGS = ["--segment-bytes", "1MiB", "--log-level", "error"];
+const FLAGS = ["--segment-bytes", "1MiB", "--message-bytes-max", "1MiB", "--log-level", "error"];
 /** A server lives this long under load, at least and at most. */
 const LIFE_MS_MIN = 30;
 const LIFE_MS_MAX = 500;
