@@ -30,6 +30,7 @@ import {
 import { readTolerantly, scanBatches } from "../scan.ts";
 import type { IndexFiles } from "./index-files.ts";
 import type { Segment } from "./segment.ts";
+import type { SegmentIndex } from "./segment-index.ts";
 import type { Store } from "./store.ts";
 
 /** A read in place of this size takes some 0.02 ms from the page cache; through the pool 0.1 ms. */
@@ -40,8 +41,26 @@ const READ_PLACES = 8;
 const WALK_BYTES = 8 * KiB;
 /** An index whose entries leave more batches than this to walk over has lost its end. */
 const WALK_BATCHES_MAX = 1024;
+/** A read or two more when batches are damaged, instead of building the index again for each. */
+const INDEX_TRIES_MAX = 4;
 const HIGH = 2 ** 32;
 const NOTHING = Buffer.alloc(0);
+
+interface ReadRequest {
+  readonly offset: number;
+  readonly limitOffset: number;
+  readonly bytesMax: number;
+  readonly atLeastOne: boolean;
+}
+
+/** What lies in the walk's buffer. */
+interface Window {
+  segment: Segment | null;
+  start: number;
+  bytes: number;
+}
+
+const EMPTY_WINDOW: Window = { segment: null, start: 0, bytes: 0 };
 
 /** A place between two batches: where the batch that starts with `offset` lies, or the first behind it. */
 export interface Place {
@@ -73,7 +92,7 @@ export class LogReader {
   /** As `PartitionLog.read`; the range was checked. */
   read(offset: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): Buffer | Promise<Buffer> {
     const place = this.#takePlace(offset) ?? this.locate(offset);
-    return this.#readAt(place, limitOffset, bytesMax, atLeastOne);
+    return this.#readAt(place, { offset, limitOffset, bytesMax, atLeastOne });
   }
 
   /** Forgets remembered places: segments were cut or removed. */
@@ -85,10 +104,13 @@ export class LogReader {
   /** The place of the batch that holds `offset`, or of the first one behind it. */
   locate(offset: number): Place {
     const segment = this.segmentOf(offset);
+    const place = { segment, position: 0, offset: segment.baseOffset };
     const index = this.#indexes.of(segment);
-    const place = { segment, position: index.positionOf(offset - segment.baseOffset), offset: -1 };
-    if (place.position === 0) place.offset = segment.baseOffset;
-    else if (!this.#isIndexTrue(place, offset)) this.#distrustIndex(place, offset);
+    if (!this.#followIndex(place, index, offset) && segment.index === null) {
+      this.#indexes.forget(segment);
+      const reason = `the entries up to offset ${offset} point to no batch`;
+      this.#followIndex(place, this.#indexes.rebuild(segment, "damaged-index", reason), offset);
+    }
     this.#walkTo(place, offset);
     return place;
   }
@@ -156,50 +178,45 @@ export class LogReader {
     });
   }
 
-  #readAt(
-    place: Place,
-    limitOffset: number,
-    bytesMax: number,
-    atLeastOne: boolean,
-  ): Buffer | Promise<Buffer> {
+  #readAt(place: Place, request: ReadRequest): Buffer | Promise<Buffer> {
     while (this.settle(place)) {
-      const bytes = this.#bytesToRead(place, bytesMax);
-      if (bytes > READ_NOW_BYTES_MAX) return this.#readLater(place, bytes, limitOffset, bytesMax, atLeastOne);
+      const bytes = this.#bytesToRead(place, request.bytesMax);
+      if (bytes > READ_NOW_BYTES_MAX) return this.#readLater(place, bytes, request);
       const buffer = Buffer.allocUnsafeSlow(bytes);
       const got = this.#readNow(place, buffer);
-      const end = this.#cut(place, buffer, got, limitOffset, bytesMax, atLeastOne);
+      const end = this.#cut(place, buffer, got, request);
       if (end > 0) return this.#answer(place, buffer, end);
       if (this.#cutMetFault) {
-        this.mend(place);
+        this.#mendFor(place, request);
         continue;
       }
-      const needed = this.#firstBatchBytes(place, buffer, got, limitOffset);
-      if (!atLeastOne || needed <= got) return NOTHING;
-      return this.#readLater(place, needed, limitOffset, bytesMax, true);
+      const needed = this.#firstBatchBytes(place, buffer, got);
+      if (!request.atLeastOne || needed <= got) return NOTHING;
+      return this.#readLater(place, needed, request);
     }
     return NOTHING;
   }
 
-  async #readLater(
-    place: Place,
-    bytes: number,
-    limitOffset: number,
-    bytesMax: number,
-    atLeastOne: boolean,
-  ): Promise<Buffer> {
+  async #readLater(place: Place, bytes: number, request: ReadRequest): Promise<Buffer> {
     const { segment } = place;
     const buffer = Buffer.allocUnsafeSlow(bytes);
     const got = await this.#readPinned(place, buffer);
     if (segment.isRemoved) return NOTHING;
-    const end = this.#cut(place, buffer, got, limitOffset, bytesMax, atLeastOne);
+    const end = this.#cut(place, buffer, got, request);
     if (end > 0) return this.#answer(place, buffer, end);
     if (this.#cutMetFault) {
-      this.mend(place);
-      return this.#readAt(place, limitOffset, bytesMax, atLeastOne);
+      this.#mendFor(place, request);
+      return this.#readAt(place, request);
     }
-    const needed = this.#firstBatchBytes(place, buffer, got, limitOffset);
-    if (!atLeastOne || needed <= got) return NOTHING;
-    return this.#readLater(place, needed, limitOffset, bytesMax, true);
+    const needed = this.#firstBatchBytes(place, buffer, got);
+    if (!request.atLeastOne || needed <= got) return NOTHING;
+    return this.#readLater(place, needed, request);
+  }
+
+  /** Mends, and goes on to the batch that was asked for: a damaged header may have ended the walk to it too early. */
+  #mendFor(place: Place, request: ReadRequest): void {
+    this.mend(place);
+    if (place.offset < request.offset) this.#walkTo(place, request.offset);
   }
 
   /** The budget, within the segment and up to the next hole; at least one header. */
@@ -234,15 +251,9 @@ export class LogReader {
    * How many of `bytes` bytes are whole, sound batches below the limit and within the budget. Hot: one step for each
    * batch, no allocation.
    */
-  #cut(
-    place: Place,
-    buffer: Buffer,
-    bytes: number,
-    limitOffset: number,
-    bytesMax: number,
-    atLeastOne: boolean,
-  ): number {
+  #cut(place: Place, buffer: Buffer, bytes: number, request: ReadRequest): number {
     const { segment } = place;
+    const { limitOffset, bytesMax, atLeastOne } = request;
     const isVerified = segment.isVerified(place.position, place.position + bytes);
     let expected = place.offset;
     let at = 0;
@@ -259,11 +270,11 @@ export class LogReader {
       const base = buffer.readUInt32BE(at) * HIGH + buffer.readUInt32BE(at + 4);
       if (base !== expected && expected !== -1) return this.#stop(place, at, expected);
       const last = base + buffer.readInt32BE(at + BATCH_LAST_OFFSET_DELTA);
-      if (last >= limitOffset) break;
       if (at + size > bytesMax && !(atLeastOne && at === 0)) break;
       if (!isVerified && batchCrc(buffer, at) !== computeBatchCrc(buffer, at, size)) {
         return this.#stop(place, at, expected);
       }
+      if (last >= limitOffset) break;
       at += size;
       expected = last + 1;
     }
@@ -289,9 +300,9 @@ export class LogReader {
     return end === buffer.length ? buffer : buffer.subarray(0, end);
   }
 
-  /** The size of the batch at the place, when it may be answered but did not fit into what was read; else 0. */
-  #firstBatchBytes(place: Place, buffer: Buffer, got: number, limitOffset: number): number {
-    if (got < BATCH_HEADER_BYTES || batchLastOffset(buffer, 0) >= limitOffset) return 0;
+  /** The size that the batch at the place claims to have; 0 when its header is not there. Only the CRC will tell whether it is true. */
+  #firstBatchBytes(place: Place, buffer: Buffer, got: number): number {
+    if (got < BATCH_HEADER_BYTES) return 0;
     return Math.min(batchBytes(buffer, 0), place.segment.bytes - place.position);
   }
 
@@ -312,65 +323,74 @@ export class LogReader {
     this.#placeNext = (this.#placeNext + 1) % READ_PLACES;
   }
 
-  /** Whether a batch that starts at or before `offset` lies where the index says. */
-  #isIndexTrue(place: Place, offset: number): boolean {
-    const got = this.#readWalk(place);
-    if (got < BATCH_HEADER_BYTES || !isHeader(this.#walk, 0)) {
-      const hole = place.segment.holeFrom(place.position);
-      return hole !== undefined && hole.position <= place.position;
-    }
-    const base = baseOffsetOf(this.#walk, 0);
-    if (base > offset || base < place.segment.baseOffset) return false;
-    place.offset = base;
-    return true;
-  }
-
-  /** The index or the log is wrong at this place. The log decides: the index is built again from it. */
-  #distrustIndex(place: Place, offset: number): void {
+  /**
+   * Moves the place to what the index says. An entry counts only when the batch at its position ends with the offset that it
+   * names; behind a damaged batch the entry before it is as good. False when none of several holds: then the index is wrong.
+   */
+  #followIndex(place: Place, index: SegmentIndex, offset: number): boolean {
     const { segment } = place;
-    this.#indexes.forget(segment);
-    const index =
-      segment.index ??
-      this.#indexes.rebuild(segment, "damaged-index", `the entry for offset ${offset} points to no batch`);
-    place.position = index.positionOf(offset - segment.baseOffset);
-    place.offset = place.position === 0 ? segment.baseOffset : -1;
-    if (place.position > 0 && !this.#isIndexTrue(place, offset)) {
-      place.position = 0;
-      place.offset = segment.baseOffset;
+    const slot = index.slotOf(offset - segment.baseOffset);
+    for (let tries = 0; tries < INDEX_TRIES_MAX && tries <= slot; tries += 1) {
+      place.position = index.positionAt(slot - tries);
+      const got = this.#readWalk(place);
+      if (got < BATCH_HEADER_BYTES || !isHeader(this.#walk, 0)) continue;
+      place.offset = baseOffsetOf(this.#walk, 0);
+      const last = place.offset + this.#walk.readInt32BE(BATCH_LAST_OFFSET_DELTA);
+      if (last === segment.baseOffset + index.offsetAt(slot - tries)) return true;
     }
+    place.position = 0;
+    place.offset = segment.baseOffset;
+    return slot < INDEX_TRIES_MAX;
   }
 
   /** Walks over headers to the batch that holds `offset`, or the first one behind it. */
   #walkTo(place: Place, offset: number): void {
-    let got = 0;
-    let windowStart = 0;
+    const previous: Place = { ...place };
+    let window = EMPTY_WINDOW;
     let batches = 0;
-    let windowSegment: Segment | null = null;
     while (this.settle(place)) {
-      const isInside =
-        windowSegment === place.segment &&
-        place.position >= windowStart &&
-        place.position + BATCH_HEADER_BYTES <= windowStart + got;
-      if (!isInside) {
-        windowStart = place.position;
-        windowSegment = place.segment;
-        got = this.#readWalk(place);
+      if (!isInWindow(window, place)) {
+        window = { segment: place.segment, start: place.position, bytes: this.#readWalk(place) };
       }
-      const at = place.position - windowStart;
-      if (at + BATCH_HEADER_BYTES > got || !this.#isSoundHeader(place, at)) {
-        windowSegment = null;
-        this.mend(place);
+      const at = place.position - window.start;
+      if (at + BATCH_HEADER_BYTES > window.bytes || !this.#isSoundHeader(place, at)) {
+        window = EMPTY_WINDOW;
+        this.#mendWalk(previous, place);
         if (place.offset > offset) return;
         continue;
       }
-      const last = baseOffsetOf(this.#walk, at) + this.#walk.readInt32BE(at + BATCH_LAST_OFFSET_DELTA);
       place.offset = baseOffsetOf(this.#walk, at);
+      const last = place.offset + this.#walk.readInt32BE(at + BATCH_LAST_OFFSET_DELTA);
       if (last >= offset) return;
+      Object.assign(previous, place);
       place.position += batchBytes(this.#walk, at);
       place.offset = last + 1;
       batches += 1;
       if (batches === WALK_BATCHES_MAX) this.#shorten(place);
     }
+  }
+
+  /**
+   * A header does not follow the one before it. A walk checks no CRC, so either may be the damaged one: the scanner looks at the
+   * earlier first, and takes what the later should be from there.
+   */
+  #mendWalk(previous: Place, place: Place): void {
+    const isFollowing = previous.segment === place.segment && previous.position < place.position;
+    if (isFollowing) {
+      const wanted = place.position;
+      Object.assign(place, previous);
+      this.mend(place);
+      if (place.position !== previous.position || place.segment !== previous.segment) return;
+      place.position = wanted;
+      place.offset = this.#offsetBehind(previous);
+    }
+    this.mend(place);
+  }
+
+  /** The offset behind a batch that the scanner has found sound. */
+  #offsetBehind(place: Place): number {
+    this.#readWalk(place);
+    return batchLastOffset(this.#walk, 0) + 1;
   }
 
   /** The walk is too long for a whole index: builds it again, for the next time. */
@@ -391,6 +411,14 @@ export class LogReader {
     const bytes = Math.min(WALK_BYTES, place.segment.bytes - place.position);
     return readTolerantly(files, pool.use(place.segment.file), this.#walk, 0, bytes, place.position);
   }
+}
+
+function isInWindow(window: Window, place: Place): boolean {
+  return (
+    window.segment === place.segment &&
+    place.position >= window.start &&
+    place.position + BATCH_HEADER_BYTES <= window.start + window.bytes
+  );
 }
 
 function isHeader(buffer: Buffer, at: number): boolean {

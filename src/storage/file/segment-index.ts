@@ -140,16 +140,26 @@ export class SegmentIndex {
     this.#maxTimestampOffset = maxOffset;
   }
 
-  /** The position to start looking from for a relative offset: a batch at or before the one that holds it. */
-  positionOf(relativeOffset: number): number {
+  /** The slot of the last entry that names a relative offset of at most this, or -1. */
+  slotOf(relativeOffset: number): number {
     let low = 0;
     let high = this.#offsetsBytes / OFFSET_ENTRY_BYTES;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#offsets.readInt32BE(middle * OFFSET_ENTRY_BYTES) <= relativeOffset) low = middle + 1;
+      if (this.offsetAt(middle) <= relativeOffset) low = middle + 1;
       else high = middle;
     }
-    return low === 0 ? 0 : this.#offsets.readInt32BE((low - 1) * OFFSET_ENTRY_BYTES + 4);
+    return low - 1;
+  }
+
+  /** The last relative offset of the batch that the entry names. */
+  offsetAt(slot: number): number {
+    return this.#offsets.readInt32BE(slot * OFFSET_ENTRY_BYTES);
+  }
+
+  /** Where that batch starts. */
+  positionAt(slot: number): number {
+    return this.#offsets.readInt32BE(slot * OFFSET_ENTRY_BYTES + 4);
   }
 
   /** A relative offset before which no batch reaches `timestamp`. */
