@@ -77,6 +77,15 @@ export class WireClient {
     return frame;
   }
 
+  /** Reads nothing more until `resume`. */
+  pause(): void {
+    this.#socket?.pause();
+  }
+
+  resume(): void {
+    this.#socket?.resume();
+  }
+
   close(): void {
     this.#socket?.terminate();
   }

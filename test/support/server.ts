@@ -34,8 +34,9 @@ export const SERVERS: readonly ServerKind[] = [
   { name: "compiled", missing: compiled.missing, start: startCompiled },
 ];
 
+/** A directory given as `data` is the caller's: it stays when the server stops. */
 export async function startHere(overrides: Partial<Settings> = {}): Promise<TestServer> {
-  const directory = mkdtempSync(join(tmpdir(), "obelisk-server-"));
+  const directory = overrides.data ?? mkdtempSync(join(tmpdir(), "obelisk-server-"));
   const free = { nativePort: 0, httpPort: 0, kafkaPort: 0 };
   const server = await startServer(defaultSettings({ data: directory, ...free, ...overrides }), silentLog);
   const { kafka, native, http } = server.addresses;
@@ -47,7 +48,7 @@ export async function startHere(overrides: Partial<Settings> = {}): Promise<Test
     directory,
     stop: async () => {
       await server.stop();
-      rmSync(directory, { recursive: true, force: true });
+      if (overrides.data === undefined) rmSync(directory, { recursive: true, force: true });
     },
   };
 }

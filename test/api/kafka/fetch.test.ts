@@ -173,3 +173,29 @@ test("a thousand small answers carry the right bytes, each of them", async () =>
     expect(recordsIn(answer!.records!)).toEqual([[offset, `value ${offset} ${"x".repeat(offset % 300)}`]]);
   }
 });
+
+test("the memory of an answer is held until a slow client has taken it", async () => {
+  for (let batch = 0; batch < 20; batch += 1) await append(0, ["z".repeat(1_000_000)]);
+  const slow = await door.connect();
+  slow.pause();
+  slow.send(fetchApi, 11, request([ask(0, 0, { partitionMaxBytes: 20_000_000 })]));
+  await until(() => door.fetchBudget.usedBytes > 0);
+  const other = await client.ask(fetchApi, 11, request([ask(0, 19)]));
+  expect(other.responses[0]!.partitions[0]!.errorCode).toBe(0);
+  await until(() => door.fetchBudget.usedBytes < 20_000_000);
+  expect(door.fetchBudget.usedBytes).toBeGreaterThan(18_000_000);
+  slow.resume();
+  const answer = await slow.takeAs(fetchApi, 11);
+  expect(answer.responses[0]!.partitions[0]!.records!.length).toBeGreaterThan(18_000_000);
+  await until(() => door.fetchBudget.usedBytes === 0);
+});
+
+test("the memory of an answer that nobody takes goes with the connection", async () => {
+  for (let batch = 0; batch < 20; batch += 1) await append(0, ["z".repeat(1_000_000)]);
+  const slow = await door.connect();
+  slow.pause();
+  slow.send(fetchApi, 11, request([ask(0, 0, { partitionMaxBytes: 20_000_000 })]));
+  await until(() => door.fetchBudget.usedBytes > 0);
+  slow.close();
+  await until(() => door.fetchBudget.usedBytes === 0);
+});
