@@ -16,7 +16,7 @@ import { STATE_FILE } from "./file/state-row.ts";
 import { type DirectoryLayout, isDataDirectory, readLayout } from "./layout.ts";
 import { type DirectoryCondition, verifyPartition } from "./verify/partition.ts";
 import { type VerifyListener, VerifySink, type VerifySummary } from "./verify/sink.ts";
-import { verifyState } from "./verify/state.ts";
+import { type KnownTopics, verifyState } from "./verify/state.ts";
 
 export interface VerifyOptions extends VerifyListener {
   /** An empty directory of the caller's own, for a copy of the state file. Left empty again. */
@@ -40,8 +40,10 @@ export async function verifyDirectory(
     sink.summary.isServerRunning = options.isOwner !== true && isOwned(files, root);
     const isClean = verifyIdentity(files, root, sink);
     const layout = readLayout(files, root);
-    if (files.exists(`${root}/${STATE_FILE}`)) await verifyState(files, root, options.scratchDirectory, sink);
-    else if (layout.topics.length > 0) sink.report(STATE_FILE, 0, 0, "damaged-state", "it is missing");
+    if (files.exists(`${root}/${STATE_FILE}`)) {
+      const known = await verifyState(files, root, options.scratchDirectory, sink);
+      if (!sink.summary.isServerRunning) verifyPresence(layout, known, sink);
+    } else if (layout.topics.length > 0) sink.report(STATE_FILE, 0, 0, "damaged-state", "it is missing");
     await verifyTopics(files, root, layout, { isClean, isLive: sink.summary.isServerRunning }, sink);
     return sink.summary;
   } catch (error) {
@@ -101,6 +103,18 @@ function verifyIdentity(files: Files, root: string, sink: VerifySink): boolean {
     detail: `the data directory ${root} has format ${decoded.formatVersion}, and this Obelisk knows formats up to ${FORMAT_VERSION}`,
     remedy: "use the newer Obelisk that wrote it",
   });
+}
+
+/** Partitions that the state knows have a directory, from the moment that a server first opened them. */
+function verifyPresence(layout: DirectoryLayout, known: KnownTopics, sink: VerifySink): void {
+  for (const [topic, partitions] of known) {
+    const present = layout.topics.find(({ name }) => name === topic)?.partitions ?? [];
+    for (let partition = 0; partition < partitions; partition += 1) {
+      if (present.some((candidate) => candidate.partition === partition)) continue;
+      const detail = `topic ${topic} has ${partitions} partitions, and this one is not there`;
+      sink.report(`topics/${topic}/${partition}`, 0, 0, "damaged-state", detail);
+    }
+  }
 }
 
 async function verifyTopics(

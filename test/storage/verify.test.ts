@@ -198,16 +198,18 @@ test("a sealed segment that was cut at a batch's end leaves a gap, which repair 
   expect((await verify(path)).findings).toEqual([]);
 });
 
-test("a missing segment, missing indexes and a missing state file are found and mended", async () => {
+test("a missing segment, index, state file, partition or topic is found and mended", async () => {
   const segments = listTree(whole).filter(({ file }) => file.startsWith(PARTITION) && file.endsWith(".log"));
   for (const [file, kind] of [
     [segments[1]!.file, "offset-gap"],
     [FIRST_LOG.replace(".log", ".index"), "missing-index"],
     [FIRST_LOG.replace(".log", ".timeindex"), "missing-index"],
     ["meta.db", "damaged-state"],
+    ["topics/orders/1", "damaged-state"],
+    ["topics/orders", "damaged-state"],
   ] as const) {
     const path = fresh();
-    rmSync(join(path, file));
+    rmSync(join(path, file), { recursive: true });
     const { findings } = await verify(path);
     expect(findings.map((finding) => finding.kind)).toContain(kind);
     const { remaining } = await repair(path);

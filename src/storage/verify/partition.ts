@@ -99,7 +99,10 @@ class PartitionCheck {
     const baseOffset = this.#layout.segments[slot]!;
     const file = this.#fileOf(baseOffset, "log");
     const descriptor = this.#open(file);
-    if (descriptor === null) return;
+    if (descriptor === null) {
+      this.#isBehindDamage = true; // what it holds is not known, so what follows is no gap
+      return;
+    }
     try {
       this.#sink.summary.segments += 1;
       this.#checkBoundary(file, baseOffset);

@@ -12,6 +12,7 @@
  *                                     `verify` knows; the log itself is not rewritten, its other batches keep their places
  *   offsets missing                   noted in the snapshot as a hole of zero bytes
  *   Go Obelisk's files                imported as at a start; what is damaged in them is left out
+ *   a partition that is not there     made, empty
  *   a file that belongs to nothing    moved to quarantine
  *
  * What was taken out stays in quarantine/. What the system refuses to read cannot be mended and remains a finding.
@@ -31,7 +32,7 @@ import { QUARANTINE, setAsideBytes, setAsideFile } from "../file/set-aside.ts";
 import { decodeSnapshot, encodeSnapshot, SNAPSHOT_FILE, type StoredHole } from "../file/snapshot.ts";
 import type { SqliteState } from "../file/state.ts";
 import { openStateFile } from "../file/state-file.ts";
-import { type PartitionLayout, readLayout } from "../layout.ts";
+import { readLayout } from "../layout.ts";
 import { isOwned, type VerifyOptions, verifyDirectory } from "../verify.ts";
 import type { VerifySummary } from "./sink.ts";
 
@@ -207,10 +208,10 @@ class Repair {
         close: () => undefined,
       },
     });
-    for (const partition of this.#partitions()) {
-      const log = await engine.open(partition.topic, partition.partition, NO_LISTENER);
+    for (const { topic, partition } of this.#partitions()) {
+      const log = await engine.open(topic, partition, NO_LISTENER);
       if (log.isOffline) continue;
-      for (const baseOffset of rebuilds.get(partition.directory) ?? []) {
+      for (const baseOffset of rebuilds.get(`topics/${topic}/${partition}`) ?? []) {
         const offset = Math.max(baseOffset, log.startOffset);
         if (offset < log.endOffset) await log.read(offset, log.endOffset, 1, true);
       }
@@ -291,8 +292,17 @@ class Repair {
     return targets.length > 0 ? targets : [QUARANTINE];
   }
 
-  #partitions(): PartitionLayout[] {
-    return readLayout(this.#files, this.#root).topics.flatMap((topic) => topic.partitions);
+  /** Those that are there, and those that are missing: opening one makes it, empty. */
+  #partitions(): { topic: string; partition: number }[] {
+    const present = readLayout(this.#files, this.#root).topics.flatMap(({ partitions }) => partitions);
+    const places = present.map(({ topic, partition }) => ({ topic, partition }));
+    for (const { file, kind, position, bytes, detail } of this.#found) {
+      const match = kind === "damaged-state" ? /^topics\/([^/]+)\/(\d+)$/.exec(file) : null;
+      if (match === null) continue;
+      places.push({ topic: match[1]!, partition: Number(match[2]) });
+      this.#options.onRepair({ file, position, bytes, kind, detail: `${detail}; it begins anew, empty` });
+    }
+    return places;
   }
 }
 

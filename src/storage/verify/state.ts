@@ -9,24 +9,29 @@ import { findLogDamage } from "../file/state-log.ts";
 import { STATE_FILE, type StateRow, WAL_SUFFIX } from "../file/state-row.ts";
 import type { VerifySink } from "./sink.ts";
 
-/** `scratch`: an empty directory for the copy. */
+const TOPIC_PREFIX = "topic/";
+
+/** How many partitions each topic should have. */
+export type KnownTopics = Map<string, number>;
+
+/** `scratch`: an empty directory for the copy. Answers with the topics that the state knows. */
 export async function verifyState(
   files: Files,
   root: string,
   scratch: string,
   sink: VerifySink,
-): Promise<void> {
+): Promise<KnownTopics> {
   try {
     const path = copyStateFile(files, root, scratch);
     const bytes = files.fileSize(path);
     checkLog(files, path + WAL_SUFFIX, sink);
     const connection = new SQL({ adapter: "sqlite", filename: path });
     try {
-      await check(connection, bytes, sink);
+      sink.advance(bytes);
+      return await check(connection, bytes, sink);
     } finally {
       await connection.close();
     }
-    sink.advance(bytes);
   } finally {
     removeStateCopy(files, scratch);
   }
@@ -40,21 +45,34 @@ function checkLog(files: Files, path: string, sink: VerifySink): void {
   sink.report(STATE_FILE + WAL_SUFFIX, damage.position, damage.bytes, "damaged-state", damage.detail);
 }
 
-async function check(connection: SQL, bytes: number, sink: VerifySink): Promise<void> {
+async function check(connection: SQL, bytes: number, sink: VerifySink): Promise<KnownTopics> {
+  const topics: KnownTopics = new Map();
   const fault = await checkFile(connection);
   if (fault !== null) {
     sink.report(STATE_FILE, 0, bytes, "damaged-state", fault);
-    return;
+    return topics;
   }
   try {
     for await (const row of readRows(connection)) {
       const detail = faultOfRow(row);
-      if (detail !== null) sink.report(STATE_FILE, 0, row.value.length, "damaged-state", detail);
+      if (detail === null) noteTopic(topics, row);
+      else sink.report(STATE_FILE, 0, row.value.length, "damaged-state", detail);
       sink.summary.stateEntries += 1;
     }
   } catch (error) {
     if (!errnoOf(error)?.startsWith("SQLITE_") || !(error instanceof Error)) throw error;
     sink.report(STATE_FILE, 0, bytes, "damaged-state", error.message);
+  }
+  return topics;
+}
+
+/** A topic whose removal was begun may have lost some of its partitions already. */
+function noteTopic(topics: KnownTopics, { key, value }: StateRow): void {
+  if (!key.startsWith(TOPIC_PREFIX)) return;
+  const topic: unknown = JSON.parse(value);
+  if (typeof topic !== "object" || topic === null || "isRemoving" in topic) return;
+  if ("partitions" in topic && typeof topic.partitions === "number") {
+    topics.set(key.slice(TOPIC_PREFIX.length), topic.partitions);
   }
 }
 
