@@ -14,10 +14,11 @@
  * largest frame; a file may grow while it is read.
  */
 
-import { ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
-import { KiB, MiB } from "../../base/units.ts";
+import { MiB } from "../../base/units.ts";
 import type { Finding, FindingKind } from "../contract.ts";
+import { FileWindow } from "./file-window.ts";
+import { GoIndex } from "./go-index.ts";
 
 /** The Go Obelisk refused larger messages. */
 export const GO_MESSAGE_BYTES_MAX = 10 * MiB;
@@ -25,11 +26,6 @@ const LENGTH_BYTES = 4;
 const TOPIC_POSITION = LENGTH_BYTES + 8;
 /** Timestamp and three lengths. */
 const MESSAGE_BYTES_MIN = 20;
-const INDEX_ENTRY_BYTES = 8;
-/** Large enough for few reads, small enough for many files. Grows to hold one frame. */
-const WINDOW_BYTES = 256 * KiB;
-/** How far an entry may be from where it should be: bounds the work on an index that is all wrong. */
-const LOOK_AHEAD_ENTRIES = 1024;
 /** A saved offsets file is a few lines; a larger one is something else. */
 const CONSUMER_FILE_BYTES_MAX = 4 * MiB;
 const NANOSECONDS_PER_MILLISECOND = 1_000_000n;
@@ -60,7 +56,7 @@ export type GoLogItem = { frame: GoFrame; finding: null } | { frame: null; findi
 export function* scanGoLog(files: Files, path: string, file: string, topic: string): Generator<GoLogItem> {
   const indexPath = indexNameOf(path);
   const indexFile = indexNameOf(file);
-  const log = new Window(files, path);
+  const log = new FileWindow(files, path);
   const index = files.exists(indexPath) ? new GoIndex(files, indexPath, indexFile) : null;
   try {
     if (index === null) yield found(indexFile, 0, 0, "missing-index", "the log has no index");
@@ -99,7 +95,7 @@ export function readGoOffsets(files: Files, path: string): GoOffsets {
   return { offsets };
 }
 
-function* scan(log: Window, index: GoIndex | null, file: string, topic: Buffer): Generator<GoLogItem> {
+function* scan(log: FileWindow, index: GoIndex | null, file: string, topic: Buffer): Generator<GoLogItem> {
   const frame = emptyFrame();
   let position = 0;
   let count = 0;
@@ -138,7 +134,7 @@ function emptyFrame(): GoFrame {
 }
 
 /** Fills `frame` from the log at `position`; false when no good frame lies there. */
-function decodeFrame(log: Window, position: number, topic: Buffer, frame: GoFrame): boolean {
+function decodeFrame(log: FileWindow, position: number, topic: Buffer, frame: GoFrame): boolean {
   if (position + LENGTH_BYTES + MESSAGE_BYTES_MIN + topic.length > log.size) return false;
   let at = log.load(position, TOPIC_POSITION);
   const length = log.buffer.readUInt32LE(at);
@@ -182,7 +178,7 @@ function milliseconds(buffer: Buffer, position: number): number {
  * stand as in a frame; -1 when there is none.
  */
 function findFrame(
-  log: Window,
+  log: FileWindow,
   position: number,
   index: GoIndex | null,
   topic: Buffer,
@@ -202,7 +198,7 @@ function findFrame(
   }
 }
 
-function describeFrame(log: Window, position: number): string {
+function describeFrame(log: FileWindow, position: number): string {
   const rest = log.size - position;
   if (rest < LENGTH_BYTES) return `${rest} bytes cannot hold a frame's length`;
   const length = log.buffer.readUInt32LE(log.load(position, LENGTH_BYTES));
@@ -214,154 +210,4 @@ function describeFrame(log: Window, position: number): string {
 
 function found(file: string, position: number, bytes: number, kind: FindingKind, detail: string): GoLogItem {
   return { frame: null, finding: { file, position, bytes, kind, detail } };
-}
-
-/** A piece of a file in memory, moved forward as it is read. */
-class Window {
-  readonly #files: Files;
-  readonly #descriptor: number;
-  readonly size: number;
-  buffer = Buffer.allocUnsafeSlow(WINDOW_BYTES);
-  #start = 0;
-  #end = 0;
-
-  constructor(files: Files, path: string) {
-    this.#files = files;
-    this.#descriptor = files.open(path, "read");
-    this.size = files.size(this.#descriptor);
-  }
-
-  close(): void {
-    this.#files.close(this.#descriptor);
-  }
-
-  /** Where in `buffer` the file's bytes `[position, position + bytes)` begin; they must lie within `size`. */
-  load(position: number, bytes: number): number {
-    if (position < this.#start || position + bytes > this.#end) this.#move(position, bytes);
-    return position - this.#start;
-  }
-
-  /** The first place of `pattern` at or behind `position`, or -1. */
-  search(pattern: Buffer, position: number): number {
-    let at = position;
-    while (at + pattern.length <= this.size) {
-      const bytes = Math.min(WINDOW_BYTES, this.size - at);
-      const start = this.load(at, bytes);
-      const place = this.buffer.subarray(start, start + bytes).indexOf(pattern);
-      if (place !== -1) return at + place;
-      at += bytes - pattern.length + 1;
-    }
-    return -1;
-  }
-
-  #move(position: number, bytes: number): void {
-    if (bytes > this.buffer.length) this.buffer = Buffer.allocUnsafeSlow(bytes);
-    const wanted = Math.min(this.buffer.length, this.size - position);
-    const count = this.#files.read(this.#descriptor, this.buffer, 0, wanted, position);
-    if (count < bytes) {
-      throw new ObeliskError("DAMAGED_DATA", { detail: "a file became shorter while it was read", position });
-    }
-    this.#start = position;
-    this.#end = position + count;
-  }
-}
-
-/**
- * The index, walked beside the log. `#next` is the entry that the next message should have; `#pending` counts messages
- * since then whose entry did not turn up. When one turns up further on, the entries between were theirs, or stray.
- */
-class GoIndex {
-  readonly #window: Window;
-  readonly #file: string;
-  readonly #count: number;
-  #next = 0;
-  #pending = 0;
-  #unindexed = 0;
-  /** Of the message that `place` was last called for. */
-  number = 0;
-
-  constructor(files: Files, path: string, file: string) {
-    this.#window = new Window(files, path);
-    this.#file = file;
-    this.#count = Math.floor(this.#window.size / INDEX_ENTRY_BYTES);
-  }
-
-  close(): void {
-    this.#window.close();
-  }
-
-  /** Takes the entry of the message at `position`. The finding tells of entries before it that name no message. */
-  place(position: number): Finding | null {
-    const match = this.#lookFor(position);
-    if (match === -1) {
-      this.number = this.#next + this.#pending;
-      this.#pending += 1;
-      return null;
-    }
-    const stray = this.#stray(match);
-    this.#next = match + 1;
-    this.number = match;
-    return stray;
-  }
-
-  /** Passes over the entries of messages that were lost in the log's damage `[position, end)`. */
-  skip(position: number, end: number): void {
-    while (this.#next < this.#count) {
-      const entry = this.#entry(this.#next);
-      if (entry < position || entry >= end) return;
-      this.#next += 1;
-    }
-  }
-
-  /** The first place behind `position` that an entry names and `isFrame` accepts; -1 when there is none near. */
-  find(position: number, isFrame: (position: number) => boolean): number {
-    const end = Math.min(this.#count, this.#next + this.#pending + LOOK_AHEAD_ENTRIES);
-    for (let number = this.#next; number < end; number += 1) {
-      const candidate = this.#entry(number);
-      if (candidate > position && isFrame(candidate)) return candidate;
-    }
-    return -1;
-  }
-
-  /** What is left to say behind the last message. */
-  finish(): Finding[] {
-    const findings: Finding[] = [];
-    const stray = this.#stray(this.#count);
-    if (stray !== null) findings.push(stray);
-    const { size } = this.#window;
-    if (this.#unindexed > 0)
-      findings.push(this.#finding(0, size, `${this.#unindexed} messages have no entry`));
-    const odd = size % INDEX_ENTRY_BYTES;
-    if (odd > 0) findings.push(this.#finding(size - odd, odd, "the file ends in the middle of an entry"));
-    return findings;
-  }
-
-  #lookFor(position: number): number {
-    const end = Math.min(this.#count, this.#next + this.#pending + LOOK_AHEAD_ENTRIES);
-    for (let number = this.#next; number < end; number += 1) {
-      if (this.#entry(number) === position) return number;
-    }
-    return -1;
-  }
-
-  /** Settles the entries `[#next, end)`, none of which names a message. */
-  #stray(end: number): Finding | null {
-    const entries = end - this.#next;
-    this.#unindexed += Math.max(0, this.#pending - entries);
-    this.#pending = 0;
-    if (entries === 0) return null;
-    const position = this.#next * INDEX_ENTRY_BYTES;
-    return this.#finding(position, entries * INDEX_ENTRY_BYTES, `${entries} entries point to no message`);
-  }
-
-  #finding(position: number, bytes: number, detail: string): Finding {
-    return { file: this.#file, position, bytes, kind: "damaged-index", detail };
-  }
-
-  /** A position that no log can have is as good as none. */
-  #entry(number: number): number {
-    const at = this.#window.load(number * INDEX_ENTRY_BYTES, INDEX_ENTRY_BYTES);
-    const position = this.#window.buffer.readBigInt64LE(at);
-    return position >= 0n && position <= Number.MAX_SAFE_INTEGER ? Number(position) : -1;
-  }
 }

@@ -14,7 +14,43 @@ import { ObeliskError } from "../../base/errors.ts";
 import { OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES } from "../file/segment-index.ts";
 import type { VerifySink } from "./sink.ts";
 
-export class OffsetIndexCheck {
+/** The two index checks of a segment; either may be absent. */
+export class SegmentIndexCheck {
+  readonly #offsets: OffsetIndexCheck | null;
+  readonly #times: TimeIndexCheck | null;
+
+  constructor(offsets: IndexContent | null, times: IndexContent | null) {
+    this.#offsets = offsets === null ? null : new OffsetIndexCheck(offsets.file, offsets.content);
+    this.#times = times === null ? null : new TimeIndexCheck(times.file, times.content);
+  }
+
+  batch(
+    filePosition: number,
+    relativeBaseOffset: number,
+    relativeLastOffset: number,
+    timestamp: number,
+  ): void {
+    this.#offsets?.batch(filePosition, relativeLastOffset);
+    this.#times?.batch(relativeBaseOffset, relativeLastOffset, timestamp);
+  }
+
+  unknown(filePosition: number): void {
+    this.#offsets?.unknown(filePosition);
+    this.#times?.unknown();
+  }
+
+  finish(isSealed: boolean, sink: VerifySink): void {
+    this.#offsets?.finish(sink);
+    this.#times?.finish(isSealed, sink);
+  }
+}
+
+export interface IndexContent {
+  file: string;
+  content: Buffer;
+}
+
+class OffsetIndexCheck {
   readonly #content: Buffer;
   readonly #wrong: WrongEntries;
   #at = 0;
@@ -55,7 +91,7 @@ export class OffsetIndexCheck {
   }
 }
 
-export class TimeIndexCheck {
+class TimeIndexCheck {
   readonly #content: Buffer;
   readonly #wrong: WrongEntries;
   #at = 0;

@@ -23,7 +23,7 @@ import { decodeSnapshot, type Hole, SNAPSHOT_FILE, type Snapshot } from "../file
 import type { PartitionLayout } from "../layout.ts";
 import { scanBatches } from "../scan.ts";
 import { EpochCheck } from "./epoch-check.ts";
-import { OffsetIndexCheck, TimeIndexCheck } from "./index-check.ts";
+import { SegmentIndexCheck } from "./index-check.ts";
 import type { VerifySink } from "./sink.ts";
 
 export interface DirectoryCondition {
@@ -121,7 +121,7 @@ class PartitionCheck {
     const baseOffset = this.#layout.segments[slot]!;
     const next = this.#layout.segments[slot + 1];
     const bytes = this.#files.size(descriptor);
-    const indexes = new SegmentIndexes(
+    const indexes = new SegmentIndexCheck(
       this.#indexOf(baseOffset, "index"),
       this.#indexOf(baseOffset, "timeindex"),
     );
@@ -150,7 +150,7 @@ class PartitionCheck {
     file: string,
     baseOffset: number,
     descriptor: number,
-    indexes: SegmentIndexes,
+    indexes: SegmentIndexCheck,
   ): void {
     scanBatches(this.#files, descriptor, range, {
       batch: (buffer, position, end, filePosition) => {
@@ -175,7 +175,7 @@ class PartitionCheck {
     position: number,
     end: number,
     filePosition: number,
-    indexes: SegmentIndexes,
+    indexes: SegmentIndexCheck,
   ): void {
     const { summary } = this.#sink;
     const baseOffset = batchBaseOffset(buffer, position);
@@ -207,7 +207,7 @@ class PartitionCheck {
     this.#sink.report(file, position, 0, "offset-gap", detail);
   }
 
-  #passHole(hole: Hole, indexes: SegmentIndexes): void {
+  #passHole(hole: Hole, indexes: SegmentIndexCheck): void {
     this.#sink.summary.holes += 1;
     this.#sink.summary.holeBytes += hole.bytes;
     this.#isBehindDamage = true;
@@ -316,40 +316,4 @@ class PartitionCheck {
   #fileOf(baseOffset: number, suffix: string): string {
     return `${this.#layout.directory}/${segmentName(baseOffset)}.${suffix}`;
   }
-}
-
-/** The two index checks of a segment; either may be absent. */
-class SegmentIndexes {
-  readonly #offsets: OffsetIndexCheck | null;
-  readonly #times: TimeIndexCheck | null;
-
-  constructor(offsets: IndexContent | null, times: IndexContent | null) {
-    this.#offsets = offsets === null ? null : new OffsetIndexCheck(offsets.file, offsets.content);
-    this.#times = times === null ? null : new TimeIndexCheck(times.file, times.content);
-  }
-
-  batch(
-    filePosition: number,
-    relativeBaseOffset: number,
-    relativeLastOffset: number,
-    timestamp: number,
-  ): void {
-    this.#offsets?.batch(filePosition, relativeLastOffset);
-    this.#times?.batch(relativeBaseOffset, relativeLastOffset, timestamp);
-  }
-
-  unknown(filePosition: number): void {
-    this.#offsets?.unknown(filePosition);
-    this.#times?.unknown();
-  }
-
-  finish(isSealed: boolean, sink: VerifySink): void {
-    this.#offsets?.finish(sink);
-    this.#times?.finish(isSealed, sink);
-  }
-}
-
-interface IndexContent {
-  file: string;
-  content: Buffer;
 }
