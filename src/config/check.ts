@@ -23,7 +23,6 @@ type BytesKey = { [Key in SettingKey]: Settings[Key] extends number ? Key : neve
 
 const AT_MOST: readonly (readonly [BytesKey, BytesKey, string])[] = [
   ["messageBytesMax", "frameBytesMax", "a batch arrives in one request"],
-  ["messageBytesMax", "segmentBytes", "a batch lies in one file"],
   ["batchBytes", "messageBytesMax", "a shared batch is a batch"],
 ];
 

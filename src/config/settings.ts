@@ -131,7 +131,7 @@ export const SETTINGS = {
   }),
   messageBytesMax: setting({
     name: "message-bytes-max",
-    kind: bytes({ min: KiB, max: GiB }),
+    kind: bytes({ min: KiB, max: 100 * MiB }),
     default: 11 * MiB,
     advice:
       "The largest record batch, as sent (compressed or not). The default admits a message of 10 MiB, the native door's limit, " +
@@ -139,7 +139,8 @@ export const SETTINGS = {
   }),
   frameBytesMax: setting({
     name: "frame-bytes-max",
-    kind: bytes({ min: 64 * KiB, max: GiB }),
+    // Recovery takes a batch length above 128 MiB for damage (storage/scan.ts), so none may come in.
+    kind: bytes({ min: 64 * KiB, max: 128 * MiB }),
     default: 100 * MiB,
     advice:
       "The largest request at the Kafka door; a connection that announces more is closed. The default is Kafka's. " +
@@ -199,7 +200,9 @@ export const SETTINGS = {
     name: "segment-bytes",
     kind: bytes({ min: MiB, max: GiB }),
     default: 256 * MiB,
-    advice: "A partition's file is sealed at this size and the next begins. Old data leaves by whole files.",
+    advice:
+      "A partition's file is sealed before it grows over this size, and the next begins; a larger batch gets a file of its own. " +
+      "Old data leaves by whole files.",
   }),
   segmentMs: setting({
     name: "segment-ms",

@@ -175,12 +175,19 @@ describe("mistakes in settings", () => {
 
   test("settings that contradict each other are named at the one that was set", () => {
     expect(
-      mistakesOf({ flags: { "message-bytes-max": "200MiB", "http-port": "8080", "recent-bytes": "1GiB" } }),
+      mistakesOf({
+        flags: {
+          "message-bytes-max": "20MiB",
+          "frame-bytes-max": "10MiB",
+          "http-port": "8080",
+          "recent-bytes": "1GiB",
+        },
+      }),
     ).toEqual([
       {
         source: "--message-bytes-max",
         message:
-          "message-bytes-max must not be larger than frame-bytes-max (200 MiB against 100 MiB): a batch arrives in one request",
+          "message-bytes-max must not be larger than frame-bytes-max (20 MiB against 10 MiB): a batch arrives in one request",
       },
       {
         source: "--recent-bytes",

@@ -59,7 +59,6 @@ describe("the manual of the settings", () => {
     const manual = printManual({ settings, origins: { ...origins, segmentBytes: "--segment-bytes" } });
     expect(manual).toContain(
       [
-        "# A partition's file is sealed at this size and the next begins. Old data leaves by whole files.",
         "# Default: 256MiB. Takes a size such as 64KiB, 512MiB or 1GiB; 1 MiB to 1 GiB.",
         "# Flag --segment-bytes, variable OBELISK_SEGMENT_BYTES. Now from: --segment-bytes.",
         "segment-bytes: 1GiB",
