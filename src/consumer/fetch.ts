@@ -31,6 +31,7 @@ export class Fetches implements FetchHost {
   readonly responseBytesMax: number;
   readonly #openMax: number;
   readonly #open = new Set<Fetch>();
+  #isStopping = false;
   /** Fetches that were answered empty because too many waited. */
   throttledCount = 0;
 
@@ -46,12 +47,14 @@ export class Fetches implements FetchHost {
     return this.#open.size;
   }
 
-  /** Ends the wait of every fetch, as if its time were over: nothing new will come, the server stops. */
+  /** The server stops: every fetch that waits is answered as if its time were over, and no further one waits. */
   answerAll(): void {
+    this.#isStopping = true;
     for (const fetch of [...this.#open]) fetch.expire();
   }
 
   enter(fetch: Fetch): boolean {
+    if (this.#isStopping) return false;
     if (this.#open.size >= this.#openMax) {
       this.throttledCount += 1;
       return false;

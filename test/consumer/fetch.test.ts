@@ -345,6 +345,7 @@ test("when the server stops, everyone who waits is answered with what there is",
   fetches.answerAll();
   expect([patient.isDone, empty.isDone]).toEqual([true, true]);
   expect(patient.slots[0]!.records).toEqual(batch);
+  expect(start([slot(partition, 1)]).isDone).toBe(true);
   patient.release();
   expectIdle();
 });

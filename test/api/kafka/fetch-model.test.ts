@@ -57,7 +57,7 @@ function valuesOf({ partition, sizes }: Step, index: number): string[] {
 
 function modelOf(plan: readonly Step[]): string[][] {
   const model: string[][] = Array.from({ length: PARTITIONS }, () => []);
-  plan.forEach((step, index) => model[step.partition]!.push(...valuesOf(step, index)));
+  for (const [index, step] of plan.entries()) model[step.partition]!.push(...valuesOf(step, index));
   return model;
 }
 
