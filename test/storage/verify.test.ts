@@ -372,7 +372,7 @@ function placesToDamage(): { file: string; position: number }[] {
 }
 
 /** One byte of each field of a batch's header. */
-const HEADER_FIELDS = [0, 7, 8, 11, 12, 15, 16, 17, 21, 27, 35, 43, 51, 53, 57, 61];
+const HEADER_FIELDS = [0, 7, 8, 11, 12, 15, 16, 17, 21, 23, 26, 27, 35, 43, 51, 53, 57, 61];
 
 async function verify(path: string) {
   const findings: Finding[] = [];
