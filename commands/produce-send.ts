@@ -109,8 +109,16 @@ async function kafkaDoor(options: ProduceOptions, summary: ProduceSummary): Prom
 
 async function nativeDoor(options: ProduceOptions, summary: ProduceSummary): Promise<Door> {
   const producer = await NativeProducer.connect({ native: options.native });
-  const open = new Set<Promise<void>>();
+  let open = 0;
   let failure: unknown;
+  let wake: (() => void) | undefined;
+  const room = async (openMax: number) => {
+    while (open > openMax) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  };
   const send = async ({ key, value }: InputRecord) => {
     try {
       const answer = await producer.send({ topic: options.topic, key: key ?? EMPTY, value: value ?? EMPTY });
@@ -120,18 +128,18 @@ async function nativeDoor(options: ProduceOptions, summary: ProduceSummary): Pro
       summary.failedCount += 1;
       failure ??= thrown;
     }
+    open -= 1;
+    wake?.();
   };
   return {
     recordBytesMax: NATIVE_MESSAGE_BYTES_MAX,
     add: (record) => {
-      const sent: Promise<void> = send(record).then(() => {
-        open.delete(sent);
-      });
-      open.add(sent);
-      return open.size >= NATIVE_OPEN_MAX ? Promise.race(open) : undefined;
+      open += 1;
+      void send(record);
+      return open >= NATIVE_OPEN_MAX ? room(NATIVE_OPEN_MAX / 2) : undefined;
     },
     flush: async () => {
-      await Promise.all(open);
+      await room(0);
       if (failure !== undefined) throw failure;
     },
     close: async () => producer.close(),

@@ -153,11 +153,6 @@ export class Connection {
     this.#write(api.encodeRequest(version, this.#takeCorrelationId(), this.#clientId, body));
   }
 
-  /** Bytes given to the connection that the kernel has not taken; for senders that get no answers. */
-  get queuedBytes(): number {
-    return this.#socket?.queuedBytes ?? 0;
-  }
-
   /** Resolves when the kernel has taken everything, or the connection has ended. */
   async drained(): Promise<void> {
     await this.#socket?.drained();

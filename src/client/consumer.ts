@@ -137,6 +137,7 @@ export class Consumer {
       this.#checkOpen();
       const records = this.#takeArrived();
       await this.#resetOutOfRange();
+      if (this.#isClosed) return records;
       this.#fetcher.fill();
       if (records.length > 0) return records;
       const error = this.#fetcher.takeError();

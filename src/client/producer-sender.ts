@@ -31,8 +31,6 @@ const REQUEST_BYTES_MAX = 8 * MiB;
 const REQUESTS_IN_FLIGHT_MAX = 5;
 /** How long the broker may take for a produce request. */
 const PRODUCE_TIMEOUT_MS = 30 * SECOND_MS;
-/** Without answers only the kernel holds the producer back: wait when it has not taken this much. */
-const UNANSWERED_BYTES_MAX = 4 * MiB;
 /** The broker kept this batch already, and no longer knows where. */
 const DUPLICATE_SEQUENCE_NUMBER = 46;
 const SEQUENCE_ERRORS = new Set([
@@ -201,7 +199,7 @@ export class ProducerSender {
       };
       if (this.#options.acks === 0) {
         connection.post(produceApi, request);
-        if (connection.queuedBytes > UNANSWERED_BYTES_MAX) await connection.drained();
+        await connection.drained(); // Nothing but the kernel holds this producer back, and takes its bytes over.
         for (const { lane, batch } of cargo) this.#delivered(lane, batch, -1);
       } else {
         const answer = await connection.request(produceApi, request);

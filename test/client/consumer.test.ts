@@ -1,0 +1,138 @@
+/** The consumer against a broker that errs: what passes is tried again, what does not is told, and no record is lost or repeated. */
+
+import { describe, expect, test } from "bun:test";
+import { Consumer, type ConsumerOptions } from "../../src/client/consumer.ts";
+import { BATCH_HEADER_BYTES, stampBatch } from "../../src/protocol/record/batch.ts";
+import { BatchBuilder } from "../../src/protocol/record/builder.ts";
+import { FakeBroker, type Reply } from "./fake-broker.ts";
+
+type Whim = "close" | "cut" | number | undefined;
+
+/** Serves a log of one-record batches, one batch for each fetch. */
+class LogBroker extends FakeBroker {
+  readonly log: Buffer[] = [];
+  /** Asked for each fetch, by its number from 0: something else to do than to answer well. */
+  misbehave: (fetch: number) => Whim = () => undefined;
+
+  constructor(count: number) {
+    super();
+    for (let offset = 0; offset < count; offset += 1) {
+      const builder = new BatchBuilder(1000);
+      const value = Buffer.from(`${offset}`);
+      builder.append(1000, null, 0, 0, value, 0, value.length);
+      const batch = builder.finish();
+      stampBatch(batch, 0, offset, 0);
+      this.log.push(batch);
+    }
+    let fetches = 0;
+    this.on("Fetch", async (body) => await this.#fetch(body, this.misbehave(fetches++)));
+    this.on("ListOffsets", (body) => {
+      const at = body.topics[0].partitions[0].timestamp;
+      const offset = at === -2 ? 0 : this.log.length;
+      return {
+        answer: { topics: [{ name: "t", partitions: [{ partitionIndex: 0, errorCode: 0, offset }] }] },
+      };
+    });
+  }
+
+  async #fetch(body: { topics: { partitions: { fetchOffset: number }[] }[] }, whim: Whim): Promise<Reply> {
+    if (whim === "close") return "close";
+    const { fetchOffset } = body.topics[0]!.partitions[0]!;
+    const isOutOfRange = fetchOffset > this.log.length;
+    const errorCode = typeof whim === "number" ? whim : isOutOfRange ? 1 : 0;
+    const records = errorCode === 0 ? (this.log[fetchOffset] ?? null) : null;
+    if (errorCode === 0 && records === null) await Bun.sleep(5);
+    const highWatermark = this.log.length;
+    const partitions = [{ partitionIndex: 0, errorCode, highWatermark, records }];
+    const answer = { responses: [{ topic: "t", partitions }] };
+    return whim === "cut" ? { answer, cutAt: 30 } : { answer };
+  }
+}
+
+async function connect(broker: FakeBroker, options: Partial<ConsumerOptions> = {}): Promise<Consumer> {
+  const consumer = await Consumer.connect({ brokers: broker.address, random: () => 0, ...options });
+  await consumer.assign([{ topic: "t", partition: 0 }], "earliest");
+  return consumer;
+}
+
+async function read(consumer: Consumer, count: number): Promise<string[]> {
+  const values: string[] = [];
+  while (values.length < count) {
+    const records = await consumer.poll(5000);
+    if (records.length === 0) throw new Error(`only ${values.length} of ${count} records came`);
+    values.push(...records.map(({ value }) => `${value}`));
+  }
+  return values;
+}
+
+const numbers = (count: number) => Array.from({ length: count }, (_, index) => `${index}`);
+
+describe("consumer", () => {
+  test("every failure that passes leaves each record there once, in order", async () => {
+    using broker = new LogBroker(12);
+    const whims: Whim[] = [6, undefined, "close", undefined, "cut", 3, 56, undefined, 74];
+    broker.misbehave = (fetch) => whims[fetch];
+    const consumer = await connect(broker);
+    expect(await read(consumer, 12)).toEqual(numbers(12));
+    await consumer.close();
+  });
+
+  test("an error that does not pass is thrown once, and the next poll goes on", async () => {
+    using broker = new LogBroker(2);
+    broker.misbehave = (fetch) => (fetch === 0 ? 29 : undefined);
+    const consumer = await connect(broker);
+    await expect(consumer.poll(5000)).rejects.toThrow("TOPIC_AUTHORIZATION_FAILED");
+    expect(await read(consumer, 2)).toEqual(numbers(2));
+    await consumer.close();
+  });
+
+  test("a broker that stays away is reported after the total retry time, and welcomed back", async () => {
+    using broker = new LogBroker(2);
+    let isAway = true;
+    broker.misbehave = () => (isAway ? "close" : undefined);
+    const consumer = await connect(broker, { retryTimeoutMs: 60 });
+    const error = await consumer.poll(5000).catch((thrown) => thrown);
+    expect(error.code).toBe("CONNECTION_CLOSED");
+    isAway = false;
+    expect(await read(consumer, 2)).toEqual(numbers(2));
+    await consumer.close();
+  });
+
+  test("a damaged batch is refused with its place, before anything behind it, until the consumer passes it", async () => {
+    using broker = new LogBroker(4);
+    broker.log[2]![BATCH_HEADER_BYTES + 5]! ^= 1;
+    const consumer = await connect(broker);
+    expect(await read(consumer, 2)).toEqual(["0", "1"]);
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      const error = await consumer.poll(5000).catch((thrown) => thrown);
+      expect([error.code, error.facts.topic, error.facts.partition, error.facts.offset]).toEqual([
+        "CORRUPT_MESSAGE",
+        "t",
+        0,
+        2,
+      ]);
+      expect(consumer.position("t", 0)).toBe(2);
+    }
+    consumer.seek("t", 0, 3);
+    expect(await read(consumer, 1)).toEqual(["3"]);
+    await consumer.close();
+  });
+
+  test("reads no more than two fetches ahead", async () => {
+    using broker = new LogBroker(50);
+    const consumer = await connect(broker);
+    expect(await read(consumer, 1)).toEqual(["0"]);
+    await Bun.sleep(20);
+    expect(broker.of("Fetch").length).toBeLessThanOrEqual(4);
+    await consumer.close();
+  });
+
+  test("an end of the client ends a poll under way", async () => {
+    using broker = new LogBroker(0);
+    const consumer = await connect(broker);
+    const polling = consumer.poll(60_000);
+    await consumer.close();
+    expect(await polling).toEqual([]);
+    await expect(consumer.poll(1)).rejects.toThrow("the consumer is closed");
+  });
+});
