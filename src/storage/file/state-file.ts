@@ -20,7 +20,7 @@ import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
 import type { Finding } from "../contract.ts";
 import { QUARANTINE, setAsideBytes, setAsideFile } from "./set-aside.ts";
-import { SqliteState } from "./state.ts";
+import { foldLog, SqliteState } from "./state.ts";
 import { findLogDamage } from "./state-log.ts";
 import { rowChecksum, SHM_SUFFIX, STATE_FILE, type StateRow, WAL_SUFFIX } from "./state-row.ts";
 
@@ -52,7 +52,7 @@ export async function openStateFile(files: Files, directory: string): Promise<Op
     const fault = await checkFile(connection);
     if (fault === null) {
       // A log that begins anew has no old frames behind its end, which could not be told from damage.
-      await connection.unsafe("PRAGMA wal_checkpoint(TRUNCATE)");
+      await foldLog(connection);
       await setAsideRows(files, directory, connection, findings);
       return { state: new SqliteState(files, directory, connection), findings };
     }

@@ -20,7 +20,7 @@
 
 import type { SQL } from "bun";
 import { fail } from "../../base/assert.ts";
-import { ObeliskError, toObeliskError } from "../../base/errors.ts";
+import { errnoOf, ObeliskError, toObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
 import { Ring } from "../../base/ring.ts";
 import { MiB } from "../../base/units.ts";
@@ -97,9 +97,7 @@ export class SqliteState implements StateStore {
     await this.#committing;
     await this.#connection;
     try {
-      if (this.#failure === null) await this.#sql.unsafe("PRAGMA wal_checkpoint(TRUNCATE)");
-    } catch (error) {
-      throw stateError(error);
+      if (this.#failure === null) await foldLog(this.#sql);
     } finally {
       await this.#sql.close();
       this.#files.close(this.#walDescriptor);
@@ -246,6 +244,15 @@ export class SqliteState implements StateStore {
     const turn = this.#connection.then(work);
     this.#connection = turn.catch(() => undefined);
     return turn;
+  }
+}
+
+/** Moves the write-ahead log into the file. On a full disk the log stays as it is, as durable as before. */
+export async function foldLog(connection: SQL): Promise<void> {
+  try {
+    await connection.unsafe("PRAGMA wal_checkpoint(TRUNCATE)");
+  } catch (error) {
+    if (errnoOf(error) !== "SQLITE_FULL") throw stateError(error);
   }
 }
 
