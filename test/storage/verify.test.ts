@@ -7,6 +7,7 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Files } from "../../src/base/files.ts";
 import { silentLog } from "../../src/base/log.ts";
 import type { Finding } from "../../src/storage/contract.ts";
 import { repairDirectory } from "../../src/storage/verify/repair.ts";
@@ -250,6 +251,32 @@ test("after a process that just stopped and a restart there is nothing to find",
   }
 });
 
+test("a repair that stops at any change to the disk can be done again", async () => {
+  const damaged = fresh();
+  flipByte(join(damaged, FIRST_LOG), 520);
+  flipByte(join(damaged, FIRST_LOG.replace(".log", ".index")), 3);
+  appendTo(join(damaged, lastLog), Buffer.alloc(30, 1));
+  flipByte(join(damaged, "topics/orders/1/producers.snapshot"), 30);
+  flipByte(join(damaged, "obelisk.json"), 40);
+  writeFileSync(join(damaged, "stranger"), "12345");
+  let stop = 1;
+  for (; ; stop += 3) {
+    const path = copyData(damaged, `${damaged}-${stop}`);
+    const isWhole = await repair(path, stoppingDisk(stop)).then(
+      () => true,
+      () => false,
+    );
+    const { remaining } = await repair(path);
+    expect({ stop, remaining }).toEqual({ stop, remaining: [] });
+    const values = await readData(path);
+    expect({ stop, lost: expected[0]!.length - values[0]!.length }).toEqual({ stop, lost: 2 });
+    expect(values[1]).toEqual(expected[1]!);
+    rmSync(path, { recursive: true });
+    if (isWhole) break;
+  }
+  expect(stop).toBeGreaterThan(10);
+});
+
 test("unknown files are found and moved to quarantine, and hidden ones are left alone", async () => {
   const path = fresh();
   const names = [
@@ -343,6 +370,24 @@ test("repair of a sound directory touches nothing", async () => {
   expect(hashTree(path)).toBe(before);
 });
 
+/** A disk that takes a number of changes and then refuses every other one, as when it has been pulled out. */
+function stoppingDisk(changes: number): Files {
+  let left = changes;
+  const refuse = ["write", "truncate", "replace", "rename", "removeFile", "makeDirectory", "syncNow", "sync"];
+  return new Proxy(disk, {
+    get: (target, name) => {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== "function") return member;
+      return (...values: unknown[]) => {
+        if (refuse.includes(String(name)) && !String(values[0]).startsWith(scratch)) left -= 1;
+        if (left < 0 && refuse.includes(String(name)))
+          throw Object.assign(new Error("EIO: pulled out"), { code: "EIO" });
+        return member.apply(target, values);
+      };
+    },
+  });
+}
+
 /** Numbers from 0 to 1 that are the same for the same seed. */
 function randomOf(seed: number): () => number {
   let state = seed;
@@ -383,9 +428,9 @@ async function verify(path: string) {
   return { findings, summary };
 }
 
-async function repair(path: string) {
+async function repair(path: string, files = disk) {
   const repairs: Finding[] = [];
-  const summary = await repairDirectory(disk, path, {
+  const summary = await repairDirectory(files, path, {
     ...directoryOptions,
     log: silentLog,
     newTopicId: () => "an-id",

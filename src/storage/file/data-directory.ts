@@ -141,10 +141,15 @@ function takeLock(files: Files, path: string, pid: number): number {
       remedy: "stop it first, or use another directory with --data",
     });
   }
-  const text = Buffer.from(`${pid}\n`);
-  files.truncate(descriptor, 0);
-  files.write(descriptor, text, 0, text.length, 0);
-  return descriptor;
+  try {
+    const text = Buffer.from(`${pid}\n`);
+    files.truncate(descriptor, 0);
+    files.write(descriptor, text, 0, text.length, 0);
+    return descriptor;
+  } catch (error) {
+    files.close(descriptor);
+    throw error;
+  }
 }
 
 function openLock(files: Files, file: string): number {
