@@ -1,6 +1,6 @@
 /** The directory as a whole: who owns it, who it is, how it was left, and what is said when it cannot be used. */
 
-import { afterEach, expect, test } from "bun:test";
+import { afterAll, afterEach, expect, test } from "bun:test";
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,7 +26,7 @@ const path = join(root, "data");
 const identityFile = join(path, "obelisk.json");
 
 afterEach(() => rmSync(path, { recursive: true, force: true }));
-process.on("exit", () => rmSync(root, { recursive: true, force: true }));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 test("a missing directory is made, with an identity that is not clean yet", () => {
   using directory = opened();

@@ -3,7 +3,7 @@
  * starts it again, and demands the same outcome as an undisturbed run.
  */
 
-import { afterEach, expect, test } from "bun:test";
+import { afterAll, afterEach, expect, test } from "bun:test";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ const options = { clock: { ...systemClock, nowMs: () => 1_700_000_000_000 }, new
 const listener = { restore: () => undefined, replay: () => undefined };
 
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
-process.on("exit", () => rmSync(root, { recursive: true, force: true }));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 test("the fixture becomes 114 records of topic-0 with the saved offsets of its consumer", async () => {
   cpSync(join(import.meta.dir, "fixtures/go-data"), directory, { recursive: true });
