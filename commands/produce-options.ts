@@ -1,6 +1,6 @@
 /** What `obelisk produce` was asked to do: its flags as checked values. All mistakes are found before anything is sent. */
 
-import type { Acks } from "../src/client/producer-sender.ts";
+import type { Acks } from "../src/client/delivery.ts";
 import type { RecordHeader } from "../src/protocol/record/builder.ts";
 import { CODECS, type Codec } from "../src/protocol/record/compression.ts";
 import { usage } from "./arguments.ts";

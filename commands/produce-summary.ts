@@ -2,7 +2,7 @@
 
 import type { ObeliskError } from "../src/base/errors.ts";
 import { formatBytes, formatDuration } from "../src/base/units.ts";
-import type { DeliveredBatch, DeliveryListener } from "../src/client/producer.ts";
+import type { DeliveredBatch, DeliveryListener } from "../src/client/delivery.ts";
 
 /** More partitions than this are summed up instead of listed. */
 const PARTITIONS_LISTED_MAX = 8;

@@ -13,26 +13,21 @@
  *   anything else                   failed; with idempotence the lane then starts a new sequence
  */
 
-import { ERRORS, NO_ERROR, ObeliskError, toObeliskError } from "../base/errors.ts";
-import { MiB, SECOND_MS } from "../base/units.ts";
+import { ERRORS, ObeliskError, toObeliskError } from "../base/errors.ts";
+import { MiB } from "../base/units.ts";
 import { initProducerIdApi } from "../protocol/kafka/apis/init-producer-id.ts";
-import { produceApi } from "../protocol/kafka/apis/produce.ts";
-import { brokerError, canRetry, checkAnswer, needsNewMetadata } from "./broker-errors.ts";
+import { type ProduceResponse, produceApi } from "../protocol/kafka/apis/produce.ts";
+import { canRetry, checkAnswer, needsNewMetadata } from "./broker-errors.ts";
 import type { Cluster } from "./cluster.ts";
-import type { DeliveryListener } from "./producer.ts";
+import type { Acks, DeliveryListener } from "./delivery.ts";
+import { answerFor, type Cargo, produceRequest } from "./produce-request.ts";
 import type { OutgoingBatch, ProducerIdentity, ProducerLane } from "./producer-lane.ts";
 import { retryWaitMs, wait } from "./retry.ts";
-
-export type Acks = -1 | 0 | 1;
 
 /** Far below the 100 MiB that brokers take, above any single batch that they would. */
 const REQUEST_BYTES_MAX = 8 * MiB;
 /** As many as one connection keeps without an answer. */
 const REQUESTS_IN_FLIGHT_MAX = 5;
-/** How long the broker may take for a produce request. */
-const PRODUCE_TIMEOUT_MS = 30 * SECOND_MS;
-/** The broker kept this batch already, and no longer knows where. */
-const DUPLICATE_SEQUENCE_NUMBER = 46;
 const SEQUENCE_ERRORS = new Set([
   ERRORS.OUT_OF_ORDER_SEQUENCE_NUMBER.wire,
   ERRORS.INVALID_PRODUCER_EPOCH.wire,
@@ -47,11 +42,6 @@ export interface SenderOptions {
   readonly lingerMs: number;
   readonly random: () => number;
   readonly listener: DeliveryListener | undefined;
-}
-
-interface Cargo {
-  readonly lane: ProducerLane;
-  readonly batch: OutgoingBatch;
 }
 
 interface Waiter {
@@ -192,18 +182,14 @@ export class ProducerSender {
   async #send(node: number, cargo: Cargo[]): Promise<void> {
     try {
       const connection = await this.#cluster.node(node);
-      const request = {
-        acks: this.#options.acks,
-        timeoutMs: PRODUCE_TIMEOUT_MS,
-        topicData: topicData(cargo),
-      };
+      const request = produceRequest(cargo, this.#options.acks);
       if (this.#options.acks === 0) {
         connection.post(produceApi, request);
         await connection.drained(); // Nothing but the kernel holds this producer back, and takes its bytes over.
         for (const { lane, batch } of cargo) this.#delivered(lane, batch, -1);
       } else {
         const answer = await connection.request(produceApi, request);
-        this.#settle(cargo, answer.responses);
+        this.#settle(cargo, answer);
       }
     } catch (thrown) {
       const error = toObeliskError(thrown);
@@ -214,23 +200,11 @@ export class ProducerSender {
     }
   }
 
-  #settle(cargo: Cargo[], topics: readonly AnsweredTopic[]): void {
+  #settle(cargo: readonly Cargo[], response: ProduceResponse): void {
     for (const { lane, batch } of cargo) {
-      const answer = topics
-        .find((topic) => topic.name === lane.topic)
-        ?.partitionResponses.find((partition) => partition.index === lane.partition);
-      if (answer === undefined) {
-        const detail = "the broker's answer leaves out a partition that was asked for";
-        this.#unsuccessful(
-          lane,
-          batch,
-          new ObeliskError("PROTOCOL_ERROR", { detail, topic: lane.topic, partition: lane.partition }),
-        );
-      } else if (answer.errorCode === NO_ERROR || answer.errorCode === DUPLICATE_SEQUENCE_NUMBER) {
-        this.#delivered(lane, batch, answer.baseOffset);
-      } else {
-        this.#unsuccessful(lane, batch, answerError(lane, answer));
-      }
+      const { baseOffset, error } = answerFor(lane, response);
+      if (error === null) this.#delivered(lane, batch, baseOffset);
+      else this.#unsuccessful(lane, batch, error);
     }
   }
 
@@ -336,36 +310,6 @@ export class ProducerSender {
       else this.#waiters.push(waiter);
     }
   }
-}
-
-interface AnsweredTopic {
-  readonly name: string;
-  readonly partitionResponses: readonly AnsweredPartition[];
-}
-
-interface AnsweredPartition {
-  readonly index: number;
-  readonly errorCode: number;
-  readonly errorMessage: string | null;
-  readonly baseOffset: number;
-}
-
-function topicData(cargo: Cargo[]): { name: string; partitionData: { index: number; records: Buffer }[] }[] {
-  const topics = new Map<string, { index: number; records: Buffer }[]>();
-  for (const { lane, batch } of cargo) {
-    const partitions = topics.get(lane.topic) ?? [];
-    partitions.push({ index: lane.partition, records: batch.records! });
-    topics.set(lane.topic, partitions);
-  }
-  return [...topics].map(([name, partitionData]) => ({ name, partitionData }));
-}
-
-function answerError(lane: ProducerLane, answer: AnsweredPartition): ObeliskError {
-  const facts = { topic: lane.topic, partition: lane.partition };
-  return brokerError(
-    answer.errorCode,
-    answer.errorMessage === null ? facts : { ...facts, detail: answer.errorMessage },
-  );
 }
 
 function timedOut(lane: ProducerLane, error: ObeliskError, limitMs: number): ObeliskError {

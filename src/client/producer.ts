@@ -21,8 +21,9 @@ import { BatchBuilder, type RecordHeader } from "../protocol/record/builder.ts";
 import type { Codec } from "../protocol/record/compression.ts";
 import { partitionForKey } from "../protocol/record/partitioner.ts";
 import { Cluster, type ClusterOptions } from "./cluster.ts";
+import type { Acks, DeliveryListener } from "./delivery.ts";
 import { type BatchOutcome, OutgoingBatch, type ProducerIdentity, ProducerLane } from "./producer-lane.ts";
-import { type Acks, ProducerSender, requestIdentity } from "./producer-sender.ts";
+import { ProducerSender, requestIdentity } from "./producer-sender.ts";
 
 /** Small enough for every broker's default limit (1 MiB), large enough that its header and its sync cost little. */
 const BATCH_BYTES_MAX = 256 * KiB;
@@ -68,22 +69,6 @@ export interface RecordPlace {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
-}
-
-export interface DeliveredBatch {
-  readonly topic: string;
-  readonly partition: number;
-  /** -1 with acks 0. */
-  readonly baseOffset: number;
-  readonly count: number;
-  /** On the wire, after compression. */
-  readonly bytes: number;
-}
-
-export interface DeliveryListener {
-  delivered(batch: DeliveredBatch): void;
-  /** These records were given up; with acks other than -1 and after timeouts some may lie in the partition. */
-  failed(error: ObeliskError, topic: string, partition: number, count: number): void;
 }
 
 interface ProducerTopic {

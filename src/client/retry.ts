@@ -7,7 +7,7 @@
  */
 
 import type { Clock } from "../base/clock.ts";
-import { ObeliskError, toObeliskError } from "../base/errors.ts";
+import { toObeliskError } from "../base/errors.ts";
 import { canRetry } from "./broker-errors.ts";
 import { holdProcess } from "./process-hold.ts";
 
@@ -52,20 +52,4 @@ export function wait(clock: Clock, delayMs: number): Promise<void> {
       resolve();
     });
   });
-}
-
-/** The promise's result, or REQUEST_TIMED_OUT with `detail` when it takes longer. The work itself goes on. */
-export async function within<Result>(
-  clock: Clock,
-  limitMs: number,
-  detail: string,
-  promise: Promise<Result>,
-): Promise<Result> {
-  const timeout = Promise.withResolvers<never>();
-  const timer = clock.after(limitMs, () => timeout.reject(new ObeliskError("REQUEST_TIMED_OUT", { detail })));
-  try {
-    return await Promise.race([promise, timeout.promise]);
-  } finally {
-    timer.cancel();
-  }
 }

@@ -118,7 +118,7 @@ describe("consumer", () => {
     await consumer.close();
   });
 
-  test("reads no more than two fetches ahead", async () => {
+  test("fetches nothing more while nobody polls", async () => {
     using broker = new LogBroker(50);
     const consumer = await connect(broker);
     expect(await read(consumer, 1)).toEqual(["0"]);

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { ObeliskError } from "../../src/base/errors.ts";
 import { brokerError, canRetry } from "../../src/client/broker-errors.ts";
-import { retry, retryWaitMs, within } from "../../src/client/retry.ts";
+import { retry, retryWaitMs } from "../../src/client/retry.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 /** Lets promises settle, and turns the clock by `stepMs` whenever something waits for it. */
@@ -60,16 +60,6 @@ describe("retry", () => {
     await expect(work).rejects.toThrow("larger than the limit");
     await work.catch(() => {});
     expect(attempts).toBe(1);
-  });
-
-  test("a promise that takes too long is a timeout", async () => {
-    const clock = new ManualClock();
-    const late = within(clock, 100, "too slow", new Promise(() => {}));
-    late.catch(() => {});
-    clock.advance(100);
-    await expect(late).rejects.toThrow("too slow");
-    expect(await within(clock, 100, "too slow", Promise.resolve(7))).toBe(7);
-    expect(clock.pending).toBe(0);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { resetOptions } from "../../commands/reset.ts";
-import { isYes } from "../../commands/reset-ask.ts";
+import { askYesNo, isYes } from "../../commands/reset-ask.ts";
 import { planReset, target } from "../../commands/reset-plan.ts";
 import { EARLIEST, LATEST, type OffsetQuery } from "../../src/client/partition-offsets.ts";
 
@@ -78,6 +78,14 @@ describe("reset options", () => {
     expect(() => resetOptions({ to: "1" }, true)).toThrow("add --topic=TOPIC");
     expect(() => resetOptions({ topic: "t" }, true)).toThrow("add --to=earliest");
     expect(() => resetOptions({ ...flags, group: "" }, true)).toThrow("--group must not be empty");
+  });
+
+  test("an answer is a line, in however many pieces; the end of the input is no", async () => {
+    const pieces = (...texts: string[]) => new Response(new Blob(texts)).body!;
+    expect(await askYesNo("move?", pieces("y\n"))).toBe(true);
+    expect(await askYesNo("move?", pieces("y"))).toBe(true);
+    expect(await askYesNo("move?", pieces("n\ny\n"))).toBe(false);
+    expect(await askYesNo("move?", pieces(""))).toBe(false);
   });
 
   test("only yes is yes", () => {

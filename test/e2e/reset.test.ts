@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Admin } from "../../src/client/admin.ts";
 import { Producer } from "../../src/client/producer.ts";
+import { FakeBroker } from "../client/fake-broker.ts";
 import { compiled, fromSources, runObelisk } from "../support/obelisk-command.ts";
 import { startHere, type TestServer } from "../support/server.ts";
 
@@ -84,6 +85,28 @@ for (const program of [fromSources, compiled]) {
           "obelisk: nobody can be asked: standard input is not a terminal; add --yes to reset without asking\n",
       });
       expect(await admin.groupOffsets(group, null)).toEqual([]);
+    });
+
+    test("a group with active members is refused, and says what to do", async () => {
+      using broker = new FakeBroker();
+      const place = { partitionIndex: 0, errorCode: 0 };
+      const topicOf = (partition: object) => [{ name: "t", partitions: [partition] }];
+      broker.on("FindCoordinator", () => ({
+        answer: { coordinators: [{ key: "g", nodeId: 1, ...broker.advertised, errorCode: 0 }] },
+      }));
+      broker.on("OffsetFetch", () => ({
+        answer: {
+          groups: [{ groupId: "g", topics: topicOf({ ...place, committedOffset: 5, metadata: "" }) }],
+        },
+      }));
+      broker.on("ListOffsets", () => ({ answer: { topics: topicOf({ ...place, offset: 9 }) } }));
+      broker.on("OffsetCommit", () => ({ answer: { topics: topicOf({ ...place, errorCode: 25 }) } }));
+      const flags = ["--topic=t", "--group=g", "--to=latest", "--yes", "--brokers", broker.address];
+      const { exitCode, stderr } = await runObelisk(["reset", ...flags], { program });
+      expect([exitCode, stderr]).toEqual([
+        2,
+        "obelisk: the group g has active members, which would overwrite the change; stop its consumers, then try again\n",
+      ]);
     });
 
     test("no such topic and no such partition are exit code 1", async () => {
