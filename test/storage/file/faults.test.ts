@@ -13,7 +13,7 @@ import { SimulatedFiles } from "../../support/simulated-files.ts";
 import { append, Replay, readAll } from "../conformance/suite.ts";
 import { openEngine, TestDirectory, temporaryDirectory } from "./support.ts";
 
-const APPENDS = 60;
+const APPENDS = 40;
 
 /** Runs the work; a named error is an answer, anything else fails the test. */
 async function named<T>(work: () => T | Promise<T>): Promise<T | ObeliskError> {
@@ -41,7 +41,7 @@ async function script(engine: FileEngine, outcome: Outcome): Promise<void> {
     if (typeof offset === "number") waiting.set(offset, value);
     if (index % 7 === 0) await sync(engine, log, waiting, outcome);
     if (index === 30) log.checkpoint(Buffer.from("state"));
-    if (index === 40) await named(() => log.dropBefore(Math.min(5, log.durableOffset)));
+    if (index === 35) await named(() => log.dropBefore(Math.min(5, log.durableOffset)));
     if (index % 20 === 0) await named(() => readAll(log));
   }
   await sync(engine, log, waiting, outcome);

@@ -1,0 +1,104 @@
+import { afterAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createDisk } from "../../src/base/disk.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "obelisk-disk-"));
+const disk = createDisk();
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test("bytes come back from where they were written, now and later", async () => {
+  const descriptor = disk.open(join(folder, "a"), "create");
+  const source = Buffer.from("--hello--");
+  disk.write(descriptor, source, 2, 7, 100);
+  expect(disk.size(descriptor)).toBe(105);
+  const target = Buffer.alloc(10, 0x2e);
+  expect(disk.read(descriptor, target, 1, 9, 100)).toBe(5);
+  expect(target.toString()).toBe(".hello....");
+  expect(await disk.readLater(descriptor, target, 0, 3, 101)).toBe(3);
+  expect(target.toString()).toBe("ellllo....");
+  expect(disk.read(descriptor, target, 0, 5, 105)).toBe(0);
+  disk.truncate(descriptor, 102);
+  expect(disk.size(descriptor)).toBe(102);
+  disk.close(descriptor);
+});
+
+test("a file is created once and opened only when it is there", () => {
+  const path = join(folder, "once");
+  disk.close(disk.open(path, "create"));
+  expect(() => disk.open(path, "create")).toThrow(expect.objectContaining({ code: "EEXIST" }));
+  expect(() => disk.open(`${path}-not`, "read")).toThrow(expect.objectContaining({ code: "ENOENT" }));
+});
+
+test("syncs resolve, and fail with the system's name on a descriptor that is none", async () => {
+  const descriptor = disk.open(join(folder, "synced"), "create");
+  disk.write(descriptor, Buffer.from("x"), 0, 1, 0);
+  disk.syncNow(descriptor);
+  await disk.sync(descriptor);
+  disk.close(descriptor);
+  const refused = await disk.sync(descriptor).catch((thrown) => thrown);
+  expect(refused).toMatchObject({ code: "EBADF" });
+});
+
+test("one sync of the file system serves several calls, and fails with the system's name", async () => {
+  if (disk.syncAll === undefined) return; // no syncfs on this system
+  const descriptor = disk.open(join(folder, "all"), "create");
+  await Promise.all([disk.syncAll(descriptor), disk.syncAll(descriptor), disk.syncAll(descriptor)]);
+  disk.close(descriptor);
+  const refused = await disk.syncAll(100_000).catch((thrown) => thrown);
+  expect(refused).toMatchObject({ code: "EBADF" });
+});
+
+test("replacing leaves the new content and nothing beside it", () => {
+  const path = join(folder, "sub");
+  disk.makeDirectory(path);
+  disk.replace(`${path}/file`, Buffer.from("one"));
+  disk.replace(`${path}/file`, Buffer.from("two"));
+  expect(disk.readFile(`${path}/file`).toString()).toBe("two");
+  expect(disk.list(path)).toEqual(["file"]);
+});
+
+test("a lock is refused to a second holder until the first lets go", () => {
+  const path = join(folder, "lock");
+  const first = disk.open(path, "create");
+  const second = disk.open(path, "update");
+  expect([disk.lock(first), disk.lock(second)]).toEqual([true, false]);
+  disk.close(first);
+  expect(disk.lock(second)).toBe(true);
+  disk.close(second);
+  expect(() => disk.lock(100_000)).toThrow(expect.objectContaining({ code: "EBADF" }));
+});
+
+test("a map shows the whole file; an empty file maps to nothing", () => {
+  writeFileSync(join(folder, "mapped"), "content");
+  writeFileSync(join(folder, "empty"), "");
+  expect(disk.map(join(folder, "mapped")).toString()).toBe("content");
+  expect(disk.map(join(folder, "empty")).length).toBe(0);
+});
+
+test("lists are sorted and tell directories by a slash", () => {
+  const path = join(folder, "list");
+  for (const name of ["b", "a/inner"]) disk.makeDirectory(`${path}/${name}`);
+  writeFileSync(`${path}/c`, "");
+  expect(disk.list(path)).toEqual(["a/", "b/", "c"]);
+  const { freeBytes, totalBytes } = disk.space(path);
+  expect(freeBytes > 0 && freeBytes <= totalBytes).toBe(true);
+});
+
+test("the thread that syncs neither needs a file beside the executable nor keeps the process alive", async () => {
+  const main = join(folder, "main.ts");
+  const binary = join(folder, "main");
+  const target = join(folder, "target");
+  writeFileSync(
+    main,
+    `import { createDisk } from ${JSON.stringify(join(import.meta.dir, "../../src/base/disk.ts"))};
+     const disk = createDisk();
+     const descriptor = disk.open(${JSON.stringify(target)}, "create");
+     await disk.syncAll?.(descriptor);
+     console.log("synced", disk.lock(descriptor));`,
+  );
+  await Bun.$`${process.execPath} build --compile ${main} --outfile ${binary}`.cwd(folder).quiet();
+  rmSync(main);
+  expect(await Bun.$`${binary}`.cwd(folder).text()).toBe("synced true\n");
+});
