@@ -7,10 +7,11 @@
 
 import { type Clock, systemClock } from "../src/base/clock.ts";
 import { ObeliskError } from "../src/base/errors.ts";
+import { formatDuration } from "../src/base/units.ts";
 import { NativeProducer } from "../src/client/native-producer.ts";
-import { Producer, RECORD_BYTES_MAX } from "../src/client/producer.ts";
+import { DELIVERY_TIMEOUT_MS, Producer, RECORD_BYTES_MAX } from "../src/client/producer.ts";
 import { NATIVE_MESSAGE_BYTES_MAX } from "../src/protocol/native/message.ts";
-import { EXIT, type Output } from "./output.ts";
+import { EXIT, note, type Output } from "./output.ts";
 import { createProgress } from "./output-progress.ts";
 import type { ProduceOptions } from "./produce-options.ts";
 import { Pacer } from "./produce-rate.ts";
@@ -20,6 +21,8 @@ import { ProduceSummary } from "./produce-summary.ts";
 const EMPTY = Buffer.alloc(0);
 /** As many answers may be open as the native client keeps in flight, so that an endless input stays in bounds. */
 const NATIVE_OPEN_MAX = 256;
+/** Fewer attempts pass in the blink of a restart. */
+const SAID_AT_ATTEMPT = 4;
 
 /** A door as this command needs it. */
 interface Door {
@@ -95,7 +98,11 @@ async function kafkaDoor(options: ProduceOptions, summary: ProduceSummary): Prom
     clientId: "obelisk-produce",
     acks: options.acks,
     codec: options.codec,
-    listener: summary,
+    listener: {
+      delivered: (batch) => summary.delivered(batch),
+      failed: (...outcome) => summary.failed(...outcome),
+      retrying: sayOnce(),
+    },
   });
   const { topic, headers } = options;
   const place = options.partition < 0 ? {} : { partition: options.partition };
@@ -104,6 +111,16 @@ async function kafkaDoor(options: ProduceOptions, summary: ProduceSummary): Prom
     add: ({ key, value }) => producer.add(topic, { key, value, headers, ...place }),
     flush: () => producer.flush(),
     close: () => producer.close().catch(() => {}), // The flush before has reported every failure.
+  };
+}
+
+/** A broker that is away should not look like a command that hangs. */
+function sayOnce(): (error: ObeliskError, attempts: number) => void {
+  let isSaid = false;
+  return (error, attempts) => {
+    if (isSaid || attempts < SAID_AT_ATTEMPT) return;
+    isSaid = true;
+    note(`obelisk: ${error.message}; trying again for up to ${formatDuration(DELIVERY_TIMEOUT_MS)}`);
   };
 }
 

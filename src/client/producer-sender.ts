@@ -238,6 +238,7 @@ export class ProducerSender {
       this.#cluster.forget(lane.topic);
       lane.leader = -1;
     }
+    this.#options.listener?.retrying?.(error, batch.attempts);
     const notBeforeMs = nowMs + waitMs;
     lane.keep(batch, error, notBeforeMs);
     if (waitMs > 0) wait(this.#cluster.clock, waitMs).then(() => this.#endWait(lane, notBeforeMs));

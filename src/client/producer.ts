@@ -32,7 +32,7 @@ const BATCH_RECORDS_MAX = 10_000;
 /** What Kafka's clients hold at most. */
 const BUFFER_BYTES_MAX = 32 * MiB;
 /** As Kafka's clients: long enough for a restart of the broker. */
-const DELIVERY_TIMEOUT_MS = 2 * MINUTE_MS;
+export const DELIVERY_TIMEOUT_MS = 2 * MINUTE_MS;
 /** A record larger than this is refused here; brokers refuse far smaller ones. */
 export const RECORD_BYTES_MAX = 64 * MiB;
 /** What a record adds to its key, value and headers at most, with the batch's own header. */

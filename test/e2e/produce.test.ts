@@ -151,6 +151,21 @@ for (const program of [fromSources, compiled]) {
       expect(lines.at(-1)).toMatchObject({ event: "scenario", scenario: "size", messages: 150, stored: 150 });
     });
 
+    test("the scenario's messages are consumed once, and again after a reset", async () => {
+      const native = `127.0.0.1:${server.nativePort}`;
+      const lines = async (mode: string) => {
+        const flags = ["--topic=topic-1", `--mode=${mode}`, `--group=${suffix}`, "--brokers", server.kafka];
+        const { stdout } = await runObelisk(["consume", ...flags], { program });
+        return stdout.split("\n").length - 1;
+      };
+      await lines("poll"); // What other tests left there.
+      expect((await runObelisk(["produce", "--test=size", "--native", native], { program })).exitCode).toBe(
+        0,
+      );
+      expect([await lines("poll"), await lines("poll")]).toEqual([50, 0]);
+      expect(await lines("reset")).toBeGreaterThanOrEqual(50);
+    });
+
     test("a record that is too large is refused, and what went before it is reported", async () => {
       const topic = `large-${suffix}`;
       const file = join(directory, "large");
