@@ -217,7 +217,7 @@ export class Producer {
     const timestampMs = record.timestampMs ?? this.#nowMs;
     let before = lane.open?.bytes ?? 0;
     if (!lane.append(openedAtMs, timestampMs, key, value, record.headers)) {
-      this.#close(state, lane);
+      this.#sender.close(lane);
       before = 0;
       if (!lane.append(openedAtMs, timestampMs, key, value, record.headers)) {
         this.#appendLarge(lane, record, key, value, timestampMs, outcome);
@@ -227,12 +227,7 @@ export class Producer {
     const open = lane.open!;
     if (outcome !== null) open.outcomes.push(outcome(lane, open.count - 1));
     this.#sender.grew(lane, open.bytes - before);
-    if (open.count >= this.#batchRecordsMax) this.#close(state, lane);
-  }
-
-  #close(state: ProducerTopic, lane: ProducerLane): void {
-    this.#sender.close(lane);
-    if (state.sticky === lane.partition) state.sticky = -1;
+    if (open.count >= this.#batchRecordsMax) this.#sender.close(lane);
   }
 
   #appendLarge(
@@ -264,7 +259,8 @@ export class Producer {
     let partition = wanted ?? -1;
     if (partition < 0 && key !== null) partition = partitionForKey(key, 0, key.length, lanes.length);
     if (partition < 0) {
-      if (state.sticky < 0) state.sticky = Math.floor(this.#random() * lanes.length);
+      const hasOpenBatch = state.sticky >= 0 && (lanes[state.sticky]?.open ?? null) !== null;
+      if (!hasOpenBatch) state.sticky = Math.floor(this.#random() * lanes.length);
       partition = state.sticky;
     }
     if (partition >= lanes.length) {

@@ -115,6 +115,24 @@ describe("producer", () => {
     await producer.close();
   });
 
+  test("records without a key spread over the partitions, a batch at a time", async () => {
+    using broker = new KeepingBroker();
+    broker.partitions = 3;
+    const choices = [0.1, 0.9, 0.5];
+    const producer = await connect(broker, { random: () => choices.shift() ?? 0 });
+    const places: number[][] = [];
+    for (let batch = 0; batch < 3; batch += 1) {
+      const sent = await Promise.all([1, 2, 3].map(() => producer.send("t", { value: "v" })));
+      places.push(sent.map(({ partition }) => partition));
+    }
+    expect(places).toEqual([
+      [0, 0, 0],
+      [2, 2, 2],
+      [1, 1, 1],
+    ]);
+    await producer.close();
+  });
+
   test("every failure that passes leaves each record there once, in order", async () => {
     await fc.assert(
       fc.asyncProperty(
