@@ -203,7 +203,7 @@ export function testEngine(factory: EngineFactory): void {
       withLog(async (log) => {
         append(log, ["a"]);
         for (const offset of [-1, 2]) {
-          expect(async () => log.read(offset, 1, 1000, true)).toThrow(
+          await expect(async () => log.read(offset, 1, 1000, true)).toThrow(
             expect.objectContaining({ code: "OFFSET_OUT_OF_RANGE" }),
           );
         }
@@ -275,7 +275,7 @@ export function testEngine(factory: EngineFactory): void {
         log.dropBefore(150);
         expect(log.startOffset).toBe(150);
         expect(log.bytes).toBeLessThan(before);
-        expect(async () => log.read(149, 200, 1000, true)).toThrow(
+        await expect(async () => log.read(149, 200, 1000, true)).toThrow(
           expect.objectContaining({ code: "OFFSET_OUT_OF_RANGE" }),
         );
         expect((await readAll(log)).map(([offset]) => offset)).toEqual(range(150, 200));
@@ -353,11 +353,11 @@ export function testEngine(factory: EngineFactory): void {
       "refuses names that would leave its directory",
       withLog(async (_log, engine) => {
         for (const topic of ["", ".", "..", "../x", "a/b", "a\0b", "x".repeat(250)]) {
-          expect(engine.open(topic, 0, new Replay())).rejects.toThrow(
+          await expect(engine.open(topic, 0, new Replay())).rejects.toThrow(
             expect.objectContaining({ code: "INVALID_TOPIC_EXCEPTION" }),
           );
         }
-        expect(engine.open("t", -1, new Replay())).rejects.toThrow();
+        await expect(engine.open("t", -1, new Replay())).rejects.toThrow();
       }),
     );
 
