@@ -42,13 +42,19 @@ test("records survive kill -9 of the server exactly once, and a consumer goes on
     const acknowledged: number[] = [];
     let sent = 0;
     let isDone = false;
+    let failure: unknown;
     const sending = (async () => {
-      while (!isDone) {
+      while (!isDone && failure === undefined) {
         for (let index = 0; index < 20; index += 1) {
           const number = sent++;
-          producer.send("t", { value: `${number}` }).then(({ offset }) => {
-            acknowledged[number] = offset;
-          });
+          producer.send("t", { value: `${number}` }).then(
+            ({ offset }) => {
+              acknowledged[number] = offset;
+            },
+            (error) => {
+              failure ??= error;
+            },
+          );
         }
         await Bun.sleep(1);
       }
@@ -61,7 +67,8 @@ test("records survive kill -9 of the server exactly once, and a consumer goes on
 
     for (let round = 1; round <= ROUNDS; round += 1) {
       const target = acknowledged.length + RECORDS_PER_ROUND;
-      while (acknowledged.length < target) await Bun.sleep(1);
+      while (acknowledged.length < target && failure === undefined) await Bun.sleep(1);
+      if (failure !== undefined) throw failure;
       server.child.kill("SIGKILL");
       await server.child.exited;
       server = await startServer(directory, server.kafka.port);
