@@ -1,0 +1,129 @@
+/** What the engine does by the clock: rolls by age, closes idle files, checks again, and syncs in place on a fast disk. */
+
+import { expect, test } from "bun:test";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createDisk } from "../../../src/base/disk.ts";
+import { HOUR_MS, MINUTE_MS } from "../../../src/base/units.ts";
+import { TICK_MS, VERIFIED_MS } from "../../../src/storage/file/engine.ts";
+import { FAST_RUN_MIN, FAST_SYNC_BYTES_MAX, Syncer } from "../../../src/storage/file/syncer.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
+import { SimulatedFiles } from "../../support/simulated-files.ts";
+import { append, Replay, readAll } from "../conformance/suite.ts";
+import { openEngine, TestDirectory, temporaryDirectory } from "./support.ts";
+
+function logNames(root: string): string[] {
+  return readdirSync(join(root, "topics/t/0"))
+    .filter((name) => name.endsWith(".log"))
+    .sort();
+}
+
+test("a segment that was written to is rolled at its age, an empty one is not", async () => {
+  using folder = temporaryDirectory();
+  const clock = new ManualClock();
+  const directory = new TestDirectory(folder.path);
+  const engine = openEngine(directory, { clock, segmentAgeMsMax: HOUR_MS });
+  const log = await engine.open("t", 0, new Replay());
+  clock.advance(2 * HOUR_MS);
+  expect(logNames(folder.path)).toEqual(["00000000000000000000.log"]);
+  append(log, ["a"]);
+  await engine.sync([log]);
+  clock.advance(TICK_MS);
+  expect(logNames(folder.path)).toEqual(["00000000000000000000.log", "00000000000000000001.log"]);
+  append(log, ["b"]);
+  clock.advance(HOUR_MS - 2 * TICK_MS);
+  expect(logNames(folder.path).length).toBe(2);
+  clock.advance(2 * TICK_MS);
+  expect(logNames(folder.path).length).toBe(3);
+  await engine.close();
+});
+
+test("the age of a segment goes on over a restart", async () => {
+  using folder = temporaryDirectory();
+  const clock = new ManualClock();
+  const directory = new TestDirectory(folder.path);
+  const first = openEngine(directory, { clock, segmentAgeMsMax: HOUR_MS });
+  append(await first.open("t", 0, new Replay()), ["a"]);
+  clock.advance(40 * MINUTE_MS);
+  await first.close();
+  const second = openEngine(directory, { clock, segmentAgeMsMax: HOUR_MS });
+  await second.open("t", 0, new Replay());
+  clock.advance(30 * MINUTE_MS);
+  expect(logNames(folder.path).length).toBe(2);
+  await second.close();
+});
+
+test("files that nobody uses are closed, and opened again when they are needed", async () => {
+  using folder = temporaryDirectory();
+  const clock = new ManualClock();
+  const engine = openEngine(new TestDirectory(folder.path), { clock, fileIdleMs: HOUR_MS });
+  const log = await engine.open("t", 0, new Replay());
+  append(log, ["a"]);
+  clock.advance(3 * HOUR_MS);
+  expect(engine.counters.openFiles).toBe(1); // its bytes wait for a sync
+  await engine.sync([log]);
+  clock.advance(3 * HOUR_MS);
+  expect(engine.counters.openFiles).toBe(0);
+  expect(await readAll(log)).toEqual([[0, "a"]]);
+  expect(append(log, ["b"])).toBe(1);
+  await engine.sync([log]);
+  await engine.close();
+});
+
+test("bytes that were checked once are checked again after a while", async () => {
+  using folder = temporaryDirectory();
+  const clock = new ManualClock();
+  const engine = openEngine(new TestDirectory(folder.path), { clock });
+  const log = await engine.open("t", 0, new Replay());
+  append(log, ["a"]);
+  append(log, ["b"]);
+  await engine.sync([log]);
+  const path = join(folder.path, "topics/t/0", "00000000000000000000.log");
+  const bytes = readFileSync(path);
+  bytes[bytes.length - 2]! ^= 1;
+  writeFileSync(path, bytes);
+  expect((await readAll(log)).length).toBe(2);
+  clock.advance(VERIFIED_MS + TICK_MS);
+  expect(await readAll(log)).toEqual([[0, "a"]]);
+  expect(engine.findings.map(({ kind }) => kind)).toEqual(["damaged-batch"]);
+  await engine.close();
+});
+
+test("a disk that has shown to be fast is synced in place, until it is slow once", async () => {
+  const clock = new ManualClock();
+  const files = new SimulatedFiles(1);
+  let syncMs = 0.1;
+  const timed = Object.assign(Object.create(files) as SimulatedFiles, {
+    sync: async () => clock.advance(syncMs),
+    syncNow: () => clock.advance(syncMs),
+  });
+  const syncer = new Syncer(timed, clock, true);
+  for (let run = 0; run < FAST_RUN_MIN; run += 1) {
+    expect(syncer.isFast(100)).toBe(false);
+    await syncer.sync(3, 100);
+  }
+  expect([syncer.isFast(FAST_SYNC_BYTES_MAX), syncer.isFast(FAST_SYNC_BYTES_MAX + 1)]).toEqual([true, false]);
+  await syncer.sync(3, FAST_SYNC_BYTES_MAX + 1); // a large one says nothing about small ones
+  syncer.syncInPlace(3);
+  expect(syncer.isFast(100)).toBe(true);
+  syncMs = 1;
+  syncer.syncInPlace(3);
+  expect(syncer.isFast(100)).toBe(false);
+  expect(new Syncer(timed, clock, false).isFast(0)).toBe(false);
+});
+
+test("a partition on a fast disk is synced in place, with the same promise", async () => {
+  using folder = temporaryDirectory();
+  const engine = openEngine(new TestDirectory(folder.path), {
+    files: createDisk(),
+    clock: new ManualClock(),
+  });
+  const log = await engine.open("t", 0, new Replay());
+  for (let index = 0; index < FAST_RUN_MIN + 10; index += 1) {
+    append(log, ["a"]);
+    await engine.sync([log]);
+    expect(log.durableOffset).toBe(index + 1);
+  }
+  expect(engine.counters.syncsInPlace).toBeGreaterThan(0);
+  await engine.close();
+});
