@@ -17,6 +17,7 @@ import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import { batchLastOffsetDelta, batchMaxTimestamp, stampBatch } from "../../protocol/record/batch.ts";
 import type { PartitionLog, TimestampedOffset } from "../contract.ts";
 import type { LeaderEpochs } from "../leader-epochs.ts";
+import { BATCH_BYTES_MAX } from "../scan.ts";
 import type { IndexFiles } from "./index-files.ts";
 import { LogReader } from "./reader.ts";
 import type { Recovered } from "./recovery.ts";
@@ -87,6 +88,8 @@ export class FileLog implements PartitionLog {
   append(buffer: Buffer, position: number, end: number): number {
     if (this.isOffline) throw this.#refusal("the partition is offline since its disk failed");
     const bytes = end - position;
+    if (bytes > BATCH_BYTES_MAX)
+      throw new ObeliskError("MESSAGE_TOO_LARGE", { bytes, limit: BATCH_BYTES_MAX });
     const lastOffsetDelta = batchLastOffsetDelta(buffer, position);
     if (this.#mustRoll(bytes, lastOffsetDelta)) this.#roll();
     const segment = this.#active;

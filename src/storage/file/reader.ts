@@ -8,6 +8,7 @@
  *   - Where one read ended the next will start: `READ_PLACES` such places are kept, so that a reader in sequence needs no search.
  *   - A place that is not what it should be is handed to `mend`, which looks with the scanner, copies what is damaged into
  *     quarantine, notes a hole, and lets the read go on behind it. Damaged bytes are never served.
+ *   - Where the log's last batches are lost, a batch without records stands for their offsets, so that consumers go on behind them.
  *   - Reads up to `READ_NOW_BYTES_MAX` are done in place, because the way to the thread pool costs more; larger ones leave the
  *     event loop free. The buffer is fresh each time and belongs to the caller.
  */
@@ -27,18 +28,17 @@ import {
   LOG_OVERHEAD,
   MAGIC,
 } from "../../protocol/record/batch.ts";
+import { gapBatch } from "../../protocol/record/gap-batch.ts";
 import { readTolerantly, scanBatches } from "../scan.ts";
 import type { IndexFiles } from "./index-files.ts";
 import type { Segment } from "./segment.ts";
 import type { SegmentIndex } from "./segment-index.ts";
-import type { Store } from "./store.ts";
+import { LOOK_BYTES, type Store } from "./store.ts";
 
 /** A read in place of this size takes some 0.02 ms from the page cache; through the pool 0.1 ms. */
 export const READ_NOW_BYTES_MAX = 64 * KiB;
 /** As many readers in sequence as one partition usually has. */
 const READ_PLACES = 8;
-/** The walk from an index entry to the batch reads this much at once: one index interval and a header. */
-const WALK_BYTES = 8 * KiB;
 /** An index whose entries leave more batches than this to walk over has lost its end. */
 const WALK_BATCHES_MAX = 1024;
 /** A read or two more when batches are damaged, instead of building the index again for each. */
@@ -78,7 +78,7 @@ export class LogReader {
   readonly #onHole: () => void;
   readonly #places: Place[] = [];
   #placeNext = 0;
-  readonly #walk = Buffer.allocUnsafeSlow(WALK_BYTES);
+  readonly #walk: Buffer;
   /** Where the last `#cut` stopped because the next batch is not what it should be. */
   #cutMetFault = false;
 
@@ -87,6 +87,7 @@ export class LogReader {
     this.#indexes = indexes;
     this.#segments = segments;
     this.#onHole = onHole;
+    this.#walk = store.lookBuffer;
   }
 
   /** As `PartitionLog.read`; the range was checked. */
@@ -194,7 +195,7 @@ export class LogReader {
       if (!request.atLeastOne || needed <= got) return NOTHING;
       return this.#readLater(place, needed, request);
     }
-    return NOTHING;
+    return gapBatch(request.offset, request.limitOffset);
   }
 
   async #readLater(place: Place, bytes: number, request: ReadRequest): Promise<Buffer> {
@@ -408,7 +409,7 @@ export class LogReader {
 
   #readWalk(place: Place): number {
     const { files, pool } = this.#store;
-    const bytes = Math.min(WALK_BYTES, place.segment.bytes - place.position);
+    const bytes = Math.min(LOOK_BYTES, place.segment.bytes - place.position);
     return readTolerantly(files, pool.use(place.segment.file), this.#walk, 0, bytes, place.position);
   }
 }

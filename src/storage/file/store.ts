@@ -9,6 +9,8 @@ import { setAsideBytes } from "./set-aside.ts";
 
 /** A disk that fails everywhere must not fill the memory with its story. Later findings are counted, not kept. */
 export const FINDINGS_MAX = 10_000;
+/** The walk from an index entry to the batch reads this much at once: one index interval and a header. */
+export const LOOK_BYTES = 8 * 1024;
 /** Damage is copied in pieces of this size, each a file of its own. */
 const QUARANTINE_PIECE_BYTES = 16 * 1024 * 1024;
 
@@ -31,6 +33,8 @@ export class Store {
   /** The data directory. Findings name files relative to it. */
   readonly root: string;
   readonly findings: Finding[] = [];
+  /** For short looks at headers: filled and read before anything else can run, so all readers share it. */
+  readonly lookBuffer = Buffer.allocUnsafeSlow(LOOK_BYTES);
   /** Findings beyond `FINDINGS_MAX`. */
   findingsDropped = 0;
 
