@@ -36,7 +36,7 @@ import type { SegmentIndex } from "./segment-index.ts";
 import { LOOK_BYTES, type Store } from "./store.ts";
 
 /** A read in place of this size takes some 0.02 ms from the page cache; through the pool 0.1 ms. */
-export const READ_NOW_BYTES_MAX = 64 * KiB;
+export const READ_NOW_BYTES_MAX = 128 * KiB;
 /** As many readers in sequence as one partition usually has. */
 const READ_PLACES = 8;
 /** An index whose entries leave more batches than this to walk over has lost its end. */
