@@ -43,9 +43,11 @@ async function run(seed: number, hasSyncAll: boolean): Promise<void> {
     const engine = openEngine(directory, { files });
     const replay = new Replay();
     const log = await engine.open("t", 0, replay);
+    expect(engine.findings.filter(({ kind }) => kind === "offset-gap")).toEqual([]);
+    const before = values;
     values = await checkRecovered(log, values, synced, dropped);
     synced = values.length;
-    checkReplay(replay, values, state, log.startOffset);
+    checkReplay(replay, before, values, state, log.startOffset);
     const steps = Math.floor(random() * 60);
     for (let step = 0; step < steps; step += 1) {
       const dice = random();
@@ -94,6 +96,7 @@ async function checkRecovered(
 /** The owner's state is never ahead of the log, and everything behind it is replayed. */
 function checkReplay(
   replay: Replay,
+  before: readonly (string | null)[],
   values: readonly (string | null)[],
   stateMax: number,
   startOffset: number,
@@ -105,6 +108,9 @@ function checkReplay(
   }
   for (const [offset, value] of replay.records) expect([offset, value]).toEqual([offset, values[offset]!]);
   if (from === null) return;
+  for (let offset = startOffset; offset < from; offset += 1) {
+    expect([offset, values[offset]]).toEqual([offset, before[offset]]); // what the state knows of is there
+  }
   const isKept = (offset: number) => offset >= startOffset && values[offset] !== null;
   expect(replay.records.map(([offset]) => offset).filter(isKept)).toEqual(
     range(from, values.length).filter(isKept),

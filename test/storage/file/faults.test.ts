@@ -4,6 +4,8 @@
  */
 
 import { expect, test } from "bun:test";
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import { createDisk } from "../../../src/base/disk.ts";
 import { ObeliskError } from "../../../src/base/errors.ts";
 import type { PartitionLog } from "../../../src/storage/contract.ts";
@@ -133,6 +135,7 @@ test("a full disk refuses the append, keeps the log as it was, and goes on when 
     expect(() => append(log, ["does not fit"])).toThrow(expect.objectContaining({ code: "DISK_FULL" }));
   }
   expect([log.endOffset, log.isOffline]).toEqual([1, false]);
+  expect(statSync(join(folder.path, "topics/t/0/00000000000000000000.log")).size).toBe(log.bytes);
   expect(await readAll(log)).toEqual([[0, "a"]]);
   files.bytesLeft = Number.POSITIVE_INFINITY;
   expect(append(log, ["fits"])).toBe(1);
