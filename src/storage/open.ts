@@ -9,7 +9,7 @@
  */
 
 import type { Clock } from "../base/clock.ts";
-import { ObeliskError } from "../base/errors.ts";
+import { errnoOf, ObeliskError } from "../base/errors.ts";
 import type { Files } from "../base/files.ts";
 import type { Log } from "../base/log.ts";
 import type { Finding, StorageEngine } from "./contract.ts";
@@ -66,7 +66,8 @@ export async function openStorage(address: string, options: StorageOptions): Pro
     return { engine: opened.engine, clusterId: directory.clusterId, findings, imported };
   } catch (thrown) {
     directory.close();
-    throw thrown;
+    if (errnoOf(thrown) === undefined) throw thrown;
+    throw new ObeliskError("DATA_DIRECTORY_UNUSABLE", { file: path }, thrown);
   }
 }
 
