@@ -12,7 +12,10 @@ const HIGH = 0x1_0000_0000;
 export function readInt64(buffer: Buffer, position: number): number {
   const value = buffer.readInt32BE(position) * HIGH + buffer.readUInt32BE(position + 4);
   if (!Number.isSafeInteger(value)) {
-    throw new ObeliskError("CORRUPT_MESSAGE", { detail: "a 64-bit integer is outside the supported 53 bits", position });
+    throw new ObeliskError("CORRUPT_MESSAGE", {
+      detail: "a 64-bit integer is outside the supported 53 bits",
+      position,
+    });
   }
   return value;
 }
@@ -21,19 +24,4 @@ export function readInt64(buffer: Buffer, position: number): number {
 export function writeInt64(buffer: Buffer, position: number, value: number): void {
   buffer.writeInt32BE(Math.floor(value / HIGH), position);
   buffer.writeUInt32BE(value >>> 0, position + 4);
-}
-
-/** Little-endian twin of `readInt64`, for the Go Obelisk's formats. @throws as `readInt64` */
-export function readInt64LE(buffer: Buffer, position: number): number {
-  const value = buffer.readInt32LE(position + 4) * HIGH + buffer.readUInt32LE(position);
-  if (!Number.isSafeInteger(value)) {
-    throw new ObeliskError("CORRUPT_MESSAGE", { detail: "a 64-bit integer is outside the supported 53 bits", position });
-  }
-  return value;
-}
-
-/** Little-endian twin of `writeInt64`. */
-export function writeInt64LE(buffer: Buffer, position: number, value: number): void {
-  buffer.writeInt32LE(Math.floor(value / HIGH), position + 4);
-  buffer.writeUInt32LE(value >>> 0, position);
 }

@@ -28,7 +28,13 @@ export interface Files {
   /** Reads up to `bytes` bytes into `target` at `targetPosition`; returns how many (fewer only at the end of the file). */
   read(descriptor: number, target: Buffer, targetPosition: number, bytes: number, position: number): number;
   /** As `read`, off the event loop's thread. `target` belongs to the call until it resolves. */
-  readLater(descriptor: number, target: Buffer, targetPosition: number, bytes: number, position: number): Promise<number>;
+  readLater(
+    descriptor: number,
+    target: Buffer,
+    targetPosition: number,
+    bytes: number,
+    position: number,
+  ): Promise<number>;
   /** Writes all of `source[start, end)` at `position`. */
   write(descriptor: number, source: Buffer, start: number, end: number, position: number): void;
   /** Blocks until the file's data is on disk. For recovery, sealing and small files; the hot path uses `sync`. */

@@ -40,7 +40,9 @@ function jsonLog(level: LogLevel): Log {
   const threshold = LOG_LEVELS.indexOf(level);
   const writer = (name: LogLevel) => (message: string, facts?: Facts) => {
     if (LOG_LEVELS.indexOf(name) > threshold) return;
-    process.stderr.write(`${JSON.stringify({ at: new Date().toISOString(), level: name, message, ...facts })}\n`);
+    process.stderr.write(
+      `${JSON.stringify({ at: new Date().toISOString(), level: name, message, ...facts })}\n`,
+    );
   };
   return { debug: writer("debug"), info: writer("info"), warn: writer("warn"), error: writer("error") };
 }
