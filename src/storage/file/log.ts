@@ -19,6 +19,7 @@ import type { PartitionLog, TimestampedOffset } from "../contract.ts";
 import type { LeaderEpochs } from "../leader-epochs.ts";
 import { BATCH_BYTES_MAX } from "../scan.ts";
 import type { IndexFiles } from "./index-files.ts";
+import { LogLocator } from "./locator.ts";
 import { LogReader } from "./reader.ts";
 import type { Recovered } from "./recovery.ts";
 import { logPathOf, RELATIVE_OFFSET_MAX, removeSegmentFiles, Segment } from "./segment.ts";
@@ -49,6 +50,7 @@ export class FileLog implements PartitionLog {
   readonly #directory: string;
   readonly #segments: Segment[];
   readonly #epochs: LeaderEpochs;
+  readonly #locator: LogLocator;
   readonly #reader: LogReader;
   readonly #snapshots: SnapshotWriter;
   #active: Segment;
@@ -72,7 +74,8 @@ export class FileLog implements PartitionLog {
     this.#epochs = recovered.epochs;
     this.#activeSinceMs = recovered.activeSinceMs;
     this.#checkpoint = recovered.checkpoint;
-    this.#reader = new LogReader(store, indexes, this.#segments, () => this.#snapshots.request());
+    this.#locator = new LogLocator(store, indexes, this.#segments, () => this.#snapshots.request());
+    this.#reader = new LogReader(store, this.#locator);
     this.#snapshots = new SnapshotWriter(store, this.#directory, () => this.#snapshot());
     this.startOffset = recovered.startOffset;
     this.endOffset = this.#active.endOffset;
@@ -154,7 +157,7 @@ export class FileLog implements PartitionLog {
   truncate(offset: number): void {
     this.#checkRange(offset);
     if (this.#syncing.length > 0) fail("a log cannot be truncated while it is being synced");
-    const place = this.#reader.locate(offset);
+    const place = this.#locator.locate(offset);
     if (offset < this.endOffset && place.offset !== offset)
       fail("a log can be truncated only at a batch boundary");
     this.#cutAt(offset === this.endOffset ? this.#active : place.segment, place.position, offset);

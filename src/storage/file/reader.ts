@@ -1,13 +1,13 @@
 /**
- * Finds and reads whole batches of one partition.
+ * Reads whole batches of one partition.
  *
- *     offset -> segment (binary search) -> position (index, then a short walk over headers) -> one pread -> cut
+ *     offset -> place (locator.ts, or where the last read ended) -> one pread -> cut
  *
  *   - The pread takes as many bytes as the budget allows; where the answer ends is found by walking the headers in memory.
  *     Every header is checked against the offset that must come next, and every CRC that has not been checked lately.
  *   - Where one read ended the next will start: `READ_PLACES` such places are kept, so that a reader in sequence needs no search.
- *   - A place that is not what it should be is handed to `mend`, which looks with the scanner, copies what is damaged into
- *     quarantine, notes a hole, and lets the read go on behind it. Damaged bytes are never served.
+ *   - A place that is not what it should be is handed to the locator's `mend`, and the read goes on behind it. Damaged bytes
+ *     are never served.
  *   - Where the log's last batches are lost, a batch without records stands for their offsets, so that consumers go on behind them.
  *   - Reads up to `READ_NOW_BYTES_MAX` are done in place, because the way to the thread pool costs more; larger ones leave the
  *     event loop free. The buffer is fresh each time and belongs to the caller.
@@ -20,20 +20,16 @@ import {
   BATCH_LAST_OFFSET_DELTA,
   BATCH_LENGTH,
   BATCH_MAGIC,
-  batchBaseOffset,
   batchBytes,
   batchCrc,
-  batchLastOffset,
   computeBatchCrc,
   LOG_OVERHEAD,
   MAGIC,
 } from "../../protocol/record/batch.ts";
 import { gapBatch } from "../../protocol/record/gap-batch.ts";
-import { readTolerantly, scanBatches } from "../scan.ts";
-import type { IndexFiles } from "./index-files.ts";
-import type { Segment } from "./segment.ts";
-import type { SegmentIndex } from "./segment-index.ts";
-import { LOOK_BYTES, type Store } from "./store.ts";
+import { readTolerantly } from "../scan.ts";
+import { HIGH, type LogLocator, type Place } from "./locator.ts";
+import type { Store } from "./store.ts";
 
 /**
  * A batch of 64 KiB and its neighbour. From the page cache such reads give 2.7 GB/s in place and 1.6 through the pool; at 1 MiB
@@ -42,11 +38,6 @@ import { LOOK_BYTES, type Store } from "./store.ts";
 export const READ_NOW_BYTES_MAX = 128 * KiB;
 /** As many readers in sequence as one partition usually has. */
 const READ_PLACES = 8;
-/** An index whose entries leave more batches than this to walk over has lost its end. */
-const WALK_BATCHES_MAX = 1024;
-/** A read or two more when batches are damaged, instead of building the index again for each. */
-const INDEX_TRIES_MAX = 4;
-const HIGH = 2 ** 32;
 const NOTHING = Buffer.alloc(0);
 
 interface ReadRequest {
@@ -56,46 +47,22 @@ interface ReadRequest {
   readonly atLeastOne: boolean;
 }
 
-/** What lies in the walk's buffer. */
-interface Window {
-  segment: Segment | null;
-  start: number;
-  bytes: number;
-}
-
-const EMPTY_WINDOW: Window = { segment: null, start: 0, bytes: 0 };
-
-/** A place between two batches: where the batch that starts with `offset` lies, or the first behind it. */
-export interface Place {
-  segment: Segment;
-  position: number;
-  /** The offset that the batch at `position` must start with, or -1 when damage before it has hidden that. */
-  offset: number;
-}
-
 export class LogReader {
   readonly #store: Store;
-  readonly #indexes: IndexFiles;
-  readonly #segments: Segment[];
-  /** Called when a hole was found, so that it is remembered over a restart. */
-  readonly #onHole: () => void;
+  readonly #locator: LogLocator;
   readonly #places: Place[] = [];
   #placeNext = 0;
-  readonly #walk: Buffer;
   /** Where the last `#cut` stopped because the next batch is not what it should be. */
   #cutMetFault = false;
 
-  constructor(store: Store, indexes: IndexFiles, segments: Segment[], onHole: () => void) {
+  constructor(store: Store, locator: LogLocator) {
     this.#store = store;
-    this.#indexes = indexes;
-    this.#segments = segments;
-    this.#onHole = onHole;
-    this.#walk = store.lookBuffer;
+    this.#locator = locator;
   }
 
   /** As `PartitionLog.read`; the range was checked. */
   read(offset: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): Buffer | Promise<Buffer> {
-    const place = this.#takePlace(offset) ?? this.locate(offset);
+    const place = this.#takePlace(offset) ?? this.#locator.locate(offset);
     return this.#readAt(place, { offset, limitOffset, bytesMax, atLeastOne });
   }
 
@@ -105,85 +72,8 @@ export class LogReader {
     this.#placeNext = 0;
   }
 
-  /** The place of the batch that holds `offset`, or of the first one behind it. */
-  locate(offset: number): Place {
-    const segment = this.segmentOf(offset);
-    const place = { segment, position: 0, offset: segment.baseOffset };
-    const index = this.#indexes.of(segment);
-    if (!this.#followIndex(place, index, offset) && segment.index === null) {
-      this.#indexes.forget(segment);
-      const reason = `the entries up to offset ${offset} point to no batch`;
-      this.#followIndex(place, this.#indexes.rebuild(segment, "damaged-index", reason), offset);
-    }
-    this.#walkTo(place, offset);
-    return place;
-  }
-
-  /** The segment whose range holds `offset`; the last one for the log's end. */
-  segmentOf(offset: number): Segment {
-    let low = 0;
-    let high = this.#segments.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#segments[middle]!.baseOffset <= offset) low = middle + 1;
-      else high = middle;
-    }
-    return this.#segments[Math.max(low - 1, 0)]!;
-  }
-
-  /** Moves over the end of a segment and over known holes; false at the end of the log. */
-  settle(place: Place): boolean {
-    for (;;) {
-      const hole = place.segment.holeFrom(place.position);
-      if (hole !== undefined && hole.position <= place.position) {
-        place.position = hole.position + hole.bytes;
-        place.offset = -1;
-        continue;
-      }
-      if (place.position < place.segment.bytes) return true;
-      const next = this.#segments[this.#segments.indexOf(place.segment) + 1];
-      if (next === undefined) return false;
-      place.segment = next;
-      place.position = 0;
-      place.offset = next.baseOffset;
-    }
-  }
-
-  /**
-   * Looks closely at a place that is not what it should be. Damage becomes a hole, and `place` moves behind it; a gap in the
-   * offsets that is no damage is accepted.
-   */
-  mend(place: Place): void {
-    const { segment } = place;
-    const { files, pool } = this.#store;
-    const descriptor = pool.use(segment.file);
-    const range = {
-      start: place.position,
-      end: segment.bytes,
-      offset: Math.max(place.offset, segment.baseOffset),
-      offsetLimit: segment.endOffset,
-      allowsGaps: true,
-    };
-    scanBatches(files, descriptor, range, {
-      batch: (buffer, position, end, filePosition) => {
-        place.position = filePosition;
-        place.offset = batchBaseOffset(buffer, position);
-        segment.noteVerified(filePosition, filePosition + end - position);
-        return false;
-      },
-      damage: (position, bytes, reason) => {
-        const fate = this.#store.setAside(segment.logPath, descriptor, position, bytes, reason);
-        this.#store.report(segment.logPath, position, bytes, "damaged-batch", reason + fate);
-        segment.addHole({ position, bytes });
-        place.position = position + bytes;
-        place.offset = -1;
-        this.#onHole();
-      },
-    });
-  }
-
   #readAt(place: Place, request: ReadRequest): Buffer | Promise<Buffer> {
-    while (this.settle(place)) {
+    while (this.#locator.settle(place)) {
       const bytes = this.#bytesToRead(place, request.bytesMax);
       if (bytes > READ_NOW_BYTES_MAX) return this.#readLater(place, bytes, request);
       const buffer = Buffer.allocUnsafeSlow(bytes);
@@ -219,8 +109,8 @@ export class LogReader {
 
   /** Mends, and goes on to the batch that was asked for: a damaged header may have ended the walk to it too early. */
   #mendFor(place: Place, request: ReadRequest): void {
-    this.mend(place);
-    if (place.offset < request.offset) this.#walkTo(place, request.offset);
+    this.#locator.mend(place);
+    if (place.offset < request.offset) this.#locator.walkTo(place, request.offset);
   }
 
   /** The budget, within the segment and up to the next hole; at least one header. */
@@ -326,109 +216,4 @@ export class LogReader {
     this.#places[this.#placeNext] = place;
     this.#placeNext = (this.#placeNext + 1) % READ_PLACES;
   }
-
-  /**
-   * Moves the place to what the index says. An entry counts only when the batch at its position ends with the offset that it
-   * names; behind a damaged batch the entry before it is as good. False when none of several holds: then the index is wrong.
-   */
-  #followIndex(place: Place, index: SegmentIndex, offset: number): boolean {
-    const { segment } = place;
-    const slot = index.slotOf(offset - segment.baseOffset);
-    for (let tries = 0; tries < INDEX_TRIES_MAX && tries <= slot; tries += 1) {
-      place.position = index.positionAt(slot - tries);
-      const got = this.#readWalk(place);
-      if (got < BATCH_HEADER_BYTES || !isHeader(this.#walk, 0)) continue;
-      place.offset = baseOffsetOf(this.#walk, 0);
-      const last = place.offset + this.#walk.readInt32BE(BATCH_LAST_OFFSET_DELTA);
-      if (last === segment.baseOffset + index.offsetAt(slot - tries)) return true;
-    }
-    place.position = 0;
-    place.offset = segment.baseOffset;
-    return slot < INDEX_TRIES_MAX;
-  }
-
-  /** Walks over headers to the batch that holds `offset`, or the first one behind it. */
-  #walkTo(place: Place, offset: number): void {
-    const previous: Place = { ...place };
-    let window = EMPTY_WINDOW;
-    let batches = 0;
-    while (this.settle(place)) {
-      if (!isInWindow(window, place)) {
-        window = { segment: place.segment, start: place.position, bytes: this.#readWalk(place) };
-      }
-      const at = place.position - window.start;
-      if (at + BATCH_HEADER_BYTES > window.bytes || !this.#isSoundHeader(place, at)) {
-        window = EMPTY_WINDOW;
-        this.#mendWalk(previous, place);
-        if (place.offset > offset) return;
-        continue;
-      }
-      place.offset = baseOffsetOf(this.#walk, at);
-      const last = place.offset + this.#walk.readInt32BE(at + BATCH_LAST_OFFSET_DELTA);
-      if (last >= offset) return;
-      Object.assign(previous, place);
-      place.position += batchBytes(this.#walk, at);
-      place.offset = last + 1;
-      batches += 1;
-      if (batches === WALK_BATCHES_MAX) this.#shorten(place);
-    }
-  }
-
-  /**
-   * A header does not follow the one before it. A walk checks no CRC, so either may be the damaged one: the scanner looks at the
-   * earlier first, and takes what the later should be from there.
-   */
-  #mendWalk(previous: Place, place: Place): void {
-    const isFollowing = previous.segment === place.segment && previous.position < place.position;
-    if (isFollowing) {
-      const wanted = place.position;
-      Object.assign(place, previous);
-      this.mend(place);
-      if (place.position !== previous.position || place.segment !== previous.segment) return;
-      place.position = wanted;
-      place.offset = this.#offsetBehind(previous);
-    }
-    this.mend(place);
-  }
-
-  /** The offset behind a batch that the scanner has found sound. */
-  #offsetBehind(place: Place): number {
-    this.#readWalk(place);
-    return batchLastOffset(this.#walk, 0) + 1;
-  }
-
-  /** The walk is too long for a whole index: builds it again, for the next time. */
-  #shorten(place: Place): void {
-    if (place.segment.index !== null) return;
-    this.#indexes.forget(place.segment);
-    this.#indexes.rebuild(place.segment, "damaged-index", "the index has lost its end");
-  }
-
-  #isSoundHeader(place: Place, at: number): boolean {
-    if (!isHeader(this.#walk, at)) return false;
-    if (place.position + batchBytes(this.#walk, at) > place.segment.bytes) return false;
-    return place.offset === -1 || baseOffsetOf(this.#walk, at) === place.offset;
-  }
-
-  #readWalk(place: Place): number {
-    const { files, pool } = this.#store;
-    const bytes = Math.min(LOOK_BYTES, place.segment.bytes - place.position);
-    return readTolerantly(files, pool.use(place.segment.file), this.#walk, 0, bytes, place.position);
-  }
-}
-
-function isInWindow(window: Window, place: Place): boolean {
-  return (
-    window.segment === place.segment &&
-    place.position >= window.start &&
-    place.position + BATCH_HEADER_BYTES <= window.start + window.bytes
-  );
-}
-
-function isHeader(buffer: Buffer, at: number): boolean {
-  return buffer[at + BATCH_MAGIC] === MAGIC && batchBytes(buffer, at) >= BATCH_HEADER_BYTES;
-}
-
-function baseOffsetOf(buffer: Buffer, at: number): number {
-  return buffer.readUInt32BE(at) * HIGH + buffer.readUInt32BE(at + 4);
 }

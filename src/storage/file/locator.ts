@@ -1,0 +1,249 @@
+/**
+ * Finds places in one partition's log, and mends what it finds damaged on the way.
+ *
+ *     offset -> segment (binary search) -> position (index) -> batch (a short walk over headers)
+ *
+ *   - An index entry counts only when the batch at its position is the one that it names. An index that leads nowhere is built
+ *     again from the log.
+ *   - A walk checks headers against the offset that must come next, and no CRC: what it gives is a good guess that the
+ *     reader checks.
+ *   - `mend` looks at a place with the scanner, copies what is damaged into quarantine and notes a hole. Known holes are jumped over.
+ */
+
+import {
+  BATCH_HEADER_BYTES,
+  BATCH_LAST_OFFSET_DELTA,
+  BATCH_MAGIC,
+  batchBaseOffset,
+  batchBytes,
+  batchLastOffset,
+  MAGIC,
+} from "../../protocol/record/batch.ts";
+import { readTolerantly, scanBatches } from "../scan.ts";
+import type { IndexFiles } from "./index-files.ts";
+import type { Segment } from "./segment.ts";
+import type { SegmentIndex } from "./segment-index.ts";
+import { LOOK_BYTES, type Store } from "./store.ts";
+
+/** The worth of the high word of a 64-bit integer. */
+export const HIGH = 2 ** 32;
+/** An index whose entries leave more batches than this to walk over has lost its end. */
+const WALK_BATCHES_MAX = 1024;
+/** A read or two more when batches are damaged, instead of building the index again for each. */
+const INDEX_TRIES_MAX = 4;
+
+/** A place between two batches: where the batch that starts with `offset` lies, or the first behind it. */
+export interface Place {
+  segment: Segment;
+  position: number;
+  /** The offset that the batch at `position` must start with, or -1 when damage before it has hidden that. */
+  offset: number;
+}
+
+/** What lies in the walk's buffer. */
+interface Window {
+  segment: Segment | null;
+  start: number;
+  bytes: number;
+}
+
+const EMPTY_WINDOW: Window = { segment: null, start: 0, bytes: 0 };
+
+export class LogLocator {
+  readonly #store: Store;
+  readonly #indexes: IndexFiles;
+  readonly #segments: Segment[];
+  /** Called when a hole was found, so that it is remembered over a restart. */
+  readonly #onHole: () => void;
+  readonly #walk: Buffer;
+
+  constructor(store: Store, indexes: IndexFiles, segments: Segment[], onHole: () => void) {
+    this.#store = store;
+    this.#indexes = indexes;
+    this.#segments = segments;
+    this.#onHole = onHole;
+    this.#walk = store.lookBuffer;
+  }
+
+  /** The place of the batch that holds `offset`, or of the first one behind it. */
+  locate(offset: number): Place {
+    const segment = this.segmentOf(offset);
+    const place = { segment, position: 0, offset: segment.baseOffset };
+    const index = this.#indexes.of(segment);
+    if (!this.#followIndex(place, index, offset) && segment.index === null) {
+      this.#indexes.forget(segment);
+      const reason = `the entries up to offset ${offset} point to no batch`;
+      this.#followIndex(place, this.#indexes.rebuild(segment, "damaged-index", reason), offset);
+    }
+    this.walkTo(place, offset);
+    return place;
+  }
+
+  /** The segment whose range holds `offset`; the last one for the log's end. */
+  segmentOf(offset: number): Segment {
+    let low = 0;
+    let high = this.#segments.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#segments[middle]!.baseOffset <= offset) low = middle + 1;
+      else high = middle;
+    }
+    return this.#segments[Math.max(low - 1, 0)]!;
+  }
+
+  /** Moves over the end of a segment and over known holes; false at the end of the log. */
+  settle(place: Place): boolean {
+    for (;;) {
+      const hole = place.segment.holeFrom(place.position);
+      if (hole !== undefined && hole.position <= place.position) {
+        place.position = hole.position + hole.bytes;
+        place.offset = -1;
+        continue;
+      }
+      if (place.position < place.segment.bytes) return true;
+      const next = this.#segments[this.#segments.indexOf(place.segment) + 1];
+      if (next === undefined) return false;
+      place.segment = next;
+      place.position = 0;
+      place.offset = next.baseOffset;
+    }
+  }
+
+  /**
+   * Looks closely at a place that is not what it should be. Damage becomes a hole, and `place` moves behind it; a gap in the
+   * offsets that is no damage is accepted.
+   */
+  mend(place: Place): void {
+    const { segment } = place;
+    const { files, pool } = this.#store;
+    const descriptor = pool.use(segment.file);
+    const range = {
+      start: place.position,
+      end: segment.bytes,
+      offset: Math.max(place.offset, segment.baseOffset),
+      offsetLimit: segment.endOffset,
+      allowsGaps: true,
+    };
+    scanBatches(files, descriptor, range, {
+      batch: (buffer, position, end, filePosition) => {
+        place.position = filePosition;
+        place.offset = batchBaseOffset(buffer, position);
+        segment.noteVerified(filePosition, filePosition + end - position);
+        return false;
+      },
+      damage: (position, bytes, reason) => {
+        const fate = this.#store.setAside(segment.logPath, descriptor, position, bytes, reason);
+        this.#store.report(segment.logPath, position, bytes, "damaged-batch", reason + fate);
+        segment.addHole({ position, bytes });
+        place.position = position + bytes;
+        place.offset = -1;
+        this.#onHole();
+      },
+    });
+  }
+
+  /**
+   * Moves the place to what the index says. An entry counts only when the batch at its position ends with the offset that it
+   * names; behind a damaged batch the entry before it is as good. False when none of several holds: then the index is wrong.
+   */
+  #followIndex(place: Place, index: SegmentIndex, offset: number): boolean {
+    const { segment } = place;
+    const slot = index.slotOf(offset - segment.baseOffset);
+    for (let tries = 0; tries < INDEX_TRIES_MAX && tries <= slot; tries += 1) {
+      place.position = index.positionAt(slot - tries);
+      const got = this.#readWalk(place);
+      if (got < BATCH_HEADER_BYTES || !isHeader(this.#walk, 0)) continue;
+      place.offset = baseOffsetOf(this.#walk, 0);
+      const last = place.offset + this.#walk.readInt32BE(BATCH_LAST_OFFSET_DELTA);
+      if (last === segment.baseOffset + index.offsetAt(slot - tries)) return true;
+    }
+    place.position = 0;
+    place.offset = segment.baseOffset;
+    return slot < INDEX_TRIES_MAX;
+  }
+
+  /** Walks over headers to the batch that holds `offset`, or the first one behind it. */
+  walkTo(place: Place, offset: number): void {
+    const previous: Place = { ...place };
+    let window = EMPTY_WINDOW;
+    let batches = 0;
+    while (this.settle(place)) {
+      if (!isInWindow(window, place)) {
+        window = { segment: place.segment, start: place.position, bytes: this.#readWalk(place) };
+      }
+      const at = place.position - window.start;
+      if (at + BATCH_HEADER_BYTES > window.bytes || !this.#isSoundHeader(place, at)) {
+        window = EMPTY_WINDOW;
+        this.#mendWalk(previous, place);
+        if (place.offset > offset) return;
+        continue;
+      }
+      place.offset = baseOffsetOf(this.#walk, at);
+      const last = place.offset + this.#walk.readInt32BE(at + BATCH_LAST_OFFSET_DELTA);
+      if (last >= offset) return;
+      Object.assign(previous, place);
+      place.position += batchBytes(this.#walk, at);
+      place.offset = last + 1;
+      batches += 1;
+      if (batches === WALK_BATCHES_MAX) this.#shorten(place);
+    }
+  }
+
+  /**
+   * A header does not follow the one before it. A walk checks no CRC, so either may be the damaged one: the scanner looks at the
+   * earlier first, and takes what the later should be from there.
+   */
+  #mendWalk(previous: Place, place: Place): void {
+    const isFollowing = previous.segment === place.segment && previous.position < place.position;
+    if (isFollowing) {
+      const wanted = place.position;
+      Object.assign(place, previous);
+      this.mend(place);
+      if (place.position !== previous.position || place.segment !== previous.segment) return;
+      place.position = wanted;
+      place.offset = this.#offsetBehind(previous);
+    }
+    this.mend(place);
+  }
+
+  /** The offset behind a batch that the scanner has found sound. */
+  #offsetBehind(place: Place): number {
+    this.#readWalk(place);
+    return batchLastOffset(this.#walk, 0) + 1;
+  }
+
+  /** The walk is too long for a whole index: builds it again, for the next time. */
+  #shorten(place: Place): void {
+    if (place.segment.index !== null) return;
+    this.#indexes.forget(place.segment);
+    this.#indexes.rebuild(place.segment, "damaged-index", "the index has lost its end");
+  }
+
+  #isSoundHeader(place: Place, at: number): boolean {
+    if (!isHeader(this.#walk, at)) return false;
+    if (place.position + batchBytes(this.#walk, at) > place.segment.bytes) return false;
+    return place.offset === -1 || baseOffsetOf(this.#walk, at) === place.offset;
+  }
+
+  #readWalk(place: Place): number {
+    const { files, pool } = this.#store;
+    const bytes = Math.min(LOOK_BYTES, place.segment.bytes - place.position);
+    return readTolerantly(files, pool.use(place.segment.file), this.#walk, 0, bytes, place.position);
+  }
+}
+
+function isInWindow(window: Window, place: Place): boolean {
+  return (
+    window.segment === place.segment &&
+    place.position >= window.start &&
+    place.position + BATCH_HEADER_BYTES <= window.start + window.bytes
+  );
+}
+
+function isHeader(buffer: Buffer, at: number): boolean {
+  return buffer[at + BATCH_MAGIC] === MAGIC && batchBytes(buffer, at) >= BATCH_HEADER_BYTES;
+}
+
+function baseOffsetOf(buffer: Buffer, at: number): number {
+  return buffer.readUInt32BE(at) * HIGH + buffer.readUInt32BE(at + 4);
+}
