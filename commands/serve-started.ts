@@ -1,8 +1,8 @@
 /** What `serve` says when it is ready: ten lines for people, or one JSON object for machines. */
 
+import { type Address, formatAddress } from "../src/base/address.ts";
 import { formatBytes } from "../src/base/units.ts";
-import type { Durability, HostAndPort } from "../src/config/kinds.ts";
-import { formatAddress } from "../src/config/kinds.ts";
+import type { Durability } from "../src/config/kinds.ts";
 import { formatSetting } from "../src/config/manual.ts";
 import type { Settings } from "../src/config/settings.ts";
 import type { Finding } from "../src/storage/contract.ts";
@@ -13,11 +13,11 @@ export interface Started {
   readonly pid: number;
   /** The data directory, absolute. */
   readonly directory: string;
-  readonly native: HostAndPort;
-  readonly http: HostAndPort;
-  readonly kafka: HostAndPort;
+  readonly native: Address;
+  readonly http: Address;
+  readonly kafka: Address;
   /** What Kafka clients are told to connect to. */
-  readonly advertised: HostAndPort;
+  readonly advertised: Address;
   readonly topics: number;
   readonly partitions: number;
   /** What recovery found and did. */
@@ -69,7 +69,7 @@ export function exposureWarning(host: string): string | undefined {
 }
 
 /** Why clients may not find the server; undefined when what they are told can be right. */
-export function advertisedWarning(advertised: HostAndPort): string | undefined {
+export function advertisedWarning(advertised: Address): string | undefined {
   if (advertised.host !== "0.0.0.0" && advertised.host !== "::") return undefined;
   return `Kafka clients are told to connect to ${formatAddress(advertised)}, which is no address of this machine: set --advertise HOST:PORT`;
 }

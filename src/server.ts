@@ -12,13 +12,13 @@
 
 import { KafkaDoor } from "./api/kafka/door.ts";
 import { NativeDoor } from "./api/native/native-door.ts";
+import type { Address } from "./base/address.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
 import { createDisk } from "./base/disk.ts";
 import type { Log } from "./base/log.ts";
 import { MemoryBudget } from "./base/memory-budget.ts";
 import { MiB } from "./base/units.ts";
 import { Broker, type BrokerOptions } from "./broker/broker.ts";
-import type { HostAndPort } from "./config/kinds.ts";
 import type { Settings } from "./config/settings.ts";
 import { Fetches } from "./consumer/fetch.ts";
 import { GroupOffsets } from "./consumer/offsets.ts";
@@ -42,9 +42,9 @@ const OUTPUT_HARD_BYTES = 2 * FETCH_BYTES_MAX;
 const DOORS_SHARE_OF_STOP = 0.5;
 
 export interface Server {
-  readonly addresses: { native: HostAndPort; http: HostAndPort; kafka: HostAndPort };
+  readonly addresses: { native: Address; http: Address; kafka: Address };
   /** What was found, for whoever announces the start. */
-  describe(): { advertised: HostAndPort; topics: number; partitions: number; findings: readonly Finding[] };
+  describe(): { advertised: Address; topics: number; partitions: number; findings: readonly Finding[] };
   /** Ends in order: answers what is under way, commits, syncs, marks the directory as clean. */
   stop(): Promise<void>;
 }
@@ -70,41 +70,29 @@ async function start(
 
   const storage = await openStorage(settings.data, storageOptions(settings, log, clock));
   undo.push(() => storage.engine.close());
+  for (const finding of storage.findings) logFinding(log, finding);
 
-  const broker = await Broker.open(brokerOptions(settings, storage.clusterId), {
-    engine: storage.engine,
-    clock,
-    log,
-    newId: () => crypto.randomUUID(),
-  });
-  const offsets = await GroupOffsets.open(
-    broker.state,
-    clock,
-    (topic) => broker.topics.get(topic) !== undefined,
-  );
-  const findings = () => [...storage.findings, ...storage.engine.findings];
-  for (const { file, position, bytes, kind, detail } of findings())
-    log.warn(detail, { kind, file, position, bytes });
+  const parts = { engine: storage.engine, clock, log, newId: () => crypto.randomUUID() };
+  const broker = await Broker.open(brokerOptions(settings, storage.clusterId), parts);
+  const offsets = await GroupOffsets.open(broker.state, clock);
   broker.topics.onRemoved((topic) => offsets.removeTopic(topic));
+  await broker.topics.finishRemovals();
 
-  const budgetBytes = Math.floor((settings.memoryBytes - settings.recentBytes) / 2);
-  const requests = new MemoryBudget(budgetBytes);
-  const fetches = new Fetches(clock, new MemoryBudget(budgetBytes), {
+  const fetches = new Fetches(clock, new MemoryBudget(shareBytes(settings)), {
     openMax: OPEN_FETCHES_MAX,
     responseBytesMax: FETCH_BYTES_MAX,
   });
-
   const door = {
     hostname: settings.host,
-    budget: requests,
+    budget: new MemoryBudget(shareBytes(settings)),
     connectionsMax: settings.connectionsMax,
+    outputSoftBytes: OUTPUT_SOFT_BYTES,
+    outputHardBytes: OUTPUT_HARD_BYTES,
     clock,
     log,
   };
-  const output = { outputSoftBytes: OUTPUT_SOFT_BYTES, outputHardBytes: OUTPUT_HARD_BYTES };
   const native = new Listener({
     ...door,
-    ...output,
     port: settings.nativePort,
     handler: new NativeDoor(broker, { clock, log }),
     byteOrder: "little-endian",
@@ -116,11 +104,10 @@ async function start(
   const advertised = { host: settings.advertise?.host ?? settings.host, port: settings.advertise?.port ?? 0 };
   const kafka = new Listener({
     ...door,
-    ...output,
     port: settings.kafkaPort,
     handler: new KafkaDoor({ broker, offsets, fetches, clock, log, advertised }),
     byteOrder: "big-endian",
-    frameBytesMax: Math.min(settings.frameBytesMax, budgetBytes),
+    frameBytesMax: requestBytesMax(settings),
     idleTimeoutMs: settings.kafkaIdleTimeoutMs,
     refusal: "",
   });
@@ -161,10 +148,24 @@ async function start(
       advertised,
       topics: broker.topics.count,
       partitions: broker.topics.partitionCount,
-      findings: findings(),
+      findings: [...storage.findings, ...storage.engine.findings],
     }),
     stop,
   };
+}
+
+/** What is left of the memory ceiling beside the recent batches, in halves: requests coming in, answers going out. */
+function shareBytes(settings: Settings): number {
+  return Math.floor((settings.memoryBytes - settings.recentBytes) / 2);
+}
+
+/** A request must fit the memory for requests, whatever its own limit says. */
+function requestBytesMax(settings: Settings): number {
+  return Math.min(settings.frameBytesMax, shareBytes(settings));
+}
+
+function logFinding(log: Log, { file, position, bytes, kind, detail }: Finding): void {
+  log.warn(detail, { kind, file, position, bytes });
 }
 
 function storageOptions(settings: Settings, log: Log, clock: Clock): StorageOptions {
@@ -177,7 +178,10 @@ function storageOptions(settings: Settings, log: Log, clock: Clock): StorageOpti
     newId: () => crypto.randomUUID(),
     segmentBytesMax: settings.segmentBytes,
     segmentAgeMsMax: settings.segmentMs,
+    indexIntervalBytes: settings.indexIntervalBytes,
     openFilesMax: settings.openFilesMax,
+    fileIdleMs: settings.fileIdleMs,
+    onFinding: (finding) => logFinding(log, finding),
   };
 }
 
@@ -191,6 +195,7 @@ function brokerOptions(settings: Settings, clusterId: string): BrokerOptions {
     topicsMax: settings.topicsMax,
     partitionsMax: settings.partitionsMax,
     messageBytesMax: settings.messageBytesMax,
+    messageBytesLimit: requestBytesMax(settings),
     batchCountMax: settings.batchCount,
     batchBytesMax: settings.batchBytes,
     lingerMs: settings.lingerMs,

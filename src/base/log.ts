@@ -3,7 +3,7 @@
  * Never called per record. Parts get a `Log` through their constructor; tests give `silentLog`.
  */
 
-import { createConsola } from "consola";
+import { createConsola, type LogObject } from "consola";
 
 export type Facts = Record<string, string | number | boolean | null | undefined>;
 
@@ -22,18 +22,20 @@ export const silentLog: Log = { debug: ignore, info: ignore, warn: ignore, error
 /** Lines on standard error: for people (`text`) or for machines (`json`). */
 export function createLog(level: LogLevel, format: "text" | "json"): Log {
   if (format === "json") return jsonLog(level);
-  const consola = createConsola({
-    level: { error: 0, warn: 1, info: 3, debug: 4 }[level],
-    stdout: process.stderr,
-    stderr: process.stderr,
-    formatOptions: { date: false, colors: process.stderr.isTTY === true },
-  });
+  const consola = createConsola({ level: CONSOLA_LEVELS[level], reporters: [{ log: writeLine }] });
   return {
     debug: (message, facts) => consola.debug(withFacts(message, facts)),
     info: (message, facts) => consola.info(withFacts(message, facts)),
     warn: (message, facts) => consola.warn(withFacts(message, facts)),
     error: (message, facts) => consola.error(withFacts(message, facts)),
   };
+}
+
+const CONSOLA_LEVELS: Record<LogLevel, number> = { error: 0, warn: 1, info: 3, debug: 4 };
+
+/** One line for an event, whatever its level: `WARN  message key=value`. */
+function writeLine({ type, args }: LogObject): void {
+  process.stderr.write(`${type.toUpperCase().padEnd(5)} ${args.join(" ")}\n`);
 }
 
 function jsonLog(level: LogLevel): Log {

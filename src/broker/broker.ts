@@ -30,6 +30,8 @@ export interface BrokerOptions {
   topicsMax: number;
   partitionsMax: number;
   messageBytesMax: number;
+  /** The most that a topic may ask for as its largest record batch, bytes. */
+  messageBytesLimit: number;
   /** Batches of single messages: records, bytes, and how long they stay open while a sync runs. */
   batchCountMax: number;
   batchBytesMax: number;
@@ -88,6 +90,7 @@ export class Broker {
         topicsMax: options.topicsMax,
         partitionsMax: options.partitionsMax,
         messageBytesMax: options.messageBytesMax,
+        messageBytesLimit: options.messageBytesLimit,
       },
       {
         engine,

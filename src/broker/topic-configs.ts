@@ -10,7 +10,7 @@ import { KiB } from "../base/units.ts";
 interface TopicConfig {
   /** The value of a topic that does not set it; null: the broker's own setting. */
   readonly standard: string | null;
-  readonly accepts: (value: string) => boolean;
+  readonly accepts: (value: string, messageBytesLimit: number) => boolean;
   readonly advice: string;
 }
 
@@ -20,8 +20,9 @@ const MESSAGE_BYTES_MIN = 1 * KiB;
 export const TOPIC_CONFIGS: Readonly<Record<string, TopicConfig>> = {
   "max.message.bytes": {
     standard: null,
-    accepts: (value) => /^\d{1,9}$/.test(value) && Number(value) >= MESSAGE_BYTES_MIN,
-    advice: "bytes of the largest record batch, 1024 or more",
+    accepts: (value, limit) =>
+      /^\d{1,9}$/.test(value) && Number(value) >= MESSAGE_BYTES_MIN && Number(value) <= limit,
+    advice: "bytes of the largest record batch, from 1024 to the largest request",
   },
   "message.timestamp.type": {
     standard: "CreateTime",
@@ -35,8 +36,14 @@ export const TOPIC_CONFIGS: Readonly<Record<string, TopicConfig>> = {
   "retention.bytes": only("-1"),
 };
 
-/** @throws ObeliskError INVALID_CONFIG naming the first setting that is unknown or not obeyed */
-export function checkTopicConfigs(configs: Readonly<Record<string, string>>): void {
+/**
+ * `messageBytesLimit`: the largest record batch that the server can take in, bytes.
+ * @throws ObeliskError INVALID_CONFIG naming the first setting that is unknown or not obeyed
+ */
+export function checkTopicConfigs(
+  configs: Readonly<Record<string, string>>,
+  messageBytesLimit: number,
+): void {
   for (const [name, value] of Object.entries(configs)) {
     const config = TOPIC_CONFIGS[name];
     if (config === undefined) {
@@ -45,7 +52,7 @@ export function checkTopicConfigs(configs: Readonly<Record<string, string>>): vo
         remedy: `supported are ${Object.keys(TOPIC_CONFIGS).join(", ")}`,
       });
     }
-    if (!config.accepts(value)) {
+    if (!config.accepts(value, messageBytesLimit)) {
       throw new ObeliskError("INVALID_CONFIG", {
         detail: `the topic setting ${name} cannot be ${JSON.stringify(value)}`,
         remedy: `it must be ${config.advice}`,

@@ -42,6 +42,8 @@ export interface TopicsOptions {
   partitionsMax: number;
   /** Largest record batch of a topic that does not say otherwise, bytes. */
   messageBytesMax: number;
+  /** The most that a topic may ask for as its largest record batch, bytes. */
+  messageBytesLimit: number;
 }
 
 export interface TopicsParts extends PartitionParts {
@@ -80,6 +82,10 @@ export class Topics {
   /** The last creation or removal of a name that is under way; never rejects. */
   readonly #busy = new Map<string, Promise<void>>();
   readonly #removedListeners: ((name: string) => Promise<void>)[] = [];
+  /** Removals that a crash interrupted: the topics are closed to everyone. */
+  #halfRemoved: string[] = [];
+  /** With those that are being created. */
+  #topicCount = 0;
   #partitionCount = 0;
 
   constructor(options: TopicsOptions, parts: TopicsParts) {
@@ -95,7 +101,7 @@ export class Topics {
     return this.#partitionCount;
   }
 
-  /** Opens what the state knows, finishes removals that were interrupted, adopts what only the disk knows. */
+  /** Opens what the state knows and adopts what only the disk knows. `finishRemovals` is to follow. */
   async load(): Promise<void> {
     const entries = await this.#parts.state.list(KEY_PREFIX);
     const known = new Set<string>();
@@ -103,12 +109,17 @@ export class Topics {
       const name = entry.key.slice(KEY_PREFIX.length);
       const state = JSON.parse(entry.value) as TopicState;
       known.add(name);
-      if (state.isRemoving) await this.#finishRemoval(name);
+      if (state.isRemoving) this.#halfRemoved.push(name);
       else await this.#open(name, state);
     }
     for (const { topic, partitions } of this.#parts.engine.stored()) {
       if (!known.has(topic) && isTopicName(topic)) await this.#adopt(topic, partitions);
     }
+  }
+
+  /** Ends the removals that a crash interrupted, once the listeners are there. */
+  async finishRemovals(): Promise<void> {
+    for (const name of this.#halfRemoved.splice(0)) await this.#finishRemoval(name);
   }
 
   get(name: string): Topic | undefined {
@@ -124,7 +135,7 @@ export class Topics {
     return [...this.#byName.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
   }
 
-  /** Called after a topic is gone, before `remove` resolves. */
+  /** Called when a topic's records are gone, before its name is free again. May be called again after a crash. */
   onRemoved(listener: (name: string) => Promise<void>): void {
     this.#removedListeners.push(listener);
   }
@@ -162,7 +173,7 @@ export class Topics {
   validate(name: string, options: TopicOptions): void {
     checkTopicName(name);
     if (this.#byName.has(name)) throw new ObeliskError("TOPIC_ALREADY_EXISTS", { topic: name });
-    checkTopicConfigs(options.configs);
+    checkTopicConfigs(options.configs, this.#options.messageBytesLimit);
     const partitions = this.#partitionsOf(options);
     if (!Number.isInteger(partitions) || partitions < 1) {
       throw new ObeliskError("INVALID_PARTITIONS", {
@@ -182,7 +193,6 @@ export class Topics {
       this.#forget(topic);
       for (const partition of topic.partitions) partition.retire();
       await this.#finishRemoval(name);
-      for (const listener of this.#removedListeners) await listener(name);
     });
   }
 
@@ -201,6 +211,7 @@ export class Topics {
   async #create(name: string, options: TopicOptions): Promise<Topic> {
     const partitions = this.#partitionsOf(options);
     this.#checkLimits(name, partitions);
+    this.#topicCount += 1;
     this.#partitionCount += partitions;
     try {
       const createdAtMs = this.#parts.clock.nowMs();
@@ -216,6 +227,7 @@ export class Topics {
       if (!isNew) throw new ObeliskError("TOPIC_ALREADY_EXISTS", { topic: name });
       return await this.#open(name, state);
     } finally {
+      this.#topicCount -= 1;
       this.#partitionCount -= partitions;
     }
   }
@@ -229,6 +241,7 @@ export class Topics {
     const topic = new Topic(name, state, partitions);
     this.#byName.set(name, topic);
     this.#byId.set(topic.id, topic);
+    this.#topicCount += 1;
     this.#partitionCount += partitions.length;
     return topic;
   }
@@ -260,12 +273,14 @@ export class Topics {
 
   async #finishRemoval(name: string): Promise<void> {
     await this.#parts.engine.remove(name);
+    for (const listener of this.#removedListeners) await listener(name);
     await this.#parts.state.change([{ key: KEY_PREFIX + name, value: null }]);
   }
 
   #forget(topic: Topic): void {
     this.#byName.delete(topic.name);
     this.#byId.delete(topic.id);
+    this.#topicCount -= 1;
     this.#partitionCount -= topic.partitions.length;
   }
 
@@ -283,7 +298,7 @@ export class Topics {
 
   #checkLimits(name: string, partitions: number): void {
     const { topicsMax, partitionsMax } = this.#options;
-    if (this.#byName.size >= topicsMax) {
+    if (this.#topicCount >= topicsMax) {
       throw new ObeliskError("POLICY_VIOLATION", {
         detail: "the limit of topics is reached",
         remedy: "remove topics or raise topics-max",

@@ -1,42 +1,26 @@
-/**
- * Where a broker listens: `HOST:PORT`, and lists of them as users write them (`a:9092,b:9092`, `[::1]:9092`, `localhost`).
- * It refuses anything else with INVALID_USAGE and says what it would accept.
- */
+/** Broker addresses as a user of the client gives them: one, or a list of them (`a:9092,b:9092`, `[::1]:9092`, `localhost`). */
 
+import { type Address, parseAddress } from "../base/address.ts";
 import { ObeliskError } from "../base/errors.ts";
-
-export interface Address {
-  readonly host: string;
-  readonly port: number;
-}
 
 /** A list longer than this is a mistake (a file instead of a list), not a cluster. */
 const ADDRESSES_MAX = 64;
-const PORT_MAX = 65_535;
 
 /** Parses `HOST:PORT,HOST:PORT`; a missing port is `portDefault`. @throws ObeliskError INVALID_USAGE */
-export function parseAddresses(text: string, portDefault: number): Address[] {
+export function readAddresses(text: string, portDefault: number): Address[] {
   const parts = text
     .split(",")
     .map((part) => part.trim())
     .filter((part) => part !== "");
   if (parts.length === 0 || parts.length > ADDRESSES_MAX) throw notAnAddress(text);
-  return parts.map((part) => parseAddress(part, portDefault));
+  return parts.map((part) => readAddress(part, portDefault));
 }
 
 /** Parses one `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`. @throws ObeliskError INVALID_USAGE */
-export function parseAddress(text: string, portDefault: number): Address {
-  const match = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^\s:[\]/@]+))(?::(\d{1,5}))?$/.exec(text);
-  if (match === null) throw notAnAddress(text);
-  const host = match[1] ?? match[2] ?? "";
-  const port = match[3] === undefined ? portDefault : Number(match[3]);
-  if (port < 1 || port > PORT_MAX) throw notAnAddress(text);
-  return { host, port };
-}
-
-/** `HOST:PORT`, with brackets around an IPv6 address. */
-export function formatAddress(address: Address): string {
-  return address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+export function readAddress(text: string, portDefault: number): Address {
+  const address = parseAddress(text, portDefault);
+  if (address === undefined) throw notAnAddress(text);
+  return address;
 }
 
 function notAnAddress(text: string): ObeliskError {

@@ -11,12 +11,13 @@
  *   - The first contact does not wait for a broker that is not there: when no address of the list answers, it fails at once.
  */
 
+import { type Address, formatAddress } from "../base/address.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { NO_ERROR, ObeliskError, toObeliskError } from "../base/errors.ts";
 import { MINUTE_MS, SECOND_MS } from "../base/units.ts";
 import { findCoordinatorApi } from "../protocol/kafka/apis/find-coordinator.ts";
 import { type MetadataResponse, metadataApi } from "../protocol/kafka/apis/metadata.ts";
-import { type Address, formatAddress, parseAddresses } from "./address.ts";
+import { readAddresses } from "./address.ts";
 import { brokerError, checkAnswer } from "./broker-errors.ts";
 import { Connection } from "./connection.ts";
 import { type RetryOptions, retry } from "./retry.ts";
@@ -87,7 +88,7 @@ export class Cluster {
       totalMs: options.retryTimeoutMs ?? 30 * SECOND_MS,
     };
     this.#options = options;
-    this.#bootstrap = parseAddresses(options.brokers, KAFKA_PORT);
+    this.#bootstrap = readAddresses(options.brokers, KAFKA_PORT);
   }
 
   /** Runs `work` with retries within the total time limit. Before the first contact, no connection means failure at once. */

@@ -12,6 +12,7 @@
  *     Every later request uses the highest version that both sides speak.
  */
 
+import { type Address, formatAddress } from "../base/address.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { NO_ERROR, ObeliskError, toObeliskError, wireCode } from "../base/errors.ts";
 import { Ring } from "../base/ring.ts";
@@ -25,7 +26,6 @@ import {
 import { produceApi } from "../protocol/kafka/apis/produce.ts";
 import { decodeCorrelationId } from "../protocol/kafka/request-header.ts";
 import type { Encoded } from "../protocol/kafka/writer.ts";
-import { type Address, formatAddress } from "./address.ts";
 import { brokerError } from "./broker-errors.ts";
 import { FrameReader } from "./frames.ts";
 import { ClientSocket } from "./socket.ts";

@@ -12,7 +12,7 @@ import { ObeliskError, toObeliskError } from "../base/errors.ts";
 import { Ring } from "../base/ring.ts";
 import { SECOND_MS } from "../base/units.ts";
 import { encodeNativeFrame } from "../protocol/native/message.ts";
-import { parseAddress } from "./address.ts";
+import { readAddress } from "./address.ts";
 import { CONNECT_REMEDY } from "./connection.ts";
 import { ClientSocket } from "./socket.ts";
 
@@ -86,7 +86,7 @@ export class NativeProducer {
     const producer = new NativeProducer(options.native, clock, options);
     producer.#socket = await ClientSocket.open(
       {
-        address: parseAddress(options.native, NATIVE_PORT),
+        address: readAddress(options.native, NATIVE_PORT),
         connectTimeoutMs: options.connectTimeoutMs ?? 10 * SECOND_MS,
         clock,
         remedy: CONNECT_REMEDY,

@@ -11,11 +11,11 @@
  * It knows nothing of frames; connection.ts (Kafka) and native-producer.ts do.
  */
 
+import { type Address, formatAddress } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
 import { errnoOf, ObeliskError } from "../base/errors.ts";
 import { Ring } from "../base/ring.ts";
 import { KiB } from "../base/units.ts";
-import { type Address, formatAddress } from "./address.ts";
 
 /** Joined up to this size: what a socket's buffer takes at once. */
 const JOIN_BYTES_MAX = 64 * KiB;

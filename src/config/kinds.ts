@@ -8,6 +8,7 @@
  * `parse` returns a `Refusal`, half a sentence that goes behind the setting's name ("must be ..."), and never throws.
  */
 
+import { type Address, formatAddress, parseAddress } from "../base/address.ts";
 import { formatBytes, GiB, KiB, MiB, parseBytes, parseDuration } from "../base/units.ts";
 
 /** Why a text is not a value: the sentence behind the setting's name. */
@@ -33,11 +34,6 @@ export interface Durability {
   readonly mode: "fsync" | "interval" | "os";
   /** Milliseconds between syncs in the mode `interval`; 0 in the others. */
   readonly intervalMs: number;
-}
-
-export interface HostAndPort {
-  readonly host: string;
-  readonly port: number;
 }
 
 interface Range {
@@ -155,7 +151,7 @@ export function durability(): Kind<Durability> {
 }
 
 /** An address, or empty for none. IPv6 addresses stand in brackets: `[::1]:9092`. */
-export function optionalAddress(): Kind<HostAndPort | null> {
+export function optionalAddress(): Kind<Address | null> {
   return {
     hint: "HOST:PORT, or empty",
     range: "port 1 to 65535",
@@ -163,23 +159,12 @@ export function optionalAddress(): Kind<HostAndPort | null> {
     parse: (given) => {
       if (given.trim() === "") return null;
       return (
-        parseAddress(given) ?? new Refusal("must be HOST:PORT (an IPv6 address in brackets), port 1 to 65535")
+        parseAddress(given, null) ??
+        new Refusal("must be HOST:PORT (an IPv6 address in brackets), port 1 to 65535")
       );
     },
     format: (value) => (value === null ? "" : formatAddress(value)),
   };
-}
-
-/** Parses `HOST:PORT` or `[IPV6]:PORT`; undefined when the text is neither. */
-export function parseAddress(given: string): HostAndPort | undefined {
-  const match = /^(?:\[([0-9a-f:.%]+)\]|([^\s:[\]/]+)):(\d{1,5})$/i.exec(given.trim());
-  if (match === null) return undefined;
-  const port = Number(match[3]);
-  return port >= 1 && port <= 65_535 ? { host: match[1] ?? match[2]!, port } : undefined;
-}
-
-export function formatAddress({ host, port }: HostAndPort): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** A minute without a sync is the most that anyone can call a durability. */

@@ -73,22 +73,15 @@ export class GroupOffsets {
     this.#clock = clock;
   }
 
-  /** Loads everything that was committed. Entries of topics that `hasTopic` denies are dropped from the store. */
-  static async open(
-    state: StateStore,
-    clock: Clock,
-    hasTopic?: (topic: string) => boolean,
-  ): Promise<GroupOffsets> {
+  /** Loads everything that was committed, also for topics that are not there (yet). */
+  static async open(state: StateStore, clock: Clock): Promise<GroupOffsets> {
     const offsets = new GroupOffsets(state, clock);
-    const orphans: StateChange[] = [];
     for (const { key, value } of await state.list(KEY_PREFIX)) {
       const place = parseKey(key);
       const committed = parseValue(value);
       if (place === null || committed === null) offsets.unreadable.push(key);
-      else if (hasTopic !== undefined && !hasTopic(place.topic)) orphans.push({ key, value: null });
       else offsets.#store(place.group, place.topic, place.partition, { serial: 0, committed });
     }
-    if (orphans.length > 0) await state.change(orphans);
     return offsets;
   }
 

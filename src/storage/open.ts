@@ -15,7 +15,8 @@ import type { Log } from "../base/log.ts";
 import type { Finding, StorageEngine } from "./contract.ts";
 import { DataDirectory, randomClusterId } from "./file/data-directory.ts";
 import { FileEngine } from "./file/engine.ts";
-import { hasGoData, type ImportReport, importGoData } from "./file/go-import.ts";
+import { importGoDirectory } from "./file/go-directory.ts";
+import type { ImportReport } from "./file/go-import.ts";
 import { openStateFile } from "./file/state-file.ts";
 import { MemoryEngine } from "./memory/engine.ts";
 
@@ -34,6 +35,8 @@ export interface StorageOptions {
   openFilesMax?: number;
   fileIdleMs?: number;
   canSyncInPlace?: boolean;
+  /** Told of each finding of the engine when it is made: at the start, and when a reader meets damage later. */
+  onFinding?: (finding: Finding) => void;
   /** The limit of `memory:`. */
   memoryBytesMax?: number;
 }
@@ -41,7 +44,7 @@ export interface StorageOptions {
 export interface OpenedStorage {
   engine: StorageEngine;
   clusterId: string;
-  /** What opening found beside the engine's own findings: identity, state, the Go Obelisk's files. */
+  /** What opening found before there was an engine to tell: identity, state, the Go Obelisk's files. */
   findings: readonly Finding[];
   /** What was taken over from a Go Obelisk; null when there was nothing. */
   imported: ImportReport | null;
@@ -59,11 +62,7 @@ export async function openStorage(address: string, options: StorageOptions): Pro
   const path = parseFileAddress(address);
   const directory = DataDirectory.open(options.files, path, { ...options, newClusterId: randomClusterId });
   try {
-    const findings = [...directory.findings];
-    const imported = hasGoData(options.files, path) ? await importGo(directory, options, findings) : null;
-    const opened = await openFileEngine(directory, options);
-    findings.push(...opened.findings);
-    return { engine: opened.engine, clusterId: directory.clusterId, findings, imported };
+    return await openInto(directory, options);
   } catch (thrown) {
     directory.close();
     if (errnoOf(thrown) === undefined) throw thrown;
@@ -88,36 +87,14 @@ function parseFileAddress(address: string): string {
   });
 }
 
-/** The import works through an engine of its own, so that the broker's engine recovers what it left like anything else. */
-async function importGo(
-  directory: DataDirectory,
-  options: StorageOptions,
-  findings: Finding[],
-): Promise<ImportReport> {
-  const kept = {
-    path: directory.path,
-    isClean: directory.isClean,
-    markDirty: () => directory.markDirty(),
-    markClean: () => directory.markClean(),
-    close: () => {}, // the lock is held until the broker's engine closes
-  };
-  const { engine, findings: stateFindings } = await openFileEngine(kept, options);
+async function openInto(directory: DataDirectory, options: StorageOptions): Promise<OpenedStorage> {
+  const { files, log } = options;
+  const { state, findings } = await openStateFile(files, directory.path);
   try {
-    const report = await importGoData(options.files, directory.path, engine, options.log, options);
-    findings.push(...stateFindings, ...engine.findings, ...report.findings);
-    return report;
-  } finally {
-    await engine.close();
-  }
-}
-
-async function openFileEngine(
-  directory: ConstructorParameters<typeof FileEngine>[0]["directory"],
-  options: StorageOptions,
-): Promise<{ engine: FileEngine; findings: Finding[] }> {
-  const { state, findings } = await openStateFile(options.files, directory.path);
-  try {
-    return { engine: new FileEngine({ ...options, directory, state }), findings };
+    const imported = await importGoDirectory(files, directory, state, log, options);
+    const engine = new FileEngine({ ...options, directory, state });
+    const found = [...directory.findings, ...findings, ...(imported?.findings ?? [])];
+    return { engine, clusterId: directory.clusterId, findings: found, imported };
   } catch (thrown) {
     await state.close();
     throw thrown;

@@ -44,12 +44,19 @@ test("topics and partitions are limited, and removing makes room", async () => {
   expect(await codeOf(() => topics.ensure("c"))).toBe(null);
 });
 
+test("topics that are created at the same time count against the limit", async () => {
+  const { topics } = await openBroker({ topicsMax: 2 });
+  const codes = await Promise.all(["a", "b", "c", "d"].map((name) => codeOf(() => topics.ensure(name))));
+  expect(codes).toEqual([null, null, "POLICY_VIOLATION", "POLICY_VIOLATION"]);
+});
+
 test("settings that nothing obeys are refused", async () => {
   const { topics } = await openBroker();
   const create = (configs: Record<string, string>) =>
     codeOf(() => topics.create("t", { partitions: 1, configs }));
   expect(await create({ "retention.ms": "3600000" })).toBe("INVALID_CONFIG");
   expect(await create({ "max.message.bytes": "many" })).toBe("INVALID_CONFIG");
+  expect(await create({ "max.message.bytes": "999999999" })).toBe("INVALID_CONFIG");
   expect(await create({ "no.such.setting": "1" })).toBe("INVALID_CONFIG");
   expect(await create({ "max.message.bytes": "2048", "retention.ms": "-1" })).toBe(null);
 });
@@ -88,7 +95,11 @@ test("a removal that was interrupted is finished at the next start", async () =>
   const marked = { ...JSON.parse(entry.value), isRemoving: true };
   await engine.state.change([{ key: "topic/t", value: JSON.stringify(marked) }]);
   const after = await openBroker({}, { engine });
-  expect([after.topics.count, engine.stored(), await engine.state.get("topic/t")]).toEqual([0, [], null]);
+  const told: string[] = [];
+  after.topics.onRemoved(async (name) => void told.push(name));
+  expect([after.topics.count, engine.stored()]).toEqual([0, [{ topic: "t", partitions: 1 }]]);
+  await after.topics.finishRemovals();
+  expect([engine.stored(), await engine.state.get("topic/t"), told]).toEqual([[], null, ["t"]]);
 });
 
 test("partitions that the state does not know are adopted, not deleted", async () => {

@@ -17,6 +17,7 @@ export const TEST_BROKER_OPTIONS: BrokerOptions = {
   topicsMax: 100,
   partitionsMax: 1000,
   messageBytesMax: 11 * MiB,
+  messageBytesLimit: 100 * MiB,
   batchCountMax: 10_000,
   batchBytesMax: 256 * KiB,
   lingerMs: 5,

@@ -59,6 +59,8 @@ export interface FileEngineOptions {
   fileIdleMs?: number;
   /** Syncs little data in place on a disk that has shown to be fast (syncer.ts). */
   canSyncInPlace?: boolean;
+  /** Told of each finding as it is made. */
+  onFinding?: (finding: Finding) => void;
 }
 
 export class FileEngine implements StorageEngine {
@@ -80,12 +82,13 @@ export class FileEngine implements StorageEngine {
   constructor(options: FileEngineOptions) {
     const { files, clock, directory } = options;
     const pool = new DescriptorPool(files, options.openFilesMax ?? OPEN_FILES_MAX);
-    this.#store = new Store(files, pool, clock, directory.path, {
+    const limits = {
       segmentBytesMax: Math.min(options.segmentBytesMax ?? SEGMENT_BYTES_MAX, SEGMENT_BYTES_LIMIT),
       segmentAgeMsMax: options.segmentAgeMsMax ?? SEGMENT_AGE_MS_MAX,
       indexIntervalBytes: options.indexIntervalBytes ?? INDEX_INTERVAL_BYTES,
       fileIdleMs: options.fileIdleMs ?? FILE_IDLE_MS,
-    });
+    };
+    this.#store = new Store(files, pool, clock, directory.path, limits, options.onFinding);
     this.#indexes = new IndexFiles(this.#store);
     this.#syncer = new Syncer(files, clock, options.canSyncInPlace ?? true);
     this.#directory = directory;

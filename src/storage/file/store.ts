@@ -38,7 +38,18 @@ export class Store {
   /** Findings beyond `FINDINGS_MAX`. */
   findingsDropped = 0;
 
-  constructor(files: Files, pool: DescriptorPool, clock: Clock, root: string, limits: StoreLimits) {
+  /** Told of each finding as it is made. */
+  readonly #onFinding: (finding: Finding) => void;
+
+  constructor(
+    files: Files,
+    pool: DescriptorPool,
+    clock: Clock,
+    root: string,
+    limits: StoreLimits,
+    onFinding: (finding: Finding) => void = () => {},
+  ) {
+    this.#onFinding = onFinding;
     this.files = files;
     this.pool = pool;
     this.clock = clock;
@@ -51,7 +62,9 @@ export class Store {
       this.findingsDropped += 1;
       return;
     }
-    this.findings.push({ file: this.relative(path), position, bytes, kind, detail });
+    const finding = { file: this.relative(path), position, bytes, kind, detail };
+    this.findings.push(finding);
+    this.#onFinding(finding);
   }
 
   relative(path: string): string {
