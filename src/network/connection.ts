@@ -274,6 +274,11 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
   #flush(): void {
     if (this.#phase > FINISHING) return;
     const takenBytes = this.#output.flush(this.#socket);
+    if (takenBytes < 0) {
+      // Nobody else will tell: no event comes for a paused socket whose peer is gone.
+      this.closeNow();
+      return;
+    }
     if (takenBytes > 0) {
       this.bytesOut += takenBytes;
       this.#options.counters.bytesOut += takenBytes;
