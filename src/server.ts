@@ -35,6 +35,8 @@ import { openStorage, type StorageOptions } from "./storage/open.ts";
 const OPEN_FETCHES_MAX = 10_000;
 /** Records in one fetch answer, whatever the client allows: several of the largest batches. */
 const FETCH_BYTES_MAX = 64 * MiB;
+/** So many answers at least have room at once: a few clients that do not read must not hold up the others. */
+const FETCHES_AT_ONCE_MIN = 16;
 /** Unsent answers of one connection: above the first its requests wait, above the second it is cut. */
 const OUTPUT_SOFT_BYTES = 8 * MiB;
 const OUTPUT_HARD_BYTES = 2 * FETCH_BYTES_MAX;
@@ -80,7 +82,7 @@ async function start(
 
   const fetches = new Fetches(clock, new MemoryBudget(shareBytes(settings)), {
     openMax: OPEN_FETCHES_MAX,
-    responseBytesMax: FETCH_BYTES_MAX,
+    responseBytesMax: Math.min(FETCH_BYTES_MAX, Math.floor(shareBytes(settings) / FETCHES_AT_ONCE_MIN)),
   });
   const door = {
     hostname: settings.host,

@@ -11,11 +11,13 @@
  *     nothing starts behind it. So a client that sends Produce and then Fetch reads what it wrote, and sequences of an
  *     idempotent producer are checked in the order in which they were sent.
  *   - At most one frame is parked and at most `IN_FLIGHT_MAX` requests are under way; then input is paused.
- *   - The memory of a fetch's answer is given back when the socket has taken it.
+ *   - The memory of a fetch's answer is given back when the socket has taken it. While other fetches wait for that memory, a
+ *     peer that takes less than `STALL_BYTES` of its answers within `STALL_MS` is cut off: it must not hold up the others.
  */
 
 import type { Timer } from "../../base/clock.ts";
 import { Ring } from "../../base/ring.ts";
+import { KiB, SECOND_MS } from "../../base/units.ts";
 import { type Fetch, FetchRotation } from "../../consumer/long-poll.ts";
 import type { FrameConnection } from "../../network/frame-handler.ts";
 import type { KafkaContext } from "./context.ts";
@@ -25,6 +27,9 @@ import type { Exchange, ExchangeOwner } from "./exchange.ts";
 export const IN_FLIGHT_MAX = 1000;
 /** How often a slow socket is asked whether it has taken a fetch's answer. */
 const WRITTEN_CHECK_MS = 20;
+/** The system asks for more only when a megabyte or so has left it: this is 100 KB/s. Who is cut connects again and goes on. */
+const STALL_MS = 10 * SECOND_MS;
+const STALL_BYTES = 64 * KiB;
 
 /** A frame that came too early. */
 export interface ParkedFrame {
@@ -53,6 +58,9 @@ export class KafkaSession implements ExchangeOwner {
   #isClosed = false;
   #isNextScheduled = false;
   #timer: Timer | null = null;
+  /** Checks since the socket took `STALL_BYTES` of the answers, and its byte count then. */
+  #stillChecks = 0;
+  #stillSinceBytes = 0;
 
   /** `startParked` starts a frame that was parked before. */
   constructor(
@@ -175,12 +183,30 @@ export class KafkaSession implements ExchangeOwner {
       this.#unwritten.shift();
       item.fetch.release();
     }
+    if (this.#unwritten.count === 0) this.#stillChecks = 0;
     if (this.#unwritten.count === 0 || this.#timer !== null || this.#isClosed) return;
     this.#timer = this.#context.clock.after(WRITTEN_CHECK_MS, () => {
       this.#timer = null;
+      this.#noteStall();
       this.#releaseWritten();
     });
   };
+
+  #noteStall(): void {
+    const { bytesOut } = this.#connection;
+    if (this.#stillChecks === 0 || bytesOut - this.#stillSinceBytes >= STALL_BYTES) {
+      this.#stillChecks = 0;
+      this.#stillSinceBytes = bytesOut;
+    }
+    this.#stillChecks += 1;
+    const { fetches, log } = this.#context;
+    if (this.#stillChecks * WRITTEN_CHECK_MS < STALL_MS || fetches.budget.waitingCount === 0) return;
+    log.warn("a connection that does not read its answers is closed, because others wait for the memory", {
+      address: this.address,
+      bytes: this.#connection.outputBytes,
+    });
+    this.#connection.closeNow();
+  }
 
   #pause(): void {
     if (this.#isPaused) return;
