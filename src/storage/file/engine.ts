@@ -23,7 +23,7 @@ import { recoverPartition } from "./recovery.ts";
 import { SEGMENT_BYTES_LIMIT, type Segment } from "./segment.ts";
 import { INDEX_INTERVAL_BYTES } from "./segment-index.ts";
 import { Store, storageError } from "./store.ts";
-import { FILES_SYNCED_SINGLY_MAX, Syncer } from "./syncer.ts";
+import { Syncer } from "./syncer.ts";
 
 export const TOPICS_DIRECTORY = "topics";
 /** Large enough that a busy partition rolls seldom, small enough that retention and recovery deal in small pieces. */
@@ -200,11 +200,10 @@ export class FileEngine implements StorageEngine {
   async #syncTogether(logs: FileLog[], dirty: Segment[][], failed: FileLog[]): Promise<boolean> {
     const segments = dirty.flat();
     const first = segments[0];
-    const hasNames = logs.some((log) => log.namesSyncing.length > 0);
-    if (first === undefined || !this.#syncer.hasSyncAll) return false;
-    if (segments.length <= FILES_SYNCED_SINGLY_MAX && !hasNames) return false;
+    const names = logs.reduce((count, log) => count + log.namesSyncing.length, 0);
+    if (first === undefined || !this.#syncer.prefersAll(segments.length, names)) return false;
     try {
-      if (!(await this.#syncer.syncAll(first.file.descriptor))) return false;
+      if (!(await this.#syncer.syncAll(first.file.descriptor, segments.length + names))) return false;
     } catch (thrown) {
       for (const log of logs) this.#failed(log, thrown, failed);
       return true;
