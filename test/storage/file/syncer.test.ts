@@ -7,10 +7,11 @@ function fixture(syncAllMs: number) {
   const clock = new ManualClock();
   const files = new SimulatedFiles(1, true);
   const syncAll = files.syncAll!.bind(files);
-  files.syncAll = async (descriptor) => {
+  const slow = async (descriptor: number) => {
     clock.advance(syncAllMs);
     await syncAll(descriptor);
   };
+  Object.assign(files, { syncAll: slow });
   files.makeDirectory("/d");
   const descriptor = files.open("/d/file", "create");
   return { syncer: new Syncer(files, clock, false), descriptor };
