@@ -7,7 +7,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 const ROOT = join(import.meta.dir, "../..");
-const EXECUTABLE = join(ROOT, "dist/obelisk");
+/** OBELISK_EXECUTABLE judges another build than the one in dist/. */
+const EXECUTABLE = process.env["OBELISK_EXECUTABLE"] ?? join(ROOT, "dist/obelisk");
 
 export interface Program {
   readonly name: string;
