@@ -17,7 +17,7 @@ export interface Started {
   readonly http: Address;
   readonly kafka: Address;
   /** What Kafka clients are told to connect to. */
-  readonly advertised: Address;
+  readonly advertised: { readonly host: string | null; readonly port: number };
   readonly topics: number;
   readonly partitions: number;
   /** What recovery found and did. */
@@ -32,7 +32,7 @@ export function startedLines(settings: Settings, started: Started): string[] {
     `Obelisk ${started.version} is ready (node ${settings.nodeId}, process ${started.pid})`,
     `  native      ${formatAddress(native)}`,
     `  http        ${formatAddress(http)}`,
-    `  kafka       ${formatAddress(kafka)}, advertised as ${formatAddress(advertised)}`,
+    `  kafka       ${formatAddress(kafka)}, advertised as ${advertisedWords(advertised)}`,
     `  data        ${started.directory}: ${count(started.topics, "topic")}, ${count(started.partitions, "partition")}`,
     `  durability  ${durabilityWords(settings.durability)}`,
     `  memory      ${formatBytes(settings.memoryBytes)} for buffers; ${sizes}`,
@@ -68,10 +68,11 @@ export function exposureWarning(host: string): string | undefined {
   return `listening on ${host} without authentication: everyone who reaches these ports can read, write and delete every topic`;
 }
 
-/** Why clients may not find the server; undefined when what they are told can be right. */
-export function advertisedWarning(advertised: Address): string | undefined {
-  if (advertised.host !== "0.0.0.0" && advertised.host !== "::") return undefined;
-  return `Kafka clients are told to connect to ${formatAddress(advertised)}, which is no address of this machine: set --advertise HOST:PORT`;
+/** What clients are told, in words. */
+function advertisedWords({ host, port }: Started["advertised"]): string {
+  return host === null
+    ? `the address that each client connects to, port ${port} (set --advertise where that is translated)`
+    : formatAddress({ host, port });
 }
 
 function isLoopback(host: string): boolean {

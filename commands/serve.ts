@@ -21,7 +21,7 @@ import { SETTING_KEYS, SETTINGS, type Settings } from "../src/config/settings.ts
 import { flagValues } from "./arguments.ts";
 import { catchInterrupt } from "./interrupt.ts";
 import { EXIT, output } from "./output.ts";
-import { advertisedWarning, exposureWarning, startedJson, startedLines } from "./serve-started.ts";
+import { exposureWarning, startedJson, startedLines } from "./serve-started.ts";
 
 export const serveExamples = [
   "obelisk serve",
@@ -110,7 +110,6 @@ async function serve(settings: Settings, json: boolean): Promise<number> {
     kafka,
     ...server.describe(),
   };
-  warn(log, advertisedWarning(started.advertised));
   if (json) output.json(startedJson(settings, started));
   else for (const line of startedLines(settings, started)) output.line(line);
   output.flush();

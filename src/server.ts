@@ -46,7 +46,12 @@ const DOORS_SHARE_OF_STOP = 0.5;
 export interface Server {
   readonly addresses: { native: Address; http: Address; kafka: Address };
   /** What was found, for whoever announces the start. */
-  describe(): { advertised: Address; topics: number; partitions: number; findings: readonly Finding[] };
+  describe(): {
+    advertised: { host: string | null; port: number };
+    topics: number;
+    partitions: number;
+    findings: readonly Finding[];
+  };
   /** Ends in order: answers what is under way, commits, syncs, marks the directory as clean. */
   stop(): Promise<void>;
 }
@@ -103,7 +108,10 @@ async function start(
     refusal: TOO_MANY_CONNECTIONS_LINE,
   });
   undo.push(() => native.stopNow());
-  const advertised = { host: settings.advertise?.host ?? settings.host, port: settings.advertise?.port ?? 0 };
+  const advertised = {
+    host: settings.advertise?.host ?? (isWildcard(settings.host) ? null : settings.host),
+    port: settings.advertise?.port ?? 0,
+  };
   const kafka = new Listener({
     ...door,
     port: settings.kafkaPort,
@@ -154,6 +162,11 @@ async function start(
     }),
     stop,
   };
+}
+
+/** Whether a host stands for all addresses of the machine. */
+function isWildcard(host: string): boolean {
+  return host === "0.0.0.0" || host === "::";
 }
 
 /** What is left of the memory ceiling beside the recent batches, in halves: requests coming in, answers going out. */

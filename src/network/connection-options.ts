@@ -11,6 +11,9 @@ import type { ByteSink } from "./output-queue.ts";
 
 /** The part of Bun's socket that a connection uses. */
 export interface SocketDoor extends ByteSink {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
   pause(): void;
   resume(): void;
   /** Shuts the sending side. */

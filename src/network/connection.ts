@@ -18,6 +18,7 @@
  * Time in which it waits for us (answers, holds of handler and memory) does not count, unless it owes the rest of a frame.
  */
 
+import { formatAddress } from "../base/address.ts";
 import { fail } from "../base/assert.ts";
 import type { Timer } from "../base/clock.ts";
 import type { BudgetWaiter } from "../base/memory-budget.ts";
@@ -47,6 +48,7 @@ const CLOSED = 3;
 export class Connection<State> implements FrameConnection<State>, Watched, BudgetWaiter {
   readonly id: number;
   readonly remoteAddress: string;
+  readonly localHost: string;
   readonly state: State;
   bytesIn = 0;
   bytesOut = 0;
@@ -72,9 +74,10 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     this.#turn();
   };
 
-  constructor(id: number, remoteAddress: string, socket: SocketDoor, options: ConnectionOptions<State>) {
+  constructor(id: number, socket: SocketDoor, options: ConnectionOptions<State>) {
     this.id = id;
-    this.remoteAddress = remoteAddress;
+    this.remoteAddress = formatAddress({ host: socket.remoteAddress, port: socket.remotePort });
+    this.localHost = unmapped(socket.localAddress);
     this.#socket = socket;
     this.#options = options;
     this.#cutter = new FrameCutter(options.byteOrder, options.frameBytesMax);
@@ -341,4 +344,9 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
 function violationOf(step: Step): FrameViolation {
   if (step === Step.EMPTY) return "empty";
   return step === Step.NEGATIVE ? "negative" : "too-large";
+}
+
+/** An IPv4 address as it is, also where an IPv6 socket took the connection. */
+function unmapped(address: string): string {
+  return address.startsWith("::ffff:") ? address.slice("::ffff:".length) : address;
 }

@@ -26,6 +26,8 @@ export interface FrameConnection<State> {
   readonly id: number;
   /** "127.0.0.1:50716" or "[::1]:50716". */
   readonly remoteAddress: string;
+  /** Our end: the address that the peer connected to, without the port. */
+  readonly localHost: string;
   readonly state: State;
   readonly bytesIn: number;
   readonly bytesOut: number;

@@ -169,7 +169,7 @@ export class Listener<State> {
     socket.setNoDelay(true);
     this.#connectionId += 1;
     this.counters.accepted += 1;
-    const connection = new Connection(this.#connectionId, addressOf(socket), socket, this.#shared);
+    const connection = new Connection(this.#connectionId, socket, this.#shared);
     if (!connection.isWritable) return;
     this.counters.open += 1;
     this.#connections.add(connection);
@@ -225,9 +225,4 @@ export function listenError(thrown: unknown, hostname: string, port: number): Ob
         thrown,
       );
   }
-}
-
-function addressOf(socket: Socket): string {
-  const { remoteAddress, remotePort } = socket;
-  return remoteAddress.includes(":") ? `[${remoteAddress}]:${remotePort}` : `${remoteAddress}:${remotePort}`;
 }

@@ -12,6 +12,17 @@ export interface KafkaContext {
   readonly fetches: Fetches;
   readonly clock: Clock;
   readonly log: Log;
-  /** Where clients are told to connect. The port may be known only once the door is open. */
-  readonly advertised: { host: string; port: number };
+  /**
+   * Where clients are told to connect. Without a host it is the address that the client itself connected to, which is right
+   * for every client when the server listens on all addresses. The port may be known only once the door is open.
+   */
+  readonly advertised: { host: string | null; port: number };
+}
+
+/** What a client is told of this broker; `localHost` is our end of its connection. */
+export function placeFor(
+  { broker, advertised }: KafkaContext,
+  localHost: string,
+): { nodeId: number; host: string; port: number } {
+  return { nodeId: broker.nodeId, host: advertised.host ?? localHost, port: advertised.port };
 }

@@ -18,6 +18,8 @@ export interface ExchangeRoute {
 /** The connection that an exchange belongs to; `KafkaSession` is it. */
 export interface ExchangeOwner {
   readonly address: string;
+  /** Our end of the connection. */
+  readonly localHost: string;
   readonly rotation: FetchRotation;
   answered(exchange: Exchange<never>, answer: unknown): void;
   /** An exchange ended without an answer. */

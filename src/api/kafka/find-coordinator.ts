@@ -8,21 +8,23 @@ import type {
   FindCoordinatorRequest,
   FindCoordinatorResponseInput,
 } from "../../protocol/kafka/apis/find-coordinator.ts";
-import type { KafkaContext } from "./context.ts";
+import { type KafkaContext, placeFor } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
 
 const KEY_TYPE_TRANSACTION = 1;
 /** The first version that asks for several keys. */
 const BATCHED_FROM = 4;
 
 export function findCoordinator(
-  { broker, advertised }: KafkaContext,
+  context: KafkaContext,
   request: FindCoordinatorRequest,
   version: number,
+  exchange: Exchange<FindCoordinatorResponseInput>,
 ): FindCoordinatorResponseInput {
   if (request.keyType < 0 || request.keyType > KEY_TYPE_TRANSACTION) {
     return refuseFindCoordinator(request, wireCode("INVALID_REQUEST"), version);
   }
-  const place = { nodeId: broker.nodeId, host: advertised.host, port: advertised.port, errorCode: NO_ERROR };
+  const place = { ...placeFor(context, exchange.session.localHost), errorCode: NO_ERROR };
   if (version < BATCHED_FROM) return place;
   return { coordinators: request.coordinatorKeys.map((key) => ({ key, ...place })) };
 }

@@ -10,7 +10,8 @@ import { NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
 import type { Topic } from "../../broker/topics.ts";
 import type { MetadataRequest, MetadataResponseInput } from "../../protocol/kafka/apis/metadata.ts";
 import { isTopicName } from "../../storage/names.ts";
-import type { KafkaContext } from "./context.ts";
+import { type KafkaContext, placeFor } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
 
 type TopicAnswer = MetadataResponseInput["topics"][number];
 type TopicQuestion = NonNullable<MetadataRequest["topics"]>[number];
@@ -19,21 +20,25 @@ export function metadata(
   context: KafkaContext,
   request: MetadataRequest,
   version: number,
+  exchange: Exchange<MetadataResponseInput>,
 ): MetadataResponseInput | Promise<MetadataResponseInput> {
-  const { topics } = context.broker;
-  const isAll = request.topics === null || (version === 0 && request.topics.length === 0);
-  if (isAll)
-    return answer(
-      context,
-      topics.all().map((topic) => describeTopic(context, topic)),
-    );
-  const missing = request.allowAutoTopicCreation ? missingNames(context, request.topics!) : [];
-  if (missing.length === 0)
-    return answer(
-      context,
-      request.topics!.map((asked) => find(context, asked, NO_FAULTS)),
-    );
-  return createMissing(context, request.topics!, missing);
+  const topics = topicsAsked(context, request, version);
+  if (topics instanceof Promise) return topics.then((found) => answer(context, exchange, found));
+  return answer(context, exchange, topics);
+}
+
+function topicsAsked(
+  context: KafkaContext,
+  request: MetadataRequest,
+  version: number,
+): TopicAnswer[] | Promise<TopicAnswer[]> {
+  if (request.topics === null || (version === 0 && request.topics.length === 0)) {
+    return context.broker.topics.all().map((topic) => describeTopic(context, topic));
+  }
+  const asked = request.topics;
+  const missing = request.allowAutoTopicCreation ? missingNames(context, asked) : [];
+  if (missing.length > 0) return createMissing(context, asked, missing);
+  return asked.map((question) => find(context, question, NO_FAULTS));
 }
 
 export function refuseMetadata(request: MetadataRequest, errorCode: number): MetadataResponseInput {
@@ -56,7 +61,7 @@ async function createMissing(
   context: KafkaContext,
   asked: readonly TopicQuestion[],
   names: readonly string[],
-): Promise<MetadataResponseInput> {
+): Promise<TopicAnswer[]> {
   const faults = new Map<string, number>();
   const creations = names.map(async (name) => {
     try {
@@ -68,10 +73,7 @@ async function createMissing(
     }
   });
   await Promise.all(creations);
-  return answer(
-    context,
-    asked.map((question) => find(context, question, faults)),
-  );
+  return asked.map((question) => find(context, question, faults));
 }
 
 function find(context: KafkaContext, asked: TopicQuestion, faults: ReadonlyMap<string, number>): TopicAnswer {
@@ -106,8 +108,12 @@ function failed(name: string, topicId: string, errorCode: number): TopicAnswer {
   return { errorCode, name, topicId, partitions: [] };
 }
 
-function answer({ broker, advertised }: KafkaContext, topics: TopicAnswer[]): MetadataResponseInput {
-  const { nodeId, clusterId } = broker;
-  const brokers = [{ nodeId, host: advertised.host, port: advertised.port, rack: null }];
+function answer(
+  context: KafkaContext,
+  exchange: Exchange<MetadataResponseInput>,
+  topics: TopicAnswer[],
+): MetadataResponseInput {
+  const { nodeId, clusterId } = context.broker;
+  const brokers = [{ ...placeFor(context, exchange.session.localHost), rack: null }];
   return { brokers, clusterId, controllerId: nodeId, topics };
 }

@@ -77,6 +77,10 @@ export class KafkaSession implements ExchangeOwner {
     return this.#connection.remoteAddress;
   }
 
+  get localHost(): string {
+    return this.#connection.localHost;
+  }
+
   get inFlightCount(): number {
     return this.#exchanges.count;
   }
