@@ -26,7 +26,7 @@ import { HttpDoor } from "./http/door.ts";
 import type { DoorStatus } from "./http/health.ts";
 import type { NetworkCounters } from "./network/counters.ts";
 import { Listener } from "./network/listener.ts";
-import { TOO_MANY_CONNECTIONS_LINE } from "./protocol/native/answers.ts";
+import { ANSWER_LINES, TOO_MANY_CONNECTIONS_LINE } from "./protocol/native/answers.ts";
 import { NATIVE_MESSAGE_BYTES_MAX } from "./protocol/native/message.ts";
 import type { Finding } from "./storage/contract.ts";
 import { openStorage, type StorageOptions } from "./storage/open.ts";
@@ -98,10 +98,11 @@ async function start(
     clock,
     log,
   };
+  const nativeDoor = new NativeDoor(broker, { clock, log });
   const native = new Listener({
     ...door,
     port: settings.nativePort,
-    handler: new NativeDoor(broker, { clock, log }),
+    handler: nativeDoor,
     byteOrder: "little-endian",
     frameBytesMax: NATIVE_MESSAGE_BYTES_MAX,
     idleTimeoutMs: settings.nativeIdleTimeoutMs,
@@ -112,10 +113,11 @@ async function start(
     host: settings.advertise?.host ?? (isWildcard(settings.host) ? null : settings.host),
     port: settings.advertise?.port ?? 0,
   };
+  const kafkaDoor = new KafkaDoor({ broker, offsets, fetches, clock, log, advertised });
   const kafka = new Listener({
     ...door,
     port: settings.kafkaPort,
-    handler: new KafkaDoor({ broker, offsets, fetches, clock, log, advertised }),
+    handler: kafkaDoor,
     byteOrder: "big-endian",
     frameBytesMax: requestBytesMax(settings),
     idleTimeoutMs: settings.kafkaIdleTimeoutMs,
@@ -134,6 +136,13 @@ async function start(
     startedAtMs,
     clock,
     isReady: () => isReady,
+    activity: () => ({
+      requests: kafkaDoor.requests,
+      malformedRequests: kafkaDoor.malformedCount,
+      nativeAnswers: ANSWER_LINES.map((line, answer) => [line.trim(), nativeDoor.counters.answers[answer]!]),
+      waitingFetches: fetches.openCount,
+      throttledFetches: fetches.throttledCount,
+    }),
     residentBytes: () => process.memoryUsage.rss(),
   });
 

@@ -151,7 +151,7 @@ export const SETTINGS = {
     kind: integer({ min: 1, max: 1_000_000 }),
     default: 1_000,
     advice:
-      "Open connections at each door. Further ones are closed at once. The process needs as many file descriptors.",
+      "Open connections at the native and at the Kafka door, each. Further ones are closed at once. The process needs as many file descriptors.",
   }),
   nativeIdleTimeoutMs: setting({
     name: "native-idle-timeout",

@@ -12,8 +12,8 @@
 import { Elysia } from "elysia";
 import type { Clock } from "../base/clock.ts";
 import { errnoOf, ObeliskError, toObeliskError } from "../base/errors.ts";
-import { type DoorStatus, type HealthParts, reportHealth } from "./health.ts";
-import { createMetrics } from "./metrics.ts";
+import { type HealthParts, reportHealth } from "./health.ts";
+import { createMetrics, type DoorActivity } from "./metrics.ts";
 
 /** A probe has no body; anything larger is refused before it is read. */
 const REQUEST_BYTES_MAX = 64 * 1024;
@@ -28,39 +28,27 @@ export interface HttpDoorOptions extends HealthParts {
   clock: Clock;
   /** False while the server stops. */
   isReady: () => boolean;
+  activity: () => DoorActivity;
   residentBytes: () => number;
 }
 
 export class HttpDoor {
   readonly #servers: Bun.Server<undefined>[];
   readonly port: number;
-  readonly #status: { total: number; errors: number };
 
-  private constructor(servers: Bun.Server<undefined>[], status: { total: number; errors: number }) {
+  private constructor(servers: Bun.Server<undefined>[]) {
     this.#servers = servers;
     this.port = servers[0]!.port!;
-    this.#status = status;
   }
 
   /** @throws ObeliskError PORT_IN_USE */
   static start(options: HttpDoorOptions): HttpDoor {
-    const status = { total: 0, errors: 0 };
-    const app = routes(options, status);
+    const app = routes(options);
     const servers =
       options.host === LOOPBACK_NAME
         ? serveLoopbacks(app, options.port)
         : [serve(app, options.host, options.port)];
-    return new HttpDoor(servers, status);
-  }
-
-  get status(): DoorStatus {
-    return {
-      name: "http",
-      isListening: true,
-      connectionsActive: this.#servers.reduce((sum, server) => sum + server.pendingRequests, 0),
-      connectionsTotal: this.#status.total,
-      connectionErrors: this.#status.errors,
-    };
+    return new HttpDoor(servers);
   }
 
   async stop(): Promise<void> {
@@ -96,22 +84,17 @@ function serve(app: App, hostname: string, port: number): Bun.Server<undefined> 
   }
 }
 
-function routes(options: HttpDoorOptions, status: { total: number; errors: number }) {
+function routes(options: HttpDoorOptions) {
   const metrics = createMetrics({
     ...options,
     nowMs: () => options.clock.nowMs(),
-    residentBytes: options.residentBytes,
   });
   return new Elysia()
-    .onRequest(() => {
-      status.total += 1;
-    })
     .onError(({ code, set }) => {
       if (code === "NOT_FOUND") {
         set.status = 404;
         return { error: "NOT_FOUND", message: "there is /health, /health/live, /health/ready and /metrics" };
       }
-      status.errors += 1;
       set.status = 500;
       return { error: "UNKNOWN_SERVER_ERROR", message: "the server met an error that it did not expect" };
     })

@@ -9,7 +9,21 @@ import { COMPONENTS, type HealthParts, type HealthStatus, reportHealth } from ".
 
 const STATUS_VALUES: Record<HealthStatus, number> = { unhealthy: 0, degraded: 0.5, healthy: 1 };
 
+/** What the doors have done, in the names of their protocols. */
+export interface DoorActivity {
+  /** Kafka requests by API. */
+  readonly requests: ReadonlyMap<string, number>;
+  /** Connections that sent what is no Kafka request. */
+  readonly malformedRequests: number;
+  /** Answers of the native door by their line. */
+  readonly nativeAnswers: readonly (readonly [string, number])[];
+  /** Fetches that wait for records, and those that were sent away because too many waited. */
+  readonly waitingFetches: number;
+  readonly throttledFetches: number;
+}
+
 export interface MetricsParts extends HealthParts {
+  activity: () => DoorActivity;
   nowMs: () => number;
   residentBytes: () => number;
 }
@@ -19,6 +33,7 @@ export function createMetrics(parts: MetricsParts): Registry {
   const registry = new Registry();
   addMessageMetrics(registry, parts);
   addConnectionMetrics(registry, parts);
+  addActivityMetrics(registry, parts);
   addHealthMetrics(registry, parts);
   addStorageMetrics(registry, parts);
   return registry;
@@ -85,6 +100,43 @@ function addConnectionMetrics(registry: Registry, { doors }: MetricsParts): void
     "door",
     () => doors().map((door) => [door.name, door.connectionErrors]),
     Counter,
+  );
+}
+
+function addActivityMetrics(registry: Registry, { activity }: MetricsParts): void {
+  labelled(
+    registry,
+    "obelisk_requests_total",
+    "Kafka requests.",
+    "api",
+    () => [...activity().requests],
+    Counter,
+  );
+  total(
+    registry,
+    "obelisk_malformed_requests_total",
+    "Connections closed because what they sent is no Kafka request.",
+    () => activity().malformedRequests,
+  );
+  labelled(
+    registry,
+    "obelisk_native_answers_total",
+    "Answers of the native door.",
+    "answer",
+    () => activity().nativeAnswers,
+    Counter,
+  );
+  gauge(
+    registry,
+    "obelisk_waiting_fetches",
+    "Fetches that wait for records.",
+    () => activity().waitingFetches,
+  );
+  total(
+    registry,
+    "obelisk_throttled_fetches_total",
+    "Fetches sent away because too many waited.",
+    () => activity().throttledFetches,
   );
 }
 
@@ -169,7 +221,7 @@ function labelled(
   name: string,
   help: string,
   label: string,
-  read: () => [string, number][],
+  read: () => readonly (readonly [string, number])[],
   Kind: typeof Gauge | typeof Counter = Gauge,
 ): void {
   registry.registerMetric(

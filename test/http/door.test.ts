@@ -30,6 +30,13 @@ async function started(options: { isReady?: boolean } = {}) {
     startedAtMs: Date.now() - 9_015_000,
     clock: systemClock,
     isReady: () => options.isReady ?? true,
+    activity: () => ({
+      requests: new Map([["Produce", 5]]),
+      malformedRequests: 2,
+      nativeAnswers: [["OK", 9]],
+      waitingFetches: 3,
+      throttledFetches: 4,
+    }),
     residentBytes: () => 1234,
   });
   doors.push(door);
@@ -108,6 +115,11 @@ test("metrics carry the Go Obelisk's ten names with the real counts", async () =
     'obelisk_active_connections{door="native"} 2',
     'obelisk_connections_total{door="native"} 7',
     'obelisk_connection_errors_total{door="native"} 1',
+    'obelisk_requests_total{api="Produce"} 5',
+    "obelisk_malformed_requests_total 2",
+    'obelisk_native_answers_total{answer="OK"} 9',
+    "obelisk_waiting_fetches 3",
+    "obelisk_throttled_fetches_total 4",
     "process_resident_memory_bytes 1234",
   ]) {
     expect(text.split("\n")).toContain(line);
@@ -124,6 +136,9 @@ test("localhost is served on both loopbacks, and an unknown path says what there
 test("a port that is taken is refused with the remedy", async () => {
   const taken = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response() });
   const broker = await openBroker();
+  const fail = () => {
+    throw new Error("nothing is to be measured");
+  };
   const start = () =>
     HttpDoor.start({
       host: "127.0.0.1",
@@ -134,6 +149,7 @@ test("a port that is taken is refused with the remedy", async () => {
       startedAtMs: 0,
       clock: systemClock,
       isReady: () => true,
+      activity: () => fail(),
       residentBytes: () => 0,
     });
   expect(start).toThrow("choose another with --http-port");

@@ -16,6 +16,7 @@ import type { Files } from "../../base/files.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS, MiB, SECOND_MS } from "../../base/units.ts";
 import type { Finding, PartitionLog, RecoveryListener, StateStore, StorageEngine } from "../contract.ts";
 import { checkPartitionName, isTopicName } from "../names.ts";
+import { sharesOfDescriptors } from "./descriptor-limit.ts";
 import { IndexFiles } from "./index-files.ts";
 import { FileLog } from "./log.ts";
 import { DescriptorPool, OPEN_FILES_MAX } from "./pool.ts";
@@ -81,7 +82,8 @@ export class FileEngine implements StorageEngine {
   /** @throws ObeliskError DATA_DIRECTORY_UNUSABLE, DISK_FULL */
   constructor(options: FileEngineOptions) {
     const { files, clock, directory } = options;
-    const pool = new DescriptorPool(files, options.openFilesMax ?? OPEN_FILES_MAX);
+    const shares = sharesOfDescriptors(files, options.openFilesMax ?? OPEN_FILES_MAX);
+    const pool = new DescriptorPool(files, shares.openMax, shares.pinnedMax);
     const limits = {
       segmentBytesMax: Math.min(options.segmentBytesMax ?? SEGMENT_BYTES_MAX, SEGMENT_BYTES_LIMIT),
       segmentAgeMsMax: options.segmentAgeMsMax ?? SEGMENT_AGE_MS_MAX,

@@ -5,7 +5,8 @@
  *   - A pinned file keeps its descriptor: it has bytes that wait for a sync (which reports a write error only to the
  *     descriptors that were open when it happened), or a read is under way.
  *   - At the bound the file used longest ago is closed. When all are pinned the bound gives way: refusing an append
- *     because of a number that we chose would be worse.
+ *     because of a number that we chose would be worse. Only half of what the system allows is never passed
+ *     (descriptor-limit.ts): a process without any descriptor left cannot go on.
  *   - When the system itself refuses (EMFILE, ENFILE), idle files are closed and the open is tried again; with
  *     nothing left to close the caller gets KAFKA_STORAGE_ERROR, which clients try again.
  */
@@ -34,13 +35,15 @@ export class PooledFile {
 export class DescriptorPool {
   readonly #files: Files;
   readonly #openMax: number;
+  readonly #pinnedMax: number;
   readonly #open = new Set<PooledFile>();
   #turn = 0;
   #idleTurn = 0;
 
-  constructor(files: Files, openMax = OPEN_FILES_MAX) {
+  constructor(files: Files, openMax = OPEN_FILES_MAX, pinnedMax = Number.POSITIVE_INFINITY) {
     this.#files = files;
     this.#openMax = openMax;
+    this.#pinnedMax = pinnedMax;
   }
 
   get openCount(): number {
@@ -100,6 +103,13 @@ export class DescriptorPool {
 
   #openFile(file: PooledFile, mode: OpenMode): number {
     if (this.#open.size >= this.#openMax) this.#closeOldest(1);
+    if (this.#open.size >= this.#pinnedMax)
+      throw new ObeliskError("KAFKA_STORAGE_ERROR", {
+        detail: "too many files wait for a sync",
+        remedy: "allow the process more open files (ulimit -n)",
+        file: file.path,
+        limit: this.#pinnedMax,
+      });
     file.descriptor = this.withRoom(file.path, () => this.#files.open(file.path, mode));
     this.#open.add(file);
     return file.descriptor;
