@@ -5,7 +5,7 @@
  *   - A pinned file keeps its descriptor: it has bytes that wait for a sync (which reports a write error only to the
  *     descriptors that were open when it happened), or a read is under way.
  *   - At the bound the file used longest ago is closed. When all are pinned the bound gives way: refusing an append
- *     because of a number that we chose would be worse. Only half of what the system allows is never passed
+ *     because of a number that we chose would be worse. Only three quarters of what the system allows are never passed
  *     (descriptor-limit.ts): a process without any descriptor left cannot go on.
  *   - When the system itself refuses (EMFILE, ENFILE), idle files are closed and the open is tried again; with
  *     nothing left to close the caller gets KAFKA_STORAGE_ERROR, which clients try again.
