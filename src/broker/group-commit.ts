@@ -5,6 +5,7 @@
  *   syncs            [ a b c ]    [ d e f g ]  [ h ]
  *   answers                  a b c          d e f g
  *
+ * The next sync starts before the answers of the last go out, so that the disk works while the answers are sent.
  * No timer is needed: a request starts a sync at the end of the current turn when none is running; while one runs,
  * requests gather for the next. Before each sync the batcher closes its open batches (`beforeSync`), so that single
  * messages ride along.
@@ -96,14 +97,15 @@ export class GroupCommit {
     this.#isScheduled = false;
     this.#isRunning = true;
     try {
-      for (;;) {
-        this.#beforeSync();
-        if (this.#queue.length === 0) break;
-        const partitions = this.#queue;
-        this.#queue = [];
-        for (const partition of partitions) partition.isQueued = false;
-        if (this.#durability.mode === "fsync") await this.#sync(partitions);
-        else this.#commitUnsynced(partitions);
+      let group = this.#take();
+      let sync = this.#start(group);
+      while (group.length > 0) {
+        const failed = await sync;
+        const next = this.#take();
+        sync = this.#start(next);
+        this.#settle(group, failed);
+        group = next.length > 0 ? next : this.#take();
+        if (group !== next) sync = this.#start(group);
       }
     } finally {
       this.#isRunning = false;
@@ -113,14 +115,41 @@ export class GroupCommit {
     for (const listener of listeners) listener();
   };
 
-  async #sync(partitions: readonly Committable[]): Promise<void> {
-    const startedAtMs = this.#clock.monotonicMs();
-    const failed = await this.#engine.sync(partitions.map((partition) => partition.log));
-    this.#count(startedAtMs, failed.length === 0);
-    for (const partition of partitions) {
+  /** What waits to be committed, with the batches that were open until now. */
+  #take(): readonly Committable[] {
+    this.#beforeSync();
+    const group = this.#queue;
+    if (group.length > 0) this.#queue = [];
+    for (const partition of group) partition.isQueued = false;
+    return group;
+  }
+
+  /** Starts the group's sync, if its durability asks for one; resolves with the logs that failed. */
+  #start(group: readonly Committable[]): Promise<readonly PartitionLog[]> | readonly PartitionLog[] {
+    if (group.length === 0 || this.#durability.mode !== "fsync") return NONE;
+    return this.#sync(group);
+  }
+
+  #settle(group: readonly Committable[], failed: readonly PartitionLog[]): void {
+    if (this.#durability.mode !== "fsync") {
+      this.#commitUnsynced(group);
+      return;
+    }
+    for (const partition of group) {
       if (failed.includes(partition.log)) partition.commitFailed();
       else partition.committed(partition.log.durableOffset);
     }
+  }
+
+  async #sync(group: readonly Committable[]): Promise<readonly PartitionLog[]> {
+    const startedAtMs = this.#clock.monotonicMs();
+    const failed = await this.#engine.sync(group.map((partition) => partition.log));
+    const counters = this.#counters;
+    counters.syncs += 1;
+    if (failed.length > 0) counters.syncFailures += 1;
+    counters.flushSeconds.observe((this.#clock.monotonicMs() - startedAtMs) / 1000);
+    counters.flushOutcomes.record(failed.length === 0, this.#clock.nowMs());
+    return failed;
   }
 
   #commitUnsynced(partitions: readonly Committable[]): void {
@@ -139,14 +168,9 @@ export class GroupCommit {
     if (this.#unsynced.size === 0) return;
     const partitions = [...this.#unsynced];
     this.#unsynced.clear();
-    await this.#sync(partitions);
-  }
-
-  #count(startedAtMs: number, isSuccess: boolean): void {
-    const counters = this.#counters;
-    counters.syncs += 1;
-    if (!isSuccess) counters.syncFailures += 1;
-    counters.flushSeconds.observe((this.#clock.monotonicMs() - startedAtMs) / 1000);
-    counters.flushOutcomes.record(isSuccess, this.#clock.nowMs());
+    const failed = await this.#sync(partitions);
+    for (const partition of partitions) if (failed.includes(partition.log)) partition.commitFailed();
   }
 }
+
+const NONE: readonly PartitionLog[] = [];

@@ -145,3 +145,17 @@ test("a removed topic lets go of everyone who waits", async () => {
   ]);
   await engine.waiting[0]!.end();
 });
+
+test("the next sync is under way before the answers of the last one go out", async () => {
+  const { engine, partition } = await opened();
+  const append = (text: string) => {
+    const batch = batchOf([text]);
+    return partition.append(batch, 0, batch.length).endOffset;
+  };
+  const startedAtAnswer: number[] = [];
+  partition.whenDurable(append("first"), () => startedAtAnswer.push(engine.started.length));
+  await turns();
+  append("second");
+  await engine.waiting[0]!.end();
+  expect(startedAtAnswer).toEqual([2]);
+});

@@ -29,9 +29,9 @@ export const NAMES_SYNCED_SINGLY_MAX = 4;
 const SLOW_ALL_MS = 10;
 const SLOW_ALL_EACH_MS = 0.5;
 const ALL_PENALTY = 64;
-export const FAST_SYNC_MS = 0.3;
+export const FAST_SYNC_MS = 0.5;
 export const FAST_RUN_MIN = 16;
-export const FAST_SYNC_BYTES_MAX = 32 * KiB;
+export const FAST_SYNC_BYTES_MAX = 64 * KiB;
 /** One sync this slow is no hiccup: the disk has to prove itself for longer. */
 const SLOW_SYNC_MS = 5;
 const SLOW_PENALTY = 1000;
