@@ -9,7 +9,8 @@
 
 import type { Admin } from "../src/client/admin.ts";
 import type { TopicPartition } from "../src/client/group-offsets.ts";
-import { EARLIEST, LATEST, type PartitionOffset } from "../src/client/partition-offsets.ts";
+import type { PartitionOffset } from "../src/client/partition-offsets.ts";
+import { TIMESTAMP_EARLIEST, TIMESTAMP_LATEST } from "../src/protocol/kafka/apis/list-offsets.ts";
 import type { Place } from "./consume-start.ts";
 
 export interface OffsetChange extends TopicPartition {
@@ -30,8 +31,8 @@ export async function planReset(
   const list = (at: number) =>
     admin.listOffsets(partitions.map(({ topic, partition }) => ({ topic, partition, at })));
   const committed = await admin.groupOffsets(group, partitions);
-  const starts = await list(EARLIEST);
-  const ends = await list(LATEST);
+  const starts = await list(TIMESTAMP_EARLIEST);
+  const ends = await list(TIMESTAMP_LATEST);
   const byTime = typeof place === "object" && "timestampMs" in place ? await list(place.timestampMs) : [];
   return partitions.map(({ topic, partition }, index) => {
     const now = committed.find((one) => one.topic === topic && one.partition === partition);

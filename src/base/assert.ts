@@ -13,8 +13,3 @@ export class InvariantError extends Error {
 export function fail(message: string): never {
   throw new InvariantError(message);
 }
-
-/** Checks an invariant away from hot paths. @throws InvariantError when `condition` is false */
-export function assert(condition: boolean, message: string): asserts condition {
-  if (!condition) fail(message);
-}

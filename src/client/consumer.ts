@@ -15,6 +15,7 @@
 
 import { ObeliskError } from "../base/errors.ts";
 import { KiB, MiB } from "../base/units.ts";
+import { TIMESTAMP_EARLIEST, TIMESTAMP_LATEST } from "../protocol/kafka/apis/list-offsets.ts";
 import { Cluster, type ClusterOptions } from "./cluster.ts";
 import { AssignedPartition, ConsumerFetcher } from "./consumer-fetcher.ts";
 import type { ConsumerRecord } from "./fetched-batches.ts";
@@ -24,7 +25,7 @@ import {
   fetchGroupOffsets,
   type TopicPartition,
 } from "./group-offsets.ts";
-import { EARLIEST, LATEST, listPartitionOffsets } from "./partition-offsets.ts";
+import { listPartitionOffsets } from "./partition-offsets.ts";
 
 /** As Kafka's clients: how long a fetch may wait at the broker for the first byte. */
 const FETCH_WAIT_MS_MAX = 500;
@@ -162,7 +163,7 @@ export class Consumer {
 
   /** The end offsets of these partitions at this moment: the offset of the next record to come. */
   async endOffsets(partitions: readonly TopicPartition[] = this.assignment): Promise<CommittedOffset[]> {
-    const offsets = await this.#list(partitions, LATEST);
+    const offsets = await this.#list(partitions, TIMESTAMP_LATEST);
     return partitions.map(({ topic, partition }, index) => ({ topic, partition, offset: offsets[index]! }));
   }
 
@@ -219,13 +220,21 @@ export class Consumer {
     if (from === "committed") return await this.#committedOrReset(partitions);
     if (typeof from === "object" && "offset" in from) return partitions.map(() => from.offset);
     if (typeof from === "object" && "last" in from) {
-      const [starts, ends] = [await this.#list(partitions, EARLIEST), await this.#list(partitions, LATEST)];
+      const [starts, ends] = [
+        await this.#list(partitions, TIMESTAMP_EARLIEST),
+        await this.#list(partitions, TIMESTAMP_LATEST),
+      ];
       return ends.map((end, index) => Math.max(starts[index]!, end - from.last));
     }
-    const at = typeof from === "object" ? from.timestampMs : from === "earliest" ? EARLIEST : LATEST;
+    const at =
+      typeof from === "object"
+        ? from.timestampMs
+        : from === "earliest"
+          ? TIMESTAMP_EARLIEST
+          : TIMESTAMP_LATEST;
     const offsets = await this.#list(partitions, at);
     if (offsets.every((offset) => offset >= 0)) return offsets;
-    const ends = await this.#list(partitions, LATEST);
+    const ends = await this.#list(partitions, TIMESTAMP_LATEST);
     return offsets.map((offset, index) => (offset >= 0 ? offset : ends[index]!));
   }
 

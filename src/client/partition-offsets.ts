@@ -4,17 +4,15 @@
  */
 
 import { NO_ERROR, ObeliskError, toObeliskError } from "../base/errors.ts";
-import { listOffsetsApi, TIMESTAMP_EARLIEST, TIMESTAMP_LATEST } from "../protocol/kafka/apis/list-offsets.ts";
+import { listOffsetsApi } from "../protocol/kafka/apis/list-offsets.ts";
 import { brokerError } from "./broker-errors.ts";
 import type { Cluster } from "./cluster.ts";
 import { groupByTopic, type TopicPartition } from "./group-offsets.ts";
 
 /** As the protocol asks for the two ends. Any other value is a time in milliseconds. */
-export const EARLIEST = TIMESTAMP_EARLIEST;
-export const LATEST = TIMESTAMP_LATEST;
 
 export interface OffsetQuery extends TopicPartition {
-  /** `EARLIEST`, `LATEST` (the offset of the next record to come), or a time in ms. */
+  /** `TIMESTAMP_EARLIEST`, `TIMESTAMP_LATEST` (the offset of the next record to come), or a time in ms. */
   readonly at: number;
 }
 

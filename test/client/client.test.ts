@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Admin } from "../../src/client/admin.ts";
 import { Consumer, type ConsumerOptions } from "../../src/client/consumer.ts";
 import type { ConsumerRecord } from "../../src/client/fetched-batches.ts";
-import { EARLIEST, LATEST } from "../../src/client/partition-offsets.ts";
 import { Producer } from "../../src/client/producer.ts";
+import { TIMESTAMP_EARLIEST, TIMESTAMP_LATEST } from "../../src/protocol/kafka/apis/list-offsets.ts";
 import { CODECS } from "../../src/protocol/record/compression.ts";
 import { startHere, type TestServer } from "../support/server.ts";
 
@@ -189,8 +189,8 @@ describe("client", () => {
     expect((await admin.listTopics()).map(({ name }) => name)).toContain("made");
     await fill("made", numbers(1), 500);
     const found = await admin.listOffsets([
-      { topic: "made", partition: 2, at: EARLIEST },
-      { topic: "made", partition: 0, at: LATEST },
+      { topic: "made", partition: 2, at: TIMESTAMP_EARLIEST },
+      { topic: "made", partition: 0, at: TIMESTAMP_LATEST },
     ]);
     expect(found.map(({ partition }) => partition)).toEqual([2, 0]);
     await admin.deleteTopic("made");

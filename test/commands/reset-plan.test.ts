@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { resetOptions } from "../../commands/reset.ts";
 import { askYesNo, isYes } from "../../commands/reset-ask.ts";
 import { planReset, target } from "../../commands/reset-plan.ts";
-import { EARLIEST, LATEST, type OffsetQuery } from "../../src/client/partition-offsets.ts";
+import type { OffsetQuery } from "../../src/client/partition-offsets.ts";
+import { TIMESTAMP_EARLIEST, TIMESTAMP_LATEST } from "../../src/protocol/kafka/apis/list-offsets.ts";
 
 describe("where a reset goes", () => {
   test("stays within what the partition holds, and says when that is not what was asked for", () => {
@@ -34,8 +35,8 @@ describe("where a reset goes", () => {
 
   test("every partition gets its own, beside what the group has now", async () => {
     const offsets = new Map([
-      [EARLIEST, [1, 2]],
-      [LATEST, [10, 20]],
+      [TIMESTAMP_EARLIEST, [1, 2]],
+      [TIMESTAMP_LATEST, [10, 20]],
       [777, [5, -1]],
     ]);
     const admin = {

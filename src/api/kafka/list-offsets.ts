@@ -10,21 +10,24 @@
 
 import { NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
 import type { Partition } from "../../broker/partition.ts";
-import type { ListOffsetsRequest, ListOffsetsResponseInput } from "../../protocol/kafka/apis/list-offsets.ts";
+import {
+  type ListOffsetsRequest,
+  type ListOffsetsResponseInput,
+  TIMESTAMP_EARLIEST,
+  TIMESTAMP_EARLIEST_LOCAL,
+  TIMESTAMP_LATEST,
+  TIMESTAMP_MAX,
+} from "../../protocol/kafka/apis/list-offsets.ts";
 import type { TimestampedOffset } from "../../storage/contract.ts";
 import type { KafkaContext } from "./context.ts";
 import { epochError, partitionOf } from "./epochs.ts";
 
-const LATEST = -1;
-const EARLIEST = -2;
-const MAX_TIMESTAMP = -3;
-const EARLIEST_LOCAL = -4;
 /** The first version of a special timestamp. */
 const VERSIONS: Readonly<Record<number, number>> = {
-  [LATEST]: 0,
-  [EARLIEST]: 0,
-  [MAX_TIMESTAMP]: 7,
-  [EARLIEST_LOCAL]: 8,
+  [TIMESTAMP_LATEST]: 0,
+  [TIMESTAMP_EARLIEST]: 0,
+  [TIMESTAMP_MAX]: 7,
+  [TIMESTAMP_EARLIEST_LOCAL]: 8,
 };
 
 type PartitionQuestion = ListOffsetsRequest["topics"][number]["partitions"][number];
@@ -86,11 +89,11 @@ function lookUp(
   timestamp: number,
 ): TimestampedOffset | Promise<TimestampedOffset | null> {
   const { leaderEpoch, highWatermark, startOffset } = partition;
-  if (timestamp === LATEST) return { offset: highWatermark, timestampMs: -1, leaderEpoch };
-  if (timestamp === EARLIEST || timestamp === EARLIEST_LOCAL) {
+  if (timestamp === TIMESTAMP_LATEST) return { offset: highWatermark, timestampMs: -1, leaderEpoch };
+  if (timestamp === TIMESTAMP_EARLIEST || timestamp === TIMESTAMP_EARLIEST_LOCAL) {
     return { offset: startOffset, timestampMs: -1, leaderEpoch };
   }
-  return timestamp === MAX_TIMESTAMP
+  return timestamp === TIMESTAMP_MAX
     ? partition.offsetOfMaxTimestamp()
     : partition.offsetForTimestamp(timestamp);
 }
