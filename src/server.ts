@@ -37,9 +37,8 @@ const OPEN_FETCHES_MAX = 10_000;
 const FETCH_BYTES_MAX = 64 * MiB;
 /** So many answers at least have room at once: a few clients that do not read must not hold up the others. */
 const FETCHES_AT_ONCE_MIN = 16;
-/** Unsent answers of one connection: above the first its requests wait, above the second it is cut. */
+/** Unsent answers of one connection above which its requests wait. */
 const OUTPUT_SOFT_BYTES = 8 * MiB;
-const OUTPUT_HARD_BYTES = 2 * FETCH_BYTES_MAX;
 /** What the doors get of the time for an orderly end; the rest is for the disk. */
 const DOORS_SHARE_OF_STOP = 0.5;
 
@@ -94,7 +93,7 @@ async function start(
     budget: new MemoryBudget(shareBytes(settings)),
     connectionsMax: settings.connectionsMax,
     outputSoftBytes: OUTPUT_SOFT_BYTES,
-    outputHardBytes: OUTPUT_HARD_BYTES,
+    outputHardBytes: outputBytesMax(settings),
     clock,
     log,
   };
@@ -171,6 +170,11 @@ async function start(
     }),
     stop,
   };
+}
+
+/** Unsent answers above which a connection is cut: two of the largest, which may be a single batch. */
+function outputBytesMax(settings: Settings): number {
+  return 2 * Math.max(FETCH_BYTES_MAX, requestBytesMax(settings));
 }
 
 /** Whether a host stands for all addresses of the machine. */

@@ -13,6 +13,7 @@
 import { readInt64 } from "../base/bytes.ts";
 import type { Clock } from "../base/clock.ts";
 import { type ErrorCode, NO_ERROR, ObeliskError, toObeliskError, wireCode } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
 import { Ring } from "../base/ring.ts";
 import { MiB } from "../base/units.ts";
 import { BATCH_LAST_OFFSET_DELTA, BATCH_RECORD_COUNT, setLogAppendTime } from "../protocol/record/batch.ts";
@@ -61,6 +62,7 @@ export interface PartitionParts {
   recent: RecentBatches;
   counters: BrokerCounters;
   clock: Clock;
+  log: Log;
 }
 
 interface DurableWaiter {
@@ -81,6 +83,9 @@ export class Partition implements Committable {
   readonly #recent: RecentRow;
   readonly #counters: BrokerCounters;
   readonly #clock: Clock;
+  readonly #events: Log;
+  /** The disk refused the last append. Told when it starts and when it ends. */
+  #isRefusing = false;
   readonly #waiters = new Ring<DurableWaiter>();
   readonly #readers = new Set<PartitionReader>();
   #highWatermark: number;
@@ -96,6 +101,7 @@ export class Partition implements Committable {
     this.#recent = parts.recent.row();
     this.#counters = parts.counters;
     this.#clock = parts.clock;
+    this.#events = parts.log;
     this.#highWatermark = log.durableOffset;
   }
 
@@ -244,6 +250,7 @@ export class Partition implements Committable {
       return this.#refuseAfterFault(thrown, records, nowMs);
     }
     const endOffset = this.log.endOffset;
+    if (this.#isRefusing) this.#tellRefusing(null);
     this.#producers.record(buffer, position, baseOffset, nowMs);
     this.#recent.add(buffer, position, end, baseOffset, endOffset);
     this.#countStored(records, end - position, nowMs);
@@ -268,8 +275,16 @@ export class Partition implements Committable {
   #refuseAfterFault(thrown: unknown, records: number, nowMs: number): AppendResult {
     const error = toObeliskError(thrown);
     this.#counters.appendOutcomes.record(false, nowMs);
+    if (!this.#isRefusing) this.#tellRefusing(error.message);
     if (this.log.isOffline) this.commitFailed();
     return this.#refuse(error.code, error.message, records);
+  }
+
+  #tellRefusing(reason: string | null): void {
+    this.#isRefusing = reason !== null;
+    const facts = { topic: this.topic, partition: this.index };
+    if (reason === null) this.#events.info("the disk takes records again", facts);
+    else this.#events.error("the disk refuses records, and producers are told so", { ...facts, reason });
   }
 
   #refuse(code: ErrorCode, errorMessage: string | null, records: number): AppendResult {

@@ -9,7 +9,6 @@
 
 import { fail } from "../base/assert.ts";
 import { ObeliskError } from "../base/errors.ts";
-import type { Log } from "../base/log.ts";
 import type { StateStore, StorageEngine } from "../storage/contract.ts";
 import { checkTopicName, isTopicName } from "../storage/names.ts";
 import { Partition, type PartitionParts, type PartitionRules } from "./partition.ts";
@@ -49,7 +48,6 @@ export interface TopicsOptions {
 export interface TopicsParts extends PartitionParts {
   engine: StorageEngine;
   state: StateStore;
-  log: Log;
   newId: () => string;
 }
 

@@ -11,7 +11,8 @@
 
 import { Elysia } from "elysia";
 import type { Clock } from "../base/clock.ts";
-import { errnoOf, ObeliskError, toObeliskError } from "../base/errors.ts";
+import { ObeliskError } from "../base/errors.ts";
+import { listenError } from "../base/listen-error.ts";
 import { type HealthParts, reportHealth } from "./health.ts";
 import { createMetrics, type DoorActivity } from "./metrics.ts";
 
@@ -65,7 +66,7 @@ function serveLoopbacks(app: App, port: number): Bun.Server<undefined>[] {
     try {
       return [first, serve(app, "::1", first.port!)];
     } catch (thrown) {
-      if (errnoOf(toObeliskError(thrown).cause) !== "EADDRINUSE") return [first];
+      if (!(thrown instanceof ObeliskError) || thrown.code !== "PORT_IN_USE") return [first];
       void first.stop(true);
       if (port !== 0 || tries === FREE_PORT_TRIES) throw thrown;
     }
@@ -76,11 +77,7 @@ function serve(app: App, hostname: string, port: number): Bun.Server<undefined> 
   try {
     return Bun.serve({ hostname, port, maxRequestBodySize: REQUEST_BYTES_MAX, fetch: app.fetch });
   } catch (thrown) {
-    const facts = {
-      detail: `the HTTP port ${hostname}:${port} cannot be taken`,
-      remedy: "stop what uses it or choose another with --http-port",
-    };
-    throw new ObeliskError("PORT_IN_USE", facts, thrown);
+    throw listenError(thrown, hostname, port);
   }
 }
 

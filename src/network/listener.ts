@@ -10,7 +10,8 @@
  */
 
 import type { Clock } from "../base/clock.ts";
-import { errnoOf, ObeliskError } from "../base/errors.ts";
+import { ObeliskError } from "../base/errors.ts";
+import { listenError } from "../base/listen-error.ts";
 import type { Log } from "../base/log.ts";
 import type { MemoryBudget } from "../base/memory-budget.ts";
 import { Connection } from "./connection.ts";
@@ -191,38 +192,5 @@ export class Listener<State> {
     this.counters.open -= 1;
     if (this.#connections.size > 0) return;
     this.#whenEmpty?.();
-  }
-}
-
-/** A failure to bind, in the words of whoever has to mend it. */
-export function listenError(thrown: unknown, hostname: string, port: number): ObeliskError {
-  const address = `${hostname}:${port}`;
-  switch (errnoOf(thrown)) {
-    case "EADDRINUSE":
-      return new ObeliskError(
-        "PORT_IN_USE",
-        {
-          address,
-          detail: "the port is in use",
-          remedy: "stop the other program, or choose another port (0 takes a free one)",
-        },
-        thrown,
-      );
-    case "EACCES":
-      return new ObeliskError(
-        "INVALID_SETTING",
-        { address, detail: "no permission to listen on this port", remedy: "choose a port of 1024 or above" },
-        thrown,
-      );
-    default:
-      return new ObeliskError(
-        "INVALID_SETTING",
-        {
-          address,
-          detail: "this machine cannot listen on that address",
-          remedy: "give one of its own addresses",
-        },
-        thrown,
-      );
   }
 }

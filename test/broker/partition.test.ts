@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { wireCode } from "../../src/base/errors.ts";
+import { ObeliskError, wireCode } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/base/log.ts";
 import { BATCH_CRC } from "../../src/protocol/record/batch.ts";
 import { batchOf, recordsIn } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
@@ -158,4 +159,30 @@ test("the next sync is under way before the answers of the last one go out", asy
   append("second");
   await engine.waiting[0]!.end();
   expect(startedAtAnswer).toEqual([2]);
+});
+
+test("a disk that refuses is told once when it starts and once when it ends, and producers can go on then", async () => {
+  const told: string[] = [];
+  const log = {
+    ...silentLog,
+    error: (message: string) => void told.push(message),
+    info: (message: string) => void told.push(message),
+  };
+  const broker = await openBroker({}, { log });
+  const partition = (await broker.topics.ensure("t")).partitions[0]!;
+  const write = partition.log.append.bind(partition.log);
+  const append = () => {
+    const batch = batchOf(["v"]);
+    return partition.append(batch, 0, batch.length).errorCode;
+  };
+  partition.log.append = () => {
+    throw new ObeliskError("DISK_FULL");
+  };
+  expect([append(), append()]).toEqual([wireCode("DISK_FULL"), wireCode("DISK_FULL")]);
+  partition.log.append = write;
+  expect([append(), append(), partition.endOffset]).toEqual([0, 0, 2]);
+  expect(told).toEqual([
+    "the disk refuses records, and producers are told so",
+    "the disk takes records again",
+  ]);
 });

@@ -152,6 +152,6 @@ test("a port that is taken is refused with the remedy", async () => {
       activity: () => fail(),
       residentBytes: () => 0,
     });
-  expect(start).toThrow("choose another with --http-port");
+  expect(start).toThrow("the port is in use");
   await taken.stop(true);
 });

@@ -2,11 +2,11 @@
 
 import { expect, test } from "bun:test";
 import { ObeliskError } from "../../src/base/errors.ts";
+import { listenError } from "../../src/base/listen-error.ts";
 import { MemoryBudget } from "../../src/base/memory-budget.ts";
 import { KiB, MiB } from "../../src/base/units.ts";
 import { type Connection, LINGER_MS } from "../../src/network/connection.ts";
 import type { FrameHandler, FrameViolation } from "../../src/network/frame-handler.ts";
-import { listenError } from "../../src/network/listener.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { bigEndianFrame, listen, TestClient, until } from "./support.ts";
 

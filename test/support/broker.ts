@@ -2,7 +2,7 @@
 
 import type { Clock } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/base/clock.ts";
-import { silentLog } from "../../src/base/log.ts";
+import { type Log, silentLog } from "../../src/base/log.ts";
 import { KiB, MiB } from "../../src/base/units.ts";
 import { Broker, type BrokerOptions } from "../../src/broker/broker.ts";
 import type { StorageEngine } from "../../src/storage/contract.ts";
@@ -27,14 +27,14 @@ export const TEST_BROKER_OPTIONS: BrokerOptions = {
 
 export function openBroker(
   options: Partial<BrokerOptions> = {},
-  parts: { engine?: StorageEngine; clock?: Clock } = {},
+  parts: { engine?: StorageEngine; clock?: Clock; log?: Log } = {},
 ): Promise<Broker> {
   return Broker.open(
     { ...TEST_BROKER_OPTIONS, ...options },
     {
       engine: parts.engine ?? new MemoryEngine(),
       clock: parts.clock ?? systemClock,
-      log: silentLog,
+      log: parts.log ?? silentLog,
       newId: () => crypto.randomUUID(),
     },
   );

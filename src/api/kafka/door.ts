@@ -13,6 +13,7 @@
  */
 
 import { ObeliskError } from "../../base/errors.ts";
+import { RareWarning } from "../../base/rare-warning.ts";
 
 import type { FrameConnection, FrameHandler, FrameViolation } from "../../network/frame-handler.ts";
 import { decodeRequestHeader, type RequestHeader } from "../../protocol/kafka/request-header.ts";
@@ -29,9 +30,12 @@ export class KafkaDoor implements FrameHandler<KafkaSession> {
   /** Requests by API name, for metrics. */
   readonly requests = new Map<string, number>();
   malformedCount = 0;
+  readonly #malformedWarning: RareWarning;
 
   constructor(context: KafkaContext) {
     this.#context = context;
+    const message = "a connection is closed, because the peer broke the protocol";
+    this.#malformedWarning = new RareWarning(context.log, context.clock, message);
   }
 
   open(connection: KafkaConnection): KafkaSession {
@@ -121,9 +125,6 @@ export class KafkaDoor implements FrameHandler<KafkaSession> {
 
   #malformed(session: KafkaSession, detail: string): void {
     this.malformedCount += 1;
-    this.#context.log.warn("a connection is closed, because the peer broke the protocol", {
-      address: session.address,
-      detail,
-    });
+    this.#malformedWarning.tell({ address: session.address, detail });
   }
 }

@@ -13,6 +13,7 @@ export interface MessageTopic<Place> {
 }
 
 export interface MessageBroker<Place> {
+  readonly counters: { messagesReceived: number; messagesFailed: number };
   readonly topics: {
     get(name: string): MessageTopic<Place> | undefined;
     /** @throws ObeliskError when there is no such topic and it may not be created */

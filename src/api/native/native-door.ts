@@ -16,6 +16,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { ObeliskError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { RareWarning } from "../../base/rare-warning.ts";
 import { HOUR_MS } from "../../base/units.ts";
 import type { PendingBatchListener } from "../../broker/batcher.ts";
 import type { FrameConnection, FrameHandler, FrameViolation } from "../../network/frame-handler.ts";
@@ -48,7 +49,8 @@ export interface NativeDoorParts {
 export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
   readonly counters = new NativeCounters();
   readonly #broker: MessageBroker<Place>;
-  readonly #parts: NativeDoorParts;
+  readonly #clock: Clock;
+  readonly #refusedWarning: RareWarning;
   readonly #topics: TopicCache<Place>;
   /** Used by one message at a time, never across an await. */
   readonly #cursor = new MessageCursor();
@@ -56,7 +58,8 @@ export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
 
   constructor(broker: MessageBroker<Place>, parts: NativeDoorParts) {
     this.#broker = broker;
-    this.#parts = parts;
+    this.#clock = parts.clock;
+    this.#refusedWarning = new RareWarning(parts.log, parts.clock, "a message could not be stored");
     this.#topics = new TopicCache(broker.topics);
   }
 
@@ -134,7 +137,7 @@ export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
   #publishLater(session: NativeSession<Place>, buffer: Buffer, position: number, end: number): void {
     const name = buffer.toString("latin1", this.#cursor.topicStart, this.#cursor.topicEnd);
     if (!isTopicName(name)) {
-      session.answer(Answer.PUBLISH_FAILED);
+      this.#failed(session);
       session.connection.releaseFrame(end - position);
       return;
     }
@@ -158,21 +161,22 @@ export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
     this.#startTurn();
     this.#cursor.read(buffer, position, end);
     const topic = this.#topics.find(buffer, this.#cursor.topicStart, this.#cursor.topicEnd);
-    if (topic === null) session.answer(Answer.PUBLISH_FAILED);
+    if (topic === null) this.#failed(session);
     else this.#publish(session, topic, buffer);
+  }
+
+  /** A message that never came as far as a partition, where the others are counted. */
+  #failed(session: NativeSession<Place>): void {
+    this.#broker.counters.messagesReceived += 1;
+    this.#broker.counters.messagesFailed += 1;
+    session.answer(Answer.PUBLISH_FAILED);
   }
 
   /** The world's fault becomes an answer; our own goes up. */
   #refuse(session: NativeSession<Place>, error: unknown, topic: string): void {
     if (!(error instanceof ObeliskError)) throw error;
-    session.answer(Answer.PUBLISH_FAILED);
-    if (session.hasRefused) return;
-    session.hasRefused = true;
-    this.#parts.log.warn("a message could not be stored (told once for each connection)", {
-      topic,
-      address: session.connection.remoteAddress,
-      reason: error.message,
-    });
+    this.#failed(session);
+    this.#refusedWarning.tell({ topic, address: session.connection.remoteAddress, reason: error.message });
   }
 
   #partitionFor(partitions: readonly Place[], buffer: Buffer): Place {
@@ -183,7 +187,7 @@ export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
   }
 
   #timestamp(timestampMs: number): number {
-    if (this.#arrivedAtMs < 0) this.#arrivedAtMs = this.#parts.clock.nowMs();
+    if (this.#arrivedAtMs < 0) this.#arrivedAtMs = this.#clock.nowMs();
     const isCredible = timestampMs >= 0 && timestampMs <= this.#arrivedAtMs + TIMESTAMP_AHEAD_MS_MAX;
     return isCredible ? timestampMs : this.#arrivedAtMs;
   }
@@ -199,7 +203,6 @@ export class NativeSession<Place> implements PendingBatchListener, AnswerWriter 
   readonly connection: FrameConnection<NativeSession<Place>>;
   /** A message waits for its topic. */
   isCreating = false;
-  hasRefused = false;
   readonly #counters: NativeCounters;
   readonly #queue = new AnswerQueue();
   #isFull = false;

@@ -416,3 +416,12 @@ test("with the real broker: a message just below 10 MiB is stored whole", async 
   expect(broker.topics.get("big")!.partitions[0]!.highWatermark).toBe(2);
   await broker.close();
 });
+
+test("a message whose topic cannot be is counted as failed", async () => {
+  const broker = new StandInBroker("orders");
+  using served = serve(broker);
+  await using client = await TestClient.connect(served.listener.port);
+  client.send(message("../orders", "lost"));
+  await client.receives("NACK:PUBLISH_FAILED\n");
+  expect(broker.counters).toEqual({ messagesReceived: 1, messagesFailed: 1 });
+});

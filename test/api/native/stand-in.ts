@@ -35,6 +35,7 @@ export class StandInBroker implements MessageBroker<Place> {
   /** Names of `ensure` that wait. */
   readonly creating = new Map<string, (error: Error | null) => void>();
   failure: Error | null = null;
+  readonly counters = { messagesReceived: 0, messagesFailed: 0 };
   readonly topics: MessageBroker<Place>["topics"] = {
     get: (name) => this.known.get(name),
     ensure: (name) =>

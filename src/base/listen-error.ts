@@ -1,0 +1,36 @@
+/** Why a port cannot be taken, for every door in the same words. */
+
+import { errnoOf, ObeliskError } from "./errors.ts";
+
+/** A failure to bind, in the words of whoever has to mend it. */
+export function listenError(thrown: unknown, hostname: string, port: number): ObeliskError {
+  const address = `${hostname}:${port}`;
+  switch (errnoOf(thrown)) {
+    case "EADDRINUSE":
+      return new ObeliskError(
+        "PORT_IN_USE",
+        {
+          address,
+          detail: "the port is in use",
+          remedy: "stop the other program, or choose another port (0 takes a free one)",
+        },
+        thrown,
+      );
+    case "EACCES":
+      return new ObeliskError(
+        "INVALID_SETTING",
+        { address, detail: "no permission to listen on this port", remedy: "choose a port of 1024 or above" },
+        thrown,
+      );
+    default:
+      return new ObeliskError(
+        "INVALID_SETTING",
+        {
+          address,
+          detail: "this machine cannot listen on that address",
+          remedy: "give one of its own addresses",
+        },
+        thrown,
+      );
+  }
+}
