@@ -297,6 +297,32 @@ test("unknown files are found and moved to quarantine, and hidden ones are left 
   expect(existsSync(join(path, "quarantine/stranger.txt-1"))).toBe(true);
 });
 
+test("a stray log file is named, nothing else is, and repair moves it away without losing a record", async () => {
+  const copied = readFileSync(join(whole, FIRST_LOG));
+  for (const [name, content] of [
+    ["00000000000000000007.log", Buffer.alloc(3000, "rubbish ")],
+    ["00000000000000000007.log", Buffer.alloc(0)],
+    ["00000000000000000009.log", copied],
+    ["00000000000000009000.log", copied],
+  ] as const) {
+    const path = fresh();
+    const file = `${PARTITION}/${name}`;
+    writeFileSync(join(path, file), content);
+    const { findings, summary } = await verify(path);
+    expect(findings.map((finding) => [finding.file, finding.position, finding.bytes, finding.kind])).toEqual([
+      [file, 0, content.length, "unknown-file"],
+    ]);
+    expect([summary.segments, summary.records]).toEqual([6, 800]);
+    const { remaining, repairs } = await repair(path);
+    expect([remaining, repairs.map(({ detail }) => detail)]).toEqual([
+      [],
+      [`moved to quarantine/topics_orders_0_${name}-1`],
+    ]);
+    expect((await verify(path)).findings).toEqual([]);
+    expect(await readData(path)).toEqual(expected);
+  }
+});
+
 test("a damaged write-ahead log of the state is found, because SQLite would pass it over in silence", async () => {
   const path = fresh();
   const { engine, directory } = await openData(path);

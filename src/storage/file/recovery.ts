@@ -11,6 +11,7 @@
  *   bytes in the middle that are no batch       copied to quarantine, noted as a hole, passed over by readers
  *   the log ends before its checkpoint          a new segment begins at the checkpoint's offset: none is given out twice
  *   snapshot missing or damaged                 the whole log is scanned
+ *   a log file that is no segment               moved to quarantine (strangers.ts)
  *   the disk refuses to open or read            the partition is offline, the others are not
  *
  * Sealed segments before the checkpoint were synced and are not read: opening takes as long as the data behind the
@@ -26,9 +27,10 @@ import { batchBaseOffset, batchLeaderEpoch } from "../../protocol/record/batch.t
 import type { RecoveryListener } from "../contract.ts";
 import { LeaderEpochs } from "../leader-epochs.ts";
 import { scanBatches } from "../scan.ts";
+import { findStrangers } from "../strangers.ts";
 import { type IndexFiles, noteBatch } from "./index-files.ts";
 import { PooledFile } from "./pool.ts";
-import { logPathOf, parseSegmentName, removeSegmentFiles, Segment } from "./segment.ts";
+import { logPathOf, parseSegmentName, removeSegmentFiles, Segment, segmentName } from "./segment.ts";
 import { SegmentIndex } from "./segment-index.ts";
 import { setAsideFile } from "./set-aside.ts";
 import { type Checkpoint, decodeSnapshot, SNAPSHOT_FILE, type Snapshot } from "./snapshot.ts";
@@ -99,8 +101,34 @@ class Recovery {
     return this.#result();
   }
 
-  /** Lists the segments; removes what an interrupted replacement of ours has left. */
+  /** Lists the segments, and sets log files aside that are none. */
   #find(): void {
+    const { files } = this.#store;
+    const found = this.#list();
+    const strangers = findStrangers(files, this.#directory, found);
+    for (const { baseOffset, bytes, reason } of strangers) {
+      const fate = this.#setAsideStranger(baseOffset, reason);
+      this.#store.report(logPathOf(this.#directory, baseOffset), 0, bytes, "unknown-file", reason + fate);
+    }
+    const bases = found.filter((base) => !strangers.some(({ baseOffset }) => baseOffset === base));
+    for (const [slot, base] of bases.entries()) {
+      const path = logPathOf(this.#directory, base);
+      const isLast = slot === bases.length - 1;
+      const segment = new Segment(
+        this.#directory,
+        base,
+        new PooledFile(path, isLast ? "update" : "read"),
+        null,
+      );
+      segment.bytes = files.fileSize(path);
+      segment.endOffset = bases[slot + 1] ?? base;
+      segment.forgetVerified();
+      this.#segments.push(segment);
+    }
+  }
+
+  /** The base offsets of the log files, ascending; removes what an interrupted replacement of ours has left. */
+  #list(): number[] {
     const { files } = this.#store;
     const bases: number[] = [];
     for (const name of files.list(this.#directory)) {
@@ -117,21 +145,24 @@ class Recovery {
         );
       }
     }
-    bases.sort((left, right) => left - right);
-    for (const [slot, base] of bases.entries()) {
-      const path = logPathOf(this.#directory, base);
-      const isLast = slot === bases.length - 1;
-      const segment = new Segment(
-        this.#directory,
-        base,
-        new PooledFile(path, isLast ? "update" : "read"),
-        null,
-      );
-      segment.bytes = files.fileSize(path);
-      segment.endOffset = bases[slot + 1] ?? base;
-      segment.forgetVerified();
-      this.#segments.push(segment);
+    return bases.sort((left, right) => left - right);
+  }
+
+  /** Moves the files of that name, the log last. What cannot be moved stays, and is no segment all the same. */
+  #setAsideStranger(baseOffset: number, reason: string): string {
+    const { files, root } = this.#store;
+    let target = "";
+    try {
+      for (const suffix of ["index", "timeindex", "log"]) {
+        const path = `${this.#directory}/${segmentName(baseOffset)}.${suffix}`;
+        if (files.exists(path)) target = setAsideFile(files, root, this.#store.relative(path), reason);
+      }
+    } catch (thrown) {
+      const errno = errnoOf(thrown);
+      if (errno === undefined && !(thrown instanceof ObeliskError)) throw thrown;
+      return `; it could not be moved to quarantine (${errno ?? "refused"}) and is left alone`;
     }
+    return `; moved to ${target}`;
   }
 
   #readSnapshot(): void {

@@ -5,6 +5,7 @@
  *              damage, where recovery noted one, and where it began a new leader epoch; every record decodes
  *   indexes    agree with the log (index-check.ts); a sealed segment has both
  *   snapshot   decodes, and its checkpoint is not ahead of the log
+ *   strangers  log files that are no segments (strangers.ts) are named, and the rest is checked as if they were not there
  *
  * `knownGap`: a hole of zero bytes in the snapshot says that offsets are missing before the batch at its position.
  */
@@ -22,6 +23,7 @@ import { segmentName } from "../file/segment.ts";
 import { decodeSnapshot, type Hole, SNAPSHOT_FILE, type Snapshot } from "../file/snapshot.ts";
 import type { PartitionLayout } from "../layout.ts";
 import { scanBatches } from "../scan.ts";
+import { findStrangers } from "../strangers.ts";
 import { EpochCheck } from "./epoch-check.ts";
 import { SegmentIndexCheck } from "./index-check.ts";
 import type { VerifySink } from "./sink.ts";
@@ -46,7 +48,7 @@ export function verifyPartition(
 class PartitionCheck {
   readonly #files: Files;
   readonly #root: string;
-  readonly #layout: PartitionLayout;
+  #layout: PartitionLayout;
   readonly #condition: DirectoryCondition;
   readonly #sink: VerifySink;
   #snapshot: Snapshot | null = null;
@@ -72,6 +74,7 @@ class PartitionCheck {
 
   run(): void {
     this.#readSnapshot();
+    this.#passStrangers();
     this.#epochs = new EpochCheck(this.#snapshot, this.#sink);
     const { segments } = this.#layout;
     if (this.#snapshot !== null && segments.length > 0)
@@ -79,6 +82,19 @@ class PartitionCheck {
     for (const slot of segments.keys()) this.#segment(slot);
     this.#checkStrayIndexes();
     this.#checkEnd();
+  }
+
+  /** Their indexes are then found to be without a log. */
+  #passStrangers(): void {
+    const { segments, directory } = this.#layout;
+    const strangers = findStrangers(this.#files, `${this.#root}/${directory}`, segments);
+    if (strangers.length === 0) return;
+    for (const { baseOffset, bytes, reason } of strangers) {
+      this.#sink.advance(bytes);
+      this.#sink.report(this.#fileOf(baseOffset, "log"), 0, bytes, "unknown-file", reason);
+    }
+    const isOwn = (base: number) => !strangers.some(({ baseOffset }) => baseOffset === base);
+    this.#layout = { ...this.#layout, segments: segments.filter(isOwn) };
   }
 
   #readSnapshot(): void {

@@ -307,3 +307,76 @@ test("opening reads the log only from the last checkpoint on", async () => {
   expect([replay.state, offsets(replay.records)]).toEqual(["80", without(100).slice(80)]);
   expect(await readAll(log)).toEqual(subject.values.map((value, index) => [index, value]));
 });
+
+/** Log files that are no segments, made from what lies in the partition; the first is the name of the file. */
+const STRANGERS: { title: string; name: string; content: (partition: string) => Buffer }[] = [
+  { title: "rubbish", name: "00000000000000000007.log", content: () => Buffer.alloc(3000, "rubbish ") },
+  { title: "zeros", name: "00000000000000000007.log", content: () => Buffer.alloc(3000) },
+  { title: "nothing", name: "00000000000000000007.log", content: () => NOTHING },
+  {
+    title: "a copy of the segment before",
+    name: "00000000000000000009.log",
+    content: (partition) => readFileSync(join(partition, FIRST_LOG)),
+  },
+  {
+    title: "a copy of the segment behind",
+    name: "00000000000000000009.log",
+    content: (partition) => readFileSync(join(partition, logNames(partition).at(1) ?? FIRST_LOG)),
+  },
+  {
+    title: "a copy of an early segment behind a later one",
+    name: "00000000000000000050.log",
+    content: (partition) => readFileSync(join(partition, FIRST_LOG)),
+  },
+  {
+    title: "a copy beyond the end",
+    name: "00000000000000007000.log",
+    content: (partition) => readFileSync(join(partition, FIRST_LOG)),
+  },
+];
+
+for (const { title, name, content } of STRANGERS) {
+  for (const [stop, segmentBytesMax] of [
+    ["clean", 4000],
+    ["dirty", 4000],
+    ["clean", 2 ** 20],
+    ["dirty", 2 ** 20],
+  ] as const) {
+    test(`a stray log file with ${title} is set aside and costs no record (${stop} stop, segments of ${segmentBytesMax} bytes)`, async () => {
+      await using subject = await fixture({ stop, segmentBytesMax });
+      const bytes = content(subject.partition);
+      writeFileSync(join(subject.partition, name), bytes);
+      writeFileSync(join(subject.partition, name.replace(".log", ".index")), "12345678");
+      const { engine, log } = await subject.open();
+      expect(await readAll(log)).toEqual(subject.values.map((value, index) => [index, value]));
+      expect(log.endOffset).toBe(100);
+      expect(engine.findings).toEqual([
+        {
+          file: `topics/t/0/${name}`,
+          position: 0,
+          bytes: bytes.length,
+          kind: "unknown-file",
+          detail: expect.stringContaining("moved to quarantine/"),
+        },
+      ]);
+      expect(readdirSync(subject.partition).filter((found) => found.startsWith(name.slice(0, 20)))).toEqual(
+        [],
+      );
+      const kept = readFileSync(join(subject.root, `quarantine/topics_t_0_${name}-1`));
+      expect(kept.equals(new Uint8Array(bytes))).toBe(true);
+      expect(append(log, ["next"])).toBe(100);
+      await engine.close();
+      const again = await subject.open(true);
+      expect([again.engine.findings, again.log.endOffset]).toEqual([[], 101]);
+    });
+  }
+}
+
+test("an empty segment at the end, as a crash during a roll leaves it, stays and goes on", async () => {
+  await using subject = await fixture({ stop: "dirty" });
+  const name = "00000000000000000100.log";
+  writeFileSync(join(subject.partition, name), NOTHING);
+  const { engine, log } = await subject.open();
+  expect([engine.findings, append(log, ["next"])]).toEqual([[], 100]);
+  expect(statSync(join(subject.partition, name)).size).toBeGreaterThan(0);
+});

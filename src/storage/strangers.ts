@@ -1,0 +1,157 @@
+/**
+ * Finds log files that do not belong to their partition: rubbish, or a copy of a segment under another name. A file's name is
+ * its base offset, and the segment before it is believed to end there; so a stranger that was taken for a segment would make
+ * good records of its neighbour look like damage. Recovery and `verify` share this judgement. It only reads.
+ *
+ *     [ segment 0: offsets 0 ................... 999 ][ segment 1000 ]
+ *                  [ stranger "7": no batch with base offset 7 in front ]
+ *
+ * A file is a stranger when no batch of its own base offset stands at its front, and
+ *   - the segment before it has a batch that holds or passes this offset, in line with the batch before that one, or
+ *   - it holds sound batches, two at least, and all of their offsets lie below its base.
+ *
+ * What it never takes for a stranger: the first file; a segment whose front is damaged (the one before it ends where this one
+ * begins); an empty file at the end of the log, which a crash during a roll leaves. A base offset lies outside the CRC, so one
+ * batch alone proves nothing: "in line" keeps a single flipped bit from making a segment look longer than it is.
+ *
+ * Cost: one small read for each file; only what looks strange is scanned, with the segment before it.
+ */
+
+import { errnoOf } from "../base/errors.ts";
+import type { Files } from "../base/files.ts";
+import {
+  BATCH_HEADER_BYTES,
+  BATCH_MAGIC,
+  batchBaseOffset,
+  batchLastOffset,
+  MAGIC,
+} from "../protocol/record/batch.ts";
+import { logPathOf } from "./file/segment.ts";
+import { readTolerantly, scanBatches } from "./scan.ts";
+
+export interface Stranger {
+  baseOffset: number;
+  bytes: number;
+  reason: string;
+}
+
+/** A batch whose base offset was hit may seem to lie below its segment; two say the same by chance only in theory. */
+const COPY_BATCHES_MIN = 2;
+
+/** Those of the log files of `directory` (base offsets, ascending) that belong to no segment of its log. */
+export function findStrangers(files: Files, directory: string, bases: readonly number[]): Stranger[] {
+  const strangers: Stranger[] = [];
+  const header = Buffer.alloc(BATCH_HEADER_BYTES);
+  let before = bases[0] ?? 0;
+  for (const baseOffset of bases.slice(1)) {
+    const path = logPathOf(directory, baseOffset);
+    const stranger = withFile(files, path, (descriptor) => {
+      const claimed = claimedOffset(files, descriptor, header);
+      if (claimed === baseOffset) return null;
+      return judge(files, directory, { before, baseOffset, claimed }, descriptor);
+    });
+    if (stranger === null) before = baseOffset;
+    else strangers.push(stranger);
+  }
+  return strangers;
+}
+
+/** Null also when the system refuses: what cannot be read is not judged. */
+function withFile<Result>(
+  files: Files,
+  path: string,
+  work: (descriptor: number) => Result | null,
+): Result | null {
+  let descriptor: number;
+  try {
+    descriptor = files.open(path, "read");
+  } catch (thrown) {
+    if (errnoOf(thrown) === undefined) throw thrown;
+    return null;
+  }
+  try {
+    return work(descriptor);
+  } finally {
+    files.close(descriptor);
+  }
+}
+
+/** The base offset in the header at the front of the file, -1 when there is none that could be one. */
+function claimedOffset(files: Files, descriptor: number, header: Buffer): number {
+  const got = readTolerantly(files, descriptor, header, 0, header.length, 0);
+  if (got < header.length || header[BATCH_MAGIC] !== MAGIC) return -1;
+  const offset = Number(header.readBigInt64BE(0)); // anything may stand here, also what `readInt64` refuses
+  return Number.isSafeInteger(offset) && offset >= 0 ? offset : -1;
+}
+
+interface Suspect {
+  /** Base offset of the segment before it. */
+  before: number;
+  baseOffset: number;
+  /** A copy may be of a segment far before `before`, and is read from there. */
+  claimed: number;
+}
+
+function judge(files: Files, directory: string, suspect: Suspect, descriptor: number): Stranger | null {
+  const { before, baseOffset, claimed } = suspect;
+  const bytes = files.size(descriptor);
+  const start = claimed >= 0 && claimed < before ? claimed : before;
+  const own = readOwn(files, descriptor, bytes, start, baseOffset);
+  if (own.first === baseOffset) return null;
+  const isCopy = own.count >= COPY_BATCHES_MIN && !own.reachesBase;
+  if (!isCopy && !covers(files, directory, before, baseOffset)) return null;
+  const what =
+    own.first < 0
+      ? "holds no batch"
+      : `begins with the batch of offset ${own.first}, as if it were a copy of another segment`;
+  const reason = `a stray file: it ${what}, and the log's own segments do not need it`;
+  return { baseOffset, bytes, reason };
+}
+
+/** What batches a file has: the first one's base offset (-1: none), how many lie below `baseOffset`, whether one reaches it. */
+function readOwn(files: Files, descriptor: number, bytes: number, offset: number, baseOffset: number) {
+  const own = { first: -1, count: 0, reachesBase: false };
+  const range = {
+    start: 0,
+    end: bytes,
+    offset,
+    offsetLimit: Number.POSITIVE_INFINITY,
+    allowsGaps: true,
+  };
+  scanBatches(files, descriptor, range, {
+    batch: (buffer, position) => {
+      if (own.first < 0) own.first = batchBaseOffset(buffer, position);
+      own.count += 1;
+      own.reachesBase = batchLastOffset(buffer, position) >= baseOffset;
+      return !own.reachesBase;
+    },
+    damage: () => undefined,
+  });
+  return own;
+}
+
+/** Whether the segment `before` has a batch at or behind `offset` that goes on from the batch before it. */
+function covers(files: Files, directory: string, before: number, offset: number): boolean {
+  const found = withFile(files, logPathOf(directory, before), (descriptor) => {
+    let isCovered = false;
+    let expected = before;
+    const range = {
+      start: 0,
+      end: files.size(descriptor),
+      offset: before,
+      offsetLimit: Number.POSITIVE_INFINITY,
+      allowsGaps: true,
+    };
+    scanBatches(files, descriptor, range, {
+      batch: (buffer, position) => {
+        const lastOffset = batchLastOffset(buffer, position);
+        isCovered = batchBaseOffset(buffer, position) === expected && lastOffset >= offset;
+        expected = lastOffset + 1;
+        return !isCovered;
+      },
+      damage: () => undefined,
+    });
+    return isCovered;
+  });
+  return found === true;
+}
