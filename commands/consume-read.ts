@@ -7,19 +7,22 @@
  *   - An offset is committed only when every record below it has left for standard output: after a crash or a closed pipe
  *     records are printed again rather than lost.
  *   - `poll` and `reset` end at the end offsets that the partitions had at the start, so that a busy topic does not hold them.
+ *   - An interrupt ends every wait for a further attempt; a commit that then fails is an error, and what was printed is printed again.
  *   - A slow reader slows the fetching: at most one fetch is held beyond what it has taken.
  */
 
-import { type Clock, sleep, systemClock } from "../src/base/clock.ts";
+import { type Clock, systemClock } from "../src/base/clock.ts";
 import { ObeliskError, toObeliskError } from "../src/base/errors.ts";
 import { SECOND_MS } from "../src/base/units.ts";
 import { Consumer } from "../src/client/consumer.ts";
 import type { ConsumerRecord } from "../src/client/fetched-batches.ts";
 import type { CommittedOffset, TopicPartition } from "../src/client/group-offsets.ts";
+import { wait } from "../src/client/retry.ts";
 import { compileFormat, type RecordFormat } from "./consume-format.ts";
 import { recordJson } from "./consume-json.ts";
 import type { ConsumeOptions } from "./consume-options.ts";
 import { note, type Output } from "./output.ts";
+import { sayRetries } from "./retry-note.ts";
 
 /** How long Ctrl-C may go unnoticed. */
 const POLL_MS = 100;
@@ -41,6 +44,8 @@ export async function consumeRecords(
     clientId: "obelisk-consume",
     group: options.group,
     isCommittedOnly: options.isCommittedOnly,
+    signal,
+    onRetry: sayRetries(),
   });
   try {
     const partitions = await findPartitions(consumer, options, signal, clock);
@@ -185,7 +190,7 @@ async function findTopic(
       if (error.code !== "UNKNOWN_TOPIC_OR_PARTITION") throw error;
       if (mode !== "continuous") throw noTopic(topic);
       if (attempt === 1) note(`obelisk: there is no topic ${topic} yet; waiting for it`);
-      await sleep(clock, TOPIC_WAIT_MS);
+      await wait(clock, TOPIC_WAIT_MS, signal);
     }
   }
   return [];

@@ -2,14 +2,15 @@
  * Sends the records of an input through one of the doors and reports what was acknowledged.
  *
  * Whatever ends the work early (a record that is too large, a broker that is gone, Ctrl-C), what was given before is still waited
- * for and reported; then the error is thrown.
+ * for and reported; then the error is thrown. An interrupt ends the waits for further attempts: what failed then is said, and
+ * the exit code is that of the interrupt.
  */
 
 import { type Clock, systemClock } from "../src/base/clock.ts";
 import { ObeliskError } from "../src/base/errors.ts";
-import { formatDuration } from "../src/base/units.ts";
 import { NativeProducer } from "../src/client/native-producer.ts";
-import { DELIVERY_TIMEOUT_MS, Producer, RECORD_BYTES_MAX } from "../src/client/producer.ts";
+import { Producer, RECORD_BYTES_MAX } from "../src/client/producer.ts";
+import { RetryInterrupted } from "../src/client/retry.ts";
 import { NATIVE_MESSAGE_BYTES_MAX } from "../src/protocol/native/message.ts";
 import { EXIT, note, type Output } from "./output.ts";
 import { createProgress } from "./output-progress.ts";
@@ -17,12 +18,11 @@ import type { ProduceOptions } from "./produce-options.ts";
 import { Pacer } from "./produce-rate.ts";
 import { type InputRecord, openInput } from "./produce-records.ts";
 import { ProduceSummary } from "./produce-summary.ts";
+import { sayRetries } from "./retry-note.ts";
 
 const EMPTY = Buffer.alloc(0);
 /** As many answers may be open as the native client keeps in flight, so that an endless input stays in bounds. */
 const NATIVE_OPEN_MAX = 256;
-/** Fewer attempts pass in the blink of a restart. */
-const SAID_AT_ATTEMPT = 4;
 
 /** A door as this command needs it. */
 interface Door {
@@ -40,10 +40,22 @@ export async function produceRecords(
   output: Output,
   signal: AbortSignal,
 ): Promise<number> {
+  try {
+    return await produce(options, output, signal);
+  } catch (thrown) {
+    if (!(thrown instanceof RetryInterrupted)) throw thrown;
+    note(`obelisk: ${thrown.message}`);
+    return EXIT.interrupted;
+  }
+}
+
+async function produce(options: ProduceOptions, output: Output, signal: AbortSignal): Promise<number> {
   const summary = new ProduceSummary(options.topic);
   const clock = systemClock;
   const door =
-    options.protocol === "kafka" ? await kafkaDoor(options, summary) : await nativeDoor(options, summary);
+    options.protocol === "kafka"
+      ? await kafkaDoor(options, summary, signal)
+      : await nativeDoor(options, summary);
   try {
     const startedAtMs = clock.monotonicMs();
     let failure = await firstFailure(() => sendInput(door, options, summary, signal, clock));
@@ -92,7 +104,11 @@ async function sendInput(
   }
 }
 
-async function kafkaDoor(options: ProduceOptions, summary: ProduceSummary): Promise<Door> {
+async function kafkaDoor(
+  options: ProduceOptions,
+  summary: ProduceSummary,
+  signal: AbortSignal,
+): Promise<Door> {
   const producer = await Producer.connect({
     brokers: options.brokers,
     clientId: "obelisk-produce",
@@ -101,8 +117,9 @@ async function kafkaDoor(options: ProduceOptions, summary: ProduceSummary): Prom
     listener: {
       delivered: (batch) => summary.delivered(batch),
       failed: (...outcome) => summary.failed(...outcome),
-      retrying: sayOnce(),
     },
+    signal,
+    onRetry: sayRetries(),
   });
   const { topic, headers } = options;
   const place = options.partition < 0 ? {} : { partition: options.partition };
@@ -111,16 +128,6 @@ async function kafkaDoor(options: ProduceOptions, summary: ProduceSummary): Prom
     add: ({ key, value }) => producer.add(topic, { key, value, headers, ...place }),
     flush: () => producer.flush(),
     close: () => producer.close().catch(() => {}), // The flush before has reported every failure.
-  };
-}
-
-/** A broker that is away should not look like a command that hangs. */
-function sayOnce(): (error: ObeliskError, attempts: number) => void {
-  let isSaid = false;
-  return (error, attempts) => {
-    if (isSaid || attempts < SAID_AT_ATTEMPT) return;
-    isSaid = true;
-    note(`obelisk: ${error.message}; trying again for up to ${formatDuration(DELIVERY_TIMEOUT_MS)}`);
   };
 }
 

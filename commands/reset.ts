@@ -22,6 +22,7 @@ import { tableLines } from "./output-table.ts";
 import { type FlagTexts, wholeNumber } from "./produce-options.ts";
 import { askYesNo } from "./reset-ask.ts";
 import { type OffsetChange, planReset } from "./reset-plan.ts";
+import { sayRetries } from "./retry-note.ts";
 
 export const resetExamples = [
   "obelisk reset --topic=orders --group=billing --to=earliest",
@@ -63,7 +64,11 @@ export const resetCommand = defineCommand({
   run: async ({ rawArgs }) => {
     const flags = { brokers: brokersFlag.brokers.default, ...flagValues(resetArgs, rawArgs) };
     const options = resetOptions(flags, process.stdin.isTTY === true);
-    const admin = await Admin.connect({ brokers: options.brokers, clientId: "obelisk-reset" });
+    const admin = await Admin.connect({
+      brokers: options.brokers,
+      clientId: "obelisk-reset",
+      onRetry: sayRetries(),
+    });
     try {
       return await reset(admin, options);
     } finally {

@@ -28,9 +28,13 @@ const FOREIGN_ERRORS: ReadonlyMap<number, ForeignError> = new Map([
   [89, { name: "THROTTLING_QUOTA_EXCEEDED: a quota is used up", retriable: true }],
 ]);
 
+/** One number for all that a disk can refuse; a full one is what people meet. */
+const STORAGE_DETAIL = "the broker answers that its disk is full, or cannot be written or read";
+
 /** The error that a broker answered, with where it happened. `wire` must not be 0. */
 export function brokerError(wire: number, facts: ErrorFacts = {}): ObeliskError {
   const code = errorCodeOf(wire);
+  if (code === "KAFKA_STORAGE_ERROR") return new ObeliskError(code, { detail: STORAGE_DETAIL, ...facts });
   if (ERRORS[code].wire === wire && wire !== ERRORS.UNKNOWN_SERVER_ERROR.wire)
     return new ObeliskError(code, facts);
   const foreign = FOREIGN_ERRORS.get(wire);

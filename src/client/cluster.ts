@@ -41,6 +41,10 @@ export interface ClusterOptions {
   readonly requestTimeoutMs?: number;
   /** For a whole operation with all its attempts. */
   readonly retryTimeoutMs?: number;
+  /** Its abort ends every wait for a further attempt (retry.ts). */
+  readonly signal?: AbortSignal;
+  /** Told of every failure that will be tried again. */
+  readonly onRetry?: RetryOptions["onRetry"];
   readonly clock?: Clock;
   readonly random?: () => number;
 }
@@ -86,6 +90,8 @@ export class Cluster {
       clock: this.clock,
       random: options.random ?? Math.random,
       totalMs: options.retryTimeoutMs ?? 30 * SECOND_MS,
+      signal: options.signal,
+      onRetry: options.onRetry,
     };
     this.#options = options;
     this.#bootstrap = readAddresses(options.brokers, KAFKA_PORT);

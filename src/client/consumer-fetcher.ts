@@ -278,7 +278,9 @@ export class ConsumerFetcher {
     if (needsNewMetadata(error)) for (const { topic } of this.#partitions) this.#cluster.forget(topic);
     if (this.#isWaiting) return;
     this.#isWaiting = true;
-    wait(this.#cluster.clock, retryWaitMs(this.#failures, this.#cluster.retryOptions.random)).then(() => {
+    const { random, onRetry, totalMs } = this.#cluster.retryOptions;
+    onRetry?.(error, this.#failures, totalMs);
+    wait(this.#cluster.clock, retryWaitMs(this.#failures, random)).then(() => {
       this.#isWaiting = false;
       this.fill();
     });

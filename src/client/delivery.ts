@@ -19,6 +19,4 @@ export interface DeliveryListener {
   delivered(batch: DeliveredBatch): void;
   /** These records were given up; with acks other than -1 and after timeouts some may lie in the partition. */
   failed(error: ObeliskError, topic: string, partition: number, count: number): void;
-  /** A batch was not taken for the `attempts`th time and will be sent again. */
-  retrying?(error: ObeliskError, attempts: number): void;
 }

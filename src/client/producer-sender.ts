@@ -10,6 +10,7 @@
  *   under way
  *   45, 59 as the oldest            the broker lost track of the sequence and did not append it: new identity, again
  *   retriable, time left            again, after a wait; with new metadata when that may help
+ *   retriable, interrupted          failed: what is under way is waited for, nothing is sent a second time
  *   anything else                   failed; with idempotence the lane then starts a new sequence
  */
 
@@ -22,7 +23,7 @@ import type { Cluster } from "./cluster.ts";
 import type { Acks, DeliveryListener } from "./delivery.ts";
 import { answerFor, type Cargo, produceRequest } from "./produce-request.ts";
 import type { OutgoingBatch, ProducerIdentity, ProducerLane } from "./producer-lane.ts";
-import { retryWaitMs, wait } from "./retry.ts";
+import { RetryInterrupted, retryWaitMs, wait } from "./retry.ts";
 
 /** Far below the 100 MiB that brokers take, above any single batch that they would. */
 const REQUEST_BYTES_MAX = 8 * MiB;
@@ -63,6 +64,7 @@ export async function requestIdentity(cluster: Cluster): Promise<ProducerIdentit
 export class ProducerSender {
   readonly #options: SenderOptions;
   readonly #cluster: Cluster;
+  readonly #signal: AbortSignal | undefined;
   readonly #lanes = new Set<ProducerLane>();
   readonly #requests = new Map<number, number>();
   #waiters: Waiter[] = [];
@@ -75,6 +77,8 @@ export class ProducerSender {
   constructor(options: SenderOptions) {
     this.#options = options;
     this.#cluster = options.cluster;
+    this.#signal = options.cluster.retryOptions.signal;
+    this.#signal?.addEventListener("abort", () => this.#schedule(), { once: true });
   }
 
   /** Bytes in batches that are not settled. */
@@ -133,6 +137,11 @@ export class ProducerSender {
         this.#lanes.delete(lane);
         continue;
       }
+      if (this.#signal?.aborted === true && lane.notBeforeMs > nowMs) {
+        this.#interrupt(lane);
+        this.#schedule();
+        continue;
+      }
       this.#closeWhatNeedNotWait(lane, nowMs);
       if (lane.canRenumber) this.#renumber(lane);
       if (!lane.hasSendable || lane.notBeforeMs > nowMs) continue;
@@ -141,6 +150,15 @@ export class ProducerSender {
     }
     for (const [node, lanes] of ready) this.#sendTo(node, lanes);
     this.#wakeWaiters();
+  }
+
+  /** Gives up what waits for a further attempt, and what waits behind it. */
+  #interrupt(lane: ProducerLane): void {
+    this.#bufferedBytes += lane.closeOpen();
+    const waiting = lane.takeAll();
+    const last = waiting.find(({ lastError }) => lastError !== null)?.lastError;
+    const error = new RetryInterrupted(last ?? new ObeliskError("REQUEST_TIMED_OUT"));
+    for (const batch of waiting) this.#failed(lane, batch, error);
   }
 
   #closeWhatNeedNotWait(lane: ProducerLane, nowMs: number): void {
@@ -229,6 +247,10 @@ export class ProducerSender {
       this.#failed(lane, batch, canAgain ? timedOut(lane, error, this.#options.deliveryTimeoutMs) : error);
       return;
     }
+    if (this.#signal?.aborted === true) {
+      this.#failed(lane, batch, new RetryInterrupted(error));
+      return;
+    }
     if (isSequenceError && isOldest) {
       batch.hasNewIdentity = true;
       lane.needsIdentity = true;
@@ -238,7 +260,7 @@ export class ProducerSender {
       this.#cluster.forget(lane.topic);
       lane.leader = -1;
     }
-    this.#options.listener?.retrying?.(error, batch.attempts);
+    this.#cluster.retryOptions.onRetry?.(error, batch.attempts, this.#options.deliveryTimeoutMs);
     const notBeforeMs = nowMs + waitMs;
     lane.keep(batch, error, notBeforeMs);
     if (waitMs > 0) wait(this.#cluster.clock, waitMs).then(() => this.#endWait(lane, notBeforeMs));

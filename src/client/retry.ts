@@ -4,10 +4,13 @@
  *
  *   attempt   1     2      3      4      5      6 ...
  *   wait       50    100    200    400    800    1000 ms (at most)
+ *
+ * Whoever gives `onRetry` hears of every wait before it begins. Whoever gives a `signal` can end the waits: its abort throws what
+ * failed last as `RetryInterrupted`, at once, and from then on every work has one attempt.
  */
 
 import type { Clock } from "../base/clock.ts";
-import { toObeliskError } from "../base/errors.ts";
+import { ObeliskError, toObeliskError } from "../base/errors.ts";
 import { canRetry } from "./broker-errors.ts";
 import { holdProcess } from "./process-hold.ts";
 
@@ -20,6 +23,21 @@ export interface RetryOptions {
   readonly random: () => number;
   /** After this long no further attempt begins. 0: one attempt. */
   readonly totalMs: number;
+  /** Aborted when nobody wants to wait any longer. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told of a failure that will be tried again: how many attempts there were, and for how long they go on in all. */
+  readonly onRetry?: ((error: ObeliskError, attempts: number, totalMs: number) => void) | undefined;
+}
+
+/** The last failure of something that would have been tried again, had the caller not been interrupted. */
+export class RetryInterrupted extends ObeliskError {
+  constructor(error: ObeliskError) {
+    super(error.code, { ...error.facts, remedy: "interrupted, so it is not tried again" }, error.cause);
+  }
+
+  override get retriable(): boolean {
+    return false;
+  }
 }
 
 /** How long to wait before attempt `attempt + 1`; the first attempt is 1. */
@@ -30,26 +48,35 @@ export function retryWaitMs(attempt: number, random: () => number): number {
 
 /** Runs `work` until it succeeds, fails for good, or the time is up; then the last error is thrown. */
 export async function retry<Result>(options: RetryOptions, work: () => Promise<Result>): Promise<Result> {
-  const deadlineMs = options.clock.monotonicMs() + options.totalMs;
+  const { clock, signal, totalMs } = options;
+  const deadlineMs = clock.monotonicMs() + totalMs;
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await work();
     } catch (thrown) {
       const error = toObeliskError(thrown);
       const waitMs = retryWaitMs(attempt, options.random);
-      if (!canRetry(error) || options.clock.monotonicMs() + waitMs > deadlineMs) throw error;
-      await wait(options.clock, waitMs);
+      if (!canRetry(error) || clock.monotonicMs() + waitMs > deadlineMs) throw error;
+      if (signal?.aborted !== true) {
+        options.onRetry?.(error, attempt, totalMs);
+        await wait(clock, waitMs, signal);
+      }
+      if (signal?.aborted === true) throw new RetryInterrupted(error);
     }
   }
 }
 
-/** Waits, and keeps the process alive meanwhile: no socket may be open that would. */
-export function wait(clock: Clock, delayMs: number): Promise<void> {
+/** Waits until then or until the abort, and keeps the process alive meanwhile: no socket may be open that would. */
+export function wait(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   const release = holdProcess();
   return new Promise((resolve) => {
-    clock.after(delayMs, () => {
+    const end = () => {
+      timer.cancel();
+      signal?.removeEventListener("abort", end);
       release();
       resolve();
-    });
+    };
+    const timer = clock.after(delayMs, end);
+    signal?.addEventListener("abort", end);
   });
 }

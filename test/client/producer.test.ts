@@ -6,6 +6,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Producer, type ProducerOptions } from "../../src/client/producer.ts";
+import { RetryInterrupted } from "../../src/client/retry.ts";
 import { batchBaseSequence, batchProducerId, batchRecordCount } from "../../src/protocol/record/batch.ts";
 import { readRecords } from "../../src/protocol/record/records.ts";
 import { validateBatch } from "../../src/protocol/record/validate.ts";
@@ -194,6 +195,32 @@ describe("producer", () => {
       ),
     ]);
     await producer.close().catch(() => {});
+  });
+
+  test("an abort gives up at once what waits for a further attempt, and what waits behind it", async () => {
+    for (const isIdempotent of [true, false]) {
+      using broker = new KeepingBroker();
+      broker.misbehave = () => 56;
+      const controller = new AbortController();
+      const told: number[] = [];
+      const producer = await connect(broker, {
+        isIdempotent,
+        batchRecordsMax: 2,
+        signal: controller.signal,
+        onRetry: (_error, attempts) => told.push(attempts),
+      });
+      const outcomes = Array.from({ length: 9 }, (_, index) =>
+        producer.send("t", { value: `${index}` }).catch((thrown) => thrown),
+      );
+      await until(() => told.includes(3));
+      const startedAtMs = performance.now();
+      controller.abort();
+      await expect(producer.close()).rejects.toBeInstanceOf(RetryInterrupted);
+      for (const outcome of await Promise.all(outcomes)) {
+        expect([outcome instanceof RetryInterrupted, outcome.code]).toEqual([true, "KAFKA_STORAGE_ERROR"]);
+      }
+      expect(performance.now() - startedAtMs).toBeLessThan(1000);
+    }
   });
 
   test("a full buffer makes the sender wait until there is room", async () => {

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { ObeliskError } from "../../src/base/errors.ts";
 import { brokerError, canRetry } from "../../src/client/broker-errors.ts";
-import { retry, retryWaitMs } from "../../src/client/retry.ts";
+import { RetryInterrupted, retry, retryWaitMs } from "../../src/client/retry.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 /** Lets promises settle, and turns the clock by `stepMs` whenever something waits for it. */
@@ -51,6 +51,47 @@ describe("retry", () => {
     await expect(work).rejects.toThrow("attempt 4");
   });
 
+  test("tells of every wait before it begins", async () => {
+    const clock = new ManualClock();
+    const told: unknown[] = [];
+    const onRetry = (error: ObeliskError, attempts: number, totalMs: number) =>
+      told.push([error.code, attempts, totalMs, clock.monotonicMs()]);
+    const work = retry({ clock, random: () => 1, totalMs: 200, onRetry }, async () => {
+      throw new ObeliskError("DISK_FULL");
+    });
+    work.catch(() => {});
+    await drive(clock, 50, work);
+    await expect(work).rejects.toThrow("the disk is full");
+    expect(told).toEqual([
+      ["DISK_FULL", 1, 200, 0],
+      ["DISK_FULL", 2, 200, 50],
+    ]);
+  });
+
+  test("an abort ends the wait at once with the last error, and afterwards there is one attempt", async () => {
+    const clock = new ManualClock();
+    const controller = new AbortController();
+    let attempts = 0;
+    const options = { clock, random: () => 1, totalMs: 10_000, signal: controller.signal };
+    const work = () =>
+      retry(options, async () => {
+        attempts += 1;
+        throw new ObeliskError("DISK_FULL", { topic: "t" });
+      }).catch((thrown) => thrown);
+    const first = work();
+    while (clock.pending === 0) await new Promise((resolve) => setImmediate(resolve));
+    controller.abort();
+    for (const error of [await first, await work()]) {
+      expect(error).toBeInstanceOf(RetryInterrupted);
+      expect([error.code, error.message, error.retriable]).toEqual([
+        "DISK_FULL",
+        "the disk is full (topic t); interrupted, so it is not tried again",
+        false,
+      ]);
+    }
+    expect([attempts, clock.monotonicMs(), clock.pending]).toEqual([2, 0, 0]);
+  });
+
   test("does not try again what cannot get better", async () => {
     let attempts = 0;
     const work = retry({ clock: new ManualClock(), random: () => 0, totalMs: 1000 }, async () => {
@@ -79,6 +120,9 @@ describe("errors of brokers", () => {
       "LEADER_NOT_AVAILABLE: the partition has no leader yet (wire 5)",
       true,
     ]);
+    expect(brokerError(56, { topic: "t" }).message).toBe(
+      "the broker answers that its disk is full, or cannot be written or read (topic t)",
+    );
     expect(canRetry(brokerError(29))).toBe(false);
     expect(brokerError(4242).message).toBe("the broker answered error 4242 (wire 4242)");
   });
