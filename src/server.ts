@@ -209,6 +209,7 @@ function storageOptions(settings: Settings, log: Log, clock: Clock): StorageOpti
     indexIntervalBytes: settings.indexIntervalBytes,
     openFilesMax: settings.openFilesMax,
     fileIdleMs: settings.fileIdleMs,
+    canSyncContinuously: settings.durability.mode === "fsync",
     onFinding: (finding) => logFinding(log, finding),
   };
 }

@@ -37,7 +37,9 @@ import {
 } from "node:fs";
 import { release, constants as systemConstants } from "node:os";
 import { dirname } from "node:path";
-import type { Files, OpenMode } from "./files.ts";
+import type { Files, OpenMode, SyncThread } from "./files.ts";
+import { WorkerSyncThread } from "./sync-thread.ts";
+import { systemError } from "./system-error.ts";
 
 const OPEN_FLAGS: Record<OpenMode, number> = {
   read: constants.O_RDONLY,
@@ -57,8 +59,13 @@ export function createDisk(): Files {
 
 class Disk implements Files {
   readonly syncAll: ((descriptor: number) => Promise<void>) | undefined;
+  readonly openSyncThread: (() => SyncThread) | undefined;
 
   constructor() {
+    this.openSyncThread =
+      process.platform === "linux" && cLibrary() !== undefined
+        ? () => new WorkerSyncThread(LINUX_LIBRARY_NAMES)
+        : undefined;
     if (!canSyncFileSystem()) {
       this.syncAll = undefined;
       return;
@@ -342,10 +349,4 @@ class FileSystemSyncer {
     if (errno === 0) waiter.resolve();
     else waiter.reject(systemError("syncfs", errno === -1 ? systemConstants.errno.ENOSYS : errno));
   }
-}
-
-function systemError(call: string, errno: number): Error {
-  const name =
-    Object.entries(systemConstants.errno).find(([, number]) => number === errno)?.[0] ?? "EUNKNOWN";
-  return Object.assign(new Error(`${name}: ${call} failed`), { code: name, errno: -errno, syscall: call });
 }

@@ -45,6 +45,8 @@ export interface Files {
    * with ENOSYS means that it could not be tried, and nothing is lost by syncing file by file instead.
    */
   syncAll: ((descriptor: number) => Promise<void>) | undefined;
+  /** Starts a thread for one busy file, or undefined where the system has none. */
+  openSyncThread: (() => SyncThread) | undefined;
   /** Read-only map of a whole file that never changes again (truncating a mapped file is a SIGBUS). */
   map(path: string): Buffer;
 
@@ -65,4 +67,31 @@ export interface Files {
   space(path: string): { freeBytes: number; totalBytes: number };
   /** Takes the exclusive lock on a file that dies with the process; false when another process holds it. */
   lock(descriptor: number): boolean;
+}
+
+/**
+ * A thread that syncs one file again and again while more is written to it, without waiting for the event loop in between.
+ *
+ *     setMark(5) wake()   setMark(6) setMark(8)              setMark(9)
+ *     thread       [ sync: covers 5 ][ sync: covers 8 ......][ sync: covers 9 ]
+ *     listener                       synced(5)               synced(8)         synced(9)
+ *
+ * A mark names what has been written: whoever sets it has written everything that it stands for. It is an int32 that grows.
+ * One file at a time. After a failure the thread leaves the file alone: the bytes may be lost.
+ */
+export interface SyncThread {
+  /** Takes on a file that is synced up to `mark`. Only while it has none. */
+  attach(descriptor: number, mark: number, listener: SyncListener): void;
+  /** Everything up to `mark` is written. Does not wake a thread that sleeps. */
+  setMark(mark: number): void;
+  wake(): void;
+  /** Resolves when the thread no longer touches the file; the sync that runs is finished and told first. */
+  detach(): Promise<void>;
+  close(): void;
+}
+
+export interface SyncListener {
+  synced(mark: number): void;
+  /** A system error; ENOSYS means that no sync could be tried, and nothing is lost by syncing in another way. */
+  failed(error: Error): void;
 }

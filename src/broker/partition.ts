@@ -103,6 +103,7 @@ export class Partition implements Committable {
     this.#clock = parts.clock;
     this.#events = parts.log;
     this.#highWatermark = log.durableOffset;
+    log.onDurable = () => this.committed(log.durableOffset);
   }
 
   /** Opens (or creates) the partition's log and restores its producers. */

@@ -10,7 +10,7 @@
  *     ----[======= on disk ========][=== written ====]      next batch goes here
  *
  *   - `append` is synchronous and writes whole batches; a failed append leaves the log as it was.
- *   - `durableOffset` moves only in `StorageEngine.sync`. The broker decides what readers may see.
+ *   - `durableOffset` moves while `StorageEngine.sync` runs, maybe in steps (`onDurable`). The broker decides what readers may see.
  *   - A log whose sync failed is offline for good: every later append or sync throws KAFKA_STORAGE_ERROR.
  *   - Batches are opaque bytes here, except for the header fields that record/batch.ts names. They were validated.
  *
@@ -67,6 +67,8 @@ export interface PartitionLog {
   readonly partition: number;
   readonly startOffset: number;
   readonly durableOffset: number;
+  /** Set by the owner: called each time `durableOffset` has moved before `sync` resolves. */
+  onDurable: (() => void) | null;
   readonly endOffset: number;
   /** Written into every appended batch; bumped when recovery cut something off. */
   readonly leaderEpoch: number;

@@ -35,6 +35,7 @@ export interface StorageOptions {
   openFilesMax?: number;
   fileIdleMs?: number;
   canSyncInPlace?: boolean;
+  canSyncContinuously?: boolean;
   /** Told of each finding of the engine when it is made: at the start, and when a reader meets damage later. */
   onFinding?: (finding: Finding) => void;
   /** The limit of `memory:`. */

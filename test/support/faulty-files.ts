@@ -22,6 +22,7 @@ export interface Fault {
 }
 
 export class FaultyFiles implements Files {
+  readonly openSyncThread = undefined;
   readonly syncAll: ((descriptor: number) => Promise<void>) | undefined;
   /** How many operations were counted since the fault was set. */
   count = 0;

@@ -9,7 +9,7 @@
  * The seed decides everything, so a run can be repeated.
  */
 
-import type { Files, OpenMode } from "../../src/base/files.ts";
+import type { Files, OpenMode, SyncThread } from "../../src/base/files.ts";
 import { systemError } from "./faulty-files.ts";
 
 const PAGE_BYTES = 512;
@@ -25,6 +25,7 @@ interface Inode {
 type NameChange = { path: string; after: Inode | "directory" | undefined };
 
 export class SimulatedFiles implements Files {
+  openSyncThread: (() => SyncThread) | undefined = undefined;
   readonly syncAll: ((descriptor: number) => Promise<void>) | undefined;
   /** Names to files and directories, as a running process sees them. */
   #names = new Map<string, Inode | "directory">();

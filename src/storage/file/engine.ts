@@ -24,6 +24,7 @@ import { recoverPartition } from "./recovery.ts";
 import { SEGMENT_BYTES_LIMIT, type Segment } from "./segment.ts";
 import { INDEX_INTERVAL_BYTES } from "./segment-index.ts";
 import { Store, storageError } from "./store.ts";
+import { RETRY, SyncStream } from "./sync-stream.ts";
 import { Syncer } from "./syncer.ts";
 
 export const TOPICS_DIRECTORY = "topics";
@@ -60,6 +61,8 @@ export interface FileEngineOptions {
   fileIdleMs?: number;
   /** Syncs little data in place on a disk that has shown to be fast (syncer.ts). */
   canSyncInPlace?: boolean;
+  /** Lets a thread sync a busy segment without pause. Not for who wants to sync seldom. */
+  canSyncContinuously?: boolean;
   /** Told of each finding as it is made. */
   onFinding?: (finding: Finding) => void;
 }
@@ -69,6 +72,7 @@ export class FileEngine implements StorageEngine {
   readonly #store: Store;
   readonly #indexes: IndexFiles;
   readonly #syncer: Syncer;
+  #stream: SyncStream | null;
   readonly #directory: OwnedDirectory;
   readonly #topics: string;
   readonly #wasClean: boolean;
@@ -93,6 +97,11 @@ export class FileEngine implements StorageEngine {
     this.#store = new Store(files, pool, clock, directory.path, limits, options.onFinding);
     this.#indexes = new IndexFiles(this.#store);
     this.#syncer = new Syncer(files, clock, options.canSyncInPlace ?? true);
+    const { openSyncThread } = files;
+    this.#stream =
+      openSyncThread === undefined || options.canSyncContinuously === false
+        ? null
+        : new SyncStream(openSyncThread, (log, error) => this.#failed(log, error, []));
     this.#directory = directory;
     this.#topics = `${directory.path}/${TOPICS_DIRECTORY}`;
     this.#wasClean = directory.isClean;
@@ -141,7 +150,11 @@ export class FileEngine implements StorageEngine {
     const healthy: FileLog[] = [];
     for (const log of logs as readonly FileLog[]) (log.isOffline ? failed : healthy).push(log);
     const only = healthy.length === 1 ? healthy[0]! : undefined;
-    if (only !== undefined && this.#syncInPlace(only, failed)) return failed;
+    if (only !== undefined && (this.#syncInPlace(only, failed) || (await this.#syncByStream(only, failed)))) {
+      return failed;
+    }
+    if (only?.isOffline) return [...failed, only];
+    for (const log of healthy) if (this.#stream?.holds(log)) await this.#stream.release();
     const dirty: Segment[][] = healthy.map((log) => startSync(log));
     if (await this.#syncTogether(healthy, dirty, failed)) return failed;
     await Promise.all(healthy.map((log, slot) => this.#syncOne(log, dirty[slot]!, failed)));
@@ -153,6 +166,7 @@ export class FileEngine implements StorageEngine {
     for (const [name, log] of [...this.#logs]) {
       if (log.topic !== topic) continue;
       this.#logs.delete(name);
+      if (this.#stream?.holds(log)) await this.#stream.release();
       await log.discard();
     }
     const { files } = this.#store;
@@ -174,6 +188,9 @@ export class FileEngine implements StorageEngine {
 
   async close(): Promise<void> {
     this.#tick.cancel();
+    await this.#stream?.release();
+    this.#stream?.close();
+    this.#stream = null;
     const failed = await this.sync([...this.#logs.values()]);
     for (const log of this.#logs.values()) await log.close();
     this.#logs.clear();
@@ -187,7 +204,8 @@ export class FileEngine implements StorageEngine {
   /** The shortest way for the commonest case; false when it does not apply. */
   #syncInPlace(log: FileLog, failed: FileLog[]): boolean {
     const segment = log.onlyDirtySegment;
-    if (segment === null || !this.#syncer.isFast(segment.bytes - segment.syncedBytes)) return false;
+    if (segment === null || this.#stream?.holds(log)) return false;
+    if (!this.#syncer.isFast(segment.bytes - segment.syncedBytes)) return false;
     startSync(log);
     try {
       this.#syncer.syncInPlace(segment.file.descriptor);
@@ -195,6 +213,16 @@ export class FileEngine implements StorageEngine {
     } catch (thrown) {
       this.#failed(log, thrown, failed);
     }
+    return true;
+  }
+
+  /** By the thread that keeps a busy segment synced; false when it is not for this log. */
+  async #syncByStream(log: FileLog, failed: FileLog[]): Promise<boolean> {
+    const segment = log.onlyDirtySegment;
+    if (segment === null || this.#stream === null || !this.#stream.wants(segment)) return false;
+    const outcome = await this.#stream.sync(log, segment);
+    if (outcome === RETRY) return false;
+    if (outcome !== null) this.#failed(log, outcome, failed);
     return true;
   }
 

@@ -14,6 +14,7 @@
 
 import { fail } from "../../base/assert.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
+import type { SyncThread } from "../../base/files.ts";
 import { batchLastOffsetDelta, batchMaxTimestamp, stampBatch } from "../../protocol/record/batch.ts";
 import type { PartitionLog, TimestampedOffset } from "../contract.ts";
 import type { LeaderEpochs } from "../leader-epochs.ts";
@@ -36,6 +37,7 @@ export class FileLog implements PartitionLog {
   readonly partition: number;
   startOffset: number;
   durableOffset: number;
+  onDurable: (() => void) | null = null;
   endOffset: number;
   leaderEpoch: number;
   bytes = 0;
@@ -60,6 +62,9 @@ export class FileLog implements PartitionLog {
   #syncing: Segment[] = [];
   #syncTarget = 0;
   /** True on disk, and what waits to become so. */
+  /** The segment that a thread keeps synced, and that thread. */
+  #streamed: Segment | null = null;
+  #thread: SyncThread | null = null;
   #checkpoint: Checkpoint | null;
   #checkpointWaiting: Checkpoint | null = null;
 
@@ -106,6 +111,7 @@ export class FileLog implements PartitionLog {
     if (segment.verifiedEnd === segment.bytes) segment.verifiedEnd = segment.bytes + bytes;
     segment.bytes += bytes;
     segment.endOffset = lastOffset + 1;
+    if (segment === this.#streamed) this.#thread!.setMark(segment.endOffset - segment.baseOffset);
     this.endOffset = lastOffset + 1;
     this.bytes += bytes;
     this.bytesSinceCheckpoint += bytes;
@@ -156,7 +162,8 @@ export class FileLog implements PartitionLog {
 
   truncate(offset: number): void {
     this.#checkRange(offset);
-    if (this.#syncing.length > 0) fail("a log cannot be truncated while it is being synced");
+    if (this.#syncing.length > 0 || this.#streamed !== null)
+      fail("a log cannot be truncated while it is being synced");
     const place = this.#locator.locate(offset);
     if (offset < this.endOffset && place.offset !== offset)
       fail("a log can be truncated only at a batch boundary");
@@ -203,6 +210,32 @@ export class FileLog implements PartitionLog {
     const sealable = this.#rolled.filter((segment) => !segment.isDirty);
     if (sealable.length > 0) this.#seal(sealable);
     this.#settleCheckpoint();
+  }
+
+  /** A thread syncs the segment from now on, whenever its mark moves. */
+  startStream(segment: Segment, thread: SyncThread): void {
+    this.#streamed = segment;
+    this.#thread = thread;
+    thread.setMark(segment.endOffset - segment.baseOffset);
+  }
+
+  /** The thread has made everything below `offset` durable. */
+  streamedTo(offset: number): void {
+    if (this.isOffline || offset <= this.durableOffset) return;
+    this.durableOffset = offset;
+    this.#settleCheckpoint();
+    this.onDurable?.();
+  }
+
+  /** The thread has let go: the segment is clean if all of it was covered. */
+  endStream(): void {
+    const segment = this.#streamed;
+    this.#streamed = null;
+    this.#thread = null;
+    if (segment === null || !segment.isDirty || this.durableOffset < segment.endOffset) return;
+    segment.isDirty = false;
+    segment.syncedBytes = segment.bytes;
+    segment.unpin(this.#store.pool);
   }
 
   /** Takes the log offline for good: what its file holds is not known any more. */

@@ -31,7 +31,8 @@ const SLOW_ALL_EACH_MS = 0.5;
 const ALL_PENALTY = 64;
 export const FAST_SYNC_MS = 0.5;
 export const FAST_RUN_MIN = 16;
-export const FAST_SYNC_BYTES_MAX = 64 * KiB;
+/** A few records. With more, a thread that syncs without pause is better (sync-stream.ts). */
+export const FAST_SYNC_BYTES_MAX = 8 * KiB;
 /** One sync this slow is no hiccup: the disk has to prove itself for longer. */
 const SLOW_SYNC_MS = 5;
 const SLOW_PENALTY = 1000;

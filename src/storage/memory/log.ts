@@ -31,6 +31,7 @@ export class MemoryLog implements PartitionLog {
   readonly partition: number;
   startOffset = 0;
   durableOffset = 0;
+  onDurable: (() => void) | null = null;
   endOffset = 0;
   bytes = 0;
   bytesSinceCheckpoint = 0;
