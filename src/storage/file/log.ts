@@ -111,7 +111,10 @@ export class FileLog implements PartitionLog {
     if (segment.verifiedEnd === segment.bytes) segment.verifiedEnd = segment.bytes + bytes;
     segment.bytes += bytes;
     segment.endOffset = lastOffset + 1;
-    if (segment === this.#streamed) this.#thread!.setMark(segment.endOffset - segment.baseOffset);
+    if (segment === this.#streamed) {
+      this.#thread!.setMark(segment.endOffset - segment.baseOffset);
+      this.#thread!.wake();
+    }
     this.endOffset = lastOffset + 1;
     this.bytes += bytes;
     this.bytesSinceCheckpoint += bytes;
