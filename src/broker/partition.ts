@@ -75,6 +75,7 @@ export class Partition implements Committable {
   readonly index: number;
   readonly log: PartitionLog;
   isQueued = false;
+  isRetired = false;
   /** The batch that single messages gather in; owned by the batcher. */
   openBatch: object | null = null;
   readonly #rules: PartitionRules;
@@ -89,7 +90,6 @@ export class Partition implements Committable {
   readonly #waiters = new Ring<DurableWaiter>();
   readonly #readers = new Set<PartitionReader>();
   #highWatermark: number;
-  #isRetired = false;
 
   private constructor(log: PartitionLog, rules: PartitionRules, producers: Producers, parts: PartitionParts) {
     this.topic = log.topic;
@@ -136,7 +136,7 @@ export class Partition implements Committable {
   }
 
   get isOffline(): boolean {
-    return this.log.isOffline || this.#isRetired;
+    return this.log.isOffline || this.isRetired;
   }
 
   /**
@@ -233,7 +233,7 @@ export class Partition implements Committable {
 
   /** The topic is being removed: nobody may wait here any longer. */
   retire(): void {
-    this.#isRetired = true;
+    this.isRetired = true;
     this.#recent.clear();
     this.commitFailed();
   }

@@ -91,7 +91,7 @@ export const SETTINGS = {
     default: { mode: "fsync", intervalMs: 0 },
     advice:
       "What an acknowledgement means. fsync: the record is on the disk and survives a power cut. interval:MS: synced every MS " +
-      "milliseconds, so a power cut can take what was acknowledged since. os: whenever the operating system writes it.",
+      "milliseconds, so a power cut can take what was acknowledged since. os: whenever the operating system writes it, within about half a minute.",
   }),
   memoryBytes: setting({
     name: "memory",

@@ -2,7 +2,8 @@ import { expect, test } from "bun:test";
 import { MemoryEngine } from "../../src/storage/memory/engine.ts";
 import { batchOf } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
-import { turns } from "../support/gated-engine.ts";
+import { GatedEngine, turns } from "../support/gated-engine.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 
 test("producer ids are never given out twice, also not after a crash", async () => {
   const engine = new MemoryEngine();
@@ -52,4 +53,41 @@ test("with durability os a record counts as committed once it is written, and cl
   expect([partition.highWatermark, syncs]).toEqual([1, 0]);
   await broker.close();
   expect([partition.log.durableOffset, syncs]).toEqual([1, 1]);
+});
+
+test("with an interval shorter than a sync, syncs follow each other and never overlap", async () => {
+  const engine = new GatedEngine();
+  const clock = new ManualClock();
+  const broker = await openBroker({ durability: { mode: "interval", intervalMs: 1 } }, { engine, clock });
+  const partition = (await broker.topics.ensure("t")).partitions[0]!;
+  for (let round = 0; round < 3; round += 1) {
+    const batch = batchOf(["v"]);
+    partition.append(batch, 0, batch.length);
+    await turns();
+    clock.advance(1);
+    await turns();
+  }
+  expect([partition.highWatermark, engine.started.length, engine.waiting.length]).toEqual([3, 1, 1]);
+  const closing = broker.close();
+  while (engine.waiting.length > 0) await engine.waiting[0]!.end();
+  await closing;
+  expect([partition.log.durableOffset, engine.started.length]).toEqual([3, 2]);
+});
+
+test("with durability os written records are synced after half a minute at the latest", async () => {
+  const engine = new GatedEngine();
+  const clock = new ManualClock();
+  const broker = await openBroker({ durability: { mode: "os" } }, { engine, clock });
+  const partition = (await broker.topics.ensure("t")).partitions[0]!;
+  const batch = batchOf(["v"]);
+  partition.append(batch, 0, batch.length);
+  await turns();
+  clock.advance(29_999);
+  await turns();
+  expect(engine.started).toEqual([]);
+  clock.advance(1);
+  await turns();
+  expect(engine.started).toEqual([["t-0"]]);
+  await engine.waiting[0]!.end();
+  expect(partition.log.durableOffset).toBe(1);
 });
