@@ -271,6 +271,8 @@ export class FileEngine implements StorageEngine {
     }
     const mustForget = nowMs >= this.#forgetAtMs;
     if (mustForget) this.#forgetAtMs = nowMs + VERIFIED_MS;
+    // A pinned and dirty segment could be neither closed nor sealed.
+    if (this.#stream?.isResting) void this.#stream.release();
     for (const log of this.#logs.values()) log.tick(mustForget);
     this.#tick = this.#store.clock.after(TICK_MS, () => this.#onTick());
   }

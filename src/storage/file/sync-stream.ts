@@ -56,6 +56,12 @@ export class SyncStream implements SyncListener {
     return this.#log === log;
   }
 
+  /** Whether the thread holds a segment with nothing to do. */
+  get isResting(): boolean {
+    const log = this.#log;
+    return log !== null && this.#waiter === null && log.durableOffset === log.endOffset;
+  }
+
   /** Notes that `segment` is about to be synced alone; true when the thread should do it. */
   wants(segment: Segment): boolean {
     if (segment === this.#segment) {

@@ -2,8 +2,9 @@
 
 import { expect, test } from "bun:test";
 import type { PartitionLog } from "../../../src/storage/contract.ts";
-import type { FileEngine } from "../../../src/storage/file/engine.ts";
+import { type FileEngine, TICK_MS } from "../../../src/storage/file/engine.ts";
 import { batchOf } from "../../support/batches.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 import { randomOf, SimulatedFiles } from "../../support/simulated-files.ts";
 import { SimulatedSyncThread } from "../../support/simulated-sync-thread.ts";
 import { Replay, readAll } from "../conformance/suite.ts";
@@ -23,13 +24,15 @@ function disk(seed: number, isHeld: boolean) {
 
 async function fixture(options: { isHeld?: boolean; segmentBytesMax?: number } = {}) {
   const { files, thread } = disk(1, options.isHeld ?? false);
+  const clock = new ManualClock();
   const engine = openEngine(new TestDirectory("/data"), {
     files,
+    clock,
     segmentBytesMax: options.segmentBytesMax ?? 10_000_000,
   });
   const log = await engine.open("t", 0, new Replay());
   const other = await engine.open("u", 0, new Replay());
-  return { files, thread, engine, log, other };
+  return { files, thread, engine, log, other, clock };
 }
 
 function append(log: PartitionLog, value = VALUE): number {
@@ -106,6 +109,17 @@ test("a roll and another log make it let go first, and everything is durable", a
   expect(await engine.sync([log, other])).toEqual([]);
   expect([thread.isAttached, log.durableOffset, other.durableOffset]).toEqual([false, log.endOffset, 1]);
   expect((await readAll(log)).length).toBe(log.endOffset);
+  await engine.close();
+});
+
+test("a segment that nobody writes to any more is let go", async () => {
+  const { engine, log, thread, clock } = await fixture();
+  await busy(engine, log, thread);
+  clock.advance(TICK_MS);
+  await turns();
+  expect(thread.isAttached).toBe(false);
+  append(log);
+  expect([await engine.sync([log]), log.durableOffset]).toEqual([[], log.endOffset]);
   await engine.close();
 });
 
