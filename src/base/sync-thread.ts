@@ -18,6 +18,8 @@ const MARK = 0;
 const SESSION = 1;
 const BELL = 2;
 const SHARED_INTEGERS = 3;
+/** Said once, when the thread is up. Sessions count from 1. */
+const NO_SESSION = 0;
 /** No mark and no errno: the thread has let go of the file. */
 const ENDED = -0x8000_0000;
 
@@ -36,6 +38,7 @@ for (const name of ${JSON.stringify(libraries)}) {
     break;
   } catch {}
 }
+postMessage([${NO_SESSION}, 0]);
 self.onmessage = ({ data: { shared, session, descriptor, mark } }) => {
   let covered = mark;
   for (;;) {
@@ -66,7 +69,8 @@ export class WorkerSyncThread implements SyncThread {
   readonly #libraries: readonly string[];
   #thread: Thread | undefined;
   #listener: SyncListener | null = null;
-  #session = 0;
+  #isUp = false;
+  #session = NO_SESSION;
   #detached: (() => void) | null = null;
 
   /** `libraries`: names of the C library, the first that opens is taken. */
@@ -116,13 +120,16 @@ export class WorkerSyncThread implements SyncThread {
     thread.onmessage = ({ data }: MessageEvent<[number, number]>) => this.#hear(data[0], data[1]);
     thread.onerror = (event) => {
       event.preventDefault();
-      this.#hear(this.#session, -systemConstants.errno.ENOSYS);
+      // A thread that died at work may have been told of an error that nobody is told again.
+      const { EIO, ENOSYS } = systemConstants.errno;
+      this.#hear(this.#session, this.#isUp ? -EIO : -ENOSYS);
       this.#hear(this.#session, ENDED);
     };
     return thread;
   }
 
   #hear(session: number, said: number): void {
+    if (session === NO_SESSION) this.#isUp = true;
     if (session !== this.#session || this.#listener === null) return;
     if (said === ENDED) this.#ended();
     else if (said >= 0) this.#listener.synced(said);
