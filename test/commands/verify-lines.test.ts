@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { findingLine, repairedLine, summaryLines } from "../../commands/verify-lines.ts";
-import type { VerifySummary } from "../../src/storage/verify/sink.ts";
+import { NOTHING_CHECKED, type VerifySummary } from "../../src/storage/verify/sink.ts";
 
 const FINDING = {
   file: "topics/t/0/00000000000000000000.log",
@@ -10,23 +10,8 @@ const FINDING = {
   detail: "its checksum does not hold",
 };
 
-const NOTHING: VerifySummary = {
-  topics: 0,
-  partitions: 0,
-  segments: 0,
-  batches: 0,
-  records: 0,
-  bytes: 0,
-  holes: 0,
-  holeBytes: 0,
-  stateEntries: 0,
-  goMessages: 0,
-  findings: 0,
-  isServerRunning: false,
-};
-
 function summary(changes: Partial<VerifySummary>): VerifySummary {
-  return { ...NOTHING, ...changes };
+  return { ...NOTHING_CHECKED, ...changes };
 }
 
 test("a finding is one line with its file, place, extent and kind", () => {

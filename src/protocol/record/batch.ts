@@ -56,6 +56,8 @@ export const NO_TIMESTAMP = -1;
 export const NO_PRODUCER_ID = -1;
 export const NO_PRODUCER_EPOCH = -1;
 export const NO_SEQUENCE = -1;
+/** Before a log has taken the batch in. */
+export const NO_LEADER_EPOCH = -1;
 
 /** The whole size that the header claims; needs the first 12 bytes. May be negative or huge: check before use. */
 export function batchBytes(buffer: Buffer, position: number): number {
@@ -144,6 +146,37 @@ export function computeBatchCrc(buffer: Buffer, position: number, bytes: number)
 export function stampBatch(buffer: Buffer, position: number, baseOffset: number, leaderEpoch: number): void {
   writeInt64(buffer, position + BATCH_BASE_OFFSET, baseOffset);
   buffer.writeInt32BE(leaderEpoch, position + BATCH_LEADER_EPOCH);
+}
+
+/** What the header of a batch says beside its length and its CRC. */
+export interface BatchHeader {
+  readonly baseOffset: number;
+  readonly leaderEpoch: number;
+  readonly attributes: number;
+  readonly lastOffsetDelta: number;
+  readonly baseTimestampMs: number;
+  readonly maxTimestampMs: number;
+  readonly producerId: number;
+  readonly producerEpoch: number;
+  readonly baseSequence: number;
+  readonly recordCount: number;
+}
+
+/** Writes the header of the batch that fills `batch`, whose records are in their place already, length and CRC included. */
+export function writeBatchHeader(batch: Buffer, header: BatchHeader): void {
+  writeInt64(batch, BATCH_BASE_OFFSET, header.baseOffset);
+  batch.writeInt32BE(batch.length - LOG_OVERHEAD, BATCH_LENGTH);
+  batch.writeInt32BE(header.leaderEpoch, BATCH_LEADER_EPOCH);
+  batch[BATCH_MAGIC] = MAGIC;
+  batch.writeInt16BE(header.attributes, BATCH_ATTRIBUTES);
+  batch.writeInt32BE(header.lastOffsetDelta, BATCH_LAST_OFFSET_DELTA);
+  writeInt64(batch, BATCH_BASE_TIMESTAMP, header.baseTimestampMs);
+  writeInt64(batch, BATCH_MAX_TIMESTAMP, header.maxTimestampMs);
+  writeInt64(batch, BATCH_PRODUCER_ID, header.producerId);
+  batch.writeInt16BE(header.producerEpoch, BATCH_PRODUCER_EPOCH);
+  batch.writeInt32BE(header.baseSequence, BATCH_BASE_SEQUENCE);
+  batch.writeInt32BE(header.recordCount, BATCH_RECORD_COUNT);
+  batch.writeUInt32BE(computeBatchCrc(batch, 0, batch.length), BATCH_CRC);
 }
 
 /** Gives every record the time of the append, in place: attributes and max timestamp change, so the CRC does too. */

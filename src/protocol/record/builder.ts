@@ -17,32 +17,17 @@
  */
 
 import { fail } from "../../base/assert.ts";
-import { writeInt64 } from "../../base/bytes.ts";
 import { KiB, MiB } from "../../base/units.ts";
 import { varintBytes, varlongBytes, writeVarint, writeVarlong } from "../../base/varint.ts";
 import {
   ATTRIBUTE_TRANSACTIONAL,
-  BATCH_ATTRIBUTES,
-  BATCH_BASE_OFFSET,
-  BATCH_BASE_SEQUENCE,
-  BATCH_BASE_TIMESTAMP,
-  BATCH_CRC,
   BATCH_HEADER_BYTES,
-  BATCH_LAST_OFFSET_DELTA,
-  BATCH_LEADER_EPOCH,
-  BATCH_LENGTH,
-  BATCH_MAGIC,
-  BATCH_MAX_TIMESTAMP,
-  BATCH_PRODUCER_EPOCH,
-  BATCH_PRODUCER_ID,
-  BATCH_RECORD_COUNT,
-  computeBatchCrc,
-  LOG_OVERHEAD,
-  MAGIC,
+  NO_LEADER_EPOCH,
   NO_PRODUCER_EPOCH,
   NO_PRODUCER_ID,
   NO_SEQUENCE,
   NO_TIMESTAMP,
+  writeBatchHeader,
 } from "./batch.ts";
 import { CODECS, type Codec, compress } from "./compression.ts";
 
@@ -192,19 +177,18 @@ export class BatchBuilder {
 
   #writeHeader(batch: Buffer, codec: number, options: FinishOptions): void {
     const transactional = options.isTransactional === true ? ATTRIBUTE_TRANSACTIONAL : 0;
-    writeInt64(batch, BATCH_BASE_OFFSET, 0);
-    batch.writeInt32BE(batch.length - LOG_OVERHEAD, BATCH_LENGTH);
-    batch.writeInt32BE(-1, BATCH_LEADER_EPOCH);
-    batch[BATCH_MAGIC] = MAGIC;
-    batch.writeInt16BE(codec | transactional, BATCH_ATTRIBUTES);
-    batch.writeInt32BE(this.#count - 1, BATCH_LAST_OFFSET_DELTA);
-    writeInt64(batch, BATCH_BASE_TIMESTAMP, this.#baseTimestampMs);
-    writeInt64(batch, BATCH_MAX_TIMESTAMP, this.#maxTimestampMs);
-    writeInt64(batch, BATCH_PRODUCER_ID, options.producerId ?? NO_PRODUCER_ID);
-    batch.writeInt16BE(options.producerEpoch ?? NO_PRODUCER_EPOCH, BATCH_PRODUCER_EPOCH);
-    batch.writeInt32BE(options.baseSequence ?? NO_SEQUENCE, BATCH_BASE_SEQUENCE);
-    batch.writeInt32BE(this.#count, BATCH_RECORD_COUNT);
-    batch.writeUInt32BE(computeBatchCrc(batch, 0, batch.length), BATCH_CRC);
+    writeBatchHeader(batch, {
+      baseOffset: 0,
+      leaderEpoch: NO_LEADER_EPOCH,
+      attributes: codec | transactional,
+      lastOffsetDelta: this.#count - 1,
+      baseTimestampMs: this.#baseTimestampMs,
+      maxTimestampMs: this.#maxTimestampMs,
+      producerId: options.producerId ?? NO_PRODUCER_ID,
+      producerEpoch: options.producerEpoch ?? NO_PRODUCER_EPOCH,
+      baseSequence: options.baseSequence ?? NO_SEQUENCE,
+      recordCount: this.#count,
+    });
   }
 
   /** Doubles, so that a batch of n bytes is copied less than twice over; never beyond what `bytesMax` can need. */

@@ -31,21 +31,24 @@ export interface VerifyListener {
   onWrongEpoch?: (file: string, position: number, epoch: number) => void;
 }
 
+/** The summary before anything was looked at. */
+export const NOTHING_CHECKED: Readonly<VerifySummary> = {
+  topics: 0,
+  partitions: 0,
+  segments: 0,
+  batches: 0,
+  records: 0,
+  bytes: 0,
+  holes: 0,
+  holeBytes: 0,
+  stateEntries: 0,
+  goMessages: 0,
+  findings: 0,
+  isServerRunning: false,
+};
+
 export class VerifySink {
-  readonly summary: VerifySummary = {
-    topics: 0,
-    partitions: 0,
-    segments: 0,
-    batches: 0,
-    records: 0,
-    bytes: 0,
-    holes: 0,
-    holeBytes: 0,
-    stateEntries: 0,
-    goMessages: 0,
-    findings: 0,
-    isServerRunning: false,
-  };
+  readonly summary: VerifySummary = { ...NOTHING_CHECKED };
   readonly #listener: VerifyListener;
 
   constructor(listener: VerifyListener) {
