@@ -1,6 +1,6 @@
 /**
  * Continuous syncing of the one partition that is written to all the time: a thread syncs its active segment again and again,
- * so that the disk does not wait for the event loop between two syncs (16 KiB batches, 5 in flight: a third more).
+ * so that the disk does not wait for the event loop between two syncs (16 KiB batches, 5 in flight: about a quarter more).
  *
  *     append -> mark         append -> mark              mark: offsets of the segment that are written
  *     thread   [ sync ............][ sync ......]
