@@ -17,6 +17,7 @@ import { type Clock, systemClock } from "./base/clock.ts";
 import { createDisk } from "./base/disk.ts";
 import type { Log } from "./base/log.ts";
 import { MemoryBudget } from "./base/memory-budget.ts";
+import { RareWarning } from "./base/rare-warning.ts";
 import { MiB } from "./base/units.ts";
 import { Broker, type BrokerOptions } from "./broker/broker.ts";
 import type { Settings } from "./config/settings.ts";
@@ -28,7 +29,7 @@ import type { NetworkCounters } from "./network/counters.ts";
 import { Listener } from "./network/listener.ts";
 import { ANSWER_LINES, TOO_MANY_CONNECTIONS_LINE } from "./protocol/native/answers.ts";
 import { NATIVE_MESSAGE_BYTES_MAX } from "./protocol/native/message.ts";
-import type { Finding } from "./storage/contract.ts";
+import type { Finding, FindingListener } from "./storage/contract.ts";
 import { openStorage, type StorageOptions } from "./storage/open.ts";
 
 /** Long polls that may wait at once, over all connections: one for each, and some for consumers with several. */
@@ -196,6 +197,15 @@ function logFinding(log: Log, { file, position, bytes, kind, detail }: Finding):
   log.warn(detail, { kind, file, position, bytes });
 }
 
+/** Each that is kept has its line; of those beyond, one now and then, so that a disk that fails everywhere still leaves room. */
+function tellFindings(log: Log, clock: Clock): FindingListener {
+  const further = new RareWarning(log, clock, "there are more findings than are kept: run `obelisk verify`");
+  return (finding, isKept) => {
+    if (isKept) logFinding(log, finding);
+    else further.tell({ ...finding });
+  };
+}
+
 function storageOptions(settings: Settings, log: Log, clock: Clock): StorageOptions {
   return {
     files: createDisk(),
@@ -210,7 +220,7 @@ function storageOptions(settings: Settings, log: Log, clock: Clock): StorageOpti
     openFilesMax: settings.openFilesMax,
     fileIdleMs: settings.fileIdleMs,
     canSyncContinuously: settings.durability.mode === "fsync",
-    onFinding: (finding) => logFinding(log, finding),
+    onFinding: tellFindings(log, clock),
   };
 }
 

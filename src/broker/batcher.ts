@@ -75,7 +75,7 @@ export class Batcher {
 
   /**
    * Adds one record to the partition's open batch, copying its bytes. A null key or value is a null record field.
-   * @throws ObeliskError MESSAGE_TOO_LARGE, KAFKA_STORAGE_ERROR
+   * @throws ObeliskError MESSAGE_TOO_LARGE, KAFKA_STORAGE_ERROR, UNKNOWN_TOPIC_OR_PARTITION
    */
   append(
     partition: Partition,
@@ -116,9 +116,7 @@ export class Batcher {
   }
 
   #openFor(partition: Partition, bytes: number): OpenBatch {
-    if (partition.isOffline) {
-      throw new ObeliskError("KAFKA_STORAGE_ERROR", { topic: partition.topic, partition: partition.index });
-    }
+    partition.checkWritable();
     const limit = partition.messageBytesMax;
     if (BATCH_HEADER_BYTES + bytes > limit) {
       throw new ObeliskError("MESSAGE_TOO_LARGE", {
@@ -160,7 +158,7 @@ export class Batcher {
     const result = partition.appendBuilt(bytes);
     batch.baseOffset = result.baseOffset;
     if (result.errorCode !== NO_ERROR) batch.settle(errorCodeOf(result.errorCode));
-    else partition.whenDurable(result.endOffset, batch.committed);
+    else partition.whenDurable(result.endOffset, batch.settle);
   }
 }
 
@@ -190,14 +188,10 @@ class OpenBatch implements PendingBatch {
     }
   }
 
-  readonly committed = (isDurable: boolean): void => {
-    this.settle(isDurable ? null : "KAFKA_STORAGE_ERROR");
-  };
-
-  settle(error: ErrorCode | null): void {
+  readonly settle = (error: ErrorCode | null): void => {
     this.error = error;
     this.isDurable = error === null;
     this.isSettled = true;
     for (const listener of this.#listeners) listener.batchSettled();
-  }
+  };
 }

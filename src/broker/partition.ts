@@ -6,8 +6,13 @@
  *
  * Everything a reader sees lies below the high watermark, so a record that a power cut could take back is never read.
  * `append` is synchronous: the order of calls is the order of the log. It never throws for a peer's or the disk's
- * fault but answers with Kafka's error number. When a commit fails the partition goes offline: appends are refused,
- * those who wait are told, and what is below the high watermark can still be read.
+ * fault but answers with Kafka's error number.
+ *
+ * What a partition that takes no records tells
+ *
+ *   its topic was removed           UNKNOWN_TOPIC_OR_PARTITION to everyone: nobody took a disk away, and nothing will come back
+ *   its log could not be opened     KAFKA_STORAGE_ERROR to everyone: its bounds mean nothing, so no offset is out of range
+ *   a commit failed                 KAFKA_STORAGE_ERROR to appends and those who wait; below the high watermark it is still read
  */
 
 import { readInt64 } from "../base/bytes.ts";
@@ -65,9 +70,12 @@ export interface PartitionParts {
   log: Log;
 }
 
+/** Told once: null when everything that was waited for is committed, else why it never will be. */
+export type DurableListener = (error: ErrorCode | null) => void;
+
 interface DurableWaiter {
   readonly endOffset: number;
-  readonly listener: (isDurable: boolean) => void;
+  readonly listener: DurableListener;
 }
 
 export class Partition implements Committable {
@@ -139,6 +147,23 @@ export class Partition implements Committable {
     return this.log.isOffline || this.isRetired;
   }
 
+  /** Why nothing at all can be asked of it; null when what lies below the high watermark can be read. */
+  get refusal(): ErrorCode | null {
+    if (this.isRetired) return "UNKNOWN_TOPIC_OR_PARTITION";
+    return this.log.isReadable ? null : "KAFKA_STORAGE_ERROR";
+  }
+
+  /** @throws ObeliskError UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR when nothing more is taken */
+  checkWritable(): void {
+    if (this.isOffline) throw this.#error(this.#offlineCode);
+  }
+
+  /** @throws ObeliskError UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR when nothing can be asked of it */
+  checkReadable(): void {
+    const code = this.refusal;
+    if (code !== null) throw this.#error(code);
+  }
+
   /**
    * Validates and stores the batch `buffer[position, end)`. The buffer becomes the partition's: it is kept for
    * readers and must not change afterwards.
@@ -166,25 +191,28 @@ export class Partition implements Committable {
     return this.#rules.bytesMax;
   }
 
-  /** Calls back when everything below `endOffset` is committed (true), or never will be (false); at once if so now. */
-  whenDurable(endOffset: number, listener: (isDurable: boolean) => void): void {
-    if (endOffset <= this.#highWatermark) listener(true);
-    else if (this.isOffline) listener(false);
+  /** Calls back when everything below `endOffset` is committed or never will be; at once if so now. */
+  whenDurable(endOffset: number, listener: DurableListener): void {
+    if (endOffset <= this.#highWatermark) listener(null);
+    else if (this.isOffline) listener(this.#offlineCode);
     else this.#waiters.push({ endOffset, listener });
   }
 
   /**
    * Whole batches from the one that contains `offset`, below the high watermark, as many as fit into `bytesMax`; the
    * first in any case when `atLeastOne`. Empty at the end. From memory when recent, else from the log.
-   * @throws ObeliskError OFFSET_OUT_OF_RANGE, KAFKA_STORAGE_ERROR
+   * @throws ObeliskError OFFSET_OUT_OF_RANGE (never while offline), KAFKA_STORAGE_ERROR, UNKNOWN_TOPIC_OR_PARTITION
    */
   read(offset: number, bytesMax: number, atLeastOne: boolean): Buffer | Promise<Buffer> {
+    this.checkReadable();
     if (offset < this.startOffset || offset > this.endOffset) {
+      if (this.isOffline) throw this.#error("KAFKA_STORAGE_ERROR");
       throw new ObeliskError("OFFSET_OUT_OF_RANGE", { topic: this.topic, partition: this.index, offset });
     }
     if (offset >= this.#highWatermark) return NOTHING;
     const recent = this.#recent.read(offset, this.#highWatermark, bytesMax, atLeastOne);
-    return recent ?? this.log.read(offset, this.#highWatermark, bytesMax, atLeastOne);
+    const records = recent ?? this.log.read(offset, this.#highWatermark, bytesMax, atLeastOne);
+    return records instanceof Promise ? this.#unlessRemoved(records) : records;
   }
 
   addReader(reader: PartitionReader): void {
@@ -195,13 +223,16 @@ export class Partition implements Committable {
     this.#readers.delete(reader);
   }
 
-  /** As the log's, below the high watermark. */
-  offsetForTimestamp(timestampMs: number): Promise<TimestampedOffset | null> {
-    return this.log.offsetForTimestamp(timestampMs, this.#highWatermark);
+  /** As the log's, below the high watermark. @throws ObeliskError as `read` */
+  async offsetForTimestamp(timestampMs: number): Promise<TimestampedOffset | null> {
+    this.checkReadable();
+    return await this.#unlessRemoved(this.log.offsetForTimestamp(timestampMs, this.#highWatermark));
   }
 
-  offsetOfMaxTimestamp(): Promise<TimestampedOffset | null> {
-    return this.log.offsetOfMaxTimestamp(this.#highWatermark);
+  /** As the log's, below the high watermark. @throws ObeliskError as `read` */
+  async offsetOfMaxTimestamp(): Promise<TimestampedOffset | null> {
+    this.checkReadable();
+    return await this.#unlessRemoved(this.log.offsetOfMaxTimestamp(this.#highWatermark));
   }
 
   endOffsetForEpoch(epoch: number): { leaderEpoch: number; endOffset: number } | null {
@@ -213,7 +244,7 @@ export class Partition implements Committable {
     if (offset > this.#highWatermark) {
       this.#counters.messagesStored += offset - this.#highWatermark;
       this.#highWatermark = offset;
-      this.#settle(true);
+      this.#settle(null);
       this.#wakeReaders();
     }
     if (this.log.bytesSinceCheckpoint > CHECKPOINT_BYTES) this.checkpoint();
@@ -221,7 +252,7 @@ export class Partition implements Committable {
 
   /** Called by the group commit: the log is offline, nothing that waits will ever be durable. */
   commitFailed(): void {
-    this.#settle(false);
+    this.#settle(this.#offlineCode);
     this.#wakeReaders();
   }
 
@@ -239,8 +270,7 @@ export class Partition implements Committable {
   }
 
   #store(buffer: Buffer, position: number, end: number, records: number): AppendResult {
-    if (this.isOffline)
-      return this.#refuse("KAFKA_STORAGE_ERROR", "the partition is offline after a disk error", records);
+    if (this.isOffline) return this.#refuse(this.#offlineCode, this.#offlineDetail, records);
     const nowMs = this.#clock.nowMs();
     const logAppendTimeMs = this.#rules.isLogAppendTime ? nowMs : -1;
     if (logAppendTimeMs >= 0) setLogAppendTime(buffer, position, logAppendTimeMs);
@@ -294,11 +324,37 @@ export class Partition implements Committable {
   }
 
   /** Offsets are waited for in ascending order, except duplicates, which may wait behind a later one. */
-  #settle(isDurable: boolean): void {
+  #settle(error: ErrorCode | null): void {
     for (let waiter = this.#waiters.peek(); waiter !== undefined; waiter = this.#waiters.peek()) {
-      if (isDurable && waiter.endOffset > this.#highWatermark) return;
+      if (error === null && waiter.endOffset > this.#highWatermark) return;
       this.#waiters.shift();
-      waiter.listener(isDurable);
+      waiter.listener(error);
+    }
+  }
+
+  /** What appends are told while the partition is offline. */
+  get #offlineCode(): ErrorCode {
+    return this.isRetired ? "UNKNOWN_TOPIC_OR_PARTITION" : "KAFKA_STORAGE_ERROR";
+  }
+
+  get #offlineDetail(): string {
+    if (this.isRetired) return "the topic was removed";
+    return this.log.isReadable
+      ? "the partition is offline after a disk error"
+      : "the partition is offline: it could not be opened at the start";
+  }
+
+  #error(code: ErrorCode): ObeliskError {
+    const facts = { topic: this.topic, partition: this.index };
+    return new ObeliskError(code, this.isOffline ? { detail: this.#offlineDetail, ...facts } : facts);
+  }
+
+  /** The topic may be removed while the disk is asked: what comes then is an answer about files that are gone. */
+  async #unlessRemoved<Answer>(asked: Promise<Answer>): Promise<Answer> {
+    try {
+      return await asked;
+    } finally {
+      if (this.isRetired) this.checkReadable();
     }
   }
 

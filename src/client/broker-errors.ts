@@ -12,7 +12,6 @@ interface ForeignError {
 
 /** Errors of Kafka's table that Obelisk's server never sends but a client of other brokers meets. */
 const FOREIGN_ERRORS: ReadonlyMap<number, ForeignError> = new Map([
-  [5, { name: "LEADER_NOT_AVAILABLE: the partition has no leader yet", retriable: true }],
   [8, { name: "BROKER_NOT_AVAILABLE: the broker is not available", retriable: true }],
   [9, { name: "REPLICA_NOT_AVAILABLE: the replica is not available", retriable: true }],
   [13, { name: "NETWORK_EXCEPTION: the broker lost a connection", retriable: true }],

@@ -7,10 +7,11 @@
  *
  * Only what lies below the high watermark is there for a consumer. An offset inside a batch gives the whole batch,
  * and an offset at the end is not an error: it waits. OFFSET_OUT_OF_RANGE is for offsets below the start and beyond
- * the end of the log, and nothing else. A partition that is offline still gives what lies below its high watermark.
+ * the end of the log, and nothing else: upon it a consumer may throw its position away. A partition that is offline is never
+ * answered with it; it still gives what lies below its high watermark, unless nothing at all can be asked of it (`refusal`).
  */
 
-import { NO_ERROR, ObeliskError, wireCode } from "../base/errors.ts";
+import { type ErrorCode, NO_ERROR, ObeliskError, wireCode } from "../base/errors.ts";
 import { nextOffsetBehind } from "./batch-walk.ts";
 
 /** What a fetch asks of a partition; the broker's `Partition` has it. */
@@ -19,6 +20,8 @@ export interface FetchablePartition {
   readonly highWatermark: number;
   readonly endOffset: number;
   readonly isOffline: boolean;
+  /** Why nothing can be asked of it, its bounds neither: removed, or never opened. */
+  readonly refusal: ErrorCode | null;
   read(offset: number, bytesMax: number, atLeastOne: boolean): Buffer | Promise<Buffer>;
   addReader(reader: FetchReader): void;
   removeReader(reader: FetchReader): void;
@@ -62,19 +65,21 @@ export class FetchSlot {
   examine(): boolean {
     const partition = this.partition;
     if (partition === null || this.errorCode !== NO_ERROR) return false;
-    if (this.offset < partition.startOffset || this.offset > partition.endOffset) {
+    const { startOffset, highWatermark, endOffset, refusal } = partition;
+    if (refusal !== null) this.errorCode = wireCode(refusal);
+    else if (this.offset >= startOffset && this.offset < highWatermark) return true;
+    else if (partition.isOffline) this.errorCode = wireCode("KAFKA_STORAGE_ERROR");
+    else if (this.offset < startOffset || this.offset > endOffset)
       this.errorCode = wireCode("OFFSET_OUT_OF_RANGE");
-      return false;
-    }
-    if (this.offset < partition.highWatermark) return true;
-    if (partition.isOffline) this.errorCode = wireCode("KAFKA_STORAGE_ERROR");
     return false;
   }
 
   /** The partition went offline or away while the fetch waited: nothing more may be asked of it. */
   leave(): void {
-    this.errorCode = wireCode("KAFKA_STORAGE_ERROR");
+    this.errorCode = wireCode(this.partition!.refusal ?? "KAFKA_STORAGE_ERROR");
     this.records = NO_RECORDS;
+    this.highWatermark = -1;
+    this.startOffset = -1;
   }
 
   /** Keeps what was read, and the bounds of the moment. */

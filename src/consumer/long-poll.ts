@@ -280,8 +280,10 @@ export class Fetch implements FetchReader, BudgetWaiter {
   #lookAgain(): void {
     if (this.#state !== WAITING) return;
     for (const slot of this.slots) {
-      if (slot.partition !== null && slot.partition.highWatermark !== slot.seenHighWatermark)
-        this.wake(slot.partition);
+      const { partition } = slot;
+      if (partition === null) continue;
+      if (partition.refusal !== null || partition.highWatermark !== slot.seenHighWatermark)
+        this.wake(partition);
     }
   }
 

@@ -96,7 +96,7 @@ function storageHealth(broker: Broker): Judged {
   const details: Judged["details"] = {
     partitions: partitions.length,
     offline_partitions: offline,
-    findings: broker.engine.findings.length,
+    findings: broker.engine.findingCount,
   };
   if (space !== undefined) {
     details["free_bytes"] = space.freeBytes;

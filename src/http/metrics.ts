@@ -172,7 +172,7 @@ function addStorageMetrics(registry: Registry, parts: MetricsParts): void {
     registry,
     "obelisk_recovery_findings",
     "Damages that recovery met since the start.",
-    () => broker.engine.findings.length,
+    () => broker.engine.findingCount,
   );
   gauge(
     registry,

@@ -35,6 +35,9 @@ export interface Finding {
   detail: string;
 }
 
+/** Told of each finding as it is made; `isKept` is false when there are too many to keep, and the listener had better be brief. */
+export type FindingListener = (finding: Finding, isKept: boolean) => void;
+
 export type FindingKind =
   /** The last batch of the active segment is incomplete: a write that was never acknowledged. */
   | "torn-tail"
@@ -75,6 +78,8 @@ export interface PartitionLog {
   /** Bytes of record batches stored. */
   readonly bytes: number;
   readonly isOffline: boolean;
+  /** False when the log could not be opened: then it is offline, and no bound of it means anything. */
+  readonly isReadable: boolean;
 
   /**
    * Appends one validated batch `buffer[position, end)`, patching its base offset and leader epoch in place (both lie
@@ -121,8 +126,10 @@ export interface StorageEngine {
   sync(logs: readonly PartitionLog[]): Promise<readonly PartitionLog[]>;
   /** Removes a topic with all its partitions; their logs must not be used afterwards. */
   remove(topic: string): Promise<void>;
-  /** What recovery found and did since the engine was opened. */
+  /** What recovery found and did since the engine was opened; the first ones, when there are very many. */
   readonly findings: readonly Finding[];
+  /** How many there were in all. */
+  readonly findingCount: number;
   readonly state: StateStore;
   /** Bytes free, and in all, where records go; undefined when there is no such bound. */
   space(): { freeBytes: number; totalBytes: number } | undefined;

@@ -12,7 +12,7 @@ import type { Clock } from "../base/clock.ts";
 import { errnoOf, ObeliskError } from "../base/errors.ts";
 import type { Files } from "../base/files.ts";
 import type { Log } from "../base/log.ts";
-import type { Finding, StorageEngine } from "./contract.ts";
+import type { Finding, FindingListener, StorageEngine } from "./contract.ts";
 import { DataDirectory, randomClusterId } from "./file/data-directory.ts";
 import { FileEngine } from "./file/engine.ts";
 import { importGoDirectory } from "./file/go-directory.ts";
@@ -37,7 +37,7 @@ export interface StorageOptions {
   canSyncInPlace?: boolean;
   canSyncContinuously?: boolean;
   /** Told of each finding of the engine when it is made: at the start, and when a reader meets damage later. */
-  onFinding?: (finding: Finding) => void;
+  onFinding?: FindingListener;
   /** The limit of `memory:`. */
   memoryBytesMax?: number;
 }

@@ -100,5 +100,5 @@ test("a failed sync fails the batch with its reason, and later messages are refu
   await turns();
   await engine.waiting[0]!.end(true);
   expect([batch.isSettled, batch.isDurable, batch.error]).toEqual([true, false, "KAFKA_STORAGE_ERROR"]);
-  expect(() => add(broker, partition, "w")).toThrow("the disk refused");
+  expect(() => add(broker, partition, "w")).toThrow("the partition is offline after a disk error");
 });

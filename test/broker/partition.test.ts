@@ -1,17 +1,20 @@
 import { expect, test } from "bun:test";
-import { ObeliskError, wireCode } from "../../src/base/errors.ts";
+import { type ErrorCode, ObeliskError, wireCode } from "../../src/base/errors.ts";
 import { silentLog } from "../../src/base/log.ts";
+import type { BrokerOptions } from "../../src/broker/broker.ts";
 import { BATCH_CRC } from "../../src/protocol/record/batch.ts";
 import { batchOf, recordsIn } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { GatedEngine, turns } from "../support/gated-engine.ts";
 
-async function opened(configs: Record<string, string> = {}) {
+async function opened(configs: Record<string, string> = {}, options: Partial<BrokerOptions> = {}) {
   const engine = new GatedEngine();
-  const broker = await openBroker({}, { engine });
+  const broker = await openBroker(options, { engine });
   const topic = await broker.topics.create("t", { partitions: 1, configs });
   return { engine, broker, partition: topic.partitions[0]! };
 }
+
+const gone = expect.objectContaining({ code: "UNKNOWN_TOPIC_OR_PARTITION" });
 
 async function readAll(read: Buffer | Promise<Buffer>) {
   return recordsIn(await read);
@@ -28,15 +31,15 @@ test("a batch gets its offset at once, and becomes visible and acknowledged when
     logAppendTimeMs: -1,
     endOffset: 2,
   });
-  const answers: boolean[] = [];
+  const answers: (ErrorCode | null)[] = [];
   const woken: number[] = [];
-  partition.whenDurable(2, (isDurable) => answers.push(isDurable));
+  partition.whenDurable(2, (error) => answers.push(error));
   partition.addReader({ wake: (source) => woken.push(source.highWatermark) });
   await turns();
   expect([partition.highWatermark, answers, woken]).toEqual([0, [], []]);
   expect(await readAll(partition.read(0, 1000, true))).toEqual([]);
   await engine.waiting[0]!.end();
-  expect([partition.highWatermark, answers, woken]).toEqual([2, [true], [2]]);
+  expect([partition.highWatermark, answers, woken]).toEqual([2, [null], [2]]);
   expect(await readAll(partition.read(0, 1000, true))).toEqual([
     [0, "a"],
     [1, "b"],
@@ -68,12 +71,16 @@ test("a failed sync takes the partition offline: waiters are told, appends refus
   await engine.waiting[0]!.end();
   const second = batchOf(["lost"]);
   const result = partition.append(second, 0, second.length);
-  const answers: boolean[] = [];
-  partition.whenDurable(result.endOffset, (isDurable) => answers.push(isDurable));
+  const answers: (ErrorCode | null)[] = [];
+  partition.whenDurable(result.endOffset, (error) => answers.push(error));
   await turns();
   await engine.waiting[0]!.end(true);
-  partition.whenDurable(result.endOffset, (isDurable) => answers.push(isDurable));
-  expect([answers, partition.isOffline, broker.counters.syncFailures]).toEqual([[false, false], true, 1]);
+  partition.whenDurable(result.endOffset, (error) => answers.push(error));
+  expect([answers, partition.isOffline, broker.counters.syncFailures]).toEqual([
+    ["KAFKA_STORAGE_ERROR", "KAFKA_STORAGE_ERROR"],
+    true,
+    1,
+  ]);
   const third = batchOf(["refused"]);
   expect(partition.append(third, 0, third.length).errorCode).toBe(wireCode("KAFKA_STORAGE_ERROR"));
   expect(await readAll(partition.read(0, 1000, true))).toEqual([[0, "kept"]]);
@@ -128,23 +135,65 @@ test("offsets outside the log are refused, the end of the log is an empty answer
   expect(() => partition.read(-1, 1000, true)).toThrow("the offset is not within what the partition holds");
 });
 
-test("a removed topic lets go of everyone who waits", async () => {
+test("a removed topic lets go of everyone who waits, and is told as gone, not as a broken disk", async () => {
   const { engine, broker, partition } = await opened();
   const batch = batchOf(["v"]);
-  const answers: boolean[] = [];
+  const answers: (ErrorCode | null)[] = [];
   let wakes = 0;
   partition.append(batch, 0, batch.length);
-  partition.whenDurable(1, (isDurable) => answers.push(isDurable));
+  partition.whenDurable(1, (error) => answers.push(error));
   partition.addReader({ wake: () => (wakes += 1) });
   await turns();
   await broker.topics.remove("t");
   expect([answers, wakes, partition.isOffline, broker.topics.get("t")]).toEqual([
-    [false],
+    ["UNKNOWN_TOPIC_OR_PARTITION"],
     1,
     true,
     undefined,
   ]);
+  const late = batchOf(["late"]);
+  expect(partition.append(late, 0, late.length)).toMatchObject({
+    errorCode: wireCode("UNKNOWN_TOPIC_OR_PARTITION"),
+    errorMessage: "the topic was removed",
+  });
+  expect(() => partition.read(0, 1000, true)).toThrow(gone);
+  expect(partition.offsetForTimestamp(0)).rejects.toThrow(gone);
+  expect(partition.offsetOfMaxTimestamp()).rejects.toThrow(gone);
   await engine.waiting[0]!.end();
+});
+
+test("a partition that is offline never calls an offset out of range: a consumer would throw its position away", async () => {
+  const { engine, partition } = await opened();
+  const batch = batchOf(["lost"]);
+  partition.append(batch, 0, batch.length);
+  await turns();
+  await engine.waiting[0]!.end(true);
+  for (const offset of [-1, 2, 60]) {
+    expect(() => partition.read(offset, 1000, true)).toThrow(
+      expect.objectContaining({ code: "KAFKA_STORAGE_ERROR" }),
+    );
+  }
+});
+
+test("a topic that is removed while the disk is asked is gone, whatever the disk answers about its files", async () => {
+  const { partition, engine } = await opened({}, { recentBytesMax: 0 });
+  const batch = batchOf(["v"]);
+  partition.append(batch, 0, batch.length);
+  await turns();
+  await engine.waiting[0]!.end();
+  for (const answer of ["nothing", "an error"] as const) {
+    let end = () => {};
+    const asked = new Promise<Buffer>((resolve, reject) => {
+      end = () =>
+        answer === "nothing" ? resolve(Buffer.alloc(0)) : reject(new ObeliskError("KAFKA_STORAGE_ERROR"));
+    });
+    partition.log.read = () => asked;
+    const read = partition.read(0, 1000, true);
+    partition.isRetired = true;
+    end();
+    expect(read).rejects.toThrow(gone);
+    partition.isRetired = false;
+  }
 });
 
 test("the next sync is under way before the answers of the last one go out", async () => {

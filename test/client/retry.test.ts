@@ -115,9 +115,9 @@ describe("errors of brokers", () => {
   });
 
   test("errors that only other brokers send are named, and known to pass or not", () => {
-    const passing = brokerError(5);
+    const passing = brokerError(8);
     expect([passing.message, canRetry(passing)]).toEqual([
-      "LEADER_NOT_AVAILABLE: the partition has no leader yet (wire 5)",
+      "BROKER_NOT_AVAILABLE: the broker is not available (wire 8)",
       true,
     ]);
     expect(brokerError(56, { topic: "t" }).message).toBe(

@@ -273,6 +273,40 @@ test("a partition that goes offline answers those who wait, and still gives what
   expect(start([slot(partition, 1)]).slots[0]).toMatchObject({ errorCode: wireCode("KAFKA_STORAGE_ERROR") });
 });
 
+test("a partition that is removed or was never opened says so, wherever its bounds may lie", async () => {
+  for (const code of ["UNKNOWN_TOPIC_OR_PARTITION", "KAFKA_STORAGE_ERROR"] as const) {
+    const partition = new FakePartition();
+    partition.append(1, 100);
+    const waiting = start([slot(partition, 1)]);
+    partition.goAway(code);
+    await flush();
+    expect(waiting.slots[0]).toMatchObject({ errorCode: wireCode(code), highWatermark: -1 });
+    const asked = [0, 1, 60].map((offset) => start([slot(partition, offset)]).slots[0]!.errorCode);
+    expect(asked).toEqual([wireCode(code), wireCode(code), wireCode(code)]);
+  }
+});
+
+test("a partition that is offline is not out of range, whatever offset is asked for", () => {
+  const partition = new FakePartition();
+  partition.append(1, 100);
+  partition.goOffline();
+  expect(start([slot(partition, 60)]).slots[0]!.errorCode).toBe(wireCode("KAFKA_STORAGE_ERROR"));
+});
+
+test("a topic that is removed while the disk is read for others is not waited for", async () => {
+  const slow = new FakePartition();
+  slow.isOnDisk = true;
+  slow.append(1, 100);
+  const removed = new FakePartition();
+  removed.append(1, 100);
+  const fetch = start([slot(removed), slot(slow)], { ...WAIT, minBytes: 1000 });
+  removed.goAway("UNKNOWN_TOPIC_OR_PARTITION");
+  slow.isOnDisk = false;
+  slow.releaseReads();
+  for (let turn = 0; turn < 5; turn += 1) await flush();
+  expect([fetch.isDone, fetch.slots[0]!.errorCode]).toEqual([true, wireCode("UNKNOWN_TOPIC_OR_PARTITION")]);
+});
+
 test("an error of the log becomes the partition's error code, our own mistake the failure of the fetch", () => {
   const partition = new FakePartition();
   partition.append(1, 100);

@@ -1,7 +1,7 @@
 /** A partition in an array, whose bytes may come from memory at once or from a "disk" that the test releases. */
 
 import { writeInt64 } from "../../src/base/bytes.ts";
-import { ObeliskError } from "../../src/base/errors.ts";
+import { type ErrorCode, ObeliskError } from "../../src/base/errors.ts";
 import type { FetchablePartition, FetchReader } from "../../src/consumer/fetch-slot.ts";
 import {
   BATCH_HEADER_BYTES,
@@ -23,6 +23,7 @@ export class FakePartition implements FetchablePartition {
   highWatermark = 0;
   endOffset = 0;
   isOffline = false;
+  refusal: ErrorCode | null = null;
   /** While true, reads are promises that `releaseReads` resolves. */
   isOnDisk = false;
   failure: Error | null = null;
@@ -57,6 +58,11 @@ export class FakePartition implements FetchablePartition {
   goOffline(): void {
     this.isOffline = true;
     this.wakeAll();
+  }
+
+  goAway(refusal: ErrorCode): void {
+    this.refusal = refusal;
+    this.goOffline();
   }
 
   wakeAll(): void {

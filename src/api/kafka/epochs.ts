@@ -1,5 +1,5 @@
 /**
- * Which partition a request means, and whether the client knows its leader epoch (KIP-320). The epoch grows when
+ * Which partition a request means, whether it can be asked at all, and whether the client knows its leader epoch (KIP-320). The epoch grows when
  * recovery took something away, so a client with an older one must look again, and one with a newer one has met
  * another server.
  */
@@ -15,8 +15,12 @@ export function partitionOf(topic: Topic | undefined, index: number): Partition 
   return topic === undefined || index < 0 ? undefined : topic.partitions[index];
 }
 
-/** NO_ERROR, FENCED_LEADER_EPOCH (the client's is older) or UNKNOWN_LEADER_EPOCH (it is newer). */
-export function epochError(partition: Partition, clientEpoch: number): number {
+/**
+ * NO_ERROR, KAFKA_STORAGE_ERROR (it could not be opened: its epoch is not known either, so this comes first),
+ * FENCED_LEADER_EPOCH (the client's is older) or UNKNOWN_LEADER_EPOCH (it is newer).
+ */
+export function partitionError(partition: Partition, clientEpoch: number): number {
+  if (partition.refusal !== null) return wireCode(partition.refusal);
   if (clientEpoch === EPOCH_UNKNOWN || clientEpoch === partition.leaderEpoch) return NO_ERROR;
   return wireCode(clientEpoch < partition.leaderEpoch ? "FENCED_LEADER_EPOCH" : "UNKNOWN_LEADER_EPOCH");
 }

@@ -13,7 +13,7 @@ import type { Fetch } from "../../consumer/long-poll.ts";
 import type { FetchRequest, FetchResponseInput } from "../../protocol/kafka/apis/fetch.ts";
 import { errorCodeFor, LATER, type Later } from "../dispatch.ts";
 import type { KafkaContext } from "./context.ts";
-import { epochError, partitionOf } from "./epochs.ts";
+import { partitionError, partitionOf } from "./epochs.ts";
 import type { Exchange } from "./exchange.ts";
 
 const NO_SESSION = 0;
@@ -67,7 +67,7 @@ function slotsOf({ broker }: KafkaContext, request: FetchRequest): FetchSlot[] {
         slots.push(new FetchSlot(null, asked.fetchOffset, 0, wireCode("UNKNOWN_TOPIC_OR_PARTITION")));
         continue;
       }
-      const errorCode = epochError(partition, asked.currentLeaderEpoch);
+      const errorCode = partitionError(partition, asked.currentLeaderEpoch);
       const source = errorCode === NO_ERROR ? partition : null;
       slots.push(new FetchSlot(source, asked.fetchOffset, asked.partitionMaxBytes, errorCode));
     }

@@ -20,7 +20,7 @@ import {
 } from "../../protocol/kafka/apis/list-offsets.ts";
 import type { TimestampedOffset } from "../../storage/contract.ts";
 import type { KafkaContext } from "./context.ts";
-import { epochError, partitionOf } from "./epochs.ts";
+import { partitionError, partitionOf } from "./epochs.ts";
 
 /** The first version of a special timestamp. */
 const VERSIONS: Readonly<Record<number, number>> = {
@@ -63,7 +63,7 @@ async function answerFor(
   version: number,
 ): Promise<PartitionAnswer> {
   if (partition === undefined) return refused(partitionIndex, wireCode("UNKNOWN_TOPIC_OR_PARTITION"));
-  const fault = epochError(partition, currentLeaderEpoch);
+  const fault = partitionError(partition, currentLeaderEpoch);
   if (fault !== NO_ERROR) return refused(partitionIndex, fault);
   if (timestamp < 0 && !(version >= (VERSIONS[timestamp] ?? Number.POSITIVE_INFINITY))) {
     return refused(partitionIndex, wireCode("UNSUPPORTED_VERSION"));

@@ -3,7 +3,13 @@
  *
  * A topic that does not exist is created on the way when both the client and the server allow it; a name that is not
  * allowed is INVALID_TOPIC_EXCEPTION and creates nothing. The answer waits until the topic is there, so that the first
- * Produce finds it. Up to version 9 a topic is asked for by name; from 10 an id may stand instead.
+ * Produce finds it.
+ *
+ * A partition that could not be opened has no leader (LEADER_NOT_AVAILABLE, leader -1), as Kafka tells of one whose log directory
+ * is offline: clients wait and look again, and go on with the other partitions. One whose disk failed later keeps its leader,
+ * because what was committed can still be read; both name this node among the offline replicas.
+ *
+ * Up to version 9 a topic is asked for by name; from 10 an id may stand instead.
  */
 
 import { NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
@@ -12,6 +18,9 @@ import type { MetadataRequest, MetadataResponseInput } from "../../protocol/kafk
 import { isTopicName } from "../../storage/names.ts";
 import { type KafkaContext, placeFor } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
+
+const NO_LEADER = -1;
+const EPOCH_UNKNOWN = -1;
 
 type TopicAnswer = MetadataResponseInput["topics"][number];
 type TopicQuestion = NonNullable<MetadataRequest["topics"]>[number];
@@ -92,15 +101,18 @@ function describeTopic({ broker: { nodeId } }: KafkaContext, topic: Topic): Topi
     errorCode: NO_ERROR,
     name: topic.name,
     topicId: topic.id,
-    partitions: topic.partitions.map(({ index, leaderEpoch, isOffline }) => ({
-      errorCode: NO_ERROR,
-      partitionIndex: index,
-      leaderId: nodeId,
-      leaderEpoch,
-      replicaNodes: nodes,
-      isrNodes: nodes,
-      offlineReplicas: isOffline ? nodes : [],
-    })),
+    partitions: topic.partitions.map((partition) => {
+      const hasLeader = partition.refusal === null;
+      return {
+        errorCode: hasLeader ? NO_ERROR : wireCode("LEADER_NOT_AVAILABLE"),
+        partitionIndex: partition.index,
+        leaderId: hasLeader ? nodeId : NO_LEADER,
+        leaderEpoch: hasLeader ? partition.leaderEpoch : EPOCH_UNKNOWN,
+        replicaNodes: nodes,
+        isrNodes: nodes,
+        offlineReplicas: partition.isOffline ? nodes : [],
+      };
+    }),
   };
 }
 

@@ -10,7 +10,7 @@ import type {
   OffsetForLeaderEpochResponseInput,
 } from "../../protocol/kafka/apis/offset-for-leader-epoch.ts";
 import type { KafkaContext } from "./context.ts";
-import { epochError, partitionOf } from "./epochs.ts";
+import { partitionError, partitionOf } from "./epochs.ts";
 
 type PartitionQuestion = OffsetForLeaderEpochRequest["topics"][number]["partitions"][number];
 type PartitionAnswer = OffsetForLeaderEpochResponseInput["topics"][number]["partitions"][number];
@@ -40,7 +40,7 @@ export function refuseOffsetForLeaderEpoch(
 
 function answerFor(partition: Partition | undefined, asked: PartitionQuestion): PartitionAnswer {
   if (partition === undefined) return unknownEpoch(asked.partition, wireCode("UNKNOWN_TOPIC_OR_PARTITION"));
-  const errorCode = epochError(partition, asked.currentLeaderEpoch);
+  const errorCode = partitionError(partition, asked.currentLeaderEpoch);
   const found = errorCode === NO_ERROR ? partition.endOffsetForEpoch(asked.leaderEpoch) : null;
   if (found === null) return unknownEpoch(asked.partition, errorCode);
   return {

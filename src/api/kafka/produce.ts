@@ -14,7 +14,7 @@
  * (UNKNOWN_TOPIC_OR_PARTITION: clients ask Metadata first, which creates them), and what the partition refuses.
  */
 
-import { type ErrorCode, NO_ERROR, wireCode } from "../../base/errors.ts";
+import { ERRORS, type ErrorCode, NO_ERROR, wireCode } from "../../base/errors.ts";
 import type { AppendResult, Partition } from "../../broker/partition.ts";
 import type { ProduceRequest, ProduceResponseInput } from "../../protocol/kafka/apis/produce.ts";
 import {
@@ -127,11 +127,12 @@ class PendingProduce {
 
   #await(partition: Partition, endOffset: number, answer: PartitionAnswer): void {
     this.#waiting += 1;
-    partition.whenDurable(endOffset, (isDurable) => {
-      if (!isDurable) {
-        answer.errorCode = wireCode("KAFKA_STORAGE_ERROR");
-        answer.errorMessage = "the disk failed before the records were committed";
+    partition.whenDurable(endOffset, (error) => {
+      if (error !== null) {
+        answer.errorCode = wireCode(error);
+        answer.errorMessage = `${ERRORS[error].sentence}; the records were not committed`;
         answer.baseOffset = -1;
+        answer.logAppendTimeMs = -1;
       }
       this.#settle();
     });

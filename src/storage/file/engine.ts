@@ -14,7 +14,14 @@ import type { Clock, Timer } from "../../base/clock.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS, MiB, SECOND_MS } from "../../base/units.ts";
-import type { Finding, PartitionLog, RecoveryListener, StateStore, StorageEngine } from "../contract.ts";
+import type {
+  Finding,
+  FindingListener,
+  PartitionLog,
+  RecoveryListener,
+  StateStore,
+  StorageEngine,
+} from "../contract.ts";
 import { checkPartitionName, isTopicName } from "../names.ts";
 import { sharesOfDescriptors } from "./descriptor-limit.ts";
 import { IndexFiles } from "./index-files.ts";
@@ -63,8 +70,7 @@ export interface FileEngineOptions {
   canSyncInPlace?: boolean;
   /** Lets a thread sync a busy segment without pause. Not for who wants to sync seldom. */
   canSyncContinuously?: boolean;
-  /** Told of each finding as it is made. */
-  onFinding?: (finding: Finding) => void;
+  onFinding?: FindingListener;
 }
 
 export class FileEngine implements StorageEngine {
@@ -115,6 +121,10 @@ export class FileEngine implements StorageEngine {
 
   get findings(): readonly Finding[] {
     return this.#store.findings;
+  }
+
+  get findingCount(): number {
+    return this.#store.findings.length + this.#store.findingsDropped;
   }
 
   /** Counts for metrics; read when asked for. */
@@ -258,6 +268,7 @@ export class FileEngine implements StorageEngine {
     if (errnoOf(thrown) === undefined && !(thrown instanceof ObeliskError)) throw thrown;
     log.fail();
     failed.push(log);
+    if (log.isDiscarded) return;
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
     const path = `${this.#topics}/${log.topic}/${log.partition}`;
     this.#store.report(path, 0, 0, "unreadable", `a sync failed, the partition is offline: ${reason}`);

@@ -9,7 +9,7 @@
  */
 
 import { TEMPORARY_SUFFIX } from "../../base/disk.ts";
-import { errnoOf } from "../../base/errors.ts";
+import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import { BATCH_HEADER_BYTES, batchLastOffset, batchMaxTimestamp } from "../../protocol/record/batch.ts";
 import type { FindingKind } from "../contract.ts";
 import { scanBatches } from "../scan.ts";
@@ -53,6 +53,8 @@ export class IndexFiles {
 
   /** Reads the log again and replaces the files. The answer is good even when the disk refuses the files. */
   rebuild(segment: Segment, kind: FindingKind, reason: string): SegmentIndex {
+    // That its files are gone is no finding.
+    if (segment.isRemoved) throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail: "the log was removed" });
     const index = this.#indexOfLog(segment);
     let fate = "rebuilt from the log";
     try {

@@ -43,6 +43,9 @@ export class FileLog implements PartitionLog {
   bytes = 0;
   bytesSinceCheckpoint: number;
   isOffline: boolean;
+  readonly isReadable: boolean;
+  /** Closed or removed: what a sync that is still under way meets says nothing about the disk. */
+  isDiscarded = false;
   /** Directories whose names the sync that is under way must make durable. */
   namesSyncing: readonly string[] = [];
   /** Directories with new names, for the next sync that has bytes to sync. */
@@ -87,6 +90,7 @@ export class FileLog implements PartitionLog {
     this.durableOffset = this.endOffset;
     this.leaderEpoch = this.#epochs.current;
     this.isOffline = recovered.isOffline;
+    this.isReadable = !recovered.isOffline;
     this.#namesToSync = recovered.namesToSync;
     this.bytesSinceCheckpoint = recovered.bytesSinceCheckpoint;
     for (const segment of this.#segments) this.bytes += segment.bytes;
@@ -272,6 +276,7 @@ export class FileLog implements PartitionLog {
 
   /** Lets go of the files without writing anything more; the log must not be used afterwards. */
   async discard(): Promise<void> {
+    this.isDiscarded = true;
     this.isOffline = true;
     this.#snapshots.stop();
     await this.#snapshots.idle();

@@ -3,11 +3,11 @@
 import type { Clock } from "../../base/clock.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
-import type { Finding, FindingKind } from "../contract.ts";
+import type { Finding, FindingKind, FindingListener } from "../contract.ts";
 import type { DescriptorPool } from "./pool.ts";
 import { setAsideBytes } from "./set-aside.ts";
 
-/** A disk that fails everywhere must not fill the memory with its story. Later findings are counted, not kept. */
+/** A disk that fails everywhere must not fill the memory with its story. Later findings are told and counted, not kept. */
 export const FINDINGS_MAX = 10_000;
 /** The walk from an index entry to the batch reads this much at once: one index interval and a header. */
 export const LOOK_BYTES = 8 * 1024;
@@ -38,8 +38,7 @@ export class Store {
   /** Findings beyond `FINDINGS_MAX`. */
   findingsDropped = 0;
 
-  /** Told of each finding as it is made. */
-  readonly #onFinding: (finding: Finding) => void;
+  readonly #onFinding: FindingListener;
 
   constructor(
     files: Files,
@@ -47,7 +46,7 @@ export class Store {
     clock: Clock,
     root: string,
     limits: StoreLimits,
-    onFinding: (finding: Finding) => void = () => {},
+    onFinding: FindingListener = () => {},
   ) {
     this.#onFinding = onFinding;
     this.files = files;
@@ -58,13 +57,11 @@ export class Store {
   }
 
   report(path: string, position: number, bytes: number, kind: FindingKind, detail: string): void {
-    if (this.findings.length >= FINDINGS_MAX) {
-      this.findingsDropped += 1;
-      return;
-    }
     const finding = { file: this.relative(path), position, bytes, kind, detail };
-    this.findings.push(finding);
-    this.#onFinding(finding);
+    const isKept = this.findings.length < FINDINGS_MAX;
+    if (isKept) this.findings.push(finding);
+    else this.findingsDropped += 1;
+    this.#onFinding(finding, isKept);
   }
 
   relative(path: string): string {

@@ -36,6 +36,7 @@ export class MemoryLog implements PartitionLog {
   bytes = 0;
   bytesSinceCheckpoint = 0;
   isOffline = false;
+  readonly isReadable = true;
   readonly #use: MemoryUse;
   readonly #epochs = new LeaderEpochs([{ epoch: 0, startOffset: 0 }]);
   #batches: Buffer[] = [];

@@ -155,7 +155,7 @@ test("a topic that is removed answers those who wait in it", async () => {
   const asked = fetch(11, request([ask(0, 0)]));
   await until(() => door.context.fetches.openCount === 1);
   await door.context.broker.topics.remove(topic);
-  expect((await asked)[0]!.errorCode).toBe(wireCode("KAFKA_STORAGE_ERROR"));
+  expect((await asked)[0]!.errorCode).toBe(wireCode("UNKNOWN_TOPIC_OR_PARTITION"));
 });
 
 test("an answer of several MiB arrives whole and in one piece", async () => {

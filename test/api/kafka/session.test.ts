@@ -129,6 +129,19 @@ test("a sync that fails answers those who wait with KAFKA_STORAGE_ERROR", async 
   });
 });
 
+test("a topic that is removed answers those who wait for its commit as one that is not there", async () => {
+  const asked = client.ask(produceApi, 8, produceRequest("a"));
+  await until(() => engine.waiting.length > 0);
+  await door.context.broker.topics.remove("t");
+  const answer = await asked;
+  expect(answer.responses[0]!.partitionResponses[0]).toMatchObject({
+    errorCode: wireCode("UNKNOWN_TOPIC_OR_PARTITION"),
+    errorMessage: "there is no such topic or partition; the records were not committed",
+    baseOffset: -1,
+  });
+  await engine.waiting[0]!.end();
+});
+
 test("a connection that goes away takes its long poll, its produce requests and its memory with it", async () => {
   const waiting = await door.connect();
   waiting.send(fetchApi, 4, fetchRequest(0));

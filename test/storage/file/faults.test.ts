@@ -235,3 +235,24 @@ test("when the system gives no more files, idle ones make room; with none left t
   expect(await engine.sync([first, second, third])).toEqual([]);
   await engine.close();
 });
+
+for (const hasSyncAll of [true, false]) {
+  for (const partitions of [1, 2, 5]) {
+    const how = hasSyncAll ? "syncfs" : "fdatasync";
+    test(`a topic of ${partitions} that is removed during its sync is no finding (${how})`, async () => {
+      using folder = temporaryDirectory();
+      const files = new FaultyFiles(createDisk(), { hasSyncAll });
+      const engine = openEngine(new TestDirectory(folder.path), { files });
+      const logs: PartitionLog[] = [];
+      for (let index = 0; index < partitions; index += 1)
+        logs.push(await engine.open("t", index, new Replay()));
+      for (const log of logs) append(log, ["a"]);
+      const syncing = engine.sync(logs);
+      await engine.remove("t");
+      const failed = await syncing;
+      expect(failed.every((log) => logs.includes(log))).toBe(true);
+      expect(engine.findings).toEqual([]);
+      await engine.close();
+    });
+  }
+}

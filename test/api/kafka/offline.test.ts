@@ -1,0 +1,141 @@
+/**
+ * A partition that the disk refused to open, beside one that is served: nobody may take it for an empty one, and nobody may be
+ * told that his offset is out of range, because consumers then throw their position away.
+ */
+
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { createDisk } from "../../../src/base/disk.ts";
+import { NO_ERROR, wireCode } from "../../../src/base/errors.ts";
+import { fetchApi } from "../../../src/protocol/kafka/apis/fetch.ts";
+import { listOffsetsApi } from "../../../src/protocol/kafka/apis/list-offsets.ts";
+import { metadataApi } from "../../../src/protocol/kafka/apis/metadata.ts";
+import { offsetForLeaderEpochApi } from "../../../src/protocol/kafka/apis/offset-for-leader-epoch.ts";
+import { produceApi } from "../../../src/protocol/kafka/apis/produce.ts";
+import { MemoryState } from "../../../src/storage/memory/state.ts";
+import { openEngine, TestDirectory, temporaryDirectory } from "../../storage/file/support.ts";
+import { batchOf, recordsIn } from "../../support/batches.ts";
+import { openBroker } from "../../support/broker.ts";
+import { FaultyFiles } from "../../support/faulty-files.ts";
+import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
+import type { WireClient } from "../../support/kafka-wire.ts";
+
+const REFUSED = wireCode("KAFKA_STORAGE_ERROR");
+/** Partition 0 is refused, 1 is served. Both hold ten records. */
+const PARTITIONS = [0, 1];
+const folder = temporaryDirectory();
+let door: TestDoor;
+let client: WireClient;
+
+beforeAll(async () => {
+  const directory = new TestDirectory(folder.path);
+  const state = new MemoryState();
+  const before = openEngine(directory, { state });
+  const broker = await openBroker({}, { engine: before });
+  const { partitions } = await broker.topics.create("t", { partitions: PARTITIONS.length, configs: {} });
+  for (const partition of partitions) {
+    const batch = batchOf(Array.from({ length: 10 }, (_, index) => `value ${index}`));
+    partition.append(batch, 0, batch.length);
+  }
+  await broker.close();
+  await before.sync(partitions.map(({ log }) => log));
+
+  const files = new FaultyFiles(createDisk());
+  files.setFault({
+    operations: ["list"],
+    path: "t/0",
+    nth: 1,
+    more: Number.POSITIVE_INFINITY,
+    errno: "EACCES",
+  });
+  door = await openDoor({ engine: openEngine(directory, { files, state }) });
+  client = await door.connect();
+});
+afterAll(async () => {
+  await door.stop();
+  await door.context.broker.engine.close();
+  folder[Symbol.dispose]();
+});
+
+for (const version of [4, 5, 9, 11]) {
+  test(`Fetch ${version}: a storage error at every offset and epoch, and the other partition's records`, async () => {
+    for (const [offset, currentLeaderEpoch] of [
+      [0, -1],
+      [5, 0],
+      [10, -1],
+      [60, 7],
+      [-1, -1],
+    ] as const) {
+      const asked = { fetchOffset: offset, currentLeaderEpoch, partitionMaxBytes: 100_000 };
+      const answer = await client.ask(fetchApi, version, {
+        maxWaitMs: 60_000,
+        minBytes: 1,
+        maxBytes: 100_000,
+        topics: [
+          { topic: "t", partitions: [{ partition: 0, ...asked }] },
+          { topic: "t", partitions: [{ partition: 1, fetchOffset: 0, partitionMaxBytes: 100_000 }] },
+        ],
+      });
+      const [refused, served] = answer.responses.map(({ partitions }) => partitions[0]!);
+      expect(refused).toMatchObject({ errorCode: REFUSED, highWatermark: -1 });
+      expect([served!.errorCode, recordsIn(served!.records!).length]).toEqual([NO_ERROR, 10]);
+    }
+  });
+}
+
+test("ListOffsets: a storage error for each question, no empty partition", async () => {
+  for (const timestamp of [-1, -2, -3, 0, Date.now()]) {
+    const partitions = PARTITIONS.map((partitionIndex) => ({ partitionIndex, timestamp }));
+    const answer = await client.ask(listOffsetsApi, 8, { topics: [{ name: "t", partitions }] });
+    const [refused, served] = answer.topics[0]!.partitions;
+    expect(refused).toMatchObject({ errorCode: REFUSED, offset: -1, timestamp: -1, leaderEpoch: -1 });
+    expect(served!.errorCode).toBe(NO_ERROR);
+  }
+});
+
+test("OffsetForLeaderEpoch: a storage error, whatever epochs the client knows", async () => {
+  for (const [currentLeaderEpoch, leaderEpoch] of [
+    [-1, 0],
+    [0, 0],
+    [7, 6],
+  ] as const) {
+    const partitions = [{ partition: 0, currentLeaderEpoch, leaderEpoch }];
+    const answer = await client.ask(offsetForLeaderEpochApi, 4, {
+      replicaId: -1,
+      topics: [{ topic: "t", partitions }],
+    });
+    expect(answer.topics[0]!.partitions[0]).toMatchObject({ errorCode: REFUSED, endOffset: -1 });
+  }
+});
+
+test("Produce: a storage error that says why, and the other partition takes records", async () => {
+  const partitionData = PARTITIONS.map((index) => ({ index, records: batchOf(["more"]) }));
+  const answer = await client.ask(produceApi, 8, {
+    transactionalId: null,
+    acks: -1,
+    timeoutMs: 1000,
+    topicData: [{ name: "t", partitionData }],
+  });
+  expect(answer.responses[0]!.partitionResponses).toMatchObject([
+    {
+      errorCode: REFUSED,
+      baseOffset: -1,
+      errorMessage: "the partition is offline: it could not be opened at the start",
+    },
+    { errorCode: NO_ERROR, baseOffset: 10 },
+  ]);
+});
+
+test("Metadata: the partition has no leader, as Kafka tells of an offline log directory", async () => {
+  const answer = await client.ask(metadataApi, 9, { topics: [{ name: "t" }] });
+  expect(answer.topics[0]!.errorCode).toBe(NO_ERROR);
+  expect(answer.topics[0]!.partitions).toMatchObject([
+    {
+      errorCode: wireCode("LEADER_NOT_AVAILABLE"),
+      leaderId: -1,
+      leaderEpoch: -1,
+      replicaNodes: [1],
+      offlineReplicas: [1],
+    },
+    { errorCode: NO_ERROR, leaderId: 1, replicaNodes: [1], offlineReplicas: [] },
+  ]);
+});
