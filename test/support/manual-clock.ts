@@ -1,4 +1,7 @@
-/** A clock whose hands the test turns: `advance` fires what falls due, in order. */
+/**
+ * A clock whose hands the test turns: `advance` fires what falls due, in order. `setWallClock` does what an operator or NTP
+ * does: it changes what time it is, and nothing that only waits notices.
+ */
 
 import type { Clock, Timer } from "../../src/base/clock.ts";
 
@@ -10,6 +13,8 @@ interface Alarm {
 export class ManualClock implements Clock {
   #nowMs: number;
   readonly #startMs: number;
+  /** How far the wall clock was set away from the time that passed. */
+  #setMs = 0;
   readonly #alarms = new Set<Alarm>();
 
   constructor(startMs = 1_700_000_000_000) {
@@ -18,11 +23,16 @@ export class ManualClock implements Clock {
   }
 
   nowMs(): number {
-    return this.#nowMs;
+    return this.#nowMs + this.#setMs;
   }
 
   monotonicMs(): number {
     return this.#nowMs - this.#startMs;
+  }
+
+  /** Sets the wall clock forward, or back by a negative time. */
+  setWallClock(byMs: number): void {
+    this.#setMs += byMs;
   }
 
   after(delayMs: number, callback: () => void): Timer {

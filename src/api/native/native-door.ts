@@ -54,6 +54,7 @@ export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
   readonly #topics: TopicCache<Place>;
   /** Used by one message at a time, never across an await. */
   readonly #cursor = new MessageCursor();
+  /** Read once a turn, by the first message that needs it; -1 between turns. */
   #arrivedAtMs = -1;
 
   constructor(broker: MessageBroker<Place>, parts: NativeDoorParts) {
@@ -89,7 +90,7 @@ export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
   }
 
   turnEnd(connection: FrameConnection<NativeSession<Place>>): void {
-    this.#startTurn();
+    this.#endTurn();
     connection.state.batchSettled();
   }
 
@@ -106,6 +107,8 @@ export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
   }
 
   close(connection: FrameConnection<NativeSession<Place>>): void {
+    // A turn that threw has no end of its own.
+    this.#endTurn();
     connection.state.close();
   }
 
@@ -157,12 +160,14 @@ export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
       });
   }
 
+  /** A turn of its own: the connections' turns are neither before nor after it. */
   #publishNow(session: NativeSession<Place>, buffer: Buffer, position: number, end: number): void {
-    this.#startTurn();
+    this.#endTurn();
     this.#cursor.read(buffer, position, end);
     const topic = this.#topics.find(buffer, this.#cursor.topicStart, this.#cursor.topicEnd);
     if (topic === null) this.#failed(session);
     else this.#publish(session, topic, buffer);
+    this.#endTurn();
   }
 
   /** A message that never came as far as a partition, where the others are counted. */
@@ -192,7 +197,8 @@ export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
     return isCredible ? timestampMs : this.#arrivedAtMs;
   }
 
-  #startTurn(): void {
+  /** What holds for one turn only is forgotten, before the next message comes. */
+  #endTurn(): void {
     this.#topics.startTurn();
     this.#arrivedAtMs = -1;
   }

@@ -17,8 +17,12 @@ import { REFUSED, StandInBroker } from "./stand-in.ts";
 
 const NOW_MS = 1_700_000_000_000;
 
-function serve<Place>(broker: MessageBroker<Place>, options: Partial<ListenerOptions<never>> = {}) {
-  const door = new NativeDoor(broker, { clock: new ManualClock(NOW_MS), log: silentLog });
+function serve<Place>(
+  broker: MessageBroker<Place>,
+  options: Partial<ListenerOptions<never>> = {},
+  clock = new ManualClock(NOW_MS),
+) {
+  const door = new NativeDoor(broker, { clock, log: silentLog });
   const listener = listen(door, {
     byteOrder: "little-endian",
     frameBytesMax: NATIVE_MESSAGE_BYTES_MAX,
@@ -341,6 +345,37 @@ test("timestamps that nobody can have meant become the time of arrival", async (
     NOW_MS,
     NOW_MS,
     NOW_MS,
+  ]);
+});
+
+test("the time of arrival is each message's own, behind one that created a topic and behind a mistake of ours", async () => {
+  const broker = new StandInBroker("orders");
+  const clock = new ManualClock(NOW_MS);
+  using served = serve(broker, {}, clock);
+  await using first = await TestClient.connect(served.listener.port);
+  first.send(message("new-topic", "a", "", -1));
+  await until(() => broker.creating.has("new-topic"));
+  broker.creating.get("new-topic")!(null);
+  await until(() => broker.messages.length === 1);
+
+  clock.advance(10_000);
+  await using second = await TestClient.connect(served.listener.port);
+  second.send(message("orders", "b", "", -1));
+  await until(() => broker.messages.length === 2);
+
+  clock.advance(10_000);
+  broker.failure = new Error("a mistake");
+  second.send(message("orders", "never", "", -1));
+  await second.ends();
+  broker.failure = null;
+  clock.advance(10_000);
+  await using third = await TestClient.connect(served.listener.port);
+  third.send(message("orders", "c", "", -1));
+  await until(() => broker.messages.length === 3);
+  expect(broker.messages).toEqual([
+    `new-topic-0 ${NOW_MS} - a`,
+    `orders-0 ${NOW_MS + 10_000} - b`,
+    `orders-0 ${NOW_MS + 30_000} - c`,
   ]);
 });
 
