@@ -99,16 +99,26 @@ export async function startRedis(): Promise<(Server & { address: Address }) | nu
   return { pid: child.pid, address, stop: () => end(child, directory) };
 }
 
+export interface KafkaOptions {
+  /** As java takes it. */
+  readonly heap?: string;
+  /** Lines for server.properties. */
+  readonly properties?: readonly string[];
+}
+
 /** Apache Kafka on its defaults (no sync); null without KAFKA_HOME or java. */
-export async function startKafka(): Promise<(Server & { address: Address }) | null> {
+export async function startKafka(
+  options: KafkaOptions = {},
+): Promise<(Server & { address: Address }) | null> {
   const home = process.env["KAFKA_HOME"];
   const java = Bun.which("java");
   if (home === undefined || java === null || !existsSync(join(home, "libs"))) return null;
   const directory = temporary("kafka");
   const port = await freePort();
   const properties = join(directory, "server.properties");
-  writeFileSync(properties, kafkaProperties(directory, port, await freePort()));
-  const heap = ["-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "-cp", join(home, "libs", "*")];
+  writeFileSync(properties, kafkaProperties(directory, port, await freePort(), options));
+  const { heap: heapBytes = "1g" } = options;
+  const heap = [`-Xms${heapBytes}`, `-Xmx${heapBytes}`, "-XX:+UseG1GC", "-cp", join(home, "libs", "*")];
   const format = Bun.spawn(
     [java, ...heap, "kafka.tools.StorageTool", "format", "-t", "b2JlbGlzay1iZW5jaC0wMA", "-c", properties],
     { stdout: "ignore", stderr: "ignore" },
@@ -129,7 +139,12 @@ export function residentBytes(pid: number): number {
   }
 }
 
-function kafkaProperties(directory: string, port: number, controllerPort: number): string {
+function kafkaProperties(
+  directory: string,
+  port: number,
+  controllerPort: number,
+  { properties = [] }: KafkaOptions,
+): string {
   mkdirSync(join(directory, "log"));
   return [
     "process.roles=broker,controller",
@@ -142,6 +157,7 @@ function kafkaProperties(directory: string, port: number, controllerPort: number
     "offsets.topic.replication.factor=1",
     "transaction.state.log.replication.factor=1",
     "transaction.state.log.min.isr=1",
+    ...properties,
   ].join("\n");
 }
 

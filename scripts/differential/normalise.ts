@@ -1,0 +1,158 @@
+/**
+ * What is made equal in two answers before they are compared. Each rule has a name and a reason, applies to named fields
+ * only, and changes only what a server was free to choose; everything else is compared as it is.
+ *
+ *   cluster id       chosen at the first start
+ *   address          each server's own host and port; any other address stays
+ *   topic id         an id that the server made becomes the topic's name; ids that were only echoed stay
+ *   producer id      an id that the server handed out in this case
+ *   arrival time     log append times, and record timestamps that were set from them: when the run took place
+ *   wording          the text of a message; whether there is one is compared
+ *   order            lists that Kafka builds from hash tables are sorted, without losing duplicates
+ *   other topics     in a list of all topics only those that the case knows: other cases run at the same time
+ *   tables           APIs with their versions, settings and features are compared by name
+ *   records          batches are compared by meaning (batches.ts)
+ */
+
+import type { Address } from "../bench/load.ts";
+import { describeBatches } from "./batches.ts";
+
+/** What is known about the server that answered. */
+export interface Facts {
+  readonly address: Address;
+  /** Names of topics by the id that this server gave them. */
+  readonly topicNames: ReadonlyMap<string, string>;
+  readonly producerIds: ReadonlySet<string>;
+  /** Whether the case has anything to do with a topic. */
+  readonly isOwnTopic: (name: string) => boolean;
+  /** From here on a time can be one of arrival. */
+  readonly startedAtMs: number;
+}
+
+interface Rule {
+  readonly name: string;
+  /** Name of the API and path without indices, as in `Metadata clusterId`. */
+  readonly where: RegExp;
+  readonly apply: (value: unknown, facts: Facts) => unknown;
+}
+
+/** Times are of the run when they lie between its start and this much after now: clocks are read in between. */
+const CLOCK_SLACK_MS = 60_000;
+
+export const RULES: readonly Rule[] = [
+  {
+    name: "cluster id",
+    where: /^Metadata clusterId$/,
+    apply: (value) => (typeof value === "string" && value !== "" ? "<cluster id>" : value),
+  },
+  {
+    name: "address",
+    where: /^(Metadata brokers\[\]|FindCoordinator( coordinators\[\])?)[. ]host$/,
+    apply: (value, { address }) => (value === address.host || value === "localhost" ? "<host>" : value),
+  },
+  {
+    name: "address",
+    where: /^(Metadata brokers\[\]|FindCoordinator( coordinators\[\])?)[. ]port$/,
+    apply: (value, { address }) => (value === address.port ? "<port>" : value),
+  },
+  {
+    name: "topic id",
+    where: /\btopicId$/,
+    apply: (value, { topicNames }) => {
+      const name = topicNames.get(value as string);
+      return name === undefined ? value : `<id of ${name}>`;
+    },
+  },
+  {
+    name: "producer id",
+    where: /\bproducerId$/,
+    apply: (value, { producerIds }) => (producerIds.has(String(value)) ? "<producer id>" : value),
+  },
+  {
+    name: "arrival time",
+    where:
+      /\b(logAppendTimeMs|timestampMs|maxTimestamp|baseTimestamp|topics\[\]\.partitions\[\]\.timestamp)$/,
+    apply: (value, { startedAtMs }) => {
+      const atMs = Number(value);
+      return atMs >= startedAtMs && atMs <= Date.now() + CLOCK_SLACK_MS ? "<time of arrival>" : value;
+    },
+  },
+  {
+    name: "wording",
+    where: /\b(errorMessage|batchIndexErrorMessage)$/,
+    apply: (value) => (typeof value === "string" && value !== "" ? "<words>" : value),
+  },
+  {
+    name: "records",
+    where: /^Fetch responses\[\]\.partitions\[\]\.records$/,
+    apply: (value) => (Buffer.isBuffer(value) ? describeBatches(value) : value),
+  },
+  {
+    name: "other topics",
+    where: /^Metadata topics$/,
+    apply: (value, { isOwnTopic }) =>
+      Array.isArray(value) ? value.filter(({ name }) => name === null || isOwnTopic(name)) : value,
+  },
+  { name: "order", where: /^Produce responses(\[\]\.partitionResponses)?$/, apply: sorted },
+  {
+    name: "order",
+    where: /^(Metadata|ListOffsets|OffsetFetch|OffsetForLeaderEpoch|CreateTopics) topics(\[\]\.partitions)?$/,
+    apply: sorted,
+  },
+  { name: "order", where: /^OffsetFetch groups\[\]\.topics(\[\]\.partitions)?$/, apply: sorted },
+  { name: "order", where: /^DeleteTopics responses$/, apply: sorted },
+  { name: "tables", where: /^ApiVersions apiKeys$/, apply: (value) => table(value, "apiKey") },
+  {
+    name: "tables",
+    where: /^(ApiVersions (supported|finalized)Features|CreateTopics topics\[\]\.configs)$/,
+    apply: (value) => table(value, "name"),
+  },
+];
+
+/** A copy of a decoded answer in which everything is made equal that the rules name. */
+export function normalise(api: string, answer: unknown, facts: Facts): unknown {
+  return walk(`${api} `, answer, facts);
+}
+
+function walk(place: string, value: unknown, facts: Facts): unknown {
+  let current = value;
+  for (const { where, apply } of RULES) if (where.test(place)) current = apply(current, facts);
+  if (Array.isArray(current)) return current.map((entry) => walk(`${place}[]`, entry, facts));
+  if (Buffer.isBuffer(current)) return current.toString("hex");
+  if (typeof current !== "object" || current === null) return current;
+  return Object.fromEntries(
+    Object.entries(current).map(([name, inner]) => [
+      name,
+      walk(place.endsWith(" ") ? place + name : `${place}.${name}`, inner, facts),
+    ]),
+  );
+}
+
+/** A list as an object by the field that tells its entries apart. */
+function table(value: unknown, key: string): unknown {
+  if (!Array.isArray(value)) return value;
+  return Object.fromEntries(
+    value.map((entry: Record<string, unknown>) => {
+      const { [key]: name, ...rest } = entry;
+      return [String(name), rest];
+    }),
+  );
+}
+
+/** By name or number, then by content, so that duplicates stand together. */
+function sorted(value: unknown): unknown {
+  if (!Array.isArray(value)) return value;
+  return [...value].sort((a, b) => compareKeys(keyOf(a), keyOf(b)));
+}
+
+function keyOf(entry: unknown): string {
+  const fields = entry as Record<string, unknown>;
+  const number = fields["index"] ?? fields["partitionIndex"] ?? fields["partition"];
+  const lead = typeof number === "number" ? String(number + 2 ** 31).padStart(10, "0") : "";
+  const name = fields["name"] ?? fields["topic"] ?? fields["topicId"] ?? "";
+  return `${lead} ${name} ${JSON.stringify(entry, (key, inner) => (key === "topicId" ? undefined : inner))}`;
+}
+
+function compareKeys(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

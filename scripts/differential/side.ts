@@ -1,0 +1,233 @@
+/**
+ * One of the two servers during a run: makes the topics of the cases, sends steps, decodes what comes back and makes it
+ * comparable. Connections are kept from step to step and made anew after one was closed.
+ */
+
+import { ObeliskError } from "../../src/base/errors.ts";
+import { apiVersionsAnswerVersion } from "../../src/protocol/kafka/apis/api-versions.ts";
+import { createTopicsApi } from "../../src/protocol/kafka/apis/create-topics.ts";
+import { findCoordinatorApi } from "../../src/protocol/kafka/apis/find-coordinator.ts";
+import { listOffsetsApi } from "../../src/protocol/kafka/apis/list-offsets.ts";
+import type { Address } from "../bench/load.ts";
+import { ask, type Case, type Memory, type Step, type TopicPlan } from "./case.ts";
+import { type Facts, normalise } from "./normalise.ts";
+import { type Outcome, Wire } from "./wire.ts";
+
+/** What one server said to one step. */
+export interface Reply {
+  /** `answer`, `answer, then closed`, `closed`, `silence`, `waiting`, `undecodable`. */
+  readonly outcome: string;
+  /** Normalised; null without an answer. */
+  readonly answer: unknown;
+  readonly request: Buffer;
+}
+
+/** An answer that takes longer is "waiting": the longest wait that cases ask for is half a second. */
+const ANSWER_MS = 4000;
+/** How long topics and the coordinator may take to appear. */
+const SETTLE_MS = 60_000;
+const SETTLE_PAUSE_MS = 20;
+const REPEATS_MAX = 500;
+const CREATED_AT_ONCE = 100;
+
+export class Side {
+  readonly name: string;
+  readonly #address: Address;
+  readonly #startedAtMs = Date.now();
+  readonly #idByTopic = new Map<string, string>();
+  readonly #topicById = new Map<string, string>();
+  readonly #wires: Wire[] = [];
+
+  constructor(name: string, address: Address) {
+    this.name = name;
+    this.#address = address;
+  }
+
+  /** Makes topics, and waits until all of them are served. */
+  async prepare(topics: readonly TopicPlan[]): Promise<void> {
+    await this.#untilCoordinating();
+    for (let start = 0; start < topics.length; start += CREATED_AT_ONCE) {
+      const some = topics.slice(start, start + CREATED_AT_ONCE);
+      const answer = await this.#value(
+        ask(createTopicsApi, 7, { topics: some.map(orderOf), timeoutMs: SETTLE_MS }),
+      );
+      const created = (answer as { topics: { name: string; topicId: string; errorCode: number }[] }).topics;
+      for (const { name, topicId, errorCode } of created) {
+        if (errorCode !== 0)
+          throw new Error(`${this.name} refuses to make the topic ${name}: error ${errorCode}`);
+        this.#learn(name, topicId);
+      }
+    }
+    for (let start = 0; start < topics.length; start += CREATED_AT_ONCE) {
+      await this.#untilServed(
+        topics.slice(start, start + CREATED_AT_ONCE).map(({ name }) => name),
+        true,
+      );
+    }
+  }
+
+  /** Begins a case; its steps are then run one after the other. */
+  begin(whole: Case, fixtures: ReadonlySet<string>): CaseRun {
+    return new CaseRun(this, whole, fixtures);
+  }
+
+  /** Sends a frame on a connection that is alive. */
+  async exchange(frame: Buffer, isRaw: boolean): Promise<Outcome> {
+    const wire = await this.#wire();
+    const outcome = isRaw ? await wire.exchangeRaw(frame, ANSWER_MS) : await wire.exchange(frame, ANSWER_MS);
+    if (!wire.isClosed) this.#wires.push(wire);
+    return outcome;
+  }
+
+  facts(isOwnTopic: (name: string) => boolean, producerIds: ReadonlySet<string>): Facts {
+    const startedAtMs = this.#startedAtMs;
+    return { address: this.#address, topicNames: this.#topicById, producerIds, isOwnTopic, startedAtMs };
+  }
+
+  topicId(name: string): string {
+    const id = this.#idByTopic.get(name);
+    if (id === undefined) throw new Error(`${this.name} has not made a topic ${name}`);
+    return id;
+  }
+
+  /** Takes note of ids that an answer tells, wherever a name and an id stand together. */
+  learnFrom(value: unknown): void {
+    if (Array.isArray(value)) for (const entry of value) this.learnFrom(entry);
+    else if (typeof value === "object" && value !== null && !Buffer.isBuffer(value)) {
+      const { name, topicId, errorCode } = value as Record<string, unknown>;
+      if (typeof name === "string" && typeof topicId === "string" && errorCode === 0)
+        this.#learn(name, topicId);
+      for (const inner of Object.values(value)) this.learnFrom(inner);
+    }
+  }
+
+  async settle(wanted: Readonly<Record<string, boolean>>): Promise<void> {
+    for (const [topic, isServed] of Object.entries(wanted)) await this.#untilServed([topic], isServed);
+  }
+
+  close(): void {
+    for (const wire of this.#wires) wire.close();
+  }
+
+  #learn(name: string, id: string): void {
+    if (/^[0-]+$/.test(id)) return;
+    this.#idByTopic.set(name, id);
+    this.#topicById.set(id, name);
+  }
+
+  async #wire(): Promise<Wire> {
+    for (let wire = this.#wires.pop(); wire !== undefined; wire = this.#wires.pop()) {
+      if (!wire.isClosed) return wire;
+    }
+    return await Wire.connect(this.#address);
+  }
+
+  async #untilServed(names: readonly string[], isServed: boolean): Promise<void> {
+    const question = ask(listOffsetsApi, 7, {
+      topics: names.map((name) => ({ name, partitions: [{ partitionIndex: 0, timestamp: -1 }] })),
+    });
+    await this.#until(`${names[0]} to be ${isServed ? "served" : "gone"}`, question, (value) => {
+      const { topics } = value as { topics: { partitions: { errorCode: number }[] }[] };
+      return topics.every(({ partitions }) => (partitions[0]!.errorCode === 0) === isServed);
+    });
+  }
+
+  /** Kafka makes the topic of committed offsets when a group is first looked for. */
+  async #untilCoordinating(): Promise<void> {
+    const question = ask(findCoordinatorApi, 2, { key: "first", keyType: 0 });
+    await this.#until("a coordinator", question, (value) => (value as { errorCode: number }).errorCode === 0);
+  }
+
+  async #until(what: string, question: Step, isReached: (value: unknown) => boolean): Promise<void> {
+    const deadline = performance.now() + SETTLE_MS;
+    while (!isReached(await this.#value(question))) {
+      if (performance.now() > deadline) throw new Error(`${this.name}: waited in vain for ${what}`);
+      await Bun.sleep(SETTLE_PAUSE_MS);
+    }
+  }
+
+  async #value({ api, version, frame }: Step): Promise<unknown> {
+    const outcome = await this.exchange(frame({ answers: [], topicId: (name) => this.topicId(name) }), false);
+    if (outcome.kind !== "answer")
+      throw new Error(`${this.name}: ${outcome.kind} instead of an answer to ${api.name}`);
+    return api.decodeResponse(version, outcome.frame, 0, outcome.frame.length);
+  }
+}
+
+export class CaseRun implements Memory {
+  readonly answers: unknown[] = [];
+  readonly #side: Side;
+  readonly #producerIds = new Set<string>();
+  readonly #topics: Set<string>;
+  readonly #requests: Buffer[] = [];
+
+  constructor(side: Side, { topics = [] }: Case, fixtures: ReadonlySet<string>) {
+    this.#side = side;
+    this.#topics = new Set([...fixtures, ...topics.map(({ name }) => name)]);
+  }
+
+  topicId(name: string): string {
+    return this.#side.topicId(name);
+  }
+
+  async run(step: Step): Promise<Reply> {
+    if (step.settle !== undefined) await this.#side.settle(step.settle);
+    const request = step.frame(this);
+    this.#requests.push(request);
+    for (let round = 0; ; round += 1) {
+      const reply = await this.#once(step, request);
+      if (step.repeatWhile?.(this.answers.at(-1)) !== true || round >= REPEATS_MAX) return reply;
+      this.answers.pop();
+      await Bun.sleep(SETTLE_PAUSE_MS);
+    }
+  }
+
+  async #once({ api, version, isRaw }: Step, request: Buffer): Promise<Reply> {
+    const outcome = await this.#side.exchange(request, isRaw ?? false);
+    if (outcome.kind !== "answer") {
+      this.answers.push(null);
+      return { outcome: outcome.kind, answer: null, request };
+    }
+    const { frame, closesAfter } = outcome;
+    const value = decode(api, version, frame);
+    this.answers.push(value);
+    if (value === null) return { outcome: "undecodable", answer: frame.toString("hex"), request };
+    this.#side.learnFrom(value);
+    if (api.name === "InitProducerId") this.#learnProducer(value as { producerId: number });
+    const facts = this.#side.facts((name) => this.#isOwn(name), this.#producerIds);
+    return {
+      outcome: closesAfter ? "answer, then closed" : "answer",
+      answer: normalise(api.name, value, facts),
+      request,
+    };
+  }
+
+  #learnProducer({ producerId }: { producerId: number }): void {
+    if (producerId >= 0) this.#producerIds.add(String(producerId));
+  }
+
+  #isOwn(name: string): boolean {
+    return this.#topics.has(name) || this.#requests.some((request) => request.includes(name));
+  }
+}
+
+/** Null when our codec refuses the answer. */
+function decode(api: Step["api"], version: number, frame: Buffer): unknown {
+  try {
+    const answered =
+      api.name === "ApiVersions" ? apiVersionsAnswerVersion(version, frame, 0, frame.length) : version;
+    return api.decodeResponse(answered, frame, 0, frame.length);
+  } catch (thrown) {
+    if (!(thrown instanceof ObeliskError)) throw thrown;
+    return null;
+  }
+}
+
+function orderOf({ name, partitions, configs = {} }: TopicPlan): unknown {
+  return {
+    name,
+    numPartitions: partitions,
+    replicationFactor: 1,
+    configs: Object.entries(configs).map(([config, value]) => ({ name: config, value })),
+  };
+}
