@@ -70,7 +70,7 @@ export class Broker {
     this.nodeId = options.nodeId;
     this.engine = engine;
     this.state = engine.state;
-    this.counters = new BrokerCounters(options.healthWindow);
+    this.counters = new BrokerCounters(options.healthWindow, clock);
     this.recent = new RecentBatches(options.recentBytesMax);
     this.#commit = new GroupCommit({
       engine,

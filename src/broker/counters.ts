@@ -3,6 +3,7 @@
  * Messages are records; bytes are record batches as stored.
  */
 
+import type { Clock } from "../base/clock.ts";
 import { Histogram } from "../base/histogram.ts";
 import { OutcomeWindow } from "../base/outcome-window.ts";
 
@@ -32,8 +33,8 @@ export class BrokerCounters {
   readonly flushOutcomes: OutcomeWindow;
 
   /** `windowOperations`: how many operations the success rates look back at. */
-  constructor(windowOperations: number) {
-    this.appendOutcomes = new OutcomeWindow(windowOperations);
-    this.flushOutcomes = new OutcomeWindow(windowOperations);
+  constructor(windowOperations: number, clock: Clock) {
+    this.appendOutcomes = new OutcomeWindow(windowOperations, clock);
+    this.flushOutcomes = new OutcomeWindow(windowOperations, clock);
   }
 }

@@ -49,6 +49,15 @@ export interface AppendResult {
   endOffset: number;
 }
 
+/** The last append that the disk did not take. */
+export interface DiskRefusal {
+  readonly isFull: boolean;
+  /** How large the batch was. */
+  readonly bytes: number;
+  /** When, by the monotonic clock. */
+  readonly monotonicMs: number;
+}
+
 export interface PartitionReader {
   /** The high watermark moved, or the partition went away. */
   wake(partition: Partition): void;
@@ -93,8 +102,8 @@ export class Partition implements Committable {
   readonly #counters: BrokerCounters;
   readonly #clock: Clock;
   readonly #events: Log;
-  /** The disk refused the last append. Told when it starts and when it ends. */
-  #isRefusing = false;
+  /** Why the disk refused the last append; null when it took it. Told when it starts and when it ends. */
+  diskRefusal: DiskRefusal | null = null;
   readonly #waiters = new Ring<DurableWaiter>();
   readonly #readers = new Set<PartitionReader>();
   #highWatermark: number;
@@ -278,10 +287,10 @@ export class Partition implements Committable {
     try {
       baseOffset = this.log.append(buffer, position, end);
     } catch (thrown) {
-      return this.#refuseAfterFault(thrown, records, nowMs);
+      return this.#refuseAfterFault(thrown, records, end - position, nowMs);
     }
     const endOffset = this.log.endOffset;
-    if (this.#isRefusing) this.#tellRefusing(null);
+    if (this.diskRefusal !== null) this.#diskTakesAgain();
     this.#producers.record(buffer, position, baseOffset, nowMs);
     this.#recent.add(buffer, position, end, baseOffset, endOffset);
     this.#countStored(records, end - position, nowMs);
@@ -303,19 +312,25 @@ export class Partition implements Committable {
     return { errorCode: NO_ERROR, errorMessage: null, baseOffset, logAppendTimeMs: -1, endOffset };
   }
 
-  #refuseAfterFault(thrown: unknown, records: number, nowMs: number): AppendResult {
+  #refuseAfterFault(thrown: unknown, records: number, bytes: number, nowMs: number): AppendResult {
     const error = toObeliskError(thrown);
     this.#counters.appendOutcomes.record(false, nowMs);
-    if (!this.#isRefusing) this.#tellRefusing(error.message);
+    if (this.diskRefusal === null) {
+      const facts = { topic: this.topic, partition: this.index, reason: error.message };
+      this.#events.error("the disk refuses records, and producers are told so", facts);
+    }
+    this.diskRefusal = {
+      isFull: error.code === "DISK_FULL",
+      bytes,
+      monotonicMs: this.#clock.monotonicMs(),
+    };
     if (this.log.isOffline) this.commitFailed();
     return this.#refuse(error.code, error.message, records);
   }
 
-  #tellRefusing(reason: string | null): void {
-    this.#isRefusing = reason !== null;
-    const facts = { topic: this.topic, partition: this.index };
-    if (reason === null) this.#events.info("the disk takes records again", facts);
-    else this.#events.error("the disk refuses records, and producers are told so", { ...facts, reason });
+  #diskTakesAgain(): void {
+    this.diskRefusal = null;
+    this.#events.info("the disk takes records again", { topic: this.topic, partition: this.index });
   }
 
   #refuse(code: ErrorCode, errorMessage: string | null, records: number): AppendResult {

@@ -3,16 +3,22 @@
  *
  *   buffer      appends to the log and to the ring of recent batches: success rate of the last operations
  *   batcher     syncs and the batches that single messages were gathered into: success rate, last flush
- *   storage     partitions that went offline after a disk error, space, what recovery found
+ *   storage     partitions that went offline or whose disk refuses, space, what recovery found
  *   tcp_server  listeners and their connections
  *
  * A success rate below `threshold` is degraded, below half of it unhealthy. One unhealthy component makes the whole
- * unhealthy. Times are ISO 8601.
+ * unhealthy, and a load balancer then sends nobody any more. So a component is unhealthy only when the server as a whole cannot
+ * serve: as long as some partitions take records, those that do not degrade it. A full disk is everyone's, until there is room
+ * again: that is seen by looking, because nobody may come who could try. Times are ISO 8601.
  */
 
-import type { OutcomeWindow } from "../base/outcome-window.ts";
-import { formatDuration } from "../base/units.ts";
+import type { Clock } from "../base/clock.ts";
+import { OUTCOME_AGE_MS_MAX, type OutcomeWindow } from "../base/outcome-window.ts";
+import { formatDuration, KiB } from "../base/units.ts";
 import type { Broker } from "../broker/broker.ts";
+
+/** Beside the batch itself: a block for its end, entries of its index. */
+const ROOM_BYTES = 64 * KiB;
 
 export type HealthStatus = "healthy" | "degraded" | "unhealthy";
 
@@ -47,15 +53,19 @@ export interface HealthParts {
   doors: () => readonly DoorStatus[];
   threshold: number;
   startedAtMs: number;
+  clock: Clock;
 }
 
 export function reportHealth(parts: HealthParts, nowMs: number): HealthReport {
   const timestamp = new Date(nowMs).toISOString();
   const counters = parts.broker.counters;
+  const trouble = lookAtPartitions(parts.broker, parts.clock.monotonicMs());
+  const { threshold } = parts;
+  const { canServe } = trouble;
   const components = {
-    buffer: { ...rateHealth(counters.appendOutcomes, parts.threshold), last_check: timestamp },
-    batcher: { ...batcherHealth(counters.flushOutcomes, parts.threshold), last_check: timestamp },
-    storage: { ...storageHealth(parts.broker), last_check: timestamp },
+    buffer: { ...rateHealth(counters.appendOutcomes, threshold, canServe), last_check: timestamp },
+    batcher: { ...batcherHealth(counters.flushOutcomes, threshold, canServe), last_check: timestamp },
+    storage: { ...storageHealth(parts.broker, trouble), last_check: timestamp },
     tcp_server: { ...doorsHealth(parts.doors()), last_check: timestamp },
   };
   const statuses = COMPONENTS.map((name) => components[name].status);
@@ -76,26 +86,28 @@ export function reportHealth(parts: HealthParts, nowMs: number): HealthReport {
 
 type Judged = Omit<ComponentHealth, "last_check">;
 
-function rateHealth(outcomes: OutcomeWindow, threshold: number): Judged {
+function rateHealth(outcomes: OutcomeWindow, threshold: number, canServe: boolean): Judged {
   const rate = outcomes.successRate;
-  const status = rate >= threshold ? "healthy" : rate >= threshold / 2 ? "degraded" : "unhealthy";
+  const isBad = rate < threshold / 2 && !canServe;
+  const status = rate >= threshold ? "healthy" : isBad ? "unhealthy" : "degraded";
   return { status, details: { success_rate: rate, threshold, operation_count: outcomes.operationCount } };
 }
 
-function batcherHealth(outcomes: OutcomeWindow, threshold: number): Judged {
-  const judged = rateHealth(outcomes, threshold);
+function batcherHealth(outcomes: OutcomeWindow, threshold: number, canServe: boolean): Judged {
+  const judged = rateHealth(outcomes, threshold, canServe);
   const lastFlush = outcomes.lastSuccessAtMs === 0 ? null : new Date(outcomes.lastSuccessAtMs).toISOString();
   return { status: judged.status, details: { ...judged.details, last_flush: lastFlush } };
 }
 
-function storageHealth(broker: Broker): Judged {
-  const partitions = broker.topics.all().flatMap((topic) => topic.partitions);
-  const offline = partitions.filter((partition) => partition.isOffline).length;
-  const space = broker.engine.space();
-  const status = offline === 0 ? "healthy" : offline < partitions.length ? "degraded" : "unhealthy";
+function storageHealth(broker: Broker, trouble: Trouble): Judged {
+  const { partitions, offline, refusing, isFull, canServe, space } = trouble;
+  const isSound = offline === 0 && refusing === 0 && !isFull;
+  const status = isSound ? "healthy" : canServe ? "degraded" : "unhealthy";
   const details: Judged["details"] = {
-    partitions: partitions.length,
+    partitions,
     offline_partitions: offline,
+    refusing_partitions: refusing,
+    disk_full: isFull,
     findings: broker.engine.findingCount,
   };
   if (space !== undefined) {
@@ -103,6 +115,40 @@ function storageHealth(broker: Broker): Judged {
     details["total_bytes"] = space.totalBytes;
   }
   return { status, details };
+}
+
+interface Trouble {
+  partitions: number;
+  offline: number;
+  /** Online, but the disk has lately refused their last append. */
+  refusing: number;
+  isFull: boolean;
+  /** Whether there is a partition that takes records, as far as can be known; true while there is none at all. */
+  canServe: boolean;
+  space: ReturnType<Broker["engine"]["space"]>;
+}
+
+/** O(partitions). */
+function lookAtPartitions(broker: Broker, monotonicMs: number): Trouble {
+  const space = broker.engine.space();
+  const lastSuccessMs = broker.counters.appendOutcomes.lastSuccessMonotonicMs;
+  let partitions = 0;
+  let offline = 0;
+  let refusing = 0;
+  let isFull = false;
+  for (const topic of broker.topics.all()) {
+    for (const { isOffline, diskRefusal } of topic.partitions) {
+      partitions += 1;
+      if (isOffline) offline += 1;
+      if (isOffline || diskRefusal === null) continue;
+      const hasRoom = space === undefined || space.freeBytes >= diskRefusal.bytes + ROOM_BYTES;
+      if (diskRefusal.isFull && hasRoom) continue;
+      if (diskRefusal.isFull && diskRefusal.monotonicMs >= lastSuccessMs) isFull = true;
+      if (monotonicMs - diskRefusal.monotonicMs <= OUTCOME_AGE_MS_MAX) refusing += 1;
+    }
+  }
+  const canServe = partitions === 0 || (!isFull && offline + refusing < partitions);
+  return { partitions, offline, refusing, isFull, canServe, space };
 }
 
 function doorsHealth(doors: readonly DoorStatus[]): Judged {

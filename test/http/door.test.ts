@@ -1,19 +1,35 @@
 import { afterEach, expect, test } from "bun:test";
-import { systemClock } from "../../src/base/clock.ts";
+import { type Clock, systemClock } from "../../src/base/clock.ts";
+import { ObeliskError } from "../../src/base/errors.ts";
+import { OUTCOME_AGE_MS_MAX } from "../../src/base/outcome-window.ts";
+import type { Partition } from "../../src/broker/partition.ts";
 import { HttpDoor } from "../../src/http/door.ts";
 import type { DoorStatus } from "../../src/http/health.ts";
+import type { StorageEngine } from "../../src/storage/contract.ts";
+import { MemoryEngine } from "../../src/storage/memory/engine.ts";
 import { batchOf } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { GatedEngine, turns } from "../support/gated-engine.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 
 const doors: HttpDoor[] = [];
 afterEach(async () => {
   for (const door of doors.splice(0)) await door.stop();
 });
 
-async function started(options: { isReady?: boolean } = {}) {
-  const engine = new GatedEngine();
-  const broker = await openBroker({ healthWindow: 4 }, { engine });
+interface Options<Engine> {
+  engine: Engine;
+  isReady?: boolean;
+  clock?: Clock;
+}
+
+async function started(options: Partial<Options<GatedEngine>> = {}) {
+  return await startedOn({ engine: new GatedEngine(), ...options });
+}
+
+async function startedOn<Engine extends StorageEngine>(options: Options<Engine>) {
+  const { engine, clock = systemClock } = options;
+  const broker = await openBroker({ healthWindow: 4 }, { engine, clock });
   const native: DoorStatus = {
     name: "native",
     isListening: true,
@@ -28,7 +44,7 @@ async function started(options: { isReady?: boolean } = {}) {
     doors: () => [native],
     threshold: 0.95,
     startedAtMs: Date.now() - 9_015_000,
-    clock: systemClock,
+    clock,
     isReady: () => options.isReady ?? true,
     activity: () => ({
       requests: new Map([["Produce", 5]]),
@@ -88,6 +104,78 @@ test("a partition that went offline makes storage unhealthy, health 503 and the 
   ]);
   expect((await get("/health/ready")).status).toBe(503);
   expect((await get("/health/live")).status).toBe(200);
+});
+
+/** Appends batches until the window holds nothing else. */
+function appendOften(partition: Partition, value = "v"): number[] {
+  return Array.from({ length: 4 }, () => {
+    const batch = batchOf([value]);
+    return partition.append(batch, 0, batch.length).errorCode;
+  });
+}
+
+function refuseAppends(partition: Partition): void {
+  partition.log.append = () => {
+    throw new ObeliskError("KAFKA_STORAGE_ERROR");
+  };
+}
+
+test("a full disk is not ready, and is ready again once there is room, although nobody comes to try", async () => {
+  const clock = new ManualClock();
+  const engine = new MemoryEngine({ bytesMax: 400_000 });
+  const { broker, get } = await startedOn({ engine, clock });
+  const [t, u] = [await broker.topics.ensure("t"), await broker.topics.ensure("u")];
+  expect(appendOften(t.partitions[0]!, "x".repeat(80_000))).toEqual([0, 0, 0, 0]);
+  expect(new Set(appendOften(u.partitions[0]!, "x".repeat(80_000)))).toEqual(new Set([56]));
+  const full = await (await get("/health")).json();
+  expect([full.status, full.components.storage.details.disk_full]).toEqual(["unhealthy", true]);
+  clock.advance(10 * OUTCOME_AGE_MS_MAX);
+  expect((await get("/health/ready")).status).toBe(503);
+  await broker.topics.remove("t");
+  expect((await get("/health/ready")).status).toBe(200);
+  expect(await (await get("/health")).json()).toMatchObject({ status: "healthy" });
+});
+
+test("one partition whose disk refuses degrades the server, however often it is tried, and does not end its readiness", async () => {
+  const { broker, get } = await startedOn({ engine: new MemoryEngine() });
+  await broker.topics.ensure("idle");
+  const [partition] = (await broker.topics.ensure("t")).partitions;
+  refuseAppends(partition!);
+  appendOften(partition!);
+  const report = await (await get("/health")).json();
+  expect(report).toMatchObject({
+    status: "degraded",
+    components: {
+      buffer: { status: "degraded", details: { success_rate: 0 } },
+      storage: { status: "degraded", details: { refusing_partitions: 1, disk_full: false } },
+    },
+  });
+  expect((await get("/health/ready")).status).toBe(200);
+});
+
+test("when every partition's disk refuses the server is not ready, until it has been quiet for a while", async () => {
+  const clock = new ManualClock();
+  const { broker, get } = await startedOn({ engine: new MemoryEngine(), clock });
+  for (const name of ["t", "u"]) {
+    const [partition] = (await broker.topics.ensure(name)).partitions;
+    refuseAppends(partition!);
+    appendOften(partition!);
+  }
+  expect((await get("/health/ready")).status).toBe(503);
+  clock.advance(OUTCOME_AGE_MS_MAX + 1);
+  expect((await get("/health/ready")).status).toBe(200);
+  expect(await (await get("/health")).json()).toMatchObject({ status: "healthy" });
+});
+
+test("one partition whose sync failed degrades the server, as long as there are others", async () => {
+  const { broker, engine, get } = await started();
+  await broker.topics.ensure("other");
+  await produce(broker, engine, true);
+  expect(await (await get("/health")).json()).toMatchObject({
+    status: "degraded",
+    components: { batcher: { status: "degraded" }, storage: { status: "degraded" } },
+  });
+  expect((await get("/health/ready")).status).toBe(200);
 });
 
 test("readiness ends when the server stops", async () => {
