@@ -92,7 +92,7 @@ export class FetchedBatches {
 
   /**
    * Opens the next batch, appends its records from `fromOffset` on to `target`, and returns the offset behind the batch.
-   * `isEmpty` must be false. @throws ObeliskError CORRUPT_MESSAGE, MESSAGE_TOO_LARGE with the place; the batch is not passed
+   * `isEmpty` must be false. @throws ObeliskError CORRUPT_MESSAGE with the place, and as `RecordCursor`; the batch is not passed
    */
   takeBatch(fromOffset: number, target: ConsumerRecord[]): number {
     const buffer = this.#buffer;

@@ -6,8 +6,13 @@
  * which is the batch itself or its inflated records, and are good until the next `open`. Nothing is allocated for a
  * record; headers are only passed over until `headers()` asks for them.
  *
- * The batch's header must have been validated. Of the records nothing is believed: every length is checked before it
- * is used, and what does not add up is CORRUPT_MESSAGE. A record's end must be where its length says.
+ * The batch's header and its CRC must have been validated. Of the records nothing is believed: every length is checked
+ * before it is used, and a record's end must be where its length says. Because the CRC holds, what does not open is never
+ * the disk's damage, and never to be cut:
+ *
+ *   GARBLED_RECORDS                the producer's garbage: it is stored as it was acknowledged
+ *   RECORDS_TOO_LARGE              a limit of ours: others can read it
+ *   UNSUPPORTED_COMPRESSION_TYPE   a codec that this platform lacks
  */
 
 import { readInt64 } from "../../base/bytes.ts";
@@ -26,11 +31,11 @@ import {
   isLogAppendTime,
 } from "./batch.ts";
 import type { RecordHeader } from "./builder.ts";
-import { CODECS, decompress } from "./compression.ts";
+import { CODECS, type Codec, decompress } from "./compression.ts";
 import type { BatchFault } from "./validate.ts";
 
 /** What the records of one batch may inflate to: above Kafka's largest request, and small against the memory ceiling. */
-const INFLATED_BYTES_MAX = 128 * MiB;
+export const INFLATED_BYTES_MAX = 128 * MiB;
 
 const NO_BYTES = Buffer.alloc(0);
 
@@ -90,7 +95,7 @@ export class RecordCursor {
 
   /**
    * Stands before the first record of the batch at `position`, inflating its records if they are compressed.
-   * @throws ObeliskError CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, UNSUPPORTED_COMPRESSION_TYPE
+   * @throws ObeliskError GARBLED_RECORDS, RECORDS_TOO_LARGE, UNSUPPORTED_COMPRESSION_TYPE
    */
   open(batch: Buffer, position: number, inflatedBytesMax: number = INFLATED_BYTES_MAX): void {
     const end = position + batchBytes(batch, position);
@@ -107,22 +112,34 @@ export class RecordCursor {
     } else if (this.#remaining === 0) {
       this.#reader.reset(batch, end, end); // compaction keeps emptied batches; there is nothing to inflate
     } else {
-      this.buffer = decompress(codec, batch.subarray(position + BATCH_HEADER_BYTES, end), inflatedBytesMax);
+      this.buffer = inflateRecords(
+        codec,
+        batch.subarray(position + BATCH_HEADER_BYTES, end),
+        inflatedBytesMax,
+      );
       this.#reader.reset(this.buffer, 0, this.buffer.length);
     }
   }
 
-  /** Moves to the next record; false behind the last one. @throws ObeliskError CORRUPT_MESSAGE */
+  /** Moves to the next record; false behind the last one. @throws ObeliskError GARBLED_RECORDS */
   next(): boolean {
+    try {
+      return this.#next();
+    } catch (thrown) {
+      throw asRecordsFault(thrown);
+    }
+  }
+
+  #next(): boolean {
     const reader = this.#reader;
     if (this.#remaining === 0) {
-      if (reader.position !== reader.end) throw corrupt("bytes follow the last record", reader.position);
+      if (reader.position !== reader.end) throw garbled("bytes follow the last record", reader.position);
       return false;
     }
     this.#remaining -= 1;
     const bytes = reader.varint();
     const recordEnd = reader.position + bytes;
-    if (bytes < 0 || recordEnd > reader.end) throw corrupt("a record's length does not fit", reader.position);
+    if (bytes < 0 || recordEnd > reader.end) throw garbled("a record's length does not fit", reader.position);
     this.recordEnd = recordEnd;
     reader.position += 1; // attributes, unused
     const timestampDelta = reader.varlong();
@@ -144,10 +161,10 @@ export class RecordCursor {
 
     this.headerCount = reader.varint();
     this.headersStart = reader.position;
-    if (this.headerCount < 0) throw corrupt("a record's header count is negative", reader.position);
+    if (this.headerCount < 0) throw garbled("a record's header count is negative", reader.position);
     if (this.headerCount > 0) this.#skipHeaders();
     if (reader.position !== recordEnd)
-      throw corrupt("a record does not end where its length says", reader.position);
+      throw garbled("a record does not end where its length says", reader.position);
     return true;
   }
 
@@ -194,7 +211,7 @@ export class RecordCursor {
     const reader = this.#reader;
     const bytes = reader.varint();
     if (bytes < -1 || bytes > this.recordEnd - reader.position) {
-      throw corrupt("the length of a key or value does not fit", reader.position);
+      throw garbled("the length of a key or value does not fit", reader.position);
     }
     return bytes;
   }
@@ -203,7 +220,7 @@ export class RecordCursor {
     const reader = this.#reader;
     for (let index = 0; index < this.headerCount; index += 1) {
       const keyBytes = this.#fieldBytes();
-      if (keyBytes < 0) throw corrupt("a header has no name", reader.position);
+      if (keyBytes < 0) throw garbled("a header has no name", reader.position);
       reader.position += keyBytes;
       const valueBytes = this.#fieldBytes(); // moves the position too, so not within the next line
       reader.position += Math.max(valueBytes, 0);
@@ -229,7 +246,7 @@ const checker = new RecordCursor();
 /**
  * Opens the batch and checks all that its header cannot show: as many records as it says, offset deltas that ascend
  * within the last one (without gaps when `isDense`, as a producer sends them), sizes that add up to the end.
- * About 35 ns for each record, besides inflating. Null: all is well.
+ * About 35 ns for each record, besides inflating. Null: all is well. The fault's code is one of the three above.
  */
 export function validateRecords(batch: Buffer, position: number, isDense: boolean): BatchFault | null {
   try {
@@ -250,13 +267,29 @@ function faultOfRecords(batch: Buffer, position: number, isDense: boolean): Batc
     const delta = checker.offsetDelta;
     const follows = isDense ? delta === previous + 1 : delta > previous;
     if (!follows || delta > lastOffsetDelta) {
-      return { code: "CORRUPT_MESSAGE", detail: `the offset delta ${delta} follows ${previous}` };
+      return { code: "GARBLED_RECORDS", detail: `the offset delta ${delta} follows ${previous}` };
     }
     previous = delta;
   }
   return null;
 }
 
-function corrupt(detail: string, position: number): ObeliskError {
-  return new ObeliskError("CORRUPT_MESSAGE", { detail, position });
+function inflateRecords(codec: Codec, source: Buffer, bytesMax: number): Buffer {
+  try {
+    return decompress(codec, source, bytesMax);
+  } catch (thrown) {
+    throw asRecordsFault(thrown);
+  }
+}
+
+/** What the layers below say about bytes, said about the records of a batch whose CRC holds. */
+function asRecordsFault(thrown: unknown): unknown {
+  if (!(thrown instanceof ObeliskError)) return thrown;
+  if (thrown.code === "CORRUPT_MESSAGE") return new ObeliskError("GARBLED_RECORDS", thrown.facts, thrown);
+  if (thrown.code === "MESSAGE_TOO_LARGE") return new ObeliskError("RECORDS_TOO_LARGE", thrown.facts, thrown);
+  return thrown;
+}
+
+function garbled(detail: string, position: number): ObeliskError {
+  return new ObeliskError("GARBLED_RECORDS", { detail, position });
 }
