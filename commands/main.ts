@@ -73,6 +73,8 @@ const EXAMPLES = [
 ];
 
 if (import.meta.main) {
+  // What cannot be said on standard error is dropped: no command fails by it, nor ends in another way.
+  process.stderr.on("error", () => {});
   process.on("uncaughtException", leaveAtOnce);
   process.on("unhandledRejection", leaveAtOnce);
   main(process.argv.slice(2)).then((exitCode) => process.exit(exitCode));

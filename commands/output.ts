@@ -49,6 +49,7 @@ export class Output {
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
   #isFlushPlanned = false;
+  #isAbandoned = false;
 
   constructor(stream: OutputStream) {
     this.#stream = stream;
@@ -103,7 +104,15 @@ export class Output {
     return this.#waitUntilAtMost(0);
   }
 
+  /** Gives up what has not left, and forgets what failed: for a command whose end does not depend on it. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    this.#chunkBytes = 0;
+    this.#wakeUp();
+  }
+
   async #waitUntilAtMost(bytesMax: number): Promise<void> {
+    if (this.#isAbandoned) return;
     while (this.#failure === undefined && this.#unsentBytes > bytesMax) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
@@ -122,7 +131,7 @@ export class Output {
   }
 
   #send(chunk: Uint8Array): void {
-    if (this.#failure !== undefined) return;
+    if (this.#failure !== undefined || this.#isAbandoned) return;
     this.#unsentBytes += chunk.length;
     this.#stream.write(chunk, (error) => {
       this.#unsentBytes -= chunk.length;

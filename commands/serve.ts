@@ -2,9 +2,10 @@
  * `obelisk serve`: settings, then the server, then one place that waits for the end.
  *
  *   - standard output gets what was chosen (ten lines, or with --json one line) once every door is open; the log goes to
- *     standard error
+ *     standard error. Neither has to be writable: what cannot be written is lost, and the server goes on
  *   - the first SIGTERM or Ctrl-C stops in order (answers what is under way, syncs, marks the directory clean) and exits 0;
  *     the second leaves at once with 143 or 130; an orderly end that takes longer than `shutdown-timeout` exits 2
+ *   - SIGHUP reads the settings again (serve-signals.ts)
  *   - --print-config prints the manual of the settings instead
  */
 
@@ -13,7 +14,7 @@ import { defineCommand } from "citty";
 import { version } from "../package.json" with { type: "json" };
 import { systemClock } from "../src/base/clock.ts";
 import { createDisk } from "../src/base/disk.ts";
-import { createLog, type Log } from "../src/base/log.ts";
+import { LineLog, type Log } from "../src/base/log.ts";
 import { CONFIG_FLAG, type LoadedSettings, loadSettings } from "../src/config/load.ts";
 import { printManual } from "../src/config/manual.ts";
 import { type Mistake, MistakesError } from "../src/config/mistakes.ts";
@@ -21,6 +22,7 @@ import { SETTING_KEYS, SETTINGS, type Settings } from "../src/config/settings.ts
 import { flagValues } from "./arguments.ts";
 import { catchInterrupt } from "./interrupt.ts";
 import { EXIT, output } from "./output.ts";
+import { answerSignals } from "./serve-signals.ts";
 import { exposureWarning, startedJson, startedLines } from "./serve-started.ts";
 
 export const serveExamples = [
@@ -67,12 +69,14 @@ export const serveCommand = defineCommand({
   args: serveArgs,
   run: async ({ rawArgs }) => {
     const { "print-config": isPrinted, json, ...flags } = flagValues(serveArgs, rawArgs);
-    const loaded = load(flags);
+    // As it is now: it may be removed while the server runs.
+    const cwd = process.cwd();
+    const loaded = load(flags, cwd);
     if (isPrinted === "true") {
       output.write(printManual(loaded));
       return EXIT.yes;
     }
-    return serve(loaded.settings, json === "true");
+    return serve(loaded.settings, () => load(flags, cwd), json === "true");
   },
 });
 
@@ -80,7 +84,7 @@ export const serveCommand = defineCommand({
 export function serveMistakes(rawArgs: readonly string[]): readonly Mistake[] {
   const { "print-config": _isPrinted, json: _json, ...flags } = flagValues(serveArgs, rawArgs);
   try {
-    load(flags);
+    load(flags, process.cwd());
     return [];
   } catch (thrown) {
     if (thrown instanceof MistakesError) return thrown.mistakes;
@@ -88,18 +92,20 @@ export function serveMistakes(rawArgs: readonly string[]): readonly Mistake[] {
   }
 }
 
-function load(flags: Record<string, string>): LoadedSettings {
-  return loadSettings({ flags, env: process.env, cwd: process.cwd(), files: createDisk() });
+function load(flags: Record<string, string>, cwd: string): LoadedSettings {
+  return loadSettings({ flags, env: process.env, cwd, files: createDisk() });
 }
 
-async function serve(settings: Settings, json: boolean): Promise<number> {
-  const log = createLog(settings.logLevel, settings.logFormat);
-  warn(log, exposureWarning(settings.host));
+/** `loadAgain` reads the same sources once more. */
+async function serve(settings: Settings, loadAgain: () => LoadedSettings, json: boolean): Promise<number> {
+  const log = new LineLog(settings.logLevel, settings.logFormat);
   const interrupt = catchInterrupt();
+  answerSignals(log, settings, loadAgain);
+  warn(log, exposureWarning(settings.host));
   // Sockets keep the process alive; this does so while none is open: at the start, and while stopping.
   setInterval(() => {}, HOLD_MS);
   const { startServer } = await import("../src/server.ts");
-  const server = await startServer(settings, log);
+  const server = await startServer(settings, log, systemClock, () => log.linesLost);
   const { native, http, kafka } = server.addresses;
   const started = {
     version,
@@ -110,11 +116,18 @@ async function serve(settings: Settings, json: boolean): Promise<number> {
     kafka,
     ...server.describe(),
   };
+  whenAborted(output.closed, () =>
+    log.warn("standard output cannot be written; the server goes on", {
+      reason: String(output.closed.reason),
+    }),
+  );
   if (json) output.json(startedJson(settings, started));
   else for (const line of startedLines(settings, started)) output.line(line);
   output.flush();
-  await aborted(interrupt.signal);
-  return stop(server, settings, log, String(interrupt.signal.reason));
+  await new Promise<void>((done) => whenAborted(interrupt.signal, done));
+  const exitCode = await stop(server, settings, log, String(interrupt.signal.reason));
+  output.abandon();
+  return exitCode;
 }
 
 /** Any long time; a timer takes up to 2^31 ms. */
@@ -151,11 +164,9 @@ function warn(log: Log, warning: string | undefined): void {
   if (warning !== undefined) log.warn(warning);
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((done) => {
-    signal.addEventListener("abort", () => done());
-  });
+function whenAborted(signal: AbortSignal, callback: () => void): void {
+  if (signal.aborted) callback();
+  else signal.addEventListener("abort", callback);
 }
 
 function firstSentence(text: string): string {

@@ -9,7 +9,7 @@ import { defineCommand } from "citty";
 import { systemClock } from "../src/base/clock.ts";
 import { createDisk } from "../src/base/disk.ts";
 import type { Files } from "../src/base/files.ts";
-import { createLog } from "../src/base/log.ts";
+import { LineLog } from "../src/base/log.ts";
 import type { Finding } from "../src/storage/contract.ts";
 import { randomClusterId } from "../src/storage/file/data-directory.ts";
 import { repairDirectory } from "../src/storage/verify/repair.ts";
@@ -89,7 +89,7 @@ async function mend(
   const { before, after, remaining } = await repairDirectory(files, root, {
     ...options,
     clock: systemClock,
-    log: createLog("warn", isJson ? "json" : "text"),
+    log: new LineLog("warn", isJson ? "json" : "text"),
     pid: process.pid,
     newClusterId: randomClusterId,
     newTopicId: () => crypto.randomUUID(),

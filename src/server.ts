@@ -56,11 +56,19 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** Opens everything; when a part cannot be opened, those before it are closed again. @throws ObeliskError */
-export async function startServer(settings: Settings, log: Log, clock: Clock = systemClock): Promise<Server> {
+/**
+ * Opens everything; when a part cannot be opened, those before it are closed again. `logLinesLost` tells the metrics how many
+ * lines the log could not write. @throws ObeliskError
+ */
+export async function startServer(
+  settings: Settings,
+  log: Log,
+  clock: Clock = systemClock,
+  logLinesLost: () => number = () => 0,
+): Promise<Server> {
   const undo: (() => Promise<void> | void)[] = [];
   try {
-    return await start(settings, log, clock, undo);
+    return await start(settings, log, clock, logLinesLost, undo);
   } catch (thrown) {
     for (const step of undo.reverse()) await step();
     throw thrown;
@@ -71,6 +79,7 @@ async function start(
   settings: Settings,
   log: Log,
   clock: Clock,
+  logLinesLost: () => number,
   undo: (() => Promise<void> | void)[],
 ): Promise<Server> {
   const startedAtMs = clock.nowMs();
@@ -144,6 +153,7 @@ async function start(
       throttledFetches: fetches.throttledCount,
     }),
     residentBytes: () => process.memoryUsage.rss(),
+    logLinesLost,
   });
 
   async function stop(): Promise<void> {

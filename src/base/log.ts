@@ -3,7 +3,8 @@
  * Never called per record. Parts get a `Log` through their constructor; tests give `silentLog`.
  */
 
-import { createConsola, type LogObject } from "consola";
+import { type ConsolaInstance, createConsola } from "consola";
+import { LogOutput, type LogStream } from "./log-output.ts";
 
 export type Facts = Record<string, string | number | boolean | null | undefined>;
 
@@ -16,37 +17,77 @@ export interface Log {
 
 export const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
+export type LogFormat = "text" | "json";
 
 export const silentLog: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
-/** Lines on standard error: for people (`text`) or for machines (`json`). */
-export function createLog(level: LogLevel, format: "text" | "json"): Log {
-  if (format === "json") return jsonLog(level);
-  const consola = createConsola({ level: CONSOLA_LEVELS[level], reporters: [{ log: writeLine }] });
-  return {
-    debug: (message, facts) => consola.debug(withFacts(message, facts)),
-    info: (message, facts) => consola.info(withFacts(message, facts)),
-    warn: (message, facts) => consola.warn(withFacts(message, facts)),
-    error: (message, facts) => consola.error(withFacts(message, facts)),
-  };
+/** A log that writes lines: for people (`text`) or for machines (`json`). Its level can change at any time. */
+export class LineLog implements Log {
+  readonly #format: LogFormat;
+  readonly #output: LogOutput;
+  readonly #consola: ConsolaInstance;
+  #level: LogLevel;
+
+  constructor(level: LogLevel, format: LogFormat, stream: LogStream = process.stderr) {
+    this.#level = level;
+    this.#format = format;
+    this.#output = new LogOutput(stream, (lines) =>
+      this.warn("lines of this log could not be written, and are lost", { lines }),
+    );
+    this.#consola = createConsola({
+      level: CONSOLA_LEVELS[level],
+      // Equal lines are events too; those that peers can provoke are kept rare where they arise (rare-warning.ts).
+      throttleMin: Number.POSITIVE_INFINITY,
+      reporters: [{ log: ({ type, args }) => this.#output.write(textLine(type, args)) }],
+    });
+  }
+
+  get level(): LogLevel {
+    return this.#level;
+  }
+
+  set level(level: LogLevel) {
+    this.#level = level;
+    this.#consola.level = CONSOLA_LEVELS[level];
+  }
+
+  /** Lines that could not be written since the start. */
+  get linesLost(): number {
+    return this.#output.linesLost;
+  }
+
+  debug(message: string, facts?: Facts): void {
+    this.#say("debug", message, facts);
+  }
+
+  info(message: string, facts?: Facts): void {
+    this.#say("info", message, facts);
+  }
+
+  warn(message: string, facts?: Facts): void {
+    this.#say("warn", message, facts);
+  }
+
+  error(message: string, facts?: Facts): void {
+    this.#say("error", message, facts);
+  }
+
+  #say(level: LogLevel, message: string, facts: Facts | undefined): void {
+    if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(this.#level)) return;
+    if (this.#format === "text") this.#consola[level](withFacts(message, facts));
+    else this.#output.write(jsonLine(level, message, facts));
+  }
 }
 
 const CONSOLA_LEVELS: Record<LogLevel, number> = { error: 0, warn: 1, info: 3, debug: 4 };
 
 /** One line for an event, whatever its level: `WARN  message key=value`. */
-function writeLine({ type, args }: LogObject): void {
-  process.stderr.write(`${type.toUpperCase().padEnd(5)} ${args.join(" ")}\n`);
+function textLine(type: string, args: readonly unknown[]): string {
+  return `${type.toUpperCase().padEnd(5)} ${args.join(" ")}\n`;
 }
 
-function jsonLog(level: LogLevel): Log {
-  const threshold = LOG_LEVELS.indexOf(level);
-  const writer = (name: LogLevel) => (message: string, facts?: Facts) => {
-    if (LOG_LEVELS.indexOf(name) > threshold) return;
-    process.stderr.write(
-      `${JSON.stringify({ at: new Date().toISOString(), level: name, message, ...facts })}\n`,
-    );
-  };
-  return { debug: writer("debug"), info: writer("info"), warn: writer("warn"), error: writer("error") };
+function jsonLine(level: LogLevel, message: string, facts: Facts | undefined): string {
+  return `${JSON.stringify({ at: new Date().toISOString(), level, message, ...facts })}\n`;
 }
 
 function withFacts(message: string, facts: Facts | undefined): string {

@@ -32,6 +32,8 @@ export interface Setting<T> {
   readonly default: NoInfer<T>;
   /** What it does and when to change it. */
   readonly advice: string;
+  /** Whether a running server takes a new value (SIGHUP); the others need a restart. */
+  readonly isLive?: boolean;
 }
 
 const port: Kind<number> = integer({ min: 0, max: 65_535 });
@@ -254,7 +256,8 @@ export const SETTINGS = {
     name: "log-level",
     kind: choice(LOG_LEVELS),
     default: "info",
-    advice: "How much the server says on standard error.",
+    advice: "How much the server says on standard error. SIGHUP puts a new value in force.",
+    isLive: true,
   }),
   logFormat: setting({
     name: "log-format",

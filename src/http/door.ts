@@ -31,6 +31,8 @@ export interface HttpDoorOptions extends HealthParts {
   isReady: () => boolean;
   activity: () => DoorActivity;
   residentBytes: () => number;
+  /** Lines that the log could not write. */
+  logLinesLost: () => number;
 }
 
 export class HttpDoor {

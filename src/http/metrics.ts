@@ -26,6 +26,7 @@ export interface MetricsParts extends HealthParts {
   activity: () => DoorActivity;
   nowMs: () => number;
   residentBytes: () => number;
+  logLinesLost: () => number;
 }
 
 /** A registry that reads `parts` at each scrape. */
@@ -185,6 +186,12 @@ function addStorageMetrics(registry: Registry, parts: MetricsParts): void {
     "obelisk_disk_free_bytes",
     "Bytes free for the data directory.",
     () => broker.engine.space()?.freeBytes ?? 0,
+  );
+  total(
+    registry,
+    "obelisk_log_lines_lost_total",
+    "Lines of the log that could not be written.",
+    parts.logLinesLost,
   );
   gauge(registry, "process_resident_memory_bytes", "Resident memory of the process.", parts.residentBytes);
 }

@@ -115,6 +115,18 @@ for (const program of [fromSources, compiled]) {
       });
     });
 
+    test("a command that cannot write to standard error ends as it would otherwise", async () => {
+      for (const [words, exitCode] of [
+        ["nonsense", 64],
+        ["serve --node-id=-1", 64],
+        [`inspect '${join(directory, "nowhere")}'`, 1],
+      ] as const) {
+        const command = program.command.map((word) => `'${word}'`).join(" ");
+        const child = Bun.spawn(["sh", "-c", `exec ${command} ${words} 2>/dev/full`], { cwd: directory });
+        expect([words, await child.exited]).toEqual([words, exitCode]);
+      }
+    });
+
     test("a reader that goes away is a normal end", async () => {
       const line = `${program.command.map((word) => `'${word}'`).join(" ")} serve --print-config; echo "exit $?" >&2`;
       const child = Bun.spawn(["sh", "-c", `{ ${line}; } | true`], {

@@ -54,6 +54,7 @@ async function startedOn<Engine extends StorageEngine>(options: Options<Engine>)
       throttledFetches: 4,
     }),
     residentBytes: () => 1234,
+    logLinesLost: () => 5,
   });
   doors.push(door);
   const get = (path: string, host = "127.0.0.1") => fetch(`http://${host}:${door.port}${path}`);
@@ -208,6 +209,7 @@ test("metrics carry the Go Obelisk's ten names with the real counts", async () =
     'obelisk_native_answers_total{answer="OK"} 9',
     "obelisk_waiting_fetches 3",
     "obelisk_throttled_fetches_total 4",
+    "obelisk_log_lines_lost_total 5",
     "process_resident_memory_bytes 1234",
   ]) {
     expect(text.split("\n")).toContain(line);
@@ -239,6 +241,7 @@ test("a port that is taken is refused with the remedy", async () => {
       isReady: () => true,
       activity: () => fail(),
       residentBytes: () => 0,
+      logLinesLost: () => 5,
     });
   expect(start).toThrow("the port is in use");
   await taken.stop(true);
