@@ -1,6 +1,6 @@
 /** What `serve` says when it is ready: ten lines for people, or one JSON object for machines. */
 
-import { type Address, formatAddress } from "../src/base/address.ts";
+import { type Address, formatAddress, isLoopback } from "../src/base/address.ts";
 import { formatBytes } from "../src/base/units.ts";
 import type { Durability } from "../src/config/kinds.ts";
 import { formatSetting } from "../src/config/manual.ts";
@@ -73,10 +73,6 @@ function advertisedWords({ host, port }: Started["advertised"]): string {
   return host === null
     ? `the address that each client connects to, port ${port} (set --advertise where that is translated)`
     : formatAddress({ host, port });
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
 function durabilityWords(durability: Durability): string {

@@ -12,7 +12,7 @@
 
 import { KafkaDoor } from "./api/kafka/door.ts";
 import { NativeDoor } from "./api/native/native-door.ts";
-import type { Address } from "./base/address.ts";
+import { type Address, isWildcard } from "./base/address.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
 import { createDisk } from "./base/disk.ts";
 import type { Log } from "./base/log.ts";
@@ -186,11 +186,6 @@ async function start(
 /** Unsent answers above which a connection is cut: two of the largest, which may be a single batch. */
 function outputBytesMax(settings: Settings): number {
   return 2 * Math.max(FETCH_BYTES_MAX, requestBytesMax(settings));
-}
-
-/** Whether a host stands for all addresses of the machine. */
-function isWildcard(host: string): boolean {
-  return host === "0.0.0.0" || host === "::";
 }
 
 /** What is left of the memory ceiling beside the recent batches, in halves: requests coming in, answers going out. */

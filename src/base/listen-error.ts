@@ -1,10 +1,11 @@
 /** Why a port cannot be taken, for every door in the same words. */
 
+import { formatAddress } from "./address.ts";
 import { errnoOf, ObeliskError } from "./errors.ts";
 
 /** A failure to bind, in the words of whoever has to mend it. */
 export function listenError(thrown: unknown, hostname: string, port: number): ObeliskError {
-  const address = `${hostname}:${port}`;
+  const address = formatAddress({ host: hostname, port });
   switch (errnoOf(thrown)) {
     case "EADDRINUSE":
       return new ObeliskError(
@@ -20,6 +21,16 @@ export function listenError(thrown: unknown, hostname: string, port: number): Ob
       return new ObeliskError(
         "INVALID_SETTING",
         { address, detail: "no permission to listen on this port", remedy: "choose a port of 1024 or above" },
+        thrown,
+      );
+    case "EINVAL":
+      return new ObeliskError(
+        "INVALID_SETTING",
+        {
+          address,
+          detail: "this machine cannot listen on that address",
+          remedy: "an address that begins with fe80 needs its zone, as in fe80::1%eth0",
+        },
         thrown,
       );
     default:

@@ -26,6 +26,6 @@ export function readAddress(text: string, portDefault: number): Address {
 function notAnAddress(text: string): ObeliskError {
   return new ObeliskError("INVALID_USAGE", {
     detail: `"${text}" is not an address`,
-    remedy: "write HOST:PORT, for example localhost:9092",
+    remedy: "write HOST:PORT, for example localhost:9092 or [::1]:9092",
   });
 }

@@ -8,7 +8,7 @@
  * `parse` returns a `Refusal`, half a sentence that goes behind the setting's name ("must be ..."), and never throws.
  */
 
-import { type Address, formatAddress, parseAddress } from "../base/address.ts";
+import { type Address, formatAddress, isWildcard, parseAddress, parseHost } from "../base/address.ts";
 import { formatBytes, GiB, KiB, MiB, parseBytes, parseDuration } from "../base/units.ts";
 
 /** Why a text is not a value: the sentence behind the setting's name. */
@@ -150,6 +150,21 @@ export function durability(): Kind<Durability> {
   };
 }
 
+/** Where to listen: a name or an address, without a port. */
+export function host(): Kind<string> {
+  return {
+    hint: "a name, an address, or * for all addresses",
+    range: "",
+    isSwitch: false,
+    parse: (given) =>
+      parseHost(given) ??
+      new Refusal(
+        "must be a name or an address without a port, such as localhost, broker.example, 10.0.0.1, fe80::1%eth0 or *",
+      ),
+    format: (value) => value,
+  };
+}
+
 /** An address, or empty for none. IPv6 addresses stand in brackets: `[::1]:9092`. */
 export function optionalAddress(): Kind<Address | null> {
   return {
@@ -158,10 +173,12 @@ export function optionalAddress(): Kind<Address | null> {
     isSwitch: false,
     parse: (given) => {
       if (given.trim() === "") return null;
-      return (
-        parseAddress(given, null) ??
-        new Refusal("must be HOST:PORT (an IPv6 address in brackets), port 1 to 65535")
-      );
+      const address = parseAddress(given, null);
+      if (address === undefined)
+        return new Refusal("must be HOST:PORT (an IPv6 address in brackets), port 1 to 65535");
+      return isWildcard(address.host)
+        ? new Refusal("must be an address that clients can connect to")
+        : address;
     },
     format: (value) => (value === null ? "" : formatAddress(value)),
   };

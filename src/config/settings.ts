@@ -18,6 +18,7 @@ import {
   durability,
   duration,
   flag,
+  host,
   integer,
   type Kind,
   optionalAddress,
@@ -48,11 +49,11 @@ export const SETTINGS = {
   }),
   host: setting({
     name: "host",
-    kind: text("a name or an address"),
+    kind: host(),
     default: "localhost",
     advice:
       "The address that all doors listen on. `localhost` listens on IPv4 and IPv6 loopback. Anything wider, such as " +
-      "0.0.0.0 or ::, lets everyone who reaches the port read and write: there is no authentication.",
+      "0.0.0.0 (all of IPv4) or `*` (IPv6 too), lets everyone who reaches the port read and write: there is no authentication.",
   }),
   nativePort: setting({
     name: "native-port",
@@ -77,7 +78,8 @@ export const SETTINGS = {
     kind: optionalAddress(),
     default: null,
     advice:
-      "The address that Kafka clients are told to connect to. Empty: `host` and the port that was taken. Set it when clients " +
+      "The address that Kafka clients are told to connect to. Empty: `host` and the port that was taken, or where `host` is all " +
+      "addresses, the one that each client came to. Set it when clients " +
       "reach the server by another name, as from outside a container.",
   }),
   nodeId: setting({

@@ -10,6 +10,7 @@
  */
 
 import { Elysia } from "elysia";
+import { LOOPBACK_NAME } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
 import { ObeliskError } from "../base/errors.ts";
 import { listenError } from "../base/listen-error.ts";
@@ -18,7 +19,6 @@ import { createMetrics, type DoorActivity } from "./metrics.ts";
 
 /** A probe has no body; anything larger is refused before it is read. */
 const REQUEST_BYTES_MAX = 64 * 1024;
-const LOOPBACK_NAME = "localhost";
 /** A free port of one address family may be taken in the other: so often another one is tried. */
 const FREE_PORT_TRIES = 16;
 

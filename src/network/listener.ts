@@ -9,6 +9,7 @@
  * Sockets are half-open: a peer that has sent everything and shut its side still gets its answers.
  */
 
+import { LOOPBACK_NAME } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
 import { ObeliskError } from "../base/errors.ts";
 import { listenError } from "../base/listen-error.ts";
@@ -23,7 +24,6 @@ import { IdleSweep } from "./idle-sweep.ts";
 
 /** A free port of one address family may be taken in the other: so often another one is tried. */
 const FREE_PORT_TRIES = 16;
-const LOOPBACK_NAME = "localhost";
 
 export interface ListenerOptions<State> {
   readonly hostname: string;

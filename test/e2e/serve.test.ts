@@ -116,6 +116,50 @@ for (const program of [fromSources, compiled]) {
       expect(stderr).toContain(file);
     });
 
+    test("every spelling of all addresses is advertised as the address that each client came to", async () => {
+      for (const [spelling, host] of [
+        ["*", "::"],
+        ["0", "0.0.0.0"],
+        ["::0", "::"],
+        ["[::]", "::"],
+      ] as const) {
+        const { child, started, stop } = await serve("--host", spelling);
+        const { kafka, advertised } = started;
+        expect([spelling, kafka.host, advertised]).toEqual([
+          spelling,
+          host,
+          { host: null, port: kafka.port },
+        ]);
+        expect(await stop()).toBe(0);
+        expect(await new Response(child.stderr).text()).toContain(
+          `listening on ${host} without authentication`,
+        );
+      }
+    });
+
+    test("an address in brackets is listened on, and one that clients cannot use is not advertised", async () => {
+      const { started, stop } = await serve("--host=[::1]");
+      expect([started.kafka.host, started["advertised"]]).toEqual([
+        "::1",
+        { host: "::1", port: started.kafka.port },
+      ]);
+      expect(await stop()).toBe(0);
+      for (const flags of [
+        "--host=localhost:1",
+        "--host=127.1",
+        "--advertise=*:9092",
+        "--advertise=[::0]:1",
+        "--advertise=a:0",
+      ]) {
+        const { exitCode, stderr } = await runObelisk(["serve", flags], options);
+        expect([flags, exitCode, stderr.startsWith(`obelisk: ${flags.split("=")[0]}: `)]).toEqual([
+          flags,
+          64,
+          true,
+        ]);
+      }
+    });
+
     test("listening beyond loopback is warned of", async () => {
       const { child, stop } = await serve("--host=0.0.0.0");
       expect(await stop()).toBe(0);
