@@ -1,7 +1,7 @@
 /**
  * The way of one request: decode, handle, encode; and what happens when one of these goes wrong.
  *
- *   the frame does not decode             thrown to the caller (PROTOCOL_ERROR, CORRUPT_MESSAGE): it ends the connection
+ *   the frame does not decode             thrown to the caller (PROTOCOL_ERROR): it ends the connection
  *   the handler throws an ObeliskError    the API's own refusal with that error's number
  *   the handler throws anything else      our bug: logged with its stack, refused with UNKNOWN_SERVER_ERROR
  *   the answer does not encode            our bug: logged, and the connection ends, because the client waits for it
@@ -35,7 +35,7 @@ export interface Route extends ExchangeRoute {
   /** What ApiVersions tells clients. */
   readonly versionMin: number;
   readonly versionMax: number;
-  /** @throws ObeliskError PROTOCOL_ERROR, CORRUPT_MESSAGE when the body does not decode */
+  /** @throws ObeliskError PROTOCOL_ERROR when the body does not decode */
   start(
     context: KafkaContext,
     exchange: Exchange<never>,

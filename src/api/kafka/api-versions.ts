@@ -2,7 +2,8 @@
  * ApiVersions: what this server speaks. The table comes from apis.ts. A client whose version of the request is not
  * known gets the list in version 0 with error 35, and asks again.
  *
- * From version 3 the client names its software; a name that breaks Kafka's rule is INVALID_REQUEST with an empty list.
+ * From version 3 the client names its software; a name that breaks Kafka's rule is INVALID_REQUEST with an empty list. The
+ * name is looked at and forgotten, so that its length is nobody's business.
  */
 
 import { NO_ERROR, wireCode } from "../../base/errors.ts";
@@ -17,8 +18,6 @@ export interface SpokenVersions {
 }
 
 const SOFTWARE_PATTERN = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
-/** Long names would only fill logs and metrics; the pattern has no limit of its own. */
-const SOFTWARE_LENGTH_MAX = 256;
 /** The first version in which the client names its software. */
 const NAMED_FROM = 3;
 
@@ -43,5 +42,5 @@ export function unspokenApiVersions(spoken: readonly SpokenVersions[]): ApiVersi
 }
 
 function isSoftwareName(text: string): boolean {
-  return text.length <= SOFTWARE_LENGTH_MAX && SOFTWARE_PATTERN.test(text);
+  return SOFTWARE_PATTERN.test(text);
 }

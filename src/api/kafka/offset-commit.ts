@@ -5,8 +5,9 @@
  * consumers with assigned partitions and tools send it. A generation is ILLEGAL_GENERATION, a member id alone
  * UNKNOWN_MEMBER_ID. The empty group name is a group like any other, as in Kafka.
  *
- * Partition by partition: unknown ones are UNKNOWN_TOPIC_OR_PARTITION, a long note OFFSET_METADATA_TOO_LARGE, a negative
- * offset INVALID_REQUEST; the others are kept all the same. The retention time is not obeyed.
+ * Partition by partition: unknown ones are UNKNOWN_TOPIC_OR_PARTITION, a long note OFFSET_METADATA_TOO_LARGE, an offset
+ * that no record can have (negative, or beyond 53 bits) INVALID_REQUEST; the others are kept all the same. The retention
+ * time is not obeyed.
  */
 
 import { type ErrorCode, NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
@@ -73,7 +74,8 @@ function faultOf(context: KafkaContext, topic: string, commit: PartitionCommit):
   if (Buffer.byteLength(committedMetadata ?? "") > OFFSET_METADATA_BYTES_MAX) {
     return wireCode("OFFSET_METADATA_TOO_LARGE");
   }
-  return committedOffset < 0 ? wireCode("INVALID_REQUEST") : NO_ERROR;
+  const isOffset = committedOffset >= 0 && Number.isSafeInteger(committedOffset);
+  return isOffset ? NO_ERROR : wireCode("INVALID_REQUEST");
 }
 
 function toCommit(topic: string, commit: PartitionCommit): OffsetToCommit {

@@ -10,7 +10,12 @@
  *
  * What an `Api` can do is not what a server offers; that list lives with the handlers.
  *
- * Decoding throws ObeliskError PROTOCOL_ERROR (CORRUPT_MESSAGE for an integer outside 53 bits) and nothing else.
+ * Bytes behind a body are passed over, as Kafka does in every API and version: current librdkafka sends three behind
+ * Metadata for all topics. An int64 of a request may lie outside 53 bits; it is then rounded, and who keeps such a value
+ * looks at it first. In a response it is refused: offsets there are taken at their word.
+ *
+ * Decoding throws ObeliskError PROTOCOL_ERROR (CORRUPT_MESSAGE for an integer of a response outside 53 bits) and nothing
+ * else.
  * Encoding throws UNSUPPORTED_VERSION when a value needs a field that the version lacks.
  */
 
@@ -73,12 +78,9 @@ export class Api<RequestInput, Request, ResponseInput, Response> {
   decodeRequest(version: number, buffer: Buffer, position: number, end: number): Request {
     const read = (this.#requestReaders[version] ??= compileReader(
       this.requestFields,
-      this.#context(version),
+      this.#context(version, true),
     ));
-    const reader = new Reader(buffer, position, end);
-    const request = read(reader) as Request;
-    reader.finish();
-    return request;
+    return read(new Reader(buffer, position, end)) as Request;
   }
 
   /** Encodes a whole frame: length, header, body. */
@@ -90,7 +92,7 @@ export class Api<RequestInput, Request, ResponseInput, Response> {
   ): Encoded {
     const write = (this.#requestWriters[version] ??= compileWriter(
       this.requestFields,
-      this.#context(version),
+      this.#context(version, true),
     ));
     writer.begin();
     writer.int16(this.key);
@@ -106,21 +108,19 @@ export class Api<RequestInput, Request, ResponseInput, Response> {
   decodeResponse(version: number, buffer: Buffer, position: number, end: number): Response {
     const read = (this.#responseReaders[version] ??= compileReader(
       this.responseFields,
-      this.#context(version),
+      this.#context(version, false),
     ));
     const reader = new Reader(buffer, position, end);
     reader.int32();
     if (this.#hasTaggedResponseHeader(version)) reader.skipTags();
-    const response = read(reader) as Response;
-    reader.finish();
-    return response;
+    return read(reader) as Response;
   }
 
   /** Encodes a whole frame: length, header, body. Large records in it are parts of the result, not copies. */
   encodeResponse(version: number, correlationId: number, response: ResponseInput): Encoded {
     const write = (this.#responseWriters[version] ??= compileWriter(
       this.responseFields,
-      this.#context(version),
+      this.#context(version, false),
     ));
     writer.begin();
     writer.int32(correlationId);
@@ -133,13 +133,13 @@ export class Api<RequestInput, Request, ResponseInput, Response> {
     return version >= this.flexibleFrom && this.key !== API_VERSIONS_KEY;
   }
 
-  #context(version: number): CompileContext {
+  #context(version: number, isRequest: boolean): CompileContext {
     if (!this.hasVersion(version)) {
       throw new ObeliskError("UNSUPPORTED_VERSION", {
         detail: `version ${version} of ${this.name} is not supported`,
       });
     }
-    return { apiName: this.name, version, isFlexible: version >= this.flexibleFrom };
+    return { apiName: this.name, version, isFlexible: version >= this.flexibleFrom, isRequest };
   }
 }
 

@@ -27,6 +27,8 @@ export interface CompileContext {
   readonly apiName: string;
   readonly version: number;
   readonly isFlexible: boolean;
+  /** Requests are questions: an int64 in them may be rounded outside 53 bits. */
+  readonly isRequest: boolean;
 }
 
 export function compileReader(fields: Fields, context: CompileContext): ReadFunction {
@@ -81,7 +83,7 @@ class ReaderSource {
       else if (field.tag === -1) reads.push(`const ${local} = ${this.#read(field)};`);
       else {
         reads.push(`let ${local} = ${literal(field)};`);
-        tags.push(`if (tag === ${field.tag}) { ${local} = ${this.#read(field)}; r.closeTag(end); } else `);
+        tags.push(`if (tag === ${field.tag}) { ${local} = ${this.#read(field)}; } else `);
       }
     }
     if (isFlexible) reads.push(readTags(tags));
@@ -89,7 +91,8 @@ class ReaderSource {
   }
 
   #read(field: AnyField): string {
-    const { version, isFlexible } = this.#context;
+    const { version, isFlexible, isRequest } = this.#context;
+    if (field.kind === "int64" && isRequest) return "r.nearestInt64()";
     const isNullable = includesVersion(field.nullable, version);
     if (field.kind === "array") return `${this.#array(field.element!, isNullable)}(r)`;
     if (field.kind === "struct") return `${this.struct(field.fields!)}(r)`;
@@ -221,10 +224,10 @@ function differs(field: AnyField, property: string): string {
 
 function readTags(tags: string[]): string {
   if (tags.length === 0) return "r.skipTags();";
-  return `for (let tags = r.unsignedVarint(); tags > 0; tags -= 1) {
+  return `for (let tags = r.tagCount(); tags > 0; tags -= 1) {
 const tag = r.unsignedVarint();
-const end = r.tagEnd();
-${tags.join("")}r.position = end;
+const size = r.unsignedVarint();
+${tags.join("")}r.skipTag(size);
 }`;
 }
 

@@ -5,6 +5,10 @@
  *   compact   the same with an unsigned varint of length + 1, where 0 means null
  *   tagged    unsigned varint count, then for each: tag, size, `size` bytes
  *
+ * It takes what Apache Kafka's readers take, because clients are written against those: every negative length is null
+ * where null may be, the fifth byte of a varint counts with its low four bits, and who reads a body does not ask what lies
+ * behind it.
+ *
  * Nothing is read outside [position, end), and nothing is allocated by a length that the remaining bytes cannot
  * fill. Strings are copied out (a byte that is not UTF-8 becomes U+FFFD, as in Kafka); bytes and records are views
  * into the frame, which then lives as long as they do.
@@ -13,7 +17,7 @@
  * (CORRUPT_MESSAGE for a 64-bit integer outside 53 bits).
  */
 
-import { readInt64 } from "../../base/bytes.ts";
+import { nearestInt64, readInt64 } from "../../base/bytes.ts";
 import { ObeliskError } from "../../base/errors.ts";
 
 /**
@@ -23,6 +27,9 @@ import { ObeliskError } from "../../base/errors.ts";
 export const ELEMENTS_MAX = 2_000_000;
 
 const UUID_BYTES = 16;
+/** What an int16 can say; compact lengths could say more, and Kafka takes no more. */
+const STRING_BYTES_MAX = 0x7fff;
+const VARINT_BYTES_MAX = 5;
 
 export class Reader {
   readonly buffer: Buffer;
@@ -56,62 +63,64 @@ export class Reader {
     return readInt64(this.buffer, this.#advance(8));
   }
 
+  /** A value that may be rounded outside 53 bits: the question of a client, never what is kept. */
+  nearestInt64(): number {
+    return nearestInt64(this.buffer, this.#advance(8));
+  }
+
   uuid(): string {
     const start = this.#advance(UUID_BYTES);
     const hex = this.buffer.toString("hex", start, start + UUID_BYTES);
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
   }
 
-  /** An unsigned varint of at most five bytes that fits 32 bits. */
+  /** An unsigned varint of 32 bits, in at most five bytes. */
   unsignedVarint(): number {
-    const first = this.buffer[this.#advance(1)]!;
-    if (first < 0x80) return first;
-    let value = first & 0x7f;
-    for (let scale = 0x80; scale <= 0x1000_0000; scale *= 0x80) {
-      const byte = this.buffer[this.#advance(1)]!;
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) {
-        if (value > 0xffff_ffff) break;
-        return value;
-      }
+    let byte = this.buffer[this.#advance(1)]!;
+    if (byte < 0x80) return byte;
+    let value = byte & 0x7f;
+    for (let count = 1; count < VARINT_BYTES_MAX; count += 1) {
+      byte = this.buffer[this.#advance(1)]!;
+      value |= (byte & 0x7f) << (7 * count);
+      if (byte < 0x80) return value >>> 0;
     }
-    this.refuse("an unsigned varint is longer than 32 bits");
+    this.refuse("an unsigned varint is longer than five bytes");
   }
 
   string(): string {
-    return this.#text(this.#filled(this.int16()));
+    return this.#text(this.int16());
   }
 
   nullableString(): string | null {
     const length = this.int16();
-    return length === -1 ? null : this.#text(this.#filled(length));
+    return length < 0 ? null : this.#text(length);
   }
 
   compactString(): string {
-    return this.#text(this.#filled(this.unsignedVarint() - 1));
+    return this.#text(this.#compactLength());
   }
 
   compactNullableString(): string | null {
-    const length = this.unsignedVarint() - 1;
-    return length === -1 ? null : this.#text(this.#filled(length));
+    const length = this.#compactLength();
+    return length < 0 ? null : this.#text(length);
   }
 
   bytes(): Buffer {
-    return this.#view(this.#filled(this.int32()));
+    return this.#view(this.int32());
   }
 
   nullableBytes(): Buffer | null {
     const length = this.int32();
-    return length === -1 ? null : this.#view(this.#filled(length));
+    return length < 0 ? null : this.#view(length);
   }
 
   compactBytes(): Buffer {
-    return this.#view(this.#filled(this.unsignedVarint() - 1));
+    return this.#view(this.#compactLength());
   }
 
   compactNullableBytes(): Buffer | null {
-    const length = this.unsignedVarint() - 1;
-    return length === -1 ? null : this.#view(this.#filled(length));
+    const length = this.#compactLength();
+    return length < 0 ? null : this.#view(length);
   }
 
   /** The number of elements that follow, each at least `elementBytesMin` bytes long. */
@@ -122,40 +131,34 @@ export class Reader {
   /** As `arrayCount`; -1 for null. */
   nullableArrayCount(elementBytesMin: number): number {
     const count = this.int32();
-    return count === -1 ? -1 : this.#elements(count, elementBytesMin);
+    return count < 0 ? -1 : this.#elements(count, elementBytesMin);
   }
 
   compactArrayCount(elementBytesMin: number): number {
-    return this.#elements(this.unsignedVarint() - 1, elementBytesMin);
+    return this.#elements(this.#compactLength(), elementBytesMin);
   }
 
   compactNullableArrayCount(elementBytesMin: number): number {
-    const count = this.unsignedVarint() - 1;
-    return count === -1 ? -1 : this.#elements(count, elementBytesMin);
+    const count = this.#compactLength();
+    return count < 0 ? -1 : this.#elements(count, elementBytesMin);
+  }
+
+  /** How many tagged fields follow. */
+  tagCount(): number {
+    return this.unsignedVarint() | 0;
   }
 
   /** Passes over tagged fields where none is known. */
   skipTags(): void {
-    for (let count = this.unsignedVarint(); count > 0; count -= 1) {
+    for (let count = this.tagCount(); count > 0; count -= 1) {
       this.unsignedVarint();
-      this.position = this.tagEnd();
+      this.skipTag(this.unsignedVarint());
     }
   }
 
-  /** Reads the size of a tagged field and returns where its content ends. */
-  tagEnd(): number {
-    const size = this.#filled(this.unsignedVarint());
-    return this.position + size;
-  }
-
-  /** Checks that a tagged field was as long as it said. */
-  closeTag(end: number): void {
-    if (this.position !== end) this.refuse("a tagged field is not as long as it says");
-  }
-
-  /** Checks that the body ends where the frame does. */
-  finish(): void {
-    if (this.position !== this.end) this.refuse("bytes are left over behind the body");
+  /** Passes over the content of a tagged field. */
+  skipTag(size: number): void {
+    this.position += this.#filled(size | 0);
   }
 
   /** @throws ObeliskError PROTOCOL_ERROR always */
@@ -168,6 +171,11 @@ export class Reader {
     if (count > this.end - start) this.refuse("the frame ends in the middle of a field");
     this.position = start + count;
     return start;
+  }
+
+  /** Negative for null. The largest varints wrap around, as 32-bit integers do. */
+  #compactLength(): number {
+    return (this.unsignedVarint() - 1) | 0;
   }
 
   /** A length that the remaining bytes can fill. */
@@ -188,14 +196,15 @@ export class Reader {
   }
 
   #text(length: number): string {
+    if (length > STRING_BYTES_MAX) this.refuse(`a string is longer than ${STRING_BYTES_MAX} bytes`);
     const start = this.position;
-    this.position = start + length;
-    return this.buffer.toString("utf8", start, start + length);
+    this.position = start + this.#filled(length);
+    return this.buffer.toString("utf8", start, this.position);
   }
 
   #view(length: number): Buffer {
     const start = this.position;
-    this.position = start + length;
-    return this.buffer.subarray(start, start + length);
+    this.position = start + this.#filled(length);
+    return this.buffer.subarray(start, this.position);
   }
 }

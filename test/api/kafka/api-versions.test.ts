@@ -70,8 +70,16 @@ test("an unknown version is answered in version 0 with error 35 and the list, an
   expect((await client.ask(apiVersionsApi, 0, NAMED)).errorCode).toBe(0);
 });
 
+test("a software name may be as long as a string can be", async () => {
+  const client = await door.connect();
+  const request = { clientSoftwareName: "n".repeat(0x7fff), clientSoftwareVersion: "1.2.3-rc.4" };
+  expect(await client.ask(apiVersionsApi, 3, request)).toMatchObject({ errorCode: 0 });
+});
+
 for (const [name, version] of [
   ["", "1"],
+  ["x\n", "1"],
+  ["ä", "1"],
   ["-x", "1"],
   ["x y", "1"],
   ["x", ""],

@@ -29,7 +29,7 @@ describe("values", () => {
     expect(reader.int32()).toBe(-(2 ** 31));
     expect(reader.int64()).toBe(-1);
     expect(reader.uuid()).toBe("01234567-89ab-cdef-0123-456789abcdef");
-    reader.finish();
+    expect(reader.position).toBe(reader.end);
   });
 
   test("unsigned varints have seven bits in a byte, lowest first", () => {
@@ -46,7 +46,7 @@ describe("values", () => {
     expect(reader.bytes()).toEqual(Buffer.from("aa", "hex"));
     expect(reader.nullableBytes()).toBeNull();
     expect(reader.nullableBytes()).toEqual(Buffer.alloc(0));
-    reader.finish();
+    expect(reader.position).toBe(reader.end);
   });
 
   test("compact lengths are one more than the length; 0 is null", () => {
@@ -57,7 +57,7 @@ describe("values", () => {
     expect(reader.compactBytes()).toEqual(Buffer.from("aa", "hex"));
     expect(reader.compactNullableBytes()).toBeNull();
     expect(reader.compactNullableBytes()).toEqual(Buffer.alloc(0));
-    reader.finish();
+    expect(reader.position).toBe(reader.end);
   });
 
   test("arrays tell null from empty", () => {
@@ -67,10 +67,27 @@ describe("values", () => {
     expect(over("01").compactNullableArrayCount(1)).toBe(0);
   });
 
+  test("what is negative is null, a negative count of tags none, and a varint has 32 bits, as for Kafka's readers", () => {
+    expect(over("8000").nullableString()).toBeNull();
+    expect(over("ffffffff0f").compactNullableString()).toBeNull();
+    expect(over("fffffffe").nullableBytes()).toBeNull();
+    expect(over("ffffffff0f").compactNullableBytes()).toBeNull();
+    expect(over("fffffffe").nullableArrayCount(1)).toBe(-1);
+    expect(over("ffffffff0f").compactNullableArrayCount(1)).toBe(-1);
+    expect(over("ffffffff0f").tagCount()).toBe(-1);
+    expect(over("ffffffff7f").unsignedVarint()).toBe(0xffff_ffff);
+  });
+
+  test("an int64 of 64 bits is the nearest number", () => {
+    const reader = over("7fffffffffffffff 8000000000000000 0020000000000001 ffffffffffffffff");
+    const values = [2 ** 63, -(2 ** 63), 2 ** 53, -1];
+    expect(values.map(() => reader.nearestInt64())).toEqual(values);
+  });
+
   test("unknown tagged fields are passed over", () => {
     const reader = over("02 05 03 aabbcc 8001 00");
     reader.skipTags();
-    reader.finish();
+    expect(reader.position).toBe(reader.end);
   });
 
   test("bytes are a view of the frame", () => {
@@ -92,30 +109,32 @@ describe("refusals", () => {
   const cases: [what: string, hex: string, read: (reader: Reader) => unknown, position: number][] = [
     ["a string longer than the frame", "7fff 61", (reader) => reader.string(), 2],
     ["a null string where there must be one", "ffff", (reader) => reader.string(), 2],
-    ["a string of negative length", "fffe", (reader) => reader.nullableString(), 2],
+    ["a string of negative length", "fffe", (reader) => reader.string(), 2],
+    ["a compact string longer than a plain one can be", "818002", (reader) => reader.compactString(), 3],
     ["a compact null string where there must be one", "00", (reader) => reader.compactString(), 1],
     ["a compact string longer than the frame", "ffffffff0f 61", (reader) => reader.compactString(), 5],
     ["bytes longer than the frame", "7fffffff", (reader) => reader.bytes(), 4],
-    ["bytes of negative length", "80000000", (reader) => reader.nullableBytes(), 4],
+    ["bytes of negative length", "80000000", (reader) => reader.bytes(), 4],
     ["an array that cannot fit", "7fffffff", (reader) => reader.arrayCount(1), 4],
     ["an array one element too long", "00000002 00000000 000000", (reader) => reader.arrayCount(4), 4],
     ["a null array where there must be one", "ffffffff", (reader) => reader.arrayCount(1), 4],
-    ["an array of negative length", "fffffffe", (reader) => reader.nullableArrayCount(1), 4],
-    ["a compact array that cannot fit", "ffffffff0f", (reader) => reader.compactArrayCount(1), 5],
+    ["an array of negative length", "fffffffe", (reader) => reader.arrayCount(1), 4],
+    ["a compact array that cannot fit", "ffffffff07", (reader) => reader.compactArrayCount(1), 5],
+    ["a compact array of negative length", "ffffffff0f", (reader) => reader.compactArrayCount(1), 5],
     ["a compact null array where there must be one", "00", (reader) => reader.compactArrayCount(1), 1],
-    ["a varint of more than 32 bits", "ffffffff1f", (reader) => reader.unsignedVarint(), 5],
     ["a varint of six bytes", "808080808001", (reader) => reader.unsignedVarint(), 5],
     ["a tagged field longer than the frame", "01 00 05", (reader) => reader.skipTags(), 3],
-    ["more tagged fields than bytes", "ffffffff0f", (reader) => reader.skipTags(), 5],
-    ["bytes left over", "00", (reader) => reader.finish(), 0],
+    ["a tagged field of negative size", "01 00 ffffffff0f", (reader) => reader.skipTags(), 7],
+    ["more tagged fields than bytes", "ffffffff07", (reader) => reader.skipTags(), 5],
   ];
 
   test.each(cases)("%s", (_what, hex, read, position) => {
     expect(refusalOf(() => read(over(hex)))).toEqual({ code: "PROTOCOL_ERROR", position });
   });
 
-  test("a 64-bit integer outside 53 bits", () => {
+  test("a 64-bit integer outside 53 bits, where it must be exact", () => {
     expect(refusalOf(() => over("7fffffffffffffff").int64()).code).toBe("CORRUPT_MESSAGE");
+    expect(over("7fffffffffffffff").nearestInt64()).toBe(2 ** 63);
   });
 
   test("a frame with more array elements than the limit, however they are spread", () => {
