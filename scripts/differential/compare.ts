@@ -2,6 +2,8 @@
  * The comparison of two normalised answers, field by field. A difference names the field with indices
  * (`topics[0].partitions[1].errorCode`); arrays of different length differ in `.length`, and their common part is
  * compared all the same. A field that one side lacks is `<absent>` there.
+ *
+ * Where the error codes of a structure differ, that is the difference: what else differs in it follows from them.
  */
 
 export interface Difference {
@@ -11,6 +13,7 @@ export interface Difference {
 }
 
 const ABSENT = "<absent>";
+const ERROR = "errorCode";
 
 export function compare(kafka: unknown, obelisk: unknown): Difference[] {
   const differences: Difference[] = [];
@@ -35,13 +38,21 @@ function walk(kafka: unknown, obelisk: unknown, path: string, found: Difference[
     return;
   }
   if (isObject(kafka) && isObject(obelisk)) {
+    if (ERROR in kafka && ERROR in obelisk && kafka[ERROR] !== obelisk[ERROR]) {
+      found.push({ path: join(path, ERROR), kafka: kafka[ERROR], obelisk: obelisk[ERROR] });
+      return;
+    }
     for (const name of new Set([...Object.keys(kafka), ...Object.keys(obelisk)])) {
-      const place = path === "" ? name : `${path}.${name}`;
-      walk(name in kafka ? kafka[name] : ABSENT, name in obelisk ? obelisk[name] : ABSENT, place, found);
+      const values = [kafka, obelisk].map((side) => (name in side ? side[name] : ABSENT));
+      walk(values[0], values[1], join(path, name), found);
     }
     return;
   }
   if (!Object.is(kafka, obelisk)) found.push({ path, kafka, obelisk });
+}
+
+function join(path: string, name: string): string {
+  return path === "" ? name : `${path}.${name}`;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

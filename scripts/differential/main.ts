@@ -24,14 +24,16 @@ const EXIT_DIFFERENT = 1;
 const EXIT_FAILED = 2;
 const EXIT_USAGE = 64;
 
-/** Small and quick: one partition of committed offsets, small indexes for thousands of topics. */
+/** Small and quick: one partition for offsets and transactions, small indexes for thousands of topics. */
 const KAFKA_PROPERTIES = [
   "offsets.topic.num.partitions=1",
+  "transaction.state.log.num.partitions=1",
+  "message.max.bytes=1048588",
   "log.index.size.max.bytes=65536",
   "group.initial.rebalance.delay.ms=0",
 ];
 const KAFKA_HEAP = "768m";
-/** Kafka's own standard, so that the same batches are too large for both. */
+/** Kafka's own standard, set at both, so that the same batches are too large and the setting comes from the same place. */
 const OBELISK_FLAGS = ["--message-bytes-max", "1048588"];
 
 async function main(args: readonly string[]): Promise<number> {

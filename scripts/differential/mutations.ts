@@ -92,7 +92,7 @@ export function mutateValues(api: AnyApi, version: number, request: object): Mut
   };
   for (const { path, field } of fieldsOf(api.requestFields, version, request, [])) {
     const current = valueAt(request, path);
-    for (const [label, value] of valuesFor(field, current)) {
+    for (const [label, value] of valuesFor(field, current, `${api.name}-${version}`)) {
       add(`${path.join(".")} = ${label}`, replaceAt(request, path, value));
     }
     if (field.kind === "int64") {
@@ -128,7 +128,8 @@ function fieldsOf(
   });
 }
 
-function valuesFor(field: AnyField, current: unknown): [label: string, value: unknown][] {
+/** `tag` keeps names apart that a request of another API or version may bring into being. */
+function valuesFor(field: AnyField, current: unknown, tag: string): [label: string, value: unknown][] {
   switch (field.kind) {
     case "bool":
       return [["toggled", current !== true]];
@@ -146,7 +147,7 @@ function valuesFor(field: AnyField, current: unknown): [label: string, value: un
         id,
       ]);
     case "string":
-      return STRINGS.map((text) => [label(text), text]);
+      return strings(tag).map((text) => [label(text), text]);
     case "bytes":
     case "records":
       return [
@@ -162,21 +163,11 @@ function valuesFor(field: AnyField, current: unknown): [label: string, value: un
   }
 }
 
-const STRINGS: readonly (string | null)[] = [
-  null,
-  "",
-  "not-there",
-  ".",
-  "..",
-  "with space",
-  "sl/ash",
-  "ümlaut",
-  "a\u0000b",
-  "dots.and_underscores-",
-  "x".repeat(249),
-  "x".repeat(250),
-  "x".repeat(5000),
-];
+function strings(tag: string): (string | null)[] {
+  const long = (length: number) => `${tag}-`.padEnd(length, "x");
+  const odd = ["", ".", "..", "with space", "sl/ash", "ümlaut", "a\u0000b"];
+  return [null, ...odd, `not-there-${tag}`, `dots.and_underscores-${tag}`, long(249), long(250), long(5000)];
+}
 
 function label(text: string | null): string {
   return text !== null && text.length > 40 ? `${text.length} characters` : JSON.stringify(text);

@@ -96,7 +96,8 @@ export const RULES: readonly Rule[] = [
   { name: "order", where: /^Produce responses(\[\]\.partitionResponses)?$/, apply: sorted },
   {
     name: "order",
-    where: /^(Metadata|ListOffsets|OffsetFetch|OffsetForLeaderEpoch|CreateTopics) topics(\[\]\.partitions)?$/,
+    where:
+      /^(Metadata|ListOffsets|OffsetCommit|OffsetFetch|OffsetForLeaderEpoch|CreateTopics) topics(\[\]\.partitions)?$/,
     apply: sorted,
   },
   { name: "order", where: /^OffsetFetch groups\[\]\.topics(\[\]\.partitions)?$/, apply: sorted },

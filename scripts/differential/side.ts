@@ -7,6 +7,7 @@ import { ObeliskError } from "../../src/base/errors.ts";
 import { apiVersionsAnswerVersion } from "../../src/protocol/kafka/apis/api-versions.ts";
 import { createTopicsApi } from "../../src/protocol/kafka/apis/create-topics.ts";
 import { findCoordinatorApi } from "../../src/protocol/kafka/apis/find-coordinator.ts";
+import { initProducerIdApi } from "../../src/protocol/kafka/apis/init-producer-id.ts";
 import { listOffsetsApi } from "../../src/protocol/kafka/apis/list-offsets.ts";
 import type { Address } from "../bench/load.ts";
 import { ask, type Case, type Memory, type Step, type TopicPlan } from "./case.ts";
@@ -27,8 +28,12 @@ const ANSWER_MS = 4000;
 /** How long topics and the coordinator may take to appear. */
 const SETTLE_MS = 60_000;
 const SETTLE_PAUSE_MS = 20;
-const REPEATS_MAX = 500;
+const REPEATS_MAX = 100;
 const CREATED_AT_ONCE = 100;
+/** A shorter name occurs in a request by chance. */
+const NAME_LENGTH_MIN = 4;
+/** Records keep the times that they were given, whatever year it is. */
+const TOPIC_CONFIGS: Readonly<Record<string, string>> = { "retention.ms": "-1" };
 
 export class Side {
   readonly name: string;
@@ -132,10 +137,14 @@ export class Side {
     });
   }
 
-  /** Kafka makes the topic of committed offsets when a group is first looked for. */
+  /** Kafka makes its topics of offsets and transactions, and takes producer ids, when they are first asked for. */
   async #untilCoordinating(): Promise<void> {
-    const question = ask(findCoordinatorApi, 2, { key: "first", keyType: 0 });
-    await this.#until("a coordinator", question, (value) => (value as { errorCode: number }).errorCode === 0);
+    const isGiven = (value: unknown) => (value as { errorCode: number }).errorCode === 0;
+    for (const keyType of [0, 1]) {
+      await this.#until("a coordinator", ask(findCoordinatorApi, 2, { key: "first", keyType }), isGiven);
+    }
+    const question = ask(initProducerIdApi, 1, { transactionTimeoutMs: 60_000 });
+    await this.#until("a producer id", question, isGiven);
   }
 
   async #until(what: string, question: Step, isReached: (value: unknown) => boolean): Promise<void> {
@@ -207,7 +216,8 @@ export class CaseRun implements Memory {
   }
 
   #isOwn(name: string): boolean {
-    return this.#topics.has(name) || this.#requests.some((request) => request.includes(name));
+    if (this.#topics.has(name)) return true;
+    return name.length >= NAME_LENGTH_MIN && this.#requests.some((request) => request.includes(name));
   }
 }
 
@@ -228,6 +238,9 @@ function orderOf({ name, partitions, configs = {} }: TopicPlan): unknown {
     name,
     numPartitions: partitions,
     replicationFactor: 1,
-    configs: Object.entries(configs).map(([config, value]) => ({ name: config, value })),
+    configs: Object.entries({ ...TOPIC_CONFIGS, ...configs }).map(([config, value]) => ({
+      name: config,
+      value,
+    })),
   };
 }

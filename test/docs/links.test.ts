@@ -13,7 +13,17 @@ const COMMANDS = ["serve", "produce", "consume", "reset", "inspect", "verify"];
 /** Folders of the repository: a text in backticks that begins with one is a path in it. */
 const FOLDERS = ["src", "commands", "test", "scripts", "docs", "deploy", ".ci"];
 /** Flags that are other programs'. */
-const FOREIGN_FLAGS = new Set(["--rounds", "--seed", "--quick", "--no-peers", "--help", "--version"]);
+const FOREIGN_FLAGS = new Set([
+  "--rounds",
+  "--seed",
+  "--quick",
+  "--no-peers",
+  "--cases",
+  "--only",
+  "--match",
+  "--help",
+  "--version",
+]);
 
 const documents = ["README.md", "CHANGELOG.md", ...markdownIn("docs")];
 

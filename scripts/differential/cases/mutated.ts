@@ -34,6 +34,8 @@ export interface MutationOptions {
 
 /** Partitions that one case may ask to be made: enough to see what is answered, few enough for thousands of cases. */
 const PARTITIONS_TO_MAKE_MAX = 50;
+const UNKNOWN_TOPIC = 3;
+const LEADER_NOT_AVAILABLE = 5;
 /** Above it both servers refuse without trying. */
 const PARTITIONS_REFUSED_FROM = 1_000_000;
 
@@ -106,7 +108,10 @@ function caseOf(
 ): Case {
   const topics: TopicPlan[] =
     changesTopic(api) && subjects.topic !== "" ? [{ name: subjects.topic, partitions: PARTITIONS }] : [];
-  const steps: Step[] = [send(api, version, frameFor(subjects))];
+  const frame = frameFor(subjects);
+  const steps: Step[] = [
+    send(api, version, frame, mayCreate(api, frame) ? { repeatWhile: isBeingMade } : {}),
+  ];
   if (api.name === "Produce" && subjects.topic !== "") {
     steps.push(ask(fetchApi, 11, fetchRequest(subjects.topic), { note: "what was stored" }));
   }
@@ -154,6 +159,22 @@ function isTame(api: AnyApi, frame: Buffer): boolean {
   } catch {
     return true;
   }
+}
+
+/** Whether asking for topics that are not there makes them. */
+function mayCreate(api: AnyApi, frame: Buffer): boolean {
+  if (api.name !== "Metadata") return false;
+  try {
+    return (decodeRequestFrame(api, frame) as { allowAutoTopicCreation: boolean }).allowAutoTopicCreation;
+  } catch {
+    return false;
+  }
+}
+
+/** Kafka answers first and makes the topic then. */
+function isBeingMade(answer: unknown): boolean {
+  const { topics } = (answer ?? { topics: [] }) as { topics: { errorCode: number }[] };
+  return topics.some(({ errorCode }) => errorCode === UNKNOWN_TOPIC || errorCode === LEADER_NOT_AVAILABLE);
 }
 
 function topicsIn(request: unknown): string[] {
