@@ -3,8 +3,9 @@
  * a cluster work unchanged, and the answer (from version 5) says what the topic really has. 0 is refused.
  *
  * Manual assignments fix the number of partitions; they must number them from 0 without a gap and name this broker.
- * A name that occurs twice in a request is refused wherever it occurs. With `validateOnly` the same is checked and nothing
- * done. Which settings a topic may have is the broker's to say (topic-configs.ts); null means the standard value.
+ * A name that occurs twice in a request is refused, and answered once. A topic that is there already is told as that, whatever
+ * else is wrong. With `validateOnly` the same is checked and nothing done. Which settings a topic may have is the broker's to
+ * say (topic-configs.ts); a setting without a value is INVALID_CONFIG.
  */
 
 import { NO_ERROR, ObeliskError, toObeliskError } from "../../base/errors.ts";
@@ -31,7 +32,8 @@ export async function createTopics(
   request: CreateTopicsRequest,
 ): Promise<CreateTopicsResponseInput> {
   const twice = namesTwice(request.topics);
-  const topics = request.topics.map((order) => createOne(context, order, request.validateOnly, twice));
+  const orders = new Map(request.topics.map((order) => [order.name, order]));
+  const topics = [...orders.values()].map((order) => createOne(context, order, request.validateOnly, twice));
   return { topics: await Promise.all(topics) };
 }
 
@@ -58,6 +60,9 @@ async function createOne(
   const { name } = order;
   try {
     if (twice.has(name)) throw invalid("the request names the topic twice");
+    if (context.broker.topics.get(name) !== undefined) {
+      throw new ObeliskError("TOPIC_ALREADY_EXISTS", { topic: name });
+    }
     const options = optionsOf(context, order);
     if (isValidateOnly) {
       context.broker.topics.validate(name, options);
@@ -73,7 +78,7 @@ async function createOne(
   }
 }
 
-/** @throws ObeliskError INVALID_REPLICATION_FACTOR, INVALID_REPLICA_ASSIGNMENT, INVALID_REQUEST */
+/** @throws ObeliskError INVALID_REPLICATION_FACTOR, INVALID_REPLICA_ASSIGNMENT, INVALID_REQUEST, INVALID_CONFIG */
 function optionsOf(context: KafkaContext, order: TopicOrder): TopicOptions {
   const { numPartitions, replicationFactor, assignments } = order;
   const configs = configsOf(order);
@@ -104,7 +109,10 @@ function checkAssignments({ broker }: KafkaContext, assignments: TopicOrder["ass
 
 function configsOf({ configs }: TopicOrder): Record<string, string> {
   const given: Record<string, string> = {};
-  for (const { name, value } of configs) if (value !== null) given[name] = value;
+  for (const { name, value } of configs) {
+    if (value === null) throw new ObeliskError("INVALID_CONFIG", { detail: `${name} has no value` });
+    given[name] = value;
+  }
   return given;
 }
 

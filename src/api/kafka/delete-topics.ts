@@ -1,6 +1,7 @@
 /**
  * DeleteTopics: by name, or from version 6 by name or id. Records and committed offsets go with the topic. An unknown
- * name is UNKNOWN_TOPIC_OR_PARTITION, an unknown id UNKNOWN_TOPIC_ID; both at once, or neither, INVALID_REQUEST.
+ * name is UNKNOWN_TOPIC_OR_PARTITION, an unknown id UNKNOWN_TOPIC_ID; both at once, or neither, INVALID_REQUEST. What is named
+ * twice is answered once, with INVALID_REQUEST, and stays.
  */
 
 import { NO_ERROR, ObeliskError, toObeliskError } from "../../base/errors.ts";
@@ -26,9 +27,15 @@ export async function deleteTopics(
   request: DeleteTopicsRequest,
   version: number,
 ): Promise<DeleteTopicsResponseInput> {
-  return {
-    responses: await Promise.all(referencesOf(request, version).map((asked) => deleteOne(context, asked))),
-  };
+  const references = new Map<string, TopicReference>();
+  const twice = new Set<string>();
+  for (const asked of referencesOf(request, version)) {
+    const key = `${asked.name}/${asked.topicId}`;
+    if (references.has(key)) twice.add(key);
+    references.set(key, asked);
+  }
+  const responses = [...references].map(([key, asked]) => deleteOne(context, asked, twice.has(key)));
+  return { responses: await Promise.all(responses) };
 }
 
 export function refuseDeleteTopics(
@@ -46,8 +53,13 @@ function referencesOf(request: DeleteTopicsRequest, version: number): TopicRefer
   return request.topicNames.map((name) => ({ name, topicId: ZERO_UUID }));
 }
 
-async function deleteOne(context: KafkaContext, asked: TopicReference): Promise<TopicAnswer> {
+async function deleteOne(
+  context: KafkaContext,
+  asked: TopicReference,
+  isNamedTwice: boolean,
+): Promise<TopicAnswer> {
   try {
+    if (isNamedTwice) throw new ObeliskError("INVALID_REQUEST", { detail: "a topic is named twice" });
     const { name, topicId } = resolve(context, asked);
     await context.broker.topics.remove(name);
     return { name, topicId, errorCode: NO_ERROR, errorMessage: null };

@@ -4,7 +4,8 @@
  * Sessions (KIP-227) are not kept: a full fetch is always answered with session 0, which tells the client to send full
  * fetches; a fetch that relies on a session is FETCH_SESSION_ID_NOT_FOUND, upon which clients send a full one.
  * There are no transactions, so the last stable offset is the high watermark, and a reader of committed records gets
- * an empty list of aborted ones (others get null, which is not the same).
+ * an empty list of aborted ones; others get null, which is not the same. As in Kafka an unknown partition has the empty list,
+ * and one that could not be read has null.
  */
 
 import { NO_ERROR, wireCode } from "../../base/errors.ts";
@@ -22,6 +23,7 @@ const EPOCH_INITIAL = 0;
 const EPOCH_FINAL = -1;
 const READ_COMMITTED = 1;
 const NOBODY_ABORTED: readonly never[] = [];
+const UNKNOWN_PARTITION = wireCode("UNKNOWN_TOPIC_OR_PARTITION");
 
 type PartitionAnswer = FetchResponseInput["responses"][number]["partitions"][number];
 
@@ -51,7 +53,7 @@ export function refuseFetch(request: FetchRequest, errorCode: number): FetchResp
   const responses = request.topics.map(({ topic, partitions }) => ({
     topic,
     partitions: partitions.map(({ partition }) =>
-      partitionAnswer(partition, errorCode, -1, -1, NO_RECORDS, null),
+      partitionAnswer(partition, errorCode, -1, -1, NO_RECORDS, abortedFor(errorCode)),
     ),
   }));
   return { sessionId: NO_SESSION, responses };
@@ -64,7 +66,7 @@ function slotsOf({ broker }: KafkaContext, request: FetchRequest): FetchSlot[] {
     for (const asked of partitions) {
       const partition = partitionOf(topic, asked.partition);
       if (partition === undefined) {
-        slots.push(new FetchSlot(null, asked.fetchOffset, 0, wireCode("UNKNOWN_TOPIC_OR_PARTITION")));
+        slots.push(new FetchSlot(null, asked.fetchOffset, 0, UNKNOWN_PARTITION));
         continue;
       }
       const errorCode = partitionError(partition, asked.currentLeaderEpoch);
@@ -76,19 +78,24 @@ function slotsOf({ broker }: KafkaContext, request: FetchRequest): FetchSlot[] {
 }
 
 function answerOf(request: FetchRequest, fetch: Fetch): FetchResponseInput {
-  const aborted = request.isolationLevel === READ_COMMITTED ? NOBODY_ABORTED : null;
+  const abortedIfRead = request.isolationLevel === READ_COMMITTED ? NOBODY_ABORTED : null;
   const responses: { topic: string; partitions: PartitionAnswer[] }[] = [];
   let next = 0;
   for (const { topic, partitions } of request.topics) {
     const answers: PartitionAnswer[] = [];
     for (const { partition } of partitions) {
       const { errorCode, highWatermark, startOffset, records } = fetch.slots[next]!;
+      const aborted = errorCode === NO_ERROR ? abortedIfRead : abortedFor(errorCode);
       answers.push(partitionAnswer(partition, errorCode, highWatermark, startOffset, records, aborted));
       next += 1;
     }
     responses.push({ topic, partitions: answers });
   }
   return { throttleTimeMs: fetch.throttleTimeMs, sessionId: NO_SESSION, responses };
+}
+
+function abortedFor(errorCode: number): readonly never[] | null {
+  return errorCode === UNKNOWN_PARTITION ? NOBODY_ABORTED : null;
 }
 
 function partitionAnswer(

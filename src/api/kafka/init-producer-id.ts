@@ -1,6 +1,7 @@
 /**
  * InitProducerId: a number for an idempotent producer. Every call without a transactional id gets a new one with
- * epoch 0, also a call that names an old one: nobody else can have stored batches under the new number.
+ * epoch 0, also a call that names an old one: nobody else can have stored batches under the new number. Half of an old one
+ * (a number without an epoch, or the reverse) is INVALID_REQUEST.
  *
  * Transactions are not supported: a transactional id is INVALID_REQUEST, which clients report as a fatal error.
  */
@@ -12,11 +13,17 @@ import type {
 } from "../../protocol/kafka/apis/init-producer-id.ts";
 import type { KafkaContext } from "./context.ts";
 
+/** A client without an old id. */
+const NONE = -1;
+
 export async function initProducerId(
   context: KafkaContext,
   request: InitProducerIdRequest,
 ): Promise<InitProducerIdResponseInput> {
-  if (request.transactionalId !== null) return refuseInitProducerId(request, wireCode("INVALID_REQUEST"));
+  const isHalf = (request.producerId === NONE) !== (request.producerEpoch === NONE);
+  if (request.transactionalId !== null || isHalf) {
+    return refuseInitProducerId(request, wireCode("INVALID_REQUEST"));
+  }
   const producerId = await context.broker.allocateProducerId();
   return { errorCode: NO_ERROR, producerId, producerEpoch: 0 };
 }

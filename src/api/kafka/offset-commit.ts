@@ -1,16 +1,16 @@
 /**
  * OffsetCommit: keeps how far a group has read; answered when it is durable.
  *
- * Groups have no members here, so only a commit without membership is taken: generation -1 and no member id, as
- * consumers with assigned partitions and tools send it. A generation is ILLEGAL_GENERATION, a member id alone
- * UNKNOWN_MEMBER_ID. The empty group name is a group like any other, as in Kafka.
+ * Groups have no members here, so only a commit without membership is taken: a negative generation, as consumers with
+ * assigned partitions and tools send it. A generation is ILLEGAL_GENERATION. A member id without one means nothing, and the
+ * empty group name is a group like any other, both as in Kafka.
  *
- * Partition by partition: unknown ones are UNKNOWN_TOPIC_OR_PARTITION, a long note OFFSET_METADATA_TOO_LARGE, an offset
- * that no record can have (negative, or beyond 53 bits) INVALID_REQUEST; the others are kept all the same. The retention
- * time is not obeyed.
+ * Partition by partition: unknown ones are UNKNOWN_TOPIC_OR_PARTITION, whatever the generation; then a long note
+ * OFFSET_METADATA_TOO_LARGE, an offset that no record can have (negative, or beyond 53 bits) INVALID_REQUEST; the others are
+ * kept all the same. The retention time is not obeyed.
  */
 
-import { type ErrorCode, NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
+import { NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
 import { OFFSET_METADATA_BYTES_MAX, type OffsetToCommit } from "../../consumer/offsets.ts";
 import type {
   OffsetCommitRequest,
@@ -30,14 +30,12 @@ export async function offsetCommit(
   context: KafkaContext,
   request: OffsetCommitRequest,
 ): Promise<OffsetCommitResponseInput> {
-  const fault = membershipFault(request);
-  if (fault !== null) return refuseOffsetCommit(request, wireCode(fault));
   const commits: OffsetToCommit[] = [];
   const accepted: PartitionAnswer[] = [];
   const topics = request.topics.map(({ name, partitions }) => ({
     name,
     partitions: partitions.map((commit): PartitionAnswer => {
-      const partitionFault = faultOf(context, name, commit);
+      const partitionFault = faultOf(context, request, name, commit);
       const answer = { partitionIndex: commit.partitionIndex, errorCode: partitionFault };
       if (partitionFault !== NO_ERROR) return answer;
       commits.push(toCommit(name, commit));
@@ -61,16 +59,17 @@ export function refuseOffsetCommit(
   return { topics };
 }
 
-function membershipFault({ generationIdOrMemberEpoch, memberId }: OffsetCommitRequest): ErrorCode | null {
-  if (generationIdOrMemberEpoch >= 0) return "ILLEGAL_GENERATION";
-  return memberId === "" ? null : "UNKNOWN_MEMBER_ID";
-}
-
-function faultOf(context: KafkaContext, topic: string, commit: PartitionCommit): number {
+function faultOf(
+  context: KafkaContext,
+  { generationIdOrMemberEpoch }: OffsetCommitRequest,
+  topic: string,
+  commit: PartitionCommit,
+): number {
   const { partitionIndex, committedOffset, committedMetadata } = commit;
   if (partitionOf(context.broker.topics.get(topic), partitionIndex) === undefined) {
     return wireCode("UNKNOWN_TOPIC_OR_PARTITION");
   }
+  if (generationIdOrMemberEpoch >= 0) return wireCode("ILLEGAL_GENERATION");
   if (Buffer.byteLength(committedMetadata ?? "") > OFFSET_METADATA_BYTES_MAX) {
     return wireCode("OFFSET_METADATA_TOO_LARGE");
   }

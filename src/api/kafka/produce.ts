@@ -52,6 +52,13 @@ interface RequestFault {
   readonly detail: string;
 }
 
+/** Refusals that do not tell where the log starts: nothing was looked at but the batch, or the log could not be. */
+const WITHOUT_START: ReadonlySet<number> = new Set([
+  wireCode("CORRUPT_MESSAGE"),
+  wireCode("MESSAGE_TOO_LARGE"),
+  wireCode("UNKNOWN_TOPIC_OR_PARTITION"),
+  wireCode("KAFKA_STORAGE_ERROR"),
+]);
 const NO_RECORD_ERRORS: PartitionAnswer["recordErrors"] = [];
 
 export function produce(
@@ -180,7 +187,7 @@ function answerOf(partition: Partition, result: AppendResult): PartitionAnswer {
     errorCode: result.errorCode,
     baseOffset: result.baseOffset,
     logAppendTimeMs: result.logAppendTimeMs,
-    logStartOffset: partition.startOffset,
+    logStartOffset: WITHOUT_START.has(result.errorCode) ? -1 : partition.startOffset,
     recordErrors: NO_RECORD_ERRORS,
     errorMessage: result.errorMessage,
   };

@@ -66,10 +66,7 @@ for (let version = 2; version <= 7; version += 1) {
 }
 
 test("the answer lists every setting with its value and where it comes from", async () => {
-  const configs = [
-    { name: "max.message.bytes", value: "5000" },
-    { name: "retention.ms", value: null },
-  ];
+  const configs = [{ name: "max.message.bytes", value: "5000" }];
   const [topic] = await create(7, [order("a", { configs })]);
   const listed = Object.fromEntries(
     topic!.configs!.map(({ name, value, configSource }) => [name, [value, configSource]]),
@@ -101,9 +98,13 @@ test("what cannot be is refused with its own error, and nothing is created", asy
   expect(await codeOf(order("a", { configs: [{ name: "max.message.bytes", value: "x" }] }))).toBe(
     wireCode("INVALID_CONFIG"),
   );
+  expect(await codeOf(order("a", { configs: [{ name: "retention.ms", value: null }] }))).toBe(
+    wireCode("INVALID_CONFIG"),
+  );
   expect(await codeOf(order("a", { numPartitions: 100_000 }))).toBe(wireCode("POLICY_VIOLATION"));
   expect(door.context.broker.topics.count).toBe(0);
   await create(7, [order("a")]);
+  expect(await codeOf(order("a", { numPartitions: 0 }))).toBe(wireCode("TOPIC_ALREADY_EXISTS"));
   const [again] = await create(7, [order("a")]);
   expect(again).toMatchObject({
     errorCode: wireCode("TOPIC_ALREADY_EXISTS"),
@@ -111,9 +112,12 @@ test("what cannot be is refused with its own error, and nothing is created", asy
   });
 });
 
-test("a name that occurs twice is refused, the other topics are created", async () => {
+test("a name that occurs twice is refused once, the other topics are created", async () => {
   const topics = await create(7, [order("a"), order("b"), order("a")]);
-  expect(topics.map(({ errorCode }) => errorCode)).toEqual([42, 0, 42]);
+  expect(topics.map(({ name, errorCode }) => [name, errorCode])).toEqual([
+    ["a", 42],
+    ["b", 0],
+  ]);
   expect([partitionsOf("a"), partitionsOf("b")]).toEqual([undefined, 1]);
 });
 
@@ -173,6 +177,20 @@ test("DeleteTopics by id, by an unknown id, by both and by neither", async () =>
   expect(answer.responses.map(({ errorCode }) => errorCode)).toEqual([0, 100, 42, 42]);
   expect([partitionsOf("a"), partitionsOf("b")]).toEqual([undefined, 1]);
 });
+
+for (const version of [5, 6]) {
+  test(`DeleteTopics ${version} leaves what is named twice, and answers it once`, async () => {
+    await create(7, [order("a"), order("b")]);
+    const names = ["a", "b", "a"];
+    const request = version >= 6 ? { topics: names.map((name) => ({ name })) } : { topicNames: names };
+    const answer = await client.ask(deleteTopicsApi, version, { ...request, timeoutMs: 1000 });
+    expect(answer.responses.map(({ name, errorCode }) => [name, errorCode])).toEqual([
+      ["a", 42],
+      ["b", 0],
+    ]);
+    expect([partitionsOf("a"), partitionsOf("b")]).toEqual([1, undefined]);
+  });
+}
 
 test("a topic that is created again has another id", async () => {
   const [first] = await create(7, [order("a")]);

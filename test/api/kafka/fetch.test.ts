@@ -146,9 +146,24 @@ test("a full fetch is answered without a session, a fetch that relies on one is 
   }
 });
 
-test("a reader of committed records gets an empty list of aborted transactions", async () => {
-  const [answer] = await fetch(11, request([ask(0, 0)], { isolationLevel: 1, maxWaitMs: 0 }));
-  expect(answer!.abortedTransactions).toEqual([]);
+test("a reader of committed records gets an empty list of aborted transactions; errors have lists as in Kafka", async () => {
+  const abortedOf = async (isolationLevel: number) => {
+    const answers = await fetch(
+      11,
+      request([ask(0, 0), ask(0, 9), ask(7, 0)], { isolationLevel, maxWaitMs: 0 }),
+    );
+    return answers.map(({ errorCode, abortedTransactions }) => [errorCode, abortedTransactions]);
+  };
+  expect(await abortedOf(1)).toEqual([
+    [0, []],
+    [1, null],
+    [3, []],
+  ]);
+  expect(await abortedOf(0)).toEqual([
+    [0, null],
+    [1, null],
+    [3, []],
+  ]);
 });
 
 test("a topic that is removed answers those who wait in it", async () => {

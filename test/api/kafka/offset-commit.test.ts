@@ -135,12 +135,18 @@ test("partitions that cannot be committed have their own errors, the others are 
   expect(await committed(8, null)).toEqual([["t", 0, 1, fits, 0]]);
 });
 
-test("a commit without membership is taken also for the empty group, one with membership is refused", async () => {
+test("a commit without a generation is taken, also for the empty group; one with a generation is refused", async () => {
   expect(await commit(2, [commitOf(0, 4)], { groupId: "" })).toEqual([0]);
   expect(await committed(8, [{ name: "t", partitionIndexes: [0] }], "")).toEqual([["t", 0, 4, "", 0]]);
   expect(await commit(8, [commitOf(0, 1)], { generationIdOrMemberEpoch: 3, memberId: "m" })).toEqual([22]);
-  expect(await commit(8, [commitOf(0, 1)], { memberId: "m" })).toEqual([25]);
   expect(await committed(8, null)).toEqual([]);
+  expect(await commit(8, [commitOf(0, 1)], { memberId: "m" })).toEqual([0]);
+  expect(await committed(8, null)).toEqual([["t", 0, 1, "", 0]]);
+});
+
+test("an unknown partition is told before a generation is", async () => {
+  const commits = [commitOf(0, 1), commitOf(9, 1)];
+  expect(await commit(8, commits, { generationIdOrMemberEpoch: 3 })).toEqual([22, 3]);
 });
 
 test("a group name that is too long is INVALID_GROUP_ID", async () => {
@@ -177,16 +183,19 @@ for (let version = 0; version <= 4; version += 1) {
     expect(version < 4 ? (await ask(9)).errorCode : (await ask(9)).coordinators[1]!.errorCode).toBe(42);
   });
 
-  test(`InitProducerId ${version} gives a new id each time, and refuses transactions`, async () => {
-    const ask = (transactionalId: string | null) =>
-      client.ask(initProducerIdApi, version, { transactionalId, transactionTimeoutMs: 1000 });
+  test(`InitProducerId ${version} gives a new id each time, and refuses transactions and half of an old id`, async () => {
+    const ask = (transactionalId: string | null, old = {}) =>
+      client.ask(initProducerIdApi, version, { transactionalId, transactionTimeoutMs: 1000, ...old });
     const [first, second] = [await ask(null), await ask(null)];
     expect(first).toMatchObject({ errorCode: 0, producerEpoch: 0 });
     expect(second.producerId).toBeGreaterThan(first.producerId);
-    expect(await ask("tx")).toMatchObject({
-      errorCode: wireCode("INVALID_REQUEST"),
-      producerId: -1,
-      producerEpoch: -1,
-    });
+    const refused = { errorCode: wireCode("INVALID_REQUEST"), producerId: -1, producerEpoch: -1 };
+    expect(await ask("tx")).toMatchObject(refused);
+    if (version < 3) return;
+    expect(await ask(null, { producerId: 5 })).toMatchObject(refused);
+    expect(await ask(null, { producerEpoch: 0 })).toMatchObject(refused);
+    const renewed = await ask(null, { producerId: second.producerId, producerEpoch: 0 });
+    expect(renewed).toMatchObject({ errorCode: 0, producerEpoch: 0 });
+    expect(renewed.producerId).toBeGreaterThan(second.producerId);
   });
 }
