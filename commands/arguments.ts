@@ -53,11 +53,11 @@ export function describeCommand<const T extends ArgsDef>(
 
 /**
  * What the definition does not know: unknown flags (with the nearest), missing or needless values, a flag twice that counts
- * once, a missing positional or one too many.
+ * once, a missing positional or one too many, and words that are no UTF-8.
  */
 export function findMistakes(args: ArgsDef, rawArgs: readonly string[]): Mistake[] {
   const { uses, positionals, mistakes } = scan(args, rawArgs);
-  const messages = [...mistakes];
+  const messages = [...mistakes, ...wordsWithoutUtf8(rawArgs)];
   const names = uses.map(({ name }) => name);
   const twice = names.filter((name, index) => names.indexOf(name) < index && !isRepeatable(args[name]));
   messages.push(...new Set(twice.map((name) => `--${name} is given twice`)));
@@ -173,6 +173,17 @@ export function aliasesOf(definition: Definition): string[] {
 
 export function isRepeatable(definition: Definition | undefined): boolean {
   return definition?.valueHint?.startsWith(REPEATABLE) === true;
+}
+
+/** The system hands words over as bytes; those that are no UTF-8 have become another text before anyone could look at them. */
+function wordsWithoutUtf8(rawArgs: readonly string[]): string[] {
+  return rawArgs.flatMap((word, index) =>
+    word.includes("\ufffd")
+      ? [
+          `argument ${index + 1} is not UTF-8: \`${word}\`; records of any bytes come from standard input or --file`,
+        ]
+      : [],
+  );
 }
 
 function unknownFlag(spelled: string, known: Iterable<string>): string {

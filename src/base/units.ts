@@ -36,19 +36,27 @@ export function formatDuration(ms: number): string {
 const SIZE_PATTERN = /^(\d+(?:\.\d+)?)\s*(b|k|kb|kib|m|mb|mib|g|gb|gib)?$/i;
 const DURATION_PATTERN = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/i;
 
-/** Parses `64KiB`, `64k`, `64kb` or `65536` into bytes; undefined when the text is none of these. */
+/** Parses `64KiB`, `64k`, `64kb` or `65536` into bytes; undefined when the text is none of these, or no whole number of bytes. */
 export function parseBytes(text: string): number | undefined {
   const match = SIZE_PATTERN.exec(text.trim());
   if (match === null) return undefined;
   const scale = { b: 1, k: KiB, m: MiB, g: GiB }[(match[2] ?? "b")[0]!.toLowerCase()]!;
-  return Math.round(Number(match[1]) * scale);
+  return whole(Number(match[1]) * scale);
 }
 
-/** Parses `250ms`, `30s`, `5m`, `1h`, `7d` or a plain number of milliseconds; undefined otherwise. */
+/** Parses `250ms`, `30s`, `5m`, `1h`, `7d` or a plain number of milliseconds; undefined otherwise, and when that is no whole number. */
 export function parseDuration(text: string): number | undefined {
   const match = DURATION_PATTERN.exec(text.trim());
   if (match === null) return undefined;
   const unit = (match[2] ?? "ms").toLowerCase();
   const scale = { ms: 1, s: SECOND_MS, m: MINUTE_MS, h: HOUR_MS, d: DAY_MS }[unit]!;
-  return Math.round(Number(match[1]) * scale);
+  return whole(Number(match[1]) * scale);
+}
+
+/** More than this away from a whole number, and it is not what was written: `1.3GiB` is near enough, `1.5` bytes is not. */
+const ROUNDING_MAX = 1e-6;
+
+function whole(value: number): number | undefined {
+  const rounded = Math.round(value);
+  return Math.abs(value - rounded) <= value * ROUNDING_MAX ? rounded : undefined;
 }

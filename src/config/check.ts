@@ -1,6 +1,7 @@
 /** What must hold between settings, beyond the range of each. */
 
 import { formatBytes } from "../base/units.ts";
+import { isDefaultOrigin } from "./defaults.ts";
 import type { Mistake } from "./mistakes.ts";
 import { SETTINGS, type SettingKey, type Settings } from "./settings.ts";
 
@@ -47,7 +48,7 @@ function firstSet(
   first: SettingKey,
   second: SettingKey,
 ): string {
-  return origins[first] === "default" ? origins[second] : origins[first];
+  return isDefaultOrigin(origins[first]) ? origins[second] : origins[first];
 }
 
 const PORTS = ["nativePort", "httpPort", "kafkaPort"] as const;

@@ -46,7 +46,10 @@ export function text(hint: string): Kind<string> {
     hint,
     range: "",
     isSwitch: false,
-    parse: (given) => (given.trim() === "" ? new Refusal("must not be empty") : given),
+    parse: (given) => {
+      if (given.trim() === "") return new Refusal("must not be empty");
+      return given.includes(NO_CHARACTER) ? new Refusal("must be UTF-8") : given;
+    },
     format: (value) => value,
   };
 }
@@ -87,7 +90,8 @@ export function bytes(range: Range): Kind<number> {
     isSwitch: false,
     parse: (given) => {
       const value = parseBytes(given);
-      if (value === undefined) return new Refusal(`must be a size such as 64KiB or 512MiB, from ${words}`);
+      if (value === undefined)
+        return new Refusal(`must be a size in whole bytes such as 64KiB or 512MiB, from ${words}`);
       return within(value, range, words);
     },
     format: exactBytes,
@@ -103,7 +107,9 @@ export function duration(range: Range): Kind<number> {
     parse: (given) => {
       const value = parseDuration(given);
       if (value === undefined)
-        return new Refusal(`must be a duration such as 250ms, 30s or 1h, from ${words}`);
+        return new Refusal(
+          `must be a duration in whole milliseconds such as 250ms, 30s or 1h, from ${words}`,
+        );
       return within(value, range, words);
     },
     format: exactDuration,
@@ -183,6 +189,9 @@ export function optionalAddress(): Kind<Address | null> {
     format: (value) => (value === null ? "" : formatAddress(value)),
   };
 }
+
+/** What stands for bytes that are no UTF-8, once they are text: the value is not what was written any more. */
+const NO_CHARACTER = "\ufffd";
 
 /** A minute without a sync is the most that anyone can call a durability. */
 const INTERVAL_MS_MAX = 60_000;

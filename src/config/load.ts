@@ -12,6 +12,7 @@
 import { join, resolve } from "node:path";
 import type { Files } from "../base/files.ts";
 import { checkTogether } from "./check.ts";
+import { DEFAULT_ORIGIN, fitDefaults } from "./defaults.ts";
 import { Refusal } from "./kinds.ts";
 import { type Given, type Mistake, MistakesError } from "./mistakes.ts";
 import { nearest } from "./nearest.ts";
@@ -39,7 +40,7 @@ export interface SettingSources {
 
 export interface LoadedSettings {
   readonly settings: Settings;
-  /** Where each value came from: `default`, `obelisk.yaml line 3`, `OBELISK_MEMORY`, `--memory`. */
+  /** Where each value came from: `default`, `default, to fit memory`, `obelisk.yaml line 3`, `OBELISK_MEMORY`, `--memory`. */
   readonly origins: Readonly<Record<SettingKey, string>>;
 }
 
@@ -65,15 +66,16 @@ export function loadSettings(sources: SettingSources): LoadedSettings {
       origins.set(key, given.source);
     }
   }
-  const settings = Object.fromEntries(
+  const given = Object.fromEntries(
     SETTING_KEYS.map((key) => [key, values.has(key) ? values.get(key) : SETTINGS[key].default]),
   ) as unknown as Settings;
   const places = Object.fromEntries(
-    SETTING_KEYS.map((key) => [key, origins.get(key) ?? "default"]),
+    SETTING_KEYS.map((key) => [key, origins.get(key) ?? DEFAULT_ORIGIN]),
   ) as Record<SettingKey, string>;
-  if (mistakes.length === 0) mistakes.push(...checkTogether(settings, places));
+  const loaded = fitDefaults(given, places);
+  if (mistakes.length === 0) mistakes.push(...checkTogether(loaded.settings, loaded.origins));
   if (mistakes.length > 0) throw new MistakesError("INVALID_SETTING", mistakes);
-  return { settings, origins: places };
+  return loaded;
 }
 
 const KEYS_BY_NAME = new Map(SETTING_KEYS.map((key) => [SETTINGS[key].name, key]));

@@ -139,7 +139,7 @@ export const SETTINGS = {
     default: 11 * MiB,
     advice:
       "The largest record batch, as sent (compressed or not). The default admits a message of 10 MiB, the native door's limit, " +
-      "with its header. Kafka's own default is 1 MiB.",
+      "with its header, and is never more than `frame-bytes-max`. Kafka's own default is 1 MiB.",
   }),
   frameBytesMax: setting({
     name: "frame-bytes-max",
@@ -183,7 +183,8 @@ export const SETTINGS = {
     name: "batch-bytes",
     kind: bytes({ min: KiB, max: 64 * MiB }),
     default: MiB,
-    advice: "A shared record batch is closed at this size. A larger message gets a batch of its own.",
+    advice:
+      "A shared record batch is closed at this size, which is at most `message-bytes-max`. A larger message gets a batch of its own.",
   }),
   lingerMs: setting({
     name: "linger-ms",
@@ -198,7 +199,7 @@ export const SETTINGS = {
     kind: bytes({ min: 0, max: 64 * GiB }),
     default: 64 * MiB,
     advice:
-      "Memory for the latest batches of all partitions, part of `memory`. Consumers that keep up are served from it without the disk.",
+      "Memory for the latest batches of all partitions, part of `memory`: at most half of it, and by default no more than an eighth. Consumers that keep up are served from it without the disk.",
   }),
   segmentBytes: setting({
     name: "segment-bytes",

@@ -20,6 +20,8 @@ test("sizes are read in the units that people write", () => {
     2 * GiB,
   ]);
   expect(["", "many", "-1", "1TiB", "1 2"].map(parseBytes)).toEqual(new Array(5).fill(undefined));
+  expect(["1.3GiB", "1.3MiB"].map(parseBytes)).toEqual([Math.round(1.3 * GiB), Math.round(1.3 * MiB)]);
+  expect(["1.5", "1.5b", "1.3KiB", "0.0001k"].map(parseBytes)).toEqual(new Array(4).fill(undefined));
 });
 
 test("durations are read in the units that people write", () => {
@@ -27,6 +29,8 @@ test("durations are read in the units that people write", () => {
     250, 250, 30_000, 300_000, 5_400_000, 604_800_000,
   ]);
   expect(["", "soon", "-1s", "1w"].map(parseDuration)).toEqual(new Array(4).fill(undefined));
+  expect(["0.001s", "1.1s", "1.001s"].map(parseDuration)).toEqual([1, 1100, 1001]);
+  expect(["1.5", "0.5ms", "0.0004s"].map(parseDuration)).toEqual(new Array(3).fill(undefined));
 });
 
 test("sizes and durations are printed for people", () => {

@@ -1,10 +1,13 @@
 import { describe, expect, test } from "bun:test";
+import { KiB, MiB } from "../../src/base/units.ts";
 import { loadSettings, type SettingSources } from "../../src/config/load.ts";
 import { type Mistake, MistakesError } from "../../src/config/mistakes.ts";
-import { defaultSettings } from "../../src/config/settings.ts";
+import { defaultSettings, SETTING_KEYS, SETTINGS } from "../../src/config/settings.ts";
 
 /** Sources with the given files, by absolute path; everything else is empty. */
-function sources(given: Partial<SettingSources> & { disk?: Record<string, string> } = {}): SettingSources {
+function sources(
+  given: Partial<SettingSources> & { disk?: Record<string, string | Buffer> } = {},
+): SettingSources {
   const disk = given.disk ?? {};
   return {
     flags: given.flags ?? {},
@@ -93,6 +96,56 @@ describe("sources of settings", () => {
     );
   });
 
+  test("a value of a file is the text that stands there, not what YAML makes of it", () => {
+    const text = 'data: 007 # ours\nauto-create: True\n"log-format": json\nhost: "10.0.0.1"\n';
+    const { settings } = loadSettings(sources({ disk: { "/home/user/obelisk.yaml": text } }));
+    const expected = { data: "007", autoCreate: true, logFormat: "json", host: "10.0.0.1" } as const;
+    expect(settings).toEqual(defaultSettings(expected));
+  });
+
+  test("a byte order mark at the start of a file is no part of it", () => {
+    const disk = { "/home/user/obelisk.yaml": "\ufeffnode-id: 2\n" };
+    expect(loadSettings(sources({ disk })).settings.nodeId).toBe(2);
+  });
+
+  test("every size may be given alone down to its lowest, and the defaults beside it follow", () => {
+    const sizes = SETTING_KEYS.filter((key) => SETTINGS[key].kind.hint.startsWith("a size"));
+    expect(sizes.length).toBeGreaterThan(5);
+    for (const key of sizes) {
+      const { name, kind } = SETTINGS[key];
+      const lowest = kind.range.split(" to ")[0]!;
+      const { settings } = loadSettings(sources({ flags: { [name]: lowest } }));
+      expect([name, (kind.format as (value: unknown) => string)(settings[key])]).toEqual([
+        name,
+        lowest.replace(/^(\d+) (B?)/, "$1"),
+      ]);
+    }
+  });
+
+  test("a default that follows says what it fits, and what was set is not touched", () => {
+    const small = loadSettings(sources({ flags: { memory: "64MiB", "frame-bytes-max": "512KiB" } }));
+    expect(small.settings).toEqual(
+      defaultSettings({
+        memoryBytes: 64 * MiB,
+        frameBytesMax: 512 * KiB,
+        recentBytes: 8 * MiB,
+        messageBytesMax: 512 * KiB,
+        batchBytes: 512 * KiB,
+      }),
+    );
+    const { origins } = small;
+    expect([origins.recentBytes, origins.messageBytesMax, origins.batchBytes, origins.frameBytesMax]).toEqual(
+      [
+        "default, to fit memory",
+        "default, to fit frame-bytes-max",
+        "default, to fit message-bytes-max",
+        "--frame-bytes-max",
+      ],
+    );
+    const both = loadSettings(sources({ flags: { memory: "64MiB", "recent-bytes": "20MiB" } }));
+    expect([both.settings.recentBytes, both.origins.recentBytes]).toEqual([20 * MiB, "--recent-bytes"]);
+  });
+
   test("an empty variable counts as not set", () => {
     expect(loadSettings(sources({ env: { OBELISK_HOST: "", OBELISK_NONSENSE: "" } })).settings).toEqual(
       defaultSettings(),
@@ -149,8 +202,43 @@ describe("mistakes in settings", () => {
     expect(mistakesOf({ env: { OBELISK_MEMORY: "lots" }, flags: { memory: "1GiB" } })).toEqual([
       {
         source: "OBELISK_MEMORY",
-        message: "memory must be a size such as 64KiB or 512MiB, from 64 MiB to 1024 GiB, not `lots`",
+        message:
+          "memory must be a size in whole bytes such as 64KiB or 512MiB, from 64 MiB to 1024 GiB, not `lots`",
       },
+    ]);
+  });
+
+  test("what would be kept as another value is a mistake: fractions, other notations, bytes that are no UTF-8", () => {
+    const lines = [
+      "partitions: 1.5",
+      "batch-bytes: 1024.5",
+      "linger-ms: 0.5",
+      "node-id: 0x10",
+      "kafka-port: 1e3",
+    ];
+    const mistakes = mistakesOf({
+      disk: { "/home/user/obelisk.yaml": lines.join("\n") },
+      env: { OBELISK_DATA: "a\ufffdb", OBELISK_BATCH_COUNT: "10.0" },
+      flags: { "segment-ms": "60000.5ms", "health-window": "7.2", durability: "interval:1.5" },
+    });
+    expect(mistakes.map(({ source, message }) => `${source}: ${message}`)).toEqual([
+      "obelisk.yaml line 1: partitions must be a whole number from 1 to 10000, not `1.5`",
+      "obelisk.yaml line 2: batch-bytes must be a size in whole bytes such as 64KiB or 512MiB, from 1 KiB to 64 MiB, not `1024.5`",
+      "obelisk.yaml line 3: linger-ms must be a duration in whole milliseconds such as 250ms, 30s or 1h, from 0ms to 10s, not `0.5`",
+      "obelisk.yaml line 4: node-id must be a whole number from 0 to 2147483647, not `0x10`",
+      "obelisk.yaml line 5: kafka-port must be a whole number from 0 to 65535, not `1e3`",
+      "OBELISK_DATA: data must be UTF-8, not `a\ufffdb`",
+      "OBELISK_BATCH_COUNT: batch-count must be a whole number from 1 to 100000, not `10.0`",
+      "--segment-ms: segment-ms must be a duration in whole milliseconds such as 250ms, 30s or 1h, from 1m to 365d, not `60000.5ms`",
+      "--health-window: health-window must be a whole number from 1 to 100000, not `7.2`",
+      "--durability: durability must be fsync, interval:MS or os (1 to 60000 milliseconds), not `interval:1.5`",
+    ]);
+  });
+
+  test("a file with bytes that are no UTF-8 is refused at their line", () => {
+    const bytes = Buffer.concat([Buffer.from("node-id: 1\r\ndata: caf"), Buffer.of(0xe9), Buffer.from("\n")]);
+    expect(mistakesOf({ disk: { "/home/user/obelisk.yaml": bytes } })).toEqual([
+      { source: "obelisk.yaml line 2", message: "is not UTF-8" },
     ]);
   });
 

@@ -73,7 +73,7 @@ for (const program of [fromSources, compiled]) {
           "obelisk: unknown flag `--memry`, did you mean `--memory`?",
           "obelisk: --http-port needs a value",
           "obelisk: OBELISK_DATTA: unknown variable `OBELISK_DATTA`, did you mean `OBELISK_DATA`?",
-          "obelisk: wrong.yaml line 1: memory must be a size such as 64KiB or 512MiB, from 64 MiB to 1024 GiB, not `lots`",
+          "obelisk: wrong.yaml line 1: memory must be a size in whole bytes such as 64KiB or 512MiB, from 64 MiB to 1024 GiB, not `lots`",
           "obelisk: --kafka-port: kafka-port must be a whole number from 0 to 65535, not `nine`",
           "",
         ],
@@ -125,6 +125,17 @@ for (const program of [fromSources, compiled]) {
         const child = Bun.spawn(["sh", "-c", `exec ${command} ${words} 2>/dev/full`], { cwd: directory });
         expect([words, await child.exited]).toEqual([words, exitCode]);
       }
+    });
+
+    test("words that are no UTF-8 are refused with their place", async () => {
+      const command = program.command.map((word) => `'${word}'`).join(" ");
+      const words = `produce greetings "$(printf 'caf\\351')" "--key=$(printf '\\377')"`;
+      const child = Bun.spawn(["sh", "-c", `exec ${command} ${words}`], { cwd: directory, stderr: "pipe" });
+      const rest = "is not UTF-8: `%`; records of any bytes come from standard input or --file";
+      expect(await new Response(child.stderr).text()).toBe(
+        `obelisk: argument 2 ${rest.replace("%", "caf\ufffd")}\nobelisk: argument 3 ${rest.replace("%", "--key=\ufffd")}\n`,
+      );
+      expect(await child.exited).toBe(64);
     });
 
     test("a reader that goes away is a normal end", async () => {

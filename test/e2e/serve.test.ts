@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json" with { type: "json" };
+import { KiB, MiB } from "../../src/base/units.ts";
 import {
   compiled,
   fromSources,
@@ -158,6 +159,16 @@ for (const program of [fromSources, compiled]) {
           true,
         ]);
       }
+    });
+
+    test("the smallest memory is enough by itself, for the largest message too", async () => {
+      const { started, stop } = await serve("--memory=64MiB");
+      const message = join(directory, "message");
+      writeFileSync(message, Buffer.alloc(10 * MiB - KiB, "x"));
+      const words = ["produce", "large", "--protocol=native", `--native=127.0.0.1:${started.native.port}`];
+      const { exitCode, stderr } = await runObelisk([...words, "--file", message], options);
+      expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+      expect(await stop()).toBe(0);
     });
 
     test("listening beyond loopback is warned of", async () => {
