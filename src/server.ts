@@ -244,6 +244,7 @@ function brokerOptions(settings: Settings, clusterId: string): BrokerOptions {
     batchBytesMax: settings.batchBytes,
     lingerMs: settings.lingerMs,
     recentBytesMax: settings.recentBytes,
+    producerIdExpirationMs: settings.producerIdExpirationMs,
     healthWindow: settings.healthWindow,
   };
 }

@@ -38,6 +38,8 @@ export interface BrokerOptions {
   lingerMs: number;
   /** Newest batches kept in memory, bytes over all partitions. */
   recentBytesMax: number;
+  /** How long a silent producer is remembered. */
+  producerIdExpirationMs: number;
   /** Operations that the health components look back at. */
   healthWindow: number;
 }
@@ -101,6 +103,7 @@ export class Broker {
         clock,
         log,
         newId,
+        producerIdExpirationMs: options.producerIdExpirationMs,
       },
     );
   }

@@ -31,7 +31,7 @@ import type {
 } from "../storage/contract.ts";
 import type { BrokerCounters } from "./counters.ts";
 import type { Committable, GroupCommit } from "./group-commit.ts";
-import { ACCEPTED, OLD_EPOCH, OUT_OF_ORDER, Producers, UNKNOWN_PRODUCER } from "./producers.ts";
+import { ACCEPTED, OLD_EPOCH, OUT_OF_ORDER, Producers } from "./producers.ts";
 import type { RecentBatches, RecentRow } from "./recent-batches.ts";
 
 /** What a crash may leave to be scanned at the next start, for each partition: about 0.1 s. */
@@ -77,6 +77,8 @@ export interface PartitionParts {
   counters: BrokerCounters;
   clock: Clock;
   log: Log;
+  /** A producer that was silent for so long is forgotten. */
+  producerIdExpirationMs: number;
 }
 
 /** Told once: null when everything that was waited for is committed, else why it never will be. */
@@ -130,7 +132,7 @@ export class Partition implements Committable {
     rules: PartitionRules,
     parts: PartitionParts,
   ): Promise<Partition> {
-    const producers = new Producers();
+    const producers = new Producers(parts.producerIdExpirationMs);
     const log = await parts.engine.open(topic, index, recoveryInto(producers, parts.clock.nowMs()));
     return new Partition(log, rules, producers, parts);
   }
@@ -182,7 +184,7 @@ export class Partition implements Committable {
     if (fault !== null) return this.#refuse(fault.code, fault.detail, 1);
     const records = buffer.readInt32BE(position + BATCH_RECORD_COUNT);
     this.#counters.messagesReceived += records;
-    const verdict = this.#producers.check(buffer, position);
+    const verdict = this.#producers.check(buffer, position, this.#clock.nowMs());
     if (verdict >= 0) return this.#duplicate(buffer, position, verdict);
     if (verdict !== ACCEPTED) return this.#refuse(SEQUENCE_ERRORS[verdict]!, null, records);
     return this.#store(buffer, position, end, records);
@@ -384,7 +386,6 @@ const NOTHING = Buffer.alloc(0);
 const SEQUENCE_ERRORS: Record<number, ErrorCode> = {
   [OUT_OF_ORDER]: "OUT_OF_ORDER_SEQUENCE_NUMBER",
   [OLD_EPOCH]: "INVALID_PRODUCER_EPOCH",
-  [UNKNOWN_PRODUCER]: "UNKNOWN_PRODUCER_ID",
 };
 
 /** Replays what lies behind the last checkpoint. A state that does not decode is rebuilt from what can be replayed. */

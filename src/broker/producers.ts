@@ -4,16 +4,16 @@
  * For each producer id: its epoch and its last five batches (base sequence, last sequence, base offset), because a
  * client may have five requests in flight. Sequences count records and wrap from 2^31-1 to 0.
  *
+ *   unknown producer                        accepted, whatever its epoch and sequence: it may have been forgotten
  *   same epoch, batch among the last five   duplicate: answered with the offset it got the first time
  *   same epoch, follows the last            accepted
  *   same epoch, anything else               OUT_OF_ORDER_SEQUENCE_NUMBER
  *   older epoch                             INVALID_PRODUCER_EPOCH
- *   newer epoch, or unknown producer        accepted when it starts at 0; else OUT_OF_ORDER_SEQUENCE_NUMBER for a known
- *                                           producer, UNKNOWN_PRODUCER_ID for an unknown one (it then takes a new epoch)
+ *   newer epoch                             accepted when it starts at 0, else OUT_OF_ORDER_SEQUENCE_NUMBER
  *
  * `check` decides and changes nothing; `record` is called once the batch is in the log. The whole is stored with each
  * checkpoint of the log (`encode`, `restore`) and replayed from the batches behind it. Bounded: beyond `PRODUCERS_MAX`
- * the one that was silent longest is forgotten, and any that was silent for `EXPIRATION_MS`.
+ * the one that was silent longest is forgotten, and any that was silent for `expirationMs`.
  *
  * State, version 1, big-endian:  int8 version, int32 producers, then for each
  *   int64 producer id, int16 epoch, int64 last timestamp ms, int8 batches, then for each, oldest first
@@ -22,7 +22,6 @@
 
 import { readInt64, writeInt64 } from "../base/bytes.ts";
 import { ObeliskError } from "../base/errors.ts";
-import { DAY_MS } from "../base/units.ts";
 import {
   BATCH_BASE_SEQUENCE,
   BATCH_LAST_OFFSET_DELTA,
@@ -34,8 +33,6 @@ import {
 const BATCHES_KEPT = 5;
 /** Producers remembered by one partition: 10,000 of them are about 2 MB. */
 export const PRODUCERS_MAX = 10_000;
-/** As Kafka's producer.id.expiration.ms. */
-const EXPIRATION_MS = DAY_MS;
 
 const STATE_VERSION = 1;
 const STATE_HEADER_BYTES = 5;
@@ -45,7 +42,6 @@ const BATCH_BYTES = 16;
 export const ACCEPTED = -1;
 export const OUT_OF_ORDER = -2;
 export const OLD_EPOCH = -3;
-export const UNKNOWN_PRODUCER = -4;
 
 interface ProducerEntry {
   epoch: number;
@@ -57,19 +53,25 @@ interface ProducerEntry {
 export class Producers {
   /** In the order of last use: the first is the one that was silent longest. */
   readonly #entries = new Map<number, ProducerEntry>();
+  readonly #expirationMs: number;
+
+  /** A producer that was silent for `expirationMs` is forgotten. */
+  constructor(expirationMs: number) {
+    this.#expirationMs = expirationMs;
+  }
 
   get count(): number {
     return this.#entries.size;
   }
 
   /** ACCEPTED, one of the refusals above, or the base offset (0 or more) that a duplicate got. */
-  check(buffer: Buffer, position: number): number {
+  check(buffer: Buffer, position: number, nowMs: number): number {
     const producerId = readInt64(buffer, position + BATCH_PRODUCER_ID);
     if (producerId < 0) return ACCEPTED;
     const epoch = buffer.readInt16BE(position + BATCH_PRODUCER_EPOCH);
     const baseSequence = buffer.readInt32BE(position + BATCH_BASE_SEQUENCE);
     const entry = this.#entries.get(producerId);
-    if (entry === undefined) return baseSequence === 0 ? ACCEPTED : UNKNOWN_PRODUCER;
+    if (entry === undefined || this.#isExpired(entry, nowMs)) return ACCEPTED;
     if (epoch < entry.epoch) return OLD_EPOCH;
     if (epoch > entry.epoch) return baseSequence === 0 ? ACCEPTED : OUT_OF_ORDER;
     const lastSequence = sequenceAfter(baseSequence, buffer.readInt32BE(position + BATCH_LAST_OFFSET_DELTA));
@@ -77,7 +79,7 @@ export class Producers {
       if (batch.baseSequence === baseSequence && batch.lastSequence === lastSequence) return batch.baseOffset;
     }
     const newest = entry.batches[entry.batches.length - 1];
-    if (newest === undefined) return baseSequence === 0 ? ACCEPTED : OUT_OF_ORDER;
+    if (newest === undefined) return ACCEPTED;
     return baseSequence === sequenceAfter(newest.lastSequence, 1) ? ACCEPTED : OUT_OF_ORDER;
   }
 
@@ -89,8 +91,8 @@ export class Producers {
     const baseSequence = buffer.readInt32BE(position + BATCH_BASE_SEQUENCE);
     const lastSequence = sequenceAfter(baseSequence, buffer.readInt32BE(position + BATCH_LAST_OFFSET_DELTA));
     const known = this.#entries.get(producerId);
-    const entry =
-      known !== undefined && known.epoch === epoch ? known : { epoch, lastAtMs: nowMs, batches: [] };
+    const goesOn = known !== undefined && known.epoch === epoch && !this.#isExpired(known, nowMs);
+    const entry = goesOn ? known : { epoch, lastAtMs: nowMs, batches: [] };
     entry.lastAtMs = nowMs;
     entry.batches.push({ baseSequence, lastSequence, baseOffset });
     if (entry.batches.length > BATCHES_KEPT) entry.batches.shift();
@@ -130,9 +132,13 @@ export class Producers {
 
   #forget(nowMs: number): void {
     for (const [producerId, entry] of this.#entries) {
-      if (this.#entries.size <= PRODUCERS_MAX && nowMs - entry.lastAtMs < EXPIRATION_MS) return;
+      if (this.#entries.size <= PRODUCERS_MAX && !this.#isExpired(entry, nowMs)) return;
       this.#entries.delete(producerId);
     }
+  }
+
+  #isExpired(entry: ProducerEntry, nowMs: number): boolean {
+    return nowMs - entry.lastAtMs >= this.#expirationMs;
   }
 }
 

@@ -201,6 +201,14 @@ export const SETTINGS = {
     advice:
       "Memory for the latest batches of all partitions, part of `memory`: at most half of it, and by default no more than an eighth. Consumers that keep up are served from it without the disk.",
   }),
+  producerIdExpirationMs: setting({
+    name: "producer-id-expiration-ms",
+    kind: duration({ min: 1, max: 365 * DAY_MS }),
+    default: DAY_MS,
+    advice:
+      "How long a partition remembers an idempotent producer that sends nothing. A batch that is sent again later than this " +
+      "is stored a second time. The default is Kafka's.",
+  }),
   segmentBytes: setting({
     name: "segment-bytes",
     kind: bytes({ min: MiB, max: GiB }),

@@ -1,14 +1,7 @@
 import { expect, test } from "bun:test";
 import { ObeliskError } from "../../src/base/errors.ts";
 import { DAY_MS } from "../../src/base/units.ts";
-import {
-  ACCEPTED,
-  OLD_EPOCH,
-  OUT_OF_ORDER,
-  PRODUCERS_MAX,
-  Producers,
-  UNKNOWN_PRODUCER,
-} from "../../src/broker/producers.ts";
+import { ACCEPTED, OLD_EPOCH, OUT_OF_ORDER, PRODUCERS_MAX, Producers } from "../../src/broker/producers.ts";
 import { batchOf } from "../support/batches.ts";
 
 function batch(producerId: number, producerEpoch: number, baseSequence: number, records = 1): Buffer {
@@ -16,88 +9,104 @@ function batch(producerId: number, producerEpoch: number, baseSequence: number, 
 }
 
 function stored(...batches: [Buffer, number][]): Producers {
-  const producers = new Producers();
+  const producers = new Producers(DAY_MS);
   for (const [buffer, baseOffset] of batches) producers.record(buffer, 0, baseOffset, 0);
   return producers;
 }
 
 test("a batch without a producer id is always accepted and leaves no trace", () => {
-  const producers = new Producers();
+  const producers = new Producers(DAY_MS);
   const plain = batchOf(["v"]);
-  expect(producers.check(plain, 0)).toBe(ACCEPTED);
+  expect(producers.check(plain, 0, 0)).toBe(ACCEPTED);
   producers.record(plain, 0, 0, 0);
   expect(producers.count).toBe(0);
 });
 
 test("sequences follow each other, and a gap or a step back is out of order", () => {
   const producers = stored([batch(7, 0, 0, 3), 100]);
-  expect(producers.check(batch(7, 0, 3), 0)).toBe(ACCEPTED);
-  expect(producers.check(batch(7, 0, 4), 0)).toBe(OUT_OF_ORDER);
-  expect(producers.check(batch(7, 0, 1), 0)).toBe(OUT_OF_ORDER);
+  expect(producers.check(batch(7, 0, 3), 0, 0)).toBe(ACCEPTED);
+  expect(producers.check(batch(7, 0, 4), 0, 0)).toBe(OUT_OF_ORDER);
+  expect(producers.check(batch(7, 0, 1), 0, 0)).toBe(OUT_OF_ORDER);
 });
 
 test("each of the last five batches is recognised when it is sent again, and the sixth is not", () => {
-  const producers = new Producers();
+  const producers = new Producers(DAY_MS);
   for (let sequence = 0; sequence < 6; sequence += 1)
     producers.record(batch(7, 0, sequence), 0, 50 + sequence, 0);
-  const verdicts = [0, 1, 2, 3, 4, 5].map((sequence) => producers.check(batch(7, 0, sequence), 0));
+  const verdicts = [0, 1, 2, 3, 4, 5].map((sequence) => producers.check(batch(7, 0, sequence), 0, 0));
   expect(verdicts).toEqual([OUT_OF_ORDER, 51, 52, 53, 54, 55]);
 });
 
 test("a batch that starts like a stored one but is longer is not a duplicate", () => {
-  expect(stored([batch(7, 0, 0, 3), 100]).check(batch(7, 0, 0, 4), 0)).toBe(OUT_OF_ORDER);
+  expect(stored([batch(7, 0, 0, 3), 100]).check(batch(7, 0, 0, 4), 0, 0)).toBe(OUT_OF_ORDER);
 });
 
 test("an older epoch is fenced, a newer one starts at sequence 0", () => {
   const producers = stored([batch(7, 5, 0), 0]);
-  expect(producers.check(batch(7, 4, 1), 0)).toBe(OLD_EPOCH);
-  expect(producers.check(batch(7, 6, 0), 0)).toBe(ACCEPTED);
-  expect(producers.check(batch(7, 6, 1), 0)).toBe(OUT_OF_ORDER);
+  expect(producers.check(batch(7, 4, 1), 0, 0)).toBe(OLD_EPOCH);
+  expect(producers.check(batch(7, 6, 0), 0, 0)).toBe(ACCEPTED);
+  expect(producers.check(batch(7, 6, 1), 0, 0)).toBe(OUT_OF_ORDER);
   producers.record(batch(7, 6, 0), 0, 1, 0);
-  expect(producers.check(batch(7, 5, 1), 0)).toBe(OLD_EPOCH);
+  expect(producers.check(batch(7, 5, 1), 0, 0)).toBe(OLD_EPOCH);
 });
 
-test("an unknown producer starts at sequence 0", () => {
-  expect(new Producers().check(batch(9, 3, 0), 0)).toBe(ACCEPTED);
-  expect(new Producers().check(batch(9, 3, 12), 0)).toBe(UNKNOWN_PRODUCER);
+test("the first batch of an unknown producer is accepted at any sequence, and the next must follow it", () => {
+  expect(new Producers(DAY_MS).check(batch(9, 3, 0), 0, 0)).toBe(ACCEPTED);
+  expect(new Producers(DAY_MS).check(batch(9, 3, 12), 0, 0)).toBe(ACCEPTED);
+  const producers = stored([batch(9, 3, 12), 100]);
+  expect(producers.check(batch(9, 3, 12), 0, 0)).toBe(100);
+  expect(producers.check(batch(9, 3, 13), 0, 0)).toBe(ACCEPTED);
+  expect(producers.check(batch(9, 3, 14), 0, 0)).toBe(OUT_OF_ORDER);
+  expect(producers.check(batch(9, 3, 0), 0, 0)).toBe(OUT_OF_ORDER);
 });
 
 test("sequences wrap from 2^31-1 to 0", () => {
   const producers = stored([batch(7, 0, 0x7fff_fffe, 2), 0]);
-  expect(producers.check(batch(7, 0, 0, 1), 0)).toBe(ACCEPTED);
+  expect(producers.check(batch(7, 0, 0, 1), 0, 0)).toBe(ACCEPTED);
   const across = stored([batch(7, 0, 0x7fff_ffff, 2), 10]);
-  expect(across.check(batch(7, 0, 0x7fff_ffff, 2), 0)).toBe(10);
-  expect(across.check(batch(7, 0, 1), 0)).toBe(ACCEPTED);
+  expect(across.check(batch(7, 0, 0x7fff_ffff, 2), 0, 0)).toBe(10);
+  expect(across.check(batch(7, 0, 1), 0, 0)).toBe(ACCEPTED);
 });
 
 test("the state survives encode and restore", () => {
   const producers = stored([batch(7, 5, 0, 3), 100], [batch(8, 0, 0), 103], [batch(7, 5, 3), 104]);
-  const restored = new Producers();
+  const restored = new Producers(DAY_MS);
   restored.restore(producers.encode());
   expect(restored.encode()).toEqual(producers.encode());
-  expect(restored.check(batch(7, 5, 3), 0)).toBe(104);
-  expect(restored.check(batch(8, 0, 1), 0)).toBe(ACCEPTED);
+  expect(restored.check(batch(7, 5, 3), 0, 0)).toBe(104);
+  expect(restored.check(batch(8, 0, 1), 0, 0)).toBe(ACCEPTED);
 });
 
 test("every truncation of the state is refused by name", () => {
   const state = stored([batch(7, 5, 0), 100], [batch(8, 0, 0), 101]).encode();
   for (let bytes = 0; bytes < state.length; bytes += 1) {
-    expect(() => new Producers().restore(state.subarray(0, bytes))).toThrow(ObeliskError);
+    expect(() => new Producers(DAY_MS).restore(state.subarray(0, bytes))).toThrow(ObeliskError);
   }
 });
 
 test("beyond the limit the producer that was silent longest is forgotten", () => {
-  const producers = new Producers();
+  const producers = new Producers(DAY_MS);
   for (let id = 0; id < PRODUCERS_MAX; id += 1) producers.record(batch(id, 0, 0), 0, id, 0);
   producers.record(batch(0, 0, 1), 0, 1, 1);
   producers.record(batch(PRODUCERS_MAX, 0, 0), 0, 2, 2);
   expect(producers.count).toBe(PRODUCERS_MAX);
-  expect(producers.check(batch(1, 0, 1), 0)).toBe(UNKNOWN_PRODUCER);
-  expect(producers.check(batch(0, 0, 2), 0)).toBe(ACCEPTED);
+  expect(producers.check(batch(1, 0, 5), 0, 2)).toBe(ACCEPTED);
+  expect(producers.check(batch(0, 0, 5), 0, 2)).toBe(OUT_OF_ORDER);
 });
 
-test("a producer that was silent for a day is forgotten when another comes", () => {
+test("a producer that was silent for the time that is set is forgotten, with its old epoch and its old batches", () => {
+  const producers = stored([batch(1, 4, 0), 0]);
+  expect(producers.check(batch(1, 4, 0), 0, DAY_MS - 1)).toBe(0);
+  expect(producers.check(batch(1, 3, 7), 0, DAY_MS - 1)).toBe(OLD_EPOCH);
+  expect(producers.check(batch(1, 3, 7), 0, DAY_MS)).toBe(ACCEPTED);
+  expect(producers.check(batch(1, 4, 0), 0, DAY_MS)).toBe(ACCEPTED);
+  producers.record(batch(1, 4, 7), 0, 50, DAY_MS);
+  expect(producers.check(batch(1, 4, 0), 0, DAY_MS)).toBe(OUT_OF_ORDER);
+  expect(producers.check(batch(1, 4, 8), 0, DAY_MS)).toBe(ACCEPTED);
+});
+
+test("a silent producer no longer takes memory once another comes", () => {
   const producers = stored([batch(1, 0, 0), 0]);
   producers.record(batch(2, 0, 0), 0, 1, DAY_MS);
-  expect(producers.check(batch(1, 0, 1), 0)).toBe(UNKNOWN_PRODUCER);
+  expect(producers.count).toBe(1);
 });

@@ -3,7 +3,7 @@
 import type { Clock } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { type Log, silentLog } from "../../src/base/log.ts";
-import { KiB, MiB } from "../../src/base/units.ts";
+import { DAY_MS, KiB, MiB } from "../../src/base/units.ts";
 import { Broker, type BrokerOptions } from "../../src/broker/broker.ts";
 import type { StorageEngine } from "../../src/storage/contract.ts";
 import { MemoryEngine } from "../../src/storage/memory/engine.ts";
@@ -22,6 +22,7 @@ export const TEST_BROKER_OPTIONS: BrokerOptions = {
   batchBytesMax: 256 * KiB,
   lingerMs: 5,
   recentBytesMax: 4 * MiB,
+  producerIdExpirationMs: DAY_MS,
   healthWindow: 100,
 };
 

@@ -1,0 +1,117 @@
+/**
+ * Idempotent producers whose id the server has forgotten: because they were silent for longer than they are remembered (a
+ * millisecond here), and because their topic was deleted and made again. Each goes on under its old id and loses nothing.
+ */
+
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { Producer as PlatformaticProducer, stringSerializers } from "@platformatic/kafka";
+import { Kafka, logLevel } from "kafkajs";
+import { systemClock } from "../../src/base/clock.ts";
+import { Admin } from "../../src/client/admin.ts";
+import { Consumer } from "../../src/client/consumer.ts";
+import { startHere, type TestServer } from "../support/server.ts";
+
+const TOPIC = "orders";
+const NEW_TOPIC = { name: TOPIC, partitions: 1, replicationFactor: 1, configs: {} };
+const EXPIRATION_MS = 1;
+
+interface IdempotentProducer {
+  /** Sends one record and waits for its acknowledgement; the offset. */
+  send(value: string): Promise<number>;
+  close(): Promise<void>;
+}
+
+async function connectKafkajs(broker: string): Promise<IdempotentProducer> {
+  const kafka = new Kafka({ clientId: "judge", brokers: [broker], logLevel: logLevel.NOTHING });
+  const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1 });
+  await producer.connect();
+  return {
+    send: async (value) => {
+      const [sent] = await producer.send({ topic: TOPIC, messages: [{ value }], acks: -1 });
+      return Number(sent!.baseOffset);
+    },
+    close: () => producer.disconnect(),
+  };
+}
+
+async function connectPlatformatic(broker: string): Promise<IdempotentProducer> {
+  const producer = new PlatformaticProducer({
+    clientId: "judge",
+    bootstrapBrokers: [broker],
+    serializers: stringSerializers,
+    idempotent: true,
+    acks: -1,
+  });
+  return {
+    send: async (value) => {
+      const { offsets } = await producer.send({ messages: [{ topic: TOPIC, value }], acks: -1 });
+      return Number(offsets![0]!.offset);
+    },
+    close: () => producer.close(),
+  };
+}
+
+const CLIENTS = [
+  ["kafkajs", connectKafkajs],
+  ["@platformatic/kafka", connectPlatformatic],
+] as const;
+
+let server: TestServer;
+let admin: Admin;
+beforeEach(async () => {
+  server = await startHere({ producerIdExpirationMs: EXPIRATION_MS });
+  admin = await Admin.connect({ brokers: server.kafka });
+});
+afterEach(async () => {
+  await admin.close();
+  await server.stop();
+});
+
+/** Every value in the topic, by offset. */
+async function valuesOf(brokers: string): Promise<string[]> {
+  const consumer = await Consumer.connect({ brokers });
+  const partitions = [{ topic: TOPIC, partition: 0 }];
+  await consumer.assign(partitions, "earliest");
+  const [end] = await consumer.endOffsets(partitions);
+  const values: string[] = [];
+  while (values.length < end!.offset)
+    for (const { value, offset } of await consumer.poll(1000)) values[offset] = `${value}`;
+  await consumer.close();
+  return values;
+}
+
+/** Until the server's clock has left the time within which the last batch is remembered. */
+async function untilForgotten(): Promise<void> {
+  const startMs = systemClock.nowMs();
+  while (systemClock.nowMs() <= startMs + EXPIRATION_MS) await Bun.sleep(EXPIRATION_MS);
+}
+
+for (const [name, connect] of CLIENTS) {
+  describe(name, () => {
+    test("goes on after its id was forgotten for its silence", async () => {
+      await admin.createTopic(NEW_TOPIC);
+      const producer = await connect(server.kafka);
+      const offsets: number[] = [];
+      for (const value of ["a", "b", "c"]) {
+        offsets.push(await producer.send(value));
+        await untilForgotten();
+      }
+      await producer.close();
+      expect(offsets).toEqual([0, 1, 2]);
+      expect(await valuesOf(server.kafka)).toEqual(["a", "b", "c"]);
+    });
+
+    test("goes on after its topic was deleted and made again", async () => {
+      await admin.createTopic(NEW_TOPIC);
+      const producer = await connect(server.kafka);
+      await producer.send("a");
+      await producer.send("b");
+      await admin.deleteTopic(TOPIC);
+      await admin.createTopic(NEW_TOPIC);
+      const offsets = [await producer.send("c"), await producer.send("d")];
+      await producer.close();
+      expect(offsets).toEqual([0, 1]);
+      expect(await valuesOf(server.kafka)).toEqual(["c", "d"]);
+    });
+  });
+}
