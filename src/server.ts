@@ -82,7 +82,7 @@ async function start(
   logLinesLost: () => number,
   undo: (() => Promise<void> | void)[],
 ): Promise<Server> {
-  const startedAtMs = clock.nowMs();
+  const startedMonotonicMs = clock.monotonicMs();
 
   const storage = await openStorage(settings.data, storageOptions(settings, log, clock));
   undo.push(() => storage.engine.close());
@@ -142,7 +142,7 @@ async function start(
     broker,
     doors: () => [doorStatus("native", native, isReady), doorStatus("kafka", kafka, isReady)],
     threshold: settings.healthThreshold,
-    startedAtMs,
+    startedMonotonicMs,
     clock,
     isReady: () => isReady,
     activity: () => ({

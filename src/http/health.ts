@@ -52,14 +52,16 @@ export interface HealthParts {
   broker: Broker;
   doors: () => readonly DoorStatus[];
   threshold: number;
-  startedAtMs: number;
+  /** When the server was started, by the monotonic clock. */
+  startedMonotonicMs: number;
   clock: Clock;
 }
 
 export function reportHealth(parts: HealthParts, nowMs: number): HealthReport {
   const timestamp = new Date(nowMs).toISOString();
   const counters = parts.broker.counters;
-  const trouble = lookAtPartitions(parts.broker, parts.clock.monotonicMs());
+  const monotonicMs = parts.clock.monotonicMs();
+  const trouble = lookAtPartitions(parts.broker, monotonicMs);
   const { threshold } = parts;
   const { canServe } = trouble;
   const components = {
@@ -73,7 +75,7 @@ export function reportHealth(parts: HealthParts, nowMs: number): HealthReport {
   return {
     status: count("unhealthy") > 0 ? "unhealthy" : count("degraded") > 0 ? "degraded" : "healthy",
     timestamp,
-    uptime: formatDuration(nowMs - parts.startedAtMs),
+    uptime: formatDuration(monotonicMs - parts.startedMonotonicMs),
     components,
     summary: {
       total_components: COMPONENTS.length,

@@ -104,7 +104,12 @@ describe("progress", () => {
   test("is redrawn at most ten times a second and removed at the end", () => {
     let nowMs = 0;
     const written: string[] = [];
-    const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs, after: () => ({ cancel: () => {} }) };
+    const clock = {
+      nowMs: () => nowMs,
+      monotonicMs: () => nowMs,
+      steadyMs: () => nowMs,
+      after: () => ({ cancel: () => {} }),
+    };
     const line = new ProgressLine({ label: "x", unit: "records" }, clock, (text) => written.push(text));
     for (nowMs = 0; nowMs < 1000; nowMs += 10) line.update(nowMs);
     line.finish();

@@ -13,6 +13,7 @@ class StepClock implements Clock {
   readonly timers = new Map<() => void, number>();
   nowMs = () => 0;
   monotonicMs = () => 0;
+  steadyMs = () => 0;
   after(delayMs: number, callback: () => void) {
     this.timers.set(callback, delayMs);
     return { cancel: () => void this.timers.delete(callback) };

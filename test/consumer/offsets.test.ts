@@ -5,8 +5,9 @@ import type { Clock } from "../../src/base/clock.ts";
 import { ObeliskError } from "../../src/base/errors.ts";
 import { GROUP_NAME_BYTES_MAX, GroupOffsets, keyOf } from "../../src/consumer/offsets.ts";
 import { HeldStateStore } from "../support/kafka-state.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 
-const clock: Clock = { nowMs: () => 1000, monotonicMs: () => 0, after: () => ({ cancel: () => {} }) };
+const clock: Clock = new ManualClock(1000);
 
 function commit(topic: string, partition: number, offset: number, metadata = "", leaderEpoch = -1) {
   return { topic, partition, offset, leaderEpoch, metadata };

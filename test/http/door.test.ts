@@ -2,6 +2,7 @@ import { afterEach, expect, test } from "bun:test";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { ObeliskError } from "../../src/base/errors.ts";
 import { OUTCOME_AGE_MS_MAX } from "../../src/base/outcome-window.ts";
+import { DAY_MS } from "../../src/base/units.ts";
 import type { Partition } from "../../src/broker/partition.ts";
 import { HttpDoor } from "../../src/http/door.ts";
 import type { DoorStatus } from "../../src/http/health.ts";
@@ -43,7 +44,7 @@ async function startedOn<Engine extends StorageEngine>(options: Options<Engine>)
     broker,
     doors: () => [native],
     threshold: 0.95,
-    startedAtMs: Date.now() - 9_015_000,
+    startedMonotonicMs: clock.monotonicMs() - 9_015_000,
     clock,
     isReady: () => options.isReady ?? true,
     activity: () => ({
@@ -91,6 +92,20 @@ test("health has four components in the Go Obelisk's shape", async () => {
     summary: { total_components: 4, healthy: 4, degraded: 0, unhealthy: 0 },
   });
   expect(Date.parse(report.components.batcher.details.last_flush)).toBeGreaterThan(0);
+});
+
+test("the uptime is what has passed, whatever the wall clock is set to", async () => {
+  const clock = new ManualClock();
+  const { get } = await started({ clock });
+  clock.advance(1000);
+  for (const [setMs, uptime] of [
+    [-DAY_MS, "2h30m16s"],
+    [3 * DAY_MS, "2h30m16s"],
+  ] as const) {
+    clock.setWallClock(setMs);
+    const report = await (await get("/health")).json();
+    expect([report.uptime, report.timestamp]).toEqual([uptime, new Date(clock.nowMs()).toISOString()]);
+  }
 });
 
 test("a partition that went offline makes storage unhealthy, health 503 and the probe not ready, but the process stays alive", async () => {
@@ -236,7 +251,7 @@ test("a port that is taken is refused with the remedy", async () => {
       broker,
       doors: () => [],
       threshold: 0.95,
-      startedAtMs: 0,
+      startedMonotonicMs: 0,
       clock: systemClock,
       isReady: () => true,
       activity: () => fail(),

@@ -30,6 +30,10 @@ export class ManualClock implements Clock {
     return this.#nowMs - this.#startMs;
   }
 
+  steadyMs(): number {
+    return this.#nowMs;
+  }
+
   /** Sets the wall clock forward, or back by a negative time. */
   setWallClock(byMs: number): void {
     this.#setMs += byMs;

@@ -254,7 +254,7 @@ export class FileLog implements PartitionLog {
   /** Rolls a segment that has become too old; on demand forgets what was verified. Called every now and then. */
   tick(mustForgetVerified: boolean): void {
     if (mustForgetVerified) for (const segment of this.#segments) segment.forgetVerified();
-    const ageMs = this.#store.clock.nowMs() - this.#activeSinceMs;
+    const ageMs = this.#store.clock.steadyMs() - this.#activeSinceMs;
     if (this.isOffline || this.#active.bytes === 0 || ageMs < this.#store.limits.segmentAgeMsMax) return;
     try {
       this.#roll();
@@ -312,7 +312,7 @@ export class FileLog implements PartitionLog {
     this.#segments.push(next);
     this.#rolled.push(old);
     this.#active = next;
-    this.#activeSinceMs = this.#store.clock.nowMs();
+    this.#activeSinceMs = this.#store.clock.steadyMs();
     if (!this.#namesToSync.includes(this.#directory)) this.#namesToSync.push(this.#directory);
     if (!old.isDirty && this.#syncing.length === 0) this.#seal([old]);
   }

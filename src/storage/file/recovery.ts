@@ -413,6 +413,7 @@ class Recovery {
     const first = this.#segments[0]!;
     const parent = this.#directory.slice(0, this.#directory.lastIndexOf("/"));
     const grandparent = parent.slice(0, parent.lastIndexOf("/"));
+    const nowMs = this.#store.clock.steadyMs();
     return {
       directory: this.#directory,
       segments: this.#segments,
@@ -420,7 +421,8 @@ class Recovery {
       startOffset: Math.max(this.#snapshot?.startOffset ?? 0, first.baseOffset),
       checkpoint: this.#snapshot?.checkpoint ?? null,
       bytesSinceCheckpoint: this.#bytesScanned,
-      activeSinceMs: this.#snapshot?.activeSinceMs ?? this.#store.clock.nowMs(),
+      // Never ahead, though the clock may have been set back since.
+      activeSinceMs: Math.min(this.#snapshot?.activeSinceMs ?? nowMs, nowMs),
       isOffline: this.#isOffline,
       needsSnapshot: this.#hasChanged && !this.#isOffline,
       namesToSync: this.#wasClean && active.bytes > 0 ? [] : [this.#directory, parent, grandparent],

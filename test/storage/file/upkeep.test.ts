@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createDisk } from "../../../src/base/disk.ts";
-import { HOUR_MS, MINUTE_MS } from "../../../src/base/units.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../../src/base/units.ts";
 import { TICK_MS, VERIFIED_MS } from "../../../src/storage/file/engine.ts";
 import { FAST_RUN_MIN, FAST_SYNC_BYTES_MAX, Syncer } from "../../../src/storage/file/syncer.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
@@ -49,6 +49,39 @@ test("the age of a segment goes on over a restart", async () => {
   const second = openEngine(directory, { clock, segmentAgeMsMax: HOUR_MS });
   await second.open("t", 0, new Replay());
   clock.advance(30 * MINUTE_MS);
+  expect(logNames(folder.path).length).toBe(2);
+  await second.close();
+});
+
+test("the age of a segment is no matter of the wall clock, which may be set back and forward", async () => {
+  using folder = temporaryDirectory();
+  const clock = new ManualClock();
+  const engine = openEngine(new TestDirectory(folder.path), { clock, segmentAgeMsMax: HOUR_MS });
+  const log = await engine.open("t", 0, new Replay());
+  append(log, ["a"]);
+  clock.setWallClock(-DAY_MS);
+  clock.advance(HOUR_MS + TICK_MS);
+  expect(logNames(folder.path).length).toBe(2);
+  append(log, ["b"]);
+  clock.setWallClock(2 * DAY_MS);
+  clock.advance(2 * TICK_MS);
+  expect(logNames(folder.path).length).toBe(2);
+  await engine.close();
+});
+
+test("a segment that seems to be of the future, because the clock was set back, is counted from now on", async () => {
+  using folder = temporaryDirectory();
+  const directory = new TestDirectory(folder.path);
+  const first = openEngine(directory, {
+    clock: new ManualClock(1_700_000_000_000),
+    segmentAgeMsMax: HOUR_MS,
+  });
+  append(await first.open("t", 0, new Replay()), ["a"]);
+  await first.close();
+  const clock = new ManualClock(1_700_000_000_000 - DAY_MS);
+  const second = openEngine(directory, { clock, segmentAgeMsMax: HOUR_MS });
+  await second.open("t", 0, new Replay());
+  clock.advance(HOUR_MS + TICK_MS);
   expect(logNames(folder.path).length).toBe(2);
   await second.close();
 });
