@@ -9,18 +9,30 @@
  * is offline: clients wait and look again, and go on with the other partitions. One whose disk failed later keeps its leader,
  * because what was committed can still be read; both name this node among the offline replicas.
  *
- * Up to version 9 a topic is asked for by name; from 10 an id may stand instead.
+ * Up to version 9 a topic is asked for by name; from 10 an id that is not zero decides, whatever name stands beside it (Java
+ * sends an empty one). As in Kafka, one id makes the request one for ids: names without an id are then not answered.
+ * What is asked for twice is answered once. There are no permissions yet, so who asks what it may do may do everything.
  */
 
-import { NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
+import { NO_ERROR, ObeliskError, toObeliskError, wireCode } from "../../base/errors.ts";
 import type { Topic } from "../../broker/topics.ts";
-import type { MetadataRequest, MetadataResponseInput } from "../../protocol/kafka/apis/metadata.ts";
+import {
+  CLUSTER_OPERATIONS,
+  type MetadataRequest,
+  type MetadataResponseInput,
+  OPERATIONS_UNKNOWN,
+  TOPIC_OPERATIONS,
+} from "../../protocol/kafka/apis/metadata.ts";
+import { ZERO_UUID } from "../../protocol/kafka/schema.ts";
 import { isTopicName } from "../../storage/names.ts";
 import { type KafkaContext, placeFor } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 
 const NO_LEADER = -1;
 const EPOCH_UNKNOWN = -1;
+
+/** The first version in which an answer can say that it knows no name. */
+const NULL_NAME_FROM = 12;
 
 type TopicAnswer = MetadataResponseInput["topics"][number];
 type TopicQuestion = NonNullable<MetadataRequest["topics"]>[number];
@@ -32,8 +44,8 @@ export function metadata(
   exchange: Exchange<MetadataResponseInput>,
 ): MetadataResponseInput | Promise<MetadataResponseInput> {
   const topics = topicsAsked(context, request, version);
-  if (topics instanceof Promise) return topics.then((found) => answer(context, exchange, found));
-  return answer(context, exchange, topics);
+  if (topics instanceof Promise) return topics.then((found) => answer(context, exchange, request, found));
+  return answer(context, exchange, request, topics);
 }
 
 function topicsAsked(
@@ -44,10 +56,13 @@ function topicsAsked(
   if (request.topics === null || (version === 0 && request.topics.length === 0)) {
     return context.broker.topics.all().map((topic) => describeTopic(context, topic));
   }
-  const asked = request.topics;
-  const missing = request.allowAutoTopicCreation ? missingNames(context, asked) : [];
-  if (missing.length > 0) return createMissing(context, asked, missing);
-  return asked.map((question) => find(context, question, NO_FAULTS));
+  const ids = new Set(request.topics.map(({ topicId }) => topicId));
+  ids.delete(ZERO_UUID);
+  if (ids.size > 0) return [...ids].map((id) => findById(context, id, version));
+  const names = namesAsked(request.topics);
+  const missing = request.allowAutoTopicCreation ? missingNames(context, names) : [];
+  if (missing.length > 0) return createMissing(context, names, missing);
+  return names.map((name) => find(context, name, NO_FAULTS));
 }
 
 export function refuseMetadata(request: MetadataRequest, errorCode: number): MetadataResponseInput {
@@ -57,22 +72,29 @@ export function refuseMetadata(request: MetadataRequest, errorCode: number): Met
 
 const NO_FAULTS: ReadonlyMap<string, number> = new Map();
 
-function missingNames(context: KafkaContext, asked: readonly TopicQuestion[]): string[] {
+/** @throws ObeliskError INVALID_REQUEST for a topic without name and id */
+function namesAsked(asked: readonly TopicQuestion[]): string[] {
   const names = new Set<string>();
   for (const { name } of asked) {
-    if (name !== null && context.broker.topics.get(name) === undefined && isTopicName(name)) names.add(name);
+    if (name === null)
+      throw new ObeliskError("INVALID_REQUEST", { detail: "a topic without a name and an id" });
+    names.add(name);
   }
   return [...names];
+}
+
+function missingNames({ broker: { topics } }: KafkaContext, names: readonly string[]): string[] {
+  return names.filter((name) => topics.get(name) === undefined && isTopicName(name));
 }
 
 /** All at once, so that they share the syncs of the state. */
 async function createMissing(
   context: KafkaContext,
-  asked: readonly TopicQuestion[],
   names: readonly string[],
+  missing: readonly string[],
 ): Promise<TopicAnswer[]> {
   const faults = new Map<string, number>();
-  const creations = names.map(async (name) => {
+  const creations = missing.map(async (name) => {
     try {
       await context.broker.topics.ensure(name);
     } catch (thrown) {
@@ -82,17 +104,20 @@ async function createMissing(
     }
   });
   await Promise.all(creations);
-  return asked.map((question) => find(context, question, faults));
+  return names.map((name) => find(context, name, faults));
 }
 
-function find(context: KafkaContext, asked: TopicQuestion, faults: ReadonlyMap<string, number>): TopicAnswer {
-  const { name, topicId } = asked;
-  const { topics } = context.broker;
-  const topic = name === null ? topics.byId(topicId) : topics.get(name);
+function find(context: KafkaContext, name: string, faults: ReadonlyMap<string, number>): TopicAnswer {
+  const topic = context.broker.topics.get(name);
   if (topic !== undefined) return describeTopic(context, topic);
-  if (name === null) return failed("", topicId, wireCode("UNKNOWN_TOPIC_ID"));
-  if (!isTopicName(name)) return failed(name, topicId, wireCode("INVALID_TOPIC_EXCEPTION"));
-  return failed(name, topicId, faults.get(name) ?? wireCode("UNKNOWN_TOPIC_OR_PARTITION"));
+  if (!isTopicName(name)) return failed(name, ZERO_UUID, wireCode("INVALID_TOPIC_EXCEPTION"));
+  return failed(name, ZERO_UUID, faults.get(name) ?? wireCode("UNKNOWN_TOPIC_OR_PARTITION"));
+}
+
+function findById(context: KafkaContext, id: string, version: number): TopicAnswer {
+  const topic = context.broker.topics.byId(id);
+  if (topic !== undefined) return describeTopic(context, topic);
+  return failed(version >= NULL_NAME_FROM ? null : "", id, wireCode("UNKNOWN_TOPIC_ID"));
 }
 
 function describeTopic({ broker: { nodeId } }: KafkaContext, topic: Topic): TopicAnswer {
@@ -116,16 +141,30 @@ function describeTopic({ broker: { nodeId } }: KafkaContext, topic: Topic): Topi
   };
 }
 
-function failed(name: string, topicId: string, errorCode: number): TopicAnswer {
+function failed(name: string | null, topicId: string, errorCode: number): TopicAnswer {
   return { errorCode, name, topicId, partitions: [] };
 }
 
 function answer(
   context: KafkaContext,
   exchange: Exchange<MetadataResponseInput>,
+  request: MetadataRequest,
   topics: TopicAnswer[],
 ): MetadataResponseInput {
   const { nodeId, clusterId } = context.broker;
   const brokers = [{ ...placeFor(context, exchange.session.localHost), rack: null }];
-  return { brokers, clusterId, controllerId: nodeId, topics };
+  return {
+    brokers,
+    clusterId,
+    controllerId: nodeId,
+    topics: request.includeTopicAuthorizedOperations ? topics.map(withOperations) : topics,
+    clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
+      ? CLUSTER_OPERATIONS
+      : OPERATIONS_UNKNOWN,
+  };
+}
+
+function withOperations(topic: TopicAnswer): TopicAnswer {
+  const isKnown = topic.errorCode !== wireCode("UNKNOWN_TOPIC_ID");
+  return isKnown ? { ...topic, topicAuthorizedOperations: TOPIC_OPERATIONS } : topic;
 }

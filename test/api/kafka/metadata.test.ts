@@ -52,14 +52,13 @@ test("null means all topics; an empty array means all in version 0 and none late
   expect(await count(12, null)).toBe(1);
 });
 
-test("a topic that is asked for is created and answered at once with its partitions", async () => {
+test("a topic that is asked for is created and answered at once with its partitions, and once", async () => {
   const answer = await metadata(4, named("fresh", "t", "fresh"));
   expect(
     answer.topics.map(({ name, errorCode, partitions }) => [name, errorCode, partitions.length]),
   ).toEqual([
     ["fresh", 0, 1],
     ["t", 0, 2],
-    ["fresh", 0, 1],
   ]);
   expect(door.context.broker.topics.get("fresh")?.partitions.length).toBe(1);
 });
@@ -104,15 +103,52 @@ test("beyond the limit of topics a new one is a policy violation, the others are
   expect(door.context.broker.topics.count).toBe(3);
 });
 
-test("a topic can be asked for by its id, and an unknown id is an error", async () => {
-  const { id } = door.context.broker.topics.get("t")!;
-  const topics = [
-    { name: null, topicId: id },
-    { name: null, topicId: crypto.randomUUID() },
-  ];
-  const answer = await metadata(12, { topics });
-  expect(answer.topics.map(({ name, errorCode }) => [name, errorCode])).toEqual([
-    ["t", 0],
-    ["", 100],
-  ]);
+/** Name, error and number of partitions of each topic in the answer. */
+async function briefly(version: number, topics: NonNullable<MetadataRequestInput["topics"]>) {
+  const answer = await metadata(version, { topics });
+  return answer.topics.map(({ name, errorCode, partitions }) => [name, errorCode, partitions.length]);
+}
+
+for (const version of [10, 11, 12]) {
+  test(`version ${version}: an id that is not zero decides, whatever name stands beside it`, async () => {
+    await door.context.broker.topics.create("other", { partitions: 1, configs: {} });
+    const topicId = door.context.broker.topics.get("t")!.id;
+    const unknown = crypto.randomUUID();
+    for (const name of ["", null, "t", "other", "a/b", "fresh"]) {
+      expect(await briefly(version, [{ name, topicId }])).toEqual([["t", 0, 2]]);
+      expect(await briefly(version, [{ name, topicId: unknown }])).toEqual([
+        [version < 12 ? "" : null, 100, 0],
+      ]);
+    }
+    expect(door.context.broker.topics.count).toBe(2);
+  });
+
+  test(`version ${version}: beside an id, names without one are neither answered nor created`, async () => {
+    const topicId = door.context.broker.topics.get("t")!.id;
+    const asked = [{ name: "fresh" }, { name: null, topicId }, { name: null }, { name: "t", topicId }];
+    expect(await briefly(version, asked)).toEqual([["t", 0, 2]]);
+    expect(door.context.broker.topics.count).toBe(1);
+  });
+
+  test(`version ${version}: a topic without a name and an id is an invalid request`, async () => {
+    expect(await briefly(version, [{ name: null }, { name: "t" }])).toEqual([
+      ["", 42, 0],
+      ["t", 42, 0],
+    ]);
+  });
+}
+
+test("who asks what it may do may do everything, and else is told nothing", async () => {
+  const asked = { ...named("t", "a/b"), includeTopicAuthorizedOperations: true };
+  const all = { includeClusterAuthorizedOperations: true };
+  const told = async (version: number, request: MetadataRequestInput) => {
+    const answer = await metadata(version, request);
+    const ofTopics = answer.topics.map((topic) => topic.topicAuthorizedOperations);
+    return [answer.clusterAuthorizedOperations, ...ofTopics];
+  };
+  expect(await told(10, { ...asked, ...all })).toEqual([8096, 3576, 3576]);
+  expect(await told(12, asked)).toEqual([-2147483648, 3576, 3576]);
+  expect(await told(12, named("t"))).toEqual([-2147483648, -2147483648]);
+  const unknown = { topics: [{ name: null, topicId: crypto.randomUUID() }] };
+  expect(await told(12, { ...asked, ...unknown })).toEqual([-2147483648, -2147483648]);
 });

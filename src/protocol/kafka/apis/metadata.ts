@@ -21,6 +21,22 @@ import {
 /** Authorized operations that were not asked for. */
 export const OPERATIONS_UNKNOWN = -2147483648;
 
+/** Kafka's operations: the bit of each in a set of authorized ones. */
+const READ = 1 << 3;
+const WRITE = 1 << 4;
+const CREATE = 1 << 5;
+const DELETE = 1 << 6;
+const ALTER = 1 << 7;
+const DESCRIBE = 1 << 8;
+const CLUSTER_ACTION = 1 << 9;
+const CONFIGS = (1 << 10) | (1 << 11);
+const IDEMPOTENT_WRITE = 1 << 12;
+
+/** All that there is for a topic, and for the cluster. */
+export const TOPIC_OPERATIONS: number = READ | WRITE | CREATE | DELETE | ALTER | DESCRIBE | CONFIGS;
+export const CLUSTER_OPERATIONS: number =
+  CREATE | ALTER | DESCRIBE | CLUSTER_ACTION | CONFIGS | IDEMPOTENT_WRITE;
+
 const request = {
   topics: nullableArray(
     "0+",
