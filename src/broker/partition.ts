@@ -141,6 +141,11 @@ export class Partition implements Committable {
     return this.log.leaderEpoch;
   }
 
+  /** The leader epoch of the first record that is there; -1 when it is forgotten. */
+  get startLeaderEpoch(): number {
+    return this.log.epochAt(this.log.startOffset);
+  }
+
   get startOffset(): number {
     return this.log.startOffset;
   }

@@ -54,7 +54,7 @@ export type FindingKind =
   | "damaged-state"
   /** A Go Obelisk file whose frames do not decode. */
   | "damaged-frame"
-  /** A file or directory that the system refuses to open, read, write, cut or delete; what lies in it is offline. */
+  /** A file or directory that the system refuses to open, read or cut; what lies in it is offline. */
   | "unreadable"
   /** A file that belongs to nothing. */
   | "unknown-file";
@@ -100,6 +100,8 @@ export interface PartitionLog {
   offsetForTimestamp(timestampMs: number, limitOffset: number): Promise<TimestampedOffset | null>;
   /** The first record that carries the largest timestamp below `limitOffset`; null when empty. */
   offsetOfMaxTimestamp(limitOffset: number): Promise<TimestampedOffset | null>;
+  /** The leader epoch of what lies, or would be appended, at `offset`; -1 when it is forgotten. */
+  epochAt(offset: number): number;
   /** For KIP-320: the largest epoch not above `epoch`, and the offset where it ended; null when unknown. */
   endOffsetForEpoch(epoch: number): { leaderEpoch: number; endOffset: number } | null;
 
@@ -124,20 +126,8 @@ export interface StorageEngine {
    * offline, and is named in the answer. One sync at a time; the caller waits for it before the next.
    */
   sync(logs: readonly PartitionLog[]): Promise<readonly PartitionLog[]>;
-  /** Makes room for a new topic's partitions; they are opened next. @throws ObeliskError DISK_FULL, KAFKA_STORAGE_ERROR; nothing is left then */
-  create(topic: string, partitions: number): void;
-  /**
-   * Takes a topic with all its partitions away, at once and for good; their logs are offline. Needs no room. What follows are
-   * `discard`, whatever else belongs to the topic, and `release`.
-   * @throws ObeliskError KAFKA_STORAGE_ERROR, DISK_FULL; then nothing has changed
-   */
-  detach(topic: string): void;
-  /** Gives back the room that a detached topic takes, as far as that is possible. */
-  discard(topic: string): Promise<void>;
-  /** The name of a detached topic may be used again. @throws ObeliskError KAFKA_STORAGE_ERROR, DISK_FULL */
-  release(topic: string): void;
-  /** Topics that are detached and not released: before the first `open`, what a crash has interrupted. */
-  detached(): string[];
+  /** Removes a topic with all its partitions; their logs must not be used afterwards. */
+  remove(topic: string): Promise<void>;
   /** What recovery found and did since the engine was opened; the first ones, when there are very many. */
   readonly findings: readonly Finding[];
   /** How many there were in all. */

@@ -54,9 +54,14 @@ export class LeaderEpochs {
     while (this.#starts.length > 1 && this.#starts[1]!.startOffset <= startOffset) this.#starts.shift();
   }
 
-  /** The largest epoch not above `epoch`, and where it ended; null for an epoch that has not begun. */
+  /** The epoch in force at `offset`; -1 when it is forgotten. */
+  at(offset: number): number {
+    return this.#starts.findLast((start) => start.startOffset <= offset)?.epoch ?? -1;
+  }
+
+  /** The largest epoch not above `epoch`, and where it ended; null for none (-1) and one that has not begun. */
   endOffset(epoch: number, logEndOffset: number): { leaderEpoch: number; endOffset: number } | null {
-    if (epoch < 0 || epoch > this.current) return null;
+    if (epoch === -1 || epoch > this.current) return null;
     const next = this.#starts.findIndex((start) => start.epoch > epoch);
     if (next === -1) return { leaderEpoch: this.current, endOffset: logEndOffset };
     const found = next === 0 ? epoch : this.#starts[next - 1]!.epoch;

@@ -5,7 +5,11 @@
  *   -4 earliest on this machine (from version 8): the same as the earliest, because nothing is tiered
  *
  * For a timestamp it is the first record at or behind it; nothing there is timestamp -1 and offset -1, no error.
- * A special one that the version does not have is UNSUPPORTED_VERSION.
+ * The leader epoch is that of the record; of the log where there is none.
+ *
+ * As in Kafka: a partition that is asked for twice in a request is INVALID_REQUEST, answered once, because two questions
+ * cannot be told apart in the answer; every other negative timestamp, and a special one that the version does not have, is
+ * UNSUPPORTED_VERSION, also for a partition that is not there.
  */
 
 import { NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
@@ -39,10 +43,12 @@ export async function listOffsets(
   version: number,
 ): Promise<ListOffsetsResponseInput> {
   const topics: { name: string; partitions: PartitionAnswer[] }[] = [];
-  for (const { name, partitions } of request.topics) {
+  for (const [name, questions] of questionsByTopic(request)) {
     const topic = context.broker.topics.get(name);
-    const answers = partitions.map((asked) =>
-      answerFor(partitionOf(topic, asked.partitionIndex), asked, version),
+    const answers = [...questions].map(([index, asked]) =>
+      asked === ASKED_TWICE
+        ? refused(index, wireCode("INVALID_REQUEST"))
+        : answerFor(partitionOf(topic, index), asked, version),
     );
     topics.push({ name, partitions: await Promise.all(answers) });
   }
@@ -57,17 +63,35 @@ export function refuseListOffsets(request: ListOffsetsRequest, errorCode: number
   return { topics };
 }
 
+const ASKED_TWICE = null;
+
+/** By topic and partition, whichever way the request spreads them. */
+function questionsByTopic(
+  request: ListOffsetsRequest,
+): Map<string, Map<number, PartitionQuestion | typeof ASKED_TWICE>> {
+  const topics = new Map<string, Map<number, PartitionQuestion | typeof ASKED_TWICE>>();
+  for (const { name, partitions } of request.topics) {
+    const questions = topics.get(name) ?? new Map<number, PartitionQuestion | typeof ASKED_TWICE>();
+    topics.set(name, questions);
+    for (const asked of partitions) {
+      const index = asked.partitionIndex;
+      questions.set(index, questions.has(index) ? ASKED_TWICE : asked);
+    }
+  }
+  return topics;
+}
+
 async function answerFor(
   partition: Partition | undefined,
   { partitionIndex, currentLeaderEpoch, timestamp }: PartitionQuestion,
   version: number,
 ): Promise<PartitionAnswer> {
-  if (partition === undefined) return refused(partitionIndex, wireCode("UNKNOWN_TOPIC_OR_PARTITION"));
-  const fault = partitionError(partition, currentLeaderEpoch);
-  if (fault !== NO_ERROR) return refused(partitionIndex, fault);
   if (timestamp < 0 && !(version >= (VERSIONS[timestamp] ?? Number.POSITIVE_INFINITY))) {
     return refused(partitionIndex, wireCode("UNSUPPORTED_VERSION"));
   }
+  if (partition === undefined) return refused(partitionIndex, wireCode("UNKNOWN_TOPIC_OR_PARTITION"));
+  const fault = partitionError(partition, currentLeaderEpoch);
+  if (fault !== NO_ERROR) return refused(partitionIndex, fault);
   try {
     const found = await lookUp(partition, timestamp);
     return {
@@ -88,10 +112,10 @@ function lookUp(
   partition: Partition,
   timestamp: number,
 ): TimestampedOffset | Promise<TimestampedOffset | null> {
-  const { leaderEpoch, highWatermark, startOffset } = partition;
+  const { leaderEpoch, startLeaderEpoch, highWatermark, startOffset } = partition;
   if (timestamp === TIMESTAMP_LATEST) return { offset: highWatermark, timestampMs: -1, leaderEpoch };
   if (timestamp === TIMESTAMP_EARLIEST || timestamp === TIMESTAMP_EARLIEST_LOCAL) {
-    return { offset: startOffset, timestampMs: -1, leaderEpoch };
+    return { offset: startOffset, timestampMs: -1, leaderEpoch: startLeaderEpoch };
   }
   return timestamp === TIMESTAMP_MAX
     ? partition.offsetOfMaxTimestamp()

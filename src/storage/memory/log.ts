@@ -111,6 +111,10 @@ export class MemoryLog implements PartitionLog {
     return findRecordByTimestamp(best, 0, batchMaxTimestamp(best, 0), this.startOffset);
   }
 
+  epochAt(offset: number): number {
+    return this.#epochs.at(offset);
+  }
+
   endOffsetForEpoch(epoch: number): { leaderEpoch: number; endOffset: number } | null {
     return this.#epochs.endOffset(epoch, this.endOffset);
   }

@@ -49,7 +49,11 @@ for (let version = 1; version <= 8; version += 1) {
     expect(await ask(version, 0, -2)).toEqual([0, 0, -1]);
     expect(await ask(version, 0, -3)).toEqual(version >= 7 ? [0, 4, 5001] : UNSUPPORTED);
     expect(await ask(version, 0, -4)).toEqual(version >= 8 ? [0, 0, -1] : UNSUPPORTED);
-    expect(await ask(version, 0, -5)).toEqual(UNSUPPORTED);
+    for (const timestamp of [-5, -6, -7, -1000, Number.MIN_SAFE_INTEGER]) {
+      expect(await ask(version, 0, timestamp)).toEqual(UNSUPPORTED);
+      expect(await ask(version, 9, timestamp)).toEqual(UNSUPPORTED);
+      expect(await ask(version, 0, timestamp, -1, "nobody")).toEqual(UNSUPPORTED);
+    }
     expect(await ask(version, 0, 1001)).toEqual([0, 1, 1001]);
   });
 }
@@ -80,6 +84,48 @@ test("an unknown partition and a wrong epoch are errors of the partition", async
   expect(await ask(8, 0, -1, leaderEpoch + 1)).toEqual([75, -1, -1]);
   expect(await ask(8, 0, -1, leaderEpoch - 2)).toEqual([74, -1, -1]);
   expect(await ask(8, 0, -1, leaderEpoch)).toEqual([0, 6, -1]);
+});
+
+test("a partition asked for twice is an invalid request and answered once, the others are answered", async () => {
+  const asked = (partitionIndex: number, timestamp = -1) => ({ partitionIndex, timestamp });
+  const errorsOf = async (
+    version: number,
+    topics: { name: string; partitions: { partitionIndex: number; timestamp: number }[] }[],
+  ) => {
+    const answer = await client.ask(listOffsetsApi, version, { topics });
+    return answer.topics.map(({ name, partitions }) => [
+      name,
+      partitions.map(({ partitionIndex, errorCode, offset }) => [partitionIndex, errorCode, offset]),
+    ]);
+  };
+  for (let version = 1; version <= 8; version += 1) {
+    const twice = [asked(0), asked(1), asked(0, -2), asked(7), asked(7, -99)];
+    expect(await errorsOf(version, [{ name: "t", partitions: twice }])).toEqual([
+      [
+        "t",
+        [
+          [0, 42, -1],
+          [1, 0, 0],
+          [7, 42, -1],
+        ],
+      ],
+    ]);
+    const spread = [
+      { name: "t", partitions: [asked(0)] },
+      { name: "nobody", partitions: [asked(0), asked(0)] },
+      { name: "t", partitions: [asked(0), asked(1)] },
+    ];
+    expect(await errorsOf(version, spread)).toEqual([
+      [
+        "t",
+        [
+          [0, 42, -1],
+          [1, 0, 0],
+        ],
+      ],
+      ["nobody", [[0, 42, -1]]],
+    ]);
+  }
 });
 
 for (const version of [2, 3, 4]) {

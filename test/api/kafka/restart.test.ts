@@ -1,12 +1,13 @@
 /** What a Kafka client relies on across a restart of the whole server, on the file engine. */
 
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createTopicsApi } from "../../../src/protocol/kafka/apis/create-topics.ts";
 import { fetchApi } from "../../../src/protocol/kafka/apis/fetch.ts";
 import { initProducerIdApi } from "../../../src/protocol/kafka/apis/init-producer-id.ts";
+import { listOffsetsApi } from "../../../src/protocol/kafka/apis/list-offsets.ts";
 import { metadataApi } from "../../../src/protocol/kafka/apis/metadata.ts";
 import { offsetCommitApi } from "../../../src/protocol/kafka/apis/offset-commit.ts";
 import { offsetFetchApi } from "../../../src/protocol/kafka/apis/offset-fetch.ts";
@@ -86,5 +87,36 @@ test("topic ids, cluster id, records, committed offsets, producer ids and their 
     });
   } finally {
     rmSync(data, { recursive: true, force: true });
+  }
+});
+
+test("after an end that was not clean, earliest has the epoch of the first record and latest the new one", async () => {
+  const data = mkdtempSync(join(tmpdir(), "obelisk-restart-"));
+  const crashed = `${data}-crashed`;
+  try {
+    await withServer(data, async (client) => {
+      await client.ask(createTopicsApi, 7, {
+        topics: [{ name: "t", numPartitions: 2, replicationFactor: 1 }],
+      });
+      expect(await produce(client, batchOf(["a", "b"]))).toEqual([0, 0]);
+      cpSync(data, crashed, { recursive: true });
+    });
+    await withServer(crashed, async (client) => {
+      const epochOf = async (partitionIndex: number, timestamp: number) => {
+        const topics = [{ name: "t", partitions: [{ partitionIndex, timestamp }] }];
+        const answer = await client.ask(listOffsetsApi, 8, { topics });
+        const { offset, leaderEpoch } = answer.topics[0]!.partitions[0]!;
+        return [offset, leaderEpoch];
+      };
+      expect(await epochOf(0, -1)).toEqual([2, 1]);
+      for (const timestamp of [-2, -4]) expect(await epochOf(0, timestamp)).toEqual([0, 0]);
+      expect(await epochOf(0, -3)).toEqual([1, 0]);
+      expect(await epochOf(0, 0)).toEqual([0, 0]);
+      expect(await produce(client, batchOf(["c"], {}, 9000))).toEqual([0, 2]);
+      expect(await epochOf(0, 9000)).toEqual([2, 1]);
+      expect(await epochOf(0, -2)).toEqual([0, 0]);
+    });
+  } finally {
+    for (const directory of [data, crashed]) rmSync(directory, { recursive: true, force: true });
   }
 });

@@ -41,13 +41,6 @@ export function append(log: PartitionLog, values: readonly string[], timestampMs
   return log.append(batch, 0, batch.length);
 }
 
-/** A topic's removal, all of it. */
-export async function remove(engine: StorageEngine, topic: string): Promise<void> {
-  engine.detach(topic);
-  await engine.discard(topic);
-  engine.release(topic);
-}
-
 export async function readAll(log: PartitionLog, bytesMax = 1000): Promise<[number, string | null][]> {
   const records: [number, string | null][] = [];
   let offset = log.startOffset;
@@ -324,6 +317,7 @@ export function testEngine(factory: EngineFactory): void {
         expect(log.endOffsetForEpoch(0)).toEqual({ leaderEpoch: 0, endOffset: 1 });
         expect(log.endOffsetForEpoch(1)).toBeNull();
         expect(log.endOffsetForEpoch(-1)).toBeNull();
+        expect([log.epochAt(0), log.epochAt(1)]).toEqual([0, 0]);
       }),
     );
 
@@ -348,9 +342,9 @@ export function testEngine(factory: EngineFactory): void {
           { topic: "other.topic", partitions: 3 },
           { topic: "t", partitions: 1 },
         ]);
-        await remove(engine, "other.topic");
+        await engine.remove("other.topic");
         expect(engine.stored()).toEqual([{ topic: "t", partitions: 1 }]);
-        await remove(engine, "never-there");
+        await engine.remove("never-there");
         const again = await engine.open("other.topic", 2, new Replay());
         expect(again.endOffset).toBe(0);
       }),

@@ -125,6 +125,7 @@ test("a torn batch at the end is cut off, kept in quarantine and reported, and t
   expect(readFileSync(join(subject.root, "quarantine", kept))).toEqual(torn);
   expect(append(log, ["next"])).toBe(100);
   expect(log.endOffsetForEpoch(0)).toEqual({ leaderEpoch: 0, endOffset: 100 });
+  expect([log.epochAt(0), log.epochAt(99), log.epochAt(100)]).toEqual([0, 0, 1]);
 });
 
 test("every truncation of the active segment gives a prefix of whole batches", async () => {
