@@ -14,6 +14,7 @@ import { KafkaDoor } from "./api/kafka/door.ts";
 import { NativeDoor } from "./api/native/native-door.ts";
 import { type Address, isWildcard } from "./base/address.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
+import { DescriptorWatch } from "./base/descriptor-watch.ts";
 import { createDisk } from "./base/disk.ts";
 import type { Log } from "./base/log.ts";
 import { MemoryBudget } from "./base/memory-budget.ts";
@@ -156,8 +157,11 @@ async function start(
     logLinesLost,
   });
 
+  const descriptors = new DescriptorWatch(createDisk(), clock, log);
+
   async function stop(): Promise<void> {
     isReady = false;
+    descriptors.stop();
     const graceMs = settings.shutdownTimeoutMs * DOORS_SHARE_OF_STOP;
     const doors = Promise.all([native.stop(graceMs), kafka.stop(graceMs)]);
     fetches.answerAll();

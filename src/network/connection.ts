@@ -1,7 +1,7 @@
 /**
  * One accepted socket: bytes in, frames to the handler; buffers from the handler, bytes out.
  *
- *     open --finish()--> finishing --everything answered and written--> lingering --peer closes, or 2 s--> closed
+ *     open --finish()--> finishing --everything answered and written--> lingering --peer closes, or the time is over--> closed
  *       \________________________ closeNow(), error, cut off ____________________________________________/
  *
  * Input is read while nothing holds it. Holds are counted apart, so that one cannot lift another:
@@ -12,7 +12,8 @@
  * Output leaves at the end of the turn, many small buffers in one write. Above `outputHardBytes` the peer is cut off.
  *
  * Finishing reads no more frames but drops what comes, and after the last answer only the sending side is shut: closing a
- * socket with unread bytes would reset the connection, and could take the last answer away from the peer.
+ * socket with unread bytes would reset the connection, and could take the last answer away from the peer. A peer that has
+ * nothing under way when the server stops (`retire`) gets a moment only: it has all its answers, and may not be listening.
  *
  * Idle: a connection is cut when it neither completes a frame, nor moves 64 KiB of one, nor takes output within the timeout.
  * Time in which it waits for us (answers, holds of handler and memory) does not count, unless it owes the rest of a frame.
@@ -32,6 +33,8 @@ import { OutputQueue } from "./output-queue.ts";
 
 /** How long a peer may take to close its side after the last answer. */
 export const LINGER_MS = 2000;
+/** The same for one that has nothing under way when the server stops: an orderly end must not wait for who sleeps. */
+export const REST_LINGER_MS = 50;
 /** An incomplete frame is making progress when this much of it came: two KiB a second at the default timeout. */
 const PROGRESS_BYTES = 64 * KiB;
 
@@ -68,6 +71,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
   #unanswered = 0;
   #progressTick: number;
   #stillBytes = 0;
+  #lingerMs = LINGER_MS;
   #linger: Timer | null = null;
   readonly #scheduledTurn = (): void => {
     this.#isScheduled = false;
@@ -139,6 +143,17 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     this.#holds = 0;
     this.#applyHolds();
     this.#schedule();
+  }
+
+  /** The server stops: as `finish`, but who waits for nothing is not waited for. */
+  retire(): void {
+    const isAtRest =
+      this.#unanswered === 0 &&
+      this.#holds === 0 &&
+      this.#output.bytes === 0 &&
+      this.#cutter.incompleteBytes === 0;
+    if (isAtRest) this.#lingerMs = REST_LINGER_MS;
+    this.finish();
   }
 
   closeNow(): void {
@@ -304,9 +319,15 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
 
   #startLinger(): void {
     this.#phase = LINGERING;
-    this.#linger = this.#options.clock.after(LINGER_MS, () => this.closeNow());
+    this.#linger = this.#options.clock.after(this.#lingerMs, () => this.#endLinger());
     if (this.#hasPeerEnded) this.#socket.end();
     else this.#socket.shutdown();
+  }
+
+  /** What the system has taken still reaches the peer. */
+  #endLinger(): void {
+    this.socketClosed();
+    this.#socket.end();
   }
 
   #progress(): void {

@@ -15,6 +15,7 @@ import { ObeliskError } from "../base/errors.ts";
 import { listenError } from "../base/listen-error.ts";
 import type { Log } from "../base/log.ts";
 import type { MemoryBudget } from "../base/memory-budget.ts";
+import { RareWarning } from "../base/rare-warning.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import { NetworkCounters } from "./counters.ts";
@@ -67,6 +68,7 @@ export class Listener<State> {
   readonly #shared: ConnectionOptions<State>;
   readonly #connections = new Set<Connection<State>>();
   readonly #sockets: readonly Bun.TCPSocketListener<Door>[];
+  readonly #refusedWarning: RareWarning;
   #connectionId = 0;
   #isAccepting = true;
   #whenEmpty: (() => void) | null = null;
@@ -80,6 +82,11 @@ export class Listener<State> {
       idle: new IdleSweep(options.clock, options.idleTimeoutMs),
       closed: (connection: Connection<State>) => this.#closed(connection),
     };
+    this.#refusedWarning = new RareWarning(
+      options.log,
+      options.clock,
+      "connections are refused: the limit is reached",
+    );
     this.#sockets = this.#bind();
     this.addresses = this.#sockets.map(({ hostname, port }) => ({ hostname, port }));
     this.port = this.#sockets[0]!.port;
@@ -92,7 +99,7 @@ export class Listener<State> {
   /** Resolves when every connection is closed; after `graceMs` those that are left are cut. */
   async stop(graceMs: number): Promise<void> {
     this.#stopAccepting();
-    for (const connection of this.#connections) connection.finish();
+    for (const connection of this.#connections) connection.retire();
     if (this.#connections.size === 0) return;
     const timer = this.#options.clock.after(graceMs, () => this.stopNow());
     await new Promise<void>((resolve) => {
@@ -179,11 +186,7 @@ export class Listener<State> {
 
   #refuse(socket: Socket): void {
     this.counters.refused += 1;
-    if (this.counters.refused === 1) {
-      this.#options.log.warn("connections are refused: the limit is reached", {
-        limit: this.#options.connectionsMax,
-      });
-    }
+    this.#refusedWarning.tell({ limit: this.#options.connectionsMax, address: socket.remoteAddress });
     socket.end(this.#options.refusal);
   }
 

@@ -5,7 +5,7 @@ import { ObeliskError } from "../../src/base/errors.ts";
 import { listenError } from "../../src/base/listen-error.ts";
 import { MemoryBudget } from "../../src/base/memory-budget.ts";
 import { KiB, MiB } from "../../src/base/units.ts";
-import { type Connection, LINGER_MS } from "../../src/network/connection.ts";
+import { type Connection, LINGER_MS, REST_LINGER_MS } from "../../src/network/connection.ts";
 import type { FrameHandler, FrameViolation } from "../../src/network/frame-handler.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { bigEndianFrame, listen, TestClient, until } from "./support.ts";
@@ -229,15 +229,55 @@ test("a connection that finishes waits for our answer however long, whatever it 
 
 test("a peer that does not close its side after the last answer is cut off after the linger time", async () => {
   const clock = new ManualClock();
+  const handler = new Recorder();
+  handler.frame = (connection) => connection.expectAnswers(1);
+  using listener = listen(handler, { clock });
+  await using client = await TestClient.connect(listener.port);
+  client.send(bigEndianFrame("x"));
+  await until(() => handler.connections[0]?.unanswered === 1);
+  const stopping = listener.stop(1_000_000);
+  handler.connections[0]!.write(Buffer.from("answer"));
+  handler.connections[0]!.answered(1);
+  await client.ends();
+  clock.advance(LINGER_MS - 1);
+  expect(listener.counters.open).toBe(1);
+  clock.advance(1);
+  await stopping;
+  expect([listener.counters.open, client.text]).toEqual([0, "answer"]);
+});
+
+test("a stop does not wait for a peer with nothing under way, and what it was sent still reaches it", async () => {
+  const clock = new ManualClock();
+  const handler = new Recorder();
+  const answer = Buffer.alloc(128 * KiB, "a");
+  handler.frame = (connection) => connection.write(answer);
+  using listener = listen(handler, { clock });
+  await using client = await TestClient.connect(listener.port);
+  client.pause();
+  client.send(bigEndianFrame("x"));
+  await until(() => listener.counters.bytesOut === answer.length);
+  const stopping = listener.stop(1_000_000);
+  await until(() => clock.pending === 3, "the linger time");
+  clock.advance(REST_LINGER_MS);
+  await stopping;
+  expect(listener.counters.open).toBe(0);
+  client.resume();
+  await client.ends();
+  expect(client.text).toBe(answer.toString());
+});
+
+test("a stop gives a peer that is in the middle of a frame its time to see the end", async () => {
+  const clock = new ManualClock();
   using listener = listen(new Recorder(), { clock });
   await using client = await TestClient.connect(listener.port);
-  await until(() => listener.counters.open === 1);
+  client.send(bigEndianFrame("half a frame").subarray(0, 6));
+  await until(() => listener.counters.bytesIn === 6);
   const stopping = listener.stop(1_000_000);
   await client.ends();
+  clock.advance(REST_LINGER_MS);
   expect(listener.counters.open).toBe(1);
   clock.advance(LINGER_MS);
   await stopping;
-  expect(listener.counters.open).toBe(0);
 });
 
 test("large frames of many connections never hold more than the budget, and all get through", async () => {

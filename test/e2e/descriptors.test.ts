@@ -1,0 +1,38 @@
+/** A real server to which more connections come than it may have descriptors. Compiled; Linux tells of descriptors. */
+
+import { expect, test } from "bun:test";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { TestClient } from "../network/support.ts";
+import { compiled } from "../support/obelisk-command.ts";
+import { startServer } from "../support/obelisk-server.ts";
+
+const missing = compiled.missing ?? (existsSync("/proc/self/fd") ? undefined : "there is no /proc");
+
+test.skipIf(missing !== undefined)(
+  `a server without descriptors says so, serves when there are some again, and ends in order${missing === undefined ? "" : ` (skipped: ${missing})`}`,
+  async () => {
+    const directory = mkdtempSync(join(tmpdir(), "obelisk-descriptors-"));
+    const limited = {
+      ...compiled,
+      command: ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", ...compiled.command],
+    };
+    await using server = await startServer(join(directory, "data"), [], { program: limited });
+    const clients = await Promise.all(
+      Array.from({ length: 80 }, () => TestClient.connect(server.started.kafka.port)),
+    );
+    const reader = server.child.stderr.getReader();
+    const decoder = new TextDecoder();
+    let text = "";
+    while (!text.includes("no file descriptor is left")) {
+      const { value, done } = await reader.read();
+      if (done) throw new Error(`the log ended: ${text}`);
+      text += decoder.decode(value, { stream: true });
+    }
+    for (const client of clients) client.abort();
+    expect((await fetch(`http://127.0.0.1:${server.started.http.port}/health/ready`)).status).toBe(200);
+    expect(await server.stop()).toBe(0);
+    rmSync(directory, { recursive: true, force: true });
+  },
+);
