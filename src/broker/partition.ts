@@ -133,7 +133,7 @@ export class Partition implements Committable {
     parts: PartitionParts,
   ): Promise<Partition> {
     const producers = new Producers(parts.producerIdExpirationMs);
-    const log = await parts.engine.open(topic, index, recoveryInto(producers, parts.clock.nowMs()));
+    const log = await parts.engine.open(topic, index, recoveryInto(producers, parts.clock.steadyMs()));
     return new Partition(log, rules, producers, parts);
   }
 
@@ -189,17 +189,18 @@ export class Partition implements Committable {
     if (fault !== null) return this.#refuse(fault.code, fault.detail, 1);
     const records = buffer.readInt32BE(position + BATCH_RECORD_COUNT);
     this.#counters.messagesReceived += records;
-    const verdict = this.#producers.check(buffer, position, this.#clock.nowMs());
+    const steadyMs = this.#clock.steadyMs();
+    const verdict = this.#producers.check(buffer, position, steadyMs);
     if (verdict >= 0) return this.#duplicate(buffer, position, verdict);
     if (verdict !== ACCEPTED) return this.#refuse(SEQUENCE_ERRORS[verdict]!, null, records);
-    return this.#store(buffer, position, end, records);
+    return this.#store(buffer, position, end, records, steadyMs);
   }
 
   /** Stores a batch that this process built itself, hence valid. Ownership as in `append`. */
   appendBuilt(buffer: Buffer): AppendResult {
     const records = buffer.readInt32BE(BATCH_RECORD_COUNT);
     this.#counters.messagesReceived += records;
-    return this.#store(buffer, 0, buffer.length, records);
+    return this.#store(buffer, 0, buffer.length, records, this.#clock.steadyMs());
   }
 
   /** The largest record batch that `append` takes, bytes. */
@@ -285,7 +286,7 @@ export class Partition implements Committable {
     this.commitFailed();
   }
 
-  #store(buffer: Buffer, position: number, end: number, records: number): AppendResult {
+  #store(buffer: Buffer, position: number, end: number, records: number, steadyMs: number): AppendResult {
     if (this.isOffline) return this.#refuse(this.#offlineCode, this.#offlineDetail, records);
     const nowMs = this.#clock.nowMs();
     const logAppendTimeMs = this.#rules.isLogAppendTime ? nowMs : -1;
@@ -298,7 +299,7 @@ export class Partition implements Committable {
     }
     const endOffset = this.log.endOffset;
     if (this.diskRefusal !== null) this.#diskTakesAgain();
-    this.#producers.record(buffer, position, baseOffset, nowMs);
+    this.#producers.record(buffer, position, baseOffset, steadyMs);
     this.#recent.add(buffer, position, end, baseOffset, endOffset);
     this.#countStored(records, end - position, nowMs);
     this.#commit.request(this);
@@ -394,9 +395,9 @@ const SEQUENCE_ERRORS: Record<number, ErrorCode> = {
 };
 
 /** Replays what lies behind the last checkpoint. A state that does not decode is rebuilt from what can be replayed. */
-function recoveryInto(producers: Producers, nowMs: number): RecoveryListener {
+function recoveryInto(producers: Producers, steadyMs: number): RecoveryListener {
   return {
-    restore: (state) => producers.restore(state),
-    replay: (buffer, position) => producers.record(buffer, position, readInt64(buffer, position), nowMs),
+    restore: (state) => producers.restore(state, steadyMs),
+    replay: (buffer, position) => producers.record(buffer, position, readInt64(buffer, position), steadyMs),
   };
 }

@@ -45,6 +45,7 @@ export const OLD_EPOCH = -3;
 
 interface ProducerEntry {
   epoch: number;
+  /** By the steady clock (base/clock.ts), like every time here. */
   lastAtMs: number;
   /** Oldest first; at most `BATCHES_KEPT`. */
   batches: { baseSequence: number; lastSequence: number; baseOffset: number }[];
@@ -113,8 +114,11 @@ export class Producers {
     return state;
   }
 
-  /** Replaces everything by what `encode` wrote. @throws ObeliskError DAMAGED_DATA when it is not that */
-  restore(state: Buffer): void {
+  /**
+   * Replaces everything by what `encode` wrote. A time ahead of `nowMs` becomes it: the clock was set back.
+   * @throws ObeliskError DAMAGED_DATA when it is not that
+   */
+  restore(state: Buffer, nowMs: number): void {
     this.#entries.clear();
     if (state.length < STATE_HEADER_BYTES || state.readInt8(0) !== STATE_VERSION) throw damaged(0);
     const count = state.readInt32BE(1);
@@ -124,7 +128,7 @@ export class Producers {
       const batches = state.readInt8(position + 18);
       const end = position + PRODUCER_BYTES + batches * BATCH_BYTES;
       if (batches < 0 || batches > BATCHES_KEPT || end > state.length) throw damaged(position);
-      this.#entries.set(readInt64(state, position), decodeProducer(state, position, batches));
+      this.#entries.set(readInt64(state, position), decodeProducer(state, position, batches, nowMs));
       position = end;
     }
     if (position !== state.length) throw damaged(position);
@@ -163,10 +167,10 @@ function encodeProducer(state: Buffer, start: number, producerId: number, entry:
   return position;
 }
 
-function decodeProducer(state: Buffer, start: number, count: number): ProducerEntry {
+function decodeProducer(state: Buffer, start: number, count: number, nowMs: number): ProducerEntry {
   const entry: ProducerEntry = {
     epoch: state.readInt16BE(start + 8),
-    lastAtMs: readInt64(state, start + 10),
+    lastAtMs: Math.min(readInt64(state, start + 10), nowMs),
     batches: [],
   };
   for (let index = 0; index < count; index += 1) {

@@ -1,11 +1,13 @@
 import { expect, test } from "bun:test";
 import { type ErrorCode, ObeliskError, wireCode } from "../../src/base/errors.ts";
 import { silentLog } from "../../src/base/log.ts";
+import { DAY_MS } from "../../src/base/units.ts";
 import type { BrokerOptions } from "../../src/broker/broker.ts";
 import { BATCH_CRC } from "../../src/protocol/record/batch.ts";
 import { batchOf, recordsIn } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { GatedEngine, turns } from "../support/gated-engine.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 
 async function opened(configs: Record<string, string> = {}, options: Partial<BrokerOptions> = {}) {
   const engine = new GatedEngine();
@@ -234,4 +236,24 @@ test("a disk that refuses is told once when it starts and once when it ends, and
     "the disk refuses records, and producers are told so",
     "the disk takes records again",
   ]);
+});
+
+test("how long a producer is remembered is no matter of the wall clock, which may be set back and forward", async () => {
+  const clock = new ManualClock();
+  const broker = await openBroker({ producerIdExpirationMs: DAY_MS }, { clock });
+  const partition = (await broker.topics.create("t", { partitions: 1, configs: {} })).partitions[0]!;
+  const append = (baseSequence: number) => {
+    const batch = batchOf(["a"], { producerId: 7, producerEpoch: 0, baseSequence });
+    const { errorCode, baseOffset } = partition.append(batch, 0, batch.length);
+    return [errorCode, baseOffset];
+  };
+  expect(append(0)).toEqual([0, 0]);
+  clock.setWallClock(3 * DAY_MS);
+  expect(append(0)).toEqual([0, 0]);
+  clock.setWallClock(-6 * DAY_MS);
+  clock.advance(DAY_MS - 1);
+  expect(append(9)).toEqual([wireCode("OUT_OF_ORDER_SEQUENCE_NUMBER"), -1]);
+  clock.advance(1);
+  expect(append(9)).toEqual([0, 1]);
+  await broker.close();
 });

@@ -71,7 +71,7 @@ test("sequences wrap from 2^31-1 to 0", () => {
 test("the state survives encode and restore", () => {
   const producers = stored([batch(7, 5, 0, 3), 100], [batch(8, 0, 0), 103], [batch(7, 5, 3), 104]);
   const restored = new Producers(DAY_MS);
-  restored.restore(producers.encode());
+  restored.restore(producers.encode(), 0);
   expect(restored.encode()).toEqual(producers.encode());
   expect(restored.check(batch(7, 5, 3), 0, 0)).toBe(104);
   expect(restored.check(batch(8, 0, 1), 0, 0)).toBe(ACCEPTED);
@@ -80,7 +80,7 @@ test("the state survives encode and restore", () => {
 test("every truncation of the state is refused by name", () => {
   const state = stored([batch(7, 5, 0), 100], [batch(8, 0, 0), 101]).encode();
   for (let bytes = 0; bytes < state.length; bytes += 1) {
-    expect(() => new Producers(DAY_MS).restore(state.subarray(0, bytes))).toThrow(ObeliskError);
+    expect(() => new Producers(DAY_MS).restore(state.subarray(0, bytes), 0)).toThrow(ObeliskError);
   }
 });
 
@@ -103,6 +103,15 @@ test("a producer that was silent for the time that is set is forgotten, with its
   producers.record(batch(1, 4, 7), 0, 50, DAY_MS);
   expect(producers.check(batch(1, 4, 0), 0, DAY_MS)).toBe(OUT_OF_ORDER);
   expect(producers.check(batch(1, 4, 8), 0, DAY_MS)).toBe(ACCEPTED);
+});
+
+test("a producer that was heard of in the future, because the clock was set back, is forgotten in time", () => {
+  const early = new Producers(DAY_MS);
+  early.record(batch(1, 4, 0), 0, 0, 9 * DAY_MS);
+  const restored = new Producers(DAY_MS);
+  restored.restore(early.encode(), 2 * DAY_MS);
+  expect(restored.check(batch(1, 4, 0), 0, 3 * DAY_MS - 1)).toBe(0);
+  expect(restored.check(batch(1, 4, 0), 0, 3 * DAY_MS)).toBe(ACCEPTED);
 });
 
 test("a silent producer no longer takes memory once another comes", () => {
