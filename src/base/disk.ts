@@ -22,6 +22,7 @@ import {
   fstatSync,
   fsyncSync,
   ftruncateSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -30,6 +31,7 @@ import {
   readSync,
   renameSync,
   rmdirSync,
+  rmSync,
   statfsSync,
   statSync,
   unlinkSync,
@@ -161,15 +163,26 @@ class Disk implements Files {
     try {
       this.write(descriptor, content, 0, content.length, 0);
       fsyncSync(descriptor);
+      renameSync(temporary, path);
+    } catch (thrown) {
+      rmSync(temporary, { force: true });
+      throw thrown;
     } finally {
       closeSync(descriptor);
     }
-    renameSync(temporary, path);
     this.syncDirectory(dirname(path));
   }
 
   exists(path: string): boolean {
     return existsSync(path);
+  }
+
+  isDirectory(path: string): boolean {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  }
+
+  isLink(path: string): boolean {
+    return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
   }
 
   fileSize(path: string): number {

@@ -53,7 +53,12 @@ export interface Files {
   readFile(path: string): Buffer;
   /** Atomic and durable replacement of a small file. */
   replace(path: string, content: Buffer): void;
+  /** Follows links, as everything here does that does not say otherwise. */
   exists(path: string): boolean;
+  /** Whether a directory is there. Follows links. */
+  isDirectory(path: string): boolean;
+  /** Whether the name itself is a symbolic link, whatever it points to. */
+  isLink(path: string): boolean;
   fileSize(path: string): number;
   /** Names in a directory, sorted; directories end in "/". */
   list(directory: string): string[];

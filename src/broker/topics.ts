@@ -1,20 +1,33 @@
 /**
  * The topics: which exist, their ids, settings and partitions.
  *
- * The state store is the authority ("topic/NAME" -> `TopicState`). A topic is written there before its partitions are
- * opened, so a crash in between leaves a topic that is completed at the next start; removal marks it first, so that a
- * crash cannot bring half of it back. Partitions that the store of records holds but the state does not know are
- * adopted under a new id: nothing is deleted because it looked wrong.
+ * The state store is the authority ("topic/NAME" -> `TopicState`).
+ *
+ *   creation   row in the state -> folders -> partitions opened -> there for everyone
+ *   removal    detached from the store of records -> gone for everyone -> its room given back -> offsets -> row -> name free
+ *
+ *   - A crash during a creation leaves a topic that is completed at the next start. A creation that the disk refuses leaves
+ *     nothing.
+ *   - Detaching decides a removal, and no crash brings half of it back. It needs no room, and the rest gets the room that the
+ *     records took: this is how a full disk is emptied. When even then the state cannot be written, the topic is gone all the
+ *     same, and what is left is tried again: by the clock, before the name is used again, at the next start.
+ *   - Everything that is done to one name is done in turn.
+ *   - Partitions that the store of records holds but the state does not know are adopted under a new id: nothing is deleted
+ *     because it looked wrong.
  */
 
-import { fail } from "../base/assert.ts";
+import type { Timer } from "../base/clock.ts";
 import { ObeliskError } from "../base/errors.ts";
+import { RareWarning } from "../base/rare-warning.ts";
+import { SECOND_MS } from "../base/units.ts";
 import type { StateStore, StorageEngine } from "../storage/contract.ts";
 import { checkTopicName, isTopicName } from "../storage/names.ts";
 import { Partition, type PartitionParts, type PartitionRules } from "./partition.ts";
 import { checkTopicConfigs } from "./topic-configs.ts";
 
 const KEY_PREFIX = "topic/";
+/** How long what is left of a removal waits for the disk: whoever frees some space need not wait for long. */
+const RETRY_MS = 10 * SECOND_MS;
 
 /** What the state store keeps of a topic, as JSON. */
 export interface TopicState {
@@ -23,7 +36,6 @@ export interface TopicState {
   partitions: number;
   configs: Record<string, string>;
   createdAtMs: number;
-  isRemoving?: boolean;
 }
 
 export interface TopicOptions {
@@ -80,8 +92,10 @@ export class Topics {
   /** The last creation or removal of a name that is under way; never rejects. */
   readonly #busy = new Map<string, Promise<void>>();
   readonly #removedListeners: ((name: string) => Promise<void>)[] = [];
-  /** Removals that a crash interrupted: the topics are closed to everyone. */
-  #halfRemoved: string[] = [];
+  /** Names whose removal (or failed creation) is decided and not yet finished: the topics are closed to everyone. */
+  readonly #unfinished = new Set<string>();
+  readonly #unfinishedWarning: RareWarning;
+  #retry: Timer | null = null;
   /** With those that are being created. */
   #topicCount = 0;
   #partitionCount = 0;
@@ -89,6 +103,8 @@ export class Topics {
   constructor(options: TopicsOptions, parts: TopicsParts) {
     this.#options = options;
     this.#parts = parts;
+    const message = "a topic is gone, but the disk still holds something of it; this is tried again";
+    this.#unfinishedWarning = new RareWarning(parts.log, parts.clock, message);
   }
 
   get count(): number {
@@ -101,23 +117,30 @@ export class Topics {
 
   /** Opens what the state knows and adopts what only the disk knows. `finishRemovals` is to follow. */
   async load(): Promise<void> {
+    for (const name of this.#parts.engine.detached()) this.#unfinished.add(name);
     const entries = await this.#parts.state.list(KEY_PREFIX);
     const known = new Set<string>();
     for (const entry of entries) {
       const name = entry.key.slice(KEY_PREFIX.length);
       const state = JSON.parse(entry.value) as TopicState;
       known.add(name);
-      if (state.isRemoving) this.#halfRemoved.push(name);
-      else await this.#open(name, state);
+      if (!this.#unfinished.has(name)) this.#add(name, state, await this.#open(name, state));
     }
     for (const { topic, partitions } of this.#parts.engine.stored()) {
       if (!known.has(topic) && isTopicName(topic)) await this.#adopt(topic, partitions);
     }
   }
 
-  /** Ends the removals that a crash interrupted, once the listeners are there. */
+  /** Ends the removals that a crash or a full disk interrupted, once the listeners are there. */
   async finishRemovals(): Promise<void> {
-    for (const name of this.#halfRemoved.splice(0)) await this.#finishRemoval(name);
+    const names = [...this.#unfinished];
+    await Promise.all(names.map((name) => this.#inTurn(name, () => this.#tryToFinish(name))));
+  }
+
+  /** Tries nothing again by itself any more. */
+  close(): void {
+    this.#retry?.cancel();
+    this.#retry = null;
   }
 
   get(name: string): Topic | undefined {
@@ -182,15 +205,23 @@ export class Topics {
     this.#checkLimits(name, partitions);
   }
 
-  /** Removes the topic with its records. @throws ObeliskError UNKNOWN_TOPIC_OR_PARTITION */
-  async remove(name: string): Promise<void> {
+  /**
+   * Removes the topic with its records; with an `id` only the one that has it, and not another one made under its name since.
+   * @throws ObeliskError UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, KAFKA_STORAGE_ERROR (then it is still there)
+   */
+  async remove(name: string, id?: string): Promise<void> {
     await this.#inTurn(name, async () => {
       const topic = this.#byName.get(name);
-      if (topic === undefined) throw new ObeliskError("UNKNOWN_TOPIC_OR_PARTITION", { topic: name });
-      await this.#markRemoving(name);
+      if (topic === undefined || (id !== undefined && topic.id !== id)) {
+        throw new ObeliskError(id === undefined ? "UNKNOWN_TOPIC_OR_PARTITION" : "UNKNOWN_TOPIC_ID", {
+          topic: name,
+        });
+      }
+      this.#parts.engine.detach(name);
       this.#forget(topic);
       for (const partition of topic.partitions) partition.retire();
-      await this.#finishRemoval(name);
+      this.#unfinished.add(name);
+      await this.#tryToFinish(name);
     });
   }
 
@@ -207,6 +238,7 @@ export class Topics {
   }
 
   async #create(name: string, options: TopicOptions): Promise<Topic> {
+    if (this.#unfinished.has(name)) await this.#finish(name);
     const partitions = this.#partitionsOf(options);
     this.#checkLimits(name, partitions);
     this.#topicCount += 1;
@@ -223,19 +255,38 @@ export class Topics {
         { key: KEY_PREFIX + name, value: JSON.stringify(state), expectedVersion: 0 },
       ]);
       if (!isNew) throw new ObeliskError("TOPIC_ALREADY_EXISTS", { topic: name });
-      return await this.#open(name, state);
+      return this.#add(name, state, await this.#openNew(name, state));
     } finally {
       this.#topicCount -= 1;
       this.#partitionCount -= partitions;
     }
   }
 
-  async #open(name: string, state: TopicState): Promise<Topic> {
+  /** All partitions of a topic whose row has just been written, or none, and no row either. */
+  async #openNew(name: string, state: TopicState): Promise<Partition[]> {
+    try {
+      this.#parts.engine.create(name, state.partitions);
+      const partitions = await this.#open(name, state);
+      for (const partition of partitions) partition.checkWritable();
+      return partitions;
+    } catch (thrown) {
+      if (!(thrown instanceof ObeliskError)) throw thrown;
+      this.#unfinished.add(name);
+      await this.#tryToFinish(name);
+      throw thrown;
+    }
+  }
+
+  async #open(name: string, state: TopicState): Promise<Partition[]> {
     const rules = this.#rulesOf(state.configs);
     const partitions: Partition[] = [];
     for (let index = 0; index < state.partitions; index += 1) {
       partitions.push(await Partition.open(name, index, rules, this.#parts));
     }
+    return partitions;
+  }
+
+  #add(name: string, state: TopicState, partitions: readonly Partition[]): Topic {
     const topic = new Topic(name, state, partitions);
     this.#byName.set(name, topic);
     this.#byId.set(topic.id, topic);
@@ -259,20 +310,32 @@ export class Topics {
       },
     );
     await this.#parts.state.change([{ key: KEY_PREFIX + name, value: JSON.stringify(state) }]);
-    await this.#open(name, state);
+    this.#add(name, state, await this.#open(name, state));
   }
 
-  async #markRemoving(name: string): Promise<void> {
-    const entry = await this.#parts.state.get(KEY_PREFIX + name);
-    if (entry === null) fail(`topic ${name} is open but not in the state`);
-    const state: TopicState = { ...(JSON.parse(entry.value) as TopicState), isRemoving: true };
-    await this.#parts.state.change([{ key: entry.key, value: JSON.stringify(state) }]);
-  }
-
-  async #finishRemoval(name: string): Promise<void> {
-    await this.#parts.engine.remove(name);
+  /** What follows once a removal is decided. @throws ObeliskError DISK_FULL and the like; then it can be called again */
+  async #finish(name: string): Promise<void> {
+    const { engine, state } = this.#parts;
+    engine.detach(name);
+    await engine.discard(name);
     for (const listener of this.#removedListeners) await listener(name);
-    await this.#parts.state.change([{ key: KEY_PREFIX + name, value: null }]);
+    await state.change([{ key: KEY_PREFIX + name, value: null }]);
+    engine.release(name);
+    this.#unfinished.delete(name);
+  }
+
+  async #tryToFinish(name: string): Promise<void> {
+    if (!this.#unfinished.has(name)) return;
+    try {
+      await this.#finish(name);
+    } catch (thrown) {
+      if (!(thrown instanceof ObeliskError)) throw thrown;
+      this.#unfinishedWarning.tell({ topic: name, reason: thrown.message });
+      this.#retry ??= this.#parts.clock.after(RETRY_MS, () => {
+        this.#retry = null;
+        void this.finishRemovals();
+      });
+    }
   }
 
   #forget(topic: Topic): void {

@@ -9,7 +9,8 @@
  *   - `commit` resolves when the commit is durable; only then do `fetch` and `list` see it.
  *   - Of two commits to the same partition the one that was called last wins, in memory as in the store.
  *   - An entry that cannot be read at start is left alone and reported; it never stops the start.
- *   - When a topic is removed its committed offsets go too, also those that were still on their way.
+ *   - When a topic is removed its committed offsets go too, also those that were still on their way. What the store refuses to
+ *     remove stays here as well, so that it can be removed again.
  *
  * It knows nothing of members and generations: the coordinator decides who may commit, this decides what is kept.
  */
@@ -160,17 +161,24 @@ export class GroupOffsets {
   async #remove(matches: (group: string, topic: string) => boolean): Promise<void> {
     await Promise.allSettled([...this.#pending]);
     const changes: StateChange[] = [];
+    const removed: { group: string; topic: string }[] = [];
     for (const [group, topics] of this.#groups) {
       for (const [topic, partitions] of topics) {
         if (!matches(group, topic)) continue;
+        removed.push({ group, topic });
         for (const partition of partitions.keys())
           changes.push({ key: keyOf(group, topic, partition), value: null });
-        this.#count -= partitions.size;
-        topics.delete(topic);
       }
-      if (topics.size === 0) this.#groups.delete(group);
     }
     if (changes.length > 0) await this.#state.change(changes);
+    for (const { group, topic } of removed) this.#forget(group, topic);
+  }
+
+  #forget(group: string, topic: string): void {
+    const topics = this.#groups.get(group);
+    this.#count -= topics?.get(topic)?.size ?? 0;
+    topics?.delete(topic);
+    if (topics?.size === 0) this.#groups.delete(group);
   }
 
   #store(group: string, topic: string, partition: number, entry: Entry): void {

@@ -54,7 +54,7 @@ export type FindingKind =
   | "damaged-state"
   /** A Go Obelisk file whose frames do not decode. */
   | "damaged-frame"
-  /** A file or directory that the system refuses to open, read or cut; what lies in it is offline. */
+  /** A file or directory that the system refuses to open, read, write, cut or delete; what lies in it is offline. */
   | "unreadable"
   /** A file that belongs to nothing. */
   | "unknown-file";
@@ -126,8 +126,20 @@ export interface StorageEngine {
    * offline, and is named in the answer. One sync at a time; the caller waits for it before the next.
    */
   sync(logs: readonly PartitionLog[]): Promise<readonly PartitionLog[]>;
-  /** Removes a topic with all its partitions; their logs must not be used afterwards. */
-  remove(topic: string): Promise<void>;
+  /** Makes room for a new topic's partitions; they are opened next. @throws ObeliskError DISK_FULL, KAFKA_STORAGE_ERROR; nothing is left then */
+  create(topic: string, partitions: number): void;
+  /**
+   * Takes a topic with all its partitions away, at once and for good; their logs are offline. Needs no room. What follows are
+   * `discard`, whatever else belongs to the topic, and `release`.
+   * @throws ObeliskError KAFKA_STORAGE_ERROR, DISK_FULL; then nothing has changed
+   */
+  detach(topic: string): void;
+  /** Gives back the room that a detached topic takes, as far as that is possible. */
+  discard(topic: string): Promise<void>;
+  /** The name of a detached topic may be used again. @throws ObeliskError KAFKA_STORAGE_ERROR, DISK_FULL */
+  release(topic: string): void;
+  /** Topics that are detached and not released: before the first `open`, what a crash has interrupted. */
+  detached(): string[];
   /** What recovery found and did since the engine was opened; the first ones, when there are very many. */
   readonly findings: readonly Finding[];
   /** How many there were in all. */

@@ -41,6 +41,8 @@ export interface TopicLayout {
 
 export interface DirectoryLayout {
   topics: TopicLayout[];
+  /** Topics whose removal is decided and not yet finished. */
+  detached: string[];
   /** Topics of a Go Obelisk that were not imported. */
   goTopics: string[];
   goConsumers: string[];
@@ -60,13 +62,15 @@ const OWN_NAMES = new Set([
   ]),
 ]);
 const PARTITION_NAME_PATTERN = /^(0|[1-9]\d{0,9})\/$/;
-/** What the file engine calls a topic whose deletion a crash interrupted; it deletes the rest when it starts. */
-const REMOVED_PATTERN = /^~removed-\d+\/$/;
+/** What the file engine calls what is left of a removed topic; it deletes that when it starts. */
+const REMOVED_PATTERN = /^~removed-\d+\/?$/;
+/** A topic whose removal is decided; the next start finishes it (file/topic-directories.ts). */
+const DETACHED_PATTERN = /^~~(.+?)\/?$/;
 const IMPORTED_PATTERN = /\.imported(-\d+)?$/;
 
 /** @throws the system's errors */
 export function readLayout(files: Files, root: string): DirectoryLayout {
-  const layout: DirectoryLayout = { topics: [], goTopics: [], goConsumers: [], unknown: [] };
+  const layout: DirectoryLayout = { topics: [], detached: [], goTopics: [], goConsumers: [], unknown: [] };
   const names = files.list(root);
   for (const name of names) if (!OWN_NAMES.has(name) && !isIgnored(name)) layout.unknown.push(name);
   if (names.includes("topics/")) readTopics(files, root, layout);
@@ -137,6 +141,7 @@ function readTopics(files: Files, root: string, layout: DirectoryLayout): void {
     if (name.endsWith("/") && isTopicName(name.slice(0, -1))) {
       layout.topics.push(readTopic(files, root, path.slice(0, -1), name.slice(0, -1), layout.unknown));
     } else if (name.endsWith(".log") && stem !== "") layout.goTopics.push(stem);
+    else if (DETACHED_PATTERN.test(name)) layout.detached.push(DETACHED_PATTERN.exec(name)![1]!);
     else if (name.endsWith(".idx") && names.includes(`${stem}.log`)) continue;
     else if (!isIgnored(name)) layout.unknown.push(path);
   }

@@ -108,7 +108,9 @@ function verifyIdentity(files: Files, root: string, sink: VerifySink): boolean {
 /** Partitions that the state knows have a directory, from the moment that a server first opened them. */
 function verifyPresence(layout: DirectoryLayout, known: KnownTopics, sink: VerifySink): void {
   for (const [topic, partitions] of known) {
-    const present = layout.topics.find(({ name }) => name === topic)?.partitions ?? [];
+    const found = layout.topics.find(({ name }) => name === topic);
+    if (found === undefined && layout.detached.includes(topic)) continue; // its removal is decided
+    const present = found?.partitions ?? [];
     for (let partition = 0; partition < partitions; partition += 1) {
       if (present.some((candidate) => candidate.partition === partition)) continue;
       const detail = `topic ${topic} has ${partitions} partitions, and this one is not there`;

@@ -87,21 +87,6 @@ test("topics keep id, partitions and settings when the broker opens again", asyn
   ]);
 });
 
-test("a removal that was interrupted is finished at the next start", async () => {
-  const engine = new MemoryEngine();
-  const before = await openBroker({}, { engine });
-  await before.topics.ensure("t");
-  const entry = (await engine.state.get("topic/t"))!;
-  const marked = { ...JSON.parse(entry.value), isRemoving: true };
-  await engine.state.change([{ key: "topic/t", value: JSON.stringify(marked) }]);
-  const after = await openBroker({}, { engine });
-  const told: string[] = [];
-  after.topics.onRemoved(async (name) => void told.push(name));
-  expect([after.topics.count, engine.stored()]).toEqual([0, [{ topic: "t", partitions: 1 }]]);
-  await after.topics.finishRemovals();
-  expect([engine.stored(), await engine.state.get("topic/t"), told]).toEqual([[], null, ["t"]]);
-});
-
 test("partitions that the state does not know are adopted, not deleted", async () => {
   const engine = new MemoryEngine();
   const before = await openBroker({}, { engine });

@@ -5,7 +5,16 @@
  */
 
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { Files } from "../../src/base/files.ts";
 import { silentLog } from "../../src/base/log.ts";
@@ -63,6 +72,13 @@ test("a sound directory has no findings, and everything is counted", async () =>
     findings: 0,
     isServerRunning: false,
   });
+});
+
+test("a topic whose removal is decided but not finished is no damage: the next start finishes it", async () => {
+  const copy = copyData(whole, join(folder.path, "being-removed"));
+  renameSync(join(copy, "topics/orders"), join(copy, "topics/~~orders"));
+  const { findings, summary } = await verify(copy);
+  expect([findings, summary.topics]).toEqual([[], 0]);
 });
 
 test("progress rises to the bytes that were checked", async () => {

@@ -6,7 +6,9 @@
 import { constants } from "node:os";
 import type { Files, OpenMode } from "../../src/base/files.ts";
 
-export type Operation = Exclude<keyof Files, "syncAll" | "exists" | "lock"> | "syncAll";
+export type Operation =
+  | Exclude<keyof Files, "syncAll" | "exists" | "isDirectory" | "isLink" | "lock">
+  | "syncAll";
 
 export interface Fault {
   /** Which operations count and may fail; all when left out. */
@@ -135,6 +137,14 @@ export class FaultyFiles implements Files {
 
   exists(path: string): boolean {
     return this.#under.exists(path);
+  }
+
+  isDirectory(path: string): boolean {
+    return this.#under.isDirectory(path);
+  }
+
+  isLink(path: string): boolean {
+    return this.#under.isLink(path);
   }
 
   fileSize(path: string): number {

@@ -163,6 +163,15 @@ export class SimulatedFiles implements Files {
     return this.#names.has(path);
   }
 
+  isDirectory(path: string): boolean {
+    return this.#names.get(path) === "directory";
+  }
+
+  /** It has none. */
+  isLink(_path: string): boolean {
+    return false;
+  }
+
   fileSize(path: string): number {
     return this.#file(path).size;
   }

@@ -61,7 +61,7 @@ async function deleteOne(
   try {
     if (isNamedTwice) throw new ObeliskError("INVALID_REQUEST", { detail: "a topic is named twice" });
     const { name, topicId } = resolve(context, asked);
-    await context.broker.topics.remove(name);
+    await context.broker.topics.remove(name, asked.name === null ? topicId : undefined);
     return { name, topicId, errorCode: NO_ERROR, errorMessage: null };
   } catch (thrown) {
     const error = toObeliskError(thrown);

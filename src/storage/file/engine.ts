@@ -2,9 +2,9 @@
  * The storage engine on a data directory: one folder for each partition under `topics/`, Kafka's segment files in it.
  *
  *     topics/<topic>/<partition>/...     a partition
- *     topics/~removed-<n>/               a topic that is being deleted; what is left of it is deleted at the next start
  *
- *   - `~` is in no topic's name, so only names that we gave ourselves are ever deleted.
+ * How such a folder comes into being and goes is topic-directories.ts.
+ *
  *   - The directory is marked dirty before the first partition opens and clean by `close`, when everything is synced.
  *   - It is handed a directory that it owns (data-directory.ts holds the lock) and the state store beside it.
  */
@@ -22,7 +22,7 @@ import type {
   StateStore,
   StorageEngine,
 } from "../contract.ts";
-import { checkPartitionName, isTopicName } from "../names.ts";
+import { checkPartitionName } from "../names.ts";
 import { sharesOfDescriptors } from "./descriptor-limit.ts";
 import { IndexFiles } from "./index-files.ts";
 import { FileLog } from "./log.ts";
@@ -30,9 +30,10 @@ import { DescriptorPool, OPEN_FILES_MAX } from "./pool.ts";
 import { recoverPartition } from "./recovery.ts";
 import { SEGMENT_BYTES_LIMIT, type Segment } from "./segment.ts";
 import { INDEX_INTERVAL_BYTES } from "./segment-index.ts";
-import { Store, storageError } from "./store.ts";
+import { Store } from "./store.ts";
 import { RETRY, SyncStream } from "./sync-stream.ts";
 import { Syncer } from "./syncer.ts";
+import { TopicDirectories } from "./topic-directories.ts";
 
 export const TOPICS_DIRECTORY = "topics";
 /** Large enough that a busy partition rolls seldom, small enough that retention and recovery deal in small pieces. */
@@ -43,7 +44,6 @@ export const FILE_IDLE_MS = HOUR_MS;
 export const TICK_MS = 30 * SECOND_MS;
 /** Bytes that were checked are checked again after this, so that damage that comes up later is met as well. */
 export const VERIFIED_MS = 10 * MINUTE_MS;
-const REMOVED_PREFIX = "~removed-";
 
 /** What the engine needs of `DataDirectory`. */
 export interface OwnedDirectory {
@@ -81,10 +81,12 @@ export class FileEngine implements StorageEngine {
   #stream: SyncStream | null;
   readonly #directory: OwnedDirectory;
   readonly #topics: string;
+  readonly #directories: TopicDirectories;
   readonly #wasClean: boolean;
   /** By `topic/partition`. */
   readonly #logs = new Map<string, FileLog>();
-  #removedCount = 0;
+  /** Logs of detached topics, until their files are let go. */
+  readonly #abandoned = new Map<string, FileLog[]>();
   #idleAtMs: number;
   #forgetAtMs: number;
   #tick: Timer;
@@ -110,6 +112,7 @@ export class FileEngine implements StorageEngine {
         : new SyncStream(openSyncThread, (log, error) => this.#failed(log, error, []));
     this.#directory = directory;
     this.#topics = `${directory.path}/${TOPICS_DIRECTORY}`;
+    this.#directories = new TopicDirectories(files, this.#topics);
     this.#wasClean = directory.isClean;
     this.state = options.state;
     directory.markDirty();
@@ -145,14 +148,7 @@ export class FileEngine implements StorageEngine {
   }
 
   stored(): { topic: string; partitions: number }[] {
-    const found: { topic: string; partitions: number }[] = [];
-    for (const name of this.#store.files.list(this.#topics)) {
-      const topic = name.slice(0, -1);
-      if (!name.endsWith("/") || !isTopicName(topic)) continue;
-      const partitions = this.#countPartitions(topic);
-      if (partitions > 0) found.push({ topic, partitions });
-    }
-    return found;
+    return this.#directories.stored();
   }
 
   async sync(logs: readonly PartitionLog[]): Promise<readonly PartitionLog[]> {
@@ -171,25 +167,37 @@ export class FileEngine implements StorageEngine {
     return failed;
   }
 
-  async remove(topic: string): Promise<void> {
+  create(topic: string, partitions: number): void {
+    checkPartitionName(topic, partitions - 1);
+    this.#directories.create(topic, partitions);
+  }
+
+  detach(topic: string): void {
     checkPartitionName(topic, 0);
-    for (const [name, log] of [...this.#logs]) {
-      if (log.topic !== topic) continue;
-      this.#logs.delete(name);
+    this.#directories.detach(topic, this.#undeletable);
+    const logs = [...this.#logs.values()].filter((log) => log.topic === topic);
+    for (const log of logs) {
+      log.abandon();
+      this.#logs.delete(`${topic}/${log.partition}`);
+    }
+    this.#abandoned.set(topic, [...(this.#abandoned.get(topic) ?? []), ...logs]);
+  }
+
+  async discard(topic: string): Promise<void> {
+    for (const log of this.#abandoned.get(topic) ?? []) {
       if (this.#stream?.holds(log)) await this.#stream.release();
       await log.discard();
     }
-    const { files } = this.#store;
-    const source = `${this.#topics}/${topic}`;
-    if (!files.exists(source)) return;
-    const target = `${this.#topics}/${this.#removedName()}`;
-    try {
-      files.rename(source, target);
-      files.syncDirectory(this.#topics);
-      this.#deleteTree(target);
-    } catch (thrown) {
-      throw storageError(thrown, { topic });
-    }
+    this.#abandoned.delete(topic);
+    this.#directories.discard(topic);
+  }
+
+  release(topic: string): void {
+    this.#directories.release(topic, this.#undeletable);
+  }
+
+  detached(): string[] {
+    return this.#directories.detached();
   }
 
   space(): { freeBytes: number; totalBytes: number } {
@@ -288,19 +296,9 @@ export class FileEngine implements StorageEngine {
     this.#tick = this.#store.clock.after(TICK_MS, () => this.#onTick());
   }
 
-  /** Makes the folder for topics and ends deletions that a crash interrupted. */
   #prepare(): void {
-    const { files } = this.#store;
     try {
-      if (!files.exists(this.#topics)) {
-        files.makeDirectory(this.#topics);
-        files.syncDirectory(this.#directory.path);
-      }
-      for (const name of files.list(this.#topics)) {
-        if (name.startsWith(REMOVED_PREFIX) && name.endsWith("/")) {
-          this.#deleteTree(`${this.#topics}/${name.slice(0, -1)}`);
-        }
-      }
+      this.#directories.prepare(this.#directory.path, this.#undeletable);
     } catch (thrown) {
       const facts = { file: this.#topics };
       if (errnoOf(thrown) === undefined) throw thrown;
@@ -308,30 +306,10 @@ export class FileEngine implements StorageEngine {
     }
   }
 
-  #removedName(): string {
-    for (;;) {
-      const name = `${REMOVED_PREFIX}${this.#removedCount}`;
-      this.#removedCount += 1;
-      if (!this.#store.files.exists(`${this.#topics}/${name}`)) return name;
-    }
-  }
-
-  #deleteTree(path: string): void {
-    const { files } = this.#store;
-    for (const name of files.list(path)) {
-      if (name.endsWith("/")) this.#deleteTree(`${path}/${name.slice(0, -1)}`);
-      else files.removeFile(`${path}/${name}`);
-    }
-    files.removeDirectory(path);
-  }
-
-  #countPartitions(topic: string): number {
-    let count = 0;
-    for (const name of this.#store.files.list(`${this.#topics}/${topic}`)) {
-      if (/^\d{1,9}\/$/.test(name)) count = Math.max(count, Number(name.slice(0, -1)) + 1);
-    }
-    return count;
-  }
+  readonly #undeletable = (path: string, reason: string): void => {
+    const detail = `left over from a removed topic, and it cannot be deleted; the next start tries again: ${reason}`;
+    this.#store.report(path, 0, 0, "unreadable", detail);
+  };
 }
 
 function startSync(log: FileLog): Segment[] {

@@ -8,11 +8,11 @@
  *   - At most `MAPPED_MAX` sealed indexes are mapped; the one used longest ago is let go.
  */
 
-import { TEMPORARY_SUFFIX } from "../../base/disk.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import { BATCH_HEADER_BYTES, batchLastOffset, batchMaxTimestamp } from "../../protocol/record/batch.ts";
 import type { FindingKind } from "../contract.ts";
 import { scanBatches } from "../scan.ts";
+import { replaceLater } from "./replace-later.ts";
 import type { Segment } from "./segment.ts";
 import { faultOfIndex, OFFSET_ENTRY_BYTES, SegmentIndex, TIME_ENTRY_BYTES } from "./segment-index.ts";
 import type { Store } from "./store.ts";
@@ -75,8 +75,8 @@ export class IndexFiles {
     const index = segment.index;
     if (index === null || segment.isRemoved) return;
     index.seal();
-    await this.#replaceLater(segment.indexPath, index.offsets);
-    await this.#replaceLater(segment.timeIndexPath, index.times);
+    await replaceLater(this.#store, segment.indexPath, index.offsets);
+    await replaceLater(this.#store, segment.timeIndexPath, index.times);
     segment.index = null;
   }
 
@@ -184,20 +184,6 @@ export class IndexFiles {
       damage: () => {}, // whoever reads that place meets it and reports it
     });
     return index;
-  }
-
-  async #replaceLater(path: string, content: Buffer): Promise<void> {
-    const { files, pool } = this.#store;
-    const temporary = path + TEMPORARY_SUFFIX;
-    if (files.exists(temporary)) files.removeFile(temporary);
-    const descriptor = pool.withRoom(temporary, () => files.open(temporary, "create"));
-    try {
-      files.write(descriptor, content, 0, content.length, 0);
-      await files.sync(descriptor);
-    } finally {
-      files.close(descriptor);
-    }
-    files.rename(temporary, path);
   }
 
   #appendFile(path: string, content: Buffer): void {

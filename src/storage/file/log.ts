@@ -258,6 +258,7 @@ export class FileLog implements PartitionLog {
   /** Rolls a segment that has become too old; on demand forgets what was verified. Called every now and then. */
   tick(mustForgetVerified: boolean): void {
     if (mustForgetVerified) for (const segment of this.#segments) segment.forgetVerified();
+    this.#sealRest();
     const ageMs = this.#store.clock.steadyMs() - this.#activeSinceMs;
     if (this.isOffline || this.#active.bytes === 0 || ageMs < this.#store.limits.segmentAgeMsMax) return;
     try {
@@ -271,6 +272,7 @@ export class FileLog implements PartitionLog {
   /** Waits for what is written in the background, and lets go of the files. Sync first. */
   async close(): Promise<void> {
     if (!this.isOffline) {
+      this.#sealRest();
       this.#appendIndex();
       this.#snapshots.request();
       await this.#snapshots.idle();
@@ -278,11 +280,16 @@ export class FileLog implements PartitionLog {
     await this.discard();
   }
 
-  /** Lets go of the files without writing anything more; the log must not be used afterwards. */
-  async discard(): Promise<void> {
+  /** Its files are being taken away: nothing more is written. `discard` follows. */
+  abandon(): void {
     this.isDiscarded = true;
     this.isOffline = true;
     this.#snapshots.stop();
+  }
+
+  /** Lets go of the files without writing anything more; the log must not be used afterwards. */
+  async discard(): Promise<void> {
+    this.abandon();
     await this.#snapshots.idle();
     for (const segment of this.#segments) {
       this.#indexes.forget(segment);
@@ -380,6 +387,15 @@ export class FileLog implements PartitionLog {
     this.#snapshots.later(async () => {
       for (const segment of segments) await this.#indexes.seal(segment);
     });
+  }
+
+  /** What the disk refused to take when it was full. */
+  #sealRest(): void {
+    if (this.isOffline) return;
+    const rest = this.#segments.filter(
+      (segment) => segment.index !== null && segment !== this.#active && !this.#rolled.includes(segment),
+    );
+    if (rest.length > 0) this.#seal(rest);
   }
 
   #settleCheckpoint(): void {

@@ -4,11 +4,11 @@
  * takes its turn in the same row.
  *
  * The old snapshot stays whole until the new one is synced and renamed over it. A disk that refuses is reported once: the
- * old snapshot is still true, a start would only read more of the log.
+ * old snapshot is still true, a start would only read more of the log. So a full disk is no finding at all.
  */
 
-import { TEMPORARY_SUFFIX } from "../../base/disk.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
+import { replaceLater } from "./replace-later.ts";
 import { encodeSnapshot, SNAPSHOT_FILE, type Snapshot } from "./snapshot.ts";
 import type { Store } from "./store.ts";
 
@@ -66,26 +66,15 @@ export class SnapshotWriter {
 
   async #write(): Promise<void> {
     this.#isRequested = false;
-    const { files, pool } = this.#store;
-    const content = encodeSnapshot(this.#take());
-    const temporary = this.#path + TEMPORARY_SUFFIX;
-    if (files.exists(temporary)) files.removeFile(temporary);
-    const descriptor = pool.withRoom(temporary, () => files.open(temporary, "create"));
-    try {
-      files.write(descriptor, content, 0, content.length, 0);
-      await files.sync(descriptor);
-    } finally {
-      files.close(descriptor);
-    }
-    files.rename(temporary, this.#path);
+    await replaceLater(this.#store, this.#path, encodeSnapshot(this.#take()));
   }
 
   #report(thrown: unknown): void {
     const errno = errnoOf(thrown);
     if (errno === undefined && !(thrown instanceof ObeliskError)) throw thrown;
-    if (this.#hasReported) return;
+    if (this.#isStopped || this.#hasReported || errno === "ENOSPC" || errno === "EDQUOT") return;
     this.#hasReported = true;
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    this.#store.report(this.#path, 0, 0, "damaged-snapshot", `a small file could not be written: ${reason}`);
+    this.#store.report(this.#path, 0, 0, "unreadable", `a small file could not be written: ${reason}`);
   }
 }

@@ -46,10 +46,22 @@ export class MemoryEngine implements StorageEngine {
     return logs.filter((log) => log.isOffline);
   }
 
-  async remove(topic: string): Promise<void> {
+  create(topic: string, partitions: number): void {
+    checkPartitionName(topic, partitions - 1);
+  }
+
+  detach(topic: string): void {
     checkPartitionName(topic, 0);
     for (const log of this.#logs.get(topic) ?? []) log.release();
     this.#logs.delete(topic);
+  }
+
+  async discard(_topic: string): Promise<void> {}
+
+  release(_topic: string): void {}
+
+  detached(): string[] {
+    return [];
   }
 
   space(): { freeBytes: number; totalBytes: number } {
@@ -57,7 +69,7 @@ export class MemoryEngine implements StorageEngine {
   }
 
   async close(): Promise<void> {
-    for (const topic of [...this.#logs.keys()]) await this.remove(topic);
+    for (const topic of [...this.#logs.keys()]) this.detach(topic);
     await this.state.close();
   }
 }

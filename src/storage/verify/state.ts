@@ -66,11 +66,10 @@ async function check(connection: SQL, bytes: number, sink: VerifySink): Promise<
   return topics;
 }
 
-/** A topic whose removal was begun may have lost some of its partitions already. */
 function noteTopic(topics: KnownTopics, { key, value }: StateRow): void {
   if (!key.startsWith(TOPIC_PREFIX)) return;
   const topic: unknown = JSON.parse(value);
-  if (typeof topic !== "object" || topic === null || "isRemoving" in topic) return;
+  if (typeof topic !== "object" || topic === null) return;
   if ("partitions" in topic && typeof topic.partitions === "number") {
     topics.set(key.slice(TOPIC_PREFIX.length), topic.partitions);
   }

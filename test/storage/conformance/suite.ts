@@ -41,6 +41,13 @@ export function append(log: PartitionLog, values: readonly string[], timestampMs
   return log.append(batch, 0, batch.length);
 }
 
+/** A topic's removal, all of it. */
+export async function remove(engine: StorageEngine, topic: string): Promise<void> {
+  engine.detach(topic);
+  await engine.discard(topic);
+  engine.release(topic);
+}
+
 export async function readAll(log: PartitionLog, bytesMax = 1000): Promise<[number, string | null][]> {
   const records: [number, string | null][] = [];
   let offset = log.startOffset;
@@ -342,9 +349,9 @@ export function testEngine(factory: EngineFactory): void {
           { topic: "other.topic", partitions: 3 },
           { topic: "t", partitions: 1 },
         ]);
-        await engine.remove("other.topic");
+        await remove(engine, "other.topic");
         expect(engine.stored()).toEqual([{ topic: "t", partitions: 1 }]);
-        await engine.remove("never-there");
+        await remove(engine, "never-there");
         const again = await engine.open("other.topic", 2, new Replay());
         expect(again.endOffset).toBe(0);
       }),

@@ -12,7 +12,7 @@ import type { PartitionLog } from "../../../src/storage/contract.ts";
 import type { FileEngine } from "../../../src/storage/file/engine.ts";
 import { type Fault, FaultyFiles, type Operation } from "../../support/faulty-files.ts";
 import { SimulatedFiles } from "../../support/simulated-files.ts";
-import { append, Replay, readAll } from "../conformance/suite.ts";
+import { append, Replay, readAll, remove } from "../conformance/suite.ts";
 import { openEngine, TestDirectory, temporaryDirectory } from "./support.ts";
 
 const APPENDS = 40;
@@ -248,7 +248,7 @@ for (const hasSyncAll of [true, false]) {
         logs.push(await engine.open("t", index, new Replay()));
       for (const log of logs) append(log, ["a"]);
       const syncing = engine.sync(logs);
-      await engine.remove("t");
+      await remove(engine, "t");
       const failed = await syncing;
       expect(failed.every((log) => logs.includes(log))).toBe(true);
       expect(engine.findings).toEqual([]);

@@ -7,7 +7,7 @@ import { batchOf } from "../../support/batches.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { randomOf, SimulatedFiles } from "../../support/simulated-files.ts";
 import { SimulatedSyncThread } from "../../support/simulated-sync-thread.ts";
-import { Replay, readAll } from "../conformance/suite.ts";
+import { Replay, readAll, remove } from "../conformance/suite.ts";
 import { openEngine, TestDirectory } from "./support.ts";
 
 /** Above what counts as a few records. */
@@ -170,7 +170,7 @@ test("a topic that is removed while its sync runs keeps nobody waiting", async (
   const syncing = engine.sync([log]);
   await turns();
   append(log);
-  const removing = engine.remove("t");
+  const removing = remove(engine, "t");
   await turns();
   while (thread.held.length > 0) {
     thread.held[0]!.end(null);
