@@ -9,6 +9,7 @@
  *   arrival time     log append times, and record timestamps that were set from them: when the run took place
  *   wording          the text of a message; whether there is one is compared
  *   order            lists that Kafka builds from hash tables are sorted, without losing duplicates
+ *   joined topics    of a topic that stands in an answer twice the partitions are taken together
  *   other topics     in a list of all topics only those that the case knows: other cases run at the same time
  *   tables           APIs with their versions, settings and features are compared by name
  *   records          batches are compared by meaning (batches.ts)
@@ -93,7 +94,21 @@ export const RULES: readonly Rule[] = [
     apply: (value, { isOwnTopic }) =>
       Array.isArray(value) ? value.filter(({ name }) => name === null || isOwnTopic(name)) : value,
   },
-  { name: "order", where: /^Produce responses(\[\]\.partitionResponses)?$/, apply: sorted },
+  {
+    name: "joined topics",
+    where: /^Produce responses$/,
+    apply: (value) => joined(value, "name", "partitionResponses"),
+  },
+  {
+    name: "joined topics",
+    where: /^Fetch responses$/,
+    apply: (value) => joined(value, "topic", "partitions"),
+  },
+  {
+    name: "order",
+    where: /^(Produce responses\[\]\.partitionResponses|Fetch responses\[\]\.partitions)$/,
+    apply: sorted,
+  },
   {
     name: "order",
     where:
@@ -127,6 +142,18 @@ function walk(place: string, value: unknown, facts: Facts): unknown {
       walk(place.endsWith(" ") ? place + name : `${place}.${name}`, inner, facts),
     ]),
   );
+}
+
+/** Topics in order, each once with all partitions that the list has for it. */
+function joined(value: unknown, nameField: string, listField: string): unknown {
+  if (!Array.isArray(value)) return value;
+  const topics = new Map<unknown, Record<string, unknown>>();
+  for (const topic of value as Record<string, unknown>[]) {
+    const known = topics.get(topic[nameField]);
+    const lists = [known?.[listField] ?? [], topic[listField]] as unknown[][];
+    topics.set(topic[nameField], { ...topic, [listField]: lists.flat() });
+  }
+  return sorted([...topics.values()]);
 }
 
 /** A list as an object by the field that tells its entries apart. */

@@ -12,6 +12,8 @@ import {
   type MutationOptions,
   mutatedRequestCases,
 } from "./mutated.ts";
+import { producerCases } from "./producers.ts";
+import { sequenceCases } from "./sequences.ts";
 
 export interface Plan {
   /** Made and filled first. */
@@ -29,7 +31,15 @@ export async function planFor(options: Options): Promise<Plan> {
   const made: MutationOptions = { names, random, fixture: FIXTURE, byteMutations: options.byteMutations };
   const read = await goldenTopics();
   const fixtures = [{ name: FIXTURE, partitions: PARTITIONS }, ...read];
-  const cases = [...fullRequestCases(made), ...mutatedRequestCases(made), ...(await goldenCases(made))];
+  const cases = [
+    ...fullRequestCases(made),
+    ...mutatedRequestCases(made),
+    ...(await goldenCases(made)),
+    ...edgeCases(names, FIXTURE),
+    ...batchCases(names),
+    ...producerCases(names),
+    ...sequenceCases(names),
+  ];
   return {
     fixtures,
     first: fixtures.map(({ name }) => fillingCase(name)),

@@ -34,6 +34,7 @@ export interface MutationOptions {
 
 /** Partitions that one case may ask to be made: enough to see what is answered, few enough for thousands of cases. */
 const PARTITIONS_TO_MAKE_MAX = 50;
+const WAITING = { minBytes: 1, maxWaitMs: 300 };
 const UNKNOWN_TOPIC = 3;
 const LEADER_NOT_AVAILABLE = 5;
 /** Above it both servers refuse without trying. */
@@ -113,7 +114,8 @@ function caseOf(
     send(api, version, frame, mayCreate(api, frame) ? { repeatWhile: isBeingMade } : {}),
   ];
   if (api.name === "Produce" && subjects.topic !== "") {
-    steps.push(ask(fetchApi, 11, fetchRequest(subjects.topic), { note: "what was stored" }));
+    const more = isReadableLater(api, frame) ? WAITING : {};
+    steps.push(ask(fetchApi, 11, fetchRequest(subjects.topic, {}, more), { note: "what was stored" }));
   }
   return { name, topics, steps };
 }
@@ -158,6 +160,15 @@ function isTame(api: AnyApi, frame: Buffer): boolean {
     );
   } catch {
     return true;
+  }
+}
+
+/** With acks 0 and 1 records may be read only some time after the answer. */
+function isReadableLater(api: AnyApi, frame: Buffer): boolean {
+  try {
+    return (decodeRequestFrame(api, frame) as { acks: number }).acks >= 0;
+  } catch {
+    return false;
   }
 }
 
