@@ -5,6 +5,8 @@ import { ask, type Case, Names, type TopicPlan } from "../case.ts";
 import type { Options } from "../options.ts";
 import { Random } from "../random.ts";
 import { fixtureBatches, PARTITIONS, produceRequest } from "../requests.ts";
+import { batchCases } from "./batches.ts";
+import { edgeCases } from "./edges.ts";
 import {
   fullRequestCases,
   goldenCases,
