@@ -13,7 +13,7 @@ export interface Memory {
   /** The decoded answers to the case's steps so far; null where there was none. */
   readonly answers: unknown[];
   /** The id of a topic that was made for the run. */
-  topicId(name: string): string;
+  readonly topicId: (name: string) => string;
 }
 
 export interface Step {

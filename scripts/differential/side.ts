@@ -175,9 +175,7 @@ export class CaseRun implements Memory {
     this.#topics = new Set([...fixtures, ...topics.map(({ name }) => name)]);
   }
 
-  topicId(name: string): string {
-    return this.#side.topicId(name);
-  }
+  readonly topicId = (name: string): string => this.#side.topicId(name);
 
   async run(step: Step): Promise<Reply> {
     if (step.settle !== undefined) await this.#side.settle(step.settle);
