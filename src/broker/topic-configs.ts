@@ -5,7 +5,6 @@
  */
 
 import { ObeliskError } from "../base/errors.ts";
-import { KiB } from "../base/units.ts";
 
 interface TopicConfig {
   /** The value of a topic that does not set it; null: the broker's own setting. */
@@ -14,15 +13,11 @@ interface TopicConfig {
   readonly advice: string;
 }
 
-/** A record batch has at least its header; below this no real message fits. */
-const MESSAGE_BYTES_MIN = 1 * KiB;
-
 export const TOPIC_CONFIGS: Readonly<Record<string, TopicConfig>> = {
   "max.message.bytes": {
     standard: null,
-    accepts: (value, limit) =>
-      /^\d{1,9}$/.test(value) && Number(value) >= MESSAGE_BYTES_MIN && Number(value) <= limit,
-    advice: "bytes of the largest record batch, from 1024 to the largest request",
+    accepts: (value, limit) => /^\+?\d{1,10}$/.test(value) && Number(value) <= limit,
+    advice: "bytes of the largest record batch, from 0 to what a request can carry",
   },
   "message.timestamp.type": {
     standard: "CreateTime",
@@ -45,7 +40,7 @@ export function checkTopicConfigs(
   messageBytesLimit: number,
 ): void {
   for (const [name, value] of Object.entries(configs)) {
-    const config = TOPIC_CONFIGS[name];
+    const config = Object.hasOwn(TOPIC_CONFIGS, name) ? TOPIC_CONFIGS[name] : undefined;
     if (config === undefined) {
       throw new ObeliskError("INVALID_CONFIG", {
         detail: `the topic setting ${name} is not supported`,

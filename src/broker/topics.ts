@@ -187,13 +187,18 @@ export class Topics {
     });
   }
 
+  /** Whether the name is allowed and free. @throws ObeliskError INVALID_TOPIC_EXCEPTION, TOPIC_ALREADY_EXISTS */
+  validateName(name: string): void {
+    checkTopicName(name);
+    if (this.#byName.has(name)) throw new ObeliskError("TOPIC_ALREADY_EXISTS", { topic: name });
+  }
+
   /**
    * Whether `create` would be accepted.
    * @throws ObeliskError INVALID_TOPIC_EXCEPTION, TOPIC_ALREADY_EXISTS, INVALID_PARTITIONS, INVALID_CONFIG, POLICY_VIOLATION
    */
   validate(name: string, options: TopicOptions): void {
-    checkTopicName(name);
-    if (this.#byName.has(name)) throw new ObeliskError("TOPIC_ALREADY_EXISTS", { topic: name });
+    this.validateName(name);
     checkTopicConfigs(options.configs, this.#options.messageBytesLimit);
     const partitions = this.#partitionsOf(options);
     if (!Number.isInteger(partitions) || partitions < 1) {

@@ -2,14 +2,17 @@
  * CreateTopics. A replication factor above 1 is accepted and 1 is stored, with a line in the log: manifests written for
  * a cluster work unchanged, and the answer (from version 5) says what the topic really has. 0 is refused.
  *
- * Manual assignments fix the number of partitions; they must number them from 0 without a gap and name this broker.
- * A name that occurs twice in a request is refused, and answered once. A topic that is there already is told as that, whatever
- * else is wrong. With `validateOnly` the same is checked and nothing done. Which settings a topic may have is the broker's to
- * say (topic-configs.ts); a setting without a value is INVALID_CONFIG.
+ * Manual assignments fix the number of partitions; they must number them from 0 without a gap and name this broker alone.
+ * Which settings a topic may have is the broker's to say (topic-configs.ts); one without a value is INVALID_CONFIG, and
+ * spaces around a value do not count, as in Kafka.
+ *
+ * A name that occurs twice in a request is refused, and answered once. Of several faults the first is told: the name, a
+ * topic that is there already, settings, replicas or assignments, the number of partitions. With `validateOnly` the same is
+ * checked and nothing done.
  */
 
 import { NO_ERROR, ObeliskError, toObeliskError } from "../../base/errors.ts";
-import { TOPIC_CONFIGS } from "../../broker/topic-configs.ts";
+import { checkTopicConfigs, TOPIC_CONFIGS } from "../../broker/topic-configs.ts";
 import type { TopicOptions } from "../../broker/topics.ts";
 import type {
   CreateTopicsRequest,
@@ -60,9 +63,7 @@ async function createOne(
   const { name } = order;
   try {
     if (twice.has(name)) throw invalid("the request names the topic twice");
-    if (context.broker.topics.get(name) !== undefined) {
-      throw new ObeliskError("TOPIC_ALREADY_EXISTS", { topic: name });
-    }
+    context.broker.topics.validateName(name);
     const options = optionsOf(context, order);
     if (isValidateOnly) {
       context.broker.topics.validate(name, options);
@@ -81,7 +82,7 @@ async function createOne(
 /** @throws ObeliskError INVALID_REPLICATION_FACTOR, INVALID_REPLICA_ASSIGNMENT, INVALID_REQUEST, INVALID_CONFIG */
 function optionsOf(context: KafkaContext, order: TopicOrder): TopicOptions {
   const { numPartitions, replicationFactor, assignments } = order;
-  const configs = configsOf(order);
+  const configs = configsOf(context, order);
   if (assignments.length === 0) {
     if (replicationFactor !== STANDARD && replicationFactor < 1) {
       throw new ObeliskError("INVALID_REPLICATION_FACTOR", {
@@ -103,17 +104,21 @@ function checkAssignments({ broker }: KafkaContext, assignments: TopicOrder["ass
     if (!indexes.has(index)) throw misassigned("partitions must be numbered from 0 without a gap");
   }
   for (const { brokerIds } of assignments) {
-    if (!brokerIds.includes(broker.nodeId)) throw misassigned(`the only broker is ${broker.nodeId}`);
+    if (brokerIds.length !== 1 || brokerIds[0] !== broker.nodeId) {
+      throw misassigned(`a partition is assigned to broker ${broker.nodeId}, once: it is the only one`);
+    }
   }
 }
 
-function configsOf({ configs }: TopicOrder): Record<string, string> {
-  const given: Record<string, string> = {};
-  for (const { name, value } of configs) {
+/** @throws ObeliskError INVALID_CONFIG */
+function configsOf({ broker }: KafkaContext, { configs }: TopicOrder): Record<string, string> {
+  const given = configs.map(({ name, value }) => {
     if (value === null) throw new ObeliskError("INVALID_CONFIG", { detail: `${name} has no value` });
-    given[name] = value;
-  }
-  return given;
+    return [name, value.trim()] as const;
+  });
+  const settings = Object.fromEntries(given);
+  checkTopicConfigs(settings, broker.options.messageBytesLimit);
+  return settings;
 }
 
 function created(

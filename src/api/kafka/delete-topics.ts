@@ -1,10 +1,11 @@
 /**
  * DeleteTopics: by name, or from version 6 by name or id. Records and committed offsets go with the topic. An unknown
  * name is UNKNOWN_TOPIC_OR_PARTITION, an unknown id UNKNOWN_TOPIC_ID; both at once, or neither, INVALID_REQUEST. What is named
- * twice is answered once, with INVALID_REQUEST, and stays.
+ * twice, also once by name and once by id, is answered once, with INVALID_REQUEST, and stays.
  */
 
 import { NO_ERROR, ObeliskError, toObeliskError } from "../../base/errors.ts";
+import type { Topic } from "../../broker/topics.ts";
 import type {
   DeleteTopicsRequest,
   DeleteTopicsResponseInput,
@@ -30,9 +31,10 @@ export async function deleteTopics(
   const references = new Map<string, TopicReference>();
   const twice = new Set<string>();
   for (const asked of referencesOf(request, version)) {
-    const key = `${asked.name}/${asked.topicId}`;
-    if (references.has(key)) twice.add(key);
-    references.set(key, asked);
+    const key = topicOf(context, asked)?.id ?? `${asked.name}/${asked.topicId}`;
+    const before = references.get(key);
+    if (before !== undefined) twice.add(key);
+    references.set(key, before === undefined ? asked : bothOf(before, asked));
   }
   const responses = [...references].map(([key, asked]) => deleteOne(context, asked, twice.has(key)));
   return { responses: await Promise.all(responses) };
@@ -51,6 +53,20 @@ export function refuseDeleteTopics(
 function referencesOf(request: DeleteTopicsRequest, version: number): TopicReference[] {
   if (version >= BY_ID_FROM) return request.topics;
   return request.topicNames.map((name) => ({ name, topicId: ZERO_UUID }));
+}
+
+/** The topic, when it is there and named in one way. */
+function topicOf({ broker: { topics } }: KafkaContext, { name, topicId }: TopicReference): Topic | undefined {
+  if (name === null) return topics.byId(topicId);
+  return topicId === ZERO_UUID ? topics.get(name) : undefined;
+}
+
+/** What two references to one topic say together. */
+function bothOf(left: TopicReference, right: TopicReference): TopicReference {
+  return {
+    name: left.name ?? right.name,
+    topicId: left.topicId === ZERO_UUID ? right.topicId : left.topicId,
+  };
 }
 
 async function deleteOne(
@@ -75,11 +91,10 @@ function resolve(
   context: KafkaContext,
   { name, topicId }: TopicReference,
 ): { name: string; topicId: string } {
-  const { topics } = context.broker;
   if ((name === null) === (topicId === ZERO_UUID)) {
     throw new ObeliskError("INVALID_REQUEST", { detail: "a topic is named by its name or by its id" });
   }
-  const topic = name === null ? topics.byId(topicId) : topics.get(name);
+  const topic = topicOf(context, { name, topicId });
   if (topic !== undefined) return { name: topic.name, topicId: topic.id };
   if (name === null) throw new ObeliskError("UNKNOWN_TOPIC_ID");
   throw new ObeliskError("UNKNOWN_TOPIC_OR_PARTITION", { topic: name });

@@ -1,7 +1,7 @@
 /** CreateTopics and DeleteTopics. */
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { wireCode } from "../../../src/base/errors.ts";
+import { type ErrorCode, wireCode } from "../../../src/base/errors.ts";
 import {
   type CreateTopicsRequestInput,
   createTopicsApi,
@@ -81,6 +81,23 @@ test("the answer lists every setting with its value and where it comes from", as
   ]);
 });
 
+test("max.message.bytes may be anything that a request can carry, written as Kafka reads numbers", async () => {
+  const codeFor = (value: string) =>
+    codeOf(order(`t${value.length}`, { configs: [{ name: "max.message.bytes", value }] }));
+  const { messageBytesLimit } = door.context.broker.options;
+  const refused = ["-1", "", "1.5", "1e3", "0x10", "many", String(messageBytesLimit + 1), "99999999999"];
+  for (const value of refused)
+    expect([value, await codeFor(value)]).toEqual([value, wireCode("INVALID_CONFIG")]);
+  for (const [index, value] of ["0", "1", "1023", " 100", "+5", "007", String(messageBytesLimit)].entries()) {
+    const [topic] = await create(7, [
+      order(`m${index}`, { configs: [{ name: "max.message.bytes", value }] }),
+    ]);
+    expect([value, topic!.errorCode]).toEqual([value, 0]);
+  }
+  expect(door.context.broker.topics.get("m3")!.partitions[0]!.messageBytesMax).toBe(100);
+  expect(await codeOf(order("s", { configs: [{ name: "cleanup.policy", value: " delete " }] }))).toBe(0);
+});
+
 test("a replication factor above 1 is accepted, 1 is stored and a line is logged", async () => {
   const [topic] = await create(7, [order("a", { replicationFactor: 3 })]);
   expect(topic).toMatchObject({ errorCode: 0, replicationFactor: 1 });
@@ -110,6 +127,34 @@ test("what cannot be is refused with its own error, and nothing is created", asy
     errorCode: wireCode("TOPIC_ALREADY_EXISTS"),
     errorMessage: expect.stringContaining("topic a"),
   });
+});
+
+test("of several faults the first is told, in Kafka's order", async () => {
+  await create(7, [order("there")]);
+  const unknown = { configs: [{ name: "no.such", value: "1" }] };
+  const empty = { configs: [{ name: "retention.ms", value: null }] };
+  const assigned = {
+    numPartitions: -1,
+    replicationFactor: -1,
+    assignments: [{ partitionIndex: 0, brokerIds: [9] }],
+  };
+  const none = { numPartitions: 0, replicationFactor: 0 };
+  const cases: [Order, ErrorCode][] = [
+    [order("a/b", { ...unknown, ...none }), "INVALID_TOPIC_EXCEPTION"],
+    [order("a/b", { ...empty, ...assigned }), "INVALID_TOPIC_EXCEPTION"],
+    [order("there", { ...unknown, ...none }), "TOPIC_ALREADY_EXISTS"],
+    [order("there", { ...empty, ...assigned }), "TOPIC_ALREADY_EXISTS"],
+    [order("a", { ...unknown, ...none }), "INVALID_CONFIG"],
+    [order("a", { ...empty, ...assigned }), "INVALID_CONFIG"],
+    [order("a", none), "INVALID_REPLICATION_FACTOR"],
+    [order("a", { ...assigned, numPartitions: 3 }), "INVALID_REQUEST"],
+  ];
+  for (const [asked, code] of cases) expect(await codeOf(asked)).toBe(wireCode(code));
+  for (const name of ["__proto__", "constructor", "toString", ""]) {
+    expect(await codeOf(order("a", { configs: [{ name, value: "1" }] }))).toBe(wireCode("INVALID_CONFIG"));
+  }
+  expect(door.context.broker.topics.count).toBe(1);
+  expect(door.lines.filter(({ level }) => level === "error")).toEqual([]);
 });
 
 test("a name that occurs twice is refused once, the other topics are created", async () => {
@@ -143,6 +188,10 @@ test("manual assignments fix the partitions; gaps, other brokers and a number be
   expect(await codeOf(order("a", assign([0, [1]], [0, [1]])))).toBe(misassigned);
   expect(await codeOf(order("a", assign([0, [2]])))).toBe(misassigned);
   expect(await codeOf(order("a", assign([0, []])))).toBe(misassigned);
+  expect(await codeOf(order("a", assign([0, [1, 1]])))).toBe(misassigned);
+  expect(await codeOf(order("a", assign([0, [1, 2]])))).toBe(misassigned);
+  expect(await codeOf(order("a", assign([0, [1]], [1, [2, 1]])))).toBe(misassigned);
+  expect(await codeOf(order("a", assign([-1, [1]])))).toBe(misassigned);
   expect(await codeOf(order("a", { ...assign([0, [1]]), numPartitions: 1 }))).toBe(
     wireCode("INVALID_REQUEST"),
   );
@@ -191,6 +240,25 @@ for (const version of [5, 6]) {
     expect([partitionsOf("a"), partitionsOf("b")]).toEqual([1, undefined]);
   });
 }
+
+test("DeleteTopics leaves what is named by its name and by its id, and answers it once with both", async () => {
+  await create(7, [order("a"), order("b")]);
+  const idOf = (name: string) => door.context.broker.topics.get(name)!.id;
+  const byName = { name: "a", topicId: ZERO_UUID };
+  const byId = { name: null, topicId: idOf("a") };
+  for (const topics of [
+    [byName, byId],
+    [byId, byName],
+  ]) {
+    const answer = await client.ask(deleteTopicsApi, 6, { topics, timeoutMs: 1000 });
+    expect(answer.responses.map(({ errorMessage, ...rest }) => rest)).toEqual([
+      { name: "a", topicId: idOf("a"), errorCode: 42 },
+    ]);
+  }
+  const twice = await client.ask(deleteTopicsApi, 6, { topics: [byId, byId], timeoutMs: 1000 });
+  expect(twice.responses).toMatchObject([{ name: null, topicId: idOf("a"), errorCode: 42 }]);
+  expect([partitionsOf("a"), partitionsOf("b")]).toEqual([1, 1]);
+});
 
 test("a topic that is created again has another id", async () => {
   const [first] = await create(7, [order("a")]);
