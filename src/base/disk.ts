@@ -219,9 +219,11 @@ class Disk implements Files {
     }
   }
 
-  space(path: string): { freeBytes: number; totalBytes: number } {
-    const { bavail, blocks, bsize } = statfsSync(path);
-    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+  space(path: string): { freeBytes: number; totalBytes: number; freeFiles: number } {
+    const { bavail, blocks, bsize, files, ffree } = statfsSync(path);
+    // Some file systems have no such bound, and say 0 of 0.
+    const freeFiles = files === 0 ? Number.POSITIVE_INFINITY : ffree;
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize, freeFiles };
   }
 
   lock(descriptor: number): boolean {

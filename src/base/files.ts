@@ -68,8 +68,8 @@ export interface Files {
   removeDirectory(directory: string): void;
   /** Makes names that were created, renamed or removed in a directory durable. */
   syncDirectory(directory: string): void;
-  /** Bytes free for us, and in all, on the file system that holds `path`. */
-  space(path: string): { freeBytes: number; totalBytes: number };
+  /** Bytes free for us, and in all, and how many more files there may be, on the file system that holds `path`. */
+  space(path: string): { freeBytes: number; totalBytes: number; freeFiles: number };
   /** Takes the exclusive lock on a file that dies with the process; false when another process holds it. */
   lock(descriptor: number): boolean;
 }

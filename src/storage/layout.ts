@@ -4,7 +4,7 @@
  *   obelisk.json, lock, meta.db (-wal, -shm, and the names of a rebuild)   the directory's own
  *   topics/TOPIC/NUMBER/                                                   a partition: segments, indexes, snapshot
  *   topics/TOPIC.log, .idx        consumers/NAME.json                      left by a Go Obelisk; `*.imported`: done with
- *   quarantine/                                                            never looked into
+ *   quarantine/, reserve/                                                  never looked into
  *
  * Everything else is unknown and listed as such, except hidden files, `lost+found` and temporary files that a crash left.
  * Names are relative to the data directory; directories end in "/".
@@ -14,6 +14,7 @@ import { TEMPORARY_SUFFIX } from "../base/disk.ts";
 import type { Files } from "../base/files.ts";
 import { LOCK_FILE } from "./file/data-directory.ts";
 import { IDENTITY_FILE } from "./file/identity.ts";
+import { RESERVE } from "./file/reserve.ts";
 import { parseSegmentName } from "./file/segment.ts";
 import { QUARANTINE } from "./file/set-aside.ts";
 import { SNAPSHOT_FILE } from "./file/snapshot.ts";
@@ -55,6 +56,7 @@ const OWN_NAMES = new Set([
   "topics/",
   "consumers/",
   `${QUARANTINE}/`,
+  `${RESERVE}/`,
   ...[STATE_FILE, `${STATE_FILE}-building`, `${STATE_FILE}-rebuilt`].flatMap((name) => [
     name,
     name + WAL_SUFFIX,

@@ -1,7 +1,8 @@
 /**
  * Opens a storage engine by its address:
  *
- *     file:DIR or DIR     a data directory: lock, identity, state, then the Go Obelisk's files are imported, then the engine
+ *     file:DIR or DIR     a data directory: lock, identity, state, then the Go Obelisk's files are imported, then the engine;
+ *                         on a full disk the reserve makes way for all this
  *     memory:             nothing is kept
  *
  * The engine owns what was opened for it: its `close` closes the state and gives up the directory. When a part cannot be
@@ -17,6 +18,7 @@ import { DataDirectory, randomClusterId } from "./file/data-directory.ts";
 import { FileEngine } from "./file/engine.ts";
 import { importGoDirectory } from "./file/go-directory.ts";
 import type { ImportReport } from "./file/go-import.ts";
+import { Reserve } from "./file/reserve.ts";
 import { openStateFile } from "./file/state-file.ts";
 import { MemoryEngine } from "./memory/engine.ts";
 
@@ -90,10 +92,13 @@ function parseFileAddress(address: string): string {
 
 async function openInto(directory: DataDirectory, options: StorageOptions): Promise<OpenedStorage> {
   const { files, log } = options;
+  const reserve = new Reserve(files, directory.path);
+  reserve.release();
   const { state, findings } = await openStateFile(files, directory.path);
   try {
     const imported = await importGoDirectory(files, directory, state, log, options);
-    const engine = new FileEngine({ ...options, directory, state });
+    const engine = new FileEngine({ ...options, directory, state, reserve });
+    reserve.fill();
     const found = [...directory.findings, ...findings, ...(imported?.findings ?? [])];
     return { engine, clusterId: directory.clusterId, findings: found, imported };
   } catch (thrown) {

@@ -12,6 +12,7 @@ import type { Files } from "../base/files.ts";
 import { LOCK_FILE } from "./file/data-directory.ts";
 import { readGoOffsets, scanGoLog } from "./file/go-files.ts";
 import { decodeIdentity, FORMAT_VERSION, IDENTITY_FILE } from "./file/identity.ts";
+import { RESERVE } from "./file/reserve.ts";
 import { STATE_FILE } from "./file/state-row.ts";
 import { type DirectoryLayout, isDataDirectory, readLayout } from "./layout.ts";
 import { type DirectoryCondition, verifyPartition } from "./verify/partition.ts";
@@ -55,7 +56,7 @@ export async function verifyDirectory(
 export function bytesToVerify(files: Files, root: string): number {
   let bytes = 0;
   for (const name of files.list(root)) {
-    if (name.startsWith("quarantine")) continue;
+    if (name.startsWith("quarantine") || name === `${RESERVE}/`) continue;
     bytes += name.endsWith("/")
       ? bytesToVerify(files, `${root}/${name.slice(0, -1)}`)
       : files.fileSize(`${root}/${name}`);

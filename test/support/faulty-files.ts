@@ -182,7 +182,7 @@ export class FaultyFiles implements Files {
     this.#under.syncDirectory(directory);
   }
 
-  space(path: string): { freeBytes: number; totalBytes: number } {
+  space(path: string): { freeBytes: number; totalBytes: number; freeFiles: number } {
     this.#check("space", path);
     return this.#under.space(path);
   }

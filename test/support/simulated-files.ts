@@ -224,8 +224,8 @@ export class SimulatedFiles implements Files {
     this.#nameChanges = this.#nameChanges.filter((change) => !isIn(change.path));
   }
 
-  space(): { freeBytes: number; totalBytes: number } {
-    return { freeBytes: 2 ** 40, totalBytes: 2 ** 40 };
+  space(): { freeBytes: number; totalBytes: number; freeFiles: number } {
+    return { freeBytes: 2 ** 40, totalBytes: 2 ** 40, freeFiles: Number.POSITIVE_INFINITY };
   }
 
   lock(): boolean {

@@ -28,6 +28,7 @@ import { IndexFiles } from "./index-files.ts";
 import { FileLog } from "./log.ts";
 import { DescriptorPool, OPEN_FILES_MAX } from "./pool.ts";
 import { recoverPartition } from "./recovery.ts";
+import type { Reserve } from "./reserve.ts";
 import { SEGMENT_BYTES_LIMIT, type Segment } from "./segment.ts";
 import { INDEX_INTERVAL_BYTES } from "./segment-index.ts";
 import { Store } from "./store.ts";
@@ -71,6 +72,8 @@ export interface FileEngineOptions {
   /** Lets a thread sync a busy segment without pause. Not for who wants to sync seldom. */
   canSyncContinuously?: boolean;
   onFinding?: FindingListener;
+  /** Made whole again every now and then. */
+  reserve?: Reserve;
 }
 
 export class FileEngine implements StorageEngine {
@@ -89,6 +92,7 @@ export class FileEngine implements StorageEngine {
   readonly #abandoned = new Map<string, FileLog[]>();
   #idleAtMs: number;
   #forgetAtMs: number;
+  readonly #reserve: Reserve | undefined;
   #tick: Timer;
 
   /** @throws ObeliskError DATA_DIRECTORY_UNUSABLE, DISK_FULL */
@@ -115,6 +119,7 @@ export class FileEngine implements StorageEngine {
     this.#directories = new TopicDirectories(files, this.#topics);
     this.#wasClean = directory.isClean;
     this.state = options.state;
+    this.#reserve = options.reserve;
     directory.markDirty();
     this.#prepare();
     this.#idleAtMs = clock.monotonicMs() + this.#store.limits.fileIdleMs;
@@ -201,7 +206,8 @@ export class FileEngine implements StorageEngine {
   }
 
   space(): { freeBytes: number; totalBytes: number } {
-    return this.#store.files.space(this.#topics);
+    const { freeBytes, totalBytes } = this.#store.files.space(this.#topics);
+    return { freeBytes, totalBytes };
   }
 
   async close(): Promise<void> {
@@ -288,6 +294,7 @@ export class FileEngine implements StorageEngine {
       this.#idleAtMs = nowMs + this.#store.limits.fileIdleMs;
       this.#store.pool.closeIdle();
     }
+    this.#reserve?.fill();
     const mustForget = nowMs >= this.#forgetAtMs;
     if (mustForget) this.#forgetAtMs = nowMs + VERIFIED_MS;
     // A pinned and dirty segment could be neither closed nor sealed.

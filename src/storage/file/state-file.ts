@@ -18,6 +18,7 @@
 import { SQL } from "bun";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
+import { KiB } from "../../base/units.ts";
 import type { Finding } from "../contract.ts";
 import { QUARANTINE, setAsideBytes, setAsideFile } from "./set-aside.ts";
 import { foldLog, SqliteState } from "./state.ts";
@@ -31,6 +32,9 @@ const REBUILT = `${STATE_FILE}-rebuilt`;
 const BUSY_TIMEOUT_MS = 1000;
 /** Rows read at once while checking: bounds memory, not time. */
 const ROWS_AT_ONCE = 1000;
+
+/** What SQLite's log and index take at first. */
+const OPENING_BYTES = 64 * KiB;
 
 const TABLE =
   "CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value TEXT NOT NULL, version INTEGER NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID";
@@ -61,7 +65,7 @@ export async function openStateFile(files: Files, directory: string): Promise<Op
     return { state: new SqliteState(files, directory, connection), findings };
   } catch (error) {
     await connection?.close();
-    throw explained(path, error);
+    throw explained(files, directory, error);
   }
 }
 
@@ -277,14 +281,22 @@ function isDamage(error: unknown): error is Error {
   return code === "SQLITE_NOTADB" || code === "SQLITE_ERROR" || code?.startsWith("SQLITE_CORRUPT") === true;
 }
 
+/** SQLite calls a full disk an I/O error where it makes its log and its index. */
+function hasRoom(files: Files, directory: string): boolean {
+  const { freeBytes, freeFiles } = files.space(directory);
+  return freeBytes >= OPENING_BYTES && freeFiles > 0;
+}
+
 function stateFinding(bytes: number, detail: string): Finding {
   return { file: STATE_FILE, position: 0, bytes, kind: "damaged-state", detail };
 }
 
-function explained(path: string, error: unknown): ObeliskError {
+function explained(files: Files, directory: string, error: unknown): ObeliskError {
   if (error instanceof ObeliskError) return error;
-  if (errnoOf(error) === "SQLITE_FULL" || errnoOf(error) === "ENOSPC") {
-    return new ObeliskError("DISK_FULL", { file: path }, error);
+  const path = `${directory}/${STATE_FILE}`;
+  if (errnoOf(error) === "SQLITE_FULL" || errnoOf(error) === "ENOSPC" || !hasRoom(files, directory)) {
+    const remedy = "make room on that disk, then start again";
+    return new ObeliskError("DISK_FULL", { file: path, remedy }, error);
   }
   const reason = error instanceof Error ? error.message : String(error);
   const detail = `the state file ${path} cannot be used: ${reason}`;
