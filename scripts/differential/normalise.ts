@@ -92,7 +92,7 @@ export const RULES: readonly Rule[] = [
     name: "other topics",
     where: /^Metadata topics$/,
     apply: (value, { isOwnTopic }) =>
-      Array.isArray(value) ? value.filter(({ name }) => name === null || isOwnTopic(name)) : value,
+      Array.isArray(value) ? value.filter(({ name }) => !name || isOwnTopic(name)) : value,
   },
   {
     name: "joined topics",

@@ -9,7 +9,8 @@
  * callbacks. The request's time limit is not obeyed: a batch that was written is committed or its partition fails, and
  * an answer "timed out" would be a lie about either.
  *
- * Refused partition by partition: versions 0 to 2 (UNSUPPORTED_VERSION; their record formats are older than magic 2),
+ * Refused partition by partition: versions 0 to 2 (UNSUPPORTED_VERSION; their record formats are older than magic 2), zstd
+ * below version 7 (UNSUPPORTED_COMPRESSION_TYPE: who speaks so does not know zstd),
  * other acks (INVALID_REQUIRED_ACKS), transactions (INVALID_REQUEST: not supported), unknown topics
  * (UNKNOWN_TOPIC_OR_PARTITION: clients ask Metadata first, which creates them), and what the partition refuses.
  */
@@ -21,7 +22,9 @@ import {
   ATTRIBUTE_TRANSACTIONAL,
   BATCH_ATTRIBUTES,
   BATCH_HEADER_BYTES,
+  batchCodec,
 } from "../../protocol/record/batch.ts";
+import { CODECS } from "../../protocol/record/compression.ts";
 import { LATER, type Later } from "../dispatch.ts";
 import type { KafkaContext } from "./context.ts";
 import { partitionOf } from "./epochs.ts";
@@ -29,6 +32,9 @@ import type { Exchange } from "./exchange.ts";
 
 /** The first version whose records are of magic 2. */
 const VERSION_MIN = 3;
+/** The first version that takes zstd. */
+const ZSTD_FROM = 7;
+const ZSTD = CODECS.indexOf("zstd");
 const ACKS_NONE = 0;
 const ACKS_ALL = -1;
 
@@ -74,7 +80,8 @@ export function produce(
     const partitionResponses: PartitionAnswer[] = [];
     pending.responses.push({ name, partitionResponses });
     for (const { index, records } of partitionData) {
-      if (fault !== null) partitionResponses.push(pending.refuse(index, fault));
+      const batchFault = fault ?? (version < ZSTD_FROM && isZstd(records) ? NO_ZSTD : null);
+      if (batchFault !== null) partitionResponses.push(pending.refuse(index, batchFault));
       else partitionResponses.push(pending.append(partitionOf(topic, index), index, records));
     }
   }
@@ -162,6 +169,10 @@ class PendingProduce {
   }
 }
 
+const NO_ZSTD: RequestFault = {
+  code: "UNSUPPORTED_COMPRESSION_TYPE",
+  detail: `zstd needs version ${ZSTD_FROM}`,
+};
 const NO_TRANSACTIONS = "transactions are not supported";
 
 /** What is wrong with the whole request. */
@@ -174,6 +185,10 @@ function faultOf(request: ProduceRequest, version: number): RequestFault | null 
   }
   if (request.transactionalId !== null) return { code: "INVALID_REQUEST", detail: NO_TRANSACTIONS };
   return null;
+}
+
+function isZstd(records: Buffer | null): boolean {
+  return records !== null && records.length >= BATCH_HEADER_BYTES && batchCodec(records, 0) === ZSTD;
 }
 
 function isTransactional(records: Buffer): boolean {

@@ -119,6 +119,13 @@ test("no batch, two batches, a cut batch, a flipped bit and an old magic are ref
   expect(partition(0).endOffset).toBe(0);
 });
 
+test("zstd is taken from version 7 on, and refused before", async () => {
+  const codeIn = async (version: number) =>
+    (await produce(version, request([[0, batchOf(["a"], { codec: "zstd" })]])))[0]!.errorCode;
+  expect(await codeIn(6)).toBe(wireCode("UNSUPPORTED_COMPRESSION_TYPE"));
+  expect(await codeIn(7)).toBe(0);
+});
+
 test("a batch above max.message.bytes is MESSAGE_TOO_LARGE", async () => {
   name = `${name}-small`;
   await door.context.broker.topics.create(name, { partitions: 1, configs: { "max.message.bytes": "2000" } });

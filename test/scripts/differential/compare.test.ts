@@ -136,8 +136,17 @@ describe("what is made equal", () => {
         { name: "b", partitions: [{ partitionIndex: 2 }, { partitionIndex: 2 }, { partitionIndex: 10 }] },
       ],
     });
-    expect(normalise("Fetch", { responses: [{ topic: "b" }, { topic: "a" }] }, facts())).toEqual({
-      responses: [{ topic: "b" }, { topic: "a" }],
+    expect(normalise("ApiVersions", { tags: ["b", "a"] }, facts())).toEqual({ tags: ["b", "a"] });
+  });
+
+  test("a topic that stands in a list twice has all its partitions in one place", () => {
+    const partition = (partitionIndex: number) => ({ topic: "a", partitions: [{ partitionIndex }] });
+    const answer = { responses: [partition(1), { topic: "b", partitions: [] }, partition(0)] };
+    expect(normalise("Fetch", answer, facts())).toEqual({
+      responses: [
+        { topic: "a", partitions: [{ partitionIndex: 0 }, { partitionIndex: 1 }] },
+        { topic: "b", partitions: [] },
+      ],
     });
   });
 
