@@ -21,8 +21,13 @@ import { type ErrorCode, NO_ERROR, ObeliskError, toObeliskError, wireCode } from
 import type { Log } from "../base/log.ts";
 import { Ring } from "../base/ring.ts";
 import { MiB } from "../base/units.ts";
-import { BATCH_LAST_OFFSET_DELTA, BATCH_RECORD_COUNT, setLogAppendTime } from "../protocol/record/batch.ts";
-import { validateBatch } from "../protocol/record/validate.ts";
+import { admitBatch } from "../protocol/record/admit.ts";
+import {
+  BATCH_LAST_OFFSET_DELTA,
+  BATCH_RECORD_COUNT,
+  batchBytes,
+  setLogAppendTime,
+} from "../protocol/record/batch.ts";
 import type {
   PartitionLog,
   RecoveryListener,
@@ -181,11 +186,11 @@ export class Partition implements Committable {
   }
 
   /**
-   * Validates and stores the batch `buffer[position, end)`. The buffer becomes the partition's: it is kept for
+   * Validates and stores the one batch in `buffer[position, end)`. The buffer becomes the partition's: it is kept for
    * readers and must not change afterwards.
    */
   append(buffer: Buffer, position: number, end: number): AppendResult {
-    const fault = validateBatch(buffer, position, end, this.#rules);
+    const fault = admitBatch(buffer, position, end, this.#rules, this.#clock.nowMs());
     if (fault !== null) return this.#refuse(fault.code, fault.detail, 1);
     const records = buffer.readInt32BE(position + BATCH_RECORD_COUNT);
     this.#counters.messagesReceived += records;
@@ -193,7 +198,7 @@ export class Partition implements Committable {
     const verdict = this.#producers.check(buffer, position, steadyMs);
     if (verdict >= 0) return this.#duplicate(buffer, position, verdict);
     if (verdict !== ACCEPTED) return this.#refuse(SEQUENCE_ERRORS[verdict]!, null, records);
-    return this.#store(buffer, position, end, records, steadyMs);
+    return this.#store(buffer, position, position + batchBytes(buffer, position), records, steadyMs);
   }
 
   /** Stores a batch that this process built itself, hence valid. Ownership as in `append`. */

@@ -99,7 +99,7 @@ test("damaged, oversized and old-format batches are refused with Kafka's numbers
   expect(codes).toEqual([
     wireCode("CORRUPT_MESSAGE"),
     wireCode("MESSAGE_TOO_LARGE"),
-    wireCode("UNSUPPORTED_FOR_MESSAGE_FORMAT"),
+    wireCode("INVALID_RECORD"),
   ]);
   expect([partition.endOffset, broker.counters.messagesFailed]).toEqual([0, 3]);
 });

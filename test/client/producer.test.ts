@@ -49,7 +49,7 @@ class KeepingBroker extends FakeBroker {
   }
 
   #append(index: number, batch: Buffer): { errorCode: number; baseOffset: number } {
-    expect(validateBatch(batch, 0, batch.length, { bytesMax: BYTES_MAX })).toBe(null);
+    expect(validateBatch(batch, 0, batch.length, { bytesMax: BYTES_MAX, isLogAppendTime: false })).toBe(null);
     const values = this.values.get(index) ?? [];
     this.values.set(index, values);
     const producer = `${batchProducerId(batch, 0)}/${index}`;

@@ -48,8 +48,11 @@ export const ATTRIBUTE_CODEC_MASK = 0x07;
 export const ATTRIBUTE_LOG_APPEND_TIME = 0x08;
 export const ATTRIBUTE_TRANSACTIONAL = 0x10;
 export const ATTRIBUTE_CONTROL = 0x20;
-/** Set by compaction on batches that still hold tombstones. Clients never send it. */
+/** Set by compaction on batches that still hold tombstones. */
 export const ATTRIBUTE_DELETE_HORIZON = 0x40;
+/** All that have a meaning, but for the one that says whose the timestamps are. */
+const ATTRIBUTES_BESIDE_TIME =
+  ATTRIBUTE_CODEC_MASK | ATTRIBUTE_TRANSACTIONAL | ATTRIBUTE_CONTROL | ATTRIBUTE_DELETE_HORIZON;
 
 /** "No timestamp" in the timestamp fields, "not idempotent" in the producer fields. */
 export const NO_TIMESTAMP = -1;
@@ -181,7 +184,17 @@ export function writeBatchHeader(batch: Buffer, header: BatchHeader): void {
 
 /** Gives every record the time of the append, in place: attributes and max timestamp change, so the CRC does too. */
 export function setLogAppendTime(buffer: Buffer, position: number, timestampMs: number): void {
-  const attributes = batchAttributes(buffer, position) | ATTRIBUTE_LOG_APPEND_TIME;
+  writeTimestamp(buffer, position, timestampMs, ATTRIBUTE_LOG_APPEND_TIME);
+}
+
+/** Says which timestamp is the largest of a batch whose records have their own, in place, with a new CRC. */
+export function setMaxTimestamp(buffer: Buffer, position: number, timestampMs: number): void {
+  writeTimestamp(buffer, position, timestampMs, 0);
+}
+
+/** Bits that have no meaning go, as with Kafka. */
+function writeTimestamp(buffer: Buffer, position: number, timestampMs: number, type: number): void {
+  const attributes = (batchAttributes(buffer, position) & ATTRIBUTES_BESIDE_TIME) | type;
   buffer.writeInt16BE(attributes, position + BATCH_ATTRIBUTES);
   writeInt64(buffer, position + BATCH_MAX_TIMESTAMP, timestampMs);
   const crc = computeBatchCrc(buffer, position, batchBytes(buffer, position));

@@ -1,22 +1,21 @@
 /**
  * Whether bytes are a record batch that may be stored, or one that was. Looks at the header and the CRC only, in the
- * order length, magic, CRC, meaning; records stay closed (records.ts opens them). Nothing is allocated for a good batch.
+ * order length, magic, CRC, meaning; records stay closed (admit.ts has them looked into). Nothing is allocated for a good batch.
  *
  * Two doors
- *   - `validateBatch`: what a client sends. Exactly one batch, dense offsets, no control batch, no log append time.
+ *   - `validateBatch`: what a client sends. Exactly one batch from offset 0, dense offsets, no control batch.
  *   - `validateStoredBatch`: what lies in a log. Compaction leaves gaps (count <= delta + 1, even 0) and delete horizons,
  *     the server writes control batches and append times.
  *
- * A fault is the peer's or the disk's, never ours: it is returned, not thrown. Tolerated on purpose, because clients in
- * use do it: epoch and sequence of 0 without a producer id (kafkajs), a max timestamp of -1 (sarama), a base offset that is not 0 (it is
- * overwritten anyway).
+ * A fault is the peer's or the disk's, never ours: it is returned, not thrown. Tolerated on purpose, as Kafka does: epoch
+ * and sequence of 0 without a producer id (kafkajs), a max timestamp that says nothing (sarama; admit.ts mends it), attribute
+ * bits without a meaning, and behind the batch the beginning of another one, which is not stored.
  */
 
 import type { ErrorCode } from "../../base/errors.ts";
 import {
   ATTRIBUTE_CODEC_MASK,
   ATTRIBUTE_CONTROL,
-  ATTRIBUTE_DELETE_HORIZON,
   ATTRIBUTE_LOG_APPEND_TIME,
   ATTRIBUTE_TRANSACTIONAL,
   BATCH_BASE_OFFSET,
@@ -45,19 +44,16 @@ export interface BatchFault {
 export interface ValidateOptions {
   /** The topic's `max.message.bytes`: the whole batch, header included, as it came. */
   readonly bytesMax: number;
+  /** Whether the topic stamps records itself. */
+  readonly isLogAppendTime: boolean;
 }
 
 /** One byte each for length, attributes, timestamp, offset, key length, value length and header count. */
 const RECORD_BYTES_MIN = 7;
 
 const CODEC_MAX = 4;
-const ATTRIBUTES_STORED =
-  ATTRIBUTE_CODEC_MASK |
-  ATTRIBUTE_LOG_APPEND_TIME |
-  ATTRIBUTE_TRANSACTIONAL |
-  ATTRIBUTE_CONTROL |
-  ATTRIBUTE_DELETE_HORIZON;
-const ATTRIBUTES_PRODUCED = ATTRIBUTES_STORED & ~ATTRIBUTE_DELETE_HORIZON;
+/** The shortest that any format says of itself, behind the length field. */
+const LENGTH_MIN = 14;
 /** The high word of a 64-bit integer that fits 53 bits is within +-2^21. */
 const HIGH_WORD_LIMIT = 0x20_0000;
 
@@ -68,20 +64,23 @@ export function validateBatch(
   end: number,
   options: ValidateOptions,
 ): BatchFault | null {
-  const shape = faultOfShape(buffer, position, end);
-  if (shape !== null) return shape;
+  const envelope = faultOfEnvelope(buffer, position, end);
+  if (envelope !== null) return envelope;
   const bytes = batchBytes(buffer, position);
-  if (bytes > options.bytesMax) {
-    return fault("MESSAGE_TOO_LARGE", `the batch has ${bytes} bytes; the limit is ${options.bytesMax}`);
+  if (!isZero(buffer, position + BATCH_BASE_OFFSET)) {
+    return refusal("the base offset is not 0: offsets are given out by the server");
   }
-  if (position + bytes !== end) {
-    return fault("INVALID_RECORD", "a produce request carries exactly one record batch for a partition");
+  if (bytes > options.bytesMax) {
+    return {
+      code: "MESSAGE_TOO_LARGE",
+      detail: `the batch has ${bytes} bytes; the limit is ${options.bytesMax}`,
+    };
   }
   return (
     faultOfCrc(buffer, position, bytes) ??
-    faultOfProducedAttributes(batchAttributes(buffer, position)) ??
+    faultOfProducedAttributes(buffer, position, options) ??
     faultOfProducedCounts(buffer, position, bytes) ??
-    faultOfTimestamps(buffer, position) ??
+    faultOfBaseTimestamp(buffer, position) ??
     faultOfProducer(buffer, position)
   );
 }
@@ -96,25 +95,59 @@ export function validateStoredBatch(buffer: Buffer, position: number, end: numbe
   const bytes = batchBytes(buffer, position);
   return (
     faultOfCrc(buffer, position, bytes) ??
-    faultOfStoredAttributes(batchAttributes(buffer, position)) ??
+    faultOfStoredCodec(batchAttributes(buffer, position)) ??
     faultOfStoredFields(buffer, position, bytes)
   );
+}
+
+/** Whether `buffer[position, end)` is one whole batch of magic 2, and no other whole one follows it. */
+function faultOfEnvelope(buffer: Buffer, position: number, end: number): BatchFault | null {
+  const fault = faultOfNext(buffer, position, end);
+  if (fault !== null) return fault;
+  const available = end - position;
+  if (available <= BATCH_MAGIC || batchBytes(buffer, position) > available) {
+    return refusal(`there is no whole record batch in ${available} bytes`);
+  }
+  if (buffer[position + BATCH_MAGIC] !== MAGIC) {
+    return refusal(`the batch has magic ${buffer[position + BATCH_MAGIC]}; this version carries magic 2`);
+  }
+  const bytes = batchBytes(buffer, position);
+  if (bytes < BATCH_HEADER_BYTES) {
+    return corrupt(`the batch length ${bytes - LOG_OVERHEAD} is less than a header`);
+  }
+  return faultOfRest(buffer, position + bytes, end);
+}
+
+function faultOfRest(buffer: Buffer, position: number, end: number): BatchFault | null {
+  if (position === end) return null;
+  const fault = faultOfNext(buffer, position, end);
+  if (fault !== null) return fault;
+  if (end - position <= BATCH_MAGIC || batchBytes(buffer, position) > end - position) return null;
+  return refusal("a produce request carries exactly one record batch for a partition");
+}
+
+/** What is wrong with a batch that begins at `position`, as far as its length and magic are there. */
+function faultOfNext(buffer: Buffer, position: number, end: number): BatchFault | null {
+  if (end - position < LOG_OVERHEAD) return null;
+  const length = batchBytes(buffer, position) - LOG_OVERHEAD;
+  if (length < LENGTH_MIN) return corrupt(`the batch length is ${length}`);
+  if (end - position <= BATCH_MAGIC) return null;
+  const magic = buffer[position + BATCH_MAGIC]!;
+  return magic > MAGIC ? corrupt(`there is no magic ${magic}`) : null;
 }
 
 /** Length and magic: what must hold before any other field may be read. */
 function faultOfShape(buffer: Buffer, position: number, end: number): BatchFault | null {
   const available = end - position;
-  if (available <= BATCH_MAGIC)
-    return fault("CORRUPT_MESSAGE", `${available} bytes cannot hold a record batch`);
+  if (available <= BATCH_MAGIC) return corrupt(`${available} bytes cannot hold a record batch`);
   const magic = buffer[position + BATCH_MAGIC]!;
-  if (magic < MAGIC) return fault("UNSUPPORTED_FOR_MESSAGE_FORMAT", `the batch has magic ${magic}`);
-  if (magic !== MAGIC) return fault("CORRUPT_MESSAGE", `there is no magic ${magic}`);
+  if (magic !== MAGIC) return corrupt(`there is no magic ${magic}`);
   const bytes = batchBytes(buffer, position);
   if (bytes < BATCH_HEADER_BYTES) {
-    return fault("CORRUPT_MESSAGE", `the batch length ${bytes - LOG_OVERHEAD} is less than a header`);
+    return corrupt(`the batch length ${bytes - LOG_OVERHEAD} is less than a header`);
   }
   if (bytes > available) {
-    return fault("CORRUPT_MESSAGE", `the batch needs ${bytes} bytes; ${available} are there`);
+    return corrupt(`the batch needs ${bytes} bytes; ${available} are there`);
   }
   return null;
 }
@@ -123,39 +156,40 @@ function faultOfCrc(buffer: Buffer, position: number, bytes: number): BatchFault
   const stored = batchCrc(buffer, position);
   const computed = computeBatchCrc(buffer, position, bytes);
   if (stored === computed) return null;
-  return fault("CORRUPT_MESSAGE", `the CRC is ${hex(computed)} where the batch says ${hex(stored)}`);
+  return corrupt(`the CRC is ${hex(computed)} where the batch says ${hex(stored)}`);
 }
 
-function faultOfProducedAttributes(attributes: number): BatchFault | null {
+function faultOfProducedAttributes(
+  buffer: Buffer,
+  position: number,
+  options: ValidateOptions,
+): BatchFault | null {
+  const attributes = batchAttributes(buffer, position);
   if ((attributes & ATTRIBUTE_CODEC_MASK) > CODEC_MAX) return faultOfCodec(attributes);
-  if ((attributes & ~ATTRIBUTES_PRODUCED) !== 0) {
-    return fault("INVALID_RECORD", `the attributes ${hex(attributes & 0xffff)} use reserved bits`);
-  }
-  if ((attributes & ATTRIBUTE_CONTROL) !== 0) {
-    return fault("INVALID_RECORD", "clients may not write control batches");
-  }
-  if ((attributes & ATTRIBUTE_LOG_APPEND_TIME) !== 0) {
-    return fault("INVALID_TIMESTAMP", "only the server sets log append time");
-  }
-  return null;
+  if ((attributes & ATTRIBUTE_CONTROL) !== 0) return refusal("clients may not write control batches");
+  if ((attributes & ATTRIBUTE_LOG_APPEND_TIME) === 0) return null;
+  const hasTime = buffer.readInt32BE(position + BATCH_MAX_TIMESTAMP) >= 0;
+  if (hasTime && !options.isLogAppendTime) return null;
+  return { code: "INVALID_TIMESTAMP", detail: "only the server sets log append time" };
 }
 
-function faultOfStoredAttributes(attributes: number): BatchFault | null {
-  if ((attributes & ATTRIBUTE_CODEC_MASK) > CODEC_MAX) return faultOfCodec(attributes);
-  if ((attributes & ~ATTRIBUTES_STORED) === 0) return null;
-  return fault("CORRUPT_MESSAGE", `the attributes ${hex(attributes & 0xffff)} use reserved bits`);
+function faultOfStoredCodec(attributes: number): BatchFault | null {
+  return (attributes & ATTRIBUTE_CODEC_MASK) > CODEC_MAX ? faultOfCodec(attributes) : null;
 }
 
 function faultOfCodec(attributes: number): BatchFault {
-  return fault("UNSUPPORTED_COMPRESSION_TYPE", `there is no codec ${attributes & ATTRIBUTE_CODEC_MASK}`);
+  return {
+    code: "UNSUPPORTED_COMPRESSION_TYPE",
+    detail: `there is no codec ${attributes & ATTRIBUTE_CODEC_MASK}`,
+  };
 }
 
 function faultOfProducedCounts(buffer: Buffer, position: number, bytes: number): BatchFault | null {
   const count = batchRecordCount(buffer, position);
   const lastOffsetDelta = batchLastOffsetDelta(buffer, position);
-  if (count < 1) return fault("INVALID_RECORD", `the record count is ${count}`);
+  if (count < 1) return refusal(`the record count is ${count}`);
   if (count !== lastOffsetDelta + 1) {
-    return fault("INVALID_RECORD", `${count} records do not fit a last offset delta of ${lastOffsetDelta}`);
+    return refusal(`${count} records do not fit a last offset delta of ${lastOffsetDelta}`);
   }
   return faultOfRoom(buffer, position, bytes, count);
 }
@@ -166,51 +200,57 @@ function faultOfRoom(buffer: Buffer, position: number, bytes: number, count: num
   const isCompressed = (batchAttributes(buffer, position) & ATTRIBUTE_CODEC_MASK) !== 0;
   const needed = isCompressed ? Math.min(count, 1) : count * RECORD_BYTES_MIN;
   if (room >= needed) return null;
-  return fault("INVALID_RECORD", `${room} bytes cannot hold ${count} records`);
+  return refusal(`${room} bytes cannot hold ${count} records`);
 }
 
-function faultOfTimestamps(buffer: Buffer, position: number): BatchFault | null {
-  if (!isTimestamp(buffer, position + BATCH_BASE_TIMESTAMP)) {
-    return fault("INVALID_TIMESTAMP", "the base timestamp is out of range");
-  }
-  if (!isTimestamp(buffer, position + BATCH_MAX_TIMESTAMP)) {
-    return fault("INVALID_TIMESTAMP", "the max timestamp is out of range");
-  }
-  return null;
+function faultOfBaseTimestamp(buffer: Buffer, position: number): BatchFault | null {
+  if (isTimestamp(buffer, position + BATCH_BASE_TIMESTAMP)) return null;
+  return { code: "INVALID_TIMESTAMP", detail: "the base timestamp is out of range" };
+}
+
+function faultOfMaxTimestamp(buffer: Buffer, position: number): BatchFault | null {
+  if (isTimestamp(buffer, position + BATCH_MAX_TIMESTAMP)) return null;
+  return { code: "INVALID_TIMESTAMP", detail: "the max timestamp is out of range" };
 }
 
 function faultOfProducer(buffer: Buffer, position: number): BatchFault | null {
   if (!isIdOrNone(buffer, position + BATCH_PRODUCER_ID)) {
-    return fault("INVALID_RECORD", "the producer id is out of range");
+    return refusal("the producer id is out of range");
   }
   if (buffer.readInt32BE(position + BATCH_PRODUCER_ID) >= 0) {
-    if (batchProducerEpoch(buffer, position) < 0)
-      return fault("INVALID_RECORD", "a producer id without an epoch");
-    if (batchBaseSequence(buffer, position) < 0)
-      return fault("INVALID_RECORD", "a producer id without a sequence");
+    if (batchProducerEpoch(buffer, position) < 0) return refusal("a producer id without an epoch");
+    if (batchBaseSequence(buffer, position) < 0) return refusal("a producer id without a sequence");
     return null;
   }
   if ((batchAttributes(buffer, position) & ATTRIBUTE_TRANSACTIONAL) === 0) return null;
-  return fault("INVALID_RECORD", "a transactional batch without a producer id");
+  return refusal("a transactional batch without a producer id");
 }
 
 function faultOfStoredFields(buffer: Buffer, position: number, bytes: number): BatchFault | null {
   const count = batchRecordCount(buffer, position);
   const lastOffsetDelta = batchLastOffsetDelta(buffer, position);
   if (lastOffsetDelta < 0 || count < 0 || count > lastOffsetDelta + 1) {
-    return fault("CORRUPT_MESSAGE", `${count} records do not fit a last offset delta of ${lastOffsetDelta}`);
+    return corrupt(`${count} records do not fit a last offset delta of ${lastOffsetDelta}`);
   }
   const high = buffer.readInt32BE(position + BATCH_BASE_OFFSET);
-  if (high < 0 || high >= HIGH_WORD_LIMIT) return fault("CORRUPT_MESSAGE", "the base offset is out of range");
+  if (high < 0 || high >= HIGH_WORD_LIMIT) return corrupt("the base offset is out of range");
   if (!isIdOrNone(buffer, position + BATCH_PRODUCER_ID)) {
-    return fault("CORRUPT_MESSAGE", "the producer id is out of range");
+    return corrupt("the producer id is out of range");
   }
-  return faultOfTimestamps(buffer, position) ?? faultOfRoom(buffer, position, bytes, count);
+  return (
+    faultOfBaseTimestamp(buffer, position) ??
+    faultOfMaxTimestamp(buffer, position) ??
+    faultOfRoom(buffer, position, bytes, count)
+  );
 }
 
 /** -1 (none) or a count of milliseconds within 53 bits. */
-function isTimestamp(buffer: Buffer, position: number): boolean {
+export function isTimestamp(buffer: Buffer, position: number): boolean {
   return isIdOrNone(buffer, position);
+}
+
+function isZero(buffer: Buffer, position: number): boolean {
+  return buffer.readInt32BE(position) === 0 && buffer.readInt32BE(position + 4) === 0;
 }
 
 /** Whether the 64-bit integer is -1 or within 0 .. 2^53 - 1. */
@@ -220,8 +260,13 @@ function isIdOrNone(buffer: Buffer, position: number): boolean {
   return high === -1 && buffer.readInt32BE(position + 4) === -1;
 }
 
-function fault(code: ErrorCode, detail: string): BatchFault {
-  return { code, detail };
+function corrupt(detail: string): BatchFault {
+  return { code: "CORRUPT_MESSAGE", detail };
+}
+
+/** Whole bytes that break a rule of the format. */
+function refusal(detail: string): BatchFault {
+  return { code: "INVALID_RECORD", detail };
 }
 
 function hex(value: number): string {

@@ -3,6 +3,12 @@ import { wireCode } from "../../../src/base/errors.ts";
 import type { Partition } from "../../../src/broker/partition.ts";
 import { initProducerIdApi } from "../../../src/protocol/kafka/apis/init-producer-id.ts";
 import { type ProduceRequestInput, produceApi } from "../../../src/protocol/kafka/apis/produce.ts";
+import {
+  BATCH_CRC,
+  BATCH_LAST_OFFSET_DELTA,
+  BATCH_RECORD_COUNT,
+  computeBatchCrc,
+} from "../../../src/protocol/record/batch.ts";
 import { batchOf, recordsIn } from "../../support/batches.ts";
 import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
 import type { WireClient } from "../../support/kafka-wire.ts";
@@ -109,9 +115,9 @@ test("no batch, two batches, a cut batch, a flipped bit and an old magic are ref
     [null, wireCode("INVALID_RECORD")],
     [Buffer.alloc(0), wireCode("INVALID_RECORD")],
     [Buffer.concat([good, good]), wireCode("INVALID_RECORD")],
-    [good.subarray(0, good.length - 1), wireCode("CORRUPT_MESSAGE")],
+    [good.subarray(0, good.length - 1), wireCode("INVALID_RECORD")],
     [flipped, wireCode("CORRUPT_MESSAGE")],
-    [old, wireCode("UNSUPPORTED_FOR_MESSAGE_FORMAT")],
+    [old, wireCode("INVALID_RECORD")],
   ];
   for (const [records, errorCode] of cases) {
     expect((await produce(8, request([[0, records]])))[0]).toMatchObject({ errorCode, baseOffset: -1 });
@@ -124,6 +130,26 @@ test("zstd is taken from version 7 on, and refused before", async () => {
     (await produce(version, request([[0, batchOf(["a"], { codec: "zstd" })]])))[0]!.errorCode;
   expect(await codeIn(6)).toBe(wireCode("UNSUPPORTED_COMPRESSION_TYPE"));
   expect(await codeIn(7)).toBe(0);
+});
+
+test("what begins behind the batch is not stored, and records that the header does not know are refused", async () => {
+  const batch = batchOf(["a"]);
+  const [kept] = await produce(
+    8,
+    request([[0, Buffer.concat([batch, batch.subarray(0, batch.length - 1)])]]),
+  );
+  expect(kept).toMatchObject({ errorCode: 0, baseOffset: 0 });
+  const hidden = batchOf(["b", "c"]);
+  hidden.writeInt32BE(0, BATCH_LAST_OFFSET_DELTA);
+  hidden.writeInt32BE(1, BATCH_RECORD_COUNT);
+  hidden.writeUInt32BE(computeBatchCrc(hidden, 0, hidden.length), BATCH_CRC);
+  const [refused] = await produce(8, request([[0, hidden]]));
+  expect(refused).toMatchObject({
+    errorCode: wireCode("INVALID_RECORD"),
+    errorMessage: "bytes follow the 1 records that the header says",
+  });
+  expect(await readAll(0)).toEqual([[0, "a"]]);
+  expect(partition(0).log.bytes).toBe(batch.length);
 });
 
 test("a batch above max.message.bytes is MESSAGE_TOO_LARGE", async () => {
