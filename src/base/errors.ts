@@ -251,6 +251,11 @@ export function toObeliskError(thrown: unknown): ObeliskError {
   return new ObeliskError("UNKNOWN_SERVER_ERROR", {}, thrown);
 }
 
+/** Whether the disk is the cause: full, or refusing. */
+export function isStorageError({ wire }: ObeliskError): boolean {
+  return wire === ERRORS.KAFKA_STORAGE_ERROR.wire;
+}
+
 /** The errno name (`ENOSPC`, `EACCES`) of a system error, or undefined. */
 export function errnoOf(thrown: unknown): string | undefined {
   if (typeof thrown !== "object" || thrown === null || !("code" in thrown)) return undefined;

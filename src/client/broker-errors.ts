@@ -30,10 +30,14 @@ const FOREIGN_ERRORS: ReadonlyMap<number, ForeignError> = new Map([
 /** One number for all that a disk can refuse; a full one is what people meet. */
 const STORAGE_DETAIL = "the broker answers that its disk is full, or cannot be written or read";
 
+/** A broker that was just named as the coordinator says so when its disk takes no offsets. */
+const COORDINATOR_DETAIL = "the broker cannot keep the group's offsets now: its disk may be full or refuse";
+
 /** The error that a broker answered, with where it happened. `wire` must not be 0. */
 export function brokerError(wire: number, facts: ErrorFacts = {}): ObeliskError {
   const code = errorCodeOf(wire);
   if (code === "KAFKA_STORAGE_ERROR") return new ObeliskError(code, { detail: STORAGE_DETAIL, ...facts });
+  if (code === "NOT_COORDINATOR") return new ObeliskError(code, { detail: COORDINATOR_DETAIL, ...facts });
   if (ERRORS[code].wire === wire && wire !== ERRORS.UNKNOWN_SERVER_ERROR.wire)
     return new ObeliskError(code, facts);
   const foreign = FOREIGN_ERRORS.get(wire);

@@ -16,23 +16,13 @@ import { type ErrorCode, ObeliskError } from "../../src/base/errors.ts";
 import { MiB } from "../../src/base/units.ts";
 import type { Broker } from "../../src/broker/broker.ts";
 import { GroupOffsets } from "../../src/consumer/offsets.ts";
-import type { StateChange } from "../../src/storage/contract.ts";
 import type { FileEngine } from "../../src/storage/file/engine.ts";
-import { MemoryState } from "../../src/storage/memory/state.ts";
 import { openEngine, TestDirectory, temporaryDirectory } from "../storage/file/support.ts";
 import { batchOf, recordsIn } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { FaultyFiles } from "../support/faulty-files.ts";
+import { FullState } from "../support/full-state.ts";
 import { ManualClock } from "../support/manual-clock.ts";
-
-/** A state whose disk is full when the test says so. */
-class FullState extends MemoryState {
-  isFull = false;
-
-  override change(changes: readonly StateChange[]): Promise<boolean> {
-    return this.isFull ? Promise.reject(new ObeliskError("DISK_FULL")) : super.change(changes);
-  }
-}
 
 interface Fixture {
   path: string;

@@ -3,10 +3,13 @@
  * epoch 0, also a call that names an old one: nobody else can have stored batches under the new number. Half of an old one
  * (a number without an epoch, or the reverse) is INVALID_REQUEST.
  *
+ * A disk that refuses is COORDINATOR_LOAD_IN_PROGRESS, as Kafka answers while it has no numbers: the only error here that all
+ * clients try again.
+ *
  * Transactions are not supported: a transactional id is INVALID_REQUEST, which clients report as a fatal error.
  */
 
-import { NO_ERROR, wireCode } from "../../base/errors.ts";
+import { isStorageError, NO_ERROR, ObeliskError, wireCode } from "../../base/errors.ts";
 import type {
   InitProducerIdRequest,
   InitProducerIdResponseInput,
@@ -24,8 +27,13 @@ export async function initProducerId(
   if (request.transactionalId !== null || isHalf) {
     return refuseInitProducerId(request, wireCode("INVALID_REQUEST"));
   }
-  const producerId = await context.broker.allocateProducerId();
-  return { errorCode: NO_ERROR, producerId, producerEpoch: 0 };
+  try {
+    const producerId = await context.broker.allocateProducerId();
+    return { errorCode: NO_ERROR, producerId, producerEpoch: 0 };
+  } catch (thrown) {
+    if (!(thrown instanceof ObeliskError) || !isStorageError(thrown)) throw thrown;
+    return refuseInitProducerId(request, wireCode("COORDINATOR_LOAD_IN_PROGRESS"));
+  }
 }
 
 export function refuseInitProducerId(

@@ -5,6 +5,9 @@
  * allowed is INVALID_TOPIC_EXCEPTION and creates nothing. The answer waits until the topic is there, so that the first
  * Produce finds it.
  *
+ * When the disk refuses the new topic it is LEADER_NOT_AVAILABLE, which clients take as "not yet" and ask again; a storage error
+ * here makes librdkafka give up the messages that wait.
+ *
  * A partition that could not be opened has no leader (LEADER_NOT_AVAILABLE, leader -1), as Kafka tells of one whose log directory
  * is offline: clients wait and look again, and go on with the other partitions. One whose disk failed later keeps its leader,
  * because what was committed can still be read; both name this node among the offline replicas.
@@ -14,7 +17,7 @@
  * What is asked for twice is answered once. There are no permissions yet, so who asks what it may do may do everything.
  */
 
-import { NO_ERROR, ObeliskError, toObeliskError, wireCode } from "../../base/errors.ts";
+import { isStorageError, NO_ERROR, ObeliskError, toObeliskError, wireCode } from "../../base/errors.ts";
 import type { Topic } from "../../broker/topics.ts";
 import {
   CLUSTER_OPERATIONS,
@@ -100,7 +103,7 @@ async function createMissing(
     } catch (thrown) {
       const error = toObeliskError(thrown);
       if (error.wire < 0) throw thrown;
-      faults.set(name, error.wire);
+      faults.set(name, isStorageError(error) ? wireCode("LEADER_NOT_AVAILABLE") : error.wire);
     }
   });
   await Promise.all(creations);

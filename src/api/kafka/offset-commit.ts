@@ -8,9 +8,11 @@
  * Partition by partition: unknown ones are UNKNOWN_TOPIC_OR_PARTITION, whatever the generation; then a long note
  * OFFSET_METADATA_TOO_LARGE, an offset that no record can have (negative, or beyond 53 bits) INVALID_REQUEST; the others are
  * kept all the same. The retention time is not obeyed.
+ *
+ * A disk that refuses is NOT_COORDINATOR, as in Kafka: clients know no storage error here (Java's consumer would end), and try again.
  */
 
-import { NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
+import { isStorageError, NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
 import { OFFSET_METADATA_BYTES_MAX, type OffsetToCommit } from "../../consumer/offsets.ts";
 import type {
   OffsetCommitRequest,
@@ -95,6 +97,6 @@ async function commitAll(context: KafkaContext, group: string, commits: OffsetTo
   } catch (thrown) {
     const error = toObeliskError(thrown);
     if (error.wire < 0) throw thrown;
-    return error.wire;
+    return isStorageError(error) ? wireCode("NOT_COORDINATOR") : error.wire;
   }
 }
