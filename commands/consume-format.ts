@@ -5,7 +5,7 @@
  *   %k key         %s value       %K key bytes   %S value bytes      (-1 for null)      %% a percent sign
  *   \n newline     \t tab         \r return      \0 zero byte        \xHH any byte      \\ a backslash
  *
- * Keys, values and header values are written as the bytes that they are; null is written as nothing.
+ * Keys, values, header names and header values are written as the bytes that they are; null is written as nothing.
  */
 
 import type { ConsumerRecord } from "../src/client/fetched-batches.ts";
@@ -31,6 +31,8 @@ const DIRECTIVES: Readonly<Record<string, (record: ConsumerRecord) => Buffer>> =
 };
 
 const PERCENT = Buffer.from("%");
+const COMMA = Buffer.from(",");
+const EQUALS = Buffer.from("=");
 const ESCAPES: Readonly<Record<string, number>> = { n: 0x0a, t: 0x09, r: 0x0d, "0": 0x00, "\\": 0x5c };
 
 /** @throws ObeliskError INVALID_USAGE for an unknown letter or escape */
@@ -88,8 +90,9 @@ function escapedByte(format: string, position: number): [number, number] {
 
 function headersText(record: ConsumerRecord): Buffer {
   const parts: Buffer[] = [];
-  for (const { key, value } of record.headers) {
-    parts.push(Buffer.from(`${parts.length === 0 ? "" : ","}${key}=`), value ?? NOTHING);
+  for (const { key, value, keyBytes } of record.headers) {
+    if (parts.length > 0) parts.push(COMMA);
+    parts.push(keyBytes ?? Buffer.from(key), EQUALS, value ?? NOTHING);
   }
   return Buffer.concat(parts);
 }

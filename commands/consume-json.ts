@@ -4,7 +4,7 @@
  *   {"topic":"t","partition":0,"offset":7,"timestamp":1700000000000,"key":"a","value":"/wA=","valueIsBase64":true,
  *    "headers":[{"key":"h","value":"x"}]}
  *
- * Null stays null. Headers keep their order and may repeat a name, which is why they are a list. Empty lists are left out.
+ * Null stays null. Header names are told by the same rule. Headers keep their order and may repeat a name, which is why they are a list. Empty lists are left out.
  */
 
 import type { ConsumerRecord } from "../src/client/fetched-batches.ts";
@@ -21,7 +21,12 @@ export function recordJson(record: ConsumerRecord): object {
     ...field("value", record.value),
     ...(record.headers.length === 0
       ? {}
-      : { headers: record.headers.map(({ key, value }) => ({ key, ...field("value", value) })) }),
+      : {
+          headers: record.headers.map(({ key, value, keyBytes }) => ({
+            ...(keyBytes === undefined ? { key } : field("key", keyBytes)),
+            ...field("value", value),
+          })),
+        }),
   };
 }
 

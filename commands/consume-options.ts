@@ -21,6 +21,7 @@ export interface ConsumeOptions {
   readonly isJson: boolean;
   readonly commits: boolean;
   readonly isCommittedOnly: boolean;
+  readonly skipsUnreadable: boolean;
   readonly brokers: string;
 }
 
@@ -60,6 +61,7 @@ export function consumeOptions(flags: FlagTexts, words: readonly string[]): Cons
     isJson: flags["json"] === "true",
     commits: flags["commit"] !== "false",
     isCommittedOnly: flags["committed-only"] === "true",
+    skipsUnreadable: flags["skip-unreadable"] === "true",
     brokers: flags["brokers"] ?? "",
   };
 }

@@ -7,7 +7,10 @@
  *   - An offset is committed only when every record below it has left for standard output: after a crash or a closed pipe
  *     records are printed again rather than lost.
  *   - `poll` and `reset` end at the end offsets that the partitions had at the start, so that a busy topic does not hold them.
- *   - An interrupt ends every wait for a further attempt; a commit that then fails is an error, and what was printed is printed again.
+ *   - An interrupt ends every wait: for a further attempt, and for a slow reader of standard output. What that reader has not
+ *     taken then is not committed; a commit that fails is an error, and what was printed is printed again.
+ *   - A batch that cannot be read ends the reading, when what was printed before it is committed, unless --skip-unreadable says to
+ *     go on behind it.
  *   - A slow reader slows the fetching: at most one fetch is held beyond what it has taken.
  */
 
@@ -15,7 +18,7 @@ import { type Clock, systemClock } from "../src/base/clock.ts";
 import { ObeliskError, toObeliskError } from "../src/base/errors.ts";
 import { SECOND_MS } from "../src/base/units.ts";
 import { Consumer } from "../src/client/consumer.ts";
-import type { ConsumerRecord } from "../src/client/fetched-batches.ts";
+import { type ConsumerRecord, UnreadableBatch } from "../src/client/fetched-batches.ts";
 import type { CommittedOffset, TopicPartition } from "../src/client/group-offsets.ts";
 import { wait } from "../src/client/retry.ts";
 import { compileFormat, type RecordFormat } from "./consume-format.ts";
@@ -30,6 +33,8 @@ const POLL_MS = 100;
 const COMMIT_MS = SECOND_MS;
 /** How often to look whether a topic is there by now. */
 const TOPIC_WAIT_MS = SECOND_MS;
+/** How long a reader that is behind may take, after an interrupt, for what was printed. */
+const INTERRUPTED_FINISH_MS = 500;
 const NEWLINE = Buffer.from("\n");
 
 /** Runs until the end, `max`, or the abort of `signal`; returns how many records were printed. */
@@ -39,6 +44,7 @@ export async function consumeRecords(
   signal: AbortSignal,
   clock: Clock = systemClock,
 ): Promise<number> {
+  let skip: ((error: UnreadableBatch) => void) | null = null;
   const consumer = await Consumer.connect({
     brokers: options.brokers,
     clientId: "obelisk-consume",
@@ -46,12 +52,15 @@ export async function consumeRecords(
     isCommittedOnly: options.isCommittedOnly,
     signal,
     onRetry: sayRetries(),
+    ...(options.skipsUnreadable ? { onUnreadable: (error) => skip?.(error) } : {}),
   });
   try {
     const partitions = await findPartitions(consumer, options, signal, clock);
     if (partitions.length === 0) return 0;
     await consumer.assign(partitions, options.from);
-    return await new Reading(consumer, options, output, signal, clock).run(partitions);
+    const reading = new Reading(consumer, options, output, signal, clock);
+    skip = (error) => reading.skip(error);
+    return await reading.run(partitions);
   } finally {
     await consumer.close();
   }
@@ -86,19 +95,35 @@ class Reading {
   }
 
   async run(partitions: readonly TopicPartition[]): Promise<number> {
-    const isEndless = this.#options.mode === "continuous";
     const ends = await this.#consumer.endOffsets(partitions);
-    this.#checkPlaces(ends);
+    await this.#checkPlaces(partitions, ends);
+    try {
+      await this.#read(ends);
+    } catch (thrown) {
+      if (!(thrown instanceof UnreadableBatch)) throw thrown;
+      await this.#commit();
+      throw withRemedy(thrown);
+    }
+    await this.#commit();
+    return this.#count;
+  }
+
+  /** A batch that cannot be read is passed: said, and committed like what was printed. */
+  skip({ message, topic, partition, nextOffset }: UnreadableBatch): void {
+    note(`obelisk: skipped: ${message}`);
+    this.#keep({ topic, partition, offset: nextOffset });
+  }
+
+  async #read(ends: readonly CommittedOffset[]): Promise<void> {
+    const isEndless = this.#options.mode === "continuous";
     while (!this.#signal.aborted && this.#count < this.#options.max) {
       if (!isEndless && this.#hasReached(ends)) break;
       const records = await this.#consumer.poll(POLL_MS);
       this.#take(records, isEndless ? [] : ends);
-      await this.#output.drain();
+      await orAborted(this.#output.drain(), this.#signal);
       if (records.length === 0 || this.#clock.monotonicMs() - this.#committedAtMs >= COMMIT_MS)
         await this.#commit();
     }
-    await this.#commit();
-    return this.#count;
   }
 
   #take(records: readonly ConsumerRecord[], ends: readonly CommittedOffset[]): void {
@@ -124,9 +149,22 @@ class Reading {
   async #commit(): Promise<void> {
     this.#committedAtMs = this.#clock.monotonicMs();
     if (!this.#options.commits || this.#uncommitted.size === 0) return;
-    await this.#output.finish();
-    await this.#consumer.commit([...this.#uncommitted.values()]);
+    if (await this.#hasLeft()) await this.#consumer.commit([...this.#uncommitted.values()]);
     this.#uncommitted.clear();
+  }
+
+  /** Whether everything printed has left the process; false when an interrupt leaves no time for a slow reader. */
+  async #hasLeft(): Promise<boolean> {
+    let hasLeft = false;
+    const left = this.#output.finish().then(() => {
+      hasLeft = true;
+    });
+    await orAborted(left, this.#signal);
+    if (!hasLeft) await Promise.race([left, wait(this.#clock, INTERRUPTED_FINISH_MS)]);
+    if (hasLeft) return true;
+    note("obelisk: the reader of standard output has not taken everything; that is not committed");
+    this.#output.abandon();
+    return false;
   }
 
   #hasReached(ends: readonly CommittedOffset[]): boolean {
@@ -134,23 +172,62 @@ class Reading {
   }
 
   /**
-   * Nothing lies behind the end. A committed offset there belongs to a topic that was there before: read what is there now.
-   * @throws ObeliskError OFFSET_OUT_OF_RANGE when the user asked for such an offset
+   * Nothing lies behind the end. A committed offset there belongs to a topic that was there before: read what is there now. An
+   * offset that the user asked for may suit some partitions only: the others begin at their nearer end, and that is said.
+   * @throws ObeliskError OFFSET_OUT_OF_RANGE when it suits none of them
    */
-  #checkPlaces(ends: readonly CommittedOffset[]): void {
+  async #checkPlaces(partitions: readonly TopicPartition[], ends: readonly CommittedOffset[]): Promise<void> {
+    const { from } = this.#options;
+    if (typeof from === "object" && "offset" in from) {
+      this.#placeWithin(from.offset, await this.#consumer.startOffsets(partitions), ends);
+      return;
+    }
     for (const { topic, partition, offset: end } of ends) {
       const position = this.#consumer.position(topic, partition);
       if (position <= end) continue;
-      if (this.#options.from !== "committed") {
-        const detail = `the partition ends at offset ${end}`;
-        throw new ObeliskError("OFFSET_OUT_OF_RANGE", { detail, topic, partition, offset: position });
-      }
       note(
         `obelisk: partition ${topic}-${partition}: the committed offset ${position} lies behind the end ${end}; reading from the first record`,
       );
       this.#consumer.seek(topic, partition, 0);
     }
   }
+
+  #placeWithin(offset: number, starts: readonly CommittedOffset[], ends: readonly CommittedOffset[]): void {
+    if (ends.every((end) => offset > end.offset)) {
+      const { topic, partition, offset: end } = ends.reduce((a, b) => (b.offset > a.offset ? b : a));
+      const detail = `the ${ends.length === 1 ? "partition ends" : "longest partition ends"} at offset ${end}`;
+      throw new ObeliskError("OFFSET_OUT_OF_RANGE", { detail, topic, partition, offset });
+    }
+    for (const [slot, { topic, partition, offset: end }] of ends.entries()) {
+      const start = starts[slot]!.offset;
+      const place = Math.min(Math.max(offset, start), end);
+      if (place === offset) continue;
+      const where = place === end ? `its end, ${end}` : `its first offset, ${start}`;
+      note(`obelisk: partition ${topic}-${partition} does not hold offset ${offset}; it begins at ${where}`);
+      this.#consumer.seek(topic, partition, place);
+    }
+  }
+}
+
+/** What `work` brings; undefined as soon as the signal is aborted. */
+async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const stop = () => resolve();
+  signal.addEventListener("abort", stop);
+  try {
+    await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+function withRemedy(error: UnreadableBatch): ObeliskError {
+  return new ObeliskError(
+    error.code,
+    { ...error.facts, remedy: "add --skip-unreadable to go on behind them" },
+    error,
+  );
 }
 
 async function findPartitions(

@@ -7,16 +7,18 @@
  *
  * Plain output is the value's bytes and a `\n`, so that a text that went in as lines comes out as it was. The group's offsets are
  * committed after printing (consume-read.ts). A closed pipe (`| head`) is a normal end.
+ * A batch that its producer garbled, or that is too large to open, ends the reading with 2 and is named; what was printed before
+ * it is committed.
  * Exit codes: 0 also when nothing is new, 1 there is no such topic, 2 failed, 64 wrong usage.
  */
 
 import { defineCommand } from "citty";
-import { flagValues, REPEATABLE } from "./arguments.ts";
-import { brokersFlag } from "./brokers-flag.ts";
+import { REPEATABLE } from "./arguments.ts";
+import { brokersFlag, clientFlags } from "./brokers-flag.ts";
 import { compileFormat } from "./consume-format.ts";
 import { consumeOptions, GROUP_DEFAULT, MODES } from "./consume-options.ts";
 import { consumeRecords } from "./consume-read.ts";
-import { START_HINT } from "./consume-start.ts";
+import { START_HINT, TIME_RULE } from "./consume-start.ts";
 import { catchInterrupt } from "./interrupt.ts";
 import { EXIT, isTerminal, note, output } from "./output.ts";
 
@@ -47,13 +49,13 @@ const consumeArgs = {
     type: "string",
     alias: "g",
     valueHint: "NAME",
-    description: `Whose offsets to go on from and to commit. Default: ${GROUP_DEFAULT}.`,
+    description: `Whose offsets to go on from and to commit. Default: OBELISK_GROUP, else ${GROUP_DEFAULT}.`,
   },
   from: {
     type: "string",
     alias: "o",
     valueHint: START_HINT,
-    description: "Where to begin. Default: what the group committed, else the first record.",
+    description: `Where to begin. ${TIME_RULE} Default: what the group committed, else the first record.`,
   },
   max: { type: "string", alias: "n", valueHint: "N", description: "End after so many records." },
   format: {
@@ -72,6 +74,11 @@ const consumeArgs = {
     type: "boolean",
     description: "Leave out records of open and of aborted transactions.",
   },
+  "skip-unreadable": {
+    type: "boolean",
+    description:
+      "Go on behind batches that cannot be read, each told on standard error, instead of ending with 2.",
+  },
   ...brokersFlag,
 } as const;
 
@@ -79,7 +86,7 @@ export const consumeCommand = defineCommand({
   meta: { name: "consume", description: "Prints the records of topics." },
   args: consumeArgs,
   run: async ({ rawArgs, args }) => {
-    const flags = { brokers: brokersFlag.brokers.default, ...flagValues(consumeArgs, rawArgs) };
+    const flags = clientFlags(consumeArgs, rawArgs);
     const options = consumeOptions(flags, args._);
     if (options.format !== null) compileFormat(options.format); // A mistake should be found before connecting.
     const interrupt = catchInterrupt();

@@ -83,16 +83,18 @@ if (import.meta.main) {
 /** Runs a command line and returns the exit code. Prints; throws nothing. */
 async function main(rawArgs: readonly string[]): Promise<number> {
   let exitCode: number;
+  let reported: unknown;
   try {
     exitCode = await dispatch(rawArgs);
   } catch (thrown) {
+    reported = thrown;
     exitCode = reportError(thrown, reportOptions(rawArgs));
   }
   try {
     await output.finish();
     return exitCode;
   } catch (thrown) {
-    return reportError(thrown, reportOptions(rawArgs));
+    return thrown === reported ? exitCode : reportError(thrown, reportOptions(rawArgs));
   }
 }
 

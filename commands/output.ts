@@ -7,8 +7,12 @@
  * Output gathers in a buffer and leaves in large writes. `line`, `json` and `write` never wait; a command that prints much
  * awaits `drain()` now and then, which waits while the reader is slow. `main` awaits `finish()` at the end.
  * A reader that goes away (`obelisk consume | head`) is a normal end: `drain` throws `OutputClosed` and `closed` is
- * aborted, so that a command can stop its work; `main` then exits with 0.
+ * aborted, so that a command can stop its work; `main` then exits with 0. What cannot be written for another reason (a full disk, a
+ * descriptor that was closed from the start) is a failure.
  */
+
+import { wasInherited } from "../src/base/disk.ts";
+import { errnoOf, ObeliskError } from "../src/base/errors.ts";
 
 export const EXIT = {
   /** Done; the answer is yes. */
@@ -42,6 +46,7 @@ export interface OutputStream {
 
 export class Output {
   readonly #stream: OutputStream;
+  readonly #isOpen: boolean;
   readonly #closing = new AbortController();
   #chunk = Buffer.allocUnsafe(CHUNK_BYTES);
   #chunkBytes = 0;
@@ -51,8 +56,10 @@ export class Output {
   #isFlushPlanned = false;
   #isAbandoned = false;
 
-  constructor(stream: OutputStream) {
+  /** `isOpen`: false when there is nothing to write to; whatever is printed then fails. */
+  constructor(stream: OutputStream, isOpen = true) {
     this.#stream = stream;
+    this.#isOpen = isOpen;
     stream.on("error", (error) => this.#fail(error));
   }
 
@@ -93,12 +100,12 @@ export class Output {
     this.#send(chunk);
   }
 
-  /** Waits while the reader is far behind. @throws OutputClosed when it went away */
+  /** Waits while the reader is far behind. @throws OutputClosed when it went away; ObeliskError OUTPUT_FAILED */
   drain(): Promise<void> {
     return this.#waitUntilAtMost(UNSENT_BYTES_MAX);
   }
 
-  /** Waits until everything has left the process. @throws OutputClosed when the reader went away */
+  /** Waits until everything has left the process. @throws OutputClosed when the reader went away; ObeliskError OUTPUT_FAILED */
   finish(): Promise<void> {
     this.flush();
     return this.#waitUntilAtMost(0);
@@ -132,6 +139,10 @@ export class Output {
 
   #send(chunk: Uint8Array): void {
     if (this.#failure !== undefined || this.#isAbandoned) return;
+    if (!this.#isOpen) {
+      this.#fail(new Error("it is closed"));
+      return;
+    }
     this.#unsentBytes += chunk.length;
     this.#stream.write(chunk, (error) => {
       this.#unsentBytes -= chunk.length;
@@ -141,8 +152,10 @@ export class Output {
   }
 
   #fail(error: Error): void {
-    const isClosed = "code" in error && error.code === "EPIPE";
-    this.#failure ??= isClosed ? new OutputClosed("standard output is closed") : error;
+    this.#failure ??=
+      errnoOf(error) === "EPIPE"
+        ? new OutputClosed("the reader of standard output is gone")
+        : new ObeliskError("OUTPUT_FAILED", {}, error);
     this.#closing.abort(this.#failure);
     this.#wakeUp();
   }
@@ -154,8 +167,8 @@ export class Output {
   }
 }
 
-/** Standard output. */
-export const output = new Output(process.stdout);
+/** Standard output. Where it was closed before the process began, what is printed must not seem to have gone anywhere. */
+export const output = new Output(process.stdout, wasInherited(1));
 
 /** One line on standard error. */
 export function note(text: string): void {

@@ -13,8 +13,8 @@ import { defineCommand } from "citty";
 import { systemClock } from "../src/base/clock.ts";
 import { NATIVE_PORT } from "../src/client/native-producer.ts";
 import { CODECS } from "../src/protocol/record/compression.ts";
-import { flagValues, REPEATABLE, repeatedValues } from "./arguments.ts";
-import { brokersFlag } from "./brokers-flag.ts";
+import { REPEATABLE, repeatedValues } from "./arguments.ts";
+import { brokersFlag, clientFlags } from "./brokers-flag.ts";
 import { catchInterrupt } from "./interrupt.ts";
 import { output } from "./output.ts";
 import { choice, produceOptions, SCENARIOS } from "./produce-options.ts";
@@ -88,7 +88,7 @@ const produceArgs = {
     type: "string",
     valueHint: "HOST:PORT",
     default: NATIVE_DEFAULT,
-    description: "The native port, for --protocol=native and --test.",
+    description: "The native port, for --protocol=native and --test. OBELISK_NATIVE says it too.",
   },
   test: {
     type: "string",
@@ -102,13 +102,13 @@ export const produceCommand = defineCommand({
   meta: { name: "produce", description: "Sends records to a topic." },
   args: produceArgs,
   run: async ({ rawArgs, args }) => {
-    const flags = { ...DEFAULTS, ...flagValues(produceArgs, rawArgs) };
+    const flags = clientFlags(produceArgs, rawArgs);
     const interrupt = catchInterrupt("stopping: waiting for what was sent; Ctrl-C again leaves at once");
     try {
       if (flags["test"] !== undefined) {
         const scenario = choice("test", flags["test"], SCENARIOS);
         const isJson = flags["json"] === "true";
-        const native = flags["native"];
+        const native = flags["native"] ?? NATIVE_DEFAULT;
         return await runScenario({
           scenario,
           native,
@@ -126,8 +126,3 @@ export const produceCommand = defineCommand({
     }
   },
 });
-
-const DEFAULTS: Record<string, string> & { native: string } = {
-  brokers: brokersFlag.brokers.default,
-  native: NATIVE_DEFAULT,
-};

@@ -13,10 +13,10 @@ import { defineCommand } from "citty";
 import { ObeliskError, toObeliskError } from "../src/base/errors.ts";
 import { Admin } from "../src/client/admin.ts";
 import type { TopicPartition } from "../src/client/group-offsets.ts";
-import { flagValues, usage } from "./arguments.ts";
-import { brokersFlag } from "./brokers-flag.ts";
+import { usage } from "./arguments.ts";
+import { brokersFlag, clientFlags } from "./brokers-flag.ts";
 import { GROUP_DEFAULT } from "./consume-options.ts";
-import { type Place, parsePlace, START_HINT } from "./consume-start.ts";
+import { type Place, parsePlace, START_HINT, TIME_RULE } from "./consume-start.ts";
 import { EXIT, note, output } from "./output.ts";
 import { tableLines } from "./output-table.ts";
 import { type FlagTexts, wholeNumber } from "./produce-options.ts";
@@ -36,9 +36,9 @@ const resetArgs = {
     type: "string",
     alias: "g",
     valueHint: "NAME",
-    description: `The group whose offsets move. Default: ${GROUP_DEFAULT}.`,
+    description: `The group whose offsets move. Default: OBELISK_GROUP, else ${GROUP_DEFAULT}.`,
   },
-  to: { type: "string", required: true, valueHint: START_HINT, description: "Where to." },
+  to: { type: "string", required: true, valueHint: START_HINT, description: `Where to. ${TIME_RULE}` },
   partition: { type: "string", alias: "p", valueHint: "N", description: "Only this partition." },
   yes: { type: "boolean", alias: "y", description: "Do it without asking." },
   json: { type: "boolean", description: "Print the change as JSON." },
@@ -62,7 +62,7 @@ export const resetCommand = defineCommand({
   meta: { name: "reset", description: "Moves a group's offsets to another place in a topic." },
   args: resetArgs,
   run: async ({ rawArgs }) => {
-    const flags = { brokers: brokersFlag.brokers.default, ...flagValues(resetArgs, rawArgs) };
+    const flags = clientFlags(resetArgs, rawArgs);
     const options = resetOptions(flags, process.stdin.isTTY === true);
     const admin = await Admin.connect({
       brokers: options.brokers,

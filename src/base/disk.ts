@@ -39,6 +39,7 @@ import {
 } from "node:fs";
 import { release, constants as systemConstants } from "node:os";
 import { dirname } from "node:path";
+import { errnoOf } from "./errors.ts";
 import type { Files, OpenMode, SyncThread } from "./files.ts";
 import { WorkerSyncThread } from "./sync-thread.ts";
 import { systemError } from "./system-error.ts";
@@ -49,6 +50,8 @@ const OPEN_FLAGS: Record<OpenMode, number> = {
   create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
 };
 const FILE_MODE = 0o644;
+/** Linux's O_CLOEXEC, as /proc shows it. */
+const CLOSE_ON_EXEC = 0o2000000;
 const LOCK_EXCLUSIVE = 2;
 const LOCK_NO_WAIT = 4;
 /** The suffix of files that `replace` has not finished. Whoever owns the directory may delete them at start. */
@@ -233,6 +236,20 @@ class Disk implements Files {
     const errno = library.errno();
     if (errno === systemConstants.errno.EWOULDBLOCK || errno === systemConstants.errno.EAGAIN) return false;
     throw systemError("flock", errno);
+  }
+}
+
+/**
+ * Whether a standard descriptor was open when the process began. Bun puts /dev/null in the place of one that was closed, marked to
+ * be closed on exec, as nothing that was inherited can be. True where the system does not tell.
+ */
+export function wasInherited(descriptor: 0 | 1 | 2): boolean {
+  try {
+    const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, "utf8"));
+    return flags === null || (Number.parseInt(flags[1]!, 8) & CLOSE_ON_EXEC) === 0;
+  } catch (thrown) {
+    if (errnoOf(thrown) === undefined) throw thrown;
+    return true;
   }
 }
 

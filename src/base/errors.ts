@@ -177,6 +177,7 @@ export const ERRORS = {
   PORT_IN_USE: row(-1, "configuration", false, 500, 2, "the port is in use"),
   INVALID_SETTING: row(-1, "configuration", false, 422, 64, "the configuration is not valid"),
   INVALID_USAGE: row(-1, "configuration", false, 400, 64, "the command line is not valid"),
+  OUTPUT_FAILED: row(-1, "transient", false, 500, 2, "standard output cannot be written"),
   CONNECTION_FAILED: row(-1, "transient", true, 503, 2, "no connection to the broker"),
   CONNECTION_CLOSED: row(-1, "transient", true, 503, 2, "the broker closed the connection"),
   PROTOCOL_ERROR: row(-1, "data", false, 400, 2, "the other side broke the protocol"),

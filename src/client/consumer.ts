@@ -18,7 +18,7 @@ import { KiB, MiB } from "../base/units.ts";
 import { TIMESTAMP_EARLIEST, TIMESTAMP_LATEST } from "../protocol/kafka/apis/list-offsets.ts";
 import { Cluster, type ClusterOptions } from "./cluster.ts";
 import { AssignedPartition, ConsumerFetcher } from "./consumer-fetcher.ts";
-import type { ConsumerRecord } from "./fetched-batches.ts";
+import { type ConsumerRecord, UnreadableBatch } from "./fetched-batches.ts";
 import {
   type CommittedOffset,
   commitGroupOffsets,
@@ -54,6 +54,8 @@ export interface ConsumerOptions extends ClusterOptions {
   readonly reset?: "earliest" | "latest" | "fail";
   /** Leaves out records of transactions that are open or were aborted. */
   readonly isCommittedOnly?: boolean;
+  /** Told of each batch that cannot be read; the consumer then goes on behind it. Without this, `poll` throws the error. */
+  readonly onUnreadable?: (error: UnreadableBatch) => void;
   readonly fetchWaitMsMax?: number;
   readonly fetchBytesMin?: number;
   readonly fetchBytesMax?: number;
@@ -129,8 +131,8 @@ export class Consumer {
 
   /**
    * The next records, of one partition at a time; empty when none came within `timeoutMs`.
-   * @throws ObeliskError CORRUPT_MESSAGE (the position stays before the damaged batch), OFFSET_OUT_OF_RANGE when `reset` is fail,
-   * connection errors when the broker stays away for the total retry time
+   * @throws ObeliskError CORRUPT_MESSAGE or `UnreadableBatch` (the position stays before the batch; `seek` goes past it),
+   * OFFSET_OUT_OF_RANGE when `reset` is fail, connection errors when the broker stays away for the total retry time
    */
   async poll(timeoutMs = FETCH_WAIT_MS_MAX): Promise<ConsumerRecord[]> {
     const deadlineMs = this.#cluster.clock.monotonicMs() + timeoutMs;
@@ -161,10 +163,14 @@ export class Consumer {
     return await fetchGroupOffsets(this.#cluster, this.#group(), partitions);
   }
 
+  /** The first offsets that these partitions hold. */
+  async startOffsets(partitions: readonly TopicPartition[] = this.assignment): Promise<CommittedOffset[]> {
+    return offsetsOf(partitions, await this.#list(partitions, TIMESTAMP_EARLIEST));
+  }
+
   /** The end offsets of these partitions at this moment: the offset of the next record to come. */
   async endOffsets(partitions: readonly TopicPartition[] = this.assignment): Promise<CommittedOffset[]> {
-    const offsets = await this.#list(partitions, TIMESTAMP_LATEST);
-    return partitions.map(({ topic, partition }, index) => ({ topic, partition, offset: offsets[index]! }));
+    return offsetsOf(partitions, await this.#list(partitions, TIMESTAMP_LATEST));
   }
 
   /** Ends a `poll` under way with no records, and the connections. Commits nothing. */
@@ -190,7 +196,13 @@ export class Consumer {
       try {
         assigned.position = Math.max(assigned.position, batches.takeBatch(assigned.position, records));
       } catch (thrown) {
-        if (records.length > 0) break; // The next poll meets it again and has nothing to lose.
+        // The records are of earlier batches, and their positions count: the next poll meets the bad one again.
+        if (records.length > 0) break;
+        if (thrown instanceof UnreadableBatch && this.#options.onUnreadable !== undefined) {
+          assigned.seek(thrown.nextOffset);
+          this.#options.onUnreadable(thrown);
+          continue;
+        }
         assigned.seek(assigned.position);
         throw thrown;
       }
@@ -305,4 +317,8 @@ export class Consumer {
   #checkOpen(): void {
     if (this.#isClosed) throw new ObeliskError("CONNECTION_CLOSED", { detail: "the consumer is closed" });
   }
+}
+
+function offsetsOf(partitions: readonly TopicPartition[], offsets: readonly number[]): CommittedOffset[] {
+  return partitions.map(({ topic, partition }, index) => ({ topic, partition, offset: offsets[index]! }));
 }

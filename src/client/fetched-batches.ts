@@ -4,16 +4,19 @@
  *   [batch 40..49][batch 50..59][batch 60..6   a broker may cut the last one off: it is left for the next fetch
  *        ^ the consumer's position may lie inside a batch: records below it are skipped
  *
- * Every batch is checked (length, magic, CRC) before its records are opened, and what records inflate to is bounded. Control
- * batches give no records. With `isCommittedOnly`, batches of aborted transactions give none either: a transaction that the
+ * Every batch is checked (length, magic, CRC) before its records are opened, and what records inflate to is bounded. A batch is
+ * handed out whole or not at all: when one of its records does not open, none of them counts as read, and the error names the
+ * offsets of the batch, so that a consumer can go on behind it. Control batches give no records. With `isCommittedOnly`, batches of aborted transactions give none either: a transaction that the
  * broker lists as aborted counts from its first offset to its abort marker.
  *
  * Keys, values and header values are views of the fetched (or inflated) bytes, which live as long as one of them does.
  */
 
-import { ObeliskError } from "../base/errors.ts";
+import { type ErrorCode, ObeliskError } from "../base/errors.ts";
+import { GiB } from "../base/units.ts";
 import {
   BATCH_HEADER_BYTES,
+  batchBaseOffset,
   batchBytes,
   batchLastOffset,
   batchLeaderEpoch,
@@ -25,6 +28,11 @@ import type { RecordHeader } from "../protocol/record/builder.ts";
 import { RecordCursor } from "../protocol/record/records.ts";
 import { validateStoredBatch } from "../protocol/record/validate.ts";
 
+/**
+ * What the records of one batch may inflate to. A consumer has no other use for its memory, so it takes far more than a server
+ * does for a stranger; a Java client ends at 2 GiB.
+ */
+const INFLATED_BYTES_MAX = GiB;
 /** The key of a control record: int16 version, int16 type; 0 is an abort marker. */
 const CONTROL_KEY_BYTES = 4;
 const CONTROL_ABORT = 0;
@@ -45,6 +53,43 @@ export interface AbortedTransaction {
   readonly producerId: number;
   readonly firstOffset: number;
 }
+
+/**
+ * A batch that came as it was stored and acknowledged, and whose records do not open: its producer garbled them, they inflate
+ * beyond the limit, or this platform lacks the codec. The same bytes would come again.
+ */
+export class UnreadableBatch extends ObeliskError {
+  override name = "UnreadableBatch";
+  readonly topic: string;
+  readonly partition: number;
+  readonly firstOffset: number;
+  /** Behind the batch: where to go on. */
+  readonly nextOffset: number;
+
+  constructor(
+    reason: ObeliskError,
+    topic: string,
+    partition: number,
+    firstOffset: number,
+    nextOffset: number,
+  ) {
+    const last = nextOffset - 1;
+    const offsets = firstOffset === last ? `the record ${last}` : `the records ${firstOffset} to ${last}`;
+    const why = UNREADABLE_WORDS[reason.code] ?? reason.message;
+    const more = reason.code === "GARBLED_RECORDS" ? ` (${reason.facts.detail})` : "";
+    super(reason.code, { detail: `${offsets} cannot be read: ${why}${more}`, topic, partition }, reason);
+    this.topic = topic;
+    this.partition = partition;
+    this.firstOffset = firstOffset;
+    this.nextOffset = nextOffset;
+  }
+}
+
+const UNREADABLE_WORDS: Partial<Record<ErrorCode, string>> = {
+  GARBLED_RECORDS: "their batch is garbled, as its producer sent it",
+  RECORDS_TOO_LARGE: `their batch inflates beyond ${INFLATED_BYTES_MAX / GiB} GiB`,
+  UNSUPPORTED_COMPRESSION_TYPE: "their batch has a codec that is not supported here",
+};
 
 export class FetchedBatches {
   readonly topic: string;
@@ -92,7 +137,9 @@ export class FetchedBatches {
 
   /**
    * Opens the next batch, appends its records from `fromOffset` on to `target`, and returns the offset behind the batch.
-   * `isEmpty` must be false. @throws ObeliskError CORRUPT_MESSAGE with the place, and as `RecordCursor`; the batch is not passed
+   * `isEmpty` must be false.
+   * @throws ObeliskError CORRUPT_MESSAGE with the place; `UnreadableBatch` when its checksum holds and its records do not open. The
+   * batch is not passed then, and `target` is as it was.
    */
   takeBatch(fromOffset: number, target: ConsumerRecord[]): number {
     const buffer = this.#buffer;
@@ -101,9 +148,22 @@ export class FetchedBatches {
     if (fault !== null) throw this.#damaged(fault.detail, fromOffset);
     const nextOffset = batchLastOffset(buffer, position) + 1;
     if (nextOffset > fromOffset) {
-      this.#beginAborted(nextOffset);
-      if (isControlBatch(buffer, position)) this.#readMarker(position);
-      else if (!this.#isAborted(position)) this.#readRecords(position, fromOffset, target);
+      const count = target.length;
+      try {
+        this.#beginAborted(nextOffset);
+        if (isControlBatch(buffer, position)) this.#readMarker(position);
+        else if (!this.#isAborted(position)) this.#readRecords(position, fromOffset, target);
+      } catch (thrown) {
+        target.length = count;
+        if (!(thrown instanceof ObeliskError)) throw thrown;
+        throw new UnreadableBatch(
+          thrown,
+          this.topic,
+          this.partition,
+          batchBaseOffset(buffer, position),
+          nextOffset,
+        );
+      }
     }
     this.#leaderEpoch = batchLeaderEpoch(buffer, position);
     this.#position = position + batchBytes(buffer, position);
@@ -112,8 +172,16 @@ export class FetchedBatches {
 
   #readRecords(position: number, fromOffset: number, target: ConsumerRecord[]): void {
     const cursor = this.#cursor;
-    cursor.open(this.#buffer, position);
+    cursor.open(this.#buffer, position, INFLATED_BYTES_MAX);
+    const lastOffset = batchLastOffset(this.#buffer, position);
+    let previous = -1;
     while (cursor.next()) {
+      if (!(cursor.offsetDelta > previous && cursor.offset <= lastOffset)) {
+        throw new ObeliskError("GARBLED_RECORDS", {
+          detail: `the offset delta ${cursor.offsetDelta} follows ${previous}`,
+        });
+      }
+      previous = cursor.offsetDelta;
       if (cursor.offset < fromOffset) continue;
       const { buffer } = cursor;
       target.push({
@@ -144,7 +212,7 @@ export class FetchedBatches {
   #readMarker(position: number): void {
     if (this.#abortedNow.size === 0) return;
     const cursor = this.#cursor;
-    cursor.open(this.#buffer, position);
+    cursor.open(this.#buffer, position, INFLATED_BYTES_MAX);
     if (!cursor.next() || cursor.keyEnd - cursor.keyStart < CONTROL_KEY_BYTES) return;
     const isAbort = cursor.buffer.readInt16BE(cursor.keyStart + 2) === CONTROL_ABORT;
     if (isAbort) this.#abortedNow.delete(batchProducerId(this.#buffer, position));

@@ -5,8 +5,6 @@
  *   - Every mistake in every source is reported together, each with its place, also when a stronger source hides it.
  *   - An unknown key, variable or flag is a mistake that names the nearest known name.
  *   - Each value knows where it came from (`origins`), for the manual and the start-up lines.
- *
- * Nothing else in the program reads the environment for settings.
  */
 
 import { join, resolve } from "node:path";
@@ -15,25 +13,17 @@ import { checkTogether } from "./check.ts";
 import { DEFAULT_ORIGIN, fitDefaults } from "./defaults.ts";
 import { Refusal } from "./kinds.ts";
 import { type Given, type Mistake, MistakesError } from "./mistakes.ts";
-import { nearest } from "./nearest.ts";
-import {
-  SETTING_KEYS,
-  SETTINGS,
-  type SettingKey,
-  type Settings,
-  VARIABLE_PREFIX,
-  variableOf,
-} from "./settings.ts";
+import { SETTING_KEYS, SETTINGS, type SettingKey, type Settings } from "./settings.ts";
+import { CONFIG_VARIABLE, type Environment, settingVariables, unknownWords } from "./variables.ts";
 import { readYaml } from "./yaml.ts";
 
 export const CONFIG_FLAG = "config";
-const CONFIG_VARIABLE = `${VARIABLE_PREFIX}CONFIG`;
 const CONFIG_FILE = "obelisk.yaml";
 
 export interface SettingSources {
   /** Flags by their name without dashes; only those that were given. */
   readonly flags: Readonly<Record<string, string>>;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
   readonly cwd: string;
   readonly files: Pick<Files, "exists" | "readFile">;
 }
@@ -79,7 +69,6 @@ export function loadSettings(sources: SettingSources): LoadedSettings {
 }
 
 const KEYS_BY_NAME = new Map(SETTING_KEYS.map((key) => [SETTINGS[key].name, key]));
-const NAMES_BY_VARIABLE = new Map([...KEYS_BY_NAME.keys()].map((name) => [variableOf(name), name]));
 
 function fromFile({ flags, env, cwd, files }: SettingSources, mistakes: Mistake[]): Given[] {
   const named = flags[CONFIG_FLAG] ?? (env[CONFIG_VARIABLE] || undefined);
@@ -90,20 +79,10 @@ function fromFile({ flags, env, cwd, files }: SettingSources, mistakes: Mistake[
   return known(result.given, mistakes, "", KEYS_BY_NAME.keys());
 }
 
-function fromVariables(env: SettingSources["env"], mistakes: Mistake[]): Given[] {
-  const given: Given[] = [];
-  for (const [variable, value] of Object.entries(env)) {
-    if (!variable.startsWith(VARIABLE_PREFIX) || variable === CONFIG_VARIABLE || !value) continue;
-    const name = NAMES_BY_VARIABLE.get(variable);
-    if (isServiceLink(variable, value, name !== undefined)) continue;
-    if (name === undefined)
-      mistakes.push({
-        source: variable,
-        message: unknownWords("variable", variable, "", NAMES_BY_VARIABLE.keys()),
-      });
-    else given.push({ name, text: value, source: variable });
-  }
-  return given;
+function fromVariables(env: Environment, mistakes: Mistake[]): Given[] {
+  const found = settingVariables(env);
+  mistakes.push(...found.mistakes);
+  return found.given;
 }
 
 function fromFlags(flags: SettingSources["flags"], mistakes: Mistake[]): Given[] {
@@ -126,21 +105,4 @@ function known(
     mistakes.push({ source, message: unknownWords("setting", name, prefix, all) });
     return false;
   });
-}
-
-function unknownWords(noun: string, name: string, prefix: string, names: Iterable<string>): string {
-  const near = nearest(name, names);
-  return `unknown ${noun} \`${prefix}${name}\`${near === undefined ? "" : `, did you mean \`${prefix}${near}\`?`}`;
-}
-
-/**
- * Kubernetes puts variables into every container for each service of the namespace; for a service named `obelisk` they begin
- * as ours do (OBELISK_SERVICE_HOST, OBELISK_PORT=tcp://10.0.0.1:9092, OBELISK_PORT_9092_TCP_ADDR). They are nobody's setting.
- */
-function isServiceLink(variable: string, value: string, isKnown: boolean): boolean {
-  if (/^(tcp|udp|sctp):\/\//.test(value)) return true;
-  return (
-    !isKnown &&
-    /_(SERVICE_(HOST|PORT)(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR))$/.test(variable)
-  );
 }

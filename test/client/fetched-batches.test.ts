@@ -1,16 +1,19 @@
 /** Fetched bytes become records: whole batches only, from the position on, checked, without control and aborted batches. */
 
 import { describe, expect, test } from "bun:test";
+import { MiB } from "../../src/base/units.ts";
 import {
   type AbortedTransaction,
   type ConsumerRecord,
   FetchedBatches,
+  UnreadableBatch,
 } from "../../src/client/fetched-batches.ts";
 import {
   ATTRIBUTE_CONTROL,
   ATTRIBUTE_TRANSACTIONAL,
   BATCH_ATTRIBUTES,
   BATCH_CRC,
+  BATCH_HEADER_BYTES,
   computeBatchCrc,
   stampBatch,
 } from "../../src/protocol/record/batch.ts";
@@ -156,4 +159,56 @@ describe("fetched batches", () => {
       "5:again",
     ]);
   });
+
+  test("a batch whose records do not open gives none of them, and names its offsets", () => {
+    const bad = batch(10, ["a", "b", "c"]);
+    bad[bad.length - 1] = 5; // the last record says that it has headers
+    bad.writeUInt32BE(computeBatchCrc(bad, 0, bad.length), BATCH_CRC);
+    const batches = new FetchedBatches("t", 3, Buffer.concat([batch(9, ["before"]), bad]), null);
+    const records: ConsumerRecord[] = [];
+    batches.takeBatch(9, records);
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      let thrown: unknown;
+      try {
+        batches.takeBatch(10, records);
+      } catch (error) {
+        thrown = error;
+      }
+      expect(thrown).toBeInstanceOf(UnreadableBatch);
+      expect(thrown).toMatchObject({ code: "GARBLED_RECORDS", firstOffset: 10, nextOffset: 13 });
+      expect(records.map(({ offset }) => offset)).toEqual([9]);
+    }
+  });
+
+  test("offsets that do not ascend within the batch are garbage, whatever they are", () => {
+    for (const deltas of [
+      [0, 0],
+      [1, 0],
+      [0, 2],
+      [-1, 1],
+    ]) {
+      const bad = batch(10, ["a", "b"]);
+      // Each record is length, attributes, timestamp delta, offset delta, ...; all of one byte here.
+      const second = BATCH_HEADER_BYTES + 1 + bad[BATCH_HEADER_BYTES]! / 2;
+      bad[BATCH_HEADER_BYTES + 3] = zigzag(deltas[0]!);
+      bad[second + 3] = zigzag(deltas[1]!);
+      bad.writeUInt32BE(computeBatchCrc(bad, 0, bad.length), BATCH_CRC);
+      expect(() => new FetchedBatches("t", 3, bad, null).takeBatch(10, [])).toThrow("the offset delta");
+    }
+  });
+
+  test("records that inflate far beyond what a server opens are read", () => {
+    const builder = new BatchBuilder(200 * MiB);
+    const value = Buffer.alloc(10 * MiB);
+    for (let index = 0; index < 15; index += 1) builder.append(1000, null, 0, 0, value, 0, value.length);
+    const records: ConsumerRecord[] = [];
+    const bytes = builder.finish({ codec: "zstd" });
+    expect(bytes.length).toBeLessThan(MiB);
+    new FetchedBatches("t", 0, bytes, null).takeBatch(0, records);
+    expect(records.map((record) => record.value?.length)).toEqual(Array(15).fill(10 * MiB));
+  });
 });
+
+function zigzag(value: number): number {
+  return value < 0 ? -value * 2 - 1 : value * 2;
+}

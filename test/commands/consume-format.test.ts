@@ -2,6 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { compileFormat } from "../../commands/consume-format.ts";
 import { recordJson } from "../../commands/consume-json.ts";
 import type { ConsumerRecord } from "../../src/client/fetched-batches.ts";
+import { BatchBuilder } from "../../src/protocol/record/builder.ts";
+import { readRecords } from "../../src/protocol/record/records.ts";
 
 const record: ConsumerRecord = {
   topic: "t",
@@ -69,4 +71,20 @@ describe("--json", () => {
     const value = Buffer.from("\uFEFFa\0\u{1F5FF}");
     expect(recordJson({ ...nulls, value })).toMatchObject({ value: "\uFEFFa\0\u{1F5FF}" });
   });
+
+  test("a header's name that is no UTF-8 loses nothing, here and with %h", () => {
+    const headers = readRecords(withHeaderName(Buffer.from([0xff, 0x61])))[0]!.headers;
+    const one = { ...nulls, headers };
+    expect(recordJson(one)).toMatchObject({ headers: [{ key: "/2E=", keyIsBase64: true, value: "v" }] });
+    expect(compileFormat("%h")(one)).toEqual(Buffer.from([0xff, 0x61, 0x3d, 0x76]));
+  });
 });
+
+/** A batch of one record with one header; the builder's name is put over with these two bytes. */
+function withHeaderName(name: Buffer): Buffer {
+  const builder = new BatchBuilder(1000);
+  builder.append(1000, null, 0, 0, null, 0, 0, [{ key: "hh", value: Buffer.from("v") }]);
+  const batch = builder.finish();
+  name.copy(batch, batch.indexOf("hh"));
+  return batch;
+}

@@ -15,6 +15,7 @@ describe("consume options", () => {
       isJson: false,
       commits: true,
       isCommittedOnly: false,
+      skipsUnreadable: false,
       brokers: "b:1",
     });
   });
@@ -56,6 +57,10 @@ describe("places", () => {
         "2026-01-31",
         "2026-01-31T12:00:00Z",
         "2026-01-31 12:00+01:00",
+        "2026-01-31T12:00",
+        "2026-01-31 12:00:01.5",
+        "2024-02-29T23:59:59.999999999-0530",
+        "1969-12-31T23:59:59.999Z",
       ].map((text) => parsePlace("from", text)),
     ).toEqual([
       "earliest",
@@ -67,25 +72,33 @@ describe("places", () => {
       { timestampMs: Date.UTC(2026, 0, 31) },
       { timestampMs: Date.UTC(2026, 0, 31, 12) },
       { timestampMs: Date.UTC(2026, 0, 31, 11) },
+      { timestampMs: Date.UTC(2026, 0, 31, 12) },
+      { timestampMs: Date.UTC(2026, 0, 31, 12, 0, 1, 500) },
+      { timestampMs: Date.UTC(2024, 2, 1, 5, 29, 59, 999) },
+      { timestampMs: 0 },
     ]);
   });
 
   test("anything else is refused with examples", () => {
-    for (const text of [
-      "",
-      "now",
-      "1.5",
-      "-",
-      "-5ms",
-      "2026-13-01",
-      "2026-1-1",
-      "1e3",
-      "Monday",
-      "99999999999999999",
-    ]) {
+    for (const text of ["", "now", "1.5", "-", "-5ms", "2026-1-1", "1e3", "Monday", "99999999999999999"]) {
       expect(() => parsePlace("from", text)).toThrow(
         `--from does not understand \`${text}\`; write earliest`,
       );
+    }
+  });
+
+  test("a day, an hour or a zone that does not exist is refused", () => {
+    for (const text of [
+      "2026-13-01",
+      "2026-02-29",
+      "2026-04-31T10:00",
+      "2026-00-10",
+      "2026-01-31T24:00",
+      "2026-01-31T23:60",
+      "2026-01-31T23:59:60",
+      "2026-01-31T12:00+24:00",
+    ]) {
+      expect(() => parsePlace("to", text)).toThrow(`--to: there is no such time as \`${text}\``);
     }
   });
 });

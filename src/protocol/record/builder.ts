@@ -34,6 +34,8 @@ import { CODECS, type Codec, compress } from "./compression.ts";
 export interface RecordHeader {
   readonly key: string;
   readonly value: Buffer | null;
+  /** The name as it was read, only where it is no UTF-8 and `key` thus not the whole truth. */
+  readonly keyBytes?: Buffer;
 }
 
 export interface FinishOptions {

@@ -181,16 +181,15 @@ export class RecordCursor {
     reader.reset(this.buffer, this.headersStart, this.recordEnd);
     const headers: RecordHeader[] = [];
     for (let index = 0; index < this.headerCount; index += 1) {
-      const keyEnd = reader.varint() + reader.position;
-      const key = this.buffer.toString("utf8", reader.position, keyEnd);
-      reader.position = keyEnd;
+      const keyBytes = reader.varint();
+      const name = this.#copy(reader.position, reader.position + keyBytes);
+      reader.position += keyBytes;
       const valueBytes = reader.varint();
-      if (valueBytes < 0) {
-        headers.push({ key, value: null });
-      } else {
-        headers.push({ key, value: this.#copy(reader.position, reader.position + valueBytes) });
-        reader.position += valueBytes;
-      }
+      const value = valueBytes < 0 ? null : this.#copy(reader.position, reader.position + valueBytes);
+      reader.position += Math.max(valueBytes, 0);
+      const key = name.toString();
+      const isText = !key.includes("\ufffd") || Buffer.from(key).equals(name);
+      headers.push(isText ? { key, value } : { key, value, keyBytes: name });
     }
     return headers;
   }

@@ -1,0 +1,76 @@
+/**
+ * The environment: OBELISK_* variables, for the server's settings and for the commands that speak to a server.
+ *
+ *   OBELISK_<SETTING>   a setting of `obelisk serve`, as `variableOf` names it
+ *   OBELISK_CONFIG      the file of settings
+ *   OBELISK_BROKERS, OBELISK_GROUP, OBELISK_NATIVE
+ *                       stand for the flags of the same name in the commands that have them; the flag wins
+ *
+ * Everybody passes over what is somebody else's, so one environment serves the server and its clients. A variable that begins
+ * with OBELISK_ and is nobody's is a mistake that names the nearest, for the server and for the commands alike. An empty one
+ * counts as not set.
+ */
+
+import { type Given, type Mistake, MistakesError } from "./mistakes.ts";
+import { nearest } from "./nearest.ts";
+import { SETTING_KEYS, SETTINGS, VARIABLE_PREFIX, variableOf } from "./settings.ts";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export const CONFIG_VARIABLE = `${VARIABLE_PREFIX}CONFIG`;
+const CLIENT_FLAGS = ["brokers", "group", "native"];
+
+const SETTING_NAMES = new Map(
+  SETTING_KEYS.map((key) => [variableOf(SETTINGS[key].name), SETTINGS[key].name]),
+);
+const CLIENT_NAMES = new Map(CLIENT_FLAGS.map((flag) => [variableOf(flag), flag]));
+const KNOWN = [...SETTING_NAMES.keys(), ...CLIENT_NAMES.keys(), CONFIG_VARIABLE];
+
+/** The settings that variables give, as they are written, and the variables that are nobody's. */
+export function settingVariables(env: Environment): { given: Given[]; mistakes: Mistake[] } {
+  const given = valuesOf(env, SETTING_NAMES).map(([variable, name, text]) => ({
+    name,
+    text,
+    source: variable,
+  }));
+  return { given, mistakes: unknownVariables(env) };
+}
+
+/** The flags of a command that variables give. @throws MistakesError INVALID_USAGE when a variable is nobody's */
+export function clientVariables(env: Environment, flags: readonly string[]): Record<string, string> {
+  const mistakes = unknownVariables(env);
+  if (mistakes.length > 0) throw new MistakesError("INVALID_USAGE", mistakes);
+  const values = valuesOf(env, CLIENT_NAMES).filter(([, flag]) => flags.includes(flag));
+  return Object.fromEntries(values.map(([, flag, text]) => [flag, text]));
+}
+
+function valuesOf(env: Environment, names: ReadonlyMap<string, string>): [string, string, string][] {
+  return Object.entries(env).flatMap(([variable, value]): [string, string, string][] => {
+    const name = names.get(variable);
+    return name === undefined || !value || isServiceLink(variable, value) ? [] : [[variable, name, value]];
+  });
+}
+
+function unknownVariables(env: Environment): Mistake[] {
+  return Object.entries(env).flatMap(([variable, value]) => {
+    if (!variable.startsWith(VARIABLE_PREFIX) || !value || KNOWN.includes(variable)) return [];
+    if (isServiceLink(variable, value)) return [];
+    return [{ source: variable, message: unknownWords("variable", variable, "", KNOWN) }];
+  });
+}
+
+/** `unknown variable \`X\`, did you mean \`Y\`?` */
+export function unknownWords(noun: string, name: string, prefix: string, names: Iterable<string>): string {
+  const near = nearest(name, names);
+  return `unknown ${noun} \`${prefix}${name}\`${near === undefined ? "" : `, did you mean \`${prefix}${near}\`?`}`;
+}
+
+/**
+ * Kubernetes puts variables into every container for each service of the namespace; for a service named `obelisk` they begin
+ * as ours do (OBELISK_SERVICE_HOST, OBELISK_PORT=tcp://10.0.0.1:9092, OBELISK_PORT_9092_TCP_ADDR). They are nobody's setting.
+ */
+function isServiceLink(variable: string, value: string): boolean {
+  if (/^(tcp|udp|sctp):\/\//.test(value)) return true;
+  if (KNOWN.includes(variable)) return false;
+  return /_(SERVICE_(HOST|PORT)(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)_(PROTO|PORT|ADDR))$/.test(variable);
+}
