@@ -152,6 +152,7 @@ async function start(
       nativeAnswers: ANSWER_LINES.map((line, answer) => [line.trim(), nativeDoor.counters.answers[answer]!]),
       waitingFetches: fetches.openCount,
       throttledFetches: fetches.throttledCount,
+      committedOffsets: offsets.count,
     }),
     residentBytes: () => process.memoryUsage.rss(),
     logLinesLost,

@@ -20,6 +20,8 @@ export interface DoorActivity {
   /** Fetches that wait for records, and those that were sent away because too many waited. */
   readonly waitingFetches: number;
   readonly throttledFetches: number;
+  /** Partitions with a committed offset, over all groups. */
+  readonly committedOffsets: number;
 }
 
 export interface MetricsParts extends HealthParts {
@@ -138,6 +140,12 @@ function addActivityMetrics(registry: Registry, { activity }: MetricsParts): voi
     "obelisk_throttled_fetches_total",
     "Fetches sent away because too many waited.",
     () => activity().throttledFetches,
+  );
+  gauge(
+    registry,
+    "obelisk_committed_offsets",
+    "Committed offsets of all groups.",
+    () => activity().committedOffsets,
   );
 }
 

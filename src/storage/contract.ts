@@ -174,6 +174,8 @@ export interface StateStore {
   get(key: string): Promise<StateEntry | null>;
   /** Entries whose key starts with `prefix`, in the order of their keys. */
   list(prefix: string): Promise<StateEntry[]>;
+  /** The same, at most `countMax`, behind the last key of the page before (`after`, "" at first): for what may be a great many. */
+  page(prefix: string, after: string, countMax: number): Promise<StateEntry[]>;
   /** All changes or none: false when one's expected version did not hold. Calls that arrive together share a transaction. */
   change(changes: readonly StateChange[]): Promise<boolean>;
   close(): Promise<void>;

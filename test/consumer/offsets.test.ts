@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 import type { Clock } from "../../src/base/clock.ts";
 import { ObeliskError } from "../../src/base/errors.ts";
+import { MiB } from "../../src/base/units.ts";
 import { GROUP_NAME_BYTES_MAX, GroupOffsets, keyOf } from "../../src/consumer/offsets.ts";
 import { HeldStateStore } from "../support/kafka-state.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -122,6 +123,49 @@ test("entries that cannot be read are reported and left alone, and those of a to
     ["offset/g", "offset/g/%/0", keyOf("g", "t", 1), keyOf("g", "t", 2)].sort(),
   );
   expect(offsets.fetch("g", "gone", 0)?.offset).toBe(3);
+});
+
+test("a start reads all of them, however many", async () => {
+  const state = new HeldStateStore();
+  const count = 25_000;
+  for (let partition = 0; partition < count; partition += 1)
+    state.put(keyOf("g", "t", partition), JSON.stringify({ offset: partition }));
+  const offsets = await GroupOffsets.open(state, clock);
+  expect([offsets.count, offsets.list("g").map(({ committed }) => committed.offset)]).toEqual([
+    count,
+    Array.from({ length: count }, (_, partition) => partition),
+  ]);
+});
+
+test("more text than the limit is refused before it is written, also by commits on their way, and a shorter note is not", async () => {
+  const state = new HeldStateStore();
+  const offsets = await GroupOffsets.open(state, clock);
+  const note = "n".repeat(4 * MiB);
+  for (let partition = 0; partition < 14; partition += 1)
+    await offsets.commit("g", [commit("t", partition, 1, note)]);
+  state.isHeld = true;
+  const underWay = offsets.commit("g", [commit("t", 14, 1, note)]);
+  const refused = offsets.commit("h", [commit("t", 0, 1, note)]);
+  await expect(refused).rejects.toThrow("the names and notes of committed offsets take too many bytes");
+  state.isHeld = false;
+  state.release();
+  await underWay;
+  expect(offsets.groups()).toEqual(["g"]);
+  await expect(offsets.commit("h", [commit("t", 0, 1, note)])).rejects.toThrow(ObeliskError);
+  await offsets.commit("g", [commit("t", 0, 2, "short")]);
+  await offsets.commit("h", [commit("t", 0, 1, note)]);
+  expect([offsets.fetch("h", "t", 0)?.metadata.length, offsets.count]).toEqual([note.length, 16]);
+});
+
+test("numbers that no client can have sent are unreadable, not others", async () => {
+  const state = new HeldStateStore();
+  state.put(keyOf("g", "t", 0), '{"offset":3,"leaderEpoch":4294967296}');
+  state.put(keyOf("g", "t", 4_294_967_296), '{"offset":3}');
+  const offsets = await GroupOffsets.open(state, clock);
+  expect([offsets.count, offsets.unreadable]).toEqual([
+    0,
+    [keyOf("g", "t", 0), keyOf("g", "t", 4_294_967_296)],
+  ]);
 });
 
 test("a group name above the limit is refused", async () => {

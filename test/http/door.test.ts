@@ -53,6 +53,7 @@ async function startedOn<Engine extends StorageEngine>(options: Options<Engine>)
       nativeAnswers: [["OK", 9]],
       waitingFetches: 3,
       throttledFetches: 4,
+      committedOffsets: 6,
     }),
     residentBytes: () => 1234,
     logLinesLost: () => 5,
@@ -224,6 +225,7 @@ test("metrics carry the Go Obelisk's ten names with the real counts", async () =
     'obelisk_native_answers_total{answer="OK"} 9',
     "obelisk_waiting_fetches 3",
     "obelisk_throttled_fetches_total 4",
+    "obelisk_committed_offsets 6",
     "obelisk_log_lines_lost_total 5",
     "process_resident_memory_bytes 1234",
   ]) {

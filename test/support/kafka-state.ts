@@ -23,6 +23,10 @@ export class HeldStateStore implements StateStore {
     return entries.sort((left, right) => (left.key < right.key ? -1 : 1));
   }
 
+  async page(prefix: string, after: string, countMax: number): Promise<StateEntry[]> {
+    return (await this.list(prefix)).filter(({ key }) => key > after).slice(0, countMax);
+  }
+
   async change(changes: readonly StateChange[]): Promise<boolean> {
     this.changeCount += 1;
     if (this.isHeld) await new Promise<void>((resolve) => this.#waiting.push(resolve));

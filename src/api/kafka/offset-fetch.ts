@@ -7,7 +7,8 @@
  */
 
 import { NO_ERROR } from "../../base/errors.ts";
-import type { CommittedOffset, GroupOffsets } from "../../consumer/offsets.ts";
+import type { CommittedOffset } from "../../consumer/offset-table.ts";
+import type { GroupOffsets } from "../../consumer/offsets.ts";
 import type { OffsetFetchRequest, OffsetFetchResponseInput } from "../../protocol/kafka/apis/offset-fetch.ts";
 import type { KafkaContext } from "./context.ts";
 

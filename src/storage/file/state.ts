@@ -70,10 +70,22 @@ export class SqliteState implements StateStore {
   }
 
   async list(prefix: string): Promise<StateEntry[]> {
-    const columns = "SELECT key, value, version, crc FROM state";
+    return await this.#range(prefix, "", Number.MAX_SAFE_INTEGER);
+  }
+
+  async page(prefix: string, after: string, countMax: number): Promise<StateEntry[]> {
+    return await this.#range(prefix, after, countMax);
+  }
+
+  async #range(prefix: string, after: string, countMax: number): Promise<StateEntry[]> {
     const end = endOfPrefix(prefix);
-    if (end === null) return await this.#select(`${columns} WHERE key >= ? ORDER BY key`, [prefix]);
-    return await this.#select(`${columns} WHERE key >= ? AND key < ? ORDER BY key`, [prefix, end]);
+    // One lower bound only: of two, SQLite seeks by the first and then reads its way to the second.
+    const [isAbove, start] = after === "" ? ["key >= ?", prefix] : ["key > ?", after];
+    const isBelow = end === null ? "" : "AND key < ?";
+    return await this.#select(
+      `SELECT key, value, version, crc FROM state WHERE ${isAbove} ${isBelow} ORDER BY key LIMIT ?`,
+      [start, ...(end === null ? [] : [end]), countMax],
+    );
   }
 
   change(changes: readonly StateChange[]): Promise<boolean> {
@@ -225,7 +237,7 @@ export class SqliteState implements StateStore {
     }
   }
 
-  async #select(query: string, values: string[]): Promise<StateEntry[]> {
+  async #select(query: string, values: (string | number)[]): Promise<StateEntry[]> {
     const refusal = this.#refusal();
     if (refusal !== null) throw refusal;
     this.#reads += 1;

@@ -16,6 +16,12 @@ export class MemoryState implements StateStore {
     return found.sort(compareKeys);
   }
 
+  async page(prefix: string, after: string, countMax: number): Promise<StateEntry[]> {
+    const start = Buffer.from(after);
+    const behind = (await this.list(prefix)).filter(({ key }) => Buffer.compare(Buffer.from(key), start) > 0);
+    return behind.slice(0, countMax);
+  }
+
   async change(changes: readonly StateChange[]): Promise<boolean> {
     const before = new Map(this.#entries);
     for (const change of changes) {

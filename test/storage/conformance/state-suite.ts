@@ -43,6 +43,24 @@ export function testState(factory: StateFactory): void {
     );
 
     test(
+      "gives pages of what begins with a prefix, in the order of keys, each behind the last",
+      withState(async ({ store }) => {
+        const keys = ["a", "b/1", "b/10", "b/2", "b/é", "b0", "c"];
+        for (const key of keys) await store.change([{ key, value: key }]);
+        const pages: string[][] = [];
+        for (let after = "", page: StateEntry[]; ; after = page.at(-1)!.key) {
+          page = await store.page("b/", after, 3);
+          pages.push(page.map(({ key }) => key));
+          if (page.length === 0) break;
+        }
+        expect(pages).toEqual([["b/1", "b/10", "b/2"], ["b/é"], []]);
+        expect(await store.page("", "c", 10)).toEqual([]);
+        expect(await store.page("d", "", 10)).toEqual([]);
+        expect((await store.page("", "", 2)).map(({ key }) => key)).toEqual(["a", "b/1"]);
+      }),
+    );
+
+    test(
       "changes nothing when one expected version does not hold",
       withState(async ({ store }) => {
         await store.change([{ key: "a", value: "1" }]);
