@@ -17,7 +17,7 @@
  */
 
 import type { Timer } from "../base/clock.ts";
-import { ObeliskError } from "../base/errors.ts";
+import { isStorageError, ObeliskError } from "../base/errors.ts";
 import { RareWarning } from "../base/rare-warning.ts";
 import { SECOND_MS } from "../base/units.ts";
 import type { StateStore, StorageEngine } from "../storage/contract.ts";
@@ -95,6 +95,8 @@ export class Topics {
   /** Names whose removal (or failed creation) is decided and not yet finished: the topics are closed to everyone. */
   readonly #unfinished = new Set<string>();
   readonly #unfinishedWarning: RareWarning;
+  /** Clients try on and on, so only a line tells that a disk is the cause. */
+  readonly #refusedWarning: RareWarning;
   #retry: Timer | null = null;
   /** With those that are being created. */
   #topicCount = 0;
@@ -104,6 +106,7 @@ export class Topics {
     this.#options = options;
     this.#parts = parts;
     const message = "a topic is gone, but the disk still holds something of it; this is tried again";
+    this.#refusedWarning = new RareWarning(parts.log, parts.clock, "a topic could not be created");
     this.#unfinishedWarning = new RareWarning(parts.log, parts.clock, message);
   }
 
@@ -261,6 +264,10 @@ export class Topics {
       ]);
       if (!isNew) throw new ObeliskError("TOPIC_ALREADY_EXISTS", { topic: name });
       return this.#add(name, state, await this.#openNew(name, state));
+    } catch (thrown) {
+      if (thrown instanceof ObeliskError && isStorageError(thrown))
+        this.#refusedWarning.tell({ topic: name, reason: thrown.message });
+      throw thrown;
     } finally {
       this.#topicCount -= 1;
       this.#partitionCount -= partitions;

@@ -173,6 +173,7 @@ export class Cluster {
         detail: "the partition has no leader",
         topic,
         partition,
+        remedy: "the log of the broker that keeps it says why",
       });
     }
     return found.leader;

@@ -13,6 +13,7 @@ import {
 import { join } from "node:path";
 import { createDisk } from "../../src/base/disk.ts";
 import { type ErrorCode, ObeliskError } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/base/log.ts";
 import { MiB } from "../../src/base/units.ts";
 import type { Broker } from "../../src/broker/broker.ts";
 import { GroupOffsets } from "../../src/consumer/offsets.ts";
@@ -196,6 +197,20 @@ for (const errno of ["ENOSPC", "EACCES"] as const) {
     }
   });
 }
+
+test("a creation that the disk refuses has its line in the log, and not one for each try", async () => {
+  const told: Record<string, unknown>[] = [];
+  const log = {
+    ...silentLog,
+    warn: (message: string, facts = {}) => void told.push({ message, ...facts }),
+  };
+  const { engine, state, clock } = await opened();
+  const broker = await openBroker({}, { engine, clock, log });
+  state.isFull = true;
+  for (let attempt = 0; attempt < 3; attempt += 1)
+    expect(await codeOf(broker.topics.ensure("t"))).toBe("DISK_FULL");
+  expect(told).toEqual([{ message: "a topic could not be created", topic: "t", reason: "the disk is full" }]);
+});
 
 test("a topic is removed by its id only while it is the one that has it", async () => {
   const { broker } = await opened();
