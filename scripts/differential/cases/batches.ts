@@ -38,26 +38,34 @@ const HOUR_MS = 3_600_000;
 
 export function batchCases(names: Names): Case[] {
   return [
-    ...BATCHES.map(([name, make]) => storedCase(names, `batches: ${name}`, make(), VERSIONS)),
-    ...CODECS.map((codec) => storedCase(names, `batches: ${codec}`, batch(["a", "b"], { codec }), VERSIONS)),
+    ...BATCHES.flatMap(([name, make]) => storedCases(names, `batches: ${name}`, make(), VERSIONS)),
+    ...CODECS.flatMap((codec) =>
+      storedCases(names, `batches: ${codec}`, batch(["a", "b"], { codec }), VERSIONS),
+    ),
     ...compressedCases(names),
     ...configuredCases(names),
   ];
 }
 
-/** Each version produces into the same topic, so that later ones see what earlier ones left. */
-function storedCase(
+/** For each version a case: produced twice, and looked at. */
+function storedCases(
   names: Names,
   name: string,
   records: Buffer | null,
   versions: readonly number[],
   configs: Readonly<Record<string, string>> = {},
-): Case {
-  const topic = names.topic();
-  const steps = versions.map((version) =>
-    ask(produceApi, version, produceRequest(topic, records), { note: `version ${version}` }),
-  );
-  return { name, topics: [{ name: topic, partitions: 1, configs }], steps: [...steps, ...lookAt(topic)] };
+): Case[] {
+  return versions.map((version) => {
+    const topic = names.topic();
+    const produced = ["once", "twice"].map((note) =>
+      ask(produceApi, version, produceRequest(topic, records), { note }),
+    );
+    return {
+      name,
+      topics: [{ name: topic, partitions: 1, configs }],
+      steps: [...produced, ...lookAt(topic)],
+    };
+  });
 }
 
 /** What is stored, found in every way that there is. */
@@ -226,7 +234,7 @@ function compressedCases(names: Names): Case[] {
     ["max timestamp -1", () => patched(batch(["a", "b", "c"], { codec: "gzip" }), BATCH_MAX_TIMESTAMP, -1)],
     ["max timestamp 0", () => patched(batch(["a", "b", "c"], { codec: "lz4" }), BATCH_MAX_TIMESTAMP, 0)],
   ];
-  return kinds.map(([name, make]) => storedCase(names, `compressed batches: ${name}`, make(), [8, 11]));
+  return kinds.flatMap(([name, make]) => storedCases(names, `compressed batches: ${name}`, make(), [8, 11]));
 }
 
 function patched(made: Buffer, position: number, value: number): Buffer {
@@ -238,16 +246,16 @@ function configuredCases(names: Names): Case[] {
   const large = batch(["x".repeat(3000)]);
   const stamped = { "message.timestamp.type": "LogAppendTime" };
   return [
-    storedCase(names, "batches: larger than max.message.bytes", large, VERSIONS, {
+    ...storedCases(names, "batches: larger than max.message.bytes", large, VERSIONS, {
       "max.message.bytes": "2000",
     }),
-    storedCase(names, "batches: as large as allowed", large, VERSIONS, {
+    ...storedCases(names, "batches: as large as allowed", large, VERSIONS, {
       "max.message.bytes": `${large.length}`,
     }),
-    storedCase(names, "batches: a byte above the limit", large, VERSIONS, {
+    ...storedCases(names, "batches: a byte above the limit", large, VERSIONS, {
       "max.message.bytes": `${large.length - 1}`,
     }),
-    storedCase(names, "log append time: a batch", batch(["a", "b"]), VERSIONS, stamped),
-    storedCase(names, "log append time: gzip", batch(["a", "b"], { codec: "gzip" }), VERSIONS, stamped),
+    ...storedCases(names, "log append time: a batch", batch(["a", "b"]), VERSIONS, stamped),
+    ...storedCases(names, "log append time: gzip", batch(["a", "b"], { codec: "gzip" }), VERSIONS, stamped),
   ];
 }
