@@ -131,7 +131,7 @@ export interface StorageEngine {
   /**
    * Takes a topic with all its partitions away, at once and for good; their logs are offline. Needs no room. What follows are
    * `discard`, whatever else belongs to the topic, and `release`.
-   * @throws ObeliskError KAFKA_STORAGE_ERROR, DISK_FULL; then nothing has changed
+   * @throws ObeliskError KAFKA_STORAGE_ERROR, DISK_FULL; then it is still there, but offline when a sync was what failed
    */
   detach(topic: string): void;
   /** Gives back the room that a detached topic takes, as far as that is possible. */

@@ -145,6 +145,16 @@ test("a topic that the disk refuses to remove is still there, and takes records"
   await broker.topics.remove("t");
 });
 
+test("a topic whose removal cannot be synced is offline: a power cut may show it or not", async () => {
+  const { broker, files, engine } = await opened();
+  await append(broker, "t");
+  files.setFault({ operations: ["syncDirectory"], nth: 1, errno: "EIO" });
+  expect(await codeOf(broker.topics.remove("t"))).toBe("KAFKA_STORAGE_ERROR");
+  const partition = broker.topics.get("t")!.partitions[0]!;
+  expect([partition.isOffline, engine.findings.map(({ kind }) => kind)]).toEqual([true, ["unreadable"]]);
+  expect(recordsIn(await partition.read(0, 10_000, true)).length).toBe(1);
+});
+
 test("what cannot be deleted of a removed topic is told, hinders neither its name nor a start, and goes when it can", async () => {
   const before = await opened();
   await append(before.broker, "t");

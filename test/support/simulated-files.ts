@@ -3,7 +3,7 @@
  *
  *   bytes    each write since the file's last sync is kept, lost or garbled, by pages of 512 bytes; the size may fall back
  *   names    a file or directory that was created, renamed or removed since the last sync of its directory (or syncAll) may
- *            be there or not, each change by itself
+ *            be there or not, each change by itself; a directory moves as a whole
  *
  * A file keeps its content through names: what an inode is to a real file system. After a crash all descriptors are gone.
  * The seed decides everything, so a run can be repeated.
@@ -22,7 +22,8 @@ interface Inode {
   writes: { position: number; bytes: Buffer }[];
 }
 
-type NameChange = { path: string; after: Inode | "directory" | undefined };
+/** `target`: a directory was moved there with all that is in it, which happens or does not as a whole. */
+type NameChange = { path: string; after: Inode | "directory" | undefined; target?: string };
 
 export class SimulatedFiles implements Files {
   openSyncThread: (() => SyncThread) | undefined = undefined;
@@ -51,10 +52,16 @@ export class SimulatedFiles implements Files {
   /** Takes the power away. Answers the disk as it is found afterwards; this one is dead, whatever still uses it. */
   crash(): SimulatedFiles {
     const names = new Map(this.#durableNames);
-    for (const change of this.#nameChanges) {
-      if (this.#random() < 0.5) continue;
-      if (change.after === undefined) names.delete(change.path);
-      else names.set(change.path, change.after);
+    const unmoved: { path: string; target: string }[] = [];
+    for (const { path, after, target } of this.#nameChanges) {
+      const isKept = this.#random() >= 0.5;
+      if (target !== undefined && isKept) moveNames(names, path, target);
+      else if (target !== undefined) unmoved.unshift({ path, target });
+      if (target !== undefined || !isKept) continue;
+      // What was changed in a directory that did not move after all was changed where it still is.
+      const place = unmoved.reduce((found, move) => moved(found, move.target, move.path), path);
+      if (after === undefined) names.delete(place);
+      else names.set(place, after);
     }
     for (const path of [...names.keys()]) if (!this.#hasParents(names, path)) names.delete(path);
     const after = new SimulatedFiles(Math.floor(this.#random() * 2 ** 31), this.syncAll !== undefined);
@@ -197,12 +204,15 @@ export class SimulatedFiles implements Files {
   }
 
   rename(source: string, target: string): void {
-    if (!this.#names.has(source)) throw systemError("ENOENT", "rename");
-    for (const [path, node] of [...this.#names]) {
-      if (path !== source && !path.startsWith(`${source}/`)) continue;
-      this.#setName(path, undefined);
-      this.#setName(target + path.slice(source.length), node);
+    const node = this.#names.get(source);
+    if (node === undefined) throw systemError("ENOENT", "rename");
+    if (node === "directory") {
+      moveNames(this.#names, source, target);
+      this.#nameChanges.push({ path: source, after: "directory", target });
+      return;
     }
+    this.#setName(source, undefined);
+    this.#setName(target, node);
   }
 
   removeFile(path: string): void {
@@ -217,6 +227,11 @@ export class SimulatedFiles implements Files {
 
   syncDirectory(directory: string): void {
     const isIn = (path: string) => (path.slice(0, path.lastIndexOf("/")) || "/") === directory;
+    for (const { path, target } of this.#nameChanges.filter((change) => isIn(change.path))) {
+      if (target === undefined) continue;
+      moveNames(this.#durableNames, path, target);
+      for (const change of this.#nameChanges) change.path = moved(change.path, path, target);
+    }
     for (const path of [...this.#durableNames.keys()]) {
       if (isIn(path) && !this.#names.has(path)) this.#durableNames.delete(path);
     }
@@ -309,6 +324,20 @@ function resize(node: Inode, bytes: number): void {
 function settle(node: Inode): void {
   node.durable = Buffer.from(node.content.subarray(0, node.size));
   node.writes = [];
+}
+
+function moveNames<Node>(names: Map<string, Node>, source: string, target: string): void {
+  for (const [path, node] of [...names]) {
+    const place = moved(path, source, target);
+    if (place === path) continue;
+    names.delete(path);
+    names.set(place, node);
+  }
+}
+
+/** Where a path is once `source` is called `target`. */
+function moved(path: string, source: string, target: string): string {
+  return path === source || path.startsWith(`${source}/`) ? target + path.slice(source.length) : path;
 }
 
 /** mulberry32: small, and the same on every machine. */

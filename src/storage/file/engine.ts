@@ -31,7 +31,7 @@ import { recoverPartition } from "./recovery.ts";
 import type { Reserve } from "./reserve.ts";
 import { SEGMENT_BYTES_LIMIT, type Segment } from "./segment.ts";
 import { INDEX_INTERVAL_BYTES } from "./segment-index.ts";
-import { Store } from "./store.ts";
+import { Store, storageError } from "./store.ts";
 import { RETRY, SyncStream } from "./sync-stream.ts";
 import { Syncer } from "./syncer.ts";
 import { TopicDirectories } from "./topic-directories.ts";
@@ -179,8 +179,9 @@ export class FileEngine implements StorageEngine {
 
   detach(topic: string): void {
     checkPartitionName(topic, 0);
-    this.#directories.detach(topic, this.#undeletable);
     const logs = [...this.#logs.values()].filter((log) => log.topic === topic);
+    this.#directories.detach(topic, this.#undeletable);
+    this.#syncDetached(topic, logs);
     for (const log of logs) {
       log.abandon();
       this.#logs.delete(`${topic}/${log.partition}`);
@@ -282,8 +283,26 @@ export class FileEngine implements StorageEngine {
     if (errnoOf(thrown) === undefined && !(thrown instanceof ObeliskError)) throw thrown;
     log.fail();
     failed.push(log);
-    if (log.isDiscarded) return;
-    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    if (!log.isDiscarded)
+      this.#reportFailedSync(log, thrown instanceof Error ? thrown.message : String(thrown));
+  }
+
+  /** A sync that fails takes the topic offline, as any does: what is under its name after a power cut is not known any more. */
+  #syncDetached(topic: string, logs: readonly FileLog[]): void {
+    try {
+      this.#directories.sync();
+    } catch (thrown) {
+      this.#directories.attach(topic);
+      const error = storageError(thrown, { topic, file: this.#topics });
+      for (const log of logs) {
+        log.isOffline = true;
+        this.#reportFailedSync(log, error.message);
+      }
+      throw error;
+    }
+  }
+
+  #reportFailedSync(log: FileLog, reason: string): void {
     const path = `${this.#topics}/${log.topic}/${log.partition}`;
     this.#store.report(path, 0, 0, "unreadable", `a sync failed, the partition is offline: ${reason}`);
   }

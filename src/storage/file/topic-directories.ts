@@ -79,12 +79,12 @@ export class TopicDirectories {
     try {
       for (let index = 0; index < partitions; index += 1) this.#createPartition(`${path}/${index}`);
     } catch (thrown) {
-      if (!wasThere && files.exists(path)) deleteEntry(files, path);
+      if (!wasThere && files.exists(path)) this.#tryToDelete(path);
       throw storageError(thrown, { topic, file: path });
     }
   }
 
-  /** Nothing when there is no such folder. @throws ObeliskError KAFKA_STORAGE_ERROR, DISK_FULL; then it is still there */
+  /** Nothing when there is no such folder. `sync` is to follow. @throws ObeliskError KAFKA_STORAGE_ERROR, DISK_FULL; then it is still there */
   detach(topic: string, refused: RefusalListener): void {
     const files = this.#files;
     const source = this.#of(topic);
@@ -93,10 +93,19 @@ export class TopicDirectories {
     try {
       this.release(topic, refused);
       files.rename(source, target);
-      files.syncDirectory(this.#path);
     } catch (thrown) {
       throw storageError(thrown, { topic, file: source });
     }
+  }
+
+  /** Makes a detachment durable. @throws system errors */
+  sync(): void {
+    this.#files.syncDirectory(this.#path);
+  }
+
+  /** Takes a detachment back that could not be made durable: a power cut may show either name. */
+  attach(topic: string): void {
+    this.#quietly(() => this.#files.rename(this.#ofDetached(topic), this.#of(topic)));
   }
 
   /** Topics that were detached and not released: what a crash has interrupted. @throws system errors */
@@ -109,8 +118,11 @@ export class TopicDirectories {
   discard(topic: string): void {
     const files = this.#files;
     const path = this.#ofDetached(topic);
-    if (!files.isDirectory(path) || files.isLink(path)) return; // a link goes whole, with `release`
-    for (const name of files.list(path)) this.#tryToDelete(`${path}/${trimmed(name)}`);
+    this.#quietly(() => {
+      if (files.isLink(path)) deleteBehindLink(files, path);
+      else if (files.isDirectory(path))
+        for (const name of files.list(path)) this.#tryToDelete(`${path}/${trimmed(name)}`);
+    });
   }
 
   /** The topic's name may be used again. `refused` as for `prepare`. @throws ObeliskError KAFKA_STORAGE_ERROR, DISK_FULL */
@@ -140,8 +152,13 @@ export class TopicDirectories {
 
   /** Why it could not be deleted, or null. */
   #tryToDelete(path: string): string | null {
+    return this.#quietly(() => deleteEntry(this.#files, path));
+  }
+
+  /** Why the disk refused, or null. */
+  #quietly(work: () => void): string | null {
     try {
-      deleteEntry(this.#files, path);
+      work();
       return null;
     } catch (thrown) {
       if (errnoOf(thrown) === undefined || !(thrown instanceof Error)) throw thrown;
