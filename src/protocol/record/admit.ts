@@ -24,6 +24,7 @@ import {
   batchCodec,
   batchRecordCount,
   isLogAppendTime,
+  isMaxTimestampCredible,
   NO_TIMESTAMP,
   setMaxTimestamp,
 } from "./batch.ts";
@@ -67,8 +68,7 @@ function admitPlain(buffer: Buffer, position: number, options: ValidateOptions):
 
 function admitCompressed(buffer: Buffer, position: number, nowMs: number): BatchFault | null {
   const maxTimestampMs = claimedMax(buffer, position);
-  const baseTimestampMs = batchBaseTimestamp(buffer, position);
-  if (maxTimestampMs > 0 && maxTimestampMs >= baseTimestampMs) {
+  if (maxTimestampMs !== NONSENSE && isMaxTimestampCredible(buffer, position)) {
     if (isLogAppendTime(buffer, position)) setMaxTimestamp(buffer, position, maxTimestampMs);
     return null;
   }
@@ -80,7 +80,7 @@ function admitCompressed(buffer: Buffer, position: number, nowMs: number): Batch
   } catch (thrown) {
     if (!(thrown instanceof ObeliskError)) throw thrown;
     if (thrown.code === "GARBLED_RECORDS") return { code: "INVALID_RECORD", detail: thrown.message };
-    setMaxTimestamp(buffer, position, Math.max(baseTimestampMs, nowMs));
+    setMaxTimestamp(buffer, position, Math.max(batchBaseTimestamp(buffer, position), nowMs));
     return null;
   } finally {
     cursor.close();

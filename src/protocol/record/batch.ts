@@ -107,6 +107,15 @@ export function batchMaxTimestamp(buffer: Buffer, position: number): number {
   return Math.max(timestampMs, batchBaseTimestamp(buffer, position));
 }
 
+/**
+ * Whether the max timestamp can be that of the records: it is set (neither -1 nor 0), and not before the first record.
+ * A header that cannot be right is mended as its batch comes in (admit.ts); older batches lie in logs as they came.
+ */
+export function isMaxTimestampCredible(buffer: Buffer, position: number): boolean {
+  const timestampMs = readInt64(buffer, position + BATCH_MAX_TIMESTAMP);
+  return timestampMs > 0 && timestampMs >= batchBaseTimestamp(buffer, position);
+}
+
 export function batchProducerId(buffer: Buffer, position: number): number {
   return readInt64(buffer, position + BATCH_PRODUCER_ID);
 }

@@ -9,9 +9,10 @@
  */
 
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
-import { BATCH_HEADER_BYTES, batchLastOffset, batchMaxTimestamp } from "../../protocol/record/batch.ts";
+import { BATCH_HEADER_BYTES, batchLastOffset } from "../../protocol/record/batch.ts";
 import type { FindingKind } from "../contract.ts";
 import { scanBatches } from "../scan.ts";
+import { largestTimestamp } from "../timestamps.ts";
 import { replaceLater } from "./replace-later.ts";
 import type { Segment } from "./segment.ts";
 import { faultOfIndex, OFFSET_ENTRY_BYTES, SegmentIndex, TIME_ENTRY_BYTES } from "./segment-index.ts";
@@ -43,6 +44,23 @@ export class IndexFiles {
     );
   }
 
+  /**
+   * As `of`, for a search by time. An index from before headers were checked knows only what clients wrote there, and would have
+   * the search pass by records: it is made again, once. Reads the whole log file then.
+   */
+  timesOf(segment: Segment): SegmentIndex {
+    if (!segment.hasOldTimes || segment.isRemoved) return this.of(segment);
+    const index = this.#indexOfLog(segment);
+    try {
+      this.#replaceNow(segment, index);
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined) throw thrown; // it stays in memory, and is made again after the next start
+    }
+    segment.hasOldTimes = false;
+    this.#keep(segment, index);
+    return index;
+  }
+
   forget(segment: Segment): void {
     this.#mapped.delete(segment);
   }
@@ -58,9 +76,8 @@ export class IndexFiles {
     const index = this.#indexOfLog(segment);
     let fate = "rebuilt from the log";
     try {
-      index.seal();
-      this.#store.files.replace(segment.indexPath, index.offsets);
-      this.#store.files.replace(segment.timeIndexPath, index.times);
+      this.#replaceNow(segment, index);
+      segment.hasOldTimes = false;
     } catch (thrown) {
       if (errnoOf(thrown) === undefined) throw thrown;
       fate = `rebuilt from the log in memory only (${errnoOf(thrown)})`;
@@ -84,9 +101,7 @@ export class IndexFiles {
   sealNow(segment: Segment): void {
     const index = segment.index;
     if (index === null) return;
-    index.seal();
-    this.#store.files.replace(segment.indexPath, index.offsets);
-    this.#store.files.replace(segment.timeIndexPath, index.times);
+    this.#replaceNow(segment, index);
     segment.index = null;
   }
 
@@ -106,6 +121,12 @@ export class IndexFiles {
     return faultOfIndex(offsets, times, Math.max(position, segment.bytes)) === null
       ? { offsets, times }
       : null;
+  }
+
+  #replaceNow(segment: Segment, index: SegmentIndex): void {
+    index.seal();
+    this.#store.files.replace(segment.indexPath, index.offsets);
+    this.#store.files.replace(segment.timeIndexPath, index.times);
   }
 
   #load(segment: Segment): SegmentIndex | null {
@@ -146,7 +167,7 @@ export class IndexFiles {
       batch: (buffer, position, _end, filePosition) => {
         index.noteTail(
           batchLastOffset(buffer, position) - segment.baseOffset,
-          batchMaxTimestamp(buffer, position),
+          largestTimestamp(buffer, position),
         );
         reaches = filePosition <= start + 2 * this.#store.limits.indexIntervalBytes;
         return reaches;
@@ -211,7 +232,7 @@ export function noteBatch(
   filePosition: number,
 ): void {
   const relativeOffset = batchLastOffset(buffer, position) - segmentBase;
-  index.note(relativeOffset, filePosition, end - position, batchMaxTimestamp(buffer, position));
+  index.note(relativeOffset, filePosition, end - position, largestTimestamp(buffer, position));
 }
 
 function wholeEntries(content: Buffer, entryBytes: number): Buffer {

@@ -419,10 +419,12 @@ export class FileLog implements PartitionLog {
   }
 
   #snapshot(): Snapshot {
+    const lastOld = this.#segments.findLastIndex((segment) => segment.hasOldTimes);
     return {
       startOffset: this.startOffset,
       checkpoint: this.#checkpoint,
       activeSinceMs: this.#activeSinceMs,
+      timesFrom: lastOld === -1 ? 0 : this.#segments[lastOld]!.endOffset,
       epochs: this.#epochs.starts,
       holes: this.#segments.flatMap((segment) =>
         segment.holes.map((hole) => ({ segment: segment.baseOffset, ...hole })),

@@ -185,6 +185,7 @@ class Recovery {
       return;
     }
     this.#epochs = new LeaderEpochs(this.#snapshot.epochs);
+    for (const segment of this.#segments) segment.hasOldTimes = segment.baseOffset < this.#snapshot.timesFrom;
     for (const { segment: base, position, bytes } of this.#snapshot.holes) {
       const segment = this.#segments.find((candidate) => candidate.baseOffset === base);
       if (segment !== undefined && position < segment.bytes) segment.addHole({ position, bytes });
@@ -220,6 +221,7 @@ class Recovery {
       const segment = this.#segments[slot]!;
       segment.index = SegmentIndex.growing(this.#store.limits.indexIntervalBytes);
       if (position > 0) this.#restoreIndex(segment, position, checkpoint!);
+      segment.hasOldTimes = false;
       this.#scanSegment(segment, position, offset, replayFrom, listener);
       position = 0;
       offset = this.#segments[slot + 1]?.baseOffset ?? 0;
@@ -234,7 +236,7 @@ class Recovery {
 
   #restoreIndex(segment: Segment, position: number, checkpoint: Checkpoint): void {
     const index = SegmentIndex.growing(this.#store.limits.indexIntervalBytes);
-    const stored = this.#indexes.readActive(segment, position);
+    const stored = segment.hasOldTimes ? null : this.#indexes.readActive(segment, position);
     if (stored !== null) {
       const { maxTimestamp, maxTimestampOffset } = checkpoint;
       index.restore(stored.offsets, stored.times, position, maxTimestamp, maxTimestampOffset);
@@ -257,6 +259,7 @@ class Recovery {
       },
       damage: (at, bytes, reason) => this.#noteHole(segment, at, bytes, reason),
     });
+    if (segment.hasOldTimes) return;
     this.#store.report(segment.indexPath, 0, index.offsets.length, "missing-index", "rebuilt from the log");
   }
 

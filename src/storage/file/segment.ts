@@ -32,6 +32,8 @@ export class Segment {
   index: SegmentIndex | null;
   holes: Hole[] = [];
   isDirty = false;
+  /** Its time index goes by what the headers of batches say, and not by their records. */
+  hasOldTimes = false;
   isRemoved = false;
   /** What a sync has covered, or covers while it runs. */
   syncedBytes = 0;

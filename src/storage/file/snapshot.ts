@@ -3,7 +3,7 @@
  *
  *   at  type     field
  *    0  4 bytes  "OBPS"
- *    4  uint16   version, 1
+ *    4  uint16   version, 2
  *    6  uint16   reserved, 0
  *    8  uint32   whole length of the file
  *   12  int64    start offset of the partition
@@ -13,10 +13,13 @@
  *   40  int64    largest timestamp of that segment up to there, or -1
  *   48  int32    relative offset of it
  *   52  int64    when the active segment was begun, ms
- *   60  uint32   count of leader epochs, then for each: int32 epoch, int64 start offset
+ *   60  int64    times: base offset of the first segment from which on time indexes go by the records
+ *   68  uint32   count of leader epochs, then for each: int32 epoch, int64 start offset
  *       uint32   count of holes, then for each: int64 segment base offset, uint32 position, uint32 bytes
  *       uint32   length of the owner's state, then the state
  *       uint32   CRC-32C of everything before it
+ *
+ * Version 1 has no "times": all time indexes go by what the headers of batches say, which clients were free to leave wrong.
  *
  * It is replaced whole, and only when the log is synced up to the checkpoint, so it is never ahead of the log. Losing it
  * costs time, not data: the log is read from its start instead.
@@ -52,18 +55,24 @@ export interface Snapshot {
   startOffset: number;
   checkpoint: Checkpoint | null;
   activeSinceMs: number;
+  /** Segments before it have time indexes that go by the headers. */
+  timesFrom: number;
   epochs: readonly LeaderEpochStart[];
   holes: readonly StoredHole[];
 }
 
 const SNAPSHOT_MAGIC = 0x4f425053;
-const SNAPSHOT_VERSION = 1;
-const HEAD_BYTES = 60;
+const SNAPSHOT_VERSION = 2;
+const HEAD_BYTES = 68;
+/** Version 1, which is read and never written. */
+const OLD_VERSION = 1;
+const OLD_HEAD_BYTES = 60;
 const EPOCH_BYTES = 12;
 const HOLE_BYTES = 16;
 const COUNT_BYTES = 4;
 const CRC_BYTES = 4;
-const BYTES_MIN = HEAD_BYTES + 3 * COUNT_BYTES + CRC_BYTES;
+const TAIL_BYTES_MIN = 3 * COUNT_BYTES + CRC_BYTES;
+const BYTES_MIN = HEAD_BYTES + TAIL_BYTES_MIN;
 
 export function encodeSnapshot(snapshot: Snapshot): Buffer {
   const { checkpoint, epochs, holes } = snapshot;
@@ -80,6 +89,7 @@ export function encodeSnapshot(snapshot: Snapshot): Buffer {
   writeInt64(target, 40, checkpoint?.maxTimestamp ?? 0);
   target.writeInt32BE(checkpoint?.maxTimestampOffset ?? 0, 48);
   writeInt64(target, 52, snapshot.activeSinceMs);
+  writeInt64(target, 60, snapshot.timesFrom);
   let at = target.writeUInt32BE(epochs.length, HEAD_BYTES);
   for (const { epoch, startOffset } of epochs) {
     target.writeInt32BE(epoch, at);
@@ -102,8 +112,10 @@ export function encodeSnapshot(snapshot: Snapshot): Buffer {
 /** @throws ObeliskError DAMAGED_DATA with what is wrong as its detail */
 export function decodeSnapshot(source: Buffer): Snapshot {
   checkFrame(source);
-  const epochCount = checkCount(source, HEAD_BYTES, EPOCH_BYTES);
-  const epochsEnd = HEAD_BYTES + COUNT_BYTES + epochCount * EPOCH_BYTES;
+  const isOld = source.readUInt16BE(4) === OLD_VERSION;
+  const headBytes = isOld ? OLD_HEAD_BYTES : HEAD_BYTES;
+  const epochCount = checkCount(source, headBytes, EPOCH_BYTES);
+  const epochsEnd = headBytes + COUNT_BYTES + epochCount * EPOCH_BYTES;
   const holeCount = checkCount(source, epochsEnd, HOLE_BYTES);
   const holesEnd = epochsEnd + COUNT_BYTES + holeCount * HOLE_BYTES;
   const stateBytes = checkCount(source, holesEnd, 1);
@@ -113,8 +125,9 @@ export function decodeSnapshot(source: Buffer): Snapshot {
     startOffset: readInt64(source, 12),
     checkpoint: decodeCheckpoint(source, source.subarray(stateStart, stateStart + stateBytes)),
     activeSinceMs: readInt64(source, 52),
+    timesFrom: isOld ? Number.MAX_SAFE_INTEGER : readInt64(source, 60),
     epochs: Array.from({ length: epochCount }, (_, index) => {
-      const at = HEAD_BYTES + COUNT_BYTES + index * EPOCH_BYTES;
+      const at = headBytes + COUNT_BYTES + index * EPOCH_BYTES;
       return { epoch: source.readInt32BE(at), startOffset: readInt64(source, at + 4) };
     }),
     holes: Array.from({ length: holeCount }, (_, index) => {
@@ -129,10 +142,11 @@ export function decodeSnapshot(source: Buffer): Snapshot {
 }
 
 function checkFrame(source: Buffer): void {
-  if (source.length < BYTES_MIN) throw damaged(`it has only ${source.length} bytes`);
+  if (source.length < OLD_HEAD_BYTES + TAIL_BYTES_MIN) throw damaged(`it has only ${source.length} bytes`);
   if (source.readUInt32BE(0) !== SNAPSHOT_MAGIC) throw damaged("it does not begin with OBPS");
-  if (source.readUInt16BE(4) !== SNAPSHOT_VERSION)
-    throw damaged(`its version ${source.readUInt16BE(4)} is unknown`);
+  const version = source.readUInt16BE(4);
+  if (version !== SNAPSHOT_VERSION && version !== OLD_VERSION)
+    throw damaged(`its version ${version} is unknown`);
   if (source.readUInt32BE(8) !== source.length) throw damaged("its length does not hold");
   if (source.readUInt32BE(source.length - CRC_BYTES) !== crc32c(source, 0, source.length - CRC_BYTES)) {
     throw damaged("its CRC does not hold");

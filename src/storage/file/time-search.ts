@@ -1,13 +1,12 @@
-/** Finds records by time: segment by its largest timestamp, place by the time index, then batch headers, then the records of one batch. */
+/**
+ * Finds records by time: segment by its largest timestamp, place by the time index, then batch by batch. An index that was
+ * written before headers were checked is made again first (index-files.ts), and headers are not taken for the records'
+ * word (timestamps.ts), so that what lies in a log since then is found as well.
+ */
 
-import {
-  BATCH_HEADER_BYTES,
-  batchBytes,
-  batchLastOffset,
-  batchMaxTimestamp,
-} from "../../protocol/record/batch.ts";
+import { BATCH_HEADER_BYTES, batchBytes, batchLastOffset } from "../../protocol/record/batch.ts";
 import type { TimestampedOffset } from "../contract.ts";
-import { findRecordByTimestamp } from "../timestamps.ts";
+import { findLargestTimestamp, findRecordByTimestamp, largestTimestamp } from "../timestamps.ts";
 import type { IndexFiles } from "./index-files.ts";
 import type { LogReader } from "./reader.ts";
 import type { Segment } from "./segment.ts";
@@ -27,12 +26,11 @@ export async function findTimestamp(
   for (const segment of [...segments]) {
     if (segment.isRemoved || segment.bytes === 0) continue;
     if (segment.baseOffset >= limitOffset) return null;
-    const index = indexes.of(segment);
+    const index = indexes.timesOf(segment);
     if (index.maxTimestamp < timestampMs) continue;
     const first = Math.max(segment.baseOffset + index.offsetBefore(timestampMs), startOffset);
     let found: TimestampedOffset | null = null;
     await walkBatches(reader, segment, first, limitOffset, (buffer, position) => {
-      if (batchMaxTimestamp(buffer, position) < timestampMs) return true;
       found = findRecordByTimestamp(buffer, position, timestampMs, startOffset);
       return found === null;
     });
@@ -52,18 +50,17 @@ export async function findMaxTimestamp(
   const best: { record: TimestampedOffset | null } = { record: null };
   for (const segment of [...segments]) {
     if (segment.isRemoved || segment.bytes === 0 || segment.baseOffset >= limitOffset) continue;
-    const index = indexes.of(segment);
+    const index = indexes.timesOf(segment);
     let bestTimestamp = best.record?.timestampMs ?? -1;
     if (index.maxTimestamp <= bestTimestamp) continue;
     const isWhole = segment.endOffset <= limitOffset && segment.baseOffset >= startOffset;
     const from = isWhole ? segment.baseOffset + index.maxTimestampOffset : segment.baseOffset;
     await walkBatches(reader, segment, Math.max(from, startOffset), limitOffset, (buffer, position) => {
-      const timestamp = batchMaxTimestamp(buffer, position);
-      if (timestamp <= bestTimestamp) return true;
-      const found = findRecordByTimestamp(buffer, position, timestamp, startOffset);
-      if (found === null) return true;
+      if (largestTimestamp(buffer, position) <= bestTimestamp) return true;
+      const found = findLargestTimestamp(buffer, position, startOffset);
+      if (found === null || found.timestampMs <= bestTimestamp) return true;
       best.record = found;
-      bestTimestamp = timestamp;
+      bestTimestamp = found.timestampMs;
       return !isWhole;
     });
   }

@@ -11,12 +11,12 @@ import {
   batchBaseOffset,
   batchLastOffset,
   batchLastOffsetDelta,
-  batchMaxTimestamp,
+  NO_TIMESTAMP,
   stampBatch,
 } from "../../protocol/record/batch.ts";
 import type { PartitionLog, RecoveryListener, TimestampedOffset } from "../contract.ts";
 import { LeaderEpochs } from "../leader-epochs.ts";
-import { findRecordByTimestamp } from "../timestamps.ts";
+import { findLargestTimestamp, findRecordByTimestamp, largestTimestamp } from "../timestamps.ts";
 
 /** What all logs of an engine hold together, against its limit. */
 export interface MemoryUse {
@@ -94,7 +94,6 @@ export class MemoryLog implements PartitionLog {
   async offsetForTimestamp(timestampMs: number, limitOffset: number): Promise<TimestampedOffset | null> {
     for (const batch of this.#batches) {
       if (batchLastOffset(batch, 0) >= limitOffset) return null;
-      if (batchMaxTimestamp(batch, 0) < timestampMs) continue;
       const found = findRecordByTimestamp(batch, 0, timestampMs, this.startOffset);
       if (found !== null) return found;
     }
@@ -102,13 +101,14 @@ export class MemoryLog implements PartitionLog {
   }
 
   async offsetOfMaxTimestamp(limitOffset: number): Promise<TimestampedOffset | null> {
-    let best: Buffer | null = null;
+    let best: TimestampedOffset | null = null;
     for (const batch of this.#batches) {
       if (batchLastOffset(batch, 0) >= limitOffset) break;
-      if (best === null || batchMaxTimestamp(batch, 0) > batchMaxTimestamp(best, 0)) best = batch;
+      if (best !== null && largestTimestamp(batch, 0) <= best.timestampMs) continue;
+      const found = findLargestTimestamp(batch, 0, this.startOffset);
+      if (found !== null && found.timestampMs > (best?.timestampMs ?? NO_TIMESTAMP)) best = found;
     }
-    if (best === null) return null;
-    return findRecordByTimestamp(best, 0, batchMaxTimestamp(best, 0), this.startOffset);
+    return best;
   }
 
   epochAt(offset: number): number {

@@ -3,7 +3,8 @@
  *
  *   offset index   every entry names a batch's position and last offset; both rise
  *   time index     every entry names the largest timestamp so far and the last offset of the batch that brought it;
- *                  a sealed segment's last entry has the segment's largest timestamp
+ *                  a sealed segment's last entry has the segment's largest timestamp. Both may go by what the headers say
+ *                  instead: that is an index from before headers were checked, and it is made again when it is needed
  *
  * Entries whose batch lies in damage or in a known hole cannot be judged and pass. One finding for each file says how many
  * entries are wrong and where the first one stands.
@@ -18,10 +19,12 @@ import type { VerifySink } from "./sink.ts";
 export class SegmentIndexCheck {
   readonly #offsets: OffsetIndexCheck | null;
   readonly #times: TimeIndexCheck | null;
+  readonly #timesByHeader: TimeIndexCheck | null;
 
   constructor(offsets: IndexContent | null, times: IndexContent | null) {
     this.#offsets = offsets === null ? null : new OffsetIndexCheck(offsets.file, offsets.content);
     this.#times = times === null ? null : new TimeIndexCheck(times.file, times.content);
+    this.#timesByHeader = times === null ? null : new TimeIndexCheck(times.file, times.content);
   }
 
   batch(
@@ -29,19 +32,24 @@ export class SegmentIndexCheck {
     relativeBaseOffset: number,
     relativeLastOffset: number,
     timestamp: number,
+    headerTimestamp: number,
   ): void {
     this.#offsets?.batch(filePosition, relativeLastOffset);
     this.#times?.batch(relativeBaseOffset, relativeLastOffset, timestamp);
+    this.#timesByHeader?.batch(relativeBaseOffset, relativeLastOffset, headerTimestamp);
   }
 
   unknown(filePosition: number): void {
     this.#offsets?.unknown(filePosition);
     this.#times?.unknown();
+    this.#timesByHeader?.unknown();
   }
 
   finish(isSealed: boolean, sink: VerifySink): void {
     this.#offsets?.finish(sink);
-    this.#times?.finish(isSealed, sink);
+    const isTrue = this.#times?.finish(isSealed) ?? true;
+    if (isTrue || this.#timesByHeader?.finish(isSealed) === true) return;
+    this.#times?.report(sink);
   }
 }
 
@@ -122,11 +130,16 @@ class TimeIndexCheck {
     this.#isExact = false;
   }
 
-  finish(isSealed: boolean, sink: VerifySink): void {
+  /** Whether nothing was found; else `report` says it. */
+  finish(isSealed: boolean): boolean {
     this.#passUpTo(Number.POSITIVE_INFINITY, this.#isExact);
     if (isSealed && this.#isExact && !this.#wrong.hasAny && this.#lastTimestamp !== this.#maxTimestamp) {
       this.#wrong.add(Math.max(0, this.#content.length - TIME_ENTRY_BYTES));
     }
+    return !this.#wrong.hasAny && !this.#wrong.isOdd;
+  }
+
+  report(sink: VerifySink): void {
     this.#wrong.report(sink);
   }
 
@@ -167,6 +180,11 @@ class WrongEntries {
 
   get hasAny(): boolean {
     return this.#count > 0;
+  }
+
+  /** The file ends in the middle of an entry. */
+  get isOdd(): boolean {
+    return this.#bytes % this.#entryBytes > 0;
   }
 
   add(position: number): void {

@@ -24,6 +24,7 @@ import { decodeSnapshot, type Hole, SNAPSHOT_FILE, type Snapshot } from "../file
 import type { PartitionLayout } from "../layout.ts";
 import { scanBatches } from "../scan.ts";
 import { findStrangers } from "../strangers.ts";
+import { largestTimestamp } from "../timestamps.ts";
 import { EpochCheck } from "./epoch-check.ts";
 import { SegmentIndexCheck } from "./index-check.ts";
 import type { VerifySink } from "./sink.ts";
@@ -200,8 +201,15 @@ class PartitionCheck {
     this.#epochs?.batch(file, filePosition, buffer, position);
     this.#isBehindDamage = false;
     this.#expected = lastOffset + 1;
-    const timestamp = batchMaxTimestamp(buffer, position);
-    indexes.batch(filePosition, baseOffset - segmentBase, lastOffset - segmentBase, timestamp);
+    const timestamp = largestTimestamp(buffer, position);
+    const headerTimestamp = batchMaxTimestamp(buffer, position);
+    indexes.batch(
+      filePosition,
+      baseOffset - segmentBase,
+      lastOffset - segmentBase,
+      timestamp,
+      headerTimestamp,
+    );
     const fault = validateRecords(buffer, position, false);
     if (fault !== null) {
       const detail = `its CRC holds, but its records do not: ${fault.detail}`;

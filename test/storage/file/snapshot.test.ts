@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { crc32c } from "../../../src/base/crc32c.ts";
 import { decodeSnapshot, encodeSnapshot, type Snapshot } from "../../../src/storage/file/snapshot.ts";
 
 const FULL: Snapshot = {
@@ -13,16 +14,32 @@ const FULL: Snapshot = {
     state: Buffer.from("owner"),
   },
   activeSinceMs: 1_700_000_000_001,
+  timesFrom: 5,
   epochs: [
     { epoch: 0, startOffset: 0 },
     { epoch: 2, startOffset: 7 },
   ],
   holes: [{ segment: 0, position: 100, bytes: 61 }],
 };
-const EMPTY: Snapshot = { startOffset: 0, checkpoint: null, activeSinceMs: 0, epochs: [], holes: [] };
+const EMPTY: Snapshot = {
+  startOffset: 0,
+  checkpoint: null,
+  activeSinceMs: 0,
+  timesFrom: 0,
+  epochs: [],
+  holes: [],
+};
+
+/** Version 2, frozen. */
+const GOLDEN =
+  "4f4250530002000000000081000000000000000300000000000" +
+  "0000a0000000000000005000004d20000018bcfe5680000000004" +
+  "0000018bcfe5680100000000000000050000000200000000000000000000000000000002" +
+  "000000000000000700000001000000000000000000000064000" +
+  "0003d000000056f776e6572";
 
 /** Version 1, frozen. */
-const GOLDEN =
+const GOLDEN_OLD =
   "4f4250530001000000000079000000000000000300000000000" +
   "0000a0000000000000005000004d20000018bcfe5680000000004" +
   "0000018bcfe568010000000200000000000000000000000000000002" +
@@ -32,6 +49,13 @@ const GOLDEN =
 test("a snapshot has the bytes that the format names", () => {
   const bytes = encodeSnapshot(FULL);
   expect(bytes.toString("hex", 0, bytes.length - 4)).toBe(GOLDEN);
+});
+
+test("a snapshot of version 1 is read: all of its time indexes go by headers", () => {
+  const body = Buffer.from(GOLDEN_OLD, "hex");
+  const crc = Buffer.alloc(4);
+  crc.writeUInt32BE(crc32c(body, 0, body.length));
+  expect(decodeSnapshot(Buffer.concat([body, crc]))).toEqual({ ...FULL, timesFrom: Number.MAX_SAFE_INTEGER });
 });
 
 test("a snapshot comes back as it was", () => {
