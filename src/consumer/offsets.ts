@@ -22,8 +22,8 @@ import { KiB, MiB } from "../base/units.ts";
 import type { StateChange, StateStore } from "../storage/contract.ts";
 import { type CommittedOffset, OffsetTable } from "./offset-table.ts";
 
-/** As Kafka's `offset.metadata.max.bytes`: room for a note, not for a payload. */
-export const OFFSET_METADATA_BYTES_MAX = 4 * KiB;
+/** As Kafka's `offset.metadata.max.bytes`, which counts UTF-16 units: room for a note, not for a payload. */
+export const OFFSET_METADATA_LENGTH_MAX = 4096;
 /** Group names are keys in memory and in the store; real ones are far below. */
 export const GROUP_NAME_BYTES_MAX = 1 * KiB;
 /**

@@ -13,7 +13,7 @@
  */
 
 import { isStorageError, NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
-import { OFFSET_METADATA_BYTES_MAX, type OffsetToCommit } from "../../consumer/offsets.ts";
+import { OFFSET_METADATA_LENGTH_MAX, type OffsetToCommit } from "../../consumer/offsets.ts";
 import type {
   OffsetCommitRequest,
   OffsetCommitResponseInput,
@@ -72,7 +72,7 @@ function faultOf(
     return wireCode("UNKNOWN_TOPIC_OR_PARTITION");
   }
   if (generationIdOrMemberEpoch >= 0) return wireCode("ILLEGAL_GENERATION");
-  if (Buffer.byteLength(committedMetadata ?? "") > OFFSET_METADATA_BYTES_MAX) {
+  if (committedMetadata !== null && committedMetadata.length > OFFSET_METADATA_LENGTH_MAX) {
     return wireCode("OFFSET_METADATA_TOO_LARGE");
   }
   const isOffset = committedOffset >= 0 && Number.isSafeInteger(committedOffset);

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { wireCode } from "../../../src/base/errors.ts";
-import { OFFSET_METADATA_BYTES_MAX } from "../../../src/consumer/offsets.ts";
+import { OFFSET_METADATA_LENGTH_MAX } from "../../../src/consumer/offsets.ts";
 import { findCoordinatorApi } from "../../../src/protocol/kafka/apis/find-coordinator.ts";
 import { initProducerIdApi } from "../../../src/protocol/kafka/apis/init-producer-id.ts";
 import {
@@ -122,8 +122,8 @@ test("what was never committed, and what does not exist, is offset -1 without an
 });
 
 test("partitions that cannot be committed have their own errors, the others are kept", async () => {
-  const long = "é".repeat(OFFSET_METADATA_BYTES_MAX / 2 + 1);
-  const fits = "é".repeat(OFFSET_METADATA_BYTES_MAX / 2);
+  const long = "é".repeat(OFFSET_METADATA_LENGTH_MAX + 1);
+  const fits = `${"é".repeat(OFFSET_METADATA_LENGTH_MAX - 2)}😀`;
   expect(
     await commit(8, [commitOf(0, 1, fits), commitOf(1, 1, long), commitOf(2, 1), commitOf(1, -1)]),
   ).toEqual([
