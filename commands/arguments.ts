@@ -57,7 +57,7 @@ export function describeCommand<const T extends ArgsDef>(
  */
 export function findMistakes(args: ArgsDef, rawArgs: readonly string[]): Mistake[] {
   const { uses, positionals, mistakes } = scan(args, rawArgs);
-  const messages = [...mistakes, ...wordsWithoutUtf8(rawArgs)];
+  const messages = [...mistakes, ...wordsWithoutUtf8(args, rawArgs)];
   const names = uses.map(({ name }) => name);
   const twice = names.filter((name, index) => names.indexOf(name) < index && !isRepeatable(args[name]));
   messages.push(...new Set(twice.map((name) => `--${name} is given twice`)));
@@ -176,13 +176,11 @@ export function isRepeatable(definition: Definition | undefined): boolean {
 }
 
 /** The system hands words over as bytes; those that are no UTF-8 have become another text before anyone could look at them. */
-function wordsWithoutUtf8(rawArgs: readonly string[]): string[] {
+function wordsWithoutUtf8(args: ArgsDef, rawArgs: readonly string[]): string[] {
+  const remedy =
+    args["file"] === undefined ? "" : "; records of any bytes come from standard input or --file";
   return rawArgs.flatMap((word, index) =>
-    word.includes("\ufffd")
-      ? [
-          `argument ${index + 1} is not UTF-8: \`${word}\`; records of any bytes come from standard input or --file`,
-        ]
-      : [],
+    word.includes("\ufffd") ? [`argument ${index + 1} is not UTF-8: \`${word}\`${remedy}`] : [],
   );
 }
 
