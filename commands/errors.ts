@@ -5,6 +5,7 @@
  */
 
 import { ERRORS, errnoOf, ObeliskError } from "../src/base/errors.ts";
+import { systemReason } from "../src/base/system-error.ts";
 import { MistakesError, mistakeWords } from "../src/config/mistakes.ts";
 import { EXIT, note, type Output, OutputClosed } from "./output.ts";
 import { coloursFor } from "./output-colour.ts";
@@ -64,7 +65,7 @@ function describeKnown(error: ObeliskError, debug: boolean): ErrorReport {
   };
 }
 
-/** A system error is told in the system's words; anything else is our own mistake. */
+/** A system error is told with the place and the reason; anything else is our own mistake. */
 function describeUnexpected(thrown: unknown, debug: boolean): ErrorReport {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   const errno = errnoOf(thrown);
@@ -72,7 +73,7 @@ function describeUnexpected(thrown: unknown, debug: boolean): ErrorReport {
   const code = isSystem ? errno : "INTERNAL";
   const hint = debug ? "" : "; run it again with OBELISK_LOG_LEVEL=debug to see where";
   const line = isSystem
-    ? `obelisk: ${oneLine(message)}`
+    ? `obelisk: ${oneLine(systemWords(thrown as SystemError))}`
     : `obelisk: unexpected error: ${oneLine(message)}${hint}`;
   return {
     exitCode: EXIT.failed,
@@ -80,6 +81,27 @@ function describeUnexpected(thrown: unknown, debug: boolean): ErrorReport {
     json: { event: "error", code, message },
   };
 }
+
+type SystemError = Error & { code?: string; path?: unknown; syscall?: unknown };
+
+/** `data/x cannot be opened: no permission (EACCES)`; the system's own message where it names no place. */
+function systemWords(error: SystemError): string {
+  if (typeof error.path !== "string") return error.message;
+  const work = typeof error.syscall === "string" ? SYSTEM_CALLS[error.syscall] : undefined;
+  return `${error.path} cannot be ${work ?? "used"}: ${systemReason(error)}`;
+}
+
+const SYSTEM_CALLS: Readonly<Record<string, string>> = {
+  open: "opened",
+  read: "read",
+  scandir: "listed",
+  stat: "found",
+  lstat: "found",
+  mkdir: "made",
+  write: "written",
+  rename: "renamed",
+  unlink: "removed",
+};
 
 function stackLines(thrown: unknown, debug: boolean): string[] {
   if (!debug || !(thrown instanceof Error) || thrown.stack === undefined) return [];

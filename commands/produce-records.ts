@@ -4,6 +4,7 @@
  */
 
 import { ObeliskError } from "../src/base/errors.ts";
+import { systemReason } from "../src/base/system-error.ts";
 import { note } from "./output.ts";
 import { readLines } from "./produce-lines.ts";
 import type { ProduceOptions } from "./produce-options.ts";
@@ -113,7 +114,8 @@ async function fileBytes(file: string): Promise<number> {
     const found = await Bun.file(file).stat();
     if (!found.isDirectory()) return found.size;
   } catch (thrown) {
-    throw new ObeliskError("INVALID_USAGE", { detail: `${file} cannot be read` }, thrown);
+    const why = thrown instanceof Error ? `: ${systemReason(thrown)}` : "";
+    throw new ObeliskError("INVALID_USAGE", { detail: `${file} cannot be read${why}` }, thrown);
   }
   throw new ObeliskError("INVALID_USAGE", { detail: `${file} is a directory` });
 }

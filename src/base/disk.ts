@@ -16,6 +16,7 @@ import { dlopen, read as readMemory } from "bun:ffi";
 import {
   closeSync,
   constants,
+  type Dirent,
   existsSync,
   fdatasync,
   fdatasyncSync,
@@ -194,7 +195,7 @@ class Disk implements Files {
 
   list(directory: string): string[] {
     const entries = readdirSync(directory, { withFileTypes: true });
-    return entries.map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name)).sort();
+    return entries.map((entry) => (leadsToDirectory(entry) ? `${entry.name}/` : entry.name)).sort();
   }
 
   makeDirectory(directory: string): void {
@@ -250,6 +251,17 @@ export function wasInherited(descriptor: 0 | 1 | 2): boolean {
   } catch (thrown) {
     if (errnoOf(thrown) === undefined) throw thrown;
     return true;
+  }
+}
+
+/** A link that leads nowhere, or in a circle, is no directory. */
+function leadsToDirectory(entry: Dirent): boolean {
+  if (!entry.isSymbolicLink()) return entry.isDirectory();
+  try {
+    return statSync(`${entry.parentPath}/${entry.name}`).isDirectory();
+  } catch (thrown) {
+    if (errnoOf(thrown) === undefined) throw thrown;
+    return false;
   }
 }
 

@@ -60,7 +60,7 @@ export interface Files {
   /** Whether the name itself is a symbolic link, whatever it points to. */
   isLink(path: string): boolean;
   fileSize(path: string): number;
-  /** Names in a directory, sorted; directories end in "/". */
+  /** Names in a directory, sorted; directories, and links to directories, end in "/". */
   list(directory: string): string[];
   makeDirectory(directory: string): void;
   rename(source: string, target: string): void;

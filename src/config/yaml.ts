@@ -13,6 +13,7 @@
 import { isUtf8 } from "node:buffer";
 import { errnoOf } from "../base/errors.ts";
 import type { Files } from "../base/files.ts";
+import { systemReason } from "../base/system-error.ts";
 import type { Given, Mistake } from "./mistakes.ts";
 
 interface YamlResult {
@@ -105,5 +106,5 @@ function lineWithoutUtf8(bytes: Buffer): number | null {
 }
 
 function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
+  return thrown instanceof Error ? systemReason(thrown) : String(thrown);
 }

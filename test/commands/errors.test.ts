@@ -42,6 +42,25 @@ describe("what a failed command says", () => {
     });
   });
 
+  test("a system error that names a place says in words what could not be done there, and why", () => {
+    const words = (code: string, syscall: string) => {
+      const message = `${code}: the system's words, ${syscall} '/data/x'`;
+      const error = Object.assign(new Error(message), { code, syscall, path: "/data/x" });
+      return describeError(error, false).lines[0];
+    };
+    expect([
+      words("EACCES", "open"),
+      words("ENOENT", "scandir"),
+      words("EISDIR", "read"),
+      words("EXX", "stat"),
+    ]).toEqual([
+      "obelisk: /data/x cannot be opened: no permission (EACCES)",
+      "obelisk: /data/x cannot be listed: it is not there (ENOENT)",
+      "obelisk: /data/x cannot be read: it is a directory (EISDIR)",
+      "obelisk: /data/x cannot be found: EXX: the system's words, stat '/data/x'",
+    ]);
+  });
+
   test("an unexpected error is one line; its stack only when debugging", () => {
     const error = new TypeError("x is not\n a function");
     expect(describeError(error, false)).toEqual({

@@ -93,7 +93,7 @@ test("each refusal of the system becomes one line with its remedy", () => {
   for (const [errno, text] of [
     ["EACCES", "no permission to write"],
     ["EROFS", "read-only file system"],
-    ["EIO", "cannot be used: EIO from the disk"],
+    ["EIO", "cannot be used: the disk cannot read or write it (EIO)"],
   ] as const) {
     const broken = Object.create(files, {
       makeDirectory: { value: () => raise(errno) },

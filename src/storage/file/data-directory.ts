@@ -16,6 +16,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
+import { systemReason } from "../../base/system-error.ts";
 import type { Finding } from "../contract.ts";
 import { decodeIdentity, encodeIdentity, FORMAT_VERSION, IDENTITY_FILE, type Identity } from "./identity.ts";
 import { setAsideFile } from "./set-aside.ts";
@@ -250,6 +251,6 @@ function explain(path: string, errno: string | undefined, error: unknown): [stri
     return [`the data directory ${path} is on a read-only file system`, `mount it writable, ${other}`];
   if (errno === "ENOTDIR" || errno === "EEXIST")
     return [`${path} is not a directory`, `move that file away, ${other}`];
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = error instanceof Error ? systemReason(error) : String(error);
   return [`the data directory ${path} cannot be used: ${reason}`, `make it usable, ${other}`];
 }
