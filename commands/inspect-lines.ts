@@ -16,6 +16,7 @@ export function inspectionLines(inspection: Inspection): string[] {
   const partitions = inspection.topics.flatMap((topic) => topic.partitions);
   const sections = [
     headLines(inspection),
+    inspection.unreadable.map(({ path, reason }) => `${path} is not shown: ${reason}`),
     rows(PARTITION_COLUMNS, partitions),
     partitions.length <= SEGMENTS_PARTITIONS_MAX ? partitions.flatMap(partitionLines) : [],
     rows(GO_TOPIC_COLUMNS, inspection.goTopics),

@@ -1,12 +1,14 @@
 /**
  * `obelisk inspect`: what lies at a path, from a whole data directory down to one file, the Go Obelisk's files too. With
- * --records the records themselves, one a line. It never writes and may run beside a server. Exit 1 when nothing is there.
+ * --records the records themselves, one a line, and on standard error what is passed over. It never writes and may run beside a
+ * server. Exit 1 when nothing is there.
  */
 
 import { defineCommand } from "citty";
 import { createDisk } from "../src/base/disk.ts";
 import { ObeliskError } from "../src/base/errors.ts";
 import type { Files } from "../src/base/files.ts";
+import type { Finding } from "../src/storage/contract.ts";
 import { sum } from "../src/storage/inspect/partition.ts";
 import { inspectRecords } from "../src/storage/inspect/records.ts";
 import { type Inspection, inspectPath } from "../src/storage/inspect.ts";
@@ -14,7 +16,8 @@ import { flagValues, usage } from "./arguments.ts";
 import { recordJson } from "./consume-json.ts";
 import { dataDirectory } from "./data-directory.ts";
 import { inspectionLines, recordLine } from "./inspect-lines.ts";
-import { EXIT, output } from "./output.ts";
+import { EXIT, note, output } from "./output.ts";
+import { findingLine } from "./verify-lines.ts";
 
 export const inspectExamples = [
   "obelisk inspect data",
@@ -62,7 +65,8 @@ async function printRecords(
   isJson: boolean,
 ): Promise<number> {
   let count = 0;
-  for await (const record of inspectRecords(files, path)) {
+  const omitted = (omission: Finding) => note(findingLine("omitted", omission));
+  for await (const record of inspectRecords(files, path, omitted)) {
     if (topic !== undefined && record.topic !== topic) continue;
     if (count === countMax) break;
     count += 1;

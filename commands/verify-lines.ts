@@ -4,7 +4,13 @@ import { formatBytes } from "../src/base/units.ts";
 import type { Finding } from "../src/storage/contract.ts";
 import type { VerifySummary } from "../src/storage/verify/sink.ts";
 
-const EVENT_WORDS = { finding: "", repair: "repaired: ", remaining: "remains: " } as const;
+const EVENT_WORDS = {
+  finding: "",
+  note: "note: ",
+  omitted: "passed over: ",
+  repair: "repaired: ",
+  remaining: "remains: ",
+} as const;
 
 /** One finding: `topics/t/0/0.log at 1234, 56 bytes: damaged-batch: the checksum does not hold`. */
 export function findingLine(
@@ -29,6 +35,7 @@ export function summaryLines(root: string, summary: VerifySummary): string[] {
       `  ${count(summary.holes, "hole")} of ${formatBytes(summary.holeBytes)} in all, set aside by earlier recoveries (quarantine/)`,
     );
   }
+  if (summary.notes > 0) lines.push(`  ${count(summary.notes, "note")}: no damage, and nothing to mend`);
   if (summary.isServerRunning)
     lines.push("  a server is running here: what it was just writing was not judged");
   if (findings > 0) lines.push(`  \`obelisk verify ${root} --repair\` mends what can be mended`);

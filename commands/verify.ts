@@ -1,6 +1,6 @@
 /**
  * `obelisk verify`: checks every byte of a data directory. Findings go to standard output as they are met, one a line, then a
- * summary. Exit 0 when all is well, 1 when something was found; with --repair 0 when nothing remains.
+ * summary. Exit 0 when all is well, 1 when something was found; with --repair 0 when nothing remains. Notes change no exit code.
  */
 
 import { tmpdir } from "node:os";
@@ -47,13 +47,14 @@ export const verifyCommand = defineCommand({
     const files = createDisk();
     const root = dataDirectory(args.dir);
     const isJson = json === "true";
-    const total = files.exists(root) ? bytesToVerify(files, root) : 0;
+    const total = bytesToVerify(files, root);
     const progress = createProgress({ label: "checking", unit: "bytes", total, isShown: !isJson });
     const scratchDirectory = join(tmpdir(), `obelisk-verify-${crypto.randomUUID()}`);
     files.makeDirectory(scratchDirectory);
     const options: VerifyOptions = {
       scratchDirectory,
       onFinding: (finding) => tell(progress, isJson, "finding", finding),
+      onNote: (note) => tell(progress, isJson, "note", note),
       onProgress: (bytes) => progress.update(bytes),
     };
     try {
@@ -105,7 +106,7 @@ async function mend(
 function tell(
   progress: Progress,
   isJson: boolean,
-  event: "finding" | "repair" | "remaining",
+  event: "finding" | "note" | "repair" | "remaining",
   finding: Finding,
 ): void {
   progress.finish();

@@ -57,7 +57,13 @@ export type FindingKind =
   /** A file or directory that the system refuses to open, read, write, cut or delete; what lies in it is offline. */
   | "unreadable"
   /** A file that belongs to nothing. */
-  | "unknown-file";
+  | "unknown-file"
+  /** A partition that was there, and whose directory, or everything in it, is gone. */
+  | "missing-partition"
+  /** No damage: a batch is as it was acknowledged, and its records do not decode. */
+  | "garbled-records"
+  /** No damage: a batch is sound, and its records inflate beyond a limit of ours, or by a codec that is not here. */
+  | "unopened-records";
 
 export interface TimestampedOffset {
   offset: number;

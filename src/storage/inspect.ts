@@ -7,7 +7,7 @@
  */
 
 import { readInt64 } from "../base/bytes.ts";
-import { ObeliskError } from "../base/errors.ts";
+import { errnoOf, ObeliskError } from "../base/errors.ts";
 import type { Files } from "../base/files.ts";
 import { readGoOffsets, scanGoLog } from "./file/go-files.ts";
 import { decodeIdentity, IDENTITY_FILE, type Identity } from "./file/identity.ts";
@@ -59,6 +59,8 @@ export interface Inspection extends ContentInfo {
   entries: IndexEntry[];
   /** Of a snapshot file; the owner's state by its size only. */
   snapshot: (Omit<Snapshot, "checkpoint"> & { checkpoint: SnapshotCheckpoint | null }) | null;
+  /** What the system refuses to show, and why: it is missing in the rest. */
+  unreadable: { path: string; reason: string }[];
 }
 
 export interface SnapshotCheckpoint {
@@ -72,8 +74,11 @@ export interface SnapshotCheckpoint {
 /** @throws ObeliskError UNKNOWN_TOPIC_OR_PARTITION (nothing there), DAMAGED_DATA (a snapshot that does not decode), system errors */
 export function inspectPath(files: Files, path: string): Inspection {
   const target = resolveTarget(files, path);
+  const { unreadable } = target;
   const topics = target.topics.map((topic) => {
-    const partitions = topic.partitions.map((partition) => inspectPartition(files, target.root, partition));
+    const partitions = topic.partitions.map((partition) =>
+      inspectPartition(files, target.root, partition, unreadable),
+    );
     return { name: topic.name, ...sum(partitions), partitions };
   });
   return {
@@ -86,14 +91,18 @@ export function inspectPath(files: Files, path: string): Inspection {
     goOffsets: target.goOffsets.map((file) => inspectGoOffsets(files, target.root, file)),
     entries: readEntries(files, target),
     snapshot: target.kind === "snapshot" ? readSnapshot(files, target) : null,
+    unreadable,
   };
 }
 
 function readIdentity(files: Files, root: string): Identity | null {
-  const path = `${root}/${IDENTITY_FILE}`;
-  if (!files.exists(path)) return null;
-  const decoded = decodeIdentity(files.readFile(path));
-  return decoded.kind === "valid" ? decoded.identity : null;
+  try {
+    const decoded = decodeIdentity(files.readFile(`${root}/${IDENTITY_FILE}`));
+    return decoded.kind === "valid" ? decoded.identity : null;
+  } catch (thrown) {
+    if (errnoOf(thrown) === undefined) throw thrown;
+    return null;
+  }
 }
 
 function inspectGoLog(files: Files, root: string, file: string, topic: string): GoTopicInfo {

@@ -6,11 +6,15 @@
  *   topics/TOPIC.log, .idx        consumers/NAME.json                      left by a Go Obelisk; `*.imported`: done with
  *   quarantine/, reserve/                                                  never looked into
  *
+ * Links are followed, as the server follows them. A directory that the system refuses to list, or a link that leads nowhere where
+ * a topic or a partition should be, is named as unreadable, and the walk goes on beside it.
+ *
  * Everything else is unknown and listed as such, except hidden files, `lost+found` and temporary files that a crash left.
  * Names are relative to the data directory; directories end in "/".
  */
 
 import { TEMPORARY_SUFFIX } from "../base/disk.ts";
+import { errnoOf } from "../base/errors.ts";
 import type { Files } from "../base/files.ts";
 import { LOCK_FILE } from "./file/data-directory.ts";
 import { IDENTITY_FILE } from "./file/identity.ts";
@@ -40,14 +44,21 @@ export interface TopicLayout {
   partitions: PartitionLayout[];
 }
 
-export interface DirectoryLayout {
+/** What the walk met and could not place. */
+export interface Strays {
+  /** Belongs to nothing. */
+  unknown: string[];
+  /** The system refuses to say what lies there; without a slash at the end. */
+  unreadable: { path: string; reason: string }[];
+}
+
+export interface DirectoryLayout extends Strays {
   topics: TopicLayout[];
   /** Topics whose removal is decided and not yet finished. */
   detached: string[];
   /** Topics of a Go Obelisk that were not imported. */
   goTopics: string[];
   goConsumers: string[];
-  unknown: string[];
 }
 
 const OWN_NAMES = new Set([
@@ -63,16 +74,23 @@ const OWN_NAMES = new Set([
     name + SHM_SUFFIX,
   ]),
 ]);
-const PARTITION_NAME_PATTERN = /^(0|[1-9]\d{0,9})\/$/;
+const PARTITION_NAME_PATTERN = /^(0|[1-9]\d{0,9})(\/?)$/;
+export const DANGLING_LINK = "it is a link that leads nowhere";
 /** What the file engine calls what is left of a removed topic; it deletes that when it starts. */
 const REMOVED_PATTERN = /^~removed-\d+\/?$/;
 /** A topic whose removal is decided; the next start finishes it (file/topic-directories.ts). */
 const DETACHED_PATTERN = /^~~(.+?)\/?$/;
 const IMPORTED_PATTERN = /\.imported(-\d+)?$/;
 
-/** @throws the system's errors */
+/** @throws the system's errors, when `root` itself cannot be listed */
 export function readLayout(files: Files, root: string): DirectoryLayout {
-  const layout: DirectoryLayout = { topics: [], detached: [], goTopics: [], goConsumers: [], unknown: [] };
+  const layout: DirectoryLayout = {
+    topics: [],
+    detached: [],
+    goTopics: [],
+    goConsumers: [],
+    ...noStrays(),
+  };
   const names = files.list(root);
   for (const name of names) if (!OWN_NAMES.has(name) && !isIgnored(name)) layout.unknown.push(name);
   if (names.includes("topics/")) readTopics(files, root, layout);
@@ -80,49 +98,66 @@ export function readLayout(files: Files, root: string): DirectoryLayout {
   return layout;
 }
 
-/** Whether there is anything in it that makes a directory a data directory. */
-export function isDataDirectory(files: Files, root: string): boolean {
-  const names = files.list(root);
-  return [IDENTITY_FILE, STATE_FILE, "topics/"].some((name) => names.includes(name));
+export function noStrays(): Strays {
+  return { unknown: [], unreadable: [] };
 }
 
-/** The partitions of one topic's directory; what belongs to none goes to `unknown`. */
+/**
+ * Whether there is anything in it that makes a directory a data directory. A `topics` directory alone does when it is empty or
+ * holds what an Obelisk writes: others have directories of that name too.
+ * @throws the system's errors
+ */
+export function isDataDirectory(files: Files, root: string): boolean {
+  const names = files.list(root);
+  if (names.includes(IDENTITY_FILE) || names.includes(STATE_FILE)) return true;
+  if (!names.includes("topics/")) return false;
+  const topics = files.list(`${root}/topics`);
+  return topics.length === 0 || topics.some((name) => isTopicOfOurs(files, `${root}/topics`, name));
+}
+
+/** The partitions of one topic's directory; what belongs to none goes to `strays`. */
 export function readTopic(
   files: Files,
   root: string,
   directory: string,
   topic: string,
-  unknown: string[],
+  strays: Strays,
 ): TopicLayout {
   const partitions: PartitionLayout[] = [];
-  for (const name of files.list(`${root}/${directory}`)) {
+  for (const name of list(files, root, directory, strays)) {
     const match = PARTITION_NAME_PATTERN.exec(name);
-    if (match !== null) {
-      partitions.push(
-        readPartition(files, root, `${directory}/${match[1]}`, topic, Number(match[1]), unknown),
-      );
-    } else if (!isIgnored(name)) unknown.push(`${directory}/${name}`);
+    if (match?.[2] === "/") {
+      const path = `${directory}/${match[1]}`;
+      partitions.push(readPartition(files, root, path, topic, Number(match[1]), strays));
+    } else if (match === null || !noteDanglingLink(files, root, `${directory}/${name}`, strays)) {
+      if (!isIgnored(name)) strays.unknown.push(`${directory}/${name}`);
+    }
   }
   partitions.sort((left, right) => left.partition - right.partition);
   return { name: topic, partitions };
 }
 
-/** The files of one partition's directory; what belongs to none goes to `unknown`. */
+/** Whether there is a file of a partition in it: directories with numbers for names are not ours alone. */
+export function holdsFiles({ partitions }: TopicLayout): boolean {
+  return partitions.some(({ segments, hasSnapshot }) => segments.length > 0 || hasSnapshot);
+}
+
+/** The files of one partition's directory; what belongs to none goes to `strays`. */
 export function readPartition(
   files: Files,
   root: string,
   directory: string,
   topic: string,
   partition: number,
-  unknown: string[],
+  strays: Strays,
 ): PartitionLayout {
   const found = { log: new Set<number>(), index: new Set<number>(), timeindex: new Set<number>() };
   let hasSnapshot = false;
-  for (const name of files.list(`${root}/${directory}`)) {
+  for (const name of list(files, root, directory, strays)) {
     const segment = parseSegmentName(name);
     if (segment !== null) found[segment.suffix].add(segment.baseOffset);
     else if (name === SNAPSHOT_FILE) hasSnapshot = true;
-    else if (!isIgnored(name)) unknown.push(`${directory}/${name}`);
+    else if (!isIgnored(name)) strays.unknown.push(`${directory}/${name}`);
   }
   return {
     topic,
@@ -136,24 +171,49 @@ export function readPartition(
 }
 
 function readTopics(files: Files, root: string, layout: DirectoryLayout): void {
-  const names = files.list(`${root}/topics`);
+  const names = list(files, root, "topics", layout);
   for (const name of names) {
     const path = `topics/${name}`;
     const stem = name.slice(0, -".log".length);
     if (name.endsWith("/") && isTopicName(name.slice(0, -1))) {
-      layout.topics.push(readTopic(files, root, path.slice(0, -1), name.slice(0, -1), layout.unknown));
-    } else if (name.endsWith(".log") && stem !== "") layout.goTopics.push(stem);
-    else if (DETACHED_PATTERN.test(name)) layout.detached.push(DETACHED_PATTERN.exec(name)![1]!);
+      layout.topics.push(readTopic(files, root, path.slice(0, -1), name.slice(0, -1), layout));
+    } else if (DETACHED_PATTERN.test(name)) layout.detached.push(DETACHED_PATTERN.exec(name)![1]!);
+    else if (isTopicName(name) && noteDanglingLink(files, root, path, layout)) continue;
+    else if (name.endsWith(".log") && stem !== "") layout.goTopics.push(stem);
     else if (name.endsWith(".idx") && names.includes(`${stem}.log`)) continue;
     else if (!isIgnored(name)) layout.unknown.push(path);
   }
 }
 
 function readConsumers(files: Files, root: string, layout: DirectoryLayout): void {
-  for (const name of files.list(`${root}/consumers`)) {
+  for (const name of list(files, root, "consumers", layout)) {
     if (name.endsWith(".json")) layout.goConsumers.push(name.slice(0, -".json".length));
     else if (!isIgnored(name)) layout.unknown.push(`consumers/${name}`);
   }
+}
+
+/** Nothing, too, for a directory that a running server has just removed. */
+function list(files: Files, root: string, directory: string, strays: Strays): string[] {
+  try {
+    return files.list(`${root}/${directory}`);
+  } catch (thrown) {
+    const errno = errnoOf(thrown);
+    if (errno === undefined || !(thrown instanceof Error)) throw thrown;
+    if (errno !== "ENOENT") strays.unreadable.push({ path: directory, reason: thrown.message });
+    return [];
+  }
+}
+
+function noteDanglingLink(files: Files, root: string, path: string, strays: Strays): boolean {
+  if (!files.isLink(`${root}/${path}`) || files.exists(`${root}/${path}`)) return false;
+  strays.unreadable.push({ path, reason: DANGLING_LINK });
+  return true;
+}
+
+function isTopicOfOurs(files: Files, topics: string, name: string): boolean {
+  if (name.endsWith(".log") || DETACHED_PATTERN.test(name) || IMPORTED_PATTERN.test(name)) return true;
+  if (!name.endsWith("/") || !isTopicName(name.slice(0, -1))) return false;
+  return holdsFiles(readTopic(files, topics, name.slice(0, -1), "", noStrays()));
 }
 
 function isIgnored(name: string): boolean {

@@ -94,7 +94,7 @@ async function openInto(directory: DataDirectory, options: StorageOptions): Prom
   const { files, log } = options;
   const reserve = new Reserve(files, directory.path);
   reserve.release();
-  const { state, findings } = await openStateFile(files, directory.path);
+  const { state, findings } = await openStateFile(files, directory.path, directory.isClean);
   try {
     const imported = await importGoDirectory(files, directory, state, log, options);
     const engine = new FileEngine({ ...options, directory, state, reserve });

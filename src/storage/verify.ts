@@ -4,20 +4,29 @@
  * snapshot.ts, segment-index.ts, state-file.ts), so what recovery accepts is no finding.
  *
  * Order: identity, state, topics (partition by partition), files of a Go Obelisk, unknown files. Findings come as they are
- * met. What lies in quarantine/ is not looked at, and a hole that recovery has noted is counted, not reported.
+ * met. What lies in quarantine/ is not looked at, and a hole that recovery has noted is counted, not reported. What the system
+ * refuses to show is a finding (`unreadable`), and the rest is judged all the same.
+ *
+ * Notes are no findings: what a producer sent so, and the rest of a write that a crash cut short, which the next start mends.
  */
 
 import { errnoOf, ObeliskError } from "../base/errors.ts";
 import type { Files } from "../base/files.ts";
+import { systemReason } from "../base/system-error.ts";
 import { LOCK_FILE } from "./file/data-directory.ts";
 import { readGoOffsets, scanGoLog } from "./file/go-files.ts";
 import { decodeIdentity, FORMAT_VERSION, IDENTITY_FILE } from "./file/identity.ts";
 import { RESERVE } from "./file/reserve.ts";
+import { QUARANTINE } from "./file/set-aside.ts";
+import { isStateLost, lostStateDetail } from "./file/state-loss.ts";
 import { STATE_FILE } from "./file/state-row.ts";
 import { type DirectoryLayout, isDataDirectory, readLayout } from "./layout.ts";
 import { type DirectoryCondition, verifyPartition } from "./verify/partition.ts";
 import { type VerifyListener, VerifySink, type VerifySummary } from "./verify/sink.ts";
 import { type KnownTopics, verifyState } from "./verify/state.ts";
+
+/** The directory itself, topics, topic, partition. */
+const DEPTH_MAX = 4;
 
 export interface VerifyOptions extends VerifyListener {
   /** An empty directory of the caller's own, for a copy of the state file. Left empty again. */
@@ -40,42 +49,50 @@ export async function verifyDirectory(
     checkIsDirectory(files, root);
     sink.summary.isServerRunning = options.isOwner !== true && isOwned(files, root);
     const isClean = verifyIdentity(files, root, sink);
+    const condition = { isClean, isLive: sink.summary.isServerRunning };
     const layout = readLayout(files, root);
-    if (files.exists(`${root}/${STATE_FILE}`)) {
-      const known = await verifyState(files, root, options.scratchDirectory, sink);
-      if (!sink.summary.isServerRunning) verifyPresence(layout, known, sink);
-    } else if (layout.topics.length > 0) sink.report(STATE_FILE, 0, 0, "damaged-state", "it is missing");
-    await verifyTopics(files, root, layout, { isClean, isLive: sink.summary.isServerRunning }, sink);
+    const known = await verifyStateFile(files, root, options.scratchDirectory, layout, condition, sink);
+    if (!condition.isLive) verifyPresence(layout, known, sink);
+    await verifyTopics(files, root, layout, condition, sink);
     return sink.summary;
   } catch (error) {
     throw unusable(root, error);
   }
 }
 
-/** Bytes of all files that `verifyDirectory` reads, for a progress bar. */
+/** Bytes of all files that `verifyDirectory` reads, for a progress bar; 0 for a directory that it refuses. */
 export function bytesToVerify(files: Files, root: string): number {
+  try {
+    return isDataDirectory(files, root) ? bytesBelow(files, root, DEPTH_MAX) : 0;
+  } catch (thrown) {
+    if (errnoOf(thrown) === undefined) throw thrown;
+    return 0;
+  }
+}
+
+/** What the system refuses counts nothing. Links may lead in circles, so it goes no deeper than partitions lie. */
+function bytesBelow(files: Files, path: string, depth: number): number {
   let bytes = 0;
-  for (const name of files.list(root)) {
-    if (name.startsWith("quarantine") || name === `${RESERVE}/`) continue;
-    bytes += name.endsWith("/")
-      ? bytesToVerify(files, `${root}/${name.slice(0, -1)}`)
-      : files.fileSize(`${root}/${name}`);
+  for (const name of files.list(path)) {
+    if (name === `${QUARANTINE}/` || name === `${RESERVE}/`) continue;
+    try {
+      if (!name.endsWith("/")) bytes += files.fileSize(`${path}/${name}`);
+      else if (depth > 1) bytes += bytesBelow(files, `${path}/${name.slice(0, -1)}`, depth - 1);
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined) throw thrown;
+    }
   }
   return bytes;
 }
 
 function checkIsDirectory(files: Files, root: string): void {
-  if (!files.exists(root)) {
-    throw new ObeliskError("DATA_DIRECTORY_UNUSABLE", {
-      detail: `there is no data directory ${root}`,
-      remedy: "name the directory that the server uses",
-    });
-  }
-  if (isDataDirectory(files, root)) return;
-  throw new ObeliskError("DATA_DIRECTORY_UNUSABLE", {
-    detail: `${root} is not a data directory of Obelisk`,
-    remedy: "name the directory that the server uses",
-  });
+  const isThere = files.exists(root);
+  if (isThere && files.isDirectory(root) && isDataDirectory(files, root)) return;
+  let detail = `${root} is not a data directory of Obelisk`;
+  if (!isThere) detail = `there is no data directory ${root}`;
+  else if (!files.isDirectory(root)) detail = `${root} is a file, and a data directory is meant`;
+  const remedy = "name the directory that the server uses";
+  throw new ObeliskError("DATA_DIRECTORY_UNUSABLE", { detail, remedy });
 }
 
 /** Whether a server owns the directory. Tries its lock for a moment: a pid alone does not say whether its process lives. */
@@ -93,8 +110,8 @@ export function isOwned(files: Files, root: string): boolean {
 /** Says whether the last owner stopped in order. */
 function verifyIdentity(files: Files, root: string, sink: VerifySink): boolean {
   const path = `${root}/${IDENTITY_FILE}`;
-  if (!files.exists(path)) return false;
-  const content = files.readFile(path);
+  const content = sink.tolerating(files, root, IDENTITY_FILE, () => files.readFile(path));
+  if (content === null) return false;
   sink.advance(content.length);
   const decoded = decodeIdentity(content);
   if (decoded.kind === "damaged")
@@ -106,6 +123,26 @@ function verifyIdentity(files: Files, root: string, sink: VerifySink): boolean {
   });
 }
 
+/** A start makes the file, and partitions come after it: without the one the other can only have been lost. */
+async function verifyStateFile(
+  files: Files,
+  root: string,
+  scratch: string,
+  layout: DirectoryLayout,
+  condition: DirectoryCondition,
+  sink: VerifySink,
+): Promise<KnownTopics> {
+  const path = `${root}/${STATE_FILE}`;
+  const bytes = sink.tolerating(files, root, STATE_FILE, () => files.fileSize(path));
+  if (bytes !== null && bytes > 0) return verifyState(files, root, scratch, sink);
+  const isMissing = bytes === 0 || !files.isLink(path);
+  const isLost = isStateLost(condition.isClean, layout.topics.length > 0);
+  if (isMissing && isLost && !condition.isLive) {
+    sink.report(STATE_FILE, 0, 0, "damaged-state", lostStateDetail(bytes === 0));
+  }
+  return new Map();
+}
+
 /** Partitions that the state knows have a directory, from the moment that a server first opened them. */
 function verifyPresence(layout: DirectoryLayout, known: KnownTopics, sink: VerifySink): void {
   for (const [topic, partitions] of known) {
@@ -114,8 +151,12 @@ function verifyPresence(layout: DirectoryLayout, known: KnownTopics, sink: Verif
     const present = found?.partitions ?? [];
     for (let partition = 0; partition < partitions; partition += 1) {
       if (present.some((candidate) => candidate.partition === partition)) continue;
+      const path = `topics/${topic}/${partition}`;
+      // What the system refuses to show is told as that.
+      if (layout.unreadable.some((stray) => stray.path === path || path.startsWith(`${stray.path}/`)))
+        continue;
       const detail = `topic ${topic} has ${partitions} partitions, and this one is not there`;
-      sink.report(`topics/${topic}/${partition}`, 0, 0, "damaged-state", detail);
+      sink.report(path, 0, 0, "missing-partition", detail);
     }
   }
 }
@@ -135,10 +176,16 @@ async function verifyTopics(
       await Promise.resolve();
     }
   }
-  for (const topic of layout.goTopics) verifyGoLog(files, root, topic, sink);
-  for (const name of layout.goConsumers) verifyGoOffsets(files, root, name, sink);
+  for (const topic of layout.goTopics) {
+    sink.tolerating(files, root, `topics/${topic}.log`, () => verifyGoLog(files, root, topic, sink));
+  }
+  for (const name of layout.goConsumers) {
+    sink.tolerating(files, root, `consumers/${name}.json`, () => verifyGoOffsets(files, root, name, sink));
+  }
+  for (const { path, reason } of layout.unreadable) sink.report(path, 0, 0, "unreadable", reason);
   for (const name of layout.unknown) {
-    const bytes = name.endsWith("/") ? 0 : files.fileSize(`${root}/${name}`);
+    const isFile = !name.endsWith("/") && files.exists(`${root}/${name}`);
+    const bytes = isFile ? files.fileSize(`${root}/${name}`) : 0;
     sink.report(name, 0, bytes, "unknown-file", "it belongs to nothing that Obelisk keeps here");
   }
 }
@@ -165,7 +212,7 @@ function verifyGoOffsets(files: Files, root: string, name: string, sink: VerifyS
 function unusable(root: string, error: unknown): unknown {
   const errno = errnoOf(error);
   if (errno === undefined || error instanceof ObeliskError || !(error instanceof Error)) return error;
-  const detail = `the data directory ${root} cannot be read: ${error.message}`;
+  const detail = `the data directory ${root} cannot be read: ${systemReason(error)}`;
   return new ObeliskError(
     "DATA_DIRECTORY_UNUSABLE",
     { detail, remedy: "give this user the right to read it" },

@@ -70,6 +70,7 @@ test("a sound directory has no findings, and everything is counted", async () =>
     stateEntries: 3,
     goMessages: 0,
     findings: 0,
+    notes: 0,
     isServerRunning: false,
   });
 });
@@ -222,8 +223,8 @@ test("a missing segment, index, state file, partition or topic is found and mend
     [FIRST_LOG.replace(".log", ".index"), "missing-index"],
     [FIRST_LOG.replace(".log", ".timeindex"), "missing-index"],
     ["meta.db", "damaged-state"],
-    ["topics/orders/1", "damaged-state"],
-    ["topics/orders", "damaged-state"],
+    ["topics/orders/1", "missing-partition"],
+    ["topics/orders", "missing-partition"],
   ] as const) {
     const path = fresh();
     rmSync(join(path, file), { recursive: true });

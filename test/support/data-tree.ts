@@ -47,7 +47,7 @@ export function scratchFolder(): { path: string; make(name: string): string; [Sy
 /** Opens a directory as a server does. */
 export async function openData(path: string, segmentBytesMax = 9000) {
   const directory = DataDirectory.open(disk, path, directoryOptions);
-  const opened = await openStateFile(disk, path);
+  const opened = await openStateFile(disk, path, directory.isClean);
   const engine = new FileEngine({
     files: disk,
     clock: directoryOptions.clock,

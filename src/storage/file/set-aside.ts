@@ -9,17 +9,52 @@
  * crash between the two there is a note too many, never a file without its story.
  */
 
+import { errnoOf } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
+import { MiB } from "../../base/units.ts";
 
 export const QUARANTINE = "quarantine";
+const PIECE_BYTES = MiB;
 
 /** Moves a file of the data directory `root` (path relative to it) into quarantine; returns its new relative path. */
 export function setAsideFile(files: Files, root: string, file: string, reason: string): string {
   const target = reserve(files, root, file, reason);
-  files.rename(`${root}/${file}`, `${root}/${target}`);
+  move(files, `${root}/${file}`, `${root}/${target}`);
   files.syncDirectory(`${root}/${QUARANTINE}`);
   files.syncDirectory(parentOf(`${root}/${file}`));
   return target;
+}
+
+/** Behind a link there may be another file system; and a link of its own would lead elsewhere from its new place. */
+function move(files: Files, source: string, target: string): void {
+  if (!files.isLink(source)) {
+    try {
+      files.rename(source, target);
+      return;
+    } catch (thrown) {
+      if (errnoOf(thrown) !== "EXDEV" || files.isDirectory(source)) throw thrown;
+    }
+  }
+  copyFile(files, source, target);
+  files.removeFile(source);
+}
+
+function copyFile(files: Files, source: string, target: string): void {
+  const from = files.open(source, "read");
+  const to = files.open(target, "create");
+  try {
+    const piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
+    for (let position = 0; ; ) {
+      const bytes = files.read(from, piece, 0, PIECE_BYTES, position);
+      if (bytes === 0) break;
+      files.write(to, piece, 0, bytes, position);
+      position += bytes;
+    }
+    files.syncNow(to);
+  } finally {
+    files.close(from);
+    files.close(to);
+  }
 }
 
 /** Stores bytes that were taken out of `file` in quarantine; returns their relative path. */

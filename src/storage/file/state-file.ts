@@ -20,9 +20,11 @@ import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
 import { KiB } from "../../base/units.ts";
 import type { Finding } from "../contract.ts";
+import { readLayout } from "../layout.ts";
 import { QUARANTINE, setAsideBytes, setAsideFile } from "./set-aside.ts";
 import { foldLog, SqliteState } from "./state.ts";
 import { findLogDamage } from "./state-log.ts";
+import { isStateLost, lostStateDetail } from "./state-loss.ts";
 import { rowChecksum, SHM_SUFFIX, STATE_FILE, type StateRow, WAL_SUFFIX } from "./state-row.ts";
 
 const BUILDING = `${STATE_FILE}-building`;
@@ -44,13 +46,17 @@ export interface OpenedState {
   findings: Finding[];
 }
 
-/** @throws ObeliskError STATE_UNUSABLE (no permission, not a file), DISK_FULL */
-export async function openStateFile(files: Files, directory: string): Promise<OpenedState> {
+/**
+ * `wasClean`: the last owner of the directory stopped in order.
+ * @throws ObeliskError STATE_UNUSABLE (no permission, not a file), DISK_FULL
+ */
+export async function openStateFile(files: Files, directory: string, wasClean = false): Promise<OpenedState> {
   const findings: Finding[] = [];
   finishReplacement(files, directory);
   const path = `${directory}/${STATE_FILE}`;
   let connection: SQL | null = null;
   try {
+    tellLoss(files, directory, wasClean, findings);
     setAsideLog(files, directory, findings);
     connection = await connect(path);
     const fault = await checkFile(connection);
@@ -122,6 +128,19 @@ async function connect(path: string): Promise<SQL> {
     }
   }
   return connection;
+}
+
+/** SQLite makes an empty file anew without a word, and throws away the write-ahead log beside it. */
+function tellLoss(files: Files, directory: string, wasClean: boolean, findings: Finding[]): void {
+  const path = `${directory}/${STATE_FILE}`;
+  const isThere = files.exists(path);
+  if (isThere && files.fileSize(path) > 0) return;
+  if (!isStateLost(wasClean, readLayout(files, directory).topics.length > 0)) return;
+  const log = STATE_FILE + WAL_SUFFIX;
+  const isLogThere = files.exists(`${directory}/${log}`) && files.fileSize(`${directory}/${log}`) > 0;
+  const detail = lostStateDetail(isThere);
+  const fate = isLogThere ? `; its log was moved to ${setAsideFile(files, directory, log, detail)}` : "";
+  findings.push(stateFinding(0, `${detail}; topics are found again by their directories${fate}`));
 }
 
 function setAsideLog(files: Files, directory: string, findings: Finding[]): void {

@@ -16,7 +16,7 @@ import { CODECS } from "../../protocol/record/compression.ts";
 import { segmentName } from "../file/segment.ts";
 import { OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES } from "../file/segment-index.ts";
 import { decodeSnapshot, SNAPSHOT_FILE, type Snapshot } from "../file/snapshot.ts";
-import type { PartitionLayout } from "../layout.ts";
+import type { PartitionLayout, Strays } from "../layout.ts";
 import { scanBatches } from "../scan.ts";
 
 /** A partition that many producers wrote to shows the first of them; the rest is a number. */
@@ -66,14 +66,22 @@ export interface PartitionInfo extends ContentInfo {
   segments: SegmentInfo[];
 }
 
-/** @throws the system's errors */
-export function inspectPartition(files: Files, root: string, layout: PartitionLayout): PartitionInfo {
+/** What the system refuses to show is left out, and named in `unreadable`. */
+export function inspectPartition(
+  files: Files,
+  root: string,
+  layout: PartitionLayout,
+  unreadable: Strays["unreadable"],
+): PartitionInfo {
   const snapshot = readSnapshot(files, root, layout);
   const producers = new Map<number, ProducerInfo>();
   const omitted = new Set<number>();
   const segments: SegmentInfo[] = [];
   for (const baseOffset of layout.segments) {
-    const segment = inspectSegment(files, root, layout, baseOffset, producers, omitted);
+    const file = `${layout.directory}/${segmentName(baseOffset)}.log`;
+    const segment = orUnreadable(file, unreadable, () =>
+      inspectSegment(files, root, layout, baseOffset, producers, omitted),
+    );
     if (segment !== null) segments.push(segment);
   }
   const first = segments[0]?.baseOffset ?? 0;
@@ -106,6 +114,22 @@ export function sum(parts: readonly ContentInfo[]): ContentInfo {
       total.codecs[codec] = (total.codecs[codec] ?? 0) + count;
   }
   return total;
+}
+
+function orUnreadable<Result>(
+  path: string,
+  unreadable: Strays["unreadable"],
+  work: () => Result,
+): Result | null {
+  try {
+    return work();
+  } catch (thrown) {
+    if (errnoOf(thrown) === undefined || thrown instanceof ObeliskError || !(thrown instanceof Error)) {
+      throw thrown;
+    }
+    unreadable.push({ path, reason: thrown.message });
+    return null;
+  }
 }
 
 /** Null when a running server has removed the segment meanwhile. */
@@ -204,7 +228,7 @@ function readSnapshot(files: Files, root: string, layout: PartitionLayout): Snap
   try {
     return decodeSnapshot(files.readFile(`${root}/${layout.directory}/${SNAPSHOT_FILE}`));
   } catch (error) {
-    if (error instanceof ObeliskError || errnoOf(error) === "ENOENT") return null;
+    if (error instanceof ObeliskError || errnoOf(error) !== undefined) return null;
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 /**
  * The records themselves, one after the other, in the order of topics, partitions and offsets. Memory is bounded by
- * `CHUNK_BYTES`, or one batch. Damaged places and batches that do not decode are passed over; `verify` names them.
+ * `CHUNK_BYTES`, or one batch. Damaged places and batches that do not decode are passed over, and told to whoever asks: a
+ * producer's garbage, whose CRC holds, is told apart from the disk's damage.
  */
 
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
@@ -21,6 +22,7 @@ import {
 import type { RecordHeader } from "../../protocol/record/builder.ts";
 import { CODECS } from "../../protocol/record/compression.ts";
 import { RecordCursor } from "../../protocol/record/records.ts";
+import type { Finding } from "../contract.ts";
 import { scanGoLog } from "../file/go-files.ts";
 import { segmentName } from "../file/segment.ts";
 import type { PartitionLayout } from "../layout.ts";
@@ -63,13 +65,23 @@ export interface InspectedRecord {
   batch: BatchInfo | null;
 }
 
+/** Told of what is passed over: damage, what the system refuses, and batches that do not open although they are sound. */
+export type OmissionListener = (omission: Finding) => void;
+
 /** Every record below a path that `inspect` understands. @throws ObeliskError UNKNOWN_TOPIC_OR_PARTITION, system errors */
-export async function* inspectRecords(files: Files, path: string): AsyncGenerator<InspectedRecord> {
+export async function* inspectRecords(
+  files: Files,
+  path: string,
+  omitted: OmissionListener = () => undefined,
+): AsyncGenerator<InspectedRecord> {
   const target = resolveTarget(files, path);
+  for (const { path: file, reason } of target.unreadable) {
+    omitted({ file, position: 0, bytes: 0, kind: "unreadable", detail: reason });
+  }
   for (const topic of target.topics) {
     for (const partition of topic.partitions) {
       for (const baseOffset of partition.segments)
-        yield* segmentRecords(files, target.root, partition, baseOffset);
+        yield* segmentRecords(files, target.root, partition, baseOffset, omitted);
     }
   }
   for (const { file, topic } of target.goLogs) yield* goRecords(files, `${target.root}/${file}`, file, topic);
@@ -80,18 +92,21 @@ async function* segmentRecords(
   root: string,
   partition: PartitionLayout,
   baseOffset: number,
+  omitted: OmissionListener,
 ): AsyncGenerator<InspectedRecord> {
   const file = `${partition.directory}/${segmentName(baseOffset)}.log`;
-  const descriptor = openIfThere(files, `${root}/${file}`);
+  const descriptor = openIfPossible(files, root, file, omitted);
   if (descriptor === null) return;
   const cursor = new RecordCursor();
   try {
     const end = files.size(descriptor);
     let place = { position: 0, offset: baseOffset };
     while (place.position < end) {
-      const { chunk, next } = readChunk(files, descriptor, place, end);
+      const { chunk, next } = readChunk(files, descriptor, place, end, (position, bytes, detail) =>
+        omitted({ file, position, bytes, kind: "damaged-batch", detail }),
+      );
       for (const { bytes, position } of chunk) {
-        yield* batchRecords(cursor, bytes, partition, describeBatch(bytes, file, position));
+        yield* batchRecords(cursor, bytes, partition, describeBatch(bytes, file, position), omitted);
       }
       place = next;
     }
@@ -115,6 +130,7 @@ function readChunk(
   descriptor: number,
   place: Place,
   end: number,
+  damage: (position: number, bytes: number, reason: string) => void,
 ): { chunk: CopiedBatch[]; next: Place } {
   const chunk: CopiedBatch[] = [];
   let chunkBytes = 0;
@@ -134,7 +150,7 @@ function readChunk(
       position = filePosition + batchEnd - start;
       return false;
     },
-    damage: () => undefined,
+    damage,
   });
   return { chunk, next: { position, offset } };
 }
@@ -144,6 +160,7 @@ function* batchRecords(
   bytes: Buffer,
   partition: PartitionLayout,
   batch: BatchInfo,
+  omitted: OmissionListener,
 ): Generator<InspectedRecord> {
   const { topic, partition: number } = partition;
   try {
@@ -151,6 +168,10 @@ function* batchRecords(
     while (cursor.next()) yield { topic, partition: number, ...cursor.record(), batch };
   } catch (error) {
     if (!(error instanceof ObeliskError)) throw error;
+    const { file, position, baseOffset, lastOffset } = batch;
+    const kind = error.code === "GARBLED_RECORDS" ? "garbled-records" : "unopened-records";
+    const detail = `the offsets ${baseOffset} to ${lastOffset}, as they were acknowledged: ${error.message}`;
+    omitted({ file, position, bytes: bytes.length, kind, detail });
   }
 }
 
@@ -194,11 +215,14 @@ async function* goRecords(
   }
 }
 
-function openIfThere(files: Files, path: string): number | null {
+function openIfPossible(files: Files, root: string, file: string, omitted: OmissionListener): number | null {
   try {
-    return files.open(path, "read");
+    return files.open(`${root}/${file}`, "read");
   } catch (error) {
-    if (errnoOf(error) === "ENOENT") return null; // a running server has removed it
-    throw error;
+    const errno = errnoOf(error);
+    if (errno === undefined || !(error instanceof Error)) throw error;
+    if (errno === "ENOENT" && !files.isLink(`${root}/${file}`)) return null; // a running server has removed it
+    omitted({ file, position: 0, bytes: 0, kind: "unreadable", detail: error.message });
+    return null;
   }
 }

@@ -2,7 +2,8 @@
  * Checks one partition against everything that is known about it, without changing a byte.
  *
  *   log        every byte belongs to a sound batch or to a known hole (scan.ts); offsets go on without gaps, except behind
- *              damage, where recovery noted one, and where it began a new leader epoch; every record decodes
+ *              damage, where recovery noted one, and where it began a new leader epoch; every record is opened, and one that
+ *              does not decode behind a CRC that holds is a note: it came so from its producer
  *   indexes    agree with the log (index-check.ts); a sealed segment has both
  *   snapshot   decodes, and its checkpoint is not ahead of the log
  *   strangers  log files that are no segments (strangers.ts) are named, and the rest is checked as if they were not there
@@ -10,19 +11,24 @@
  * `knownGap`: a hole of zero bytes in the snapshot says that offsets are missing before the batch at its position.
  */
 
-import { errnoOf, ObeliskError } from "../../base/errors.ts";
+import { ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
 import {
+  BATCH_HEADER_BYTES,
+  BATCH_MAGIC,
   batchBaseOffset,
+  batchBytes,
   batchLastOffset,
   batchMaxTimestamp,
   batchRecordCount,
+  MAGIC,
 } from "../../protocol/record/batch.ts";
 import { validateRecords } from "../../protocol/record/records.ts";
+import type { BatchFault } from "../../protocol/record/validate.ts";
 import { segmentName } from "../file/segment.ts";
 import { decodeSnapshot, type Hole, SNAPSHOT_FILE, type Snapshot } from "../file/snapshot.ts";
 import type { PartitionLayout } from "../layout.ts";
-import { scanBatches } from "../scan.ts";
+import { BATCH_BYTES_MAX, readTolerantly, scanBatches } from "../scan.ts";
 import { findStrangers } from "../strangers.ts";
 import { largestTimestamp } from "../timestamps.ts";
 import { EpochCheck } from "./epoch-check.ts";
@@ -180,9 +186,16 @@ class PartitionCheck {
         indexes.unknown(filePosition + bytes);
         if (!(isTail && isLast && filePosition >= this.#checkpointIn(baseOffset))) {
           this.#sink.report(file, filePosition, bytes, "damaged-batch", reason);
-        } else if (!this.#condition.isLive) this.#sink.report(file, filePosition, bytes, "torn-tail", reason);
+        } else if (!this.#condition.isLive) this.#tellTail(descriptor, file, filePosition, bytes, reason);
       },
     });
+  }
+
+  /** A write that a crash cut short was acknowledged to nobody, and the next start cuts it off. A whole batch may have been. */
+  #tellTail(descriptor: number, file: string, position: number, bytes: number, reason: string): void {
+    const isCrash = !this.#condition.isClean && isCutShort(this.#files, descriptor, position, bytes);
+    if (isCrash) this.#sink.note(file, position, bytes, "torn-tail", `${reason}; the next start cuts it off`);
+    else this.#sink.report(file, position, bytes, "torn-tail", reason);
   }
 
   #batch(
@@ -211,13 +224,18 @@ class PartitionCheck {
       headerTimestamp,
     );
     const fault = validateRecords(buffer, position, false);
-    if (fault !== null) {
-      const detail = `its CRC holds, but its records do not: ${fault.detail}`;
-      this.#sink.report(file, filePosition, end - position, "damaged-batch", detail);
-    }
+    if (fault !== null) this.#noteFault(file, filePosition, end - position, fault);
     summary.batches += 1;
     summary.records += batchRecordCount(buffer, position);
     this.#sink.advance(end - position);
+  }
+
+  /** The CRC holds, so this is what was acknowledged: told, and left as it is. */
+  #noteFault(file: string, position: number, bytes: number, { code, detail }: BatchFault): void {
+    if (code === "GARBLED_RECORDS") {
+      const story = `as it was acknowledged, but its records do not decode: ${detail}`;
+      this.#sink.note(file, position, bytes, "garbled-records", story);
+    } else this.#sink.note(file, position, bytes, "unopened-records", `sound, but not opened: ${detail}`);
   }
 
   #checkGap(file: string, position: number, baseOffset: number, segmentBase: number): void {
@@ -325,19 +343,21 @@ class PartitionCheck {
     return this.#tolerating(file, () => this.#files.open(`${this.#root}/${file}`, "read"));
   }
 
-  /** Null when the system refuses, which is a finding, or when a running server has just removed the file. */
-  #tolerating<T>(file: string, work: () => T): T | null {
-    try {
-      return work();
-    } catch (error) {
-      const errno = errnoOf(error);
-      if (errno === undefined || !(error instanceof Error)) throw error;
-      if (errno !== "ENOENT") this.#sink.report(file, 0, 0, "unreadable", error.message);
-      return null;
-    }
+  #tolerating<Result>(file: string, work: () => Result): Result | null {
+    return this.#sink.tolerating(this.#files, this.#root, file, work);
   }
 
   #fileOf(baseOffset: number, suffix: string): string {
     return `${this.#layout.directory}/${segmentName(baseOffset)}.${suffix}`;
   }
+}
+
+/** Whether the bytes are the front of a batch whose rest never came. */
+function isCutShort(files: Files, descriptor: number, position: number, bytes: number): boolean {
+  const header = Buffer.alloc(BATCH_HEADER_BYTES);
+  const got = readTolerantly(files, descriptor, header, 0, Math.min(bytes, header.length), position);
+  if (got < BATCH_HEADER_BYTES) return true;
+  return (
+    header[BATCH_MAGIC] === MAGIC && batchBytes(header, 0) > bytes && batchBytes(header, 0) <= BATCH_BYTES_MAX
+  );
 }

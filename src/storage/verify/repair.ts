@@ -15,7 +15,8 @@
  *   a partition that is not there     made, empty
  *   a file that belongs to nothing    moved to quarantine
  *
- * What was taken out stays in quarantine/. What the system refuses to read cannot be mended and remains a finding.
+ * What was taken out stays in quarantine/. What the system refuses to read cannot be mended and remains a finding, and so does a
+ * link, or what lies behind one, that belongs to nothing: no link is ever moved. Notes are no findings: nothing is done.
  */
 
 import type { Clock } from "../../base/clock.ts";
@@ -137,7 +138,7 @@ class Repair {
     const files = this.#files;
     this.#moveStrangers();
     for (const wrong of this.#epochs) this.#writeEpoch(wrong);
-    const { state, findings } = await openStateFile(files, this.#root);
+    const { state, findings } = await openStateFile(files, this.#root, this.#directory.isClean);
     for (const finding of findings) this.#options.onRepair(finding);
     await this.#importGo(state);
     await this.#recover(state);
@@ -146,6 +147,7 @@ class Repair {
     const after = await verifyDirectory(files, this.#root, {
       ...this.#options,
       isOwner: true,
+      onNote: () => undefined, // told before
       onFinding: (finding) => remaining.push(finding),
     });
     return { remaining, after };
@@ -170,9 +172,18 @@ class Repair {
       const isConsumer = kind === "damaged-state" && file.startsWith("consumers/");
       if (kind !== "unknown-file" && !isConsumer) continue;
       const path = file.endsWith("/") ? file.slice(0, -1) : file;
+      if (this.#isThroughLink(path)) continue;
       const target = setAsideFile(this.#files, this.#root, path, detail);
       this.#options.onRepair({ file, position, bytes, kind, detail: `moved to ${target}` });
     }
+  }
+
+  /** Whether the path, or a directory on the way to it, is a link: what lies behind one is its owner's to move. */
+  #isThroughLink(path: string): boolean {
+    const names = path.split("/");
+    return names.some((_, depth) =>
+      this.#files.isLink(`${this.#root}/${names.slice(0, depth + 1).join("/")}`),
+    );
   }
 
   async #importGo(state: SqliteState): Promise<void> {
@@ -244,6 +255,7 @@ class Repair {
     await verifyDirectory(this.#files, this.#root, {
       ...this.#options,
       isOwner: true,
+      onNote: () => undefined,
       onFinding: (finding) => {
         if (finding.kind !== "damaged-batch" && finding.kind !== "offset-gap") return;
         const slash = finding.file.lastIndexOf("/");
@@ -297,7 +309,7 @@ class Repair {
     const present = readLayout(this.#files, this.#root).topics.flatMap(({ partitions }) => partitions);
     const places = present.map(({ topic, partition }) => ({ topic, partition }));
     for (const { file, kind, position, bytes, detail } of this.#found) {
-      const match = kind === "damaged-state" ? /^topics\/([^/]+)\/(\d+)$/.exec(file) : null;
+      const match = kind === "missing-partition" ? /^topics\/([^/]+)\/(\d+)$/.exec(file) : null;
       if (match === null) continue;
       places.push({ topic: match[1]!, partition: Number(match[2]) });
       this.#options.onRepair({ file, position, bytes, kind, detail: `${detail}; it begins anew, empty` });

@@ -1,6 +1,9 @@
 /** Where a verification tells what it finds and how far it has come. */
 
+import { errnoOf, ObeliskError } from "../../base/errors.ts";
+import type { Files } from "../../base/files.ts";
 import type { Finding, FindingKind } from "../contract.ts";
+import { DANGLING_LINK } from "../layout.ts";
 
 const EPOCH_BYTES = 4;
 
@@ -19,12 +22,16 @@ export interface VerifySummary {
   /** Messages in files of a Go Obelisk that were not imported yet. */
   goMessages: number;
   findings: number;
+  /** What is worth a word and no damage: what a client sent so, and what the next start does by itself. */
+  notes: number;
   /** A server owned the directory: what it was just writing was not judged. */
   isServerRunning: boolean;
 }
 
 export interface VerifyListener {
   onFinding: (finding: Finding) => void;
+  /** What is no damage, and never to be mended. */
+  onNote?: (note: Finding) => void;
   /** Bytes checked so far; called often. */
   onProgress?: (bytes: number) => void;
   /** Beside each finding "wrong-epoch": what the four bytes at the place should be. */
@@ -44,6 +51,7 @@ export const NOTHING_CHECKED: Readonly<VerifySummary> = {
   stateEntries: 0,
   goMessages: 0,
   findings: 0,
+  notes: 0,
   isServerRunning: false,
 };
 
@@ -62,6 +70,24 @@ export class VerifySink {
   pass(finding: Finding): void {
     this.summary.findings += 1;
     this.#listener.onFinding(finding);
+  }
+
+  note(file: string, position: number, bytes: number, kind: FindingKind, detail: string): void {
+    this.summary.notes += 1;
+    this.#listener.onNote?.({ file, position, bytes, kind, detail });
+  }
+
+  /** What `work` answers, or null when the system refuses, which is a finding. A file that is gone meanwhile is none. */
+  tolerating<Result>(files: Files, root: string, file: string, work: () => Result): Result | null {
+    try {
+      return work();
+    } catch (thrown) {
+      const errno = errnoOf(thrown);
+      if (errno === undefined || thrown instanceof ObeliskError || !(thrown instanceof Error)) throw thrown;
+      const isGone = errno === "ENOENT" && !files.isLink(`${root}/${file}`);
+      if (!isGone) this.report(file, 0, 0, "unreadable", errno === "ENOENT" ? DANGLING_LINK : thrown.message);
+      return null;
+    }
   }
 
   reportEpoch(file: string, position: number, epoch: number, expected: number): void {

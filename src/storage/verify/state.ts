@@ -22,7 +22,8 @@ export async function verifyState(
   sink: VerifySink,
 ): Promise<KnownTopics> {
   try {
-    const path = copyStateFile(files, root, scratch);
+    const path = sink.tolerating(files, root, STATE_FILE, () => copyStateFile(files, root, scratch));
+    if (path === null) return new Map();
     const bytes = files.fileSize(path);
     checkLog(files, path + WAL_SUFFIX, sink);
     const connection = new SQL({ adapter: "sqlite", filename: path });
