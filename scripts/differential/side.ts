@@ -30,8 +30,6 @@ const SETTLE_MS = 60_000;
 const SETTLE_PAUSE_MS = 20;
 const REPEATS_MAX = 100;
 const CREATED_AT_ONCE = 100;
-/** A shorter name occurs in a request by chance. */
-const NAME_LENGTH_MIN = 4;
 /** Records keep the times that they were given, whatever year it is. */
 const TOPIC_CONFIGS: Readonly<Record<string, string>> = { "retention.ms": "-1" };
 
@@ -215,8 +213,16 @@ export class CaseRun implements Memory {
 
   #isOwn(name: string): boolean {
     if (this.#topics.has(name)) return true;
-    return name.length >= NAME_LENGTH_MIN && this.#requests.some((request) => request.includes(name));
+    return this.#requests.some((request) => prefixed(name).some((text) => request.includes(text)));
   }
+}
+
+/** A name as it stands in a request: behind a length of two bytes, or of one byte and one more. */
+function prefixed(name: string): Buffer[] {
+  const text = Buffer.from(name);
+  const lengths =
+    text.length < 0x7f ? [[0, text.length], [text.length + 1]] : [[text.length >> 8, text.length & 0xff], []];
+  return lengths.map((length) => Buffer.concat([Buffer.from(length), text]));
 }
 
 /** Null when our codec refuses the answer. */

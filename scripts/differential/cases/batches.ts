@@ -219,6 +219,18 @@ const BATCHES: readonly (readonly [name: string, make: Make])[] = [
   ["offset deltas 0, 0", withRecords(2, Buffer.concat([plainRecord(0), plainRecord(0)]))],
   ["offset delta 1 alone", withRecords(1, plainRecord(1))],
   ["null keys and values", withRecords(2, Buffer.concat([plainRecord(0), plainRecord(1)]))],
+  ["a record's key length -2, nothing else wrong", withRecords(1, Buffer.from([12, 0, 0, 0, 3, 1, 0]))],
+  ["a record's value length -2, nothing else wrong", withRecords(1, Buffer.from([12, 0, 0, 0, 1, 3, 0]))],
+  ["a header's value length -2", withRecords(1, Buffer.from([18, 0, 0, 0, 1, 1, 2, 2, 107, 3]))],
+  [
+    "a length of five bytes for a small number",
+    withRecords(1, Buffer.from([0x94, 0x80, 0x80, 0x80, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0])),
+  ],
+  [
+    "a negative time delta",
+    withRecords(2, Buffer.concat([plainRecord(0), Buffer.from([12, 0, 3, 2, 1, 1, 0])])),
+  ],
+  ["an empty key and value", withRecords(1, Buffer.from([12, 0, 0, 0, 0, 0, 0]))],
   ["header count -1", withRecords(1, Buffer.from([12, 0, 0, 0, 1, 1, 1]))],
   ["header count above what is there", withRecords(1, Buffer.from([12, 0, 0, 0, 1, 1, 10]))],
   ["a header with a null key", withRecords(1, Buffer.from([16, 0, 0, 0, 1, 1, 2, 1, 1]))],
@@ -233,8 +245,19 @@ function compressedCases(names: Names): Case[] {
     ["garbage inside", withRecords(1, Buffer.alloc(40, 0xaa), "gzip")],
     ["max timestamp -1", () => patched(batch(["a", "b", "c"], { codec: "gzip" }), BATCH_MAX_TIMESTAMP, -1)],
     ["max timestamp 0", () => patched(batch(["a", "b", "c"], { codec: "lz4" }), BATCH_MAX_TIMESTAMP, 0)],
+    [
+      "max timestamp of the first record",
+      () => patched(batch(["a", "b", "c"], { codec: "zstd" }), BATCH_MAX_TIMESTAMP, RECORD_TIME_MS),
+    ],
+    ["offset deltas 0, 2", withRecords(2, Buffer.concat([plainRecord(0), plainRecord(2)]), "gzip")],
+    ["a wrong checksum", () => withoutSeal(batch(["a"], { codec: "snappy" }))],
   ];
   return kinds.flatMap(([name, make]) => storedCases(names, `compressed batches: ${name}`, make(), [8, 11]));
+}
+
+function withoutSeal(made: Buffer): Buffer {
+  made.writeInt32BE(1, BATCH_CRC);
+  return made;
 }
 
 function patched(made: Buffer, position: number, value: number): Buffer {

@@ -377,6 +377,31 @@ function topicCases(names: Names): Case[] {
       ),
     ),
     ...deletions(names),
+    ...namesOfTopics(names),
+  ];
+}
+
+/** Names that are alike, and those that Kafka keeps for itself. */
+function namesOfTopics(names: Names): Case[] {
+  const alike = names.topic();
+  const made = (name: string) =>
+    ask(
+      createTopicsApi,
+      7,
+      { topics: [{ name, numPartitions: 1, replicationFactor: 1 }], timeoutMs: 10_000 },
+      { note: JSON.stringify(name) },
+    );
+  return [
+    {
+      name: "create: names that are alike",
+      steps: [made(`${alike}.a_b`), made(`${alike}_a.b`), made(alike.toUpperCase())],
+    },
+    one("create: a name of Kafka's own", made("__consumer_offsets")),
+    one("create: a name that begins like Kafka's own", made("__something")),
+    one(
+      "produce: into a topic of Kafka's own",
+      ask(produceApi, 9, produceRequest("__consumer_offsets", batch(["a"]))),
+    ),
   ];
 }
 

@@ -113,6 +113,7 @@ export function producerCases(names: Names): Case[] {
     deletedTopic(names, "at its next sequence", [2, 3]),
     deletedTopic(names, "at 0", [0, 1]),
     twoPartitions(names),
+    stampedTwice(names),
   ];
 }
 
@@ -151,6 +152,17 @@ function deletedTopic(names: Names, name: string, sequences: readonly number[]):
 }
 
 const KEEP = [{ name: "retention.ms", value: "-1" }];
+
+/** A duplicate where the server sets the time. */
+function stampedTwice(names: Names): Case {
+  const topic = names.topic();
+  const configs = { "message.timestamp.type": "LogAppendTime" };
+  return {
+    name: "producers: again where the server sets the time",
+    topics: [{ name: topic, partitions: 1, configs }],
+    steps: [takeId(), produced(topic, { sequence: 0 }), produced(topic, { sequence: 0 }), stored(topic)],
+  };
+}
 
 /** Sequences are counted for each partition by itself. */
 function twoPartitions(names: Names): Case {
