@@ -30,6 +30,7 @@ const SETTLE_MS = 60_000;
 const SETTLE_PAUSE_MS = 20;
 const REPEATS_MAX = 100;
 const CREATED_AT_ONCE = 100;
+const UNKNOWN_PARTITION = 3;
 /** Records keep the times that they were given, whatever year it is. */
 const TOPIC_CONFIGS: Readonly<Record<string, string>> = { "retention.ms": "-1" };
 
@@ -127,11 +128,14 @@ export class Side {
 
   async #untilServed(names: readonly string[], isServed: boolean): Promise<void> {
     const question = ask(listOffsetsApi, 7, {
-      topics: names.map((name) => ({ name, partitions: [{ partitionIndex: 0, timestamp: -1 }] })),
+      topics: names.map((name) => ({
+        name,
+        partitions: [0, 1].map((partitionIndex) => ({ partitionIndex, timestamp: -1 })),
+      })),
     });
     await this.#until(`${names[0]} to be ${isServed ? "served" : "gone"}`, question, (value) => {
       const { topics } = value as { topics: { partitions: { errorCode: number }[] }[] };
-      return topics.every(({ partitions }) => (partitions[0]!.errorCode === 0) === isServed);
+      return topics.every(({ partitions }) => isState(partitions, isServed));
     });
   }
 
@@ -215,6 +219,12 @@ export class CaseRun implements Memory {
     if (this.#topics.has(name)) return true;
     return this.#requests.some((request) => prefixed(name).some((text) => request.includes(text)));
   }
+}
+
+/** Whether a topic is there, its second partition too if it has one, or is gone. */
+function isState(partitions: readonly { errorCode: number }[], isServed: boolean): boolean {
+  const [first, second] = partitions.map(({ errorCode }) => errorCode);
+  return isServed ? first === 0 && (second === 0 || second === UNKNOWN_PARTITION) : first !== 0;
 }
 
 /** A name as it stands in a request: behind a length of two bytes, or of one byte and one more. */
