@@ -189,6 +189,16 @@ class Disk implements Files {
     return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
   }
 
+  identity(path: string): string | null {
+    const stat = statSync(path, { throwIfNoEntry: false });
+    return stat === undefined ? null : `${stat.dev}:${stat.ino}`;
+  }
+
+  identityOf(descriptor: number): string | null {
+    const { dev, ino, nlink } = fstatSync(descriptor);
+    return nlink === 0 ? null : `${dev}:${ino}`;
+  }
+
   fileSize(path: string): number {
     return statSync(path).size;
   }

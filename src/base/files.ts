@@ -59,6 +59,10 @@ export interface Files {
   isDirectory(path: string): boolean;
   /** Whether the name itself is a symbolic link, whatever it points to. */
   isLink(path: string): boolean;
+  /** Which file a name leads to, in words that are no other file's at this time; null when there is none. Follows links. */
+  identity(path: string): string | null;
+  /** The same of an open file; null when its last name is gone: what is written to it goes with the process. About 1 us. */
+  identityOf(descriptor: number): string | null;
   fileSize(path: string): number;
   /** Names in a directory, sorted; directories, and links to directories, end in "/". */
   list(directory: string): string[];

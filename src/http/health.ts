@@ -102,8 +102,8 @@ function batcherHealth(outcomes: OutcomeWindow, threshold: number, canServe: boo
 }
 
 function storageHealth(broker: Broker, trouble: Trouble): Judged {
-  const { partitions, offline, refusing, isFull, canServe, space } = trouble;
-  const isSound = offline === 0 && refusing === 0 && !isFull;
+  const { partitions, offline, refusing, isFull, loss, canServe, space } = trouble;
+  const isSound = offline === 0 && refusing === 0 && !isFull && loss === null;
   const status = isSound ? "healthy" : canServe ? "degraded" : "unhealthy";
   const details: Judged["details"] = {
     partitions,
@@ -112,6 +112,7 @@ function storageHealth(broker: Broker, trouble: Trouble): Judged {
     disk_full: isFull,
     findings: broker.engine.findingCount,
   };
+  if (loss !== null) details["reason"] = loss;
   if (space !== undefined) {
     details["free_bytes"] = space.freeBytes;
     details["total_bytes"] = space.totalBytes;
@@ -125,6 +126,8 @@ interface Trouble {
   /** Online, but the disk has lately refused their last append. */
   refusing: number;
   isFull: boolean;
+  /** The data directory is lost: why. */
+  loss: string | null;
   /** Whether there is a partition that takes records, as far as can be known; true while there is none at all. */
   canServe: boolean;
   space: ReturnType<Broker["engine"]["space"]>;
@@ -149,8 +152,9 @@ function lookAtPartitions(broker: Broker, monotonicMs: number): Trouble {
       if (monotonicMs - diskRefusal.monotonicMs <= OUTCOME_AGE_MS_MAX) refusing += 1;
     }
   }
-  const canServe = partitions === 0 || (!isFull && offline + refusing < partitions);
-  return { partitions, offline, refusing, isFull, canServe, space };
+  const { loss } = broker.engine;
+  const canServe = loss === null && (partitions === 0 || (!isFull && offline + refusing < partitions));
+  return { partitions, offline, refusing, isFull, loss, canServe, space };
 }
 
 function doorsHealth(doors: readonly DoorStatus[]): Judged {

@@ -151,7 +151,9 @@ export interface StorageEngine {
   /** How many there were in all. */
   readonly findingCount: number;
   readonly state: StateStore;
-  /** Bytes free, and in all, where records go; undefined when there is no such bound. */
+  /** Why nothing more can be stored until the next start, whatever is done; null as long as things are in order. */
+  readonly loss: string | null;
+  /** Bytes free, and in all, where records go; undefined when there is no such bound, or it cannot be asked for. */
   space(): { freeBytes: number; totalBytes: number } | undefined;
   /** Syncs, seals the indexes and marks the shutdown as clean. */
   close(): Promise<void>;

@@ -7,7 +7,7 @@ import { constants } from "node:os";
 import type { Files, OpenMode } from "../../src/base/files.ts";
 
 export type Operation =
-  | Exclude<keyof Files, "syncAll" | "exists" | "isDirectory" | "isLink" | "lock">
+  | Exclude<keyof Files, "syncAll" | "exists" | "isDirectory" | "isLink" | "identity" | "identityOf" | "lock">
   | "syncAll";
 
 export interface Fault {
@@ -137,6 +137,14 @@ export class FaultyFiles implements Files {
 
   exists(path: string): boolean {
     return this.#under.exists(path);
+  }
+
+  identity(path: string): string | null {
+    return this.#under.identity(path);
+  }
+
+  identityOf(descriptor: number): string | null {
+    return this.#under.identityOf(descriptor);
   }
 
   isDirectory(path: string): boolean {

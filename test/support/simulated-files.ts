@@ -33,6 +33,7 @@ export class SimulatedFiles implements Files {
   #durableNames = new Map<string, Inode | "directory">();
   #nameChanges: NameChange[] = [];
   readonly #open = new Map<number, Inode>();
+  readonly #numbers = new Map<Inode, string>();
   #nextDescriptor = 3;
   readonly #random: () => number;
 
@@ -177,6 +178,27 @@ export class SimulatedFiles implements Files {
   /** It has none. */
   isLink(_path: string): boolean {
     return false;
+  }
+
+  identity(path: string): string | null {
+    const node = this.#names.get(path);
+    return node === undefined ? null : this.#numberOf(node);
+  }
+
+  identityOf(descriptor: number): string | null {
+    const node = this.#inode(descriptor);
+    for (const named of this.#names.values()) if (named === node) return this.#numberOf(node);
+    return null;
+  }
+
+  #numberOf(node: Inode | "directory"): string {
+    if (node === "directory") return "directory";
+    let number = this.#numbers.get(node);
+    if (number === undefined) {
+      number = `${this.#numbers.size}`;
+      this.#numbers.set(node, number);
+    }
+    return number;
   }
 
   fileSize(path: string): number {

@@ -97,6 +97,25 @@ export class DataDirectory {
     this.#mark(true);
   }
 
+  /**
+   * Why the directory is not ours any more although nobody gave it up: it was moved, removed or replaced, or its lock file was, so
+   * that another process may own what lies at the path now. Null while all is well. Two looks at the disk, some 3 us.
+   */
+  lossReason(): string | null {
+    const file = `${this.path}/${LOCK_FILE}`;
+    let there: string | null;
+    try {
+      there = this.#files.identity(file);
+      if (there !== null && there === this.#files.identityOf(this.#lock)) return null;
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined) throw thrown;
+      return null; // Nothing can be said: it may be there and not for us to look at.
+    }
+    if (!this.#files.exists(this.path)) return `the data directory ${this.path} was moved or removed`;
+    if (there === null) return `the lock file ${file} was removed`;
+    return `the lock file ${file} is not the one that was locked: the directory was replaced, or another server took it`;
+  }
+
   /** Gives up the lock. */
   close(): void {
     if (this.#lock < 0) return;

@@ -25,7 +25,8 @@ import type {
 import { checkPartitionName } from "../names.ts";
 import { sharesOfDescriptors } from "./descriptor-limit.ts";
 import { IndexFiles } from "./index-files.ts";
-import { FileLog } from "./log.ts";
+import { FileLog, REMOVED_DETAIL } from "./log.ts";
+import { OwnedState } from "./owned-state.ts";
 import { DescriptorPool, OPEN_FILES_MAX } from "./pool.ts";
 import { recoverPartition } from "./recovery.ts";
 import type { Reserve } from "./reserve.ts";
@@ -35,6 +36,7 @@ import { Store, storageError } from "./store.ts";
 import { RETRY, SyncStream } from "./sync-stream.ts";
 import { Syncer } from "./syncer.ts";
 import { TopicDirectories } from "./topic-directories.ts";
+import { FileWatch } from "./watch.ts";
 
 export const TOPICS_DIRECTORY = "topics";
 /** Large enough that a busy partition rolls seldom, small enough that retention and recovery deal in small pieces. */
@@ -53,6 +55,8 @@ export interface OwnedDirectory {
   readonly isClean: boolean;
   markDirty(): void;
   markClean(): void;
+  /** Why it is not ours any more, or null. */
+  lossReason(): string | null;
   /** Gives up the ownership. */
   close(): void;
 }
@@ -94,6 +98,9 @@ export class FileEngine implements StorageEngine {
   #forgetAtMs: number;
   readonly #reserve: Reserve | undefined;
   #tick: Timer;
+  readonly #watch: FileWatch;
+  /** The directory is not ours any more. */
+  #loss: ObeliskError | null = null;
 
   /** @throws ObeliskError DATA_DIRECTORY_UNUSABLE, DISK_FULL */
   constructor(options: FileEngineOptions) {
@@ -113,18 +120,31 @@ export class FileEngine implements StorageEngine {
     this.#stream =
       openSyncThread === undefined || options.canSyncContinuously === false
         ? null
-        : new SyncStream(openSyncThread, (log, error) => this.#failed(log, error, []));
+        : new SyncStream(
+            openSyncThread,
+            (log, error) => this.#failed(log, error, []),
+            (log, segment) => this.#lossOf(log, segment),
+          );
     this.#directory = directory;
     this.#topics = `${directory.path}/${TOPICS_DIRECTORY}`;
     this.#directories = new TopicDirectories(files, this.#topics);
     this.#wasClean = directory.isClean;
-    this.state = options.state;
+    this.state = new OwnedState(options.state, () => this.#lookAtDirectory());
     this.#reserve = options.reserve;
     directory.markDirty();
     this.#prepare();
     this.#idleAtMs = clock.monotonicMs() + this.#store.limits.fileIdleMs;
     this.#forgetAtMs = clock.monotonicMs() + VERIFIED_MS;
     this.#tick = clock.after(TICK_MS, () => this.#onTick());
+    this.#watch = new FileWatch(clock, {
+      isDirectoryLost: () => this.#lookAtDirectory() !== null,
+      logs: () => this.#logs.values(),
+      logLost: (log, reason) => this.#logLost(log, reason),
+    });
+  }
+
+  get loss(): string | null {
+    return this.#loss?.message ?? null;
   }
 
   get findings(): readonly Finding[] {
@@ -153,7 +173,10 @@ export class FileEngine implements StorageEngine {
   }
 
   stored(): { topic: string; partitions: number }[] {
-    return this.#directories.stored();
+    return this.#directories.stored((path, reason) => {
+      const detail = `the topic's folder cannot be read: its partitions are offline: ${reason}`;
+      this.#store.report(path, 0, 0, "unreadable", detail);
+    });
   }
 
   async sync(logs: readonly PartitionLog[]): Promise<readonly PartitionLog[]> {
@@ -174,11 +197,13 @@ export class FileEngine implements StorageEngine {
 
   create(topic: string, partitions: number): void {
     checkPartitionName(topic, partitions - 1);
+    this.#checkOwned();
     this.#directories.create(topic, partitions);
   }
 
   detach(topic: string): void {
     checkPartitionName(topic, 0);
+    this.#checkOwned();
     const logs = [...this.#logs.values()].filter((log) => log.topic === topic);
     this.#directories.detach(topic, this.#undeletable);
     this.#syncDetached(topic, logs);
@@ -206,13 +231,19 @@ export class FileEngine implements StorageEngine {
     return this.#directories.detached();
   }
 
-  space(): { freeBytes: number; totalBytes: number } {
-    const { freeBytes, totalBytes } = this.#store.files.space(this.#topics);
-    return { freeBytes, totalBytes };
+  space(): { freeBytes: number; totalBytes: number } | undefined {
+    try {
+      const { freeBytes, totalBytes } = this.#store.files.space(this.#topics);
+      return { freeBytes, totalBytes };
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined) throw thrown;
+      return undefined;
+    }
   }
 
   async close(): Promise<void> {
     this.#tick.cancel();
+    this.#watch.stop();
     await this.#stream?.release();
     this.#stream?.close();
     this.#stream = null;
@@ -222,7 +253,7 @@ export class FileEngine implements StorageEngine {
     this.#indexes.forgetAll();
     this.#store.pool.closeAll();
     await this.state.close();
-    if (failed.length === 0) this.#directory.markClean();
+    if (failed.length === 0 && this.#lookAtDirectory() === null) this.#directory.markClean();
     this.#directory.close();
   }
 
@@ -234,6 +265,7 @@ export class FileEngine implements StorageEngine {
     startSync(log);
     try {
       this.#syncer.syncInPlace(segment.file.descriptor);
+      this.#checkOwned();
       log.finishSync();
     } catch (thrown) {
       this.#failed(log, thrown, failed);
@@ -263,7 +295,14 @@ export class FileEngine implements StorageEngine {
       for (const log of logs) this.#failed(log, thrown, failed);
       return true;
     }
-    for (const log of logs) log.finishSync();
+    this.#lookAtDirectory();
+    for (const log of logs) {
+      try {
+        log.finishSync();
+      } catch (thrown) {
+        this.#failed(log, thrown, failed);
+      }
+    }
     return true;
   }
 
@@ -273,6 +312,7 @@ export class FileEngine implements StorageEngine {
       for (const path of log.namesSyncing) {
         this.#store.pool.withRoom(path, () => this.#store.files.syncDirectory(path));
       }
+      this.#checkOwned();
       log.finishSync();
     } catch (thrown) {
       this.#failed(log, thrown, failed);
@@ -281,9 +321,10 @@ export class FileEngine implements StorageEngine {
 
   #failed(log: FileLog, thrown: unknown, failed: FileLog[]): void {
     if (errnoOf(thrown) === undefined && !(thrown instanceof ObeliskError)) throw thrown;
+    const wasOffline = log.isOffline;
     log.fail();
     failed.push(log);
-    if (!log.isDiscarded)
+    if (!log.isDiscarded && !wasOffline)
       this.#reportFailedSync(log, thrown instanceof Error ? thrown.message : String(thrown));
   }
 
@@ -307,7 +348,46 @@ export class FileEngine implements StorageEngine {
     this.#store.report(path, 0, 0, "unreadable", `a sync failed, the partition is offline: ${reason}`);
   }
 
+  /** Whether the directory is still ours; takes everything offline when it is not, and says why. */
+  #lookAtDirectory(): ObeliskError | null {
+    if (this.#loss !== null) return this.#loss;
+    const reason = this.#directory.lossReason();
+    if (reason === null) return null;
+    this.#loss = new ObeliskError("KAFKA_STORAGE_ERROR", {
+      detail: reason,
+      remedy: "nothing more is stored; put the directory in order and start the server again",
+    });
+    for (const log of this.#logs.values()) log.lose();
+    this.#store.report(this.#directory.path, 0, 0, "unreadable", this.#loss.message);
+    return this.#loss;
+  }
+
+  /** @throws ObeliskError KAFKA_STORAGE_ERROR */
+  #checkOwned(): void {
+    const loss = this.#lookAtDirectory();
+    if (loss !== null) throw loss;
+  }
+
+  /** After a sync by the thread: whether it may be believed. */
+  #lossOf(log: FileLog, segment: Segment): ObeliskError | null {
+    const facts = { topic: log.topic, partition: log.partition };
+    try {
+      const loss = this.#lookAtDirectory();
+      if (loss !== null || !log.isRemoved(segment)) return loss;
+      return new ObeliskError("KAFKA_STORAGE_ERROR", { detail: REMOVED_DETAIL, ...facts });
+    } catch (thrown) {
+      return storageError(thrown, facts);
+    }
+  }
+
+  #logLost(log: FileLog, reason: string): void {
+    log.lose();
+    const detail = `${reason}; the partition is offline until the next start`;
+    this.#store.report(log.activePath, 0, 0, "unreadable", detail);
+  }
+
   #onTick(): void {
+    if (this.#lookAtDirectory() !== null) return;
     const nowMs = this.#store.clock.monotonicMs();
     if (nowMs >= this.#idleAtMs) {
       this.#idleAtMs = nowMs + this.#store.limits.fileIdleMs;

@@ -29,6 +29,7 @@ export async function importGoDirectory(
       markDirty: () => directory.markDirty(),
       // The other partitions have not been recovered yet, and the owner is still at work.
       markClean: () => undefined,
+      lossReason: () => directory.lossReason(),
       close: () => undefined,
     },
     state: {

@@ -32,6 +32,8 @@ import { findMaxTimestamp, findTimestamp } from "./time-search.ts";
 
 const NOTHING = Buffer.alloc(0);
 
+export const REMOVED_DETAIL = "the segment file was removed while it was in use";
+
 export class FileLog implements PartitionLog {
   readonly topic: string;
   readonly partition: number;
@@ -64,6 +66,7 @@ export class FileLog implements PartitionLog {
   #rolled: Segment[] = [];
   #syncing: Segment[] = [];
   #syncTarget = 0;
+  #lookedOffset = -1;
   /** True on disk, and what waits to become so. */
   /** The segment that a thread keeps synced, and that thread. */
   #streamed: Segment | null = null;
@@ -215,7 +218,12 @@ export class FileLog implements PartitionLog {
     return this.#active;
   }
 
+  /** @throws ObeliskError KAFKA_STORAGE_ERROR when the log is offline by now, or a file that was synced has lost its name */
   finishSync(): void {
+    if (this.isOffline) throw this.#refusal("the partition went offline while it was synced");
+    for (const segment of this.#syncing) {
+      if (this.isRemoved(segment)) throw this.#refusal(REMOVED_DETAIL, segment.logPath);
+    }
     this.#unpin();
     this.durableOffset = this.#syncTarget;
     const sealable = this.#rolled.filter((segment) => !segment.isDirty);
@@ -249,10 +257,42 @@ export class FileLog implements PartitionLog {
     segment.unpin(this.#store.pool);
   }
 
+  /** Whether the segment's open file has no name any more, so that what was synced into it is gone with this process. */
+  isRemoved(segment: Segment): boolean {
+    const { descriptor } = segment.file;
+    return descriptor >= 0 && this.#store.files.identityOf(descriptor) === null;
+  }
+
+  /** Whether something was appended since `look`. */
+  get hasGrown(): boolean {
+    return this.endOffset !== this.#lookedOffset;
+  }
+
+  /** Why the next append would go astray: the active segment's name does not lead to its file. Null when it does. */
+  look(): string | null {
+    this.#lookedOffset = this.endOffset;
+    const { file } = this.#active;
+    const there = this.#store.files.identity(file.path);
+    if (there === null) return REMOVED_DETAIL;
+    if (file.descriptor < 0 || there === this.#store.files.identityOf(file.descriptor)) return null;
+    return "the segment file was replaced by another while it was in use";
+  }
+
+  /** The path of the segment that takes the next append. */
+  get activePath(): string {
+    return this.#active.logPath;
+  }
+
   /** Takes the log offline for good: what its file holds is not known any more. */
   fail(): void {
     this.#unpin();
     this.isOffline = true;
+  }
+
+  /** As `fail`, and nothing more is written beside the log: what lies at its path may be somebody else's. */
+  lose(): void {
+    this.fail();
+    this.#snapshots.stop();
   }
 
   /** Rolls a segment that has become too old; on demand forgets what was verified. Called every now and then. */
@@ -492,8 +532,8 @@ export class FileLog implements PartitionLog {
     throw storageError(thrown, this.#facts());
   }
 
-  #refusal(detail: string): ObeliskError {
-    return new ObeliskError("KAFKA_STORAGE_ERROR", { detail, ...this.#facts() });
+  #refusal(detail: string, file?: string): ObeliskError {
+    return new ObeliskError("KAFKA_STORAGE_ERROR", { detail, ...this.#facts(file) });
   }
 
   #facts(file?: string): { topic: string; partition: number; file?: string } {

@@ -36,6 +36,7 @@ interface Waiter {
 export class SyncStream implements SyncListener {
   readonly #open: () => SyncThread;
   readonly #failed: (log: FileLog, error: Error) => void;
+  readonly #check: (log: FileLog, segment: Segment) => Error | null;
   #thread: SyncThread | null = null;
   #log: FileLog | null = null;
   #segment: Segment | null = null;
@@ -44,11 +45,21 @@ export class SyncStream implements SyncListener {
   #candidate: Segment | null = null;
   #busyRun = 0;
   #isUsable = true;
+  /** Under way; only one may be. */
+  #releasing: Promise<void> | null = null;
 
-  /** `failed` is told of a sync that failed while nobody waited for it. */
-  constructor(open: () => SyncThread, failed: (log: FileLog, error: Error) => void) {
+  /**
+   * `failed` is told of a sync that failed while nobody waited for it. `check` is asked after each sync, before anybody hears of
+   * it: an error when the file is not where it should be.
+   */
+  constructor(
+    open: () => SyncThread,
+    failed: (log: FileLog, error: Error) => void,
+    check: (log: FileLog, segment: Segment) => Error | null,
+  ) {
     this.#open = open;
     this.#failed = failed;
+    this.#check = check;
   }
 
   /** Whether the thread holds the log's active segment. */
@@ -94,10 +105,15 @@ export class SyncStream implements SyncListener {
   }
 
   /** Lets go of the segment: afterwards the thread does not touch it. */
-  async release(): Promise<void> {
-    const log = this.#log;
-    if (log === null) return;
+  release(): Promise<void> {
+    if (this.#log === null) return Promise.resolve();
+    this.#releasing ??= this.#release(this.#log);
+    return this.#releasing;
+  }
+
+  async #release(log: FileLog): Promise<void> {
     await this.#thread!.detach();
+    this.#releasing = null;
     if (this.#log !== log) return;
     this.#letGo();
     this.#settle(RETRY);
@@ -112,6 +128,11 @@ export class SyncStream implements SyncListener {
     const log = this.#log;
     if (log === null) return;
     const segment = this.#segment!;
+    const loss = log.isOffline ? null : this.#check(log, segment);
+    if (loss !== null) {
+      this.#lost(log, loss);
+      return;
+    }
     log.streamedTo(segment.baseOffset + mark);
     if (log.isOffline) this.#settle(RETRY);
     else if (this.#waiter !== null && log.durableOffset >= this.#waiter.offset) this.#settle(null);
@@ -126,6 +147,13 @@ export class SyncStream implements SyncListener {
       this.#settle(RETRY);
     } else if (this.#waiter === null) this.#failed(log, error);
     else this.#settle(error);
+  }
+
+  /** The thread knows nothing of it and goes on until it is sent away. */
+  #lost(log: FileLog, loss: Error): void {
+    if (this.#waiter === null) this.#failed(log, loss);
+    else this.#settle(loss);
+    void this.release();
   }
 
   #settle(outcome: unknown): void {

@@ -59,14 +59,22 @@ export class TopicDirectories {
     }
   }
 
-  /** Topics on disk, with how many partitions their folders speak of. @throws system errors */
-  stored(): { topic: string; partitions: number }[] {
+  /**
+   * Topics on disk, with how many partitions their folders speak of. `refused` is told of a folder that cannot be read: it is left
+   * out. @throws system errors
+   */
+  stored(refused: RefusalListener): { topic: string; partitions: number }[] {
     const found: { topic: string; partitions: number }[] = [];
     for (const name of this.#files.list(this.#path)) {
       const topic = name.slice(0, -1);
       if (!name.endsWith("/") || !isTopicName(topic)) continue;
-      const partitions = this.#countPartitions(topic);
-      if (partitions > 0) found.push({ topic, partitions });
+      try {
+        const partitions = this.#countPartitions(topic);
+        if (partitions > 0) found.push({ topic, partitions });
+      } catch (thrown) {
+        if (errnoOf(thrown) === undefined || !(thrown instanceof Error)) throw thrown;
+        refused(this.#of(topic), thrown.message);
+      }
     }
     return found;
   }

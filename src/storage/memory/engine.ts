@@ -64,6 +64,8 @@ export class MemoryEngine implements StorageEngine {
     return [];
   }
 
+  readonly loss = null;
+
   space(): { freeBytes: number; totalBytes: number } {
     return { freeBytes: this.#use.bytesMax - this.#use.bytes, totalBytes: this.#use.bytesMax };
   }

@@ -215,6 +215,7 @@ class Repair {
         isClean: this.#directory.isClean,
         markDirty: () => this.#directory.markDirty(),
         markClean: () => this.#directory.markClean(),
+        lossReason: () => this.#directory.lossReason(),
         // `repairDirectory` lets go of it, when the proof is done.
         close: () => undefined,
       },

@@ -256,3 +256,21 @@ for (const hasSyncAll of [true, false]) {
     });
   }
 }
+
+test("a topic's folder that cannot be read is told and left out of what is stored", async () => {
+  using folder = temporaryDirectory();
+  const files = new FaultyFiles(createDisk());
+  const engine = openEngine(new TestDirectory(folder.path), { files });
+  for (const topic of ["a", "b"]) await engine.open(topic, 0, new Replay());
+  files.setFault({
+    operations: ["list"],
+    path: "topics/a",
+    nth: 1,
+    more: Number.POSITIVE_INFINITY,
+    errno: "EACCES",
+  });
+  expect(engine.stored()).toEqual([{ topic: "b", partitions: 1 }]);
+  expect(engine.findings.map(({ file, kind }) => [file, kind])).toEqual([["topics/a", "unreadable"]]);
+  files.setFault(null);
+  await engine.close();
+});

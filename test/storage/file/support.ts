@@ -16,6 +16,7 @@ export const SMALL_SEGMENT_BYTES = 4000;
 export class TestDirectory implements OwnedDirectory {
   readonly path: string;
   isClean = true;
+  loss: string | null = null;
 
   constructor(path: string) {
     this.path = path;
@@ -27,6 +28,10 @@ export class TestDirectory implements OwnedDirectory {
 
   markClean(): void {
     this.isClean = true;
+  }
+
+  lossReason(): string | null {
+    return this.loss;
   }
 
   close(): void {}

@@ -1,0 +1,77 @@
+/**
+ * Looks by the clock whether what the engine has open is still where it was: somebody may move or remove files under a running
+ * server, and what is written to a file without a name is gone with the process.
+ *
+ *   each second    the lock of the data directory: moved, removed, replaced, or unlocked by a removed lock file
+ *                  partitions that were written to since, and some of the others in turn: the active segment
+ *
+ * The same is asked after each sync, before anybody is told of it (engine.ts), so nothing is acknowledged that went into a file
+ * whose name was gone when it was synced. This here finds what happens to those who are not written to, and what a sync cannot
+ * see: a file that was moved keeps a name.
+ *
+ * What is lost stays so until the next start: nobody can know what happened at the path in the meantime.
+ */
+
+import type { Clock, Timer } from "../../base/clock.ts";
+import { errnoOf } from "../../base/errors.ts";
+import { SECOND_MS } from "../../base/units.ts";
+import type { FileLog } from "./log.ts";
+
+export const WATCH_MS = SECOND_MS;
+/** Of those that rest, looked at each time: 1 ms of work, and 10,000 partitions within 40 s. */
+const RESTING_AT_ONCE = 250;
+
+export interface Watched {
+  /** Why the directory is no longer ours, or null. Takes everything offline by itself. */
+  isDirectoryLost(): boolean;
+  logs(): Iterable<FileLog>;
+  logLost(log: FileLog, reason: string): void;
+}
+
+export class FileWatch {
+  readonly #clock: Clock;
+  readonly #watched: Watched;
+  #timer: Timer;
+  /** The logs that rest are looked at by turns. */
+  #turn = 0;
+
+  constructor(clock: Clock, watched: Watched) {
+    this.#clock = clock;
+    this.#watched = watched;
+    this.#timer = this.#next();
+  }
+
+  stop(): void {
+    this.#timer.cancel();
+  }
+
+  #next(): Timer {
+    return this.#clock.after(WATCH_MS, () => {
+      if (this.#watched.isDirectoryLost()) return;
+      this.#lookAtLogs();
+      this.#timer = this.#next();
+    });
+  }
+
+  #lookAtLogs(): void {
+    const logs = [...this.#watched.logs()];
+    const first = this.#turn;
+    this.#turn = first + RESTING_AT_ONCE < logs.length ? first + RESTING_AT_ONCE : 0;
+    for (const [slot, log] of logs.entries()) {
+      const isDue = log.hasGrown || (slot >= first && slot < first + RESTING_AT_ONCE);
+      if (!isDue || log.isOffline) continue;
+      const reason = lookAt(log);
+      if (reason !== null) this.#watched.logLost(log, reason);
+    }
+  }
+}
+
+function lookAt(log: FileLog): string | null {
+  try {
+    return log.look();
+  } catch (thrown) {
+    // It may be there and not for us to look at; a write or a sync will tell.
+    if (errnoOf(thrown) === undefined) throw thrown;
+    return null;
+  }
+}
