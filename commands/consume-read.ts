@@ -6,7 +6,8 @@
  * Invariants
  *   - An offset is committed only when every record below it has left for standard output: after a crash or a closed pipe
  *     records are printed again rather than lost.
- *   - `poll` and `reset` end at the end offsets that the partitions had at the start, so that a busy topic does not hold them.
+ *   - `poll` and `reset` end at the end offsets that the partitions had at the start, so that a busy topic does not hold them. What
+ *     came later is neither printed nor passed.
  *   - An interrupt ends every wait: for a further attempt, and for a slow reader of standard output. What that reader has not
  *     taken then is not committed; a commit that fails is an error, and what was printed is printed again.
  *   - A batch that cannot be read ends the reading, when what was printed before it is committed, unless --skip-unreadable says to
@@ -35,6 +36,8 @@ const COMMIT_MS = SECOND_MS;
 const TOPIC_WAIT_MS = SECOND_MS;
 /** How long a reader that is behind may take, after an interrupt, for what was printed. */
 const INTERRUPTED_FINISH_MS = 500;
+/** After so many polls that brought nothing the ends are asked for again: a topic that was made anew may never get that far. */
+const IDLE_POLLS_MAX = 20;
 const NEWLINE = Buffer.from("\n");
 
 /** Runs until the end, `max`, or the abort of `signal`; returns how many records were printed. */
@@ -44,7 +47,6 @@ export async function consumeRecords(
   signal: AbortSignal,
   clock: Clock = systemClock,
 ): Promise<number> {
-  let skip: ((error: UnreadableBatch) => void) | null = null;
   const consumer = await Consumer.connect({
     brokers: options.brokers,
     clientId: "obelisk-consume",
@@ -52,15 +54,12 @@ export async function consumeRecords(
     isCommittedOnly: options.isCommittedOnly,
     signal,
     onRetry: sayRetries(),
-    ...(options.skipsUnreadable ? { onUnreadable: (error) => skip?.(error) } : {}),
   });
   try {
     const partitions = await findPartitions(consumer, options, signal, clock);
     if (partitions.length === 0) return 0;
     await consumer.assign(partitions, options.from);
-    const reading = new Reading(consumer, options, output, signal, clock);
-    skip = (error) => reading.skip(error);
-    return await reading.run(partitions);
+    return await new Reading(consumer, options, output, signal, clock).run(partitions);
   } finally {
     await consumer.close();
   }
@@ -75,6 +74,8 @@ class Reading {
   readonly #print: (record: ConsumerRecord) => void;
   /** Behind the last printed record, by topic and partition; only what is not committed yet. */
   readonly #uncommitted = new Map<string, CommittedOffset>();
+  /** Where to stop; empty when there is no end. */
+  #ends: readonly CommittedOffset[] = [];
   #committedAtMs: number;
   #count = 0;
 
@@ -97,49 +98,77 @@ class Reading {
   async run(partitions: readonly TopicPartition[]): Promise<number> {
     const ends = await this.#consumer.endOffsets(partitions);
     await this.#checkPlaces(partitions, ends);
-    try {
-      await this.#read(ends);
-    } catch (thrown) {
-      if (!(thrown instanceof UnreadableBatch)) throw thrown;
-      await this.#commit();
-      throw withRemedy(thrown);
+    const isEndless = this.#options.mode === "continuous";
+    if (!isEndless) this.#ends = ends;
+    let idlePolls = 0;
+    while (!this.#signal.aborted && this.#count < this.#options.max) {
+      if (!isEndless && this.#hasReached()) break;
+      const records = await this.#poll();
+      await this.#take(records);
+      idlePolls = records.length === 0 ? idlePolls + 1 : 0;
+      if (!isEndless && idlePolls === IDLE_POLLS_MAX) {
+        await this.#lowerEnds();
+        idlePolls = 0;
+      }
+      if (records.length === 0 || this.#clock.monotonicMs() - this.#committedAtMs >= COMMIT_MS)
+        await this.#commit();
     }
     await this.#commit();
     return this.#count;
   }
 
-  /** A batch that cannot be read is passed: said, and committed like what was printed. */
-  skip({ message, topic, partition, nextOffset }: UnreadableBatch): void {
-    note(`obelisk: skipped: ${message}`);
-    this.#keep({ topic, partition, offset: nextOffset });
-  }
-
-  async #read(ends: readonly CommittedOffset[]): Promise<void> {
-    const isEndless = this.#options.mode === "continuous";
-    while (!this.#signal.aborted && this.#count < this.#options.max) {
-      if (!isEndless && this.#hasReached(ends)) break;
-      const records = await this.#consumer.poll(POLL_MS);
-      this.#take(records, isEndless ? [] : ends);
-      await orAborted(this.#output.drain(), this.#signal);
-      if (records.length === 0 || this.#clock.monotonicMs() - this.#committedAtMs >= COMMIT_MS)
-        await this.#commit();
+  async #poll(): Promise<ConsumerRecord[]> {
+    try {
+      return await this.#consumer.poll(POLL_MS);
+    } catch (thrown) {
+      if (!(thrown instanceof UnreadableBatch)) throw thrown;
+      await this.#pass(thrown);
+      return [];
     }
   }
 
-  #take(records: readonly ConsumerRecord[], ends: readonly CommittedOffset[]): void {
+  /** Goes on behind a batch that cannot be read. @throws ObeliskError when it was to be read, and is not to be skipped */
+  async #pass(batch: UnreadableBatch): Promise<void> {
+    const { message, topic, partition, firstOffset, nextOffset } = batch;
+    if (firstOffset < this.#endOf(topic, partition)) {
+      if (!this.#options.skipsUnreadable) {
+        await this.#commit();
+        throw withRemedy(batch);
+      }
+      note(`obelisk: skipped: ${message}`);
+      this.#keep({ topic, partition, offset: nextOffset });
+    }
+    this.#consumer.seek(topic, partition, nextOffset);
+  }
+
+  async #take(records: readonly ConsumerRecord[]): Promise<void> {
     const last = records.at(-1);
     if (last === undefined) return;
-    const end = ends.find((one) => one.topic === last.topic && one.partition === last.partition);
-    const endOffset = end === undefined ? Number.POSITIVE_INFINITY : end.offset;
+    const { topic, partition } = last;
+    const endOffset = this.#endOf(topic, partition);
     let next = -1;
     for (const record of records) {
       if (this.#count >= this.#options.max || record.offset >= endOffset) break;
       this.#print(record);
       this.#count += 1;
       next = record.offset + 1;
+      if (!this.#output.isBehind) continue;
+      await orAborted(this.#output.drain(), this.#signal);
+      if (this.#signal.aborted) break;
     }
-    if (next === last.offset + 1) next = this.#consumer.position(last.topic, last.partition);
-    if (next >= 0) this.#keep({ topic: last.topic, partition: last.partition, offset: next });
+    if (next === last.offset + 1) next = this.#consumer.position(topic, partition);
+    if (next >= 0) this.#keep({ topic, partition, offset: next });
+    await orAborted(this.#output.drain(), this.#signal);
+  }
+
+  #endOf(topic: string, partition: number): number {
+    const end = this.#ends.find((one) => one.topic === topic && one.partition === partition);
+    return end === undefined ? Number.POSITIVE_INFINITY : end.offset;
+  }
+
+  async #lowerEnds(): Promise<void> {
+    const now = await this.#consumer.endOffsets(this.#ends);
+    this.#ends = this.#ends.map((end, index) => (now[index]!.offset < end.offset ? now[index]! : end));
   }
 
   #keep(offset: CommittedOffset): void {
@@ -148,8 +177,9 @@ class Reading {
 
   async #commit(): Promise<void> {
     this.#committedAtMs = this.#clock.monotonicMs();
+    if (!(await this.#hasLeft())) this.#uncommitted.clear();
     if (!this.#options.commits || this.#uncommitted.size === 0) return;
-    if (await this.#hasLeft()) await this.#consumer.commit([...this.#uncommitted.values()]);
+    await this.#consumer.commit([...this.#uncommitted.values()]);
     this.#uncommitted.clear();
   }
 
@@ -167,8 +197,10 @@ class Reading {
     return false;
   }
 
-  #hasReached(ends: readonly CommittedOffset[]): boolean {
-    return ends.every(({ topic, partition, offset }) => this.#consumer.position(topic, partition) >= offset);
+  #hasReached(): boolean {
+    return this.#ends.every(
+      ({ topic, partition, offset }) => this.#consumer.position(topic, partition) >= offset,
+    );
   }
 
   /**
@@ -211,7 +243,10 @@ class Reading {
 
 /** What `work` brings; undefined as soon as the signal is aborted. */
 async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
+  if (signal.aborted) {
+    work.catch(() => {}); // Whoever waits for the whole output is told the same.
+    return;
+  }
   const { promise, resolve } = Promise.withResolvers<void>();
   const stop = () => resolve();
   signal.addEventListener("abort", stop);

@@ -12,7 +12,7 @@ import { nearest } from "../src/config/nearest.ts";
 import { asksForHelp, type Command, describeCommand, usage } from "./arguments.ts";
 import { commandHelp, rootHelp } from "./arguments-help.ts";
 import { reportError } from "./errors.ts";
-import { EXIT, note, output } from "./output.ts";
+import { EXIT, note, OutputClosed, output } from "./output.ts";
 
 interface CommandEntry {
   readonly summary: string;
@@ -94,7 +94,9 @@ async function main(rawArgs: readonly string[]): Promise<number> {
     await output.finish();
     return exitCode;
   } catch (thrown) {
-    return thrown === reported ? exitCode : reportError(thrown, reportOptions(rawArgs));
+    // A failure was told already, and a reader that left changes no answer.
+    if (thrown === reported || (thrown instanceof OutputClosed && exitCode !== EXIT.yes)) return exitCode;
+    return reportError(thrown, reportOptions(rawArgs));
   }
 }
 
@@ -121,6 +123,7 @@ async function dispatch(rawArgs: readonly string[]): Promise<number> {
     output.line(commandHelp(command));
     return EXIT.yes;
   }
+  if (name !== "serve") output.checkOpen(); // The server's work is not to print.
   return command.run(rest);
 }
 

@@ -100,6 +100,18 @@ export class Output {
     this.#send(chunk);
   }
 
+  /** Whether the reader is so far behind that a command should wait for it. */
+  get isBehind(): boolean {
+    return this.#unsentBytes > UNSENT_BYTES_MAX;
+  }
+
+  /** @throws ObeliskError OUTPUT_FAILED when standard output was closed from the start: for work that nobody could be told of */
+  checkOpen(): void {
+    if (this.#isOpen) return;
+    this.#fail(new Error("it is closed"));
+    throw this.#failure;
+  }
+
   /** Waits while the reader is far behind. @throws OutputClosed when it went away; ObeliskError OUTPUT_FAILED */
   drain(): Promise<void> {
     return this.#waitUntilAtMost(UNSENT_BYTES_MAX);

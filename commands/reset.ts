@@ -104,7 +104,7 @@ async function reset(admin: Admin, options: ResetOptions): Promise<number> {
   const isNothing = changes.every(({ from, to }) => from === to);
   if (!options.isJson) for (const line of changeLines(options.group, changes)) output.line(line);
   if (!isNothing) {
-    output.flush();
+    await output.finish(); // What could not be shown is not done.
     if (!options.isConfirmed && !(await askYesNo("move these offsets?", Bun.stdin.stream()))) {
       note("nothing was changed");
       return EXIT.no;

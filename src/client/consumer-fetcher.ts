@@ -252,9 +252,13 @@ export class ConsumerFetcher {
     if (entry.records === null || entry.records.length === 0) return null;
     const aborted = this.#options.isCommittedOnly ? (entry.abortedTransactions ?? []) : null;
     const batches = new FetchedBatches(assigned.topic, assigned.partition, entry.records, aborted);
-    if (batches.endOffset < 0) return null;
+    // Either would be asked for again for ever.
     if (!(batches.endOffset > assigned.fetchOffset)) {
-      return new ObeliskError("PROTOCOL_ERROR", { detail: "a fetch brought only older records", ...place });
+      const isCut = batches.endOffset < 0;
+      const detail = isCut
+        ? "a fetch brought less than one record batch"
+        : "a fetch brought only older records";
+      return new ObeliskError("PROTOCOL_ERROR", { detail, ...place, offset: assigned.fetchOffset });
     }
     assigned.fetchOffset = batches.endOffset;
     assigned.arrived += 1;

@@ -18,7 +18,7 @@ import { KiB, MiB } from "../base/units.ts";
 import { TIMESTAMP_EARLIEST, TIMESTAMP_LATEST } from "../protocol/kafka/apis/list-offsets.ts";
 import { Cluster, type ClusterOptions } from "./cluster.ts";
 import { AssignedPartition, ConsumerFetcher } from "./consumer-fetcher.ts";
-import { type ConsumerRecord, UnreadableBatch } from "./fetched-batches.ts";
+import type { ConsumerRecord } from "./fetched-batches.ts";
 import {
   type CommittedOffset,
   commitGroupOffsets,
@@ -54,8 +54,6 @@ export interface ConsumerOptions extends ClusterOptions {
   readonly reset?: "earliest" | "latest" | "fail";
   /** Leaves out records of transactions that are open or were aborted. */
   readonly isCommittedOnly?: boolean;
-  /** Told of each batch that cannot be read; the consumer then goes on behind it. Without this, `poll` throws the error. */
-  readonly onUnreadable?: (error: UnreadableBatch) => void;
   readonly fetchWaitMsMax?: number;
   readonly fetchBytesMin?: number;
   readonly fetchBytesMax?: number;
@@ -198,11 +196,6 @@ export class Consumer {
       } catch (thrown) {
         // The records are of earlier batches, and their positions count: the next poll meets the bad one again.
         if (records.length > 0) break;
-        if (thrown instanceof UnreadableBatch && this.#options.onUnreadable !== undefined) {
-          assigned.seek(thrown.nextOffset);
-          this.#options.onUnreadable(thrown);
-          continue;
-        }
         assigned.seek(assigned.position);
         throw thrown;
       }
@@ -240,7 +233,7 @@ export class Consumer {
     }
     const at =
       typeof from === "object"
-        ? from.timestampMs
+        ? Math.max(from.timestampMs, 0) // Negative numbers are special values, and no record is older.
         : from === "earliest"
           ? TIMESTAMP_EARLIEST
           : TIMESTAMP_LATEST;

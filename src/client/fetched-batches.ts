@@ -6,8 +6,9 @@
  *
  * Every batch is checked (length, magic, CRC) before its records are opened, and what records inflate to is bounded. A batch is
  * handed out whole or not at all: when one of its records does not open, none of them counts as read, and the error names the
- * offsets of the batch, so that a consumer can go on behind it. Control batches give no records. With `isCommittedOnly`, batches of aborted transactions give none either: a transaction that the
- * broker lists as aborted counts from its first offset to its abort marker.
+ * offsets of the batch, so that a consumer can go on behind it. Control batches give no records. With `isCommittedOnly`, batches
+ * of aborted transactions give none either: a transaction that the broker lists as aborted counts from its first offset to its
+ * abort marker.
  *
  * Keys, values and header values are views of the fetched (or inflated) bytes, which live as long as one of them does.
  */
@@ -118,7 +119,7 @@ export class FetchedBatches {
       aborted === null ? null : [...aborted].sort((a, b) => a.firstOffset - b.firstOffset);
     let end = 0;
     let endOffset = -1;
-    for (let bytes = wholeBatchBytes(buffer, end); bytes > 0; bytes = wholeBatchBytes(buffer, end)) {
+    for (let bytes = this.#wholeBatchBytes(end); bytes > 0; bytes = this.#wholeBatchBytes(end)) {
       endOffset = batchLastOffset(buffer, end) + 1;
       end += bytes;
     }
@@ -226,14 +227,14 @@ export class FetchedBatches {
       offset,
     });
   }
-}
 
-/** The size of the batch at `position` if all of it is there, else 0. */
-function wholeBatchBytes(buffer: Buffer, position: number): number {
-  if (position + BATCH_HEADER_BYTES > buffer.length) return 0;
-  const bytes = batchBytes(buffer, position);
-  if (bytes < BATCH_HEADER_BYTES) {
-    throw new ObeliskError("CORRUPT_MESSAGE", { detail: "a fetched batch has an impossible length", bytes });
+  /** The size of the batch at `position` if all of it is there, else 0. */
+  #wholeBatchBytes(position: number): number {
+    const buffer = this.#buffer;
+    if (position + BATCH_HEADER_BYTES > buffer.length) return 0;
+    const bytes = batchBytes(buffer, position);
+    if (bytes >= BATCH_HEADER_BYTES) return position + bytes <= buffer.length ? bytes : 0;
+    if (position > 0) return 0; // Those before it are good; the next fetch begins here.
+    throw this.#damaged(`${bytes} bytes are an impossible length`, batchBaseOffset(buffer, position));
   }
-  return position + bytes <= buffer.length ? bytes : 0;
 }

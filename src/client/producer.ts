@@ -300,6 +300,7 @@ function recordBytes(
   headers: readonly RecordHeader[] | undefined,
 ): number {
   let bytes = (key?.length ?? 0) + (value?.length ?? 0);
-  for (const header of headers ?? []) bytes += Buffer.byteLength(header.key) + (header.value?.length ?? 0);
+  for (const header of headers ?? [])
+    bytes += Buffer.byteLength(header.keyBytes ?? header.key) + (header.value?.length ?? 0);
   return bytes;
 }

@@ -118,6 +118,30 @@ describe("consumer", () => {
     await consumer.close();
   });
 
+  test("a fetch that brings no whole batch is an error, not asked for again for ever", async () => {
+    using broker = new LogBroker(3);
+    broker.log[1] = broker.log[1]!.subarray(0, 60);
+    const consumer = await connect(broker);
+    expect(await read(consumer, 1)).toEqual(["0"]);
+    const error = await consumer.poll(5000).catch((thrown) => thrown);
+    expect([error.code, error.message]).toEqual([
+      "PROTOCOL_ERROR",
+      "a fetch brought less than one record batch (partition t-0, offset 1)",
+    ]);
+    await consumer.close();
+  });
+
+  test("a time before 1970 is 1970, not one of the protocol's special values", async () => {
+    using broker = new LogBroker(2);
+    const consumer = await connect(broker);
+    for (const timestampMs of [-1, -2, -3, -86_400_000]) {
+      await consumer.assign([{ topic: "t", partition: 0 }], { timestampMs });
+    }
+    const asked = broker.of("ListOffsets").map(({ body }) => body.topics[0].partitions[0].timestamp);
+    expect(asked.filter((at: number) => at !== -1 && at !== -2)).toEqual([0, 0, 0, 0]);
+    await consumer.close();
+  });
+
   test("fetches nothing more while nobody polls", async () => {
     using broker = new LogBroker(50);
     const consumer = await connect(broker);

@@ -131,6 +131,28 @@ describe("fetched batches", () => {
     expect(() => new FetchedBatches("t", 0, bytes, null)).toThrow("impossible length");
   });
 
+  test("a bad length behind good batches costs none of them", () => {
+    const bad = batch(1, ["b"]);
+    bad.writeInt32BE(-1, 8);
+    expect(readAll(Buffer.concat([batch(0, ["a"]), bad]), 0)).toEqual({
+      records: ["0:a"],
+      next: 1,
+      endOffset: 1,
+    });
+  });
+
+  test("a header that came in goes out again as it was, also when its name is no UTF-8", () => {
+    const headers = [
+      { key: "a\ufffd", keyBytes: Buffer.of(0x61, 0xff), value: Buffer.of(1) },
+      { key: "\ufffd", value: null },
+    ];
+    const builder = new BatchBuilder(1000);
+    builder.append(5, null, 0, 0, null, 0, 0, headers);
+    const records: ConsumerRecord[] = [];
+    new FetchedBatches("t", 3, builder.finish(), null).takeBatch(0, records);
+    expect(records[0]!.headers).toEqual(headers);
+  });
+
   test("control batches give no records but move the position", () => {
     expect(readAll(Buffer.concat([batch(0, ["a"]), marker(1, 9, 1)]), 0)).toEqual({
       records: ["0:a"],

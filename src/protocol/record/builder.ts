@@ -214,19 +214,19 @@ function copyBytes(source: Buffer, start: number, end: number, target: Buffer, p
 
 function headersBytes(headers: readonly RecordHeader[]): number {
   let bytes = varintBytes(headers.length);
-  for (const { key, value } of headers) {
-    const keyBytes = Buffer.byteLength(key);
+  for (const { key, keyBytes, value } of headers) {
+    const nameBytes = Buffer.byteLength(keyBytes ?? key);
     const valueBytes = value === null ? -1 : value.length;
-    bytes += varintBytes(keyBytes) + keyBytes + varintBytes(valueBytes) + Math.max(valueBytes, 0);
+    bytes += varintBytes(nameBytes) + nameBytes + varintBytes(valueBytes) + Math.max(valueBytes, 0);
   }
   return bytes;
 }
 
 function writeHeaders(buffer: Buffer, position: number, headers: readonly RecordHeader[]): number {
   let at = writeVarint(buffer, position, headers.length);
-  for (const { key, value } of headers) {
-    at = writeVarint(buffer, at, Buffer.byteLength(key));
-    at += buffer.write(key, at);
+  for (const { key, keyBytes, value } of headers) {
+    at = writeVarint(buffer, at, Buffer.byteLength(keyBytes ?? key));
+    at += keyBytes === undefined ? buffer.write(key, at) : keyBytes.copy(buffer, at);
     at = writeVarint(buffer, at, value === null ? -1 : value.length);
     if (value !== null) at += value.copy(buffer, at);
   }
