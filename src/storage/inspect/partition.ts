@@ -7,7 +7,6 @@ import {
   batchBaseTimestamp,
   batchCodec,
   batchLastOffsetDelta,
-  batchMaxTimestamp,
   batchProducerEpoch,
   batchProducerId,
   batchRecordCount,
@@ -18,6 +17,7 @@ import { OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES } from "../file/segment-index.ts";
 import { decodeSnapshot, SNAPSHOT_FILE, type Snapshot } from "../file/snapshot.ts";
 import type { PartitionLayout, Strays } from "../layout.ts";
 import { scanBatches } from "../scan.ts";
+import { largestTimestamp } from "../timestamps.ts";
 
 /** A partition that many producers wrote to shows the first of them; the rest is a number. */
 const PRODUCERS_MAX = 1000;
@@ -188,7 +188,7 @@ function noteBatch(info: ContentInfo, buffer: Buffer, position: number): void {
   info.batches += 1;
   info.records += batchRecordCount(buffer, position);
   info.codecs[codec] = (info.codecs[codec] ?? 0) + 1;
-  const lastMs = batchMaxTimestamp(buffer, position);
+  const lastMs = largestTimestamp(buffer, position);
   const baseMs = batchBaseTimestamp(buffer, position);
   noteTime(info, baseMs >= 0 ? Math.min(baseMs, lastMs) : lastMs, lastMs);
 }
