@@ -39,7 +39,10 @@ export function listenError(thrown: unknown, hostname: string, port: number): Ob
         {
           address,
           detail: "this machine cannot listen on that address",
-          remedy: "give one of its own addresses",
+          remedy:
+            hostname === "::"
+              ? "without IPv6 all addresses are 0.0.0.0"
+              : "give one of its own addresses, or a name that stands for one",
         },
         thrown,
       );
