@@ -118,7 +118,7 @@ async function serve(settings: Settings, loadAgain: () => LoadedSettings, json: 
   };
   whenAborted(output.closed, () =>
     log.warn("standard output cannot be written; the server goes on", {
-      reason: String(output.closed.reason),
+      reason: (output.closed.reason as Error).message,
     }),
   );
   if (json) output.json(startedJson(settings, started));
