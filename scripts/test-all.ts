@@ -4,10 +4,15 @@
  *
  *     N passed, N failed            with `, N skipped` when there are any
  *
+ *     --repeat N   runs the tests N times; the last line adds all runs up
+ *     --load       keeps every core busy with something else meanwhile (test-load.ts)
+ *
  * The checks and the build count as one test each. The tests are counted from the summary that bun prints, because its JUnit
  * report leaves out files that do not load. A run that ended badly without saying so counts as a failed test. Exit code 1 on
  * any failure.
  */
+
+import { startLoad } from "./test-load.ts";
 
 export interface Tally {
   readonly passed: number;
@@ -32,6 +37,31 @@ export function summaryLine(tallies: readonly Tally[]): string {
   return skipped === 0 ? line : `${line}, ${skipped} skipped`;
 }
 
+export interface Order {
+  readonly repeat: number;
+  readonly isLoaded: boolean;
+  /** For `bun test`. */
+  readonly rest: readonly string[];
+}
+
+/** What the arguments of `scripts/test` ask for, or the reason why they cannot be taken. */
+export function orderOf(args: readonly string[]): Order | string {
+  let repeat = 1;
+  let isLoaded = false;
+  const rest: string[] = [];
+  for (let slot = 0; slot < args.length; slot += 1) {
+    const word = args[slot]!;
+    const count =
+      /^--repeat=(.*)$/.exec(word)?.[1] ?? (word === "--repeat" ? (args[(slot += 1)] ?? "") : undefined);
+    if (count !== undefined) {
+      if (!/^[1-9]\d{0,3}$/.test(count)) return `--repeat takes a number from 1 to 9999, not "${count}"`;
+      repeat = Number(count);
+    } else if (word === "--load") isLoaded = true;
+    else rest.push(word);
+  }
+  return { repeat, isLoaded, rest };
+}
+
 async function runStep(name: string, command: readonly string[]): Promise<Tally> {
   console.log(`--- ${name}`);
   const child = Bun.spawn([...command], { stdin: "ignore", stdout: "inherit", stderr: "inherit" });
@@ -41,9 +71,15 @@ async function runStep(name: string, command: readonly string[]): Promise<Tally>
   return { passed: 0, failed: 1, skipped: 0 };
 }
 
-async function runTests(extra: readonly string[]): Promise<Tally> {
-  console.log("--- tests");
-  const child = Bun.spawn(["bun", "test", ...extra], { stdin: "ignore", stdout: "inherit", stderr: "pipe" });
+async function runTests(extra: readonly string[], title: string): Promise<Tally> {
+  console.log(`--- ${title}`);
+  const child = Bun.spawn(["bun", "test", ...extra], {
+    stdin: "ignore",
+    stdout: "inherit",
+    stderr: "pipe",
+    timeout: RUN_MS_MAX,
+    killSignal: "SIGKILL",
+  });
   let printed = "";
   const decoder = new TextDecoder();
   for await (const chunk of child.stderr) {
@@ -53,15 +89,33 @@ async function runTests(extra: readonly string[]): Promise<Tally> {
   return tallyOfRun(printed, await child.exited);
 }
 
+async function repeatTests({ repeat, isLoaded, rest }: Order): Promise<Tally[]> {
+  if (repeat === 1 && !isLoaded) return [await runTests(rest, "tests")];
+  const tallies: Tally[] = [];
+  const endLoad = isLoaded ? startLoad() : undefined;
+  for (let run = 1; run <= repeat; run += 1) {
+    const tally = await runTests(rest, `tests, run ${run} of ${repeat}${isLoaded ? ", under load" : ""}`);
+    console.log(`run ${run} of ${repeat}: ${summaryLine([tally])}`);
+    tallies.push(tally);
+  }
+  await endLoad?.();
+  return tallies;
+}
+
 /** The summary is a dozen short lines at the very end. */
 const SUMMARY_CHARACTERS_MAX = 4096;
+/** Several times what the slowest machine took under load. A run that hangs is killed then, and counts as failed. */
+const RUN_MS_MAX = 25 * 60_000;
 
 if (import.meta.main) {
-  const extra = process.argv.slice(2);
+  const order = orderOf(process.argv.slice(2));
+  if (typeof order === "string") {
+    console.error(order);
+    process.exit(64);
+  }
   const checks = await runStep("check", ["./scripts/check"]);
   const build = await runStep("build", ["./scripts/build"]);
-  const tests = await runTests(extra);
-  const tallies = [checks, build, tests];
+  const tallies = [checks, build, ...(await repeatTests(order))];
   console.log(summaryLine(tallies));
   process.exit(tallies.every(({ failed }) => failed === 0) ? 0 : 1);
 }

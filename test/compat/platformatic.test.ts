@@ -10,11 +10,14 @@ import {
   Connection,
   fetchV12,
   ListOffsetTimestamps,
+  ProduceAcks,
   Producer,
   stringSerializers,
 } from "@platformatic/kafka";
 import { SERVERS, type TestServer } from "../support/server.ts";
 
+/** Named in each send: what the constructor is told is not used, and without idempotence a send asks for acks 1. */
+const ALL = ProduceAcks.ALL;
 const CODECS: readonly CompressionAlgorithmValue[] = ["none", "gzip", "snappy", "lz4", "zstd"];
 
 interface ReadRecord {
@@ -41,14 +44,13 @@ for (const kind of SERVERS) {
     });
 
     async function withProducer<Result>(
-      options: { compression?: CompressionAlgorithmValue; idempotent?: boolean; acks?: number },
+      options: { compression?: CompressionAlgorithmValue; idempotent?: boolean },
       work: (producer: Producer<string, string, string, string>) => Promise<Result>,
     ): Promise<Result> {
       const producer = new Producer({
         ...base(),
         serializers: stringSerializers,
         autocreateTopics: true,
-        acks: -1,
         ...options,
       });
       try {
@@ -93,7 +95,7 @@ for (const kind of SERVERS) {
           headers: { trace: `id-${index}` },
           timestamp: BigInt(1_700_000_000_000 + index),
         }));
-        await withProducer({ compression }, (producer) => producer.send({ messages }));
+        await withProducer({ compression }, (producer) => producer.send({ messages, acks: ALL }));
         expect(await readAll(topic)).toEqual(
           messages.map(({ key, value, headers, timestamp }, offset) => ({
             offset,
@@ -119,9 +121,9 @@ for (const kind of SERVERS) {
     });
 
     test("acks 0 goes on without an answer", async () => {
-      await withProducer({ acks: 0 }, async (producer) => {
-        await producer.send({ messages: [{ topic: "acks", value: "a" }] });
-        await producer.send({ messages: [{ topic: "acks", value: "b" }], acks: -1 });
+      await withProducer({}, async (producer) => {
+        await producer.send({ messages: [{ topic: "acks", value: "a" }], acks: ProduceAcks.NO_RESPONSE });
+        await producer.send({ messages: [{ topic: "acks", value: "b" }], acks: ALL });
       });
       expect((await readAll("acks")).map(({ value }) => value)).toEqual(["a", "b"]);
     });
@@ -136,7 +138,7 @@ for (const kind of SERVERS) {
 
     test("offsets are found by time, and a group's offsets are kept", async () => {
       const messages = [1000n, 2000n, 3000n].map((timestamp) => ({ topic: "times", value: "x", timestamp }));
-      await withProducer({}, (producer) => producer.send({ messages }));
+      await withProducer({}, (producer) => producer.send({ messages, acks: ALL }));
       const offsetAt = async (timestamp: bigint) => {
         const partitions = [{ partitionIndex: 0, timestamp }];
         const [topic] = await admin.listOffsets({ topics: [{ name: "times", partitions }] });

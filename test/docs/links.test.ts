@@ -21,6 +21,8 @@ const FOREIGN_FLAGS = new Set([
   "--cases",
   "--only",
   "--match",
+  "--repeat",
+  "--load",
   "--help",
   "--version",
 ]);

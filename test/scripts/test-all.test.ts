@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { summaryLine, tallyOfRun } from "../../scripts/test-all.ts";
+import { join } from "node:path";
+import { orderOf, summaryLine, tallyOfRun } from "../../scripts/test-all.ts";
+import { startLoad } from "../../scripts/test-load.ts";
 
 const MIXED = `(fail) d > bad [0.21ms]
 
@@ -48,3 +50,47 @@ describe("counting tests", () => {
     expect(summaryLine([one, { passed: 4, failed: 0, skipped: 3 }])).toBe("5 passed, 0 failed, 3 skipped");
   });
 });
+
+describe("what scripts/test is asked for", () => {
+  test("is one quiet run of everything, or runs repeated under load; the rest goes to bun", () => {
+    expect(orderOf([])).toEqual({ repeat: 1, isLoaded: false, rest: [] });
+    expect(orderOf(["--repeat", "10", "test/base", "--load"])).toEqual({
+      repeat: 10,
+      isLoaded: true,
+      rest: ["test/base"],
+    });
+    expect(orderOf(["--repeat=3", "-t", "name"])).toEqual({
+      repeat: 3,
+      isLoaded: false,
+      rest: ["-t", "name"],
+    });
+  });
+
+  test("is refused when the count is none", () => {
+    for (const args of [["--repeat"], ["--repeat", "0"], ["--repeat=many"], ["--repeat", "test/base"]]) {
+      expect(orderOf(args)).toStartWith("--repeat takes a number from 1 to 9999");
+    }
+  });
+});
+
+describe("the load", () => {
+  test("ends when it is told to", async () => {
+    await startLoad()();
+  });
+
+  test("ends with the run that owns it", async () => {
+    const owner = Bun.spawn(["sleep", "600"]);
+    const load = Bun.spawn([process.execPath, "-e", OWNED_LOAD, String(owner.pid)], { stdout: "pipe" });
+    const reader = load.stdout.getReader();
+    await reader.read();
+    owner.kill();
+    expect(await load.exited).toBe(0);
+  });
+});
+
+/** Starts a load for another owner, says so, and lives as long as its shells do. */
+const OWNED_LOAD = `
+  import { startLoad } from ${JSON.stringify(join(import.meta.dir, "../../scripts/test-load.ts"))};
+  startLoad(Number(process.argv.at(-1)));
+  console.log("busy");
+`;

@@ -1,0 +1,76 @@
+/**
+ * The clients that `scripts/install-clients` puts into .tools: confluent-kafka for Python (librdkafka) in its current version
+ * and in one of two years before, and Apache Kafka's Java client. A judge is a program of this repository in the client's
+ * language; it prints what it saw as JSON.
+ */
+
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dir, "../..");
+
+export interface ForeignClient {
+  readonly name: string;
+  /** Why it cannot run here; undefined when it can. */
+  readonly missing: string | undefined;
+  /** Runs a program (a path from the root) with arguments; the JSON that it printed. Throws what it said when it failed. */
+  run(program: string, ...args: string[]): Promise<unknown>;
+}
+
+export const CONFLUENT_CLIENTS: readonly ForeignClient[] = contentOf("test/compat/confluent-versions")
+  .trim()
+  .split("\n")
+  .map((version) => pythonClient(`confluent-kafka ${version}`, `.tools/confluent-kafka-${version}`));
+
+export const JAVA_CLIENT: ForeignClient = javaClient(
+  /.*<version>(.*)<\/version>/s.exec(contentOf("test/compat/kafka-clients.pom"))![1]!,
+);
+
+function pythonClient(name: string, folder: string): ForeignClient {
+  const python = Bun.which("python3");
+  const environment = { PYTHONPATH: join(ROOT, folder), PYTHONDONTWRITEBYTECODE: "1" };
+  return {
+    name,
+    missing: reasonOf("python3", python, name, folder),
+    run: (program, ...args) => outputOf([python!, join(ROOT, program), ...args], environment),
+  };
+}
+
+function javaClient(version: string): ForeignClient {
+  const java = Bun.which("java");
+  const folder = `.tools/kafka-clients-${version}`;
+  const name = `kafka-clients ${version} (Java)`;
+  // One small heap and the first compiler only: a judge lives for seconds, beside others.
+  const options = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", join(ROOT, folder, "*")];
+  return {
+    name,
+    missing: reasonOf("java", java, name, folder),
+    run: (program, ...args) => outputOf([java!, ...options, join(ROOT, program), ...args], {}),
+  };
+}
+
+function reasonOf(command: string, path: string | null, name: string, folder: string): string | undefined {
+  if (path === null) return `${command} is not installed`;
+  if (!existsSync(join(ROOT, folder))) return `${name} is not in .tools: run scripts/install-clients`;
+  return undefined;
+}
+
+async function outputOf(command: readonly string[], environment: Record<string, string>): Promise<unknown> {
+  const child = Bun.spawn([...command], {
+    env: { ...process.env, ...environment },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [stdout, stderr, exitCode] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  if (exitCode !== 0) throw new Error(`${command.slice(1).join(" ")} ended with ${exitCode}: ${stderr}`);
+  return JSON.parse(stdout);
+}
+
+function contentOf(path: string): string {
+  return readFileSync(join(ROOT, path), "utf8");
+}
