@@ -56,6 +56,19 @@ test("Metadata for all topics as librdkafka 2.16 sends it, with three stray byte
   expect(topics.map(({ name, errorCode }) => [name, errorCode])).toEqual([["t", 0]]);
 });
 
+test("a client id may be empty, as long as a string can be, and no UTF-8", async () => {
+  for (const clientId of ["0000", `7fff${"78".repeat(0x7fff)}`, "0003ff00fe"]) {
+    for (const [version, tags] of [
+      [1, ""],
+      [12, "00"],
+    ] as const) {
+      const body = version === 1 ? "00000000" : "01000000";
+      const answer = await answerTo(frameOf(metadataApi.key, version, 6, `${clientId} ${tags} ${body}`));
+      expect(metadataApi.decodeResponse(version, answer, 0, answer.length).topics).toEqual([]);
+    }
+  }
+});
+
 /** A request of each API, good for every version: what a version lacks is left out. */
 const REQUESTS: Record<string, object | ((version: number) => object)> = {
   Produce: {
