@@ -137,7 +137,7 @@ function describeTopic({ broker: { nodeId } }: KafkaContext, topic: Topic): Topi
         leaderId: hasLeader ? nodeId : NO_LEADER,
         leaderEpoch: hasLeader ? partition.leaderEpoch : EPOCH_UNKNOWN,
         replicaNodes: nodes,
-        isrNodes: nodes,
+        isrNodes: hasLeader ? nodes : [],
         offlineReplicas: partition.isOffline ? nodes : [],
       };
     }),

@@ -134,8 +134,9 @@ test("Metadata: the partition has no leader, as Kafka tells of an offline log di
       leaderId: -1,
       leaderEpoch: -1,
       replicaNodes: [1],
+      isrNodes: [],
       offlineReplicas: [1],
     },
-    { errorCode: NO_ERROR, leaderId: 1, replicaNodes: [1], offlineReplicas: [] },
+    { errorCode: NO_ERROR, leaderId: 1, replicaNodes: [1], isrNodes: [1], offlineReplicas: [] },
   ]);
 });
