@@ -8,7 +8,8 @@ import { usage } from "./arguments.ts";
 export function dataDirectory(named: string | undefined): string {
   const address =
     named ??
-    loadSettings({ flags: {}, env: process.env, cwd: process.cwd(), files: createDisk() }).settings.data;
+    loadSettings({ flags: {}, env: process.env, cwd: process.cwd(), files: createDisk(), only: ["data"] })
+      .settings.data;
   if (address === "memory:") throw usage("`memory:` keeps nothing on a disk", "name a directory");
   return address.replace(/^file:/, "").replace(/(?<=.)\/+$/, "");
 }

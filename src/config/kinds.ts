@@ -191,7 +191,7 @@ export function optionalAddress(): Kind<Address | null> {
 }
 
 /** What stands for bytes that are no UTF-8, once they are text: the value is not what was written any more. */
-const NO_CHARACTER = "\ufffd";
+export const NO_CHARACTER = "\ufffd";
 
 /** A minute without a sync is the most that anyone can call a durability. */
 const INTERVAL_MS_MAX = 60_000;

@@ -4,6 +4,7 @@
  *   - The file is the one named by --config (or OBELISK_CONFIG), else `obelisk.yaml` in the working directory when it is there.
  *   - Every mistake in every source is reported together, each with its place, also when a stronger source hides it.
  *   - An unknown key, variable or flag is a mistake that names the nearest known name.
+ *   - A command that uses only some settings is not stopped by the values of others; misspelt names are mistakes for it too.
  *   - Each value knows where it came from (`origins`), for the manual and the start-up lines.
  */
 
@@ -26,6 +27,8 @@ export interface SettingSources {
   readonly env: Environment;
   readonly cwd: string;
   readonly files: Pick<Files, "exists" | "readFile">;
+  /** The settings that the caller uses: the values of others are passed over, whatever they are. Default: all. */
+  readonly only?: readonly SettingKey[];
 }
 
 export interface LoadedSettings {
@@ -45,6 +48,7 @@ export function loadSettings(sources: SettingSources): LoadedSettings {
     ...fromFlags(sources.flags, mistakes),
   ]) {
     const key = KEYS_BY_NAME.get(given.name)!;
+    if (sources.only?.includes(key) === false) continue;
     const value: unknown = SETTINGS[key].kind.parse(given.text);
     if (value instanceof Refusal) {
       mistakes.push({

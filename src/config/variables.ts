@@ -11,6 +11,8 @@
  * counts as not set.
  */
 
+import { parseAddress } from "../base/address.ts";
+import { NO_CHARACTER } from "./kinds.ts";
 import { type Given, type Mistake, MistakesError } from "./mistakes.ts";
 import { nearest } from "./nearest.ts";
 import { SETTING_KEYS, SETTINGS, VARIABLE_PREFIX, variableOf } from "./settings.ts";
@@ -36,12 +38,22 @@ export function settingVariables(env: Environment): { given: Given[]; mistakes: 
   return { given, mistakes: unknownVariables(env) };
 }
 
-/** The flags of a command that variables give. @throws MistakesError INVALID_USAGE when a variable is nobody's */
+/** The flags of a command that variables give. @throws MistakesError INVALID_USAGE when one is wrong, or a variable is nobody's */
 export function clientVariables(env: Environment, flags: readonly string[]): Record<string, string> {
-  const mistakes = unknownVariables(env);
-  if (mistakes.length > 0) throw new MistakesError("INVALID_USAGE", mistakes);
   const values = valuesOf(env, CLIENT_NAMES).filter(([, flag]) => flags.includes(flag));
+  const mistakes = [...unknownVariables(env), ...values.flatMap(wrongValue)];
+  if (mistakes.length > 0) throw new MistakesError("INVALID_USAGE", mistakes);
   return Object.fromEntries(values.map(([, flag, text]) => [flag, text]));
+}
+
+/** Said with the variable's name: what a flag says wrongly stands before everybody's eyes, a variable does not. */
+function wrongValue([variable, flag, text]: [string, string, string]): Mistake[] {
+  if (text.includes(NO_CHARACTER)) return [{ source: variable, message: `must be UTF-8, not \`${text}\`` }];
+  const addresses = flag === "group" ? [] : flag === "brokers" ? text.split(",") : [text];
+  const isWrong = addresses.some(
+    (address) => address.trim() !== "" && parseAddress(address, 1) === undefined,
+  );
+  return isWrong ? [{ source: variable, message: `must be HOST:PORT, not \`${text}\`` }] : [];
 }
 
 function valuesOf(env: Environment, names: ReadonlyMap<string, string>): [string, string, string][] {
