@@ -134,7 +134,9 @@ export class Side {
       })),
     });
     await this.#until(`${names[0]} to be ${isServed ? "served" : "gone"}`, question, (value) => {
-      const { topics } = value as { topics: { partitions: { errorCode: number }[] }[] };
+      const { topics } = value as {
+        topics: { partitions: { partitionIndex: number; errorCode: number }[] }[];
+      };
       return topics.every(({ partitions }) => isState(partitions, isServed));
     });
   }
@@ -222,8 +224,13 @@ export class CaseRun implements Memory {
 }
 
 /** Whether a topic is there, its second partition too if it has one, or is gone. */
-function isState(partitions: readonly { errorCode: number }[], isServed: boolean): boolean {
-  const [first, second] = partitions.map(({ errorCode }) => errorCode);
+function isState(
+  partitions: readonly { partitionIndex: number; errorCode: number }[],
+  isServed: boolean,
+): boolean {
+  const [first, second] = [0, 1].map(
+    (index) => partitions.find(({ partitionIndex }) => partitionIndex === index)?.errorCode,
+  );
   return isServed ? first === 0 && (second === 0 || second === UNKNOWN_PARTITION) : first !== 0;
 }
 
