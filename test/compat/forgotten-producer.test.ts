@@ -9,11 +9,15 @@ import { Kafka, logLevel } from "kafkajs";
 import { systemClock } from "../../src/base/clock.ts";
 import { Admin } from "../../src/client/admin.ts";
 import { Consumer } from "../../src/client/consumer.ts";
-import { startHere, type TestServer } from "../support/server.ts";
+import { CONFLUENT_CLIENTS, JAVA_CLIENT } from "../support/foreign-clients.ts";
+import { compiled } from "../support/obelisk-command.ts";
+import { type ServerKind, startCompiled, startHere, type TestServer } from "../support/server.ts";
 
 const TOPIC = "orders";
 const NEW_TOPIC = { name: TOPIC, partitions: 1, replicationFactor: 1, configs: {} };
 const EXPIRATION_MS = 1;
+/** A program in Java compiles itself first. */
+const PROGRAM_TIMEOUT_MS = 90_000;
 
 interface IdempotentProducer {
   /** Sends one record and waits for its acknowledgement; the offset. */
@@ -51,21 +55,23 @@ async function connectPlatformatic(broker: string): Promise<IdempotentProducer> 
   };
 }
 
+const SERVERS: readonly ServerKind[] = [
+  {
+    name: "in this process",
+    missing: undefined,
+    start: () => startHere({ producerIdExpirationMs: EXPIRATION_MS }),
+  },
+  {
+    name: "compiled",
+    missing: compiled.missing,
+    start: () => startCompiled([`--producer-id-expiration-ms=${EXPIRATION_MS}`]),
+  },
+];
+
 const CLIENTS = [
   ["kafkajs", connectKafkajs],
   ["@platformatic/kafka", connectPlatformatic],
 ] as const;
-
-let server: TestServer;
-let admin: Admin;
-beforeEach(async () => {
-  server = await startHere({ producerIdExpirationMs: EXPIRATION_MS });
-  admin = await Admin.connect({ brokers: server.kafka });
-});
-afterEach(async () => {
-  await admin.close();
-  await server.stop();
-});
 
 /** Every value in the topic, by offset. */
 async function valuesOf(brokers: string): Promise<string[]> {
@@ -86,32 +92,76 @@ async function untilForgotten(): Promise<void> {
   while (systemClock.steadyMs() <= startMs + EXPIRATION_MS) await Bun.sleep(EXPIRATION_MS);
 }
 
-for (const [name, connect] of CLIENTS) {
-  describe(name, () => {
-    test("goes on after its id was forgotten for its silence", async () => {
-      await admin.createTopic(NEW_TOPIC);
-      const producer = await connect(server.kafka);
-      const offsets: number[] = [];
-      for (const value of ["a", "b", "c"]) {
-        offsets.push(await producer.send(value));
-        await untilForgotten();
-      }
-      await producer.close();
-      expect(offsets).toEqual([0, 1, 2]);
-      expect(await valuesOf(server.kafka)).toEqual(["a", "b", "c"]);
+const PROGRAMS = [
+  ...CONFLUENT_CLIENTS.map((client) => [client, "test/compat/forgotten_producer.py"] as const),
+  [JAVA_CLIENT, "test/compat/ForgottenProducer.java"] as const,
+];
+
+for (const { name: kind, missing, start } of SERVERS) {
+  const title = `server ${kind}${missing === undefined ? "" : ` (skipped: ${missing})`}`;
+  describe.skipIf(missing !== undefined)(title, () => {
+    let server: TestServer;
+    let admin: Admin;
+    beforeEach(async () => {
+      server = await start();
+      admin = await Admin.connect({ brokers: server.kafka });
+    });
+    afterEach(async () => {
+      await admin.close();
+      await server.stop();
     });
 
-    test("goes on after its topic was deleted and made again", async () => {
-      await admin.createTopic(NEW_TOPIC);
-      const producer = await connect(server.kafka);
-      await producer.send("a");
-      await producer.send("b");
-      await admin.deleteTopic(TOPIC);
-      await admin.createTopic(NEW_TOPIC);
-      const offsets = [await producer.send("c"), await producer.send("d")];
-      await producer.close();
-      expect(offsets).toEqual([0, 1]);
-      expect(await valuesOf(server.kafka)).toEqual(["c", "d"]);
-    });
+    for (const [name, connect] of CLIENTS) {
+      describe(name, () => {
+        test("goes on after its id was forgotten for its silence", async () => {
+          await admin.createTopic(NEW_TOPIC);
+          const producer = await connect(server.kafka);
+          const offsets: number[] = [];
+          for (const value of ["a", "b", "c"]) {
+            offsets.push(await producer.send(value));
+            await untilForgotten();
+          }
+          await producer.close();
+          expect(offsets).toEqual([0, 1, 2]);
+          expect(await valuesOf(server.kafka)).toEqual(["a", "b", "c"]);
+        });
+
+        test("goes on after its topic was deleted and made again", async () => {
+          await admin.createTopic(NEW_TOPIC);
+          const producer = await connect(server.kafka);
+          await producer.send("a");
+          await producer.send("b");
+          await admin.deleteTopic(TOPIC);
+          await admin.createTopic(NEW_TOPIC);
+          const offsets = [await producer.send("c"), await producer.send("d")];
+          await producer.close();
+          expect(offsets).toEqual([0, 1]);
+          expect(await valuesOf(server.kafka)).toEqual(["c", "d"]);
+        });
+      });
+    }
+
+    for (const [client, program] of PROGRAMS) {
+      const skipped = client.missing === undefined ? "" : ` (skipped: ${client.missing})`;
+      describe.skipIf(client.missing !== undefined)(`${client.name}${skipped}`, () => {
+        test(
+          "goes on after its id was forgotten for its silence",
+          async () => {
+            expect(await client.run(program, "silence", server.kafka, TOPIC)).toEqual([0, 1, 2]);
+            expect(await valuesOf(server.kafka)).toEqual(["a", "b", "c"]);
+          },
+          PROGRAM_TIMEOUT_MS,
+        );
+
+        test(
+          "goes on after its topic was deleted and made again",
+          async () => {
+            expect(await client.run(program, "again", server.kafka, TOPIC)).toEqual([0, 1, 0, 1]);
+            expect(await valuesOf(server.kafka)).toEqual(["c", "d"]);
+          },
+          PROGRAM_TIMEOUT_MS,
+        );
+      });
+    }
   });
 }

@@ -31,7 +31,7 @@ export interface ServerKind {
 /** Both kinds, for suites that run against each. */
 export const SERVERS: readonly ServerKind[] = [
   { name: "in this process", missing: undefined, start: () => startHere() },
-  { name: "compiled", missing: compiled.missing, start: startCompiled },
+  { name: "compiled", missing: compiled.missing, start: () => startCompiled() },
 ];
 
 /** A directory given as `data` is the caller's: it stays when the server stops. */
@@ -53,7 +53,7 @@ export async function startHere(overrides: Partial<Settings> = {}): Promise<Test
   };
 }
 
-export async function startCompiled(): Promise<TestServer> {
+export async function startCompiled(more: readonly string[] = []): Promise<TestServer> {
   const directory = mkdtempSync(join(tmpdir(), "obelisk-server-"));
   const flags = [
     "serve",
@@ -63,6 +63,7 @@ export async function startCompiled(): Promise<TestServer> {
     "--native-port=0",
     "--http-port=0",
     "--kafka-port=0",
+    ...more,
   ];
   const child = startObelisk(flags, { program: compiled });
   const { value } = await child.stdout.getReader().read();
