@@ -254,7 +254,8 @@ export const SETTINGS = {
     name: "health-window",
     kind: integer({ min: 1, max: 100_000 }),
     default: 100,
-    advice: "How many of the latest operations the health of a component looks at.",
+    advice:
+      "How many of the latest operations, none older than a minute, the health of a component looks at.",
   }),
   shutdownTimeoutMs: setting({
     name: "shutdown-timeout",
