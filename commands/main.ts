@@ -83,11 +83,11 @@ if (import.meta.main) {
 /** Runs a command line and returns the exit code. Prints; throws nothing. */
 async function main(rawArgs: readonly string[]): Promise<number> {
   let exitCode: number;
-  let reported: unknown;
+  let hasFailed = false;
   try {
     exitCode = await dispatch(rawArgs);
   } catch (thrown) {
-    reported = thrown;
+    hasFailed = true;
     exitCode = reportError(thrown, reportOptions(rawArgs));
   }
   try {
@@ -95,7 +95,7 @@ async function main(rawArgs: readonly string[]): Promise<number> {
     return exitCode;
   } catch (thrown) {
     // A failure was told already, and a reader that left changes no answer.
-    if (thrown === reported || (thrown instanceof OutputClosed && exitCode !== EXIT.yes)) return exitCode;
+    if (hasFailed || (thrown instanceof OutputClosed && exitCode !== EXIT.yes)) return exitCode;
     return reportError(thrown, reportOptions(rawArgs));
   }
 }

@@ -33,6 +33,8 @@ const FETCH_BYTES_MAX = 8 * MiB;
 const FETCH_PARTITION_BYTES_MAX = MiB;
 /** A poll stops opening batches when it has this many records. */
 const POLL_RECORDS_TARGET = 10_000;
+/** And when they take this much memory: a few compressed batches may inflate to many gigabytes together. */
+const POLL_BYTES_TARGET = 16 * MiB;
 /** Below a few KiB every fetch would bring one batch. */
 const FETCH_BYTES_SMALLEST = 4 * KiB;
 
@@ -181,16 +183,19 @@ export class Consumer {
 
   #takeArrived(): ConsumerRecord[] {
     const records: ConsumerRecord[] = [];
+    let bytes = 0;
     for (let front = this.#fetcher.front(); front !== undefined; front = this.#fetcher.front()) {
       const { assigned, batches } = front;
       if (
         records.length > 0 &&
         (records.length >= POLL_RECORDS_TARGET ||
+          bytes >= POLL_BYTES_TARGET ||
           records[0]!.partition !== assigned.partition ||
           records[0]!.topic !== assigned.topic)
       ) {
         break;
       }
+      const openedBytes = batches.openedBytes;
       try {
         assigned.position = Math.max(assigned.position, batches.takeBatch(assigned.position, records));
       } catch (thrown) {
@@ -199,6 +204,7 @@ export class Consumer {
         assigned.seek(assigned.position);
         throw thrown;
       }
+      bytes += batches.openedBytes - openedBytes;
       assigned.leaderEpoch = batches.leaderEpoch;
     }
     return records;
@@ -208,7 +214,9 @@ export class Consumer {
     for (const assigned of this.#partitions) {
       if (!assigned.isOutOfRange || assigned.position !== assigned.fetchOffset) continue;
       const policy = this.#options.reset ?? "earliest";
-      if (policy === "fail") {
+      const offset = policy === "fail" ? -1 : (await this.#startOffsets([assigned], policy))[0]!;
+      // A broker that refuses the offset that it has just named would do so for ever.
+      if (policy === "fail" || offset === assigned.position) {
         assigned.isOutOfRange = false;
         throw new ObeliskError("OFFSET_OUT_OF_RANGE", {
           topic: assigned.topic,
@@ -216,8 +224,7 @@ export class Consumer {
           offset: assigned.position,
         });
       }
-      const [offset] = await this.#startOffsets([assigned], policy);
-      assigned.seek(offset!);
+      assigned.seek(offset);
     }
   }
 

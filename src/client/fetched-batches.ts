@@ -105,6 +105,7 @@ export class FetchedBatches {
   readonly #abortedNow = new Set<number>();
   #position = 0;
   #leaderEpoch = -1;
+  #openedBytes = 0;
 
   constructor(
     topic: string,
@@ -134,6 +135,11 @@ export class FetchedBatches {
   /** The leader epoch of the batch that was opened last; -1 before the first. */
   get leaderEpoch(): number {
     return this.#leaderEpoch;
+  }
+
+  /** What the records of all batches opened so far take in memory. */
+  get openedBytes(): number {
+    return this.#openedBytes;
   }
 
   /**
@@ -175,6 +181,8 @@ export class FetchedBatches {
     const cursor = this.#cursor;
     cursor.open(this.#buffer, position, INFLATED_BYTES_MAX);
     const lastOffset = batchLastOffset(this.#buffer, position);
+    this.#openedBytes +=
+      cursor.buffer === this.#buffer ? batchBytes(cursor.buffer, position) : cursor.buffer.length;
     let previous = -1;
     while (cursor.next()) {
       if (!(cursor.offsetDelta > previous && cursor.offset <= lastOffset)) {
@@ -225,6 +233,7 @@ export class FetchedBatches {
       topic: this.topic,
       partition: this.partition,
       offset,
+      remedy: "if it is so again, `obelisk verify` tells whether it lies so on the server's disk",
     });
   }
 

@@ -1,6 +1,7 @@
 /** The consumer against a broker that errs: what passes is tried again, what does not is told, and no record is lost or repeated. */
 
 import { describe, expect, test } from "bun:test";
+import { MiB } from "../../src/base/units.ts";
 import { Consumer, type ConsumerOptions } from "../../src/client/consumer.ts";
 import { BATCH_HEADER_BYTES, stampBatch } from "../../src/protocol/record/batch.ts";
 import { BatchBuilder } from "../../src/protocol/record/builder.ts";
@@ -139,6 +140,33 @@ describe("consumer", () => {
     }
     const asked = broker.of("ListOffsets").map(({ body }) => body.topics[0].partitions[0].timestamp);
     expect(asked.filter((at: number) => at !== -1 && at !== -2)).toEqual([0, 0, 0, 0]);
+    await consumer.close();
+  });
+
+  test("a broker that refuses the very offset that it names as the first is told, not asked for ever", async () => {
+    using broker = new LogBroker(2);
+    broker.misbehave = () => 1;
+    const consumer = await connect(broker);
+    const error = await consumer.poll(5000).catch((thrown) => thrown);
+    expect([error.code, error.facts.offset]).toEqual(["OFFSET_OUT_OF_RANGE", 0]);
+    await consumer.close();
+  });
+
+  test("a poll opens no more batches when those before take much memory", async () => {
+    using broker = new LogBroker(3);
+    const large = Buffer.alloc(20 * MiB);
+    const batches = broker.log.map((_, offset) => {
+      const builder = new BatchBuilder(large.length + 1000);
+      builder.append(1000, null, 0, 0, large, 0, large.length);
+      const batch = builder.finish({ codec: "zstd" });
+      stampBatch(batch, 0, offset, 0);
+      return batch;
+    });
+    broker.log[0] = Buffer.concat(batches);
+    const consumer = await connect(broker);
+    const counts: number[] = [];
+    for (let poll = 0; poll < 3; poll += 1) counts.push((await consumer.poll(5000)).length);
+    expect(counts).toEqual([1, 1, 1]);
     await consumer.close();
   });
 
