@@ -3,7 +3,7 @@
  *
  *   buffer      appends to the log and to the ring of recent batches: success rate of the last operations
  *   batcher     syncs and the batches that single messages were gathered into: success rate, last flush
- *   storage     partitions that went offline or whose disk refuses, space, what recovery found
+ *   storage     partitions that went offline or whose disk refuses, whether the state takes changes, space, findings
  *   tcp_server  listeners and their connections
  *
  * A success rate below `threshold` is degraded, below half of it unhealthy. One unhealthy component makes the whole
@@ -103,7 +103,8 @@ function batcherHealth(outcomes: OutcomeWindow, threshold: number, canServe: boo
 
 function storageHealth(broker: Broker, trouble: Trouble): Judged {
   const { partitions, offline, refusing, isFull, loss, canServe, space } = trouble;
-  const isSound = offline === 0 && refusing === 0 && !isFull && loss === null;
+  const reason = loss ?? broker.state.refusal;
+  const isSound = offline === 0 && refusing === 0 && !isFull && reason === null;
   const status = isSound ? "healthy" : canServe ? "degraded" : "unhealthy";
   const details: Judged["details"] = {
     partitions,
@@ -112,7 +113,7 @@ function storageHealth(broker: Broker, trouble: Trouble): Judged {
     disk_full: isFull,
     findings: broker.engine.findingCount,
   };
-  if (loss !== null) details["reason"] = loss;
+  if (reason !== null) details["reason"] = reason;
   if (space !== undefined) {
     details["free_bytes"] = space.freeBytes;
     details["total_bytes"] = space.totalBytes;

@@ -179,6 +179,8 @@ export interface StateChange {
  * "offset/GROUP/TOPIC/PARTITION"); values are JSON texts. Durable when `change` resolves.
  */
 export interface StateStore {
+  /** Why no change is taken any more, until the next start; null while they are. */
+  readonly refusal: string | null;
   get(key: string): Promise<StateEntry | null>;
   /** Entries whose key starts with `prefix`, in the order of their keys. */
   list(prefix: string): Promise<StateEntry[]>;

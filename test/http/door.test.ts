@@ -195,6 +195,18 @@ test("one partition whose sync failed degrades the server, as long as there are 
   expect((await get("/health/ready")).status).toBe(200);
 });
 
+test("a state that takes no more changes degrades the server, and says why", async () => {
+  const { engine, get } = await startedOn({ engine: new MemoryEngine() });
+  Object.assign(engine.state, { refusal: "the state file could not be synced" });
+  expect(await (await get("/health")).json()).toMatchObject({
+    status: "degraded",
+    components: {
+      storage: { status: "degraded", details: { reason: "the state file could not be synced" } },
+    },
+  });
+  expect((await get("/health/ready")).status).toBe(200);
+});
+
 test("readiness ends when the server stops", async () => {
   const { get } = await started({ isReady: false });
   const response = await get("/health/ready");

@@ -167,10 +167,12 @@ test("a failed sync refuses everything from then on", async () => {
   });
   const { state } = await openStateFile(broken, directory);
   await state.change([{ key: "a", value: "1" }]);
+  expect(state.refusal).toBeNull();
   isBroken = true;
   await expect(state.change([{ key: "a", value: "2" }])).rejects.toMatchObject({ code: "STATE_UNUSABLE" });
   await state.change([{ key: "a", value: "2" }]).catch(() => undefined);
   isBroken = false;
+  expect(state.refusal).toContain("the state file could not be synced");
   await expect(state.change([{ key: "a", value: "3" }])).rejects.toMatchObject({ code: "STATE_UNUSABLE" });
   await expect(state.get("a")).rejects.toMatchObject({ code: "STATE_UNUSABLE" });
   await state.close();

@@ -9,6 +9,7 @@ export class HeldStateStore implements StateStore {
   isHeld = false;
   failure: Error | null = null;
   changeCount = 0;
+  readonly refusal = null;
 
   get waitingCount(): number {
     return this.#waiting.length;

@@ -33,6 +33,7 @@ export async function importGoDirectory(
       close: () => undefined,
     },
     state: {
+      refusal: state.refusal,
       get: (key) => state.get(key),
       page: (prefix: string, after: string, countMax: number) => state.page(prefix, after, countMax),
       list: (prefix) => state.list(prefix),

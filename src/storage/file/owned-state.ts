@@ -16,6 +16,10 @@ export class OwnedState implements StateStore {
     this.#loss = loss;
   }
 
+  get refusal(): string | null {
+    return this.#under.refusal;
+  }
+
   get(key: string): Promise<StateEntry | null> {
     return this.#under.get(key);
   }

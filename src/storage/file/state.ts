@@ -64,6 +64,10 @@ export class SqliteState implements StateStore {
     files.syncDirectory(directory);
   }
 
+  get refusal(): string | null {
+    return this.#failure?.message ?? null;
+  }
+
   async get(key: string): Promise<StateEntry | null> {
     const rows = await this.#select("SELECT key, value, version, crc FROM state WHERE key = ?", [key]);
     return rows[0] ?? null;

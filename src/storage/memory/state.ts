@@ -3,6 +3,7 @@
 import type { StateChange, StateEntry, StateStore } from "../contract.ts";
 
 export class MemoryState implements StateStore {
+  readonly refusal: string | null = null;
   readonly #entries = new Map<string, StateEntry>();
 
   async get(key: string): Promise<StateEntry | null> {
