@@ -131,7 +131,7 @@ export class Broker {
   /** Commits everything pending and stores the producers' states. The engine stays open. */
   async close(): Promise<void> {
     await this.#commit.drain();
-    this.topics.close();
+    await this.topics.close();
     for (const topic of this.topics.all()) for (const partition of topic.partitions) partition.checkpoint();
   }
 

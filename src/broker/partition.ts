@@ -130,15 +130,17 @@ export class Partition implements Committable {
     log.onDurable = () => this.committed(log.durableOffset);
   }
 
-  /** Opens (or creates) the partition's log and restores its producers. */
+  /** Opens (or creates) the partition's log and restores its producers. `mustExist` as for `StorageEngine.open`. */
   static async open(
     topic: string,
     index: number,
     rules: PartitionRules,
     parts: PartitionParts,
+    mustExist = false,
   ): Promise<Partition> {
     const producers = new Producers(parts.producerIdExpirationMs);
-    const log = await parts.engine.open(topic, index, recoveryInto(producers, parts.clock.steadyMs()));
+    const recovery = recoveryInto(producers, parts.clock.steadyMs());
+    const log = await parts.engine.open(topic, index, recovery, mustExist);
     return new Partition(log, rules, producers, parts);
   }
 

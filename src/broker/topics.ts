@@ -17,10 +17,10 @@
  */
 
 import type { Timer } from "../base/clock.ts";
-import { isStorageError, ObeliskError } from "../base/errors.ts";
+import { type ErrorCode, isStorageError, ObeliskError } from "../base/errors.ts";
 import { RareWarning } from "../base/rare-warning.ts";
 import { SECOND_MS } from "../base/units.ts";
-import type { StateStore, StorageEngine } from "../storage/contract.ts";
+import type { StateChange, StateStore, StorageEngine } from "../storage/contract.ts";
 import { checkTopicName, isTopicName } from "../storage/names.ts";
 import { Partition, type PartitionParts, type PartitionRules } from "./partition.ts";
 import { checkTopicConfigs } from "./topic-configs.ts";
@@ -36,6 +36,11 @@ export interface TopicState {
   partitions: number;
   configs: Record<string, string>;
   createdAtMs: number;
+  /**
+   * True until records of it are on disk, and with them the names of its folders, or until an orderly stop. What a crash takes
+   * before that is made again without a word; a folder that is missing later is a loss.
+   */
+  isBeingMade?: boolean;
 }
 
 export interface TopicOptions {
@@ -97,6 +102,8 @@ export class Topics {
   readonly #unfinishedWarning: RareWarning;
   /** Clients try on and on, so only a line tells that a disk is the cause. */
   readonly #refusedWarning: RareWarning;
+  /** Rows that still say `isBeingMade`. */
+  readonly #beingMade = new Map<string, { state: TopicState; version: number }>();
   #retry: Timer | null = null;
   /** With those that are being created. */
   #topicCount = 0;
@@ -127,7 +134,11 @@ export class Topics {
       const name = entry.key.slice(KEY_PREFIX.length);
       const state = JSON.parse(entry.value) as TopicState;
       known.add(name);
-      if (!this.#unfinished.has(name)) this.#add(name, state, await this.#open(name, state));
+      if (this.#unfinished.has(name)) continue;
+      const isMade = state.isBeingMade !== true;
+      const partitions = await this.#open(name, state, isMade);
+      if (!isMade) this.#noteWhenUsed(name, state, entry.version, partitions);
+      this.#add(name, state, partitions);
     }
     for (const { topic, partitions } of this.#parts.engine.stored()) {
       if (!known.has(topic) && isTopicName(topic)) await this.#adopt(topic, partitions);
@@ -140,10 +151,11 @@ export class Topics {
     await Promise.all(names.map((name) => this.#inTurn(name, () => this.#tryToFinish(name))));
   }
 
-  /** Tries nothing again by itself any more. */
-  close(): void {
+  /** Tries nothing again by itself any more. Everything is synced when the directory is marked clean. */
+  async close(): Promise<void> {
     this.#retry?.cancel();
     this.#retry = null;
+    await this.#noteMade([...this.#beingMade.keys()]);
   }
 
   get(name: string): Topic | undefined {
@@ -258,12 +270,15 @@ export class Topics {
         partitions,
         configs: options.configs,
         createdAtMs,
+        isBeingMade: true,
       };
       const isNew = await this.#parts.state.change([
         { key: KEY_PREFIX + name, value: JSON.stringify(state), expectedVersion: 0 },
       ]);
       if (!isNew) throw new ObeliskError("TOPIC_ALREADY_EXISTS", { topic: name });
-      return this.#add(name, state, await this.#openNew(name, state));
+      const opened = await this.#openNew(name, state);
+      this.#noteWhenUsed(name, state, 1, opened);
+      return this.#add(name, state, opened);
     } catch (thrown) {
       if (thrown instanceof ObeliskError && isStorageError(thrown))
         this.#refusedWarning.tell({ topic: name, reason: thrown.message });
@@ -289,11 +304,37 @@ export class Topics {
     }
   }
 
-  async #open(name: string, state: TopicState): Promise<Partition[]> {
+  /** Until the row says so, nobody waits for it, and a folder that is missing then is no loss. */
+  #noteWhenUsed(name: string, state: TopicState, version: number, partitions: readonly Partition[]): void {
+    const row = { state, version };
+    this.#beingMade.set(name, row);
+    const listener = (error: ErrorCode | null) => {
+      if (error === null && this.#beingMade.get(name) === row) void this.#noteMade([name]);
+    };
+    for (const partition of partitions) partition.whenDurable(partition.startOffset + 1, listener);
+  }
+
+  /** What the disk refuses stays as it is: the next start knows no better. */
+  async #noteMade(names: readonly string[]): Promise<void> {
+    const changes: StateChange[] = [];
+    for (const name of names) {
+      const { state, version } = this.#beingMade.get(name)!;
+      const { isBeingMade: _, ...made } = state;
+      changes.push({ key: KEY_PREFIX + name, value: JSON.stringify(made), expectedVersion: version });
+      this.#beingMade.delete(name);
+    }
+    try {
+      if (changes.length > 0) await this.#parts.state.change(changes);
+    } catch (thrown) {
+      if (!(thrown instanceof ObeliskError)) throw thrown;
+    }
+  }
+
+  async #open(name: string, state: TopicState, mustExist = false): Promise<Partition[]> {
     const rules = this.#rulesOf(state.configs);
     const partitions: Partition[] = [];
     for (let index = 0; index < state.partitions; index += 1) {
-      partitions.push(await Partition.open(name, index, rules, this.#parts));
+      partitions.push(await Partition.open(name, index, rules, this.#parts, mustExist));
     }
     return partitions;
   }
@@ -353,6 +394,7 @@ export class Topics {
   #forget(topic: Topic): void {
     this.#byName.delete(topic.name);
     this.#byId.delete(topic.id);
+    this.#beingMade.delete(topic.name);
     this.#topicCount -= 1;
     this.#partitionCount -= topic.partitions.length;
   }

@@ -123,8 +123,16 @@ export interface PartitionLog {
 }
 
 export interface StorageEngine {
-  /** Opens or creates a partition and recovers it. Never fails because of damage: it reports findings. */
-  open(topic: string, partition: number, listener: RecoveryListener): Promise<PartitionLog>;
+  /**
+   * Opens or creates a partition and recovers it. Never fails because of damage: it reports findings. `mustExist`: it was there
+   * before, so that it is a finding when nothing is.
+   */
+  open(
+    topic: string,
+    partition: number,
+    listener: RecoveryListener,
+    mustExist?: boolean,
+  ): Promise<PartitionLog>;
   /** Partitions found in the store: what a lost state file is rebuilt from. */
   stored(): { topic: string; partitions: number }[];
   /**

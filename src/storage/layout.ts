@@ -110,6 +110,8 @@ export function noStrays(): Strays {
 export function isDataDirectory(files: Files, root: string): boolean {
   const names = files.list(root);
   if (names.includes(IDENTITY_FILE) || names.includes(STATE_FILE)) return true;
+  const isBegun = names.includes(LOCK_FILE) && names.every((name) => OWN_NAMES.has(name) || isIgnored(name));
+  if (isBegun) return true; // a first start was interrupted
   if (!names.includes("topics/")) return false;
   const topics = files.list(`${root}/topics`);
   return topics.length === 0 || topics.some((name) => isTopicOfOurs(files, `${root}/topics`, name));

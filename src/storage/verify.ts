@@ -52,7 +52,7 @@ export async function verifyDirectory(
     const condition = { isClean, isLive: sink.summary.isServerRunning };
     const layout = readLayout(files, root);
     const known = await verifyStateFile(files, root, options.scratchDirectory, layout, condition, sink);
-    if (!condition.isLive) verifyPresence(layout, known, sink);
+    if (!condition.isLive) verifyPresence(layout, known, isClean, sink);
     await verifyTopics(files, root, layout, condition, sink);
     return sink.summary;
   } catch (error) {
@@ -143,19 +143,27 @@ async function verifyStateFile(
   return new Map();
 }
 
-/** Partitions that the state knows have a directory, from the moment that a server first opened them. */
-function verifyPresence(layout: DirectoryLayout, known: KnownTopics, sink: VerifySink): void {
+/** Partitions that the state knows have a directory, from the moment that records of their topic were on disk. */
+function verifyPresence(
+  layout: DirectoryLayout,
+  known: KnownTopics,
+  isClean: boolean,
+  sink: VerifySink,
+): void {
   for (const [topic, partitions] of known) {
     const found = layout.topics.find(({ name }) => name === topic);
     if (found === undefined && layout.detached.includes(topic)) continue; // its removal is decided
     const present = found?.partitions ?? [];
     for (let partition = 0; partition < partitions; partition += 1) {
-      if (present.some((candidate) => candidate.partition === partition)) continue;
+      const there = present.find((candidate) => candidate.partition === partition);
+      // A power cut may leave a directory and take its first file.
+      if (there !== undefined && (!isClean || there.segments.length > 0 || there.hasSnapshot)) continue;
       const path = `topics/${topic}/${partition}`;
       // What the system refuses to show is told as that.
       if (layout.unreadable.some((stray) => stray.path === path || path.startsWith(`${stray.path}/`)))
         continue;
-      const detail = `topic ${topic} has ${partitions} partitions, and this one is not there`;
+      const what = there === undefined ? "this one is not there" : "there is nothing in this one's directory";
+      const detail = `topic ${topic} has ${partitions} partitions, and ${what}`;
       sink.report(path, 0, 0, "missing-partition", detail);
     }
   }

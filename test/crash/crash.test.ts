@@ -1,7 +1,8 @@
-/** A short crash run on the compiled executable; `bun test/crash/main.ts` is the long one. */
+/** A short crash run on the compiled executable; `bun test/crash/main.ts` and `bun test/crash/creations.ts` are the long ones. */
 
 import { describe, expect, test } from "bun:test";
 import { compiled } from "../support/obelisk-command.ts";
+import { killDuringCreations } from "./creations.ts";
 import { runCrashes } from "./run.ts";
 import { Numbers } from "./streams.ts";
 
@@ -48,6 +49,10 @@ describe.skipIf(compiled.missing !== undefined)(
     test("every acknowledged record survives, in order, and verify finds nothing", async () => {
       const report = await runCrashes({ rounds: 5, seed: Date.now() % 2 ** 31 });
       for (const count of Object.values(report.acked)) expect(count).toBeGreaterThan(0);
+    }, 120_000);
+
+    test("topics that were being made are no damage", async () => {
+      expect(await killDuringCreations(10, Date.now() % 2 ** 31)).toEqual([]);
     }, 120_000);
   },
 );

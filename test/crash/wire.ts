@@ -99,9 +99,10 @@ export class Wire {
   }
 }
 
-export async function createTopic(wire: Wire, name: string): Promise<void> {
+/** @throws Gone */
+export async function createTopic(wire: Wire, name: string, partitions = 1): Promise<void> {
   const request = {
-    topics: [{ name, numPartitions: 1, replicationFactor: 1, assignments: [], configs: [] }],
+    topics: [{ name, numPartitions: partitions, replicationFactor: 1, assignments: [], configs: [] }],
     timeoutMs: 10_000,
   };
   await wire.call(flat(createTopicsApi.encodeRequest(5, 1, CLIENT, request)));

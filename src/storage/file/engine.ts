@@ -161,12 +161,18 @@ export class FileEngine implements StorageEngine {
     return { openFiles: this.#store.pool.openCount, syncsInPlace, syncsInPool, syncsOfAll };
   }
 
-  async open(topic: string, partition: number, listener: RecoveryListener): Promise<PartitionLog> {
+  async open(
+    topic: string,
+    partition: number,
+    listener: RecoveryListener,
+    mustExist = false,
+  ): Promise<PartitionLog> {
     checkPartitionName(topic, partition);
     const name = `${topic}/${partition}`;
     if (this.#logs.has(name)) fail(`partition ${name} is open already: it has one writer`);
     const directory = `${this.#topics}/${name}`;
-    const recovered = recoverPartition(this.#store, this.#indexes, directory, this.#wasClean, listener);
+    const condition = { wasClean: this.#wasClean, mustExist };
+    const recovered = recoverPartition(this.#store, this.#indexes, directory, condition, listener);
     const log = new FileLog(this.#store, this.#indexes, topic, partition, recovered);
     this.#logs.set(name, log);
     return log;

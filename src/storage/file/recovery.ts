@@ -12,6 +12,9 @@
  *   the log ends before its checkpoint          a new segment begins at the checkpoint's offset: none is given out twice
  *   snapshot missing or damaged                 the whole log is scanned
  *   a log file that is no segment               moved to quarantine (strangers.ts)
+ *   a segment between others, or the first,     the missing offsets are noted, as a hole of 0 bytes
+ *   is gone
+ *   nothing at all where a partition was        told, and the partition begins anew
  *   the disk refuses to open or read            the partition is offline, the others are not
  *
  * Sealed segments before the checkpoint were synced and are not read: opening takes as long as the data behind the
@@ -31,11 +34,14 @@ import { findStrangers } from "../strangers.ts";
 import { type IndexFiles, noteBatch } from "./index-files.ts";
 import { PooledFile } from "./pool.ts";
 import { logPathOf, parseSegmentName, removeSegmentFiles, Segment, segmentName } from "./segment.ts";
+import { segmentEnd } from "./segment-end.ts";
 import { SegmentIndex } from "./segment-index.ts";
 import { setAsideFile } from "./set-aside.ts";
 import { type Checkpoint, decodeSnapshot, SNAPSHOT_FILE, type Snapshot } from "./snapshot.ts";
 import type { Store } from "./store.ts";
 
+/** Behind the checkpoint a power cut can take the end of a segment and leave the next one. */
+const NEVER_SYNCED = "a power cut took them before they were synced, or a segment is gone";
 /** An epoch in a batch that is further ahead than this is damage: the field lies outside the CRC. */
 const EPOCH_STEP_MAX = 1000;
 
@@ -54,15 +60,19 @@ export interface Recovered {
   namesToSync: string[];
 }
 
-/** Opens what lies in `directory`, or makes it. @throws what `listener` throws */
+/**
+ * Opens what lies in `directory`, or makes it. `wasClean`: the last owner stopped in order. `mustExist`: the partition was there
+ * before, so that it is a loss when nothing is.
+ * @throws what `listener` throws
+ */
 export function recoverPartition(
   store: Store,
   indexes: IndexFiles,
   directory: string,
-  wasClean: boolean,
+  condition: { wasClean: boolean; mustExist: boolean },
   listener: RecoveryListener,
 ): Recovered {
-  const recovery = new Recovery(store, indexes, directory, wasClean);
+  const recovery = new Recovery(store, indexes, directory, condition);
   return recovery.run(listener);
 }
 
@@ -71,6 +81,7 @@ class Recovery {
   readonly #indexes: IndexFiles;
   readonly #directory: string;
   readonly #wasClean: boolean;
+  readonly #mustExist: boolean;
   #segments: Segment[] = [];
   #epochs = new LeaderEpochs();
   #snapshot: Snapshot | null = null;
@@ -78,12 +89,20 @@ class Recovery {
   #hasLost = false;
   #hasChanged = false;
   #isOffline = false;
+  /** The offset behind the last batch of each segment that was scanned; -1 behind damage. */
+  readonly #ends = new Map<Segment, number>();
 
-  constructor(store: Store, indexes: IndexFiles, directory: string, wasClean: boolean) {
+  constructor(
+    store: Store,
+    indexes: IndexFiles,
+    directory: string,
+    { wasClean, mustExist }: { wasClean: boolean; mustExist: boolean },
+  ) {
     this.#store = store;
     this.#indexes = indexes;
     this.#directory = directory;
     this.#wasClean = wasClean;
+    this.#mustExist = mustExist;
   }
 
   run(listener: RecoveryListener): Recovered {
@@ -93,7 +112,12 @@ class Recovery {
       this.#find();
       this.#readSnapshot();
       this.#finishDrop();
-      if (this.#segments.length > 0) this.#scan(listener);
+      if (this.#segments.length > 0) {
+        this.#scan(listener);
+        this.#tellGaps();
+      } else if (this.#snapshot === null && this.#mustExist && (isNew || this.#wasClean)) {
+        this.#reportMissing(isNew);
+      }
       this.#settleEnd();
     } catch (thrown) {
       this.#goOffline(thrown);
@@ -188,7 +212,9 @@ class Recovery {
     for (const segment of this.#segments) segment.hasOldTimes = segment.baseOffset < this.#snapshot.timesFrom;
     for (const { segment: base, position, bytes } of this.#snapshot.holes) {
       const segment = this.#segments.find((candidate) => candidate.baseOffset === base);
-      if (segment !== undefined && position < segment.bytes) segment.addHole({ position, bytes });
+      if (segment !== undefined && (position < segment.bytes || bytes === 0)) {
+        segment.addHole({ position, bytes });
+      }
     }
   }
 
@@ -272,6 +298,7 @@ class Recovery {
   ): void {
     const isLast = segment === this.#segments.at(-1);
     if (start === segment.bytes) {
+      this.#ends.set(segment, offset);
       if (isLast) segment.endOffset = offset;
       else this.#sealScanned(segment);
       return;
@@ -285,6 +312,7 @@ class Recovery {
       allowsGaps: !isLast,
     };
     let cutAt = -1;
+    let isBehindDamage = false;
     const descriptor = this.#store.pool.use(segment.file);
     const end = scanBatches(this.#store.files, descriptor, range, {
       batch: (buffer, at, batchEnd, filePosition) => {
@@ -296,18 +324,54 @@ class Recovery {
         return true;
       },
       damage: (position, bytes, reason, isTail) => {
+        isBehindDamage = isTail;
         if (isTail && isLast) {
           this.#keepTail(segment, descriptor, position, bytes, reason);
           cutAt = position;
         } else this.#noteHole(segment, position, bytes, reason);
       },
     });
+    this.#ends.set(segment, isBehindDamage ? -1 : end);
     if (cutAt >= 0) this.#cut(segment, descriptor, cutAt);
     segment.verifiedStart = start;
     segment.verifiedEnd = segment.bytes;
     if (isLast) segment.endOffset = end;
     this.#store.files.syncNow(descriptor); // what was read may still be in memory only
     if (!isLast) this.#sealScanned(segment);
+  }
+
+  /** Offsets between two segments, or before the first, that none covers. Told once. */
+  #tellGaps(): void {
+    const checkpointOffset = this.#snapshot?.checkpoint?.offset ?? 0;
+    let expected = this.#snapshot?.startOffset ?? -1;
+    for (const [slot, segment] of this.#segments.entries()) {
+      const { baseOffset } = segment;
+      if (expected >= 0 && expected < baseOffset && !this.#isKnownGap(baseOffset)) {
+        const detail = `the offsets ${expected} to ${baseOffset - 1} are missing`;
+        if (this.#wasClean || baseOffset <= checkpointOffset)
+          this.#store.report(segment.logPath, 0, 0, "offset-gap", `${detail}, as if a segment were gone`);
+        else this.#store.report(segment.logPath, 0, 0, "torn-tail", `${detail}: ${NEVER_SYNCED}`);
+        segment.addHole({ position: 0, bytes: 0 });
+        this.#hasChanged = true;
+      }
+      if (slot === this.#segments.length - 1) return;
+      expected = this.#ends.get(segment) ?? segmentEnd(this.#store, segment) ?? -1;
+    }
+  }
+
+  /** As for `verify`: it was noted before, or a new leader epoch began there. */
+  #isKnownGap(baseOffset: number): boolean {
+    const holes = this.#snapshot?.holes ?? [];
+    const isNoted = holes.some(
+      ({ segment, position, bytes }) => segment === baseOffset && position === 0 && bytes === 0,
+    );
+    return isNoted || this.#epochs.starts.some(({ startOffset }) => startOffset === baseOffset);
+  }
+
+  #reportMissing(isNew: boolean): void {
+    const what = isNew ? "its directory is gone" : "there is nothing in its directory";
+    const detail = `the partition was there before, and ${what}: what it held is lost, and it begins anew, empty`;
+    this.#store.report(this.#directory, 0, 0, "missing-partition", detail);
   }
 
   #noteEpoch(epoch: number, offset: number): void {

@@ -11,7 +11,7 @@ import type { VerifySink } from "./sink.ts";
 
 const TOPIC_PREFIX = "topic/";
 
-/** How many partitions each topic should have. */
+/** How many partitions each topic should have; without those whose creation was interrupted. */
 export type KnownTopics = Map<string, number>;
 
 /** `scratch`: an empty directory for the copy. Answers with the topics that the state knows. */
@@ -71,6 +71,7 @@ function noteTopic(topics: KnownTopics, { key, value }: StateRow): void {
   if (!key.startsWith(TOPIC_PREFIX)) return;
   const topic: unknown = JSON.parse(value);
   if (typeof topic !== "object" || topic === null) return;
+  if ("isBeingMade" in topic && topic.isBeingMade === true) return; // the next start completes it
   if ("partitions" in topic && typeof topic.partitions === "number") {
     topics.set(key.slice(TOPIC_PREFIX.length), topic.partitions);
   }
