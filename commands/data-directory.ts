@@ -2,10 +2,12 @@
 
 import { createDisk } from "../src/base/disk.ts";
 import { loadSettings } from "../src/config/load.ts";
+import { checkVariables } from "../src/config/variables.ts";
 import { usage } from "./arguments.ts";
 
-/** @throws MistakesError when the settings are needed and wrong; ObeliskError INVALID_USAGE when nothing is kept on a disk */
+/** @throws MistakesError when a variable is misspelt, or the setting is needed and wrong; ObeliskError INVALID_USAGE when nothing is kept on a disk */
 export function dataDirectory(named: string | undefined): string {
+  checkVariables(process.env);
   const address =
     named ??
     loadSettings({ flags: {}, env: process.env, cwd: process.cwd(), files: createDisk(), only: ["data"] })

@@ -46,6 +46,11 @@ export function clientVariables(env: Environment, flags: readonly string[]): Rec
   return Object.fromEntries(values.map(([, flag, text]) => [flag, text]));
 }
 
+/** @throws MistakesError INVALID_USAGE when a variable is nobody's */
+export function checkVariables(env: Environment): void {
+  clientVariables(env, []);
+}
+
 /** Said with the variable's name: what a flag says wrongly stands before everybody's eyes, a variable does not. */
 function wrongValue([variable, flag, text]: [string, string, string]): Mistake[] {
   if (text.includes(NO_CHARACTER)) return [{ source: variable, message: `must be UTF-8, not \`${text}\`` }];

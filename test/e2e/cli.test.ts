@@ -80,6 +80,33 @@ for (const program of [fromSources, compiled]) {
       });
     });
 
+    test("every command names a misspelt variable, and is not stopped by the settings of another", async () => {
+      const commands = [
+        ["serve", "--print-config"],
+        ["produce", "t", "m", "--brokers=127.0.0.1:1"],
+        ["consume", "t", "--brokers=127.0.0.1:1"],
+        ["reset", "--topic=t", "--to=0", "--yes", "--brokers=127.0.0.1:1"],
+        ["inspect", import.meta.dir],
+        ["verify", import.meta.dir],
+        ["verify"],
+      ];
+      for (const args of commands) {
+        const { exitCode, stderr } = await run(args, { env: { OBELISK_GRUOP: "g" } });
+        expect([args, exitCode, stderr]).toEqual([
+          args,
+          64,
+          "obelisk: OBELISK_GRUOP: unknown variable `OBELISK_GRUOP`, did you mean `OBELISK_GROUP`?\n",
+        ]);
+      }
+      const env = { OBELISK_BROKERS: "nobody:1", OBELISK_GROUP: "g", OBELISK_NATIVE: "n:1" };
+      expect((await run(commands[0]!, { env })).exitCode).toBe(0);
+      const others = { OBELISK_MEMORY: "lots", OBELISK_DURABILITY: "none" };
+      for (const args of commands.slice(1)) {
+        const { stderr } = await run(args, { env: others });
+        expect([args, stderr.includes("lots"), stderr.includes("DURABILITY")]).toEqual([args, false, false]);
+      }
+    });
+
     test("with --json a failure is one JSON line on standard output too", async () => {
       const { exitCode, stdout, stderr } = await run(["serve", "--json", "--node-id=-1"]);
       const message = "node-id must be from 0 to 2147483647, not `-1`";
