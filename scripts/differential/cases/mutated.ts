@@ -4,7 +4,7 @@
  */
 
 import type { AnyApi } from "../../../src/protocol/kafka/api.ts";
-import { fetchApi } from "../../../src/protocol/kafka/apis/fetch.ts";
+import { type FetchRequest, fetchApi } from "../../../src/protocol/kafka/apis/fetch.ts";
 import {
   decodeRequestFrame,
   type GoldenVector,
@@ -117,7 +117,22 @@ function caseOf(
     const more = isReadableLater(api, frame) ? WAITING : {};
     steps.push(ask(fetchApi, 11, fetchRequest(subjects.topic, {}, more), { note: "what was stored" }));
   }
-  return { name, topics, steps };
+  return { name: name + sideOf(api, frame), topics, steps };
+}
+
+/** What a mutation may have made of a fetch: the list tells such cases by it. */
+function sideOf(api: AnyApi, frame: Buffer): string {
+  if (api.name !== "Fetch") return "";
+  try {
+    const { replicaId, topics } = decodeRequestFrame(api, frame) as FetchRequest;
+    if (replicaId >= 0) return ", as a follower";
+    const epochs = topics.flatMap(({ partitions }) =>
+      partitions.map(({ lastFetchedEpoch }) => lastFetchedEpoch),
+    );
+    return epochs.some((epoch) => epoch >= 0) ? ", after an epoch" : "";
+  } catch {
+    return "";
+  }
 }
 
 function subjectsFor(api: AnyApi, { names, fixture }: MutationOptions): Subjects {
