@@ -400,7 +400,7 @@ function namesOfTopics(names: Names): Case[] {
     one("create: a name that begins like Kafka's own", made("__something")),
     one(
       "produce: into a topic of Kafka's own",
-      ask(produceApi, 9, produceRequest("__consumer_offsets", batch(["a"]))),
+      ask(produceApi, 9, produceRequest("__transaction_state", batch(["a"]))),
     ),
   ];
 }
