@@ -4,7 +4,12 @@
  * word (timestamps.ts), so that what lies in a log since then is found as well.
  */
 
-import { BATCH_HEADER_BYTES, batchBytes, batchLastOffset } from "../../protocol/record/batch.ts";
+import {
+  BATCH_HEADER_BYTES,
+  batchBytes,
+  batchLastOffset,
+  NO_TIMESTAMP,
+} from "../../protocol/record/batch.ts";
 import type { TimestampedOffset } from "../contract.ts";
 import { findLargestTimestamp, findRecordByTimestamp, largestTimestamp } from "../timestamps.ts";
 import type { IndexFiles } from "./index-files.ts";
@@ -47,24 +52,50 @@ export async function findMaxTimestamp(
   startOffset: number,
   limitOffset: number,
 ): Promise<TimestampedOffset | null> {
-  const best: { record: TimestampedOffset | null } = { record: null };
+  let best: TimestampedOffset | null = null;
   for (const segment of [...segments]) {
     if (segment.isRemoved || segment.bytes === 0 || segment.baseOffset >= limitOffset) continue;
     const index = indexes.timesOf(segment);
-    let bestTimestamp = best.record?.timestampMs ?? -1;
-    if (index.maxTimestamp <= bestTimestamp) continue;
+    const { maxTimestamp } = index;
+    if (maxTimestamp <= (best?.timestampMs ?? NO_TIMESTAMP)) continue;
     const isWhole = segment.endOffset <= limitOffset && segment.baseOffset >= startOffset;
-    const from = isWhole ? segment.baseOffset + index.maxTimestampOffset : segment.baseOffset;
-    await walkBatches(reader, segment, Math.max(from, startOffset), limitOffset, (buffer, position) => {
-      if (largestTimestamp(buffer, position) <= bestTimestamp) return true;
-      const found = findLargestTimestamp(buffer, position, startOffset);
-      if (found === null || found.timestampMs <= bestTimestamp) return true;
-      best.record = found;
-      bestTimestamp = found.timestampMs;
-      return !isWhole;
-    });
+    const question: LargerQuestion = { startOffset, limitOffset, best, enough: maxTimestamp };
+    const look = (from: number) => findLargerIn(reader, segment, from, question);
+    const told: TimestampedOffset | null = isWhole
+      ? await look(segment.baseOffset + index.maxTimestampOffset)
+      : null;
+    // The header of a compressed batch may have claimed more than its records hold: then each batch has to be looked at.
+    best = told?.timestampMs === maxTimestamp ? told : await look(segment.baseOffset);
   }
-  return best.record;
+  return best;
+}
+
+interface LargerQuestion {
+  startOffset: number;
+  limitOffset: number;
+  /** What was found in the segments before. */
+  best: TimestampedOffset | null;
+  /** The timestamp that ends the search: none can be larger. */
+  enough: number;
+}
+
+/** The first record with the largest timestamp from the batch that holds `from` on, if it is larger than the best one; else that. */
+async function findLargerIn(
+  reader: LogReader,
+  segment: Segment,
+  from: number,
+  { startOffset, limitOffset, best, enough }: LargerQuestion,
+): Promise<TimestampedOffset | null> {
+  let largest = best;
+  await walkBatches(reader, segment, Math.max(from, startOffset), limitOffset, (buffer, position) => {
+    const largestMs = largest?.timestampMs ?? NO_TIMESTAMP;
+    if (largestTimestamp(buffer, position) <= largestMs) return true;
+    const found = findLargestTimestamp(buffer, position, startOffset);
+    if (found === null || found.timestampMs <= largestMs) return true;
+    largest = found;
+    return found.timestampMs < enough;
+  });
+  return largest;
 }
 
 /** Gives every sound batch of one segment from the one that holds `offset`, until the visitor answers false. */

@@ -135,3 +135,20 @@ for (const [lie, codec, claim] of LIES) {
     });
   });
 }
+
+test("a compressed header that claims too much does not hide where the largest timestamp is", async () => {
+  using folder = temporaryDirectory();
+  const engine = openEngine(new TestDirectory(folder.path));
+  const log = await engine.open("t", 0, new Replay());
+  const append = (times: readonly number[], claimedMs: number) => {
+    const bytes = lyingBatch(times, "gzip", claimedMs);
+    log.append(bytes, 0, bytes.length);
+  };
+  for (const claimedMs of [150, 9000, 150, 8000]) append([100, 150], claimedMs);
+  append([120, 700, 300], 700);
+  append([100, 600], 7000);
+  await engine.sync([log]);
+  expect(await log.offsetOfMaxTimestamp(log.endOffset)).toMatchObject({ offset: 9, timestampMs: 700 });
+  expect(await log.offsetOfMaxTimestamp(8)).toMatchObject({ offset: 1, timestampMs: 150 });
+  await engine.close();
+});
