@@ -8,7 +8,7 @@
  *
  * A name that occurs twice in a request is refused, and answered once. Of several faults the first is told: the name, a
  * topic that is there already, settings, replicas or assignments, the number of partitions. With `validateOnly` the same is
- * checked and nothing done.
+ * checked and nothing done. A request for more than 10,000 partitions is refused as a whole.
  */
 
 import { NO_ERROR, ObeliskError, toObeliskError } from "../../base/errors.ts";
@@ -29,14 +29,23 @@ const REPLICATION_FACTOR = 1;
 const SOURCE_TOPIC = 1;
 const SOURCE_BROKER = 4;
 const SOURCE_STANDARD = 5;
+/** As in Kafka: what one request makes, it makes at once, and holds up the others meanwhile. */
+const REQUEST_PARTITIONS_MAX = 10_000;
 
 export async function createTopics(
   context: KafkaContext,
   request: CreateTopicsRequest,
 ): Promise<CreateTopicsResponseInput> {
   const twice = namesTwice(request.topics);
-  const orders = new Map(request.topics.map((order) => [order.name, order]));
-  const topics = [...orders.values()].map((order) => createOne(context, order, request.validateOnly, twice));
+  const orders = [...new Map(request.topics.map((order) => [order.name, order])).values()];
+  const tooMany = faultOfTotal(
+    context,
+    orders.filter(({ name }) => !twice.has(name)),
+  );
+  const topics = orders.map((order) => {
+    const fault = twice.has(order.name) ? invalid("the request names the topic twice") : tooMany;
+    return createOne(context, order, request.validateOnly, fault);
+  });
   return { topics: await Promise.all(topics) };
 }
 
@@ -54,15 +63,30 @@ function namesTwice(orders: readonly TopicOrder[]): Set<string> {
   return twice;
 }
 
+/** POLICY_VIOLATION when all topics together ask for too many partitions. */
+function faultOfTotal({ broker }: KafkaContext, orders: readonly TopicOrder[]): ObeliskError | null {
+  let total = 0;
+  for (const { numPartitions, assignments } of orders) {
+    if (assignments.length > 0) total += assignments.length;
+    else total += numPartitions === STANDARD ? broker.options.partitionsStandard : Math.max(numPartitions, 0);
+  }
+  if (total <= REQUEST_PARTITIONS_MAX) return null;
+  return new ObeliskError("POLICY_VIOLATION", {
+    detail: `the request asks for ${total} partitions at once`,
+    remedy: "create the topics in several requests",
+    limit: REQUEST_PARTITIONS_MAX,
+  });
+}
+
 async function createOne(
   context: KafkaContext,
   order: TopicOrder,
   isValidateOnly: boolean,
-  twice: ReadonlySet<string>,
+  fault: ObeliskError | null,
 ): Promise<TopicAnswer> {
   const { name } = order;
   try {
-    if (twice.has(name)) throw invalid("the request names the topic twice");
+    if (fault !== null) throw fault;
     context.broker.topics.validateName(name);
     const options = optionsOf(context, order);
     if (isValidateOnly) {

@@ -9,7 +9,7 @@ import type { Partition } from "../../broker/partition.ts";
 import type { Topic } from "../../broker/topics.ts";
 
 /** What a client sends when it does not know an epoch. */
-const EPOCH_UNKNOWN = -1;
+export const EPOCH_UNKNOWN = -1;
 
 export function partitionOf(topic: Topic | undefined, index: number): Partition | undefined {
   return topic === undefined || index < 0 ? undefined : topic.partitions[index];

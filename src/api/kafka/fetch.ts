@@ -5,7 +5,7 @@
  * fetches; a fetch that relies on a session is FETCH_SESSION_ID_NOT_FOUND, upon which clients send a full one.
  * There are no transactions, so the last stable offset is the high watermark, and a reader of committed records gets
  * an empty list of aborted ones; others get null, which is not the same. As in Kafka an unknown partition has the empty list,
- * and one that could not be read has null.
+ * and one that could not be read has null. Every negative leader epoch means that the client knows none.
  */
 
 import { NO_ERROR, wireCode } from "../../base/errors.ts";
@@ -14,7 +14,7 @@ import type { Fetch } from "../../consumer/long-poll.ts";
 import type { FetchRequest, FetchResponseInput } from "../../protocol/kafka/apis/fetch.ts";
 import { errorCodeFor, LATER, type Later } from "../dispatch.ts";
 import type { KafkaContext } from "./context.ts";
-import { partitionError, partitionOf } from "./epochs.ts";
+import { EPOCH_UNKNOWN, partitionError, partitionOf } from "./epochs.ts";
 import type { Exchange } from "./exchange.ts";
 
 const NO_SESSION = 0;
@@ -69,7 +69,7 @@ function slotsOf({ broker }: KafkaContext, request: FetchRequest): FetchSlot[] {
         slots.push(new FetchSlot(null, asked.fetchOffset, 0, UNKNOWN_PARTITION));
         continue;
       }
-      const errorCode = partitionError(partition, asked.currentLeaderEpoch);
+      const errorCode = partitionError(partition, Math.max(asked.currentLeaderEpoch, EPOCH_UNKNOWN));
       const source = errorCode === NO_ERROR ? partition : null;
       slots.push(new FetchSlot(source, asked.fetchOffset, asked.partitionMaxBytes, errorCode));
     }

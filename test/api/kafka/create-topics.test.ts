@@ -157,6 +157,27 @@ test("of several faults the first is told, in Kafka's order", async () => {
   expect(door.lines.filter(({ level }) => level === "error")).toEqual([]);
 });
 
+test("a request for too many partitions is refused as a whole, whatever else is wrong in it", async () => {
+  await create(7, [order("there")]);
+  const topics = await create(7, [
+    order("a", { numPartitions: 9_996 }),
+    order("b", { numPartitions: -1 }),
+    order("there", { numPartitions: 2 }),
+    order("c", { numPartitions: -5, replicationFactor: 0 }),
+    order("d", { numPartitions: 9_000 }),
+    order("d"),
+  ]);
+  expect(topics.map(({ name, errorCode }) => [name, errorCode])).toEqual([
+    ["a", 44],
+    ["b", 44],
+    ["there", 44],
+    ["c", 44],
+    ["d", 42],
+  ]);
+  expect(topics[0]!.errorMessage).toContain("asks for 10001 partitions at once");
+  expect(door.context.broker.topics.count).toBe(1);
+});
+
 test("a name that occurs twice is refused once, the other topics are created", async () => {
   const topics = await create(7, [order("a"), order("b"), order("a")]);
   expect(topics.map(({ name, errorCode }) => [name, errorCode])).toEqual([

@@ -112,6 +112,13 @@ test("after an end that was not clean, earliest has the epoch of the first recor
       for (const timestamp of [-2, -4]) expect(await epochOf(0, timestamp)).toEqual([0, 0]);
       expect(await epochOf(0, -3)).toEqual([1, 0]);
       expect(await epochOf(0, 0)).toEqual([0, 0]);
+      const fetched = async (currentLeaderEpoch: number) => {
+        const partition = { partition: 0, fetchOffset: 0, partitionMaxBytes: 1000, currentLeaderEpoch };
+        const topics = [{ topic: "t", partitions: [partition] }];
+        const answer = await client.ask(fetchApi, 9, { maxWaitMs: 0, minBytes: 0, topics });
+        return answer.responses[0]!.partitions[0]!.errorCode;
+      };
+      expect([await fetched(0), await fetched(1), await fetched(2)]).toEqual([74, 0, 75]);
       expect(await produce(client, batchOf(["c"], {}, 9000))).toEqual([0, 2]);
       expect(await epochOf(0, 9000)).toEqual([2, 1]);
       expect(await epochOf(0, -2)).toEqual([0, 0]);
