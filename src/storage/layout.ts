@@ -16,6 +16,7 @@
 import { TEMPORARY_SUFFIX } from "../base/disk.ts";
 import { errnoOf } from "../base/errors.ts";
 import type { Files } from "../base/files.ts";
+import { systemReason } from "../base/system-error.ts";
 import { LOCK_FILE } from "./file/data-directory.ts";
 import { IDENTITY_FILE } from "./file/identity.ts";
 import { RESERVE } from "./file/reserve.ts";
@@ -201,7 +202,7 @@ function list(files: Files, root: string, directory: string, strays: Strays): st
   } catch (thrown) {
     const errno = errnoOf(thrown);
     if (errno === undefined || !(thrown instanceof Error)) throw thrown;
-    if (errno !== "ENOENT") strays.unreadable.push({ path: directory, reason: thrown.message });
+    if (errno !== "ENOENT") strays.unreadable.push({ path: directory, reason: systemReason(thrown) });
     return [];
   }
 }

@@ -162,8 +162,8 @@ function verifyPresence(
       // What the system refuses to show is told as that.
       if (layout.unreadable.some((stray) => stray.path === path || path.startsWith(`${stray.path}/`)))
         continue;
-      const what = there === undefined ? "this one is not there" : "there is nothing in this one's directory";
-      const detail = `topic ${topic} has ${partitions} partitions, and ${what}`;
+      const what = there === undefined ? "is not there" : "has nothing in its directory";
+      const detail = `partition ${partition} of topic ${topic} ${what}`;
       sink.report(path, 0, 0, "missing-partition", detail);
     }
   }

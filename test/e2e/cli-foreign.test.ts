@@ -78,6 +78,7 @@ for (const program of [fromSources, compiled]) {
         chmodSync(join(copy, "meta.db"), 0o000);
         const verified = await run("verify", copy);
         expect({ exitCode: verified.exitCode, stderr: verified.stderr }).toEqual({ exitCode: 1, stderr: "" });
+        expect(verified.stdout).not.toMatch(RAW);
         expect(verified.stdout).toContain("topics/orders/0 at 0, 0 bytes: unreadable:");
         expect(verified.stdout).toContain("meta.db at 0, 0 bytes: unreadable:");
         expect(verified.stdout).toContain("2 partitions, 1 segment, 10 batches, 20 records");

@@ -26,15 +26,16 @@
 
 import { TEMPORARY_SUFFIX } from "../../base/disk.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
+import { systemReason } from "../../base/system-error.ts";
 import { batchBaseOffset, batchLeaderEpoch } from "../../protocol/record/batch.ts";
 import type { RecoveryListener } from "../contract.ts";
 import { LeaderEpochs } from "../leader-epochs.ts";
 import { scanBatches } from "../scan.ts";
 import { findStrangers } from "../strangers.ts";
+import { findGaps } from "./gaps.ts";
 import { type IndexFiles, noteBatch } from "./index-files.ts";
 import { PooledFile } from "./pool.ts";
 import { logPathOf, parseSegmentName, removeSegmentFiles, Segment, segmentName } from "./segment.ts";
-import { segmentEnd } from "./segment-end.ts";
 import { SegmentIndex } from "./segment-index.ts";
 import { setAsideFile } from "./set-aside.ts";
 import { type Checkpoint, decodeSnapshot, SNAPSHOT_FILE, type Snapshot } from "./snapshot.ts";
@@ -108,13 +109,14 @@ class Recovery {
   run(listener: RecoveryListener): Recovered {
     try {
       const isNew = !this.#store.files.exists(this.#directory);
+      if (isNew) this.#refuseDanglingLink();
       if (isNew) this.#store.files.makeDirectory(this.#directory);
       this.#find();
       this.#readSnapshot();
       this.#finishDrop();
       if (this.#segments.length > 0) {
         this.#scan(listener);
-        this.#tellGaps();
+        this.#noteGaps();
       } else if (this.#snapshot === null && this.#mustExist && (isNew || this.#wasClean)) {
         this.#reportMissing(isNew);
       }
@@ -123,6 +125,16 @@ class Recovery {
       this.#goOffline(thrown);
     }
     return this.#result();
+  }
+
+  /** The disk that it leads to may come back: nothing is made in its place. */
+  #refuseDanglingLink(): void {
+    const { files, root } = this.#store;
+    for (let path = this.#directory; path.length > root.length; path = path.slice(0, path.lastIndexOf("/"))) {
+      if (!files.isLink(path) || files.exists(path)) continue;
+      const detail = `${this.#store.relative(path)} is a link that leads nowhere`;
+      throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail });
+    }
   }
 
   /** Lists the segments, and sets log files aside that are none. */
@@ -340,32 +352,24 @@ class Recovery {
     if (!isLast) this.#sealScanned(segment);
   }
 
-  /** Offsets between two segments, or before the first, that none covers. Told once. */
-  #tellGaps(): void {
+  /** Told once: as holes of 0 bytes they are known. */
+  #noteGaps(): void {
     const checkpointOffset = this.#snapshot?.checkpoint?.offset ?? 0;
-    let expected = this.#snapshot?.startOffset ?? -1;
-    for (const [slot, segment] of this.#segments.entries()) {
-      const { baseOffset } = segment;
-      if (expected >= 0 && expected < baseOffset && !this.#isKnownGap(baseOffset)) {
-        const detail = `the offsets ${expected} to ${baseOffset - 1} are missing`;
-        if (this.#wasClean || baseOffset <= checkpointOffset)
-          this.#store.report(segment.logPath, 0, 0, "offset-gap", `${detail}, as if a segment were gone`);
-        else this.#store.report(segment.logPath, 0, 0, "torn-tail", `${detail}: ${NEVER_SYNCED}`);
-        segment.addHole({ position: 0, bytes: 0 });
-        this.#hasChanged = true;
-      }
-      if (slot === this.#segments.length - 1) return;
-      expected = this.#ends.get(segment) ?? segmentEnd(this.#store, segment) ?? -1;
+    for (const { segment, start } of findGaps(
+      this.#store,
+      this.#segments,
+      this.#ends,
+      this.#snapshot,
+      this.#epochs,
+    )) {
+      const { baseOffset, logPath } = segment;
+      const detail = `the offsets ${start} to ${baseOffset - 1} are missing`;
+      if (this.#wasClean || baseOffset <= checkpointOffset)
+        this.#store.report(logPath, 0, 0, "offset-gap", `${detail}, as if a segment were gone`);
+      else this.#store.report(logPath, 0, 0, "torn-tail", `${detail}: ${NEVER_SYNCED}`);
+      segment.addHole({ position: 0, bytes: 0 });
+      this.#hasChanged = true;
     }
-  }
-
-  /** As for `verify`: it was noted before, or a new leader epoch began there. */
-  #isKnownGap(baseOffset: number): boolean {
-    const holes = this.#snapshot?.holes ?? [];
-    const isNoted = holes.some(
-      ({ segment, position, bytes }) => segment === baseOffset && position === 0 && bytes === 0,
-    );
-    return isNoted || this.#epochs.starts.some(({ startOffset }) => startOffset === baseOffset);
   }
 
   #reportMissing(isNew: boolean): void {
@@ -458,7 +462,7 @@ class Recovery {
   #goOffline(thrown: unknown): void {
     const errno = errnoOf(thrown);
     if (errno === undefined && !(thrown instanceof ObeliskError)) throw thrown;
-    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    const reason = thrown instanceof Error ? systemReason(thrown) : String(thrown);
     this.#store.report(this.#directory, 0, 0, "unreadable", `the partition is offline: ${reason}`);
     this.#isOffline = true;
     if (this.#segments.length > 0) return;

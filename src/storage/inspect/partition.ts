@@ -2,6 +2,7 @@
 
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
+import { systemReason } from "../../base/system-error.ts";
 import {
   batchBaseSequence,
   batchBaseTimestamp,
@@ -127,7 +128,7 @@ function orUnreadable<Result>(
     if (errnoOf(thrown) === undefined || thrown instanceof ObeliskError || !(thrown instanceof Error)) {
       throw thrown;
     }
-    unreadable.push({ path, reason: thrown.message });
+    unreadable.push({ path, reason: systemReason(thrown) });
     return null;
   }
 }

@@ -6,6 +6,7 @@
 
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
+import { systemReason } from "../../base/system-error.ts";
 import { MiB } from "../../base/units.ts";
 import {
   batchBaseOffset,
@@ -222,7 +223,7 @@ function openIfPossible(files: Files, root: string, file: string, omitted: Omiss
     const errno = errnoOf(error);
     if (errno === undefined || !(error instanceof Error)) throw error;
     if (errno === "ENOENT" && !files.isLink(`${root}/${file}`)) return null; // a running server has removed it
-    omitted({ file, position: 0, bytes: 0, kind: "unreadable", detail: error.message });
+    omitted({ file, position: 0, bytes: 0, kind: "unreadable", detail: systemReason(error) });
     return null;
   }
 }

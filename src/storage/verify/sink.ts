@@ -2,6 +2,7 @@
 
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
+import { systemReason } from "../../base/system-error.ts";
 import type { Finding, FindingKind } from "../contract.ts";
 import { DANGLING_LINK } from "../layout.ts";
 
@@ -85,7 +86,8 @@ export class VerifySink {
       const errno = errnoOf(thrown);
       if (errno === undefined || thrown instanceof ObeliskError || !(thrown instanceof Error)) throw thrown;
       const isGone = errno === "ENOENT" && !files.isLink(`${root}/${file}`);
-      if (!isGone) this.report(file, 0, 0, "unreadable", errno === "ENOENT" ? DANGLING_LINK : thrown.message);
+      if (!isGone)
+        this.report(file, 0, 0, "unreadable", errno === "ENOENT" ? DANGLING_LINK : systemReason(thrown));
       return null;
     }
   }

@@ -29,6 +29,7 @@ import {
   flipByte,
   hashTree,
   listTree,
+  NO_LISTENER,
   openData,
   readData,
   scratchFolder,
@@ -94,6 +95,12 @@ test("a link that leads nowhere is a finding, its neighbour is judged, and a rep
     expect(findings.map(placeAndKind)).toEqual([`${link} unreadable`]);
     expect(summary.partitions).toBe({ "topics/orders": 0, "topics/orders/0": 1, [FIRST_LOG]: 2 }[link]!);
     expect((await repairTree(path, scratch)).remaining.map(placeAndKind)).toContain(`${link} unreadable`);
+    const { engine } = await openData(path);
+    expect((await engine.open("orders", 0, NO_LISTENER)).isOffline).toBe(true);
+    const words = engine.findings.map(({ kind, detail }) => `${kind}: ${detail}`);
+    const reason = link === FIRST_LOG ? "it is not there (ENOENT)" : `${link} is a link that leads nowhere`;
+    expect(words).toEqual([`unreadable: the partition is offline: ${reason}`]);
+    await engine.close();
     renameSync(`${elsewhere}-away`, elsewhere);
     expect(await readData(path)).toEqual(expected);
   }
