@@ -28,6 +28,8 @@ import { checkTopicConfigs } from "./topic-configs.ts";
 const KEY_PREFIX = "topic/";
 /** How long what is left of a removal waits for the disk: whoever frees some space need not wait for long. */
 const RETRY_MS = 10 * SECOND_MS;
+/** How long a removed name is left to who removed it: a tool that makes the topic anew does so within milliseconds. */
+const LEAVING_MS = SECOND_MS;
 
 /** What the state store keeps of a topic, as JSON. */
 export interface TopicState {
@@ -99,6 +101,8 @@ export class Topics {
   readonly #removedListeners: ((name: string) => Promise<void>)[] = [];
   /** Names whose removal (or failed creation) is decided and not yet finished: the topics are closed to everyone. */
   readonly #unfinished = new Set<string>();
+  /** Names whose removal is under way or ended a moment ago, with what ends that. */
+  readonly #leaving = new Map<string, Timer | null>();
   readonly #unfinishedWarning: RareWarning;
   /** Clients try on and on, so only a line tells that a disk is the cause. */
   readonly #refusedWarning: RareWarning;
@@ -155,6 +159,8 @@ export class Topics {
   async close(): Promise<void> {
     this.#retry?.cancel();
     this.#retry = null;
+    for (const timer of this.#leaving.values()) timer?.cancel();
+    this.#leaving.clear();
     await this.#noteMade([...this.#beingMade.keys()]);
   }
 
@@ -164,6 +170,11 @@ export class Topics {
 
   byId(id: string): Topic | undefined {
     return this.#byId.get(id);
+  }
+
+  /** Whether automatic creation is to leave the name alone: its topic is being removed or was so a moment ago. */
+  isLeftAlone(name: string): boolean {
+    return this.#options.isAutoCreating && this.#leaving.has(name);
   }
 
   /** Sorted by name. */
@@ -241,7 +252,14 @@ export class Topics {
       this.#forget(topic);
       for (const partition of topic.partitions) partition.retire();
       this.#unfinished.add(name);
-      await this.#tryToFinish(name);
+      this.#leaving.get(name)?.cancel();
+      this.#leaving.set(name, null);
+      try {
+        await this.#tryToFinish(name);
+      } finally {
+        const timer = this.#parts.clock.after(LEAVING_MS, () => this.#leaving.delete(name));
+        this.#leaving.set(name, timer);
+      }
     });
   }
 

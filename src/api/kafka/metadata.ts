@@ -6,7 +6,8 @@
  * Produce finds it.
  *
  * When the disk refuses the new topic it is LEADER_NOT_AVAILABLE, which clients take as "not yet" and ask again; a storage error
- * here makes librdkafka give up the messages that wait.
+ * here makes librdkafka give up the messages that wait. It is so too while a topic of that name is being deleted, and for a
+ * second: a producer at work would else bring it back with standard settings before whoever deletes it can make it anew.
  *
  * A partition that could not be opened has no leader (LEADER_NOT_AVAILABLE, leader -1), as Kafka tells of one whose log directory
  * is offline: clients wait and look again, and go on with the other partitions. One whose disk failed later keeps its leader,
@@ -97,9 +98,14 @@ async function createMissing(
   missing: readonly string[],
 ): Promise<TopicAnswer[]> {
   const faults = new Map<string, number>();
+  const { topics } = context.broker;
   const creations = missing.map(async (name) => {
+    if (topics.isLeftAlone(name)) {
+      faults.set(name, wireCode("LEADER_NOT_AVAILABLE"));
+      return;
+    }
     try {
-      await context.broker.topics.ensure(name);
+      await topics.ensure(name);
     } catch (thrown) {
       const error = toObeliskError(thrown);
       if (error.wire < 0) throw thrown;

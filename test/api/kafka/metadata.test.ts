@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { wireCode } from "../../../src/base/errors.ts";
 import { type MetadataRequestInput, metadataApi } from "../../../src/protocol/kafka/apis/metadata.ts";
 import { ZERO_UUID } from "../../../src/protocol/kafka/schema.ts";
 import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
@@ -70,6 +71,30 @@ test("two connections that ask for the same new topic at once both get it", asyn
     other.ask(metadataApi, 4, named("fresh")),
   ]);
   expect(answers.map(({ topics }) => topics[0]!.errorCode)).toEqual([0, 0]);
+});
+
+test("a topic that is being deleted is not brought back before whoever deletes it can make it anew", async () => {
+  const { topics } = door.context.broker;
+  const discarding = Promise.withResolvers<void>();
+  const held = Promise.withResolvers<void>();
+  topics.onRemoved(async () => {
+    discarding.resolve();
+    await held.promise;
+  });
+  const removal = topics.remove("t");
+  await discarding.promise;
+  const answer = await metadata(4, named("t", "fresh"));
+  held.resolve();
+  await removal;
+  expect(answer.topics.map(({ name, errorCode }) => [name, errorCode])).toEqual([
+    ["t", wireCode("LEADER_NOT_AVAILABLE")],
+    ["fresh", 0],
+  ]);
+  expect((await metadata(4, named("t"))).topics).toMatchObject([
+    { errorCode: wireCode("LEADER_NOT_AVAILABLE"), partitions: [] },
+  ]);
+  expect((await topics.create("t", { partitions: 3, configs: {} })).partitions.length).toBe(3);
+  expect((await metadata(4, named("t"))).topics[0]!.partitions.length).toBe(3);
 });
 
 test("nothing is created when the client does not want it", async () => {
