@@ -350,6 +350,8 @@ function topicCases(names: Names): Case[] {
     ["min.insync.replicas=0", config("min.insync.replicas", "0")],
     ["retention.ms=-1", config("retention.ms", "-1")],
     ["retention.ms=-2", config("retention.ms", "-2")],
+    ["retention.ms=1000", config("retention.ms", "1000")],
+    ["cleanup.policy=compact", config("cleanup.policy", "compact")],
     ["retention.bytes=-1", config("retention.bytes", "-1")],
     ["cleanup.policy=x", config("cleanup.policy", "x")],
     ["an unknown setting", config("no.such.setting", "1")],
