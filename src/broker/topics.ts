@@ -23,6 +23,7 @@ import { SECOND_MS } from "../base/units.ts";
 import type { StateChange, StateStore, StorageEngine } from "../storage/contract.ts";
 import { checkTopicName, isTopicName } from "../storage/names.ts";
 import { Partition, type PartitionParts, type PartitionRules } from "./partition.ts";
+import { Topic, type TopicOptions, type TopicState } from "./topic.ts";
 import { checkTopicConfigs } from "./topic-configs.ts";
 
 const KEY_PREFIX = "topic/";
@@ -30,26 +31,6 @@ const KEY_PREFIX = "topic/";
 const RETRY_MS = 10 * SECOND_MS;
 /** How long a removed name is left to who removed it: a tool that makes the topic anew does so within milliseconds. */
 const LEAVING_MS = SECOND_MS;
-
-/** What the state store keeps of a topic, as JSON. */
-export interface TopicState {
-  /** A uuid; never changes, and a topic that is created again gets another. */
-  id: string;
-  partitions: number;
-  configs: Record<string, string>;
-  createdAtMs: number;
-  /**
-   * True until records of it are on disk, and with them the names of its folders, or until an orderly stop. What a crash takes
-   * before that is made again without a word; a folder that is missing later is a loss.
-   */
-  isBeingMade?: boolean;
-}
-
-export interface TopicOptions {
-  /** -1: the broker's default. */
-  partitions: number;
-  configs: Record<string, string>;
-}
 
 export interface TopicsOptions {
   isAutoCreating: boolean;
@@ -68,27 +49,6 @@ export interface TopicsParts extends PartitionParts {
   engine: StorageEngine;
   state: StateStore;
   newId: () => string;
-}
-
-export class Topic {
-  readonly id: string;
-  readonly name: string;
-  readonly partitions: readonly Partition[];
-  readonly configs: Readonly<Record<string, string>>;
-  #next = 0;
-
-  constructor(name: string, state: TopicState, partitions: readonly Partition[]) {
-    this.id = state.id;
-    this.name = name;
-    this.partitions = partitions;
-    this.configs = state.configs;
-  }
-
-  /** Where a message without a key goes: each partition in turn. */
-  nextPartition(): Partition {
-    this.#next = (this.#next + 1) % this.partitions.length;
-    return this.partitions[this.#next]!;
-  }
 }
 
 export class Topics {

@@ -12,8 +12,8 @@
  */
 
 import { NO_ERROR, ObeliskError, toObeliskError } from "../../base/errors.ts";
+import type { TopicOptions } from "../../broker/topic.ts";
 import { checkTopicConfigs, TOPIC_CONFIGS } from "../../broker/topic-configs.ts";
-import type { TopicOptions } from "../../broker/topics.ts";
 import type {
   CreateTopicsRequest,
   CreateTopicsResponseInput,

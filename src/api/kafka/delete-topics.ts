@@ -5,7 +5,7 @@
  */
 
 import { NO_ERROR, ObeliskError, toObeliskError } from "../../base/errors.ts";
-import type { Topic } from "../../broker/topics.ts";
+import type { Topic } from "../../broker/topic.ts";
 import type {
   DeleteTopicsRequest,
   DeleteTopicsResponseInput,

@@ -6,7 +6,7 @@
 
 import { NO_ERROR, wireCode } from "../../base/errors.ts";
 import type { Partition } from "../../broker/partition.ts";
-import type { Topic } from "../../broker/topics.ts";
+import type { Topic } from "../../broker/topic.ts";
 
 /** What a client sends when it does not know an epoch. */
 export const EPOCH_UNKNOWN = -1;

@@ -19,7 +19,7 @@
  */
 
 import { isStorageError, NO_ERROR, ObeliskError, toObeliskError, wireCode } from "../../base/errors.ts";
-import type { Topic } from "../../broker/topics.ts";
+import type { Topic } from "../../broker/topic.ts";
 import {
   CLUSTER_OPERATIONS,
   type MetadataRequest,
