@@ -29,9 +29,15 @@ export function findGaps(
   for (const [slot, segment] of segments.entries()) {
     const isGap = expected >= 0 && expected < segment.baseOffset;
     if (isGap && !isKnown(segment.baseOffset, snapshot, epochs)) gaps.push({ segment, start: expected });
-    if (slot < segments.length - 1) expected = ends.get(segment) ?? segmentEnd(store, segment) ?? -1;
+    if (slot < segments.length - 1) expected = ends.get(segment) ?? endOf(store, segment);
   }
   return gaps;
+}
+
+/** The offset behind the last batch of a segment that was not scanned; -1 when its end is known damage, or tells nothing. */
+function endOf(store: Store, segment: Segment): number {
+  const isHole = segment.holes.some(({ position, bytes }) => bytes > 0 && position + bytes >= segment.bytes);
+  return isHole ? -1 : (segmentEnd(store, segment) ?? -1);
 }
 
 /** As for `verify`: it was noted before, or a new leader epoch began there. */
