@@ -16,6 +16,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import type { PartitionLog } from "../../../src/storage/contract.ts";
 import type { FileEngine } from "../../../src/storage/file/engine.ts";
+import { decodeSnapshot, SNAPSHOT_FILE } from "../../../src/storage/file/snapshot.ts";
 import { recordsIn } from "../../support/batches.ts";
 import { append, Replay, readAll } from "../conformance/suite.ts";
 import { openEngine, TestDirectory, temporaryDirectory } from "./support.ts";
@@ -55,8 +56,7 @@ async function fixture(options: {
     await first.close();
   } else {
     await first.sync([log]);
-    await Bun.sleep(0);
-    await Bun.sleep(5); // sealing and snapshot are written behind the sync
+    await untilWritten(join(folder.path, "topics/t/0"), options.checkpointAt);
   }
   return {
     partition: join(folder.path, "topics/t/0"),
@@ -74,6 +74,20 @@ async function fixture(options: {
       folder[Symbol.dispose]();
     },
   };
+}
+
+/** Sealing and the snapshot are written behind the sync: until every segment but the last has its indexes, and the checkpoint is there. */
+async function untilWritten(partition: string, checkpointAt?: number): Promise<void> {
+  const sealed = logNames(partition).slice(0, -1);
+  const indexes = sealed.flatMap((name) => [
+    name.replace(".log", ".index"),
+    name.replace(".log", ".timeindex"),
+  ]);
+  const isThere = (name: string) => existsSync(join(partition, name));
+  const hasCheckpoint = () =>
+    isThere(SNAPSHOT_FILE) &&
+    decodeSnapshot(readFileSync(join(partition, SNAPSHOT_FILE))).checkpoint?.offset === checkpointAt! + 1;
+  while (!indexes.every(isThere) || (checkpointAt !== undefined && !hasCheckpoint())) await Bun.sleep(1);
 }
 
 function flip(path: string, position: number): void {
