@@ -199,6 +199,10 @@ class Disk implements Files {
     return nlink === 0 ? null : `${dev}:${ino}`;
   }
 
+  device(directory: string): string {
+    return `${statSync(directory).dev}`;
+  }
+
   fileSize(path: string): number {
     return statSync(path).size;
   }

@@ -42,7 +42,8 @@ export interface Files {
   sync(descriptor: number): Promise<void>;
   /**
    * One syncfs for the whole file system that holds the descriptor, or undefined where the system has none. A failure
-   * with ENOSYS means that it could not be tried, and nothing is lost by syncing file by file instead.
+   * with ENOSYS means that it could not be tried, and nothing is lost by syncing file by file instead. `device` tells how far
+   * one reaches.
    */
   syncAll: ((descriptor: number) => Promise<void>) | undefined;
   /** Starts a thread for one busy file, or undefined where the system has none. */
@@ -63,6 +64,11 @@ export interface Files {
   identity(path: string): string | null;
   /** The same of an open file; null when its last name is gone: what is written to it goes with the process. About 1 us. */
   identityOf(descriptor: number): string | null;
+  /**
+   * Which file system a directory lies on, in words that are no other's at this time. Follows links. About 2 us. Directories
+   * only: an overlay of several disks may tell of a file on which of them it lies.
+   */
+  device(directory: string): string;
   fileSize(path: string): number;
   /** Names in a directory, sorted; directories, and links to directories, end in "/". */
   list(directory: string): string[];

@@ -155,6 +155,11 @@ export class FaultyFiles implements Files {
     return this.#under.isLink(path);
   }
 
+  device(directory: string): string {
+    this.#check("device", directory);
+    return this.#under.device(directory);
+  }
+
   fileSize(path: string): number {
     this.#check("fileSize", path);
     return this.#under.fileSize(path);

@@ -6,15 +6,19 @@
  *            be there or not, each change by itself; a directory moves as a whole
  *
  * A file keeps its content through names: what an inode is to a real file system. After a crash all descriptors are gone.
+ * It is one file system, until `mount` puts others in it: a `syncAll` covers one of them, and nothing moves between them.
  * The seed decides everything, so a run can be repeated.
  */
 
 import type { Files, OpenMode, SyncThread } from "../../src/base/files.ts";
 import { systemError } from "./faulty-files.ts";
+import { moved, moveNames, parentOf } from "./paths.ts";
+import { randomOf } from "./random.ts";
 
 const PAGE_BYTES = 512;
 
 interface Inode {
+  readonly device: string;
   content: Buffer;
   size: number;
   /** What survives a crash for sure. */
@@ -32,6 +36,8 @@ export class SimulatedFiles implements Files {
   #names = new Map<string, Inode | "directory">();
   #durableNames = new Map<string, Inode | "directory">();
   #nameChanges: NameChange[] = [];
+  /** Directories that are other file systems. */
+  #mounts: { path: string; device: string }[] = [];
   readonly #open = new Map<number, Inode>();
   readonly #numbers = new Map<Inode, string>();
   #nextDescriptor = 3;
@@ -42,25 +48,31 @@ export class SimulatedFiles implements Files {
     this.#names.set("/", "directory");
     this.#durableNames.set("/", "directory");
     if (hasSyncAll) {
-      this.syncAll = async () => {
-        for (const node of this.#names.values()) if (node !== "directory") settle(node);
-        this.#durableNames = new Map(this.#names);
-        this.#nameChanges = [];
-      };
+      this.syncAll = async (descriptor) => this.#syncDevice(this.#inode(descriptor).device);
     }
+  }
+
+  /** Makes a directory that nothing is in yet another file system, as a link to another disk does. */
+  mount(directory: string): void {
+    for (const path of this.#names.keys()) {
+      if (path.startsWith(`${directory}/`)) throw new Error(`${directory} is not empty: ${path}`);
+    }
+    this.#mounts.push({ path: directory, device: directory });
   }
 
   /** Takes the power away. Answers the disk as it is found afterwards; this one is dead, whatever still uses it. */
   crash(): SimulatedFiles {
     const names = new Map(this.#durableNames);
     const unmoved: { path: string; target: string }[] = [];
+    const placeOf = (path: string) =>
+      unmoved.reduce((found, move) => moved(found, move.target, move.path), path);
     for (const { path, after, target } of this.#nameChanges) {
       const isKept = this.#random() >= 0.5;
       if (target !== undefined && isKept) moveNames(names, path, target);
       else if (target !== undefined) unmoved.unshift({ path, target });
       if (target !== undefined || !isKept) continue;
       // What was changed in a directory that did not move after all was changed where it still is.
-      const place = unmoved.reduce((found, move) => moved(found, move.target, move.path), path);
+      const place = placeOf(path);
       if (after === undefined) names.delete(place);
       else names.set(place, after);
     }
@@ -72,6 +84,7 @@ export class SimulatedFiles implements Files {
       after.#names.set(path, node === "directory" ? node : nodes.get(node)!);
     }
     after.#durableNames = new Map(after.#names);
+    after.#mounts = this.#mounts.map(({ path, device }) => ({ path: placeOf(path), device }));
     this.#open.clear();
     this.#names.clear();
     this.#durableNames.clear();
@@ -83,7 +96,13 @@ export class SimulatedFiles implements Files {
     if (mode === "create") {
       if (node !== undefined) throw systemError("EEXIST", "open");
       this.#parent(path);
-      const made: Inode = { content: Buffer.alloc(0), size: 0, durable: Buffer.alloc(0), writes: [] };
+      const made: Inode = {
+        device: this.#deviceOf(path),
+        content: Buffer.alloc(0),
+        size: 0,
+        durable: Buffer.alloc(0),
+        writes: [],
+      };
       this.#setName(path, made);
       return this.#descriptor(made);
     }
@@ -157,6 +176,7 @@ export class SimulatedFiles implements Files {
 
   replace(path: string, content: Buffer): void {
     const node: Inode = {
+      device: this.#deviceOf(path),
       content: Buffer.from(content),
       size: content.length,
       durable: Buffer.from(content),
@@ -164,7 +184,7 @@ export class SimulatedFiles implements Files {
     };
     this.#parent(path);
     this.#setName(path, node);
-    this.syncDirectory(path.slice(0, path.lastIndexOf("/")) || "/");
+    this.syncDirectory(parentOf(path));
   }
 
   exists(path: string): boolean {
@@ -201,6 +221,11 @@ export class SimulatedFiles implements Files {
     return number;
   }
 
+  device(directory: string): string {
+    if (this.#names.get(directory) !== "directory") throw systemError("ENOENT", "stat");
+    return this.#deviceOf(directory);
+  }
+
   fileSize(path: string): number {
     return this.#file(path).size;
   }
@@ -228,8 +253,11 @@ export class SimulatedFiles implements Files {
   rename(source: string, target: string): void {
     const node = this.#names.get(source);
     if (node === undefined) throw systemError("ENOENT", "rename");
+    if (this.#deviceOf(parentOf(source)) !== this.#deviceOf(parentOf(target)))
+      throw systemError("EXDEV", "rename");
     if (node === "directory") {
       moveNames(this.#names, source, target);
+      this.#mounts = this.#mounts.map((mount) => ({ ...mount, path: moved(mount.path, source, target) }));
       this.#nameChanges.push({ path: source, after: "directory", target });
       return;
     }
@@ -248,7 +276,7 @@ export class SimulatedFiles implements Files {
   }
 
   syncDirectory(directory: string): void {
-    const isIn = (path: string) => (path.slice(0, path.lastIndexOf("/")) || "/") === directory;
+    const isIn = (path: string) => parentOf(path) === directory;
     for (const { path, target } of this.#nameChanges.filter((change) => isIn(change.path))) {
       if (target === undefined) continue;
       moveNames(this.#durableNames, path, target);
@@ -269,6 +297,25 @@ export class SimulatedFiles implements Files {
     return true;
   }
 
+  /** The file system that is mounted nearest above a path. */
+  #deviceOf(path: string): string {
+    let nearest = { path: "", device: "/" };
+    for (const mount of this.#mounts) {
+      const isAbove = path === mount.path || path.startsWith(`${mount.path}/`);
+      if (isAbove && mount.path.length > nearest.path.length) nearest = mount;
+    }
+    return nearest.device;
+  }
+
+  /** A name belongs to the file system of the directory that it is in. */
+  #syncDevice(device: string): void {
+    const isCovered = (path: string) => this.#deviceOf(parentOf(path)) === device;
+    for (const node of this.#names.values()) if (node !== "directory" && node.device === device) settle(node);
+    for (const path of [...this.#durableNames.keys()]) if (isCovered(path)) this.#durableNames.delete(path);
+    for (const [path, node] of this.#names) if (isCovered(path)) this.#durableNames.set(path, node);
+    this.#nameChanges = this.#nameChanges.filter(({ path }) => !isCovered(path));
+  }
+
   #setName(path: string, after: Inode | "directory" | undefined): void {
     this.#nameChanges.push({ path, after });
     if (after === undefined) this.#names.delete(path);
@@ -276,8 +323,7 @@ export class SimulatedFiles implements Files {
   }
 
   #parent(path: string): void {
-    const parent = path.slice(0, path.lastIndexOf("/")) || "/";
-    if (this.#names.get(parent) !== "directory") throw systemError("ENOENT", "open");
+    if (this.#names.get(parentOf(path)) !== "directory") throw systemError("ENOENT", "open");
   }
 
   #hasParents(names: ReadonlyMap<string, unknown>, path: string): boolean {
@@ -310,6 +356,7 @@ export class SimulatedFiles implements Files {
   /** Plays the unsynced writes again over what was durable, each page kept, lost or garbled. */
   #crashFile(node: Inode): Inode {
     const after: Inode = {
+      device: node.device,
       content: Buffer.from(node.durable),
       size: node.durable.length,
       durable: Buffer.alloc(0),
@@ -346,29 +393,4 @@ function resize(node: Inode, bytes: number): void {
 function settle(node: Inode): void {
   node.durable = Buffer.from(node.content.subarray(0, node.size));
   node.writes = [];
-}
-
-function moveNames<Node>(names: Map<string, Node>, source: string, target: string): void {
-  for (const [path, node] of [...names]) {
-    const place = moved(path, source, target);
-    if (place === path) continue;
-    names.delete(path);
-    names.set(place, node);
-  }
-}
-
-/** Where a path is once `source` is called `target`. */
-function moved(path: string, source: string, target: string): string {
-  return path === source || path.startsWith(`${source}/`) ? target + path.slice(source.length) : path;
-}
-
-/** mulberry32: small, and the same on every machine. */
-export function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -7,7 +7,8 @@
 
 import { expect, test } from "bun:test";
 import type { PartitionLog } from "../../../src/storage/contract.ts";
-import { randomOf, SimulatedFiles } from "../../support/simulated-files.ts";
+import { randomOf } from "../../support/random.ts";
+import { SimulatedFiles } from "../../support/simulated-files.ts";
 import { append, Replay, readAll } from "../conformance/suite.ts";
 import { openEngine, TestDirectory } from "./support.ts";
 
