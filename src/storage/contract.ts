@@ -90,7 +90,8 @@ export interface PartitionLog {
   /**
    * Appends one validated batch `buffer[position, end)`, patching its base offset and leader epoch in place (both lie
    * outside the CRC), and returns the base offset. The buffer is not kept.
-   * @throws ObeliskError DISK_FULL, KAFKA_STORAGE_ERROR, MESSAGE_TOO_LARGE (scan.ts); the log is then unchanged
+   * @throws ObeliskError DISK_FULL, KAFKA_STORAGE_ERROR, MESSAGE_TOO_LARGE (scan.ts), POLICY_VIOLATION (last-offset.ts); the log is
+   *   then unchanged
    */
   append(buffer: Buffer, position: number, end: number): number;
 

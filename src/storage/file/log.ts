@@ -17,6 +17,7 @@ import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { SyncThread } from "../../base/files.ts";
 import { batchLastOffsetDelta, batchMaxTimestamp, stampBatch } from "../../protocol/record/batch.ts";
 import type { PartitionLog, TimestampedOffset } from "../contract.ts";
+import { lastOffsetFrom } from "../last-offset.ts";
 import type { LeaderEpochs } from "../leader-epochs.ts";
 import { BATCH_BYTES_MAX } from "../scan.ts";
 import type { IndexFiles } from "./index-files.ts";
@@ -106,13 +107,15 @@ export class FileLog implements PartitionLog {
     if (bytes > BATCH_BYTES_MAX)
       throw new ObeliskError("MESSAGE_TOO_LARGE", { bytes, limit: BATCH_BYTES_MAX });
     const lastOffsetDelta = batchLastOffsetDelta(buffer, position);
-    if (this.#mustRoll(bytes, lastOffsetDelta)) this.#roll();
-    const segment = this.#active;
+    const isAdmitted = lastOffsetDelta >= 0 && lastOffsetDelta <= RELATIVE_OFFSET_MAX;
+    if (!isAdmitted) fail("a batch spans offsets that none may claim");
     const baseOffset = this.endOffset;
+    const lastOffset = lastOffsetFrom(this, lastOffsetDelta);
+    if (this.#mustRoll(bytes, lastOffset)) this.#roll();
+    const segment = this.#active;
     stampBatch(buffer, position, baseOffset, this.leaderEpoch);
     this.#write(segment, buffer, position, end);
     if (!segment.isDirty) segment.markDirty();
-    const lastOffset = baseOffset + lastOffsetDelta;
     const index = segment.index ?? fail("the active segment has its index in memory");
     index.note(lastOffset - segment.baseOffset, segment.bytes, bytes, batchMaxTimestamp(buffer, position));
     if (segment.verifiedEnd === segment.bytes) segment.verifiedEnd = segment.bytes + bytes;
@@ -337,11 +340,11 @@ export class FileLog implements PartitionLog {
     }
   }
 
-  #mustRoll(bytes: number, lastOffsetDelta: number): boolean {
+  #mustRoll(bytes: number, lastOffset: number): boolean {
     const { bytes: used, baseOffset } = this.#active;
     if (used === 0) return false;
     if (used + bytes > this.#store.limits.segmentBytesMax) return true;
-    return this.endOffset + lastOffsetDelta - baseOffset > RELATIVE_OFFSET_MAX;
+    return lastOffset - baseOffset > RELATIVE_OFFSET_MAX;
   }
 
   #roll(): void {

@@ -18,7 +18,8 @@ import type { Hole } from "./snapshot.ts";
 
 /** Positions in the index are int32; this leaves room to spare. */
 export const SEGMENT_BYTES_LIMIT = 2 ** 30;
-export const RELATIVE_OFFSET_MAX = 2 ** 31 - 1;
+/** Of the last record to the segment's base. The end behind it is an int32 too, in the marks of the sync thread. */
+export const RELATIVE_OFFSET_MAX = 2 ** 31 - 3;
 const NAME_DIGITS = 20;
 
 export class Segment {

@@ -15,6 +15,7 @@ import {
   stampBatch,
 } from "../../protocol/record/batch.ts";
 import type { PartitionLog, RecoveryListener, TimestampedOffset } from "../contract.ts";
+import { lastOffsetFrom } from "../last-offset.ts";
 import { LeaderEpochs } from "../leader-epochs.ts";
 import { findLargestTimestamp, findRecordByTimestamp, largestTimestamp } from "../timestamps.ts";
 
@@ -68,9 +69,10 @@ export class MemoryLog implements PartitionLog {
       throw new ObeliskError("DISK_FULL", { detail: "the memory engine is full", limit: this.#use.bytesMax });
     }
     const baseOffset = this.endOffset;
+    const lastOffset = lastOffsetFrom(this, batchLastOffsetDelta(buffer, position));
     stampBatch(buffer, position, baseOffset, this.leaderEpoch);
     this.#batches.push(Buffer.from(buffer.subarray(position, end)));
-    this.endOffset = baseOffset + batchLastOffsetDelta(buffer, position) + 1;
+    this.endOffset = lastOffset + 1;
     this.#grow(bytes);
     this.bytesSinceCheckpoint += bytes;
     return baseOffset;

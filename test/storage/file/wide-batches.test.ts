@@ -1,0 +1,116 @@
+/**
+ * Batches that span very many offsets, as they lie in logs from the time when a producer's count was believed, and the end of all
+ * offsets.
+ */
+
+import { expect, test } from "bun:test";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  BATCH_LAST_OFFSET_DELTA,
+  batchBaseOffset,
+  batchLastOffset,
+} from "../../../src/protocol/record/batch.ts";
+import type { PartitionLog } from "../../../src/storage/contract.ts";
+import { logPathOf, RELATIVE_OFFSET_MAX } from "../../../src/storage/file/segment.ts";
+import { OFFSET_MAX } from "../../../src/storage/last-offset.ts";
+import { resealed } from "../../protocol/record/batches.ts";
+import { batchOf } from "../../support/batches.ts";
+import { SimulatedFiles } from "../../support/simulated-files.ts";
+import { SimulatedSyncThread } from "../../support/simulated-sync-thread.ts";
+import { append, Replay, readAll } from "../conformance/suite.ts";
+import { openEngine, TestDirectory, temporaryDirectory } from "./support.ts";
+
+const INT32_MAX = 2 ** 31 - 1;
+/** Above what counts as a few records, so that the thread takes the segment. */
+const VALUE = "x".repeat(10_000);
+
+function appendWide(log: PartitionLog, lastOffsetDelta: number): number {
+  const batch = batchOf([VALUE]);
+  batch.writeInt32BE(lastOffsetDelta, BATCH_LAST_OFFSET_DELTA);
+  return log.append(resealed(batch), 0, batch.length);
+}
+
+test("a segment ends before its offsets leave int32, and so does what the thread is told", async () => {
+  const files = new SimulatedFiles(1, false);
+  files.makeDirectory("/data");
+  files.syncDirectory("/");
+  const thread = new SimulatedSyncThread(files);
+  const marks: number[] = [];
+  const setMark = thread.setMark.bind(thread);
+  thread.setMark = (mark) => {
+    marks.push(mark);
+    setMark(mark);
+  };
+  files.openSyncThread = () => thread;
+  const engine = openEngine(new TestDirectory("/data"), { files, segmentBytesMax: 10_000_000 });
+  const log = await engine.open("t", 0, new Replay());
+  for (let count = 0; !thread.isAttached && count < 50; count += 1) {
+    append(log, [VALUE]);
+    await engine.sync([log]);
+  }
+  const start = log.endOffset;
+  expect(thread.isAttached).toBe(true);
+  const left = RELATIVE_OFFSET_MAX - start;
+  expect(appendWide(log, left)).toBe(start);
+  await engine.sync([log]);
+  expect([Math.max(...marks), log.durableOffset]).toEqual([INT32_MAX - 1, INT32_MAX - 1]);
+
+  expect(appendWide(log, 0)).toBe(INT32_MAX - 1);
+  expect(appendWide(log, RELATIVE_OFFSET_MAX)).toBe(INT32_MAX);
+  expect(appendWide(log, 0)).toBe(INT32_MAX + RELATIVE_OFFSET_MAX + 1);
+  await engine.sync([log]);
+  expect(log.durableOffset).toBe(log.endOffset);
+  expect(Math.max(...marks)).toBe(INT32_MAX - 1);
+  const bases: number[] = [];
+  for (let offset = start; offset < log.endOffset; ) {
+    const batch = await log.read(offset, log.endOffset, 1, true);
+    bases.push(batchBaseOffset(batch, 0));
+    offset = batchLastOffset(batch, 0) + 1;
+  }
+  expect(bases).toEqual([start, INT32_MAX - 1, INT32_MAX, INT32_MAX + RELATIVE_OFFSET_MAX + 1]);
+  await engine.close();
+});
+
+test("more offsets than a segment can span are nobody's, and the log is as it was", async () => {
+  using folder = temporaryDirectory();
+  const engine = openEngine(new TestDirectory(folder.path));
+  const log = await engine.open("t", 0, new Replay());
+  append(log, ["a"]);
+  for (const delta of [-1, RELATIVE_OFFSET_MAX + 1, INT32_MAX])
+    expect(() => appendWide(log, delta)).toThrow("none may claim");
+  expect([log.endOffset, await readAll(log)]).toEqual([1, [[0, "a"]]]);
+  expect(append(log, ["b"])).toBe(1);
+  await engine.close();
+});
+
+test("the last offset of all is given out, what would go beyond is refused for good, and the rest stays readable", async () => {
+  using folder = temporaryDirectory();
+  const directory = join(folder.path, "topics", "t", "0");
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(logPathOf(directory, OFFSET_MAX - 2), "");
+  for (let round = 0; round < 2; round += 1) {
+    const engine = openEngine(new TestDirectory(folder.path));
+    const log = await engine.open("t", 0, new Replay());
+    if (round === 0) {
+      expect(() => append(log, ["a", "b", "c", "d"])).toThrow(
+        expect.objectContaining({ code: "POLICY_VIOLATION", retriable: false }),
+      );
+      expect(append(log, ["a", "b", "c"])).toBe(OFFSET_MAX - 2);
+      expect(await engine.sync([log])).toEqual([]);
+    }
+    expect([log.endOffset, log.durableOffset, log.isOffline]).toEqual([
+      OFFSET_MAX + 1,
+      OFFSET_MAX + 1,
+      false,
+    ]);
+    expect(() => append(log, ["d"])).toThrow("the partition's offsets are used up");
+    expect((await readAll(log)).map(([offset]) => offset)).toEqual([
+      OFFSET_MAX - 2,
+      OFFSET_MAX - 1,
+      OFFSET_MAX,
+    ]);
+    expect(readdirSync(directory).filter((name) => name.endsWith(".log")).length).toBe(1);
+    await engine.close();
+  }
+});
