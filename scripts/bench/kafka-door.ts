@@ -218,6 +218,6 @@ function nextOffset(records: Buffer, offset: number): number {
   return next;
 }
 
-function flat(encoded: Encoded): Buffer {
+export function flat(encoded: Encoded): Buffer {
   return Buffer.concat(encoded.parts);
 }

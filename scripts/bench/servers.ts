@@ -173,7 +173,7 @@ async function end(child: Bun.Subprocess, directory: string): Promise<void> {
   rmSync(directory, { recursive: true, force: true });
 }
 
-async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
+export async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
   const reader = stream.getReader();
   let text = "";
   while (!text.includes("\n")) {

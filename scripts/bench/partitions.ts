@@ -1,0 +1,149 @@
+/**
+ * scripts/bench/partitions.ts: how long a server with many partitions takes to stop and to start, and how many descriptors it
+ * holds at most meanwhile.
+ *
+ *   bun scripts/bench/partitions.ts [--partitions N] [--rounds N] [--executable FILE] [--ulimit N]
+ *
+ * Needs ./scripts/build first. Each round writes one small batch to each partition, stops in order, starts, writes again, kills,
+ * starts, and stops. Descriptors are counted from outside (/proc), so a peak of a few milliseconds may be missed.
+ */
+
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createTopicsApi } from "../../src/protocol/kafka/apis/create-topics.ts";
+import { produceApi } from "../../src/protocol/kafka/apis/produce.ts";
+import { buildBatch, flat } from "./kafka-door.ts";
+import { type Address, CallSocket } from "./load.ts";
+import { firstLine } from "./servers.ts";
+
+const HOST = "127.0.0.1";
+const CLIENT = "obelisk-bench";
+const PARTITIONS_PER_TOPIC = 500;
+const LOOK_MS = 50;
+
+interface Running {
+  readonly address: Address;
+  readonly startMs: number;
+  readonly descriptorsMax: () => number;
+  end(signal: NodeJS.Signals): Promise<{ ms: number; exitCode: number }>;
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const option = (name: string, standard: string) => {
+    const at = args.indexOf(`--${name}`);
+    return at === -1 ? standard : (args[at + 1] ?? standard);
+  };
+  const partitions = Number(option("partitions", "10000"));
+  const executable = option("executable", join(import.meta.dir, "..", "..", "dist", "obelisk"));
+  const start = () => startServer(executable, directory, option("ulimit", ""));
+  const directory = mkdtempSync(join(tmpdir(), "obelisk-bench-partitions-"));
+  try {
+    let server = await start();
+    console.log(`${partitions} partitions: the empty start ${words(server.startMs)}`);
+    await createTopics(server.address, partitions);
+    for (let round = 1; round <= Number(option("rounds", "3")); round += 1) {
+      await writeAll(server.address, partitions);
+      const beforeStop = server;
+      const stopped = await server.end("SIGTERM");
+      server = await start();
+      const afterStop = server;
+      await writeAll(server.address, partitions);
+      const beforeKill = server;
+      await server.end("SIGKILL");
+      server = await start();
+      const afterKill = server;
+      const again = await server.end("SIGTERM");
+      server = await start();
+      console.log(
+        [
+          `round ${round}: stop ${words(stopped.ms)} (exit ${stopped.exitCode}, ${beforeStop.descriptorsMax()} descriptors)`,
+          `start ${words(afterStop.startMs)}`,
+          `start after a kill ${words(afterKill.startMs)} (before it ${beforeKill.descriptorsMax()} descriptors)`,
+          `stop at once behind it ${words(again.ms)} (exit ${again.exitCode}, ${afterKill.descriptorsMax()} descriptors)`,
+        ].join("; "),
+      );
+    }
+    await server.end("SIGKILL");
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function startServer(executable: string, directory: string, ulimit: string): Promise<Running> {
+  const flags = ["--native-port=0", "--http-port=0", "--kafka-port=0", "--log-level=error"];
+  const command = [executable, "serve", "--json", "--data", directory, ...flags];
+  const limited = ulimit === "" ? command : ["sh", "-c", `ulimit -n ${ulimit}; exec "$@"`, "sh", ...command];
+  const startedAt = performance.now();
+  const child = Bun.spawn(limited, { stdin: "ignore", stdout: "pipe", stderr: "inherit", cwd: directory });
+  let descriptorsMax = 0;
+  const looker = setInterval(() => {
+    descriptorsMax = Math.max(descriptorsMax, openDescriptors(child.pid));
+  }, LOOK_MS);
+  const started = JSON.parse(await firstLine(child.stdout)) as { kafka: Address };
+  return {
+    address: { host: HOST, port: started.kafka.port },
+    startMs: performance.now() - startedAt,
+    descriptorsMax: () => descriptorsMax,
+    end: async (signal) => {
+      const endedAt = performance.now();
+      child.kill(signal);
+      const exitCode = await child.exited;
+      clearInterval(looker);
+      return { ms: performance.now() - endedAt, exitCode };
+    },
+  };
+}
+
+/** 0 where the system does not tell, or the process is gone. */
+function openDescriptors(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length;
+  } catch {
+    return 0;
+  }
+}
+
+async function createTopics(address: Address, partitions: number): Promise<void> {
+  const socket = await CallSocket.connect(address);
+  for (const { name, count } of topicsFor(partitions)) {
+    const topic = { name, numPartitions: count, replicationFactor: 1, assignments: [], configs: [] };
+    const request = { topics: [topic], timeoutMs: 60_000 };
+    const answer = await socket.call(flat(createTopicsApi.encodeRequest(5, 1, CLIENT, request)));
+    const { topics } = createTopicsApi.decodeResponse(5, answer, 0, answer.length);
+    if (topics[0]?.errorCode !== 0) throw new Error(`topic ${name} cannot be made: ${topics[0]?.errorCode}`);
+  }
+  socket.close();
+}
+
+/** One batch of one record to each partition. */
+async function writeAll(address: Address, partitions: number): Promise<void> {
+  const socket = await CallSocket.connect(address);
+  for (const { name, count } of topicsFor(partitions)) {
+    const partitionData = Array.from({ length: count }, (_, index) => ({
+      index,
+      records: buildBatch(1, 100).batch,
+    }));
+    const body = { transactionalId: null, acks: -1, timeoutMs: 60_000, topicData: [{ name, partitionData }] };
+    const answer = await socket.call(flat(produceApi.encodeRequest(8, 1, CLIENT, body)));
+    const { responses } = produceApi.decodeResponse(8, answer, 0, answer.length);
+    for (const { index, errorCode } of responses[0]!.partitionResponses) {
+      if (errorCode !== 0) throw new Error(`${name}/${index} takes no record: error ${errorCode}`);
+    }
+  }
+  socket.close();
+}
+
+function topicsFor(partitions: number): { name: string; count: number }[] {
+  const topics: { name: string; count: number }[] = [];
+  for (let made = 0; made < partitions; made += PARTITIONS_PER_TOPIC) {
+    topics.push({ name: `topic-${topics.length}`, count: Math.min(PARTITIONS_PER_TOPIC, partitions - made) });
+  }
+  return topics;
+}
+
+function words(ms: number): string {
+  return `${(ms / 1000).toFixed(2)} s`;
+}
+
+await main(process.argv.slice(2));
