@@ -91,22 +91,37 @@ export interface Files {
  *     thread       [ sync: covers 5 ][ sync: covers 8 ......][ sync: covers 9 ]
  *     listener                       synced(5)               synced(8)         synced(9)
  *
- * A mark names what has been written: whoever sets it has written everything that it stands for. It is an int32 that grows.
- * One file at a time. After a failure the thread leaves the file alone: the bytes may be lost.
+ * A mark names what has been written: whoever sets it has written everything that it stands for. It never goes back, and is
+ * at most `MARK_MAX`. One file at a time. After a failure the thread leaves the file alone: the bytes may be lost. All that a
+ * listener hears comes after the call that led to it has returned. A thread that died is replaced when the next file comes.
  */
 export interface SyncThread {
-  /** Takes on a file that is synced up to `mark`. Only while it has none. */
+  /** Takes on a file that is synced up to `mark`. Only while it has none, and is not closed. */
   attach(descriptor: number, mark: number, listener: SyncListener): void;
-  /** Everything up to `mark` is written. Does not wake a thread that sleeps. */
+  /** Everything up to `mark` is written. Does not wake a thread that sleeps, and does nothing once the file is let go. */
   setMark(mark: number): void;
   wake(): void;
-  /** Resolves when the thread no longer touches the file; the sync that runs is finished and told first. */
+  /**
+   * Resolves when the thread no longer touches the file; the sync that runs is finished and told first. Any number of calls
+   * may wait for the same end.
+   */
   detach(): Promise<void>;
+  /** For good. A sync that runs is finished, but the listener hears no more; whoever waits in `detach` is answered then. */
   close(): void;
 }
 
 export interface SyncListener {
   synced(mark: number): void;
-  /** A system error; ENOSYS means that no sync could be tried, and nothing is lost by syncing in another way. */
+  /**
+   * The file is let go. A system error; ENOSYS means that no sync has begun since the last report, and nothing is lost by
+   * syncing in another way.
+   */
   failed(error: Error): void;
+}
+
+/** An int32: it is shared with the thread. */
+export const MARK_MAX = 2 ** 31 - 1;
+
+export function isMark(mark: number): boolean {
+  return Number.isInteger(mark) && mark >= 0 && mark <= MARK_MAX;
 }

@@ -1,20 +1,34 @@
 /**
  * A `SyncThread` in the event loop, over any disk: it syncs as the real one does, reading the mark before each sync and
- * going on as long as it moves. With `hold` the test decides when each sync ends, and how.
+ * going on as long as it moves. With `hold` the test decides when each sync ends, and how; `die` ends the thread itself.
+ *
+ * What it refuses and answers is what the real one does: test/base/sync-thread.test.ts asks both the same.
  */
 
-import type { Files, SyncListener, SyncThread } from "../../src/base/files.ts";
+import { fail } from "../../src/base/assert.ts";
+import { type Files, isMark, type SyncListener, type SyncThread } from "../../src/base/files.ts";
+import { systemError } from "./faulty-files.ts";
 
 const REPORT_TURNS = 7;
+
+interface Attachment {
+  readonly descriptor: number;
+  /** Null once nobody shall hear of it. */
+  listener: SyncListener | null;
+  mark: number;
+  /** What the sync covers that runs, or ran last; the same as `told` when its end was told. */
+  begun: number;
+  told: number;
+  isLeaving: boolean;
+  isRunning: boolean;
+  readonly leaving: (() => void)[];
+}
 
 export class SimulatedSyncThread implements SyncThread {
   readonly #files: Files;
   readonly #isHeld: boolean;
-  #descriptor = -1;
-  #mark = 0;
-  #covered = 0;
-  #listener: SyncListener | null = null;
-  #running: Promise<void> | null = null;
+  #attachment: Attachment | null = null;
+  #isClosed = false;
   /** Syncs that wait for the test; each is ended with null or an error. */
   readonly held: { mark: number; end: (error: Error | null) => void }[] = [];
   attachments = 0;
@@ -25,56 +39,94 @@ export class SimulatedSyncThread implements SyncThread {
   }
 
   get isAttached(): boolean {
-    return this.#listener !== null;
+    return this.#attachment !== null;
   }
 
   attach(descriptor: number, mark: number, listener: SyncListener): void {
-    if (this.#listener !== null) throw new Error("a thread has one file at a time");
+    if (this.#isClosed) fail("a file is attached to a sync thread that is closed");
+    if (this.#attachment !== null) fail("a sync thread has one file at a time");
+    if (!isMark(mark)) fail(`a file is attached to a sync thread at ${mark}`);
     this.attachments += 1;
-    this.#descriptor = descriptor;
-    this.#mark = mark;
-    this.#covered = mark;
-    this.#listener = listener;
+    this.#attachment = {
+      descriptor,
+      listener,
+      mark,
+      begun: mark,
+      told: mark,
+      isLeaving: false,
+      isRunning: false,
+      leaving: [],
+    };
   }
 
   setMark(mark: number): void {
-    this.#mark = mark;
+    const attachment = this.#attachment;
+    if (attachment === null) return;
+    if (!(isMark(mark) && mark >= attachment.mark))
+      fail(`a sync thread's mark goes from ${attachment.mark} to ${mark}`);
+    attachment.mark = mark;
   }
 
   wake(): void {
-    this.#running ??= this.#run().finally(() => {
-      this.#running = null;
-      if (this.#listener !== null && this.#mark !== this.#covered) this.wake();
+    if (this.#attachment !== null) void this.#run(this.#attachment);
+  }
+
+  detach(): Promise<void> {
+    const attachment = this.#attachment;
+    if (attachment === null) return Promise.resolve();
+    attachment.isLeaving = true;
+    return new Promise((resolve) => {
+      attachment.leaving.push(resolve);
+      void this.#run(attachment);
     });
   }
 
-  async detach(): Promise<void> {
-    await this.#running;
-    this.#listener = null;
-  }
-
   close(): void {
-    this.#listener = null;
+    this.#isClosed = true;
+    if (this.#attachment === null) return;
+    this.#attachment.listener = null;
+    void this.detach();
   }
 
-  async #run(): Promise<void> {
+  /** Ends as a thread does that throws. The next file gets a new one. */
+  async die(): Promise<void> {
+    const attachment = this.#attachment;
+    if (attachment === null) return;
     await Promise.resolve();
-    while (this.#listener !== null && this.#mark !== this.#covered) {
-      const wanted = this.#mark;
+    this.held.length = 0;
+    const isUnheard = attachment.begun !== attachment.told;
+    this.#end(attachment, systemError(isUnheard ? "EIO" : "ENOSYS", "fdatasync"));
+  }
+
+  async #run(attachment: Attachment): Promise<void> {
+    if (attachment.isRunning) return;
+    attachment.isRunning = true;
+    await Promise.resolve();
+    while (this.#attachment === attachment && !attachment.isLeaving && attachment.mark !== attachment.told) {
+      const wanted = attachment.mark;
+      attachment.begun = wanted;
       try {
         if (this.#isHeld) await this.#hold(wanted);
-        await this.#files.sync(this.#descriptor);
+        await this.#files.sync(attachment.descriptor);
       } catch (thrown) {
-        const listener = this.#listener;
-        this.#listener = null;
-        listener?.failed(thrown as Error);
+        this.#end(attachment, thrown as Error);
         return;
       }
-      this.#covered = wanted;
       // The report travels, and more is written meanwhile.
       for (let turn = 0; turn < REPORT_TURNS; turn += 1) await Promise.resolve();
-      this.#listener?.synced(wanted);
+      if (this.#attachment !== attachment) return;
+      attachment.told = wanted;
+      attachment.listener?.synced(wanted);
     }
+    attachment.isRunning = false;
+    if (attachment.isLeaving) this.#end(attachment, null);
+  }
+
+  #end(attachment: Attachment, error: Error | null): void {
+    if (this.#attachment !== attachment) return;
+    this.#attachment = null;
+    for (const resolve of attachment.leaving) resolve();
+    if (error !== null) attachment.listener?.failed(error);
   }
 
   #hold(mark: number): Promise<void> {
