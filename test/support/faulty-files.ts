@@ -3,8 +3,8 @@
  * were written. Everything else goes through to the disk beneath.
  */
 
-import { constants } from "node:os";
 import type { Files, OpenMode } from "../../src/base/files.ts";
+import { type Errno, systemError } from "./system-error.ts";
 
 export type Operation =
   | Exclude<keyof Files, "syncAll" | "exists" | "isDirectory" | "isLink" | "identity" | "identityOf" | "lock">
@@ -18,7 +18,7 @@ export interface Fault {
   /** ... and this many after it too; Infinity: all. */
   more?: number;
   /** ENOSPC, EIO, EACCES, EMFILE, ... */
-  errno: keyof typeof constants.errno;
+  errno: Errno;
   /** Counts only operations on paths or descriptors of paths that contain this. */
   path?: string;
 }
@@ -219,12 +219,4 @@ export class FaultyFiles implements Files {
     this.lastFailed = `${operation} ${path}`;
     throw systemError(fault.errno, operation);
   }
-}
-
-export function systemError(code: keyof typeof constants.errno, call: string): Error {
-  return Object.assign(new Error(`${code}: ${call} failed`), {
-    code,
-    errno: -constants.errno[code],
-    syscall: call,
-  });
 }

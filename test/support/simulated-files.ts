@@ -1,136 +1,152 @@
 /**
- * A disk in memory that can lose its power. What was synced survives `crash()`; everything else is up to chance.
+ * A disk in memory that can fail and lose its power, as honest as Linux is and no more.
  *
- *   bytes    each write since the file's last sync is kept, lost or garbled, by pages of 512 bytes; the size may fall back
- *   names    a file or directory that was created, renamed or removed since the last sync of its directory (or syncAll) may
- *            be there or not, each change by itself; a directory moves as a whole
+ *   crash()   a power cut: what was synced survives, everything else is up to chance (simulated-inode.ts, simulated-names.ts)
+ *   kill()    the process is gone: what it has written is still there, synced or not
  *
- * A file keeps its content through names: what an inode is to a real file system. After a crash all descriptors are gone.
- * It is one file system, until `mount` puts others in it: a `syncAll` covers one of them, and nothing moves between them.
- * The seed decides everything, so a run can be repeated.
+ *   - A sync covers what was written before it was called, and tells of each failed write-back once (error-sequence.ts): fdatasync
+ *     of its file, syncfs of any file at all. A failure drops what was to be written, and the next sync succeeds.
+ *   - What takes a while (syncs, syncfs, reads off the loop) takes as long as the `Weather` says, and ends in any order.
+ *   - A file keeps its content through names: what an inode is to a real file system.
+ *   - It is one file system, until `mount` puts others in it: a syncfs covers one of them, and nothing moves between them.
+ *
+ * The seed and the weather decide everything, so a run can be repeated.
  */
 
 import type { Files, OpenMode, SyncThread } from "../../src/base/files.ts";
-import { systemError } from "./faulty-files.ts";
-import { moved, moveNames, parentOf } from "./paths.ts";
+import { ErrorSequence } from "./error-sequence.ts";
+import { parentOf } from "./paths.ts";
 import { randomOf } from "./random.ts";
+import { SimulatedInode } from "./simulated-inode.ts";
+import { type Entry, SimulatedNames } from "./simulated-names.ts";
+import { type Errno, errnoName, errnoNumber, systemError } from "./system-error.ts";
 
-const PAGE_BYTES = 512;
-
-interface Inode {
-  readonly device: string;
-  content: Buffer;
-  size: number;
-  /** What survives a crash for sure. */
-  durable: Buffer;
-  writes: { position: number; bytes: Buffer }[];
+/** What happens to the disk. The one below is for tests that have enough of power cuts. */
+export interface Weather {
+  /** Before each operation. @throws system errors: it is refused, and nothing has happened */
+  before(operation: keyof Files, path: string): void;
+  /** Resolves when an operation that does not hold up the event loop may end. */
+  delay(operation: keyof Files, path: string): Promise<void>;
+  /** Asked when dirty bytes of a file, or names in a directory, go to the disk: null, or why they do not arrive. */
+  writeBack(path: string): Errno | null;
 }
 
-/** `target`: a directory was moved there with all that is in it, which happens or does not as a whole. */
-type NameChange = { path: string; after: Inode | "directory" | undefined; target?: string };
+const CALM: Weather = { before: () => {}, delay: () => Promise.resolve(), writeBack: () => null };
+
+interface Descriptor {
+  readonly path: string;
+  readonly inode: SimulatedInode;
+  /** What it has been told of failed write-backs: of its file, and of any. */
+  fileErrors: number;
+  anyErrors: number;
+}
 
 export class SimulatedFiles implements Files {
   openSyncThread: (() => SyncThread) | undefined = undefined;
   readonly syncAll: ((descriptor: number) => Promise<void>) | undefined;
-  /** Names to files and directories, as a running process sees them. */
-  #names = new Map<string, Inode | "directory">();
-  #durableNames = new Map<string, Inode | "directory">();
-  #nameChanges: NameChange[] = [];
-  /** Directories that are other file systems. */
-  #mounts: { path: string; device: string }[] = [];
-  readonly #open = new Map<number, Inode>();
-  readonly #numbers = new Map<Inode, string>();
+  weather: Weather;
+  #names = new SimulatedNames();
+  /** Of each file system as a whole. */
+  readonly #errors = new Map<string, ErrorSequence>();
+  readonly #open = new Map<number, Descriptor>();
+  readonly #dirty = new Map<SimulatedInode, string>();
+  readonly #numbers = new Map<SimulatedInode, string>();
   #nextDescriptor = 3;
   readonly #random: () => number;
 
-  constructor(seed: number, hasSyncAll = true) {
+  constructor(seed: number, hasSyncAll = true, weather = CALM) {
     this.#random = randomOf(seed);
-    this.#names.set("/", "directory");
-    this.#durableNames.set("/", "directory");
-    if (hasSyncAll) {
-      this.syncAll = async (descriptor) => this.#syncDevice(this.#inode(descriptor).device);
-    }
+    this.weather = weather;
+    if (hasSyncAll) this.syncAll = (descriptor) => this.#syncAll(descriptor);
+  }
+
+  /** Takes the power away. Answers the disk as it is found afterwards, in calm weather; this one goes on as a ghost. */
+  crash(): SimulatedFiles {
+    const after = this.#next();
+    after.#names = this.#names.afterPowerCut(this.#random);
+    after.#names.replaceInodes((inode) => inode.afterPowerCut(this.#random));
+    return after;
+  }
+
+  /** Ends the process. Answers the disk as the next one finds it. The system may have let go of files that were not dirty. */
+  kill(): SimulatedFiles {
+    const after = this.#next();
+    after.#names = this.#names.afterKill();
+    for (const [device, errors] of this.#errors) after.#errors.set(device, errors.copy());
+    after.#names.replaceInodes((inode) => {
+      const next = inode.afterKill();
+      if (this.#random() < 0.3) next.evict();
+      const path = this.#dirty.get(inode);
+      if (path !== undefined && next.isDirty) after.#dirty.set(next, path);
+      return next;
+    });
+    return after;
   }
 
   /** Makes a directory that nothing is in yet another file system, as a link to another disk does. */
   mount(directory: string): void {
-    for (const path of this.#names.keys()) {
-      if (path.startsWith(`${directory}/`)) throw new Error(`${directory} is not empty: ${path}`);
-    }
-    this.#mounts.push({ path: directory, device: directory });
+    this.#names.mount(directory);
   }
 
-  /** Takes the power away. Answers the disk as it is found afterwards; this one is dead, whatever still uses it. */
-  crash(): SimulatedFiles {
-    const names = new Map(this.#durableNames);
-    const unmoved: { path: string; target: string }[] = [];
-    const placeOf = (path: string) =>
-      unmoved.reduce((found, move) => moved(found, move.target, move.path), path);
-    for (const { path, after, target } of this.#nameChanges) {
-      const isKept = this.#random() >= 0.5;
-      if (target !== undefined && isKept) moveNames(names, path, target);
-      else if (target !== undefined) unmoved.unshift({ path, target });
-      if (target !== undefined || !isKept) continue;
-      // What was changed in a directory that did not move after all was changed where it still is.
-      const place = placeOf(path);
-      if (after === undefined) names.delete(place);
-      else names.set(place, after);
-    }
-    for (const path of [...names.keys()]) if (!this.#hasParents(names, path)) names.delete(path);
-    const after = new SimulatedFiles(Math.floor(this.#random() * 2 ** 31), this.syncAll !== undefined);
-    const nodes = new Map<Inode, Inode>();
-    for (const [path, node] of names) {
-      if (node !== "directory" && !nodes.has(node)) nodes.set(node, this.#crashFile(node));
-      after.#names.set(path, node === "directory" ? node : nodes.get(node)!);
-    }
-    after.#durableNames = new Map(after.#names);
-    after.#mounts = this.#mounts.map(({ path, device }) => ({ path: placeOf(path), device }));
-    this.#open.clear();
-    this.#names.clear();
-    this.#durableNames.clear();
-    return after;
+  /** How many descriptors are open. */
+  get openCount(): number {
+    return this.#open.size;
+  }
+
+  /** Paths of what is open. */
+  get openPaths(): string[] {
+    return [...this.#open.values()].map(({ path }) => path);
+  }
+
+  /** Files with bytes that wait to be written back, under the path that they were opened by. */
+  get dirtyPaths(): string[] {
+    return [...this.#dirty.values()];
+  }
+
+  /** The system writes some of a file back by itself, well or badly. `slot` is a place in `dirtyPaths`, `share` how much of it. */
+  writeSomeBack(slot: number, share: number): void {
+    const found = [...this.#dirty.entries()][slot];
+    if (found === undefined) return;
+    const [inode, path] = found;
+    const dirty = inode.dirty();
+    this.#writeBack(inode, path, dirty.slice(0, Math.ceil(dirty.length * share)));
   }
 
   open(path: string, mode: OpenMode): number {
-    const node = this.#names.get(path);
+    this.weather.before("open", path);
+    const entry = this.#names.get(path);
     if (mode === "create") {
-      if (node !== undefined) throw systemError("EEXIST", "open");
-      this.#parent(path);
-      const made: Inode = {
-        device: this.#deviceOf(path),
-        content: Buffer.alloc(0),
-        size: 0,
-        durable: Buffer.alloc(0),
-        writes: [],
-      };
-      this.#setName(path, made);
-      return this.#descriptor(made);
+      if (entry !== undefined) throw systemError("EEXIST", "open");
+      this.#checkParent(path);
+      const made = new SimulatedInode(this.#names.deviceOf(path));
+      this.#names.set(path, made);
+      return this.#describe(made, path);
     }
-    if (node === undefined) throw systemError("ENOENT", "open");
-    if (node === "directory") throw systemError("EISDIR", "open");
-    return this.#descriptor(node);
+    return this.#describe(this.#file(path), path);
   }
 
   close(descriptor: number): void {
-    if (!this.#open.delete(descriptor)) throw systemError("EBADF", "close");
+    this.weather.before("close", this.#opened(descriptor).path);
+    this.#open.delete(descriptor);
   }
 
   size(descriptor: number): number {
-    return this.#inode(descriptor).size;
+    const { inode, path } = this.#opened(descriptor);
+    this.weather.before("size", path);
+    return inode.size;
   }
 
   truncate(descriptor: number, bytes: number): void {
-    const node = this.#inode(descriptor);
-    resize(node, bytes);
-    node.content.fill(0, bytes);
-    node.size = bytes;
-    node.writes.push({ position: bytes, bytes: Buffer.alloc(0) });
+    const { inode, path } = this.#opened(descriptor);
+    this.weather.before("truncate", path);
+    inode.truncate(bytes);
+    this.#dirty.set(inode, path);
   }
 
   read(descriptor: number, target: Buffer, targetPosition: number, bytes: number, position: number): number {
-    const node = this.#inode(descriptor);
-    const end = Math.min(node.size, position + bytes);
-    return end <= position ? 0 : node.content.copy(target, targetPosition, position, end);
+    const { inode, path } = this.#opened(descriptor);
+    this.weather.before("read", path);
+    return inode.read(target, targetPosition, bytes, position);
   }
 
   async readLater(
@@ -140,55 +156,65 @@ export class SimulatedFiles implements Files {
     bytes: number,
     position: number,
   ): Promise<number> {
-    await Promise.resolve();
-    return this.read(descriptor, target, targetPosition, bytes, position);
+    const { inode, path } = this.#opened(descriptor);
+    await this.weather.delay("readLater", path);
+    this.weather.before("readLater", path);
+    return inode.read(target, targetPosition, bytes, position);
   }
 
   write(descriptor: number, source: Buffer, start: number, end: number, position: number): void {
-    const node = this.#inode(descriptor);
-    resize(node, position + end - start);
-    source.copy(node.content, position, start, end);
-    node.size = Math.max(node.size, position + end - start);
-    node.writes.push({ position, bytes: Buffer.from(source.subarray(start, end)) });
+    const { inode, path } = this.#opened(descriptor);
+    try {
+      this.weather.before("write", path);
+    } catch (thrown) {
+      // A real write may fail half way.
+      const half = start + ((end - start) >> 1);
+      inode.write(source.subarray(start, half), position);
+      this.#dirty.set(inode, path);
+      throw thrown;
+    }
+    inode.write(source.subarray(start, end), position);
+    this.#dirty.set(inode, path);
   }
 
   syncNow(descriptor: number): void {
-    settle(this.#inode(descriptor));
+    const opened = this.#opened(descriptor);
+    this.weather.before("syncNow", opened.path);
+    this.#writeBack(opened.inode, opened.path, opened.inode.dirty());
+    this.#checkErrors(opened, "fdatasync");
   }
 
   async sync(descriptor: number): Promise<void> {
-    const node = this.#inode(descriptor);
-    const durable = Buffer.from(node.content.subarray(0, node.size));
-    const { length } = node.writes;
-    await Promise.resolve();
-    node.durable = durable;
-    node.writes.splice(0, length);
+    const opened = this.#opened(descriptor);
+    this.weather.before("sync", opened.path);
+    const dirty = opened.inode.dirty();
+    await this.weather.delay("sync", opened.path);
+    this.#writeBack(opened.inode, opened.path, dirty);
+    this.#checkErrors(opened, "fdatasync");
   }
 
   map(path: string): Buffer {
-    return this.readFile(path);
+    this.weather.before("map", path);
+    return this.#file(path).content();
   }
 
   readFile(path: string): Buffer {
-    const node = this.#file(path);
-    return Buffer.from(node.content.subarray(0, node.size));
+    this.weather.before("readFile", path);
+    return this.#file(path).content();
   }
 
+  /** The file is synced under another name before it takes this one. */
   replace(path: string, content: Buffer): void {
-    const node: Inode = {
-      device: this.#deviceOf(path),
-      content: Buffer.from(content),
-      size: content.length,
-      durable: Buffer.from(content),
-      writes: [],
-    };
-    this.#parent(path);
-    this.#setName(path, node);
+    this.weather.before("replace", path);
+    this.#checkParent(path);
+    const errno = this.weather.writeBack(path);
+    if (errno !== null) throw systemError(errno, "fdatasync");
+    this.#names.set(path, SimulatedInode.of(this.#names.deviceOf(path), content));
     this.syncDirectory(parentOf(path));
   }
 
   exists(path: string): boolean {
-    return this.#names.has(path);
+    return this.#names.get(path) !== undefined;
   }
 
   isDirectory(path: string): boolean {
@@ -201,92 +227,69 @@ export class SimulatedFiles implements Files {
   }
 
   identity(path: string): string | null {
-    const node = this.#names.get(path);
-    return node === undefined ? null : this.#numberOf(node);
+    const entry = this.#names.get(path);
+    return entry === undefined ? null : this.#numberOf(entry);
   }
 
   identityOf(descriptor: number): string | null {
-    const node = this.#inode(descriptor);
-    for (const named of this.#names.values()) if (named === node) return this.#numberOf(node);
+    const { inode } = this.#opened(descriptor);
+    for (const named of this.#names.entries()) if (named === inode) return this.#numberOf(inode);
     return null;
   }
 
-  #numberOf(node: Inode | "directory"): string {
-    if (node === "directory") return "directory";
-    let number = this.#numbers.get(node);
-    if (number === undefined) {
-      number = `${this.#numbers.size}`;
-      this.#numbers.set(node, number);
-    }
-    return number;
-  }
-
   device(directory: string): string {
-    if (this.#names.get(directory) !== "directory") throw systemError("ENOENT", "stat");
-    return this.#deviceOf(directory);
+    this.weather.before("device", directory);
+    if (!this.isDirectory(directory)) throw systemError("ENOENT", "stat");
+    return this.#names.deviceOf(directory);
   }
 
   fileSize(path: string): number {
+    this.weather.before("fileSize", path);
     return this.#file(path).size;
   }
 
   list(directory: string): string[] {
-    if (this.#names.get(directory) !== "directory") throw systemError("ENOENT", "list");
-    const prefix = directory === "/" ? "/" : `${directory}/`;
-    const found: string[] = [];
-    for (const [path, node] of this.#names) {
-      const rest = path.slice(prefix.length);
-      if (!path.startsWith(prefix) || rest === "" || rest.includes("/")) continue;
-      found.push(node === "directory" ? `${rest}/` : rest);
-    }
-    return found.sort();
+    this.weather.before("list", directory);
+    return this.#list(directory);
   }
 
   makeDirectory(directory: string): void {
+    this.weather.before("makeDirectory", directory);
     const parts = directory.split("/").filter((part) => part !== "");
     for (let count = 1; count <= parts.length; count += 1) {
       const path = `/${parts.slice(0, count).join("/")}`;
-      if (!this.#names.has(path)) this.#setName(path, "directory");
+      if (this.#names.get(path) === undefined) this.#names.set(path, "directory");
     }
   }
 
   rename(source: string, target: string): void {
-    const node = this.#names.get(source);
-    if (node === undefined) throw systemError("ENOENT", "rename");
-    if (this.#deviceOf(parentOf(source)) !== this.#deviceOf(parentOf(target)))
-      throw systemError("EXDEV", "rename");
-    if (node === "directory") {
-      moveNames(this.#names, source, target);
-      this.#mounts = this.#mounts.map((mount) => ({ ...mount, path: moved(mount.path, source, target) }));
-      this.#nameChanges.push({ path: source, after: "directory", target });
-      return;
-    }
-    this.#setName(source, undefined);
-    this.#setName(target, node);
+    this.weather.before("rename", source);
+    this.#names.rename(source, target);
   }
 
   removeFile(path: string): void {
+    this.weather.before("removeFile", path);
     this.#file(path);
-    this.#setName(path, undefined);
+    this.#names.set(path, undefined);
   }
 
   removeDirectory(directory: string): void {
-    if (this.list(directory).length > 0) throw systemError("ENOTEMPTY", "rmdir");
-    this.#setName(directory, undefined);
+    this.weather.before("removeDirectory", directory);
+    if (this.#list(directory).length > 0) throw systemError("ENOTEMPTY", "rmdir");
+    this.#names.set(directory, undefined);
   }
 
   syncDirectory(directory: string): void {
-    const isIn = (path: string) => parentOf(path) === directory;
-    for (const { path, target } of this.#nameChanges.filter((change) => isIn(change.path))) {
-      if (target === undefined) continue;
-      moveNames(this.#durableNames, path, target);
-      for (const change of this.#nameChanges) change.path = moved(change.path, path, target);
+    this.weather.before("syncDirectory", directory);
+    if (this.#names.get(directory) !== "directory") throw systemError("ENOENT", "open");
+    const changes = this.#names.changesIn(directory);
+    const errno = this.weather.writeBack(directory);
+    if (errno === null) {
+      this.#names.settle(changes);
+      return;
     }
-    for (const path of [...this.#durableNames.keys()]) {
-      if (isIn(path) && !this.#names.has(path)) this.#durableNames.delete(path);
-    }
-    for (const [path, node] of this.#names) if (isIn(path)) this.#durableNames.set(path, node);
-    this.#nameChanges = this.#nameChanges.filter((change) => !isIn(change.path));
+    this.#names.drop(changes);
+    throw systemError(errno, "fsync");
   }
 
   space(): { freeBytes: number; totalBytes: number; freeFiles: number } {
@@ -297,100 +300,90 @@ export class SimulatedFiles implements Files {
     return true;
   }
 
-  /** The file system that is mounted nearest above a path. */
-  #deviceOf(path: string): string {
-    let nearest = { path: "", device: "/" };
-    for (const mount of this.#mounts) {
-      const isAbove = path === mount.path || path.startsWith(`${mount.path}/`);
-      if (isAbove && mount.path.length > nearest.path.length) nearest = mount;
+  async #syncAll(descriptor: number): Promise<void> {
+    const opened = this.#opened(descriptor);
+    this.weather.before("syncAll", opened.path);
+    const { device } = opened.inode;
+    const dirty = [...this.#dirty]
+      .filter(([inode]) => inode.device === device)
+      .map(([inode, path]) => ({ inode, path, writes: inode.dirty() }));
+    const changes = this.#names.changesOn(device);
+    await this.weather.delay("syncAll", opened.path);
+    for (const { inode, path, writes } of dirty) this.#writeBack(inode, path, writes);
+    this.#names.settle(changes);
+    const { errno, since } = this.#errorsOf(device).check(opened.anyErrors);
+    opened.anyErrors = since;
+    if (errno !== 0) throw systemError(errnoName(errno), "syncfs");
+  }
+
+  #writeBack(inode: SimulatedInode, path: string, writes: ReturnType<SimulatedInode["dirty"]>): void {
+    if (writes.length === 0) return;
+    const errno = this.weather.writeBack(path);
+    if (errno === null) inode.written(writes);
+    else {
+      inode.dropped(writes, errnoNumber(errno));
+      this.#errorsOf(inode.device).set(errnoNumber(errno));
     }
-    return nearest.device;
+    if (!inode.isDirty) this.#dirty.delete(inode);
   }
 
-  /** A name belongs to the file system of the directory that it is in. */
-  #syncDevice(device: string): void {
-    const isCovered = (path: string) => this.#deviceOf(parentOf(path)) === device;
-    for (const node of this.#names.values()) if (node !== "directory" && node.device === device) settle(node);
-    for (const path of [...this.#durableNames.keys()]) if (isCovered(path)) this.#durableNames.delete(path);
-    for (const [path, node] of this.#names) if (isCovered(path)) this.#durableNames.set(path, node);
-    this.#nameChanges = this.#nameChanges.filter(({ path }) => !isCovered(path));
+  #checkErrors(opened: Descriptor, call: string): void {
+    const { errno, since } = opened.inode.errors.check(opened.fileErrors);
+    opened.fileErrors = since;
+    if (errno !== 0) throw systemError(errnoName(errno), call);
   }
 
-  #setName(path: string, after: Inode | "directory" | undefined): void {
-    this.#nameChanges.push({ path, after });
-    if (after === undefined) this.#names.delete(path);
-    else this.#names.set(path, after);
+  #errorsOf(device: string): ErrorSequence {
+    let errors = this.#errors.get(device);
+    if (errors === undefined) {
+      errors = new ErrorSequence();
+      this.#errors.set(device, errors);
+    }
+    return errors;
   }
 
-  #parent(path: string): void {
+  #next(): SimulatedFiles {
+    return new SimulatedFiles(Math.floor(this.#random() * 2 ** 31), this.syncAll !== undefined);
+  }
+
+  #list(directory: string): string[] {
+    if (this.#names.get(directory) !== "directory") throw systemError("ENOENT", "list");
+    return this.#names.list(directory);
+  }
+
+  #numberOf(entry: Entry): string {
+    if (entry === "directory") return "directory";
+    let number = this.#numbers.get(entry);
+    if (number === undefined) {
+      number = `${this.#numbers.size}`;
+      this.#numbers.set(entry, number);
+    }
+    return number;
+  }
+
+  #checkParent(path: string): void {
     if (this.#names.get(parentOf(path)) !== "directory") throw systemError("ENOENT", "open");
   }
 
-  #hasParents(names: ReadonlyMap<string, unknown>, path: string): boolean {
-    for (let end = path.lastIndexOf("/"); end > 0; end = path.lastIndexOf("/", end - 1)) {
-      if (names.get(path.slice(0, end)) !== "directory") return false;
-    }
-    return true;
+  #file(path: string): SimulatedInode {
+    const entry = this.#names.get(path);
+    if (entry === undefined) throw systemError("ENOENT", "open");
+    if (entry === "directory") throw systemError("EISDIR", "open");
+    return entry;
   }
 
-  #file(path: string): Inode {
-    const node = this.#names.get(path);
-    if (node === undefined) throw systemError("ENOENT", "open");
-    if (node === "directory") throw systemError("EISDIR", "open");
-    return node;
-  }
-
-  #descriptor(node: Inode): number {
+  #describe(inode: SimulatedInode, path: string): number {
     const descriptor = this.#nextDescriptor;
     this.#nextDescriptor += 1;
-    this.#open.set(descriptor, node);
+    const fileErrors = inode.errors.sample();
+    const anyErrors = this.#errorsOf(inode.device).sample();
+    this.#open.set(descriptor, { path, inode, fileErrors, anyErrors });
     return descriptor;
   }
 
-  #inode(descriptor: number): Inode {
-    const node = this.#open.get(descriptor);
-    if (node === undefined) throw systemError("EBADF", "descriptor");
-    return node;
+  #opened(descriptor: number): Descriptor {
+    const opened = this.#open.get(descriptor);
+    if (opened === undefined) throw systemError("EBADF", "descriptor");
+    return opened;
   }
-
-  /** Plays the unsynced writes again over what was durable, each page kept, lost or garbled. */
-  #crashFile(node: Inode): Inode {
-    const after: Inode = {
-      device: node.device,
-      content: Buffer.from(node.durable),
-      size: node.durable.length,
-      durable: Buffer.alloc(0),
-      writes: [],
-    };
-    for (const { position, bytes } of node.writes) {
-      if (bytes.length === 0) {
-        // A truncation that never arrived leaves the old bytes.
-        if (this.#random() < 0.5 && position < after.size) after.size = position;
-        continue;
-      }
-      for (let start = 0; start < bytes.length; start += PAGE_BYTES) {
-        const page = Buffer.from(bytes.subarray(start, start + PAGE_BYTES));
-        const chance = this.#random();
-        if (chance < 0.3) continue;
-        if (chance < 0.45) page.fill(chance < 0.4 ? 0 : Math.floor(this.#random() * 256));
-        resize(after, position + start + page.length);
-        page.copy(after.content, position + start);
-        after.size = Math.max(after.size, position + start + page.length);
-      }
-    }
-    settle(after);
-    return after;
-  }
-}
-
-function resize(node: Inode, bytes: number): void {
-  if (bytes <= node.content.length) return;
-  const larger = Buffer.alloc(Math.max(bytes, node.content.length * 2));
-  node.content.copy(larger, 0, 0, node.size);
-  node.content = larger;
-}
-
-function settle(node: Inode): void {
-  node.durable = Buffer.from(node.content.subarray(0, node.size));
-  node.writes = [];
 }

@@ -7,7 +7,7 @@
 
 import { fail } from "../../src/base/assert.ts";
 import { type Files, isMark, type SyncListener, type SyncThread } from "../../src/base/files.ts";
-import { systemError } from "./faulty-files.ts";
+import { systemError } from "./system-error.ts";
 
 const REPORT_TURNS = 7;
 
@@ -27,15 +27,18 @@ interface Attachment {
 export class SimulatedSyncThread implements SyncThread {
   readonly #files: Files;
   readonly #isHeld: boolean;
+  readonly #deliver: () => Promise<void>;
   #attachment: Attachment | null = null;
   #isClosed = false;
   /** Syncs that wait for the test; each is ended with null or an error. */
   readonly held: { mark: number; end: (error: Error | null) => void }[] = [];
   attachments = 0;
 
-  constructor(files: Files, isHeld = false) {
+  /** `deliver`: how long a report travels. */
+  constructor(files: Files, isHeld = false, deliver = travel) {
     this.#files = files;
     this.#isHeld = isHeld;
+    this.#deliver = deliver;
   }
 
   get isAttached(): boolean {
@@ -112,8 +115,7 @@ export class SimulatedSyncThread implements SyncThread {
         this.#end(attachment, thrown as Error);
         return;
       }
-      // The report travels, and more is written meanwhile.
-      for (let turn = 0; turn < REPORT_TURNS; turn += 1) await Promise.resolve();
+      await this.#deliver(); // more is written meanwhile
       if (this.#attachment !== attachment) return;
       attachment.told = wanted;
       attachment.listener?.synced(wanted);
@@ -139,4 +141,8 @@ export class SimulatedSyncThread implements SyncThread {
       this.held.push({ mark, end });
     });
   }
+}
+
+async function travel(): Promise<void> {
+  for (let turn = 0; turn < REPORT_TURNS; turn += 1) await Promise.resolve();
 }

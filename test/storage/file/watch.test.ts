@@ -82,7 +82,7 @@ describe("a segment file without a name", () => {
   test("is met behind the thread that keeps it synced, whether or not somebody waits", async () => {
     const files = new SimulatedFiles(1, false);
     files.makeDirectory("/data");
-    const thread = new SimulatedSyncThread(files, false);
+    const thread = new SimulatedSyncThread(files);
     files.openSyncThread = () => thread;
     const engine = openEngine(new TestDirectory("/data"), { files, segmentBytesMax: 10_000_000 });
     const log = await engine.open("t", 0, new Replay());
