@@ -69,6 +69,8 @@ export interface Files {
    * only: an overlay of several disks may tell of a file on which of them it lies.
    */
   device(directory: string): string;
+  /** Whether `syncAll` on the file system of a directory tells of bytes that could not be written: an overlay does not. */
+  tellsFailures(directory: string): boolean;
   fileSize(path: string): number;
   /** Names in a directory, sorted; directories, and links to directories, end in "/". */
   list(directory: string): string[];

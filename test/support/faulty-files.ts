@@ -7,7 +7,10 @@ import type { Files, OpenMode } from "../../src/base/files.ts";
 import { type Errno, systemError } from "./system-error.ts";
 
 export type Operation =
-  | Exclude<keyof Files, "syncAll" | "exists" | "isDirectory" | "isLink" | "identity" | "identityOf" | "lock">
+  | Exclude<
+      keyof Files,
+      "syncAll" | "exists" | "isDirectory" | "isLink" | "identity" | "identityOf" | "tellsFailures" | "lock"
+    >
   | "syncAll";
 
 export interface Fault {
@@ -145,6 +148,10 @@ export class FaultyFiles implements Files {
 
   identityOf(descriptor: number): string | null {
     return this.#under.identityOf(descriptor);
+  }
+
+  tellsFailures(directory: string): boolean {
+    return this.#under.tellsFailures(directory);
   }
 
   isDirectory(path: string): boolean {

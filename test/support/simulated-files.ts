@@ -122,6 +122,8 @@ export class SimulatedFiles implements Files {
       this.#names.set(path, made);
       return this.#describe(made, path);
     }
+    if (entry === "directory" && mode === "read")
+      return this.#describe(new SimulatedInode(this.#names.deviceOf(path)), path);
     return this.#describe(this.#file(path), path);
   }
 
@@ -235,6 +237,10 @@ export class SimulatedFiles implements Files {
     const { inode } = this.#opened(descriptor);
     for (const named of this.#names.entries()) if (named === inode) return this.#numberOf(inode);
     return null;
+  }
+
+  tellsFailures(): boolean {
+    return true;
   }
 
   device(directory: string): string {

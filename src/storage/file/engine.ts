@@ -25,16 +25,15 @@ import type {
 import { checkPartitionName } from "../names.ts";
 import { sharesOfDescriptors } from "./descriptor-limit.ts";
 import { IndexFiles } from "./index-files.ts";
-import { FileLog, REMOVED_DETAIL } from "./log.ts";
+import { FileLog } from "./log.ts";
+import { LogSyncer } from "./log-syncer.ts";
 import { OwnedState } from "./owned-state.ts";
 import { DescriptorPool, OPEN_FILES_MAX } from "./pool.ts";
 import { recoverPartition } from "./recovery.ts";
 import type { Reserve } from "./reserve.ts";
-import { SEGMENT_BYTES_LIMIT, type Segment } from "./segment.ts";
+import { SEGMENT_BYTES_LIMIT } from "./segment.ts";
 import { INDEX_INTERVAL_BYTES } from "./segment-index.ts";
 import { Store, storageError } from "./store.ts";
-import { RETRY, SyncStream } from "./sync-stream.ts";
-import { Syncer } from "./syncer.ts";
 import { TopicDirectories } from "./topic-directories.ts";
 import { FileWatch } from "./watch.ts";
 
@@ -71,7 +70,7 @@ export interface FileEngineOptions {
   indexIntervalBytes?: number;
   openFilesMax?: number;
   fileIdleMs?: number;
-  /** Syncs little data in place on a disk that has shown to be fast (syncer.ts). */
+  /** Syncs little data in place on a disk that has shown to be fast (log-syncer.ts). */
   canSyncInPlace?: boolean;
   /** Lets a thread sync a busy segment without pause. Not for who wants to sync seldom. */
   canSyncContinuously?: boolean;
@@ -84,8 +83,7 @@ export class FileEngine implements StorageEngine {
   readonly state: StateStore;
   readonly #store: Store;
   readonly #indexes: IndexFiles;
-  readonly #syncer: Syncer;
-  #stream: SyncStream | null;
+  readonly #syncer: LogSyncer;
   readonly #directory: OwnedDirectory;
   readonly #topics: string;
   readonly #directories: TopicDirectories;
@@ -115,16 +113,6 @@ export class FileEngine implements StorageEngine {
     };
     this.#store = new Store(files, pool, clock, directory.path, limits, options.onFinding);
     this.#indexes = new IndexFiles(this.#store);
-    this.#syncer = new Syncer(files, clock, options.canSyncInPlace ?? true);
-    const { openSyncThread } = files;
-    this.#stream =
-      openSyncThread === undefined || options.canSyncContinuously === false
-        ? null
-        : new SyncStream(
-            openSyncThread,
-            (log, error) => this.#failed(log, error, []),
-            (log, segment) => this.#lossOf(log, segment),
-          );
     this.#directory = directory;
     this.#topics = `${directory.path}/${TOPICS_DIRECTORY}`;
     this.#directories = new TopicDirectories(files, this.#topics);
@@ -132,7 +120,7 @@ export class FileEngine implements StorageEngine {
     this.state = new OwnedState(options.state, () => this.#lookAtDirectory());
     this.#reserve = options.reserve;
     directory.markDirty();
-    this.#prepare();
+    this.#syncer = this.#prepare(options);
     this.#idleAtMs = clock.monotonicMs() + this.#store.limits.fileIdleMs;
     this.#forgetAtMs = clock.monotonicMs() + VERIFIED_MS;
     this.#tick = clock.after(TICK_MS, () => this.#onTick());
@@ -185,20 +173,8 @@ export class FileEngine implements StorageEngine {
     });
   }
 
-  async sync(logs: readonly PartitionLog[]): Promise<readonly PartitionLog[]> {
-    const failed: FileLog[] = [];
-    const healthy: FileLog[] = [];
-    for (const log of logs as readonly FileLog[]) (log.isOffline ? failed : healthy).push(log);
-    const only = healthy.length === 1 ? healthy[0]! : undefined;
-    if (only !== undefined && (this.#syncInPlace(only, failed) || (await this.#syncByStream(only, failed)))) {
-      return failed;
-    }
-    if (only?.isOffline) return [...failed, only];
-    for (const log of healthy) if (this.#stream?.holds(log)) await this.#stream.release();
-    const dirty: Segment[][] = healthy.map((log) => startSync(log));
-    if (await this.#syncTogether(healthy, dirty, failed)) return failed;
-    await Promise.all(healthy.map((log, slot) => this.#syncOne(log, dirty[slot]!, failed)));
-    return failed;
+  sync(logs: readonly PartitionLog[]): Promise<readonly PartitionLog[]> {
+    return this.#syncer.sync(logs as readonly FileLog[]);
   }
 
   create(topic: string, partitions: number): void {
@@ -222,7 +198,7 @@ export class FileEngine implements StorageEngine {
 
   async discard(topic: string): Promise<void> {
     for (const log of this.#abandoned.get(topic) ?? []) {
-      if (this.#stream?.holds(log)) await this.#stream.release();
+      await this.#syncer.letGo(log);
       await log.discard();
     }
     this.#abandoned.delete(topic);
@@ -250,88 +226,16 @@ export class FileEngine implements StorageEngine {
   async close(): Promise<void> {
     this.#tick.cancel();
     this.#watch.stop();
-    await this.#stream?.release();
-    this.#stream?.close();
-    this.#stream = null;
+    await this.#syncer.closeThread();
     const failed = await this.sync([...this.#logs.values()]);
     for (const log of this.#logs.values()) await log.close();
     this.#logs.clear();
     this.#indexes.forgetAll();
+    this.#syncer.close();
     this.#store.pool.closeAll();
     await this.state.close();
     if (failed.length === 0 && this.#lookAtDirectory() === null) this.#directory.markClean();
     this.#directory.close();
-  }
-
-  /** The shortest way for the commonest case; false when it does not apply. */
-  #syncInPlace(log: FileLog, failed: FileLog[]): boolean {
-    const segment = log.onlyDirtySegment;
-    if (segment === null || this.#stream?.holds(log)) return false;
-    if (!this.#syncer.isFast(segment.bytes - segment.syncedBytes)) return false;
-    startSync(log);
-    try {
-      this.#syncer.syncInPlace(segment.file.descriptor);
-      this.#checkOwned();
-      log.finishSync();
-    } catch (thrown) {
-      this.#failed(log, thrown, failed);
-    }
-    return true;
-  }
-
-  /** By the thread that keeps a busy segment synced; false when it is not for this log. */
-  async #syncByStream(log: FileLog, failed: FileLog[]): Promise<boolean> {
-    const segment = log.onlyDirtySegment;
-    if (segment === null || this.#stream === null || !this.#stream.wants(segment)) return false;
-    const outcome = await this.#stream.sync(log, segment);
-    if (outcome === RETRY) return false;
-    if (outcome !== null) this.#failed(log, outcome, failed);
-    return true;
-  }
-
-  /** One syncfs for everything, when many files or new names are dirty; false when the files must be synced one by one. */
-  async #syncTogether(logs: FileLog[], dirty: Segment[][], failed: FileLog[]): Promise<boolean> {
-    const segments = dirty.flat();
-    const first = segments[0];
-    const names = logs.reduce((count, log) => count + log.namesSyncing.length, 0);
-    if (first === undefined || !this.#syncer.prefersAll(segments.length, names)) return false;
-    try {
-      if (!(await this.#syncer.syncAll(first.file.descriptor, segments.length + names))) return false;
-    } catch (thrown) {
-      for (const log of logs) this.#failed(log, thrown, failed);
-      return true;
-    }
-    this.#lookAtDirectory();
-    for (const log of logs) {
-      try {
-        log.finishSync();
-      } catch (thrown) {
-        this.#failed(log, thrown, failed);
-      }
-    }
-    return true;
-  }
-
-  async #syncOne(log: FileLog, dirty: readonly Segment[], failed: FileLog[]): Promise<void> {
-    try {
-      for (const segment of dirty) await this.#syncer.sync(segment.file.descriptor, segment.unsyncedBytes);
-      for (const path of log.namesSyncing) {
-        this.#store.pool.withRoom(path, () => this.#store.files.syncDirectory(path));
-      }
-      this.#checkOwned();
-      log.finishSync();
-    } catch (thrown) {
-      this.#failed(log, thrown, failed);
-    }
-  }
-
-  #failed(log: FileLog, thrown: unknown, failed: FileLog[]): void {
-    if (errnoOf(thrown) === undefined && !(thrown instanceof ObeliskError)) throw thrown;
-    const wasOffline = log.isOffline;
-    log.fail();
-    failed.push(log);
-    if (!log.isDiscarded && !wasOffline)
-      this.#reportFailedSync(log, thrown instanceof Error ? thrown.message : String(thrown));
   }
 
   /** A sync that fails takes the topic offline, as any does: what is under its name after a power cut is not known any more. */
@@ -341,17 +245,9 @@ export class FileEngine implements StorageEngine {
     } catch (thrown) {
       this.#directories.attach(topic);
       const error = storageError(thrown, { topic, file: this.#topics });
-      for (const log of logs) {
-        log.isOffline = true;
-        this.#reportFailedSync(log, error.message);
-      }
+      for (const log of logs) log.failSync(error);
       throw error;
     }
-  }
-
-  #reportFailedSync(log: FileLog, reason: string): void {
-    const path = `${this.#topics}/${log.topic}/${log.partition}`;
-    this.#store.report(path, 0, 0, "unreadable", `a sync failed, the partition is offline: ${reason}`);
   }
 
   /** Whether the directory is still ours; takes everything offline when it is not, and says why. */
@@ -374,18 +270,6 @@ export class FileEngine implements StorageEngine {
     if (loss !== null) throw loss;
   }
 
-  /** After a sync by the thread: whether it may be believed. */
-  #lossOf(log: FileLog, segment: Segment): ObeliskError | null {
-    const facts = { topic: log.topic, partition: log.partition };
-    try {
-      const loss = this.#lookAtDirectory();
-      if (loss !== null || !log.isRemoved(segment)) return loss;
-      return new ObeliskError("KAFKA_STORAGE_ERROR", { detail: REMOVED_DETAIL, ...facts });
-    } catch (thrown) {
-      return storageError(thrown, facts);
-    }
-  }
-
   #logLost(log: FileLog, reason: string): void {
     log.lose();
     const detail = `${reason}; the partition is offline until the next start`;
@@ -402,15 +286,21 @@ export class FileEngine implements StorageEngine {
     this.#reserve?.fill();
     const mustForget = nowMs >= this.#forgetAtMs;
     if (mustForget) this.#forgetAtMs = nowMs + VERIFIED_MS;
-    // A pinned and dirty segment could be neither closed nor sealed.
-    if (this.#stream?.isResting) void this.#stream.release();
+    this.#syncer.tick();
     for (const log of this.#logs.values()) log.tick(mustForget);
     this.#tick = this.#store.clock.after(TICK_MS, () => this.#onTick());
   }
 
-  #prepare(): void {
+  #prepare({ canSyncInPlace = true, canSyncContinuously = true }: FileEngineOptions): LogSyncer {
     try {
       this.#directories.prepare(this.#directory.path, this.#undeletable);
+      return new LogSyncer(this.#store, {
+        directory: this.#topics,
+        canSyncInPlace,
+        canSyncContinuously,
+        logs: () => this.#logs.values(),
+        loss: () => this.#lookAtDirectory(),
+      });
     } catch (thrown) {
       const facts = { file: this.#topics };
       if (errnoOf(thrown) === undefined) throw thrown;
@@ -422,10 +312,4 @@ export class FileEngine implements StorageEngine {
     const detail = `left over from a removed topic, and it cannot be deleted; the next start tries again: ${reason}`;
     this.#store.report(path, 0, 0, "unreadable", detail);
   };
-}
-
-function startSync(log: FileLog): Segment[] {
-  const dirty: Segment[] = [];
-  log.startSync(dirty);
-  return dirty;
 }

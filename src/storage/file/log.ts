@@ -1,20 +1,19 @@
 /**
- * One partition on disk: appends, syncs, rolls, checkpoints, cuts. Reading is reader.ts, opening is recovery.ts.
+ * One partition on disk: appends, rolls, cuts. Opening is recovery.ts, reading reader.ts, syncing log-syncer.ts with what
+ * unsynced.ts keeps, the small files beside the log log-upkeep.ts.
  *
  *     segments   [ sealed ][ sealed ][ rolled, waits for a sync ][ active ]
  *                                                        ^durableOffset  ^endOffset
  *
  *   - One writer, synchronous: `append` is a stamp, a pwrite and a note in the index.
- *   - A sync has three steps, so that one can serve many partitions (syncer.ts): `startSync` names the dirty segments
- *     and remembers the end; the disk works; `finishSync` moves `durableOffset` there, or `fail` takes the log offline.
- *   - A rolled segment is sealed (its indexes written) once it is synced. A checkpoint is written once the log is synced
- *     up to it, so that the snapshot never runs ahead.
+ *   - A sync has three steps, so that one can serve many partitions: `beginSync` names the dirty segments and remembers the end;
+ *     the disk works; `endSync` moves `durableOffset` there, or `dropSync` and `failSync` take the log offline.
  *   - A write that fails is cut off again. If even that fails, the log goes offline: nobody knows what its end is.
+ *   - Offline is for good: nothing is written, synced or called durable any more.
  */
 
 import { fail } from "../../base/assert.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
-import type { SyncThread } from "../../base/files.ts";
 import { batchLastOffsetDelta, batchMaxTimestamp, stampBatch } from "../../protocol/record/batch.ts";
 import type { PartitionLog, TimestampedOffset } from "../contract.ts";
 import { lastOffsetFrom } from "../last-offset.ts";
@@ -22,14 +21,15 @@ import type { LeaderEpochs } from "../leader-epochs.ts";
 import { BATCH_BYTES_MAX } from "../scan.ts";
 import type { IndexFiles } from "./index-files.ts";
 import { LogLocator } from "./locator.ts";
+import { LogUpkeep } from "./log-upkeep.ts";
 import { LogReader } from "./reader.ts";
 import type { Recovered } from "./recovery.ts";
 import { logPathOf, RELATIVE_OFFSET_MAX, removeSegmentFiles, Segment } from "./segment.ts";
 import { SegmentIndex } from "./segment-index.ts";
-import type { Checkpoint, Snapshot } from "./snapshot.ts";
-import { SnapshotWriter } from "./snapshot-writer.ts";
+import type { Snapshot } from "./snapshot.ts";
 import { type Store, storageError } from "./store.ts";
 import { findMaxTimestamp, findTimestamp } from "./time-search.ts";
+import { type SyncTask, Unsynced } from "./unsynced.ts";
 
 const NOTHING = Buffer.alloc(0);
 
@@ -39,7 +39,6 @@ export class FileLog implements PartitionLog {
   readonly topic: string;
   readonly partition: number;
   startOffset: number;
-  durableOffset: number;
   onDurable: (() => void) | null = null;
   endOffset: number;
   leaderEpoch: number;
@@ -49,10 +48,7 @@ export class FileLog implements PartitionLog {
   readonly isReadable: boolean;
   /** Closed or removed: what a sync that is still under way meets says nothing about the disk. */
   isDiscarded = false;
-  /** Directories whose names the sync that is under way must make durable. */
-  namesSyncing: readonly string[] = [];
-  /** Directories with new names, for the next sync that has bytes to sync. */
-  #namesToSync: string[];
+  readonly unsynced: Unsynced;
   readonly #store: Store;
   readonly #indexes: IndexFiles;
   readonly #directory: string;
@@ -60,20 +56,10 @@ export class FileLog implements PartitionLog {
   readonly #epochs: LeaderEpochs;
   readonly #locator: LogLocator;
   readonly #reader: LogReader;
-  readonly #snapshots: SnapshotWriter;
+  readonly #upkeep: LogUpkeep;
   #active: Segment;
   #activeSinceMs: number;
-  /** Segments that were rolled and not yet sealed. */
-  #rolled: Segment[] = [];
-  #syncing: Segment[] = [];
-  #syncTarget = 0;
   #lookedOffset = -1;
-  /** True on disk, and what waits to become so. */
-  /** The segment that a thread keeps synced, and that thread. */
-  #streamed: Segment | null = null;
-  #thread: SyncThread | null = null;
-  #checkpoint: Checkpoint | null;
-  #checkpointWaiting: Checkpoint | null = null;
 
   constructor(store: Store, indexes: IndexFiles, topic: string, partition: number, recovered: Recovered) {
     this.topic = topic;
@@ -85,20 +71,23 @@ export class FileLog implements PartitionLog {
     this.#active = recovered.segments.at(-1) ?? fail("a partition has at least one segment");
     this.#epochs = recovered.epochs;
     this.#activeSinceMs = recovered.activeSinceMs;
-    this.#checkpoint = recovered.checkpoint;
-    this.#locator = new LogLocator(store, indexes, this.#segments, () => this.#snapshots.request());
+    this.#upkeep = new LogUpkeep(store, indexes, this.#directory, recovered.checkpoint, () => this.#facts());
+    this.#locator = new LogLocator(store, indexes, this.#segments, () => this.#upkeep.requestSnapshot());
     this.#reader = new LogReader(store, this.#locator);
-    this.#snapshots = new SnapshotWriter(store, this.#directory, () => this.#snapshot());
     this.startOffset = recovered.startOffset;
     this.endOffset = this.#active.endOffset;
-    this.durableOffset = this.endOffset;
+    const rolled = this.#segments.filter((segment) => segment.isDirty && segment !== this.#active);
+    this.unsynced = new Unsynced(store.pool, recovered.durableOffset, rolled, recovered.namesToSync);
     this.leaderEpoch = this.#epochs.current;
     this.isOffline = recovered.isOffline;
     this.isReadable = !recovered.isOffline;
-    this.#namesToSync = recovered.namesToSync;
     this.bytesSinceCheckpoint = recovered.bytesSinceCheckpoint;
     for (const segment of this.#segments) this.bytes += segment.bytes;
-    if (recovered.needsSnapshot) this.#snapshots.request();
+    if (recovered.needsSnapshot) this.#upkeep.requestSnapshot();
+  }
+
+  get durableOffset(): number {
+    return this.unsynced.durableOffset;
   }
 
   append(buffer: Buffer, position: number, end: number): number {
@@ -121,10 +110,7 @@ export class FileLog implements PartitionLog {
     if (segment.verifiedEnd === segment.bytes) segment.verifiedEnd = segment.bytes + bytes;
     segment.bytes += bytes;
     segment.endOffset = lastOffset + 1;
-    if (segment === this.#streamed) {
-      this.#thread!.setMark(segment.endOffset - segment.baseOffset);
-      this.#thread!.wake();
-    }
+    this.unsynced.written(segment);
     this.endOffset = lastOffset + 1;
     this.bytes += bytes;
     this.bytesSinceCheckpoint += bytes;
@@ -165,22 +151,21 @@ export class FileLog implements PartitionLog {
   checkpoint(state: Buffer): void {
     if (this.isOffline) return;
     const index = this.#active.index ?? fail("the active segment has its index in memory");
-    this.#checkpointWaiting = {
+    this.#upkeep.checkpoint({
       offset: this.endOffset,
       segment: this.#active.baseOffset,
       position: this.#active.bytes,
       maxTimestamp: index.maxTimestamp,
       maxTimestampOffset: index.maxTimestampOffset,
       state: Buffer.from(state),
-    };
+    });
     this.bytesSinceCheckpoint = 0;
-    this.#settleCheckpoint();
+    this.#upkeep.settle(this.durableOffset, this.#active);
   }
 
   truncate(offset: number): void {
     this.#checkRange(offset);
-    if (this.#syncing.length > 0 || this.#streamed !== null)
-      fail("a log cannot be truncated while it is being synced");
+    if (this.unsynced.isBusy) fail("a log cannot be truncated while it is being synced");
     const place = this.#locator.locate(offset);
     if (offset < this.endOffset && place.offset !== offset)
       fail("a log can be truncated only at a batch boundary");
@@ -199,71 +184,67 @@ export class FileLog implements PartitionLog {
       dropped.push(segment);
     }
     // The files go only when the new start is on disk: otherwise a power cut could leave a log with a gap in it.
-    this.#snapshots.requestThen(() => {
+    this.#upkeep.snapshotThen(() => {
       for (const segment of dropped) removeSegmentFiles(this.#store.files, segment);
     });
   }
 
-  /** Adds the segments that wait for a sync to `dirty`. Answered by exactly one `finishSync` or `fail`. */
-  startSync(dirty: Segment[]): void {
-    this.#syncTarget = this.endOffset;
-    this.#syncing = [];
-    for (const segment of this.#rolled) this.#startSegment(segment, dirty);
-    this.#startSegment(this.#active, dirty);
-    if (this.#syncing.length === 0) return;
-    this.namesSyncing = this.#namesToSync;
-    this.#namesToSync = [];
-  }
-
   /** The segment to sync when that is all there is to do, else null. */
   get onlyDirtySegment(): Segment | null {
-    if (!this.#active.isDirty || this.#rolled.length > 0 || this.#namesToSync.length > 0) return null;
-    return this.#active;
+    return this.unsynced.isAlone(this.#active) ? this.#active : null;
   }
 
-  /** @throws ObeliskError KAFKA_STORAGE_ERROR when the log is offline by now, or a file that was synced has lost its name */
-  finishSync(): void {
+  /** What is to be made durable now. Answered by exactly one `endSync`, or `dropSync` and `failSync`. */
+  beginSync(): SyncTask {
+    if (this.isOffline) fail("a log that is offline is never synced");
+    return this.unsynced.begin(this.#active, this.endOffset);
+  }
+
+  /** @throws ObeliskError KAFKA_STORAGE_ERROR when the log went offline meanwhile, or a file that was synced has lost its name */
+  checkSynced(task: SyncTask): void {
     if (this.isOffline) throw this.#refusal("the partition went offline while it was synced");
-    for (const segment of this.#syncing) {
-      if (this.isRemoved(segment)) throw this.#refusal(REMOVED_DETAIL, segment.logPath);
+    for (const segment of task.segments) {
+      const removed = this.whyRemoved(segment);
+      if (removed !== null) throw removed;
     }
-    this.#unpin();
-    this.durableOffset = this.#syncTarget;
-    const sealable = this.#rolled.filter((segment) => !segment.isDirty);
-    if (sealable.length > 0) this.#seal(sealable);
-    this.#settleCheckpoint();
   }
 
-  /** A thread syncs the segment from now on, whenever its mark moves. */
-  startStream(segment: Segment, thread: SyncThread): void {
-    this.#streamed = segment;
-    this.#thread = thread;
-    thread.setMark(segment.endOffset - segment.baseOffset);
+  /** All of the task is on disk. `checkSynced` comes before. */
+  endSync(task: SyncTask): void {
+    if (this.isOffline) fail("a log that is offline is never called durable");
+    this.unsynced.end(task);
+    this.#sealRest();
+    this.#upkeep.settle(this.durableOffset, this.#active);
+  }
+
+  /** The disk does not work on the task any more, and nothing is known of it. */
+  dropSync(task: SyncTask): void {
+    this.unsynced.drop(task);
+  }
+
+  /** A sync failed: what its files hold is not known any more. */
+  failSync(error: Error): void {
+    this.#goOffline(`a sync failed, the partition is offline: ${error.message}`);
   }
 
   /** The thread has made everything below `offset` durable. */
   streamedTo(offset: number): void {
-    if (this.isOffline || offset <= this.durableOffset) return;
-    this.durableOffset = offset;
-    this.#settleCheckpoint();
+    if (this.isOffline) fail("a log that is offline is never called durable");
+    if (!this.unsynced.streamedTo(offset)) return;
+    this.#upkeep.settle(this.durableOffset, this.#active);
     this.onDurable?.();
   }
 
-  /** The thread has let go: the segment is clean if all of it was covered. */
-  endStream(): void {
-    const segment = this.#streamed;
-    this.#streamed = null;
-    this.#thread = null;
-    if (segment === null || !segment.isDirty || this.durableOffset < segment.endOffset) return;
-    segment.isDirty = false;
-    segment.syncedBytes = segment.bytes;
-    segment.unpin(this.#store.pool);
+  /** A write-back failed somewhere on a file system, maybe here: only the files' own descriptors tell. */
+  suspect(): void {
+    for (const segment of this.#segments) if (segment.file.descriptor >= 0) segment.isSuspect = true;
   }
 
-  /** Whether the segment's open file has no name any more, so that what was synced into it is gone with this process. */
-  isRemoved(segment: Segment): boolean {
+  /** An error when somebody took the name of the segment's open file, so that what was synced is gone with this process; else null. */
+  whyRemoved(segment: Segment): ObeliskError | null {
     const { descriptor } = segment.file;
-    return descriptor >= 0 && this.#store.files.identityOf(descriptor) === null;
+    if (segment.isRemoved || descriptor < 0 || this.#store.files.identityOf(descriptor) !== null) return null;
+    return this.#refusal(REMOVED_DETAIL, segment.logPath);
   }
 
   /** Whether something was appended since `look`. */
@@ -286,24 +267,19 @@ export class FileLog implements PartitionLog {
     return this.#active.logPath;
   }
 
-  /** Takes the log offline for good: what its file holds is not known any more. */
-  fail(): void {
-    this.#unpin();
-    this.isOffline = true;
-  }
-
-  /** As `fail`, and nothing more is written beside the log: what lies at its path may be somebody else's. */
+  /** The files are not where they were: nothing more is written beside them, what lies at their path may be somebody else's. */
   lose(): void {
-    this.fail();
-    this.#snapshots.stop();
+    this.isOffline = true;
+    this.#upkeep.stop();
   }
 
   /** Rolls a segment that has become too old; on demand forgets what was verified. Called every now and then. */
   tick(mustForgetVerified: boolean): void {
     if (mustForgetVerified) for (const segment of this.#segments) segment.forgetVerified();
+    if (this.isOffline) return;
     this.#sealRest();
     const ageMs = this.#store.clock.steadyMs() - this.#activeSinceMs;
-    if (this.isOffline || this.#active.bytes === 0 || ageMs < this.#store.limits.segmentAgeMsMax) return;
+    if (this.#active.bytes === 0 || ageMs < this.#store.limits.segmentAgeMsMax) return;
     try {
       this.#roll();
     } catch (thrown) {
@@ -316,9 +292,7 @@ export class FileLog implements PartitionLog {
   async close(): Promise<void> {
     if (!this.isOffline) {
       this.#sealRest();
-      this.#appendIndex();
-      this.#snapshots.request();
-      await this.#snapshots.idle();
+      await this.#upkeep.close(this.#active);
     }
     await this.discard();
   }
@@ -327,13 +301,13 @@ export class FileLog implements PartitionLog {
   abandon(): void {
     this.isDiscarded = true;
     this.isOffline = true;
-    this.#snapshots.stop();
+    this.#upkeep.stop();
   }
 
   /** Lets go of the files without writing anything more; the log must not be used afterwards. */
   async discard(): Promise<void> {
     this.abandon();
-    await this.#snapshots.idle();
+    await this.#upkeep.idle();
     for (const segment of this.#segments) {
       this.#indexes.forget(segment);
       segment.release(this.#store.pool);
@@ -349,35 +323,36 @@ export class FileLog implements PartitionLog {
 
   #roll(): void {
     const path = logPathOf(this.#directory, this.endOffset);
+    this.#syncNames();
     let next: Segment;
     try {
-      this.#syncNames();
-      const file = this.#store.pool.create(path);
-      next = new Segment(
-        this.#directory,
-        this.endOffset,
-        file,
-        SegmentIndex.growing(this.#store.limits.indexIntervalBytes),
-      );
+      const index = SegmentIndex.growing(this.#store.limits.indexIntervalBytes);
+      next = new Segment(this.#directory, this.endOffset, this.#store.pool.create(path), index);
     } catch (thrown) {
-      throw storageError(thrown, { topic: this.topic, partition: this.partition, file: path });
+      throw storageError(thrown, this.#place(path));
     }
-    const old = this.#active;
+    if (next.baseOffset !== this.#active.endOffset) fail("a segment begins where the last one ends");
+    this.unsynced.roll(this.#active, this.#directory);
     this.#segments.push(next);
-    this.#rolled.push(old);
     this.#active = next;
     this.#activeSinceMs = this.#store.clock.steadyMs();
-    if (!this.#namesToSync.includes(this.#directory)) this.#namesToSync.push(this.#directory);
-    if (!old.isDirty && this.#syncing.length === 0) this.#seal([old]);
+    this.#sealRest();
   }
 
-  /** A segment's name is on disk before the next one is made, so that a power cut cannot leave the later one alone. */
+  /**
+   * A segment's name is on disk before the next one is made, so that a power cut cannot leave the later one alone. A sync that fails
+   * takes the log offline, as any does; one that could not be tried does not.
+   */
   #syncNames(): void {
     const { files, pool } = this.#store;
-    for (const path of [...this.namesSyncing, ...this.#namesToSync]) {
-      pool.withRoom(path, () => files.syncDirectory(path));
+    try {
+      for (const path of this.unsynced.names) pool.withRoom(path, () => files.syncDirectory(path));
+    } catch (thrown) {
+      const error = storageError(thrown, this.#place());
+      if (errnoOf(thrown) !== undefined) this.failSync(error);
+      throw error;
     }
-    this.#namesToSync = [];
+    this.unsynced.namesSynced();
   }
 
   #write(segment: Segment, buffer: Buffer, position: number, end: number): void {
@@ -388,7 +363,7 @@ export class FileLog implements PartitionLog {
     } catch (thrown) {
       if (errnoOf(thrown) === undefined) throw thrown;
       this.#cutBack(descriptor, segment);
-      throw storageError(thrown, this.#facts(segment.logPath));
+      throw storageError(thrown, this.#place(segment.logPath));
     }
   }
 
@@ -397,7 +372,7 @@ export class FileLog implements PartitionLog {
     try {
       return this.#store.pool.use(segment.file);
     } catch (thrown) {
-      throw storageError(thrown, this.#facts(segment.logPath));
+      throw storageError(thrown, this.#place(segment.logPath));
     }
   }
 
@@ -407,65 +382,29 @@ export class FileLog implements PartitionLog {
       this.#store.files.truncate(descriptor, segment.bytes);
     } catch (thrown) {
       if (errnoOf(thrown) === undefined) throw thrown;
-      this.isOffline = true;
+      this.#goOffline("a write could be neither finished nor taken back, the partition is offline");
     }
   }
 
-  #startSegment(segment: Segment, dirty: Segment[]): void {
-    if (!segment.isDirty) return;
-    segment.isDirty = false;
-    segment.startSync();
-    this.#syncing.push(segment);
-    dirty.push(segment);
+  #goOffline(detail: string): void {
+    const wasOffline = this.isOffline;
+    this.isOffline = true;
+    if (!this.isDiscarded && !wasOffline) this.#store.report(this.#directory, 0, 0, "unreadable", detail);
   }
 
-  #unpin(): void {
-    for (const segment of this.#syncing) segment.unpin(this.#store.pool);
-    this.#syncing = [];
-    this.namesSyncing = [];
-  }
-
-  #seal(segments: readonly Segment[]): void {
-    this.#rolled = this.#rolled.filter((segment) => !segments.includes(segment));
-    this.#snapshots.later(async () => {
-      for (const segment of segments) await this.#indexes.seal(segment);
-    });
-  }
-
-  /** What the disk refused to take when it was full. */
+  /** What was rolled and is on disk by now, and what could not be sealed before because the disk was full. */
   #sealRest(): void {
-    if (this.isOffline) return;
-    const rest = this.#segments.filter(
-      (segment) => segment.index !== null && segment !== this.#active && !this.#rolled.includes(segment),
-    );
-    if (rest.length > 0) this.#seal(rest);
+    this.#upkeep.seal(this.unsynced.takeSealable());
+    const isLeft = (segment: Segment) =>
+      segment.index !== null && segment !== this.#active && !this.unsynced.hasRolled(segment);
+    this.#upkeep.seal(this.#segments.filter(isLeft));
   }
 
-  #settleCheckpoint(): void {
-    const waiting = this.#checkpointWaiting;
-    if (waiting === null || waiting.offset > this.durableOffset) return;
-    this.#checkpointWaiting = null;
-    this.#snapshots.later(async () => {
-      this.#checkpoint = waiting;
-      this.#appendIndex();
-      this.#snapshots.request();
-    });
-  }
-
-  /** The copy of the active index on disk is a help for the next start and nothing more, so a refusal changes nothing. */
-  #appendIndex(): void {
-    try {
-      this.#indexes.append(this.#active);
-    } catch (thrown) {
-      if (errnoOf(thrown) === undefined && !(thrown instanceof ObeliskError)) throw thrown;
-    }
-  }
-
-  #snapshot(): Snapshot {
+  /** What the snapshot tells beside the checkpoint. */
+  #facts(): Omit<Snapshot, "checkpoint"> {
     const lastOld = this.#segments.findLastIndex((segment) => segment.hasOldTimes);
     return {
       startOffset: this.startOffset,
-      checkpoint: this.#checkpoint,
       activeSinceMs: this.#activeSinceMs,
       timesFrom: lastOld === -1 ? 0 : this.#segments[lastOld]!.endOffset,
       epochs: this.#epochs.starts,
@@ -495,14 +434,13 @@ export class FileLog implements PartitionLog {
     segment.holes = segment.holes.filter((hole) => hole.position < end);
     segment.forgetVerified();
     this.#active = segment;
-    this.#rolled = this.#rolled.filter((rolled) => rolled !== segment && this.#segments.includes(rolled));
+    this.unsynced.forget(segment);
     this.endOffset = offset;
-    this.durableOffset = Math.min(this.durableOffset, offset);
+    this.unsynced.cutTo(offset);
     this.#epochs.truncate(offset);
-    if (this.#checkpoint !== null && this.#checkpoint.offset > offset) this.#checkpoint = null;
-    this.#checkpointWaiting = null;
+    this.#upkeep.forgetBehind(offset);
     this.#reader.reset();
-    this.#snapshots.request();
+    this.#upkeep.requestSnapshot();
   }
 
   #removeLast(): void {
@@ -512,7 +450,7 @@ export class FileLog implements PartitionLog {
   }
 
   #detach(segment: Segment): void {
-    this.#rolled = this.#rolled.filter((rolled) => rolled !== segment);
+    this.unsynced.forget(segment);
     this.#indexes.forget(segment);
     this.bytes -= segment.bytes;
     segment.release(this.#store.pool);
@@ -522,7 +460,7 @@ export class FileLog implements PartitionLog {
     try {
       return await work();
     } catch (thrown) {
-      throw storageError(thrown, this.#facts());
+      throw storageError(thrown, this.#place());
     }
   }
 
@@ -532,14 +470,14 @@ export class FileLog implements PartitionLog {
   }
 
   #refuse(thrown: unknown): never {
-    throw storageError(thrown, this.#facts());
+    throw storageError(thrown, this.#place());
   }
 
   #refusal(detail: string, file?: string): ObeliskError {
-    return new ObeliskError("KAFKA_STORAGE_ERROR", { detail, ...this.#facts(file) });
+    return new ObeliskError("KAFKA_STORAGE_ERROR", { detail, ...this.#place(file) });
   }
 
-  #facts(file?: string): { topic: string; partition: number; file?: string } {
+  #place(file?: string): { topic: string; partition: number; file?: string } {
     const facts = { topic: this.topic, partition: this.partition };
     return file === undefined ? facts : { ...facts, file: this.#store.relative(file) };
   }

@@ -52,6 +52,8 @@ export interface Recovered {
   segments: Segment[];
   epochs: LeaderEpochs;
   startOffset: number;
+  /** What lies below is on disk. */
+  durableOffset: number;
   checkpoint: Checkpoint | null;
   bytesSinceCheckpoint: number;
   activeSinceMs: number;
@@ -490,6 +492,7 @@ class Recovery {
       segments: this.#segments,
       epochs: this.#epochs,
       startOffset: Math.max(this.#snapshot?.startOffset ?? 0, first.baseOffset),
+      durableOffset: active.endOffset,
       checkpoint: this.#snapshot?.checkpoint ?? null,
       bytesSinceCheckpoint: this.#bytesScanned,
       // Never ahead, though the clock may have been set back since.

@@ -11,6 +11,7 @@
  *   - `isDirty`: bytes were written since the last sync began. Each state of being dirty holds a pin on the file.
  */
 
+import { fail } from "../../base/assert.ts";
 import type { Files } from "../../base/files.ts";
 import type { DescriptorPool, PooledFile } from "./pool.ts";
 import type { SegmentIndex } from "./segment-index.ts";
@@ -33,6 +34,13 @@ export class Segment {
   index: SegmentIndex | null;
   holes: Hole[] = [];
   isDirty = false;
+  /**
+   * A write-back failed on its file system, maybe one of this file: only its own descriptor tells, so that its next sync must
+   * be its own.
+   */
+  isSuspect = false;
+  /** Its file system, once it was asked for (`Files.device`). */
+  device: string | null = null;
   /** Its time index goes by what the headers of batches say, and not by their records. */
   hasOldTimes = false;
   isRemoved = false;
@@ -65,11 +73,23 @@ export class Segment {
   }
 
   markDirty(): void {
+    if (this.isDirty || this.file.descriptor < 0) fail("a file becomes dirty once, and open");
     this.isDirty = true;
     this.pin();
   }
 
+  /** All that was written is on disk. */
+  markClean(pool: DescriptorPool): void {
+    if (!this.isDirty) fail("a clean file cannot become clean");
+    this.isDirty = false;
+    this.syncedBytes = this.bytes;
+    this.unpin(pool);
+  }
+
+  /** A sync of all that was written begins: whoever runs it has the pin from now on. */
   startSync(): void {
+    if (!this.isDirty) fail("a clean file needs no sync");
+    this.isDirty = false;
     this.unsyncedBytes = this.bytes - this.syncedBytes;
     this.syncedBytes = this.bytes;
   }
@@ -115,6 +135,7 @@ export class Segment {
 
   /** Gives a pin back, and lets go of the file when it is the last one of a segment that is gone. */
   unpin(pool: DescriptorPool): void {
+    if (!(this.file.pins > 0)) fail("a file that nobody has pinned");
     this.file.pins -= 1;
     if (this.isRemoved && this.file.pins === 0) pool.close(this.file);
   }

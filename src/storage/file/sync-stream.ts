@@ -6,18 +6,19 @@
  *     thread   [ sync ............][ sync ......]
  *     durable offset              ^             ^        moved by each report, whoever waits is answered then
  *
- *   - Only a segment that is alone dirty: once the log rolls, or another log needs a sync, the thread lets go first
- *     (`release`), because two syncs of one file at once could hide a failure from each other.
+ *   - Only a segment that is alone dirty. Who gets the thread, and when it must let go, is decided in log-syncer.ts.
  *   - While it is held the segment stays pinned and dirty; letting go leaves it clean if everything was covered.
  *   - A report names what the thread had seen before its sync began, so nothing is called durable too early.
- *   - A failure takes the log offline, as any failed sync does. ENOSYS: the thread cannot work here, and is never asked again.
+ *   - A failure takes the log offline, as any failed sync does, whether somebody waits for it or not. ENOSYS: the thread cannot work
+ *     here, and is never asked again.
  */
 
+import { fail } from "../../base/assert.ts";
 import { errnoOf } from "../../base/errors.ts";
 import type { SyncListener, SyncThread } from "../../base/files.ts";
+import { FAST_SYNC_BYTES_MAX } from "./disk-pace.ts";
 import type { FileLog } from "./log.ts";
 import type { Segment } from "./segment.ts";
-import { FAST_SYNC_BYTES_MAX } from "./syncer.ts";
 
 /** So many syncs of one segment, with none of another in between, before the thread takes it on. */
 export const STREAM_RUN_MIN = 8;
@@ -25,22 +26,26 @@ export const STREAM_RUN_MIN = 8;
 export const LONELY_RUN_MAX = 64;
 const LONELY_RECORDS_MAX = 32;
 
-/** The thread has let go, or cannot work here. */
-export const RETRY: unique symbol = Symbol("retry");
+/** The thread has let go before all was synced, or cannot work here. */
+export const LET_GO: unique symbol = Symbol("let go");
 
-interface Waiter {
-  offset: number;
-  resolve: (outcome: unknown) => void;
+/** null: all is durable. An error: the bytes may be lost. */
+type Outcome = null | Error | typeof LET_GO;
+
+export interface SyncStreamListener {
+  /** A sync failed while nobody waited for it. */
+  failed(log: FileLog, error: Error): void;
+  /** Asked after each sync, before anybody hears of it: why it may not be believed, or null. */
+  doubt(log: FileLog, segment: Segment): Error | null;
 }
 
 export class SyncStream implements SyncListener {
   readonly #open: () => SyncThread;
-  readonly #failed: (log: FileLog, error: Error) => void;
-  readonly #check: (log: FileLog, segment: Segment) => Error | null;
+  readonly #listener: SyncStreamListener;
   #thread: SyncThread | null = null;
   #log: FileLog | null = null;
   #segment: Segment | null = null;
-  #waiter: Waiter | null = null;
+  #waiter: { offset: number; resolve: (outcome: Outcome) => void } | null = null;
   #lonelyRun = 0;
   #candidate: Segment | null = null;
   #busyRun = 0;
@@ -48,21 +53,12 @@ export class SyncStream implements SyncListener {
   /** Under way; only one may be. */
   #releasing: Promise<void> | null = null;
 
-  /**
-   * `failed` is told of a sync that failed while nobody waited for it. `check` is asked after each sync, before anybody hears of
-   * it: an error when the file is not where it should be.
-   */
-  constructor(
-    open: () => SyncThread,
-    failed: (log: FileLog, error: Error) => void,
-    check: (log: FileLog, segment: Segment) => Error | null,
-  ) {
+  constructor(open: () => SyncThread, listener: SyncStreamListener) {
     this.#open = open;
-    this.#failed = failed;
-    this.#check = check;
+    this.#listener = listener;
   }
 
-  /** Whether the thread holds the log's active segment. */
+  /** Whether the thread holds a segment of the log. */
   holds(log: FileLog): boolean {
     return this.#log === log;
   }
@@ -74,9 +70,9 @@ export class SyncStream implements SyncListener {
   }
 
   /** Notes that `segment` is about to be synced alone; true when the thread should do it. */
-  wants(segment: Segment): boolean {
+  wants(log: FileLog, segment: Segment): boolean {
     if (segment === this.#segment) {
-      const isLonely = segment.endOffset - this.#log!.durableOffset <= LONELY_RECORDS_MAX;
+      const isLonely = segment.endOffset - log.durableOffset <= LONELY_RECORDS_MAX;
       this.#lonelyRun = isLonely ? this.#lonelyRun + 1 : 0;
       return this.#lonelyRun <= LONELY_RUN_MAX;
     }
@@ -88,13 +84,14 @@ export class SyncStream implements SyncListener {
     return this.#isUsable && this.#busyRun > STREAM_RUN_MIN;
   }
 
-  /**
-   * Resolves with null when everything appended so far is durable, with the error when it failed, with `RETRY` when it must
-   * be synced in another way, if the log is still there.
-   */
-  async sync(log: FileLog, segment: Segment): Promise<unknown> {
+  /** Resolves when everything appended so far is durable, or will not be in this way. */
+  async sync(log: FileLog, segment: Segment): Promise<Outcome> {
+    if (this.#waiter !== null) fail("one at a time waits for the thread");
     if (this.#segment !== segment) {
-      await this.release();
+      if (this.#log !== null || this.#releasing !== null) {
+        await this.release();
+        return LET_GO;
+      }
       this.#hold(log, segment);
     }
     if (log.durableOffset >= segment.endOffset) return null;
@@ -106,20 +103,14 @@ export class SyncStream implements SyncListener {
 
   /** Lets go of the segment: afterwards the thread does not touch it. */
   release(): Promise<void> {
-    if (this.#log === null) return Promise.resolve();
-    this.#releasing ??= this.#release(this.#log);
-    return this.#releasing;
+    if (this.#log !== null) this.#releasing ??= this.#release();
+    return this.#releasing ?? Promise.resolve();
   }
 
-  async #release(log: FileLog): Promise<void> {
-    await this.#thread!.detach();
-    this.#releasing = null;
-    if (this.#log !== log) return;
-    this.#letGo();
-    this.#settle(RETRY);
-  }
-
-  close(): void {
+  /** Lets go, and ends the thread for good. */
+  async close(): Promise<void> {
+    this.#isUsable = false;
+    await this.release();
     this.#thread?.close();
     this.#thread = null;
   }
@@ -128,51 +119,62 @@ export class SyncStream implements SyncListener {
     const log = this.#log;
     if (log === null) return;
     const segment = this.#segment!;
-    const loss = log.isOffline ? null : this.#check(log, segment);
-    if (loss !== null) {
-      this.#lost(log, loss);
+    const doubt = log.isOffline ? null : this.#listener.doubt(log, segment);
+    if (doubt !== null) {
+      this.#doubted(log, doubt);
       return;
     }
-    log.streamedTo(segment.baseOffset + mark);
-    if (log.isOffline) this.#settle(RETRY);
+    if (!log.isOffline) log.streamedTo(segment.baseOffset + mark);
+    if (log.isOffline) this.#settle(LET_GO);
     else if (this.#waiter !== null && log.durableOffset >= this.#waiter.offset) this.#settle(null);
   }
 
   failed(error: Error): void {
     const log = this.#log;
     if (log === null) return;
-    this.#letGo();
+    this.#letGo(log);
+    this.#releasing ??= this.#release();
     if (errnoOf(error) === "ENOSYS") {
       this.#isUsable = false;
-      this.#settle(RETRY);
-    } else if (this.#waiter === null) this.#failed(log, error);
+      this.#settle(LET_GO);
+    } else if (this.#waiter === null) this.#listener.failed(log, error);
     else this.#settle(error);
   }
 
+  /** The log may be let go on the way, because the sync that runs fails. */
+  async #release(): Promise<void> {
+    await this.#thread!.detach();
+    this.#releasing = null;
+    if (this.#log === null) return;
+    this.#letGo(this.#log);
+    this.#settle(LET_GO);
+  }
+
   /** The thread knows nothing of it and goes on until it is sent away. */
-  #lost(log: FileLog, loss: Error): void {
-    if (this.#waiter === null) this.#failed(log, loss);
-    else this.#settle(loss);
+  #doubted(log: FileLog, doubt: Error): void {
+    if (this.#waiter === null) this.#listener.failed(log, doubt);
+    else this.#settle(doubt);
     void this.release();
   }
 
-  #settle(outcome: unknown): void {
+  #settle(outcome: Outcome): void {
     const waiter = this.#waiter;
     this.#waiter = null;
     waiter?.resolve(outcome);
   }
 
   #hold(log: FileLog, segment: Segment): void {
+    if (log.isOffline) fail("a log that is offline is never synced");
     this.#thread ??= this.#open();
     this.#log = log;
     this.#segment = segment;
     this.#lonelyRun = 0;
     this.#thread.attach(segment.file.descriptor, log.durableOffset - segment.baseOffset, this);
-    log.startStream(segment, this.#thread);
+    log.unsynced.startStream(segment, this.#thread);
   }
 
-  #letGo(): void {
-    this.#log!.endStream();
+  #letGo(log: FileLog): void {
+    log.unsynced.endStream();
     this.#log = null;
     this.#segment = null;
     this.#candidate = null;

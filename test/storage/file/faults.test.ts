@@ -163,7 +163,7 @@ test("a write that can neither be finished nor cut off takes the partition offli
   await engine.close();
 });
 
-test("a failed sync takes its partitions offline for good and names them", async () => {
+test("a failed sync takes its partition offline for good and names it", async () => {
   for (const count of [1, 2, 5]) {
     using folder = temporaryDirectory();
     const files = new FaultyFiles(createDisk());
@@ -173,16 +173,22 @@ test("a failed sync takes its partitions offline for good and names them", async
     for (const log of logs) append(log, ["a"]);
     await engine.sync(logs);
     for (const log of logs) append(log, ["b"]);
-    files.setFault({ operations: ["sync", "syncAll", "syncNow"], nth: 1, errno: "EIO" });
+    // With five files syncfs is the first to be told, and then the one whose bytes they were.
+    files.setFault({
+      operations: ["sync", "syncAll", "syncNow"],
+      nth: 1,
+      more: count > 3 ? 1 : 0,
+      errno: "EIO",
+    });
     const failed = await engine.sync(logs);
     files.setFault(null);
-    expect(failed.length).toBe(count > 3 ? count : 1);
+    expect(failed.length).toBe(1);
     for (const log of logs) {
       const isFailed = failed.includes(log);
       expect([log.isOffline, log.durableOffset]).toEqual([isFailed, isFailed ? 1 : 2]);
     }
     expect(await engine.sync(logs)).toEqual(failed);
-    expect(engine.findings.map(({ kind }) => kind)).toEqual(failed.map(() => "unreadable"));
+    expect(engine.findings.map(({ kind }) => kind)).toEqual(["unreadable"]);
     await engine.close();
   }
 });

@@ -5,10 +5,9 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createDisk } from "../../../src/base/disk.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../../src/base/units.ts";
+import { FAST_RUN_MIN } from "../../../src/storage/file/disk-pace.ts";
 import { TICK_MS, VERIFIED_MS } from "../../../src/storage/file/engine.ts";
-import { FAST_RUN_MIN, FAST_SYNC_BYTES_MAX, Syncer } from "../../../src/storage/file/syncer.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
-import { SimulatedFiles } from "../../support/simulated-files.ts";
 import { append, Replay, readAll } from "../conformance/suite.ts";
 import { openEngine, TestDirectory, temporaryDirectory } from "./support.ts";
 
@@ -120,29 +119,6 @@ test("bytes that were checked once are checked again after a while", async () =>
   expect(await readAll(log)).toEqual([[0, "a"]]);
   expect(engine.findings.map(({ kind }) => kind)).toEqual(["damaged-batch"]);
   await engine.close();
-});
-
-test("a disk that has shown to be fast is synced in place, until it is slow once", async () => {
-  const clock = new ManualClock();
-  const files = new SimulatedFiles(1);
-  let syncMs = 0.1;
-  const timed = Object.assign(Object.create(files) as SimulatedFiles, {
-    sync: async () => clock.advance(syncMs),
-    syncNow: () => clock.advance(syncMs),
-  });
-  const syncer = new Syncer(timed, clock, true);
-  for (let run = 0; run < FAST_RUN_MIN; run += 1) {
-    expect(syncer.isFast(100)).toBe(false);
-    await syncer.sync(3, 100);
-  }
-  expect([syncer.isFast(FAST_SYNC_BYTES_MAX), syncer.isFast(FAST_SYNC_BYTES_MAX + 1)]).toEqual([true, false]);
-  await syncer.sync(3, FAST_SYNC_BYTES_MAX + 1); // a large one says nothing about small ones
-  syncer.syncInPlace(3);
-  expect(syncer.isFast(100)).toBe(true);
-  syncMs = 1;
-  syncer.syncInPlace(3);
-  expect(syncer.isFast(100)).toBe(false);
-  expect(new Syncer(timed, clock, false).isFast(0)).toBe(false);
 });
 
 test("a partition on a fast disk is synced in place, with the same promise", async () => {

@@ -1,0 +1,102 @@
+/**
+ * The small files beside one log: the indexes of rolled segments, the copy of the active one's index, the snapshot with its checkpoint.
+ * All of it is written in the background, in turn, and none of it is needed: a start without it reads more of the log.
+ *
+ *     checkpoint asked for ---> log synced up to it ---> copy of the active index ---> snapshot
+ *
+ *   - A checkpoint is written once the log is synced up to it, so that the snapshot never runs ahead.
+ *   - A segment is sealed, its indexes written, once it is rolled and synced.
+ */
+
+import { errnoOf, ObeliskError } from "../../base/errors.ts";
+import type { IndexFiles } from "./index-files.ts";
+import type { Segment } from "./segment.ts";
+import type { Checkpoint, Snapshot } from "./snapshot.ts";
+import { SnapshotWriter } from "./snapshot-writer.ts";
+import type { Store } from "./store.ts";
+
+export class LogUpkeep {
+  readonly #indexes: IndexFiles;
+  readonly #writer: SnapshotWriter;
+  /** What snapshots tell: true on disk. */
+  #checkpoint: Checkpoint | null;
+  #waiting: Checkpoint | null = null;
+
+  /** `facts`: what a snapshot tells beside the checkpoint, as it is when it is asked for. */
+  constructor(
+    store: Store,
+    indexes: IndexFiles,
+    directory: string,
+    checkpoint: Checkpoint | null,
+    facts: () => Omit<Snapshot, "checkpoint">,
+  ) {
+    this.#indexes = indexes;
+    this.#checkpoint = checkpoint;
+    this.#writer = new SnapshotWriter(store, directory, () => ({ ...facts(), checkpoint: this.#checkpoint }));
+  }
+
+  /** Takes the place of one that still waits for its sync. `settle` follows. */
+  checkpoint(checkpoint: Checkpoint): void {
+    this.#waiting = checkpoint;
+  }
+
+  /** The log is on disk up to `durableOffset`. */
+  settle(durableOffset: number, active: Segment): void {
+    const waiting = this.#waiting;
+    if (waiting === null || waiting.offset > durableOffset) return;
+    this.#waiting = null;
+    this.#writer.later(async () => {
+      this.#checkpoint = waiting;
+      this.#copyIndex(active);
+      this.#writer.request();
+    });
+  }
+
+  /** The log was cut: no checkpoint behind `offset` is true any more. */
+  forgetBehind(offset: number): void {
+    if (this.#checkpoint !== null && this.#checkpoint.offset > offset) this.#checkpoint = null;
+    this.#waiting = null;
+  }
+
+  /** Writes the indexes of segments that are rolled and synced. */
+  seal(segments: readonly Segment[]): void {
+    if (segments.length === 0) return;
+    this.#writer.later(async () => {
+      for (const segment of segments) await this.#indexes.seal(segment);
+    });
+  }
+
+  requestSnapshot(): void {
+    this.#writer.request();
+  }
+
+  /** Does `work` when a snapshot that tells of all this is on disk. */
+  snapshotThen(work: () => void): void {
+    this.#writer.requestThen(work);
+  }
+
+  /** Takes no more work; what is under way is still done. */
+  stop(): void {
+    this.#writer.stop();
+  }
+
+  async idle(): Promise<void> {
+    await this.#writer.idle();
+  }
+
+  /** Writes what the next start can use. */
+  async close(active: Segment): Promise<void> {
+    this.#copyIndex(active);
+    this.#writer.request();
+    await this.#writer.idle();
+  }
+
+  /** A help for the next start and nothing more, so a refusal changes nothing. */
+  #copyIndex(active: Segment): void {
+    try {
+      this.#indexes.append(active);
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined && !(thrown instanceof ObeliskError)) throw thrown;
+    }
+  }
+}
