@@ -263,6 +263,11 @@ export class Partition implements Committable {
     return this.log.endOffsetForEpoch(epoch);
   }
 
+  /** What recovery has found is synced now, or never will be. Only before anybody can see the partition: nothing is counted. */
+  settled(): void {
+    this.#highWatermark = this.log.durableOffset;
+  }
+
   /** Called by the group commit. */
   committed(offset: number): void {
     if (offset > this.#highWatermark) {

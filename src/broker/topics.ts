@@ -22,6 +22,7 @@ import { RareWarning } from "../base/rare-warning.ts";
 import { SECOND_MS } from "../base/units.ts";
 import type { StateChange, StateStore, StorageEngine } from "../storage/contract.ts";
 import { checkTopicName, isTopicName } from "../storage/names.ts";
+import { RecoveredLogs } from "../storage/recovered-logs.ts";
 import { Partition, type PartitionParts, type PartitionRules } from "./partition.ts";
 import { Topic, type TopicOptions, type TopicState } from "./topic.ts";
 import { checkTopicConfigs } from "./topic-configs.ts";
@@ -92,6 +93,7 @@ export class Topics {
   /** Opens what the state knows and adopts what only the disk knows. `finishRemovals` is to follow. */
   async load(): Promise<void> {
     for (const name of this.#parts.engine.detached()) this.#unfinished.add(name);
+    const recovered = new RecoveredLogs(this.#parts.engine);
     const entries = await this.#parts.state.list(KEY_PREFIX);
     const known = new Set<string>();
     for (const entry of entries) {
@@ -100,12 +102,16 @@ export class Topics {
       known.add(name);
       if (this.#unfinished.has(name)) continue;
       const isMade = state.isBeingMade !== true;
-      const partitions = await this.#open(name, state, isMade);
-      if (!isMade) this.#noteWhenUsed(name, state, entry.version, partitions);
-      this.#add(name, state, partitions);
+      this.#add(name, state, await this.#open(name, state, isMade, ({ log }) => recovered.add(log)));
+      if (!isMade) this.#beingMade.set(name, { state, version: entry.version });
     }
     for (const { topic, partitions } of this.#parts.engine.stored()) {
-      if (!known.has(topic) && isTopicName(topic)) await this.#adopt(topic, partitions);
+      if (!known.has(topic) && isTopicName(topic)) await this.#adopt(topic, partitions, recovered);
+    }
+    await recovered.sync();
+    for (const { name, partitions } of this.#byName.values()) {
+      for (const partition of partitions) partition.settled();
+      this.#noteWhenUsed(name, partitions);
     }
   }
 
@@ -255,7 +261,8 @@ export class Topics {
       ]);
       if (!isNew) throw new ObeliskError("TOPIC_ALREADY_EXISTS", { topic: name });
       const opened = await this.#openNew(name, state);
-      this.#noteWhenUsed(name, state, 1, opened);
+      this.#beingMade.set(name, { state, version: 1 });
+      this.#noteWhenUsed(name, opened);
       return this.#add(name, state, opened);
     } catch (thrown) {
       if (thrown instanceof ObeliskError && isStorageError(thrown))
@@ -271,7 +278,7 @@ export class Topics {
   async #openNew(name: string, state: TopicState): Promise<Partition[]> {
     try {
       this.#parts.engine.create(name, state.partitions);
-      const partitions = await this.#open(name, state);
+      const partitions = await this.#open(name, state, false, (partition) => this.#commitFound(partition));
       for (const partition of partitions) partition.checkWritable();
       return partitions;
     } catch (thrown) {
@@ -282,10 +289,16 @@ export class Topics {
     }
   }
 
+  /** A topic that is made now has no records. Should there be some all the same, they are committed as new ones are. */
+  #commitFound(partition: Partition): void {
+    const { durableOffset, endOffset } = partition.log;
+    if (durableOffset < endOffset) this.#parts.commit.request(partition);
+  }
+
   /** Until the row says so, nobody waits for it, and a folder that is missing then is no loss. */
-  #noteWhenUsed(name: string, state: TopicState, version: number, partitions: readonly Partition[]): void {
-    const row = { state, version };
-    this.#beingMade.set(name, row);
+  #noteWhenUsed(name: string, partitions: readonly Partition[]): void {
+    const row = this.#beingMade.get(name);
+    if (row === undefined) return;
     const listener = (error: ErrorCode | null) => {
       if (error === null && this.#beingMade.get(name) === row) void this.#noteMade([name]);
     };
@@ -308,11 +321,19 @@ export class Topics {
     }
   }
 
-  async #open(name: string, state: TopicState, mustExist = false): Promise<Partition[]> {
+  /** `opened` is told of each partition before the next one is opened. */
+  async #open(
+    name: string,
+    state: TopicState,
+    mustExist: boolean,
+    opened: (partition: Partition) => Promise<void> | void,
+  ): Promise<Partition[]> {
     const rules = this.#rulesOf(state.configs);
     const partitions: Partition[] = [];
     for (let index = 0; index < state.partitions; index += 1) {
-      partitions.push(await Partition.open(name, index, rules, this.#parts, mustExist));
+      const partition = await Partition.open(name, index, rules, this.#parts, mustExist);
+      partitions.push(partition);
+      await opened(partition);
     }
     return partitions;
   }
@@ -326,7 +347,7 @@ export class Topics {
     return topic;
   }
 
-  async #adopt(name: string, partitions: number): Promise<void> {
+  async #adopt(name: string, partitions: number, recovered: RecoveredLogs): Promise<void> {
     const state: TopicState = {
       id: this.#parts.newId(),
       partitions,
@@ -341,7 +362,7 @@ export class Topics {
       },
     );
     await this.#parts.state.change([{ key: KEY_PREFIX + name, value: JSON.stringify(state) }]);
-    this.#add(name, state, await this.#open(name, state));
+    this.#add(name, state, await this.#open(name, state, false, ({ log }) => recovered.add(log)));
   }
 
   /** What follows once a removal is decided. @throws ObeliskError DISK_FULL and the like; then it can be called again */

@@ -11,6 +11,8 @@
  *
  *   - `append` is synchronous and writes whole batches; a failed append leaves the log as it was.
  *   - `durableOffset` moves while `StorageEngine.sync` runs, maybe in steps (`onDurable`). The broker decides what readers may see.
+ *   - A log is opened with `durableOffset` below `endOffset` when what lies between them may not be on disk. Nobody may see or
+ *     acknowledge it before a sync (recovered-logs.ts).
  *   - A log whose sync failed is offline for good: every later append or sync throws KAFKA_STORAGE_ERROR.
  *   - Batches are opaque bytes here, except for the header fields that record/batch.ts names. They were validated.
  *

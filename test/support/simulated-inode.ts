@@ -7,7 +7,8 @@
  *
  *   - A write-back that fails drops what it was to write: the cache goes on showing it, the disk never gets it unless it is written
  *     again, and the next write-back has nothing to do and succeeds. Only the error sequence knows.
- *   - After a power cut each dirty write is kept, lost or garbled, by pages of 512 bytes.
+ *   - After a power cut each dirty write is kept, lost or garbled, by pages of 512 bytes. What was written again as it was stays as it
+ *     was: a sector in place is the old one or the new one.
  */
 
 import { ErrorSequence } from "./error-sequence.ts";
@@ -129,7 +130,10 @@ export class SimulatedInode {
         const page = Buffer.from(bytes.subarray(start, start + PAGE_BYTES));
         const chance = random();
         if (chance < 0.3) continue;
-        if (chance < 0.45) page.fill(chance < 0.4 ? 0 : Math.floor(random() * 256));
+        if (chance < 0.45) {
+          const old = found.content.subarray(position + start, found.size);
+          garble(page, old, chance < 0.4 ? 0 : Math.floor(random() * 256));
+        }
         found.apply({ position: position + start, bytes: page });
       }
     }
@@ -164,4 +168,9 @@ export class SimulatedInode {
     this.#dirty = this.#dirty.filter((write) => !wanted.has(write));
     return taken;
   }
+}
+
+/** Fills what differs from the old bytes. */
+function garble(page: Buffer, old: Buffer, byte: number): void {
+  for (let at = 0; at < page.length; at += 1) if (page[at] !== old[at]) page[at] = byte;
 }

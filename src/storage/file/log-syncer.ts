@@ -254,13 +254,19 @@ export class LogSyncer {
   async #syncSingly(job: Job, failed: Set<FileLog>): Promise<void> {
     const { files, pool } = this.#store;
     try {
-      for (const segment of job.task.segments) await this.#syncSegment(segment);
+      await this.#syncSegments(job.task.segments);
       for (const path of job.task.names) pool.withRoom(path, () => files.syncDirectory(path));
     } catch (thrown) {
       this.#fail(job, thrown, failed);
       return;
     }
     this.#end(job, this.#options.loss(), failed);
+  }
+
+  /** Each is asked, also beside one that failed: what nobody was told of is told to the next process, which has written it again. */
+  async #syncSegments(segments: readonly Segment[]): Promise<void> {
+    const outcomes = await Promise.allSettled(segments.map((segment) => this.#syncSegment(segment)));
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
   }
 
   async #syncSegment(segment: Segment): Promise<void> {

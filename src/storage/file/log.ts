@@ -13,7 +13,7 @@
  */
 
 import { fail } from "../../base/assert.ts";
-import { ObeliskError } from "../../base/errors.ts";
+import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import { batchLastOffsetDelta, batchMaxTimestamp, stampBatch } from "../../protocol/record/batch.ts";
 import type { PartitionLog, TimestampedOffset } from "../contract.ts";
 import { lastOffsetFrom } from "../last-offset.ts";
@@ -26,7 +26,6 @@ import { LogReader } from "./reader.ts";
 import type { Recovered } from "./recovery.ts";
 import { logPathOf, RELATIVE_OFFSET_MAX, removeSegmentFiles, Segment } from "./segment.ts";
 import { SegmentIndex } from "./segment-index.ts";
-import { SegmentWriter } from "./segment-writer.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { type Store, storageError } from "./store.ts";
 import { findMaxTimestamp, findTimestamp } from "./time-search.ts";
@@ -57,7 +56,6 @@ export class FileLog implements PartitionLog {
   readonly #epochs: LeaderEpochs;
   readonly #locator: LogLocator;
   readonly #reader: LogReader;
-  readonly #writer: SegmentWriter;
   readonly #upkeep: LogUpkeep;
   #active: Segment;
   #activeSinceMs: number;
@@ -74,7 +72,6 @@ export class FileLog implements PartitionLog {
     this.#epochs = recovered.epochs;
     this.#activeSinceMs = recovered.activeSinceMs;
     this.#upkeep = new LogUpkeep(store, indexes, this.#directory, recovered.checkpoint, () => this.#facts());
-    this.#writer = new SegmentWriter(store, indexes, this.#place(), (detail) => this.#goOffline(detail));
     this.#locator = new LogLocator(store, indexes, this.#segments, () => this.#upkeep.requestSnapshot());
     this.#reader = new LogReader(store, this.#locator);
     this.startOffset = recovered.startOffset;
@@ -86,6 +83,7 @@ export class FileLog implements PartitionLog {
     this.isReadable = !recovered.isOffline;
     this.bytesSinceCheckpoint = recovered.bytesSinceCheckpoint;
     for (const segment of this.#segments) this.bytes += segment.bytes;
+    if (!this.isOffline) this.#sealRest();
     if (recovered.needsSnapshot) this.#upkeep.requestSnapshot();
   }
 
@@ -106,7 +104,8 @@ export class FileLog implements PartitionLog {
     if (this.#mustRoll(bytes, lastOffset)) this.#roll();
     const segment = this.#active;
     stampBatch(buffer, position, baseOffset, this.leaderEpoch);
-    this.#writer.write(segment, buffer, position, end);
+    this.#write(segment, buffer, position, end);
+    if (!segment.isDirty) segment.markDirty();
     const index = segment.index ?? fail("the active segment has its index in memory");
     index.note(lastOffset - segment.baseOffset, segment.bytes, bytes, batchMaxTimestamp(buffer, position));
     if (segment.verifiedEnd === segment.bytes) segment.verifiedEnd = segment.bytes + bytes;
@@ -215,7 +214,7 @@ export class FileLog implements PartitionLog {
   endSync(task: SyncTask): void {
     if (this.isOffline) fail("a log that is offline is never called durable");
     this.unsynced.end(task);
-    this.#sealSynced();
+    this.#sealRest();
     this.#upkeep.settle(this.durableOffset, this.#active);
   }
 
@@ -338,7 +337,7 @@ export class FileLog implements PartitionLog {
     this.#segments.push(next);
     this.#active = next;
     this.#activeSinceMs = this.#store.clock.steadyMs();
-    this.#sealSynced();
+    this.#sealRest();
   }
 
   /**
@@ -351,10 +350,41 @@ export class FileLog implements PartitionLog {
       for (const path of this.unsynced.names) pool.withRoom(path, () => files.syncDirectory(path));
     } catch (thrown) {
       const error = storageError(thrown, this.#place());
-      if (!(thrown instanceof ObeliskError)) this.failSync(error);
+      if (errnoOf(thrown) !== undefined) this.failSync(error);
       throw error;
     }
     this.unsynced.namesSynced();
+  }
+
+  #write(segment: Segment, buffer: Buffer, position: number, end: number): void {
+    const descriptor = this.#descriptorOf(segment);
+    try {
+      this.#store.files.write(descriptor, buffer, position, end, segment.bytes);
+      return;
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined) throw thrown;
+      this.#cutBack(descriptor, segment);
+      throw storageError(thrown, this.#place(segment.logPath));
+    }
+  }
+
+  #descriptorOf(segment: Segment): number {
+    if (segment.file.descriptor >= 0 && segment.isDirty) return segment.file.descriptor;
+    try {
+      return this.#store.pool.use(segment.file);
+    } catch (thrown) {
+      throw storageError(thrown, this.#place(segment.logPath));
+    }
+  }
+
+  /** Takes away what a failed write may have left behind the last whole batch. */
+  #cutBack(descriptor: number, segment: Segment): void {
+    try {
+      this.#store.files.truncate(descriptor, segment.bytes);
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined) throw thrown;
+      this.#goOffline("a write could be neither finished nor taken back, the partition is offline");
+    }
   }
 
   #goOffline(detail: string): void {
@@ -363,14 +393,9 @@ export class FileLog implements PartitionLog {
     if (!this.isDiscarded && !wasOffline) this.#store.report(this.#directory, 0, 0, "unreadable", detail);
   }
 
-  /** What was rolled and is on disk by now. */
-  #sealSynced(): void {
-    this.#upkeep.seal(this.unsynced.takeSealable());
-  }
-
-  /** With what could not be sealed before, because the disk refused. */
+  /** What was rolled and is on disk by now, and what could not be sealed before because the disk was full. */
   #sealRest(): void {
-    this.#sealSynced();
+    this.#upkeep.seal(this.unsynced.takeSealable());
     const isLeft = (segment: Segment) =>
       segment.index !== null && segment !== this.#active && !this.unsynced.hasRolled(segment);
     this.#upkeep.seal(this.#segments.filter(isLeft));
@@ -393,8 +418,22 @@ export class FileLog implements PartitionLog {
   #cutAt(segment: Segment, position: number, offset: number): void {
     while (this.#segments.at(-1) !== segment) this.#removeLast();
     const end = offset === this.endOffset ? segment.bytes : position;
+    const { files, pool } = this.#store;
+    const descriptor = pool.use(segment.file);
+    const index = this.#indexes.of(segment);
+    const shorter = SegmentIndex.growing(this.#store.limits.indexIntervalBytes);
+    shorter.restore(index.offsets, index.times, end, index.maxTimestamp, index.maxTimestampOffset);
+    for (const path of [segment.indexPath, segment.timeIndexPath])
+      if (files.exists(path)) files.removeFile(path);
+    this.#indexes.forget(segment);
+    files.truncate(descriptor, end);
+    files.syncNow(descriptor);
     this.bytes -= segment.bytes - end;
-    this.#writer.cut(segment, end, offset);
+    segment.index = shorter;
+    segment.bytes = end;
+    segment.endOffset = offset;
+    segment.holes = segment.holes.filter((hole) => hole.position < end);
+    segment.forgetVerified();
     this.#active = segment;
     this.unsynced.forget(segment);
     this.endOffset = offset;

@@ -50,6 +50,11 @@ export class DescriptorPool {
     return this.#open.size;
   }
 
+  /** Whether more files are open than should stay open: the others are pinned. */
+  get isCrowded(): boolean {
+    return this.#open.size > this.#openMax;
+  }
+
   /** The file's descriptor, opened if need be; good until the caller gives way to other work, longer only when pinned. */
   use(file: PooledFile): number {
     this.#turn += 1;

@@ -34,6 +34,7 @@ import { decodeSnapshot, encodeSnapshot, SNAPSHOT_FILE, type StoredHole } from "
 import type { SqliteState } from "../file/state.ts";
 import { openStateFile } from "../file/state-file.ts";
 import { readLayout } from "../layout.ts";
+import { RecoveredLogs } from "../recovered-logs.ts";
 import { isOwned, type VerifyOptions, verifyDirectory } from "../verify.ts";
 import type { VerifySummary } from "./sink.ts";
 
@@ -220,8 +221,10 @@ class Repair {
         close: () => undefined,
       },
     });
+    const recovered = new RecoveredLogs(engine);
     for (const { topic, partition } of this.#partitions()) {
       const log = await engine.open(topic, partition, NO_LISTENER);
+      await recovered.add(log);
       if (log.isOffline) continue;
       for (const baseOffset of rebuilds.get(`topics/${topic}/${partition}`) ?? []) {
         const offset = Math.max(baseOffset, log.startOffset);

@@ -47,7 +47,10 @@ async function run(seed: number, hasSyncAll: boolean): Promise<void> {
     expect(engine.findings.filter(({ kind }) => kind === "offset-gap")).toEqual([]);
     const before = values;
     values = await checkRecovered(log, values, synced, dropped);
-    synced = values.length;
+    if (random() < 0.5) {
+      expect(await engine.sync([log])).toEqual([]);
+      synced = values.length;
+    }
     checkReplay(replay, before, values, state, log.startOffset);
     const steps = Math.floor(random() * 60);
     for (let step = 0; step < steps; step += 1) {

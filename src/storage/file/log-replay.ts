@@ -1,0 +1,209 @@
+/**
+ * The second step of recovery: reads what the log holds behind its last checkpoint, batch by batch with CRC, and hands it to the owner.
+ * The index of each segment that is read grows with it.
+ *
+ *     checkpoint's segment              rolled since                 active
+ *     [ synced, not read ][== read ==]  [========= read =========]   [==== read ====][ torn: cut off ]
+ *
+ *   - After an end that was not clean everything behind the checkpoint is written again (rewriter.ts) and left dirty: the sync that
+ *     follows covers it, a cut tail with it. Only when too many files wait for that already it is synced here.
+ *   - Bytes that are no batch are copied to quarantine: at the end of the log they are cut off, elsewhere noted as a hole.
+ */
+
+import { batchBaseOffset, batchLeaderEpoch } from "../../protocol/record/batch.ts";
+import type { RecoveryListener } from "../contract.ts";
+import { scanBatches } from "../scan.ts";
+import { noteBatch } from "./index-files.ts";
+import type { RecoveryState } from "./recovery-state.ts";
+import { Rewriter } from "./rewriter.ts";
+import type { Segment } from "./segment.ts";
+import { SegmentIndex } from "./segment-index.ts";
+import type { Checkpoint } from "./snapshot.ts";
+
+/** An epoch in a batch that is further ahead than this is damage: the field lies outside the CRC. */
+const EPOCH_STEP_MAX = 1000;
+
+/** There is at least one segment. @throws what `listener` throws, system errors, ObeliskError */
+export function replayLog(state: RecoveryState, listener: RecoveryListener): void {
+  const { segments, checkpoint } = state;
+  if (checkpoint !== null) listener.restore(checkpoint.state);
+  let { slot, position, offset } = startOf(segments, checkpoint);
+  for (; slot < segments.length; slot += 1) {
+    const segment = segments[slot]!;
+    segment.index = SegmentIndex.growing(state.store.limits.indexIntervalBytes);
+    if (position > 0) restoreIndex(state, segment, position, checkpoint!);
+    segment.hasOldTimes = false;
+    if (position === segment.bytes) noteEnd(state, segment, offset, offset);
+    else replaySegment(state, segment, position, offset, listener);
+    position = 0;
+    offset = segments[slot + 1]?.baseOffset ?? 0;
+  }
+}
+
+/** At the checkpoint if its place is there, else at the front of the last segment that begins at or before it. */
+function startOf(
+  segments: readonly Segment[],
+  checkpoint: Checkpoint | null,
+): { slot: number; position: number; offset: number } {
+  const found = segments.findLastIndex(({ baseOffset }) => baseOffset <= (checkpoint?.segment ?? 0));
+  const slot = Math.max(found, 0);
+  const { baseOffset, bytes } = segments[slot]!;
+  const isThere = checkpoint !== null && checkpoint.segment === baseOffset && bytes >= checkpoint.position;
+  if (!isThere) return { slot, position: 0, offset: baseOffset };
+  return { slot, position: checkpoint.position, offset: checkpoint.offset };
+}
+
+/** The index of the checkpoint's segment up to there: from the copy beside it, else from the log. */
+function restoreIndex(
+  state: RecoveryState,
+  segment: Segment,
+  position: number,
+  checkpoint: Checkpoint,
+): void {
+  const { store, indexes } = state;
+  const stored = segment.hasOldTimes ? null : indexes.readActive(segment, position);
+  if (stored !== null) {
+    const { maxTimestamp, maxTimestampOffset } = checkpoint;
+    segment.index!.restore(stored.offsets, stored.times, position, maxTimestamp, maxTimestampOffset);
+    return;
+  }
+  forgetIndexFiles(state, segment);
+  const range = {
+    start: 0,
+    end: position,
+    offset: segment.baseOffset,
+    offsetLimit: checkpoint.offset,
+    allowsGaps: true,
+  };
+  scanBatches(store.files, store.pool.use(segment.file), range, {
+    batch: (buffer, at, end, filePosition) => {
+      noteBatch(segment.index!, segment.baseOffset, buffer, at, end, filePosition);
+      return true;
+    },
+    damage: (at, bytes, reason) => noteHole(state, segment, at, bytes, reason),
+  });
+  if (segment.hasOldTimes) return;
+  store.report(segment.indexPath, 0, segment.index!.offsets.length, "missing-index", "rebuilt from the log");
+}
+
+function replaySegment(
+  state: RecoveryState,
+  segment: Segment,
+  start: number,
+  offset: number,
+  listener: RecoveryListener,
+): void {
+  const { store } = state;
+  const descriptor = store.pool.use(segment.file);
+  segment.pin();
+  try {
+    scanSegment(state, segment, descriptor, start, offset, listener);
+    segment.verifiedStart = start;
+    segment.verifiedEnd = segment.bytes;
+    segment.syncedBytes = start;
+    if (!segment.isDirty || !store.pool.isCrowded) return;
+    store.files.syncNow(descriptor);
+    segment.markClean(store.pool);
+  } finally {
+    segment.unpin(store.pool);
+  }
+}
+
+function scanSegment(
+  state: RecoveryState,
+  segment: Segment,
+  descriptor: number,
+  start: number,
+  offset: number,
+  listener: RecoveryListener,
+): void {
+  const isLast = segment === state.segments.at(-1);
+  const { files } = state.store;
+  const rewriter = state.wasClean ? null : new Rewriter(files, descriptor, segment.bytes - start);
+  const replayFrom = state.checkpoint?.offset ?? 0;
+  const range = {
+    start,
+    end: segment.bytes,
+    offset,
+    offsetLimit: isLast ? Number.POSITIVE_INFINITY : segment.endOffset,
+    allowsGaps: !isLast,
+  };
+  let tail = -1;
+  let isBehindDamage = false;
+  const end = scanBatches(files, descriptor, range, {
+    batch: (buffer, at, batchEnd, filePosition) => {
+      noteBatch(segment.index!, segment.baseOffset, buffer, at, batchEnd, filePosition);
+      state.bytesScanned += batchEnd - at;
+      const baseOffset = batchBaseOffset(buffer, at);
+      noteEpoch(state, batchLeaderEpoch(buffer, at), baseOffset);
+      if (baseOffset < replayFrom) return true;
+      if (rewriter !== null && !segment.isDirty) segment.markDirty();
+      rewriter?.add(buffer, at, batchEnd, filePosition);
+      listener.replay(buffer, at, batchEnd);
+      return true;
+    },
+    damage: (position, bytes, reason, isTail) => {
+      isBehindDamage = isTail;
+      if (isTail && isLast) {
+        keepTail(state, segment, descriptor, position, bytes, reason);
+        tail = position;
+      } else noteHole(state, segment, position, bytes, reason);
+    },
+  });
+  rewriter?.flush();
+  if (tail >= 0) cut(state, segment, descriptor, tail);
+  noteEnd(state, segment, end, isBehindDamage ? -1 : end);
+}
+
+/** `told`: what is known of the end when gaps are looked for. */
+function noteEnd({ segments, ends }: RecoveryState, segment: Segment, end: number, told: number): void {
+  ends.set(segment, told);
+  if (segment === segments.at(-1)) segment.endOffset = end;
+}
+
+function noteEpoch({ epochs }: RecoveryState, epoch: number, offset: number): void {
+  if (epoch - epochs.current <= EPOCH_STEP_MAX) epochs.note(epoch, offset);
+}
+
+function noteHole(
+  state: RecoveryState,
+  segment: Segment,
+  position: number,
+  bytes: number,
+  reason: string,
+): void {
+  const known = segment.holeFrom(position);
+  if (known?.position === position && known.bytes === bytes) return;
+  const { store } = state;
+  const descriptor = store.pool.use(segment.file);
+  const fate = store.setAside(segment.logPath, descriptor, position, bytes, reason);
+  store.report(segment.logPath, position, bytes, "damaged-batch", reason + fate);
+  segment.addHole({ position, bytes });
+  state.hasChanged = true;
+}
+
+function keepTail(
+  { store }: RecoveryState,
+  segment: Segment,
+  descriptor: number,
+  position: number,
+  bytes: number,
+  reason: string,
+): void {
+  const fate = store.setAside(segment.logPath, descriptor, position, bytes, reason);
+  store.report(segment.logPath, position, bytes, "torn-tail", `${reason}; cut off${fate}`);
+}
+
+function cut(state: RecoveryState, segment: Segment, descriptor: number, position: number): void {
+  state.store.files.truncate(descriptor, position);
+  if (!segment.isDirty) segment.markDirty();
+  segment.bytes = position;
+  forgetIndexFiles(state, segment);
+  state.hasLost = true;
+}
+
+function forgetIndexFiles({ store }: RecoveryState, segment: Segment): void {
+  const { files } = store;
+  for (const path of [segment.indexPath, segment.timeIndexPath])
+    if (files.exists(path)) files.removeFile(path);
+}

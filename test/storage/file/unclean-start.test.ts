@@ -1,0 +1,178 @@
+/**
+ * A start behind an end that was not clean: what lies behind the checkpoint may be in the page cache only, in pages that a failed
+ * write-back has left looking clean. It counts as on disk only when it was written again and synced.
+ */
+
+import { expect, test } from "bun:test";
+import type { PartitionLog } from "../../../src/storage/contract.ts";
+import type { FileEngine, FileEngineOptions } from "../../../src/storage/file/engine.ts";
+import { RecoveredLogs } from "../../../src/storage/recovered-logs.ts";
+import { FaultyFiles } from "../../support/faulty-files.ts";
+import { SimulatedFiles } from "../../support/simulated-files.ts";
+import { append, Replay, readAll } from "../conformance/suite.ts";
+import { openEngine, TestDirectory } from "./support.ts";
+
+const SEEDS = 20;
+
+interface Opened {
+  engine: FileEngine;
+  log: PartitionLog;
+}
+
+async function open(
+  directory: TestDirectory,
+  files: FileEngineOptions["files"],
+  options: Partial<FileEngineOptions> = {},
+): Promise<Opened> {
+  const engine = openEngine(directory, { files, ...options });
+  return { engine, log: await engine.open("t", 0, new Replay()) };
+}
+
+function newDisk(seed: number, hasSyncAll: boolean): SimulatedFiles {
+  const disk = new SimulatedFiles(seed, hasSyncAll);
+  disk.makeDirectory("/data");
+  disk.syncDirectory("/");
+  return disk;
+}
+
+function appendMany({ log }: Opened, count: number): void {
+  for (let index = 0; index < count; index += 1) append(log, [`value ${log.endOffset} ${"x".repeat(100)}`]);
+}
+
+/** Lets the small files that are written in the background be written. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 50; turn += 1) await Promise.resolve();
+}
+
+for (const hasSyncAll of [true, false]) {
+  const how = hasSyncAll ? "syncfs" : "fdatasync";
+
+  test(`what a start calls durable survives a power cut, also behind a sync that failed (${how})`, async () => {
+    for (let seed = 1; seed <= SEEDS; seed += 1) {
+      const disk = newDisk(seed, hasSyncAll);
+      const directory = new TestDirectory("/data");
+      const first = await open(directory, disk);
+      appendMany(first, 10);
+      expect(await first.engine.sync([first.log])).toEqual([]);
+      if (seed % 2 === 0) first.log.checkpoint(Buffer.from("10"));
+      await turns();
+      appendMany(first, 70); // rolls
+      disk.weather = { ...disk.weather, writeBack: () => "EIO" };
+      expect(await first.engine.sync([first.log])).toEqual([first.log]);
+
+      const afterKill = disk.kill();
+      const second = await open(directory, afterKill);
+      const found = await readAll(second.log);
+      expect([seed, (await second.engine.sync([second.log])).length]).toEqual([seed, 0]);
+      expect([seed, second.log.durableOffset]).toEqual([seed, second.log.endOffset]);
+
+      const third = await open(directory, afterKill.crash());
+      expect([seed, await readAll(third.log)]).toEqual([seed, found]);
+    }
+  });
+
+  test(`before its sync a start calls nothing durable but what the checkpoint says (${how})`, async () => {
+    const disk = newDisk(1, hasSyncAll);
+    const directory = new TestDirectory("/data");
+    const first = await open(directory, disk);
+    appendMany(first, 80);
+    await first.engine.sync([first.log]);
+    const unclean = await open(directory, disk);
+    expect([unclean.log.durableOffset, unclean.log.endOffset]).toEqual([0, 80]);
+    await unclean.engine.sync([unclean.log]);
+    expect([unclean.log.durableOffset, unclean.log.endOffset]).toEqual([80, 80]);
+    unclean.log.checkpoint(Buffer.from("80"));
+    await turns();
+    appendMany(unclean, 1);
+    await unclean.engine.sync([unclean.log]);
+    const again = await open(directory, disk);
+    expect([again.log.durableOffset, again.log.endOffset]).toEqual([80, 81]);
+    await again.engine.close();
+    const clean = await open(directory, disk);
+    expect([clean.log.durableOffset, clean.log.endOffset]).toEqual([81, 81]);
+  });
+
+  test(`a start whose sync fails leaves the partition offline at the checkpoint (${how})`, async () => {
+    const disk = newDisk(1, hasSyncAll);
+    const directory = new TestDirectory("/data");
+    const first = await open(directory, disk);
+    appendMany(first, 5);
+    await first.engine.sync([first.log]);
+    first.log.checkpoint(Buffer.from("5"));
+    await turns();
+    appendMany(first, 5);
+    await first.engine.sync([first.log]);
+    const calm = disk.weather;
+    disk.weather = { ...calm, writeBack: () => "EIO" };
+    const second = await open(directory, disk);
+    expect(await second.engine.sync([second.log])).toEqual([second.log]);
+    expect([second.log.isOffline, second.log.durableOffset]).toEqual([true, 5]);
+    await second.engine.close();
+    expect(directory.isClean).toBe(false);
+    disk.weather = calm;
+    const third = await open(directory, disk);
+    expect(await third.engine.sync([third.log])).toEqual([]);
+    expect([third.log.durableOffset, (await readAll(third.log)).length]).toEqual([10, 10]);
+  });
+}
+
+test("a start behind a clean end writes no record again, and a start behind an unclean one all that it reads", async () => {
+  const disk = newDisk(1, true);
+  const directory = new TestDirectory("/data");
+  const first = await open(directory, disk);
+  appendMany(first, 80);
+  await first.engine.sync([first.log]);
+  for (const isClean of [true, false]) {
+    directory.isClean = isClean;
+    const files = new FaultyFiles(disk);
+    files.setFault({ operations: ["write"], path: ".log", nth: Number.POSITIVE_INFINITY, errno: "EIO" });
+    const { engine, log } = await open(directory, files);
+    const segments = disk.list("/data/topics/t/0").filter((name) => name.endsWith(".log"));
+    expect([isClean, files.count]).toEqual([isClean, isClean ? 0 : segments.length]);
+    expect(await engine.sync([log])).toEqual([]);
+  }
+});
+
+test("rolled segments behind the checkpoint are sealed once they are synced, and not before", async () => {
+  const disk = newDisk(1, true);
+  const directory = new TestDirectory("/data");
+  const first = await open(directory, disk);
+  appendMany(first, 80);
+  const { engine, log } = await open(directory, disk);
+  const sealed = () => disk.list("/data/topics/t/0").filter((name) => name.endsWith(".index")).length;
+  await turns();
+  expect(sealed()).toBe(0);
+  await engine.sync([log]);
+  await turns();
+  const logs = disk.list("/data/topics/t/0").filter((name) => name.endsWith(".log"));
+  expect(sealed()).toBe(logs.length - 1);
+});
+
+for (const openFilesMax of [8, 1000]) {
+  test(`a start with hundreds of partitions syncs them together, with at most ${openFilesMax} files open for long`, async () => {
+    const disk = newDisk(1, true);
+    const directory = new TestDirectory("/data");
+    const partitions = 600;
+    const first = openEngine(directory, { files: disk, openFilesMax });
+    for (let partition = 0; partition < partitions; partition += 1) {
+      const log = await first.open("t", partition, new Replay());
+      append(log, [`in ${partition}`]);
+      await first.sync([log]);
+    }
+    const engine = openEngine(directory, { files: disk, openFilesMax });
+    const recovered = new RecoveredLogs(engine);
+    const logs: PartitionLog[] = [];
+    let openMost = 0;
+    for (let partition = 0; partition < partitions; partition += 1) {
+      logs.push(await engine.open("t", partition, new Replay()));
+      openMost = Math.max(openMost, engine.counters.openFiles);
+      await recovered.add(logs.at(-1)!);
+    }
+    await recovered.sync();
+    expect(logs.map(({ durableOffset, isOffline }) => [durableOffset, isOffline])).toEqual(
+      logs.map(() => [1, false]),
+    );
+    expect(openMost).toBeLessThanOrEqual(openFilesMax + 1);
+    expect(engine.counters.syncsOfAll).toBeLessThanOrEqual(3);
+  });
+}
