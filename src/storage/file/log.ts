@@ -13,7 +13,7 @@
  */
 
 import { fail } from "../../base/assert.ts";
-import { errnoOf, ObeliskError } from "../../base/errors.ts";
+import { ObeliskError } from "../../base/errors.ts";
 import { batchLastOffsetDelta, batchMaxTimestamp, stampBatch } from "../../protocol/record/batch.ts";
 import type { PartitionLog, TimestampedOffset } from "../contract.ts";
 import { lastOffsetFrom } from "../last-offset.ts";
@@ -26,6 +26,7 @@ import { LogReader } from "./reader.ts";
 import type { Recovered } from "./recovery.ts";
 import { logPathOf, RELATIVE_OFFSET_MAX, removeSegmentFiles, Segment } from "./segment.ts";
 import { SegmentIndex } from "./segment-index.ts";
+import { SegmentWriter } from "./segment-writer.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { type Store, storageError } from "./store.ts";
 import { findMaxTimestamp, findTimestamp } from "./time-search.ts";
@@ -56,6 +57,7 @@ export class FileLog implements PartitionLog {
   readonly #epochs: LeaderEpochs;
   readonly #locator: LogLocator;
   readonly #reader: LogReader;
+  readonly #writer: SegmentWriter;
   readonly #upkeep: LogUpkeep;
   #active: Segment;
   #activeSinceMs: number;
@@ -72,6 +74,7 @@ export class FileLog implements PartitionLog {
     this.#epochs = recovered.epochs;
     this.#activeSinceMs = recovered.activeSinceMs;
     this.#upkeep = new LogUpkeep(store, indexes, this.#directory, recovered.checkpoint, () => this.#facts());
+    this.#writer = new SegmentWriter(store, indexes, this.#place(), (detail) => this.#goOffline(detail));
     this.#locator = new LogLocator(store, indexes, this.#segments, () => this.#upkeep.requestSnapshot());
     this.#reader = new LogReader(store, this.#locator);
     this.startOffset = recovered.startOffset;
@@ -104,8 +107,7 @@ export class FileLog implements PartitionLog {
     if (this.#mustRoll(bytes, lastOffset)) this.#roll();
     const segment = this.#active;
     stampBatch(buffer, position, baseOffset, this.leaderEpoch);
-    this.#write(segment, buffer, position, end);
-    if (!segment.isDirty) segment.markDirty();
+    this.#writer.write(segment, buffer, position, end);
     const index = segment.index ?? fail("the active segment has its index in memory");
     index.note(lastOffset - segment.baseOffset, segment.bytes, bytes, batchMaxTimestamp(buffer, position));
     if (segment.verifiedEnd === segment.bytes) segment.verifiedEnd = segment.bytes + bytes;
@@ -214,7 +216,7 @@ export class FileLog implements PartitionLog {
   endSync(task: SyncTask): void {
     if (this.isOffline) fail("a log that is offline is never called durable");
     this.unsynced.end(task);
-    this.#sealRest();
+    this.#sealSynced();
     this.#upkeep.settle(this.durableOffset, this.#active);
   }
 
@@ -337,7 +339,7 @@ export class FileLog implements PartitionLog {
     this.#segments.push(next);
     this.#active = next;
     this.#activeSinceMs = this.#store.clock.steadyMs();
-    this.#sealRest();
+    this.#sealSynced();
   }
 
   /**
@@ -350,41 +352,10 @@ export class FileLog implements PartitionLog {
       for (const path of this.unsynced.names) pool.withRoom(path, () => files.syncDirectory(path));
     } catch (thrown) {
       const error = storageError(thrown, this.#place());
-      if (errnoOf(thrown) !== undefined) this.failSync(error);
+      if (!(thrown instanceof ObeliskError)) this.failSync(error);
       throw error;
     }
     this.unsynced.namesSynced();
-  }
-
-  #write(segment: Segment, buffer: Buffer, position: number, end: number): void {
-    const descriptor = this.#descriptorOf(segment);
-    try {
-      this.#store.files.write(descriptor, buffer, position, end, segment.bytes);
-      return;
-    } catch (thrown) {
-      if (errnoOf(thrown) === undefined) throw thrown;
-      this.#cutBack(descriptor, segment);
-      throw storageError(thrown, this.#place(segment.logPath));
-    }
-  }
-
-  #descriptorOf(segment: Segment): number {
-    if (segment.file.descriptor >= 0 && segment.isDirty) return segment.file.descriptor;
-    try {
-      return this.#store.pool.use(segment.file);
-    } catch (thrown) {
-      throw storageError(thrown, this.#place(segment.logPath));
-    }
-  }
-
-  /** Takes away what a failed write may have left behind the last whole batch. */
-  #cutBack(descriptor: number, segment: Segment): void {
-    try {
-      this.#store.files.truncate(descriptor, segment.bytes);
-    } catch (thrown) {
-      if (errnoOf(thrown) === undefined) throw thrown;
-      this.#goOffline("a write could be neither finished nor taken back, the partition is offline");
-    }
   }
 
   #goOffline(detail: string): void {
@@ -393,9 +364,14 @@ export class FileLog implements PartitionLog {
     if (!this.isDiscarded && !wasOffline) this.#store.report(this.#directory, 0, 0, "unreadable", detail);
   }
 
-  /** What was rolled and is on disk by now, and what could not be sealed before because the disk was full. */
-  #sealRest(): void {
+  /** What was rolled and is on disk by now. */
+  #sealSynced(): void {
     this.#upkeep.seal(this.unsynced.takeSealable());
+  }
+
+  /** With what could not be sealed before, because the disk refused. */
+  #sealRest(): void {
+    this.#sealSynced();
     const isLeft = (segment: Segment) =>
       segment.index !== null && segment !== this.#active && !this.unsynced.hasRolled(segment);
     this.#upkeep.seal(this.#segments.filter(isLeft));
@@ -418,22 +394,8 @@ export class FileLog implements PartitionLog {
   #cutAt(segment: Segment, position: number, offset: number): void {
     while (this.#segments.at(-1) !== segment) this.#removeLast();
     const end = offset === this.endOffset ? segment.bytes : position;
-    const { files, pool } = this.#store;
-    const descriptor = pool.use(segment.file);
-    const index = this.#indexes.of(segment);
-    const shorter = SegmentIndex.growing(this.#store.limits.indexIntervalBytes);
-    shorter.restore(index.offsets, index.times, end, index.maxTimestamp, index.maxTimestampOffset);
-    for (const path of [segment.indexPath, segment.timeIndexPath])
-      if (files.exists(path)) files.removeFile(path);
-    this.#indexes.forget(segment);
-    files.truncate(descriptor, end);
-    files.syncNow(descriptor);
     this.bytes -= segment.bytes - end;
-    segment.index = shorter;
-    segment.bytes = end;
-    segment.endOffset = offset;
-    segment.holes = segment.holes.filter((hole) => hole.position < end);
-    segment.forgetVerified();
+    this.#writer.cut(segment, end, offset);
     this.#active = segment;
     this.unsynced.forget(segment);
     this.endOffset = offset;

@@ -1,0 +1,88 @@
+/**
+ * Writes at the end of one log's segments, and shortens them.
+ *
+ *   - A write that fails is cut off again, so that the file ends behind the last whole batch. If even that fails, nobody knows
+ *     what the file holds, and the owner is told.
+ *   - A cut is on disk before it returns.
+ */
+
+import { errnoOf } from "../../base/errors.ts";
+import type { IndexFiles } from "./index-files.ts";
+import type { Segment } from "./segment.ts";
+import { SegmentIndex } from "./segment-index.ts";
+import { type Store, storageError } from "./store.ts";
+
+export class SegmentWriter {
+  readonly #store: Store;
+  readonly #indexes: IndexFiles;
+  readonly #place: { topic: string; partition: number };
+  readonly #broken: (detail: string) => void;
+
+  /** `broken` is told when a file's end is not known any more. */
+  constructor(
+    store: Store,
+    indexes: IndexFiles,
+    place: { topic: string; partition: number },
+    broken: (detail: string) => void,
+  ) {
+    this.#store = store;
+    this.#indexes = indexes;
+    this.#place = place;
+    this.#broken = broken;
+  }
+
+  /** Writes `buffer[position, end)` behind what the segment holds. @throws ObeliskError DISK_FULL, KAFKA_STORAGE_ERROR */
+  write(segment: Segment, buffer: Buffer, position: number, end: number): void {
+    const descriptor = this.#descriptorOf(segment);
+    try {
+      this.#store.files.write(descriptor, buffer, position, end, segment.bytes);
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined) throw thrown;
+      this.#cutBack(descriptor, segment);
+      throw this.#error(thrown, segment);
+    }
+    if (!segment.isDirty) segment.markDirty();
+  }
+
+  /** Lets the segment end at `position`, where the batch with `offset` was. @throws system errors */
+  cut(segment: Segment, position: number, offset: number): void {
+    const { files, pool, limits } = this.#store;
+    const descriptor = pool.use(segment.file);
+    const index = this.#indexes.of(segment);
+    const shorter = SegmentIndex.growing(limits.indexIntervalBytes);
+    shorter.restore(index.offsets, index.times, position, index.maxTimestamp, index.maxTimestampOffset);
+    for (const path of [segment.indexPath, segment.timeIndexPath])
+      if (files.exists(path)) files.removeFile(path);
+    this.#indexes.forget(segment);
+    files.truncate(descriptor, position);
+    files.syncNow(descriptor);
+    segment.index = shorter;
+    segment.bytes = position;
+    segment.endOffset = offset;
+    segment.holes = segment.holes.filter((hole) => hole.position < position);
+    segment.forgetVerified();
+  }
+
+  #descriptorOf(segment: Segment): number {
+    if (segment.file.descriptor >= 0 && segment.isDirty) return segment.file.descriptor;
+    try {
+      return this.#store.pool.use(segment.file);
+    } catch (thrown) {
+      throw this.#error(thrown, segment);
+    }
+  }
+
+  /** Takes away what a failed write may have left behind the last whole batch. */
+  #cutBack(descriptor: number, segment: Segment): void {
+    try {
+      this.#store.files.truncate(descriptor, segment.bytes);
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined) throw thrown;
+      this.#broken("a write could be neither finished nor taken back, the partition is offline");
+    }
+  }
+
+  #error(thrown: unknown, segment: Segment): Error {
+    return storageError(thrown, { ...this.#place, file: this.#store.relative(segment.logPath) });
+  }
+}
