@@ -8,18 +8,14 @@
  */
 
 import type { Clock } from "../base/clock.ts";
-import { ObeliskError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { StateStore, StorageEngine } from "../storage/contract.ts";
 import { Batcher } from "./batcher.ts";
 import { BrokerCounters } from "./counters.ts";
 import { type Durability, GroupCommit } from "./group-commit.ts";
+import { ProducerIds } from "./producer-ids.ts";
 import { RecentBatches } from "./recent-batches.ts";
 import { Topics } from "./topics.ts";
-
-/** Producer ids are taken from the state in blocks, so that not every new producer costs a sync; a crash skips some. */
-const PRODUCER_ID_BLOCK = 1000;
-const PRODUCER_ID_KEY = "producer-id";
 
 export interface BrokerOptions {
   clusterId: string;
@@ -62,9 +58,7 @@ export class Broker {
   readonly state: StateStore;
   readonly engine: StorageEngine;
   readonly #commit: GroupCommit;
-  #nextProducerId = 0;
-  #producerIdsEnd = 0;
-  #allocation: Promise<void> | null = null;
+  readonly #producerIds: ProducerIds;
 
   private constructor(options: BrokerOptions, { engine, clock, log, newId }: BrokerParts) {
     this.options = options;
@@ -106,6 +100,7 @@ export class Broker {
         producerIdExpirationMs: options.producerIdExpirationMs,
       },
     );
+    this.#producerIds = new ProducerIds(engine.state, () => this.topics.producerIdMax);
   }
 
   /** Opens every topic that the engine knows, recovering what a crash left. */
@@ -115,17 +110,9 @@ export class Broker {
     return broker;
   }
 
-  /** A producer id that was never given out before, also not before a crash. */
-  async allocateProducerId(): Promise<number> {
-    while (this.#nextProducerId >= this.#producerIdsEnd) {
-      this.#allocation ??= this.#allocateBlock().finally(() => {
-        this.#allocation = null;
-      });
-      await this.#allocation;
-    }
-    const producerId = this.#nextProducerId;
-    this.#nextProducerId += 1;
-    return producerId;
+  /** A producer id that was never given out before, also not before a crash. @throws ObeliskError as `ProducerIds.allocate` */
+  allocateProducerId(): Promise<number> {
+    return this.#producerIds.allocate();
   }
 
   /** Commits everything pending and stores the producers' states. The engine stays open. */
@@ -133,18 +120,5 @@ export class Broker {
     await this.#commit.drain();
     await this.topics.close();
     for (const topic of this.topics.all()) for (const partition of topic.partitions) partition.checkpoint();
-  }
-
-  async #allocateBlock(): Promise<void> {
-    const entry = await this.state.get(PRODUCER_ID_KEY);
-    const next = entry === null ? 0 : (JSON.parse(entry.value) as { next: number }).next;
-    const end = next + PRODUCER_ID_BLOCK;
-    const isTaken = await this.state.change([
-      { key: PRODUCER_ID_KEY, value: JSON.stringify({ next: end }), expectedVersion: entry?.version ?? 0 },
-    ]);
-    if (!isTaken)
-      throw new ObeliskError("STATE_UNUSABLE", { detail: "another process changed the producer ids" });
-    this.#nextProducerId = next;
-    this.#producerIdsEnd = end;
   }
 }

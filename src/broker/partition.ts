@@ -166,6 +166,11 @@ export class Partition implements Committable {
     return this.log.endOffset;
   }
 
+  /** The largest producer id that ever stored here, as far as snapshot and log tell; -1 when there is none. */
+  get producerIdMax(): number {
+    return this.#producers.idMax;
+  }
+
   get isOffline(): boolean {
     return this.log.isOffline || this.isRetired;
   }

@@ -15,9 +15,13 @@
  * checkpoint of the log (`encode`, `restore`) and replayed from the batches behind it. Bounded: beyond `PRODUCERS_MAX`
  * the one that was silent longest is forgotten, and any that was silent for `expirationMs`.
  *
- * State, version 1, big-endian:  int8 version, int32 producers, then for each
+ * `idMax` outlives those that are forgotten: a producer that was silent for long may still go on, so its id must not be given out
+ * again when the row that counts them is lost (producer-ids.ts).
+ *
+ * State, version 2, big-endian:  int8 version, int64 largest producer id (-1: none), int32 producers, then for each
  *   int64 producer id, int16 epoch, int64 last timestamp ms, int8 batches, then for each, oldest first
  *     int32 base sequence, int32 last sequence, int64 base offset
+ * Version 1, which is read and never written, has no largest producer id: it is that of the producers which are there.
  */
 
 import { readInt64, writeInt64 } from "../base/bytes.ts";
@@ -34,14 +38,20 @@ const BATCHES_KEPT = 5;
 /** Producers remembered by one partition: 10,000 of them are about 2 MB. */
 export const PRODUCERS_MAX = 10_000;
 
-const STATE_VERSION = 1;
-const STATE_HEADER_BYTES = 5;
+const STATE_VERSION = 2;
+const STATE_HEADER_BYTES = 13;
+const OLD_STATE_VERSION = 1;
+const OLD_STATE_HEADER_BYTES = 5;
 const PRODUCER_BYTES = 19;
 const BATCH_BYTES = 16;
 
 export const ACCEPTED = -1;
 export const OUT_OF_ORDER = -2;
 export const OLD_EPOCH = -3;
+
+const NO_ID = -1;
+/** Above it is no id of ours but one that a client made up: half of what a number can hold, so that as many are left to give out. */
+export const PRODUCER_ID_MAX = 2 ** 52;
 
 interface ProducerEntry {
   epoch: number;
@@ -55,6 +65,7 @@ export class Producers {
   /** In the order of last use: the first is the one that was silent longest. */
   readonly #entries = new Map<number, ProducerEntry>();
   readonly #expirationMs: number;
+  #idMax = NO_ID;
 
   /** A producer that was silent for `expirationMs` is forgotten. */
   constructor(expirationMs: number) {
@@ -63,6 +74,11 @@ export class Producers {
 
   get count(): number {
     return this.#entries.size;
+  }
+
+  /** The largest producer id of all that were ever remembered, up to `PRODUCER_ID_MAX`; -1 when there was none. */
+  get idMax(): number {
+    return this.#idMax;
   }
 
   /** ACCEPTED, one of the refusals above, or the base offset (0 or more) that a duplicate got. */
@@ -88,6 +104,7 @@ export class Producers {
   record(buffer: Buffer, position: number, baseOffset: number, nowMs: number): void {
     const producerId = readInt64(buffer, position + BATCH_PRODUCER_ID);
     if (producerId < 0) return;
+    this.#noteId(producerId);
     const epoch = buffer.readInt16BE(position + BATCH_PRODUCER_EPOCH);
     const baseSequence = buffer.readInt32BE(position + BATCH_BASE_SEQUENCE);
     const lastSequence = sequenceAfter(baseSequence, buffer.readInt32BE(position + BATCH_LAST_OFFSET_DELTA));
@@ -107,7 +124,8 @@ export class Producers {
     for (const entry of this.#entries.values()) bytes += PRODUCER_BYTES + entry.batches.length * BATCH_BYTES;
     const state = Buffer.alloc(bytes);
     state.writeInt8(STATE_VERSION, 0);
-    state.writeInt32BE(this.#entries.size, 1);
+    writeInt64(state, 1, this.#idMax);
+    state.writeInt32BE(this.#entries.size, STATE_HEADER_BYTES - 4);
     let position = STATE_HEADER_BYTES;
     for (const [producerId, entry] of this.#entries)
       position = encodeProducer(state, position, producerId, entry);
@@ -116,22 +134,24 @@ export class Producers {
 
   /**
    * Replaces everything by what `encode` wrote. A time ahead of `nowMs` becomes it: the clock was set back.
-   * @throws ObeliskError DAMAGED_DATA when it is not that
+   * @throws ObeliskError DAMAGED_DATA when it is not that; then nothing is remembered
    */
   restore(state: Buffer, nowMs: number): void {
     this.#entries.clear();
-    if (state.length < STATE_HEADER_BYTES || state.readInt8(0) !== STATE_VERSION) throw damaged(0);
-    const count = state.readInt32BE(1);
-    let position = STATE_HEADER_BYTES;
-    for (let index = 0; index < count; index += 1) {
-      if (position + PRODUCER_BYTES > state.length) throw damaged(position);
-      const batches = state.readInt8(position + 18);
-      const end = position + PRODUCER_BYTES + batches * BATCH_BYTES;
-      if (batches < 0 || batches > BATCHES_KEPT || end > state.length) throw damaged(position);
-      this.#entries.set(readInt64(state, position), decodeProducer(state, position, batches, nowMs));
-      position = end;
+    this.#idMax = NO_ID;
+    const isOld = state.length > 0 && state.readInt8(0) === OLD_STATE_VERSION;
+    const headerBytes = isOld ? OLD_STATE_HEADER_BYTES : STATE_HEADER_BYTES;
+    if (state.length < headerBytes || (!isOld && state.readInt8(0) !== STATE_VERSION)) throw damaged(0);
+    const entries = decodeProducers(state, headerBytes, nowMs);
+    if (!isOld) this.#idMax = readInt64(state, 1);
+    for (const [producerId, entry] of entries) {
+      this.#entries.set(producerId, entry);
+      this.#noteId(producerId);
     }
-    if (position !== state.length) throw damaged(position);
+  }
+
+  #noteId(producerId: number): void {
+    if (producerId > this.#idMax && producerId <= PRODUCER_ID_MAX) this.#idMax = producerId;
   }
 
   #forget(nowMs: number): void {
@@ -165,6 +185,23 @@ function encodeProducer(state: Buffer, start: number, producerId: number, entry:
     position += BATCH_BYTES;
   }
   return position;
+}
+
+/** Behind a head of `headerBytes`, whose last field is their count. @throws ObeliskError DAMAGED_DATA */
+function decodeProducers(state: Buffer, headerBytes: number, nowMs: number): [number, ProducerEntry][] {
+  const entries: [number, ProducerEntry][] = [];
+  const count = state.readInt32BE(headerBytes - 4);
+  let position = headerBytes;
+  for (let index = 0; index < count; index += 1) {
+    if (position + PRODUCER_BYTES > state.length) throw damaged(position);
+    const batches = state.readInt8(position + 18);
+    const end = position + PRODUCER_BYTES + batches * BATCH_BYTES;
+    if (batches < 0 || batches > BATCHES_KEPT || end > state.length) throw damaged(position);
+    entries.push([readInt64(state, position), decodeProducer(state, position, batches, nowMs)]);
+    position = end;
+  }
+  if (position !== state.length) throw damaged(position);
+  return entries;
 }
 
 function decodeProducer(state: Buffer, start: number, count: number, nowMs: number): ProducerEntry {

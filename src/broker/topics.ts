@@ -90,6 +90,15 @@ export class Topics {
     return this.#partitionCount;
   }
 
+  /** The largest producer id that a partition remembers; -1 when there is none. O(partitions) */
+  get producerIdMax(): number {
+    let largest = -1;
+    for (const { partitions } of this.#byName.values()) {
+      for (const partition of partitions) largest = Math.max(largest, partition.producerIdMax);
+    }
+    return largest;
+  }
+
   /** Opens what the state knows and adopts what only the disk knows. `finishRemovals` is to follow. */
   async load(): Promise<void> {
     for (const name of this.#parts.engine.detached()) this.#unfinished.add(name);

@@ -5,16 +5,6 @@ import { openBroker } from "../support/broker.ts";
 import { GatedEngine, turns } from "../support/gated-engine.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
-test("producer ids are never given out twice, also not after a crash", async () => {
-  const engine = new MemoryEngine();
-  const before = await openBroker({}, { engine });
-  const first = await Promise.all([1, 2, 3].map(() => before.allocateProducerId()));
-  const after = await openBroker({}, { engine });
-  const second = await Promise.all([1, 2, 3].map(() => after.allocateProducerId()));
-  expect(first).toEqual([0, 1, 2]);
-  expect(second).toEqual([1000, 1001, 1002]);
-});
-
 test("the idempotence state survives a restart", async () => {
   const engine = new MemoryEngine();
   const build = (baseSequence: number) => batchOf(["v"], { producerId: 5, producerEpoch: 0, baseSequence });

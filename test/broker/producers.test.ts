@@ -1,7 +1,14 @@
 import { expect, test } from "bun:test";
 import { ObeliskError } from "../../src/base/errors.ts";
 import { DAY_MS } from "../../src/base/units.ts";
-import { ACCEPTED, OLD_EPOCH, OUT_OF_ORDER, PRODUCERS_MAX, Producers } from "../../src/broker/producers.ts";
+import {
+  ACCEPTED,
+  OLD_EPOCH,
+  OUT_OF_ORDER,
+  PRODUCER_ID_MAX,
+  PRODUCERS_MAX,
+  Producers,
+} from "../../src/broker/producers.ts";
 import { batchOf } from "../support/batches.ts";
 
 function batch(producerId: number, producerEpoch: number, baseSequence: number, records = 1): Buffer {
@@ -118,4 +125,36 @@ test("a silent producer no longer takes memory once another comes", () => {
   const producers = stored([batch(1, 0, 0), 0]);
   producers.record(batch(2, 0, 0), 0, 1, DAY_MS);
   expect(producers.count).toBe(1);
+});
+
+test("the largest producer id is known also when its producer is forgotten, and when the state was restored", () => {
+  expect(new Producers(DAY_MS).idMax).toBe(-1);
+  const producers = stored([batch(9, 0, 0), 0]);
+  producers.record(batch(2, 0, 0), 0, 1, DAY_MS);
+  expect([producers.count, producers.idMax]).toEqual([1, 9]);
+  const restored = new Producers(DAY_MS);
+  restored.restore(producers.encode(), DAY_MS);
+  expect([restored.count, restored.idMax]).toEqual([1, 9]);
+});
+
+test("an id that only a client can have made up counts as none of ours", () => {
+  const producers = stored([batch(7, 0, 0), 0], [batch(Number.MAX_SAFE_INTEGER, 0, 0), 1]);
+  expect([producers.count, producers.idMax]).toEqual([2, 7]);
+  producers.record(batch(PRODUCER_ID_MAX, 0, 0), 0, 2, 0);
+  expect(producers.idMax).toBe(PRODUCER_ID_MAX);
+});
+
+test("a state of version 1 is still read, and its largest id is that of its producers", () => {
+  const present = stored([batch(8, 0, 0), 103], [batch(7, 5, 3), 104]).encode();
+  const old = Buffer.concat([Buffer.from([1]), present.subarray(9)]);
+  const restored = new Producers(DAY_MS);
+  restored.restore(old, 0);
+  expect([restored.encode(), restored.idMax]).toEqual([present, 8]);
+});
+
+test("of a state that does not decode nothing is remembered", () => {
+  const producers = stored([batch(1, 0, 0), 0]);
+  const state = stored([batch(7, 5, 0), 100], [batch(8, 0, 0), 101]).encode();
+  expect(() => producers.restore(state.subarray(0, state.length - 1), 0)).toThrow(ObeliskError);
+  expect([producers.count, producers.idMax]).toEqual([0, -1]);
 });
