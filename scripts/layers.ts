@@ -53,7 +53,7 @@ const HOMES: readonly { readonly pattern: RegExp; readonly homes: readonly strin
   { pattern: /^(elysia|@elysiajs\/.*|prom-client)$/, homes: ["src/http/"] },
   { pattern: /^consola$/, homes: ["src/base/log.ts"] },
   { pattern: /^(node:)?fs(\/promises)?$/, homes: ["src/base/disk.ts"] },
-  { pattern: /^bun:ffi$/, homes: ["src/base/disk.ts", "src/base/sync-thread.ts"] },
+  { pattern: /^bun:ffi$/, homes: ["src/base/c-library.ts"] },
 ];
 
 /** Time, randomness and environment enter through one door each. Commands stand outside. */

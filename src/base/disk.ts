@@ -4,15 +4,12 @@
  *   operation   call
  *   read, write pread and pwrite on this thread (a 1 MiB read from the page cache takes 0.04 ms, 0.11 ms through the pool)
  *   sync        fdatasync in the thread pool
- *   syncAll     syncfs on a thread of its own, because it blocks for as long as the disk takes. It is started by the
- *               first call, does not keep the process alive while it idles, and carries its code as text, so that the
- *               compiled executable needs no second file. Linux 5.8 and later only: older ones hide write errors.
+ *   syncAll     syncfs on a thread of its own (file-system-sync.ts)
  *   lock        flock: the kernel lets go of it when the process dies, however it dies
  *
- * The C library is opened by the first call that needs it. Failures carry the system's name in `code`.
+ * Failures carry the system's name in `code`.
  */
 
-import { dlopen, read as readMemory } from "bun:ffi";
 import {
   closeSync,
   constants,
@@ -38,9 +35,11 @@ import {
   unlinkSync,
   writeSync,
 } from "node:fs";
-import { release, constants as systemConstants } from "node:os";
+import { constants as systemConstants } from "node:os";
 import { dirname } from "node:path";
+import { cLibrary } from "./c-library.ts";
 import { errnoOf } from "./errors.ts";
+import { canSyncFileSystem, FileSystemSyncer } from "./file-system-sync.ts";
 import type { Files, OpenMode, SyncThread } from "./files.ts";
 import { WorkerSyncThread } from "./sync-thread.ts";
 import { systemError } from "./system-error.ts";
@@ -72,13 +71,13 @@ class Disk implements Files {
   constructor() {
     this.openSyncThread =
       process.platform === "linux" && cLibrary() !== undefined
-        ? () => new WorkerSyncThread(LINUX_LIBRARY_NAMES)
+        ? () => new WorkerSyncThread(canOpen)
         : undefined;
     if (!canSyncFileSystem()) {
       this.syncAll = undefined;
       return;
     }
-    const syncer = new FileSystemSyncer();
+    const syncer = new FileSystemSyncer(canOpen);
     this.syncAll = (descriptor) => syncer.sync(descriptor);
   }
 
@@ -299,118 +298,15 @@ function readOnce(
   });
 }
 
-interface CLibrary {
-  flock(descriptor: number, operation: number): number;
-  /** The number of the last failure on this thread. */
-  errno(): number;
-}
-
-let openedLibrary: CLibrary | undefined;
-let hasTriedLibrary = false;
-
-/** The few functions that node:fs lacks, or undefined where the C library cannot be opened. */
-function cLibrary(): CLibrary | undefined {
-  if (hasTriedLibrary) return openedLibrary;
-  hasTriedLibrary = true;
-  for (const name of libraryNames()) {
-    openedLibrary = openLibrary(name);
-    if (openedLibrary !== undefined) break;
-  }
-  return openedLibrary;
-}
-
-function libraryNames(): string[] {
-  if (process.platform === "darwin") return ["libSystem.B.dylib"];
-  if (process.platform === "linux") return LINUX_LIBRARY_NAMES;
-  return [];
-}
-
-/** glibc first, then musl by processor. */
-const LINUX_LIBRARY_NAMES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
-
-function openLibrary(name: string): CLibrary | undefined {
-  const errnoSymbol = process.platform === "darwin" ? "__error" : "__errno_location";
+function canOpen(count: number): boolean {
+  const opened: number[] = [];
   try {
-    const { symbols } = dlopen(name, {
-      flock: { args: ["i32", "i32"], returns: "i32" },
-      [errnoSymbol]: { args: [], returns: "ptr" },
-    });
-    const errnoPlace = symbols[errnoSymbol] as () => Parameters<typeof readMemory.i32>[0];
-    return {
-      flock: symbols["flock"] as (descriptor: number, operation: number) => number,
-      errno: () => readMemory.i32(errnoPlace(), 0),
-    };
+    while (opened.length < count) opened.push(openSync("/", constants.O_RDONLY));
+    return true;
   } catch (thrown) {
-    // A library of this name is not on the machine: the caller tries the next name.
-    if (thrown instanceof Error) return undefined;
-    throw thrown;
-  }
-}
-
-function canSyncFileSystem(): boolean {
-  if (process.platform !== "linux") return false;
-  const [major = 0, minor = 0] = release().split(".").map(Number);
-  return major > 5 || (major === 5 && minor >= 8);
-}
-
-/** The code of the thread: one answer (0 or the errno) for each descriptor that it is sent, in order; -1 when there is no syncfs. */
-const SYNCER_CODE = `
-import { dlopen, read } from "bun:ffi";
-let symbols;
-for (const name of ${JSON.stringify(LINUX_LIBRARY_NAMES)}) {
-  try {
-    symbols = dlopen(name, {
-      syncfs: { args: ["i32"], returns: "i32" },
-      __errno_location: { args: [], returns: "ptr" },
-    }).symbols;
-    break;
-  } catch {}
-}
-self.onmessage = (event) => {
-  if (symbols === undefined) postMessage(-1);
-  else postMessage(symbols.syncfs(event.data) === 0 ? 0 : read.i32(symbols.__errno_location(), 0) || ${systemConstants.errno.EIO});
-};
-`;
-
-interface Waiter {
-  descriptor: number;
-  resolve: () => void;
-  reject: (reason: Error) => void;
-}
-
-/** DOM's type of a worker lacks what Bun's workers have. */
-type Thread = Worker & Pick<Bun.Worker, "ref" | "unref">;
-
-/** Runs syncfs on a thread of its own. Where the thread cannot start or finds no syncfs, a sync fails with ENOSYS: nothing was tried. */
-class FileSystemSyncer {
-  #thread: Thread | undefined;
-  readonly #waiters: Waiter[] = [];
-
-  sync(descriptor: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#thread ??= this.#start();
-      this.#waiters.push({ descriptor, resolve, reject });
-      if (this.#waiters.length === 1) this.#thread.ref();
-      this.#thread.postMessage(descriptor);
-    });
-  }
-
-  #start(): Thread {
-    const address = URL.createObjectURL(new Blob([SYNCER_CODE], { type: "application/javascript" }));
-    const thread = new Worker(address) as Thread;
-    thread.onmessage = (event: MessageEvent<number>) => this.#settle(event.data);
-    thread.onerror = (event) => {
-      event.preventDefault();
-      while (this.#waiters.length > 0) this.#settle(-1);
-    };
-    return thread;
-  }
-
-  #settle(errno: number): void {
-    const waiter = this.#waiters.shift();
-    if (waiter === undefined) return;
-    if (this.#waiters.length === 0) this.#thread?.unref();
-    if (errno === 0) waiter.resolve();
-    else waiter.reject(systemError("syncfs", errno === -1 ? systemConstants.errno.ENOSYS : errno));
+    if (errnoOf(thrown) === undefined) throw thrown;
+    return false;
+  } finally {
+    for (const descriptor of opened) closeSync(descriptor);
   }
 }

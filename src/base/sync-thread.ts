@@ -1,44 +1,40 @@
 /**
- * The `SyncThread` of this machine: fdatasync through bun:ffi in a worker, steered by three shared integers.
+ * The `SyncThread` of this machine: fdatasync through bun:ffi in a thread, steered by shared integers.
  *
  *   0  mark      what has been written; read by the thread just before each sync, so a sync covers all that was there
  *   1  session   which attachment is meant; another number sends the thread back to its messages
  *   2  bell      rung (added to and notified) by `wake` and `detach`; the thread sleeps on it
+ *   3  begun     the mark that the newest sync covers, stored by the thread before it begins
  *
  * The thread looks at the bell first, then at session and mark, and sleeps only if the bell has not been rung since: no ring
- * is lost. What it says back: [session, mark] after a sync, [session, -errno] after a failure (ENOSYS: it could not be
- * tried), [session, ENDED] when it lets go.
+ * is lost. What it says back is `Said`; "failed" and "ended" are its last word on a file.
+ *
+ * A thread that died leaves `begun` behind. If it is not the mark of the last report, a sync has begun whose outcome nobody
+ * will hear again, because the kernel tells an error once: EIO. Else nothing was tried: ENOSYS.
  */
 
 import { constants as systemConstants } from "node:os";
-import type { SyncListener, SyncThread } from "./files.ts";
+import { fail } from "./assert.ts";
+import { syncCode } from "./c-library.ts";
+import { isMark, type SyncListener, type SyncThread } from "./files.ts";
+import { HelperThread } from "./helper-thread.ts";
 import { systemError } from "./system-error.ts";
 
 const MARK = 0;
 const SESSION = 1;
 const BELL = 2;
-const SHARED_INTEGERS = 3;
-/** Said once, when the thread is up. Sessions count from 1. */
+const BEGUN = 3;
+const SHARED_INTEGERS = 4;
+/** Sessions count from 1. */
 const NO_SESSION = 0;
-/** No mark and no errno: the thread has let go of the file. */
-const ENDED = -0x8000_0000;
 
-/** DOM's type of a worker lacks what Bun's workers have. */
-type Thread = Worker & Pick<Bun.Worker, "ref" | "unref">;
+type Said =
+  | { kind: "synced"; session: number; mark: number }
+  | { kind: "failed"; session: number; errno: number }
+  | { kind: "ended"; session: number };
 
-const THREAD_CODE = (libraries: readonly string[]) => `
-import { dlopen, read } from "bun:ffi";
-let symbols;
-for (const name of ${JSON.stringify(libraries)}) {
-  try {
-    symbols = dlopen(name, {
-      fdatasync: { args: ["i32"], returns: "i32" },
-      __errno_location: { args: [], returns: "ptr" },
-    }).symbols;
-    break;
-  } catch {}
-}
-postMessage([${NO_SESSION}, 0]);
+export const SYNC_THREAD_CODE = `
+${syncCode("fdatasync")}
 self.onmessage = ({ data: { shared, session, descriptor, mark } }) => {
   let covered = mark;
   for (;;) {
@@ -49,46 +45,67 @@ self.onmessage = ({ data: { shared, session, descriptor, mark } }) => {
       Atomics.wait(shared, ${BELL}, bell);
       continue;
     }
-    if (symbols === undefined) {
-      postMessage([session, -${systemConstants.errno.ENOSYS}]);
-      break;
-    }
-    if (symbols.fdatasync(descriptor) !== 0) {
-      postMessage([session, -(read.i32(symbols.__errno_location(), 0) || ${systemConstants.errno.EIO})]);
-      break;
+    Atomics.store(shared, ${BEGUN}, wanted);
+    const errno = sync(descriptor);
+    if (errno !== 0) {
+      postMessage({ kind: "failed", session, errno });
+      return;
     }
     covered = wanted;
-    postMessage([session, covered]);
+    postMessage({ kind: "synced", session, mark: covered });
   }
-  postMessage([session, ${ENDED}]);
+  postMessage({ kind: "ended", session });
 };
 `;
 
-export class WorkerSyncThread implements SyncThread {
-  readonly #shared = new Int32Array(new SharedArrayBuffer(SHARED_INTEGERS * Int32Array.BYTES_PER_ELEMENT));
-  readonly #libraries: readonly string[];
-  #thread: Thread | undefined;
-  #listener: SyncListener | null = null;
-  #isUp = false;
-  #session = NO_SESSION;
-  #detached: (() => void) | null = null;
+interface Attachment {
+  readonly session: number;
+  /** Null once nobody shall hear of it. */
+  listener: SyncListener | null;
+  mark: number;
+  /** The mark of the last report. */
+  told: number;
+  /** Those who wait for its end. */
+  readonly leaving: (() => void)[];
+}
 
-  /** `libraries`: names of the C library, the first that opens is taken. */
-  constructor(libraries: readonly string[]) {
-    this.#libraries = libraries;
+export class WorkerSyncThread implements SyncThread {
+  readonly #canOpen: (count: number) => boolean;
+  readonly #code: string;
+  #shared = sharedIntegers();
+  #thread: HelperThread<Said> | null = null;
+  #session = NO_SESSION;
+  #attachment: Attachment | null = null;
+  #isClosed = false;
+
+  /** `canOpen`: whether so many more files can be opened now. `code`: what the thread runs; tests put something before it. */
+  constructor(canOpen: (count: number) => boolean, code = SYNC_THREAD_CODE) {
+    this.#canOpen = canOpen;
+    this.#code = code;
   }
 
   attach(descriptor: number, mark: number, listener: SyncListener): void {
-    this.#thread ??= this.#start();
-    this.#listener = listener;
+    if (this.#isClosed) fail("a file is attached to a sync thread that is closed");
+    if (this.#attachment !== null) fail("a sync thread has one file at a time");
+    if (!isMark(mark)) fail(`a file is attached to a sync thread at ${mark}`);
     this.#session += 1;
-    Atomics.store(this.#shared, MARK, mark);
-    Atomics.store(this.#shared, SESSION, this.#session);
-    this.#thread.ref();
-    this.#thread.postMessage({ shared: this.#shared, session: this.#session, descriptor, mark });
+    const session = this.#session;
+    this.#attachment = { session, listener, mark, told: mark, leaving: [] };
+    this.#thread ??= this.#start();
+    const shared = this.#shared;
+    Atomics.store(shared, MARK, mark);
+    Atomics.store(shared, BEGUN, mark);
+    Atomics.store(shared, SESSION, session);
+    this.#thread.hold();
+    this.#thread.tell({ shared, session, descriptor, mark });
   }
 
   setMark(mark: number): void {
+    const attachment = this.#attachment;
+    if (attachment === null) return;
+    if (!(isMark(mark) && mark >= attachment.mark))
+      fail(`a sync thread's mark goes from ${attachment.mark} to ${mark}`);
+    attachment.mark = mark;
     Atomics.store(this.#shared, MARK, mark);
   }
 
@@ -98,48 +115,74 @@ export class WorkerSyncThread implements SyncThread {
   }
 
   detach(): Promise<void> {
-    if (this.#listener === null) return Promise.resolve();
+    const attachment = this.#attachment;
+    if (attachment === null) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#detached = resolve;
-      Atomics.store(this.#shared, SESSION, -1);
-      this.wake();
+      attachment.leaving.push(resolve);
+      this.#sendAway();
     });
   }
 
   close(): void {
-    this.#listener = null;
-    Atomics.store(this.#shared, SESSION, -1);
+    this.#isClosed = true;
+    if (this.#attachment === null) {
+      this.#thread?.end();
+      this.#thread = null;
+      return;
+    }
+    this.#attachment.listener = null;
+    this.#sendAway();
+  }
+
+  #start(): HelperThread<Said> {
+    this.#shared = sharedIntegers();
+    return new HelperThread<Said>({
+      code: this.#code,
+      canOpen: this.#canOpen,
+      heard: (said) => this.#hear(said),
+      died: () => this.#died(),
+    });
+  }
+
+  #sendAway(): void {
+    Atomics.store(this.#shared, SESSION, NO_SESSION);
     this.wake();
-    this.#thread?.terminate();
-    this.#thread = undefined;
   }
 
-  #start(): Thread {
-    const code = new Blob([THREAD_CODE(this.#libraries)], { type: "application/javascript" });
-    const thread = new Worker(URL.createObjectURL(code)) as Thread;
-    thread.onmessage = ({ data }: MessageEvent<[number, number]>) => this.#hear(data[0], data[1]);
-    thread.onerror = (event) => {
-      event.preventDefault();
-      // A thread that died at work may have been told of an error that nobody is told again.
-      const { EIO, ENOSYS } = systemConstants.errno;
-      this.#hear(this.#session, this.#isUp ? -EIO : -ENOSYS);
-      this.#hear(this.#session, ENDED);
-    };
-    return thread;
+  #hear(said: Said): void {
+    const attachment = this.#attachment;
+    if (attachment?.session !== said.session) fail("a sync thread speaks of a file that it does not have");
+    if (said.kind === "ended") this.#end(null);
+    else if (said.kind === "failed") this.#end(systemError("fdatasync", said.errno));
+    else {
+      if (!(said.mark > attachment.told && said.mark <= attachment.mark))
+        fail(`a sync thread covers ${said.mark}, from ${attachment.told} on, of ${attachment.mark}`);
+      attachment.told = said.mark;
+      attachment.listener?.synced(said.mark);
+    }
   }
 
-  #hear(session: number, said: number): void {
-    if (session === NO_SESSION) this.#isUp = true;
-    if (session !== this.#session || this.#listener === null) return;
-    if (said === ENDED) this.#ended();
-    else if (said >= 0) this.#listener.synced(said);
-    else this.#listener.failed(systemError("fdatasync", -said));
+  #died(): void {
+    this.#thread = null;
+    const attachment = this.#attachment;
+    if (attachment === null) return;
+    const { EIO, ENOSYS } = systemConstants.errno;
+    const isUnheard = Atomics.load(this.#shared, BEGUN) !== attachment.told;
+    this.#end(systemError("fdatasync", isUnheard ? EIO : ENOSYS));
   }
 
-  #ended(): void {
-    this.#listener = null;
-    this.#thread?.unref();
-    this.#detached?.();
-    this.#detached = null;
+  #end(error: Error | null): void {
+    const { listener, leaving } = this.#attachment!;
+    this.#attachment = null;
+    Atomics.store(this.#shared, SESSION, NO_SESSION);
+    this.#thread?.letGo();
+    if (this.#isClosed) this.close();
+    // Whoever waits goes on later, when the listener has heard it; one that throws keeps nobody waiting.
+    for (const resolve of leaving) resolve();
+    if (error !== null) listener?.failed(error);
   }
+}
+
+function sharedIntegers(): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(SHARED_INTEGERS * Int32Array.BYTES_PER_ELEMENT));
 }

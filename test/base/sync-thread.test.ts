@@ -1,12 +1,19 @@
-/** The real thread on a real file. */
+/**
+ * What a `SyncThread` promises and refuses, asked of the real thread on a real file and of the simulated one on the simulated
+ * disk. A real thread is killed from within: the test puts code before the thread's own that ends it at a chosen place.
+ */
 
-import { afterEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { afterEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { InvariantError } from "../../src/base/assert.ts";
 import { createDisk } from "../../src/base/disk.ts";
 import { errnoOf } from "../../src/base/errors.ts";
-import type { SyncThread } from "../../src/base/files.ts";
+import { type Files, MARK_MAX, type SyncListener, type SyncThread } from "../../src/base/files.ts";
+import { SYNC_THREAD_CODE, WorkerSyncThread } from "../../src/base/sync-thread.ts";
+import { SimulatedFiles } from "../support/simulated-files.ts";
+import { SimulatedSyncThread } from "../support/simulated-sync-thread.ts";
 
 const disk = createDisk();
 const undo: (() => void)[] = [];
@@ -14,30 +21,359 @@ afterEach(() => {
   for (const step of undo.splice(0).reverse()) step();
 });
 
-function opened() {
+interface Fixture {
+  thread: SyncThread;
+  files: Files;
+  descriptor: number;
+  /** Of the same file. */
+  another: number;
+  /** Ends the thread, which has begun no sync that it did not tell of. */
+  kill(): void;
+  /** Ends the thread in its next sync: the disk has done it, and nobody hears. */
+  killInSync(): void;
+  /** The next thread lives. */
+  spare(): void;
+}
+
+const hasRealThread = disk.openSyncThread !== undefined;
+describe.skipIf(!hasRealThread)(
+  `the thread of this machine${hasRealThread ? "" : " (skipped: none here)"}`,
+  () => {
+    suite(realThread);
+
+    test("that cannot come up tells that nothing was tried, each time, and keeps nobody waiting", async () => {
+      for (const code of [
+        "throw new Error('no start')",
+        "process.exit(0)",
+        "no code at all",
+        "import 'nowhere'",
+      ]) {
+        const { descriptor } = realThread();
+        const thread = new WorkerSyncThread(() => true, code);
+        for (let tries = 0; tries < 2; tries += 1) {
+          const reports = new Reports();
+          thread.attach(descriptor, 0, reports);
+          set(thread, 1);
+          await Promise.all([thread.detach(), thread.detach()]);
+          expect([errnoOf(reports.error), reports.marks]).toEqual(["ENOSYS", []]);
+        }
+        thread.close();
+      }
+    });
+
+    test("that finds no such function tells that nothing could be tried", async () => {
+      const { descriptor } = realThread();
+      const thread = new WorkerSyncThread(() => true, SYNC_THREAD_CODE.replaceAll("fdatasync:", "nothing:"));
+      undo.push(() => thread.close());
+      const reports = new Reports();
+      thread.attach(descriptor, 0, reports);
+      set(thread, 1);
+      await reports.until(() => reports.error !== null);
+      expect([errnoOf(reports.error), reports.marks]).toEqual(["ENOSYS", []]);
+    });
+
+    test("is not started without room for its descriptors, and is when there is some", async () => {
+      const { descriptor } = realThread();
+      let hasRoom = false;
+      const thread = new WorkerSyncThread(() => hasRoom);
+      undo.push(() => thread.close());
+      const reports = new Reports();
+      thread.attach(descriptor, 0, reports);
+      expect(reports.error).toBeNull();
+      await reports.until(() => reports.error !== null);
+      expect(errnoOf(reports.error)).toBe("ENOSYS");
+      hasRoom = true;
+      await expectWork(thread, descriptor);
+    });
+  },
+);
+
+describe("the simulated thread", () => suite(simulatedThread));
+
+function suite(make: () => Fixture): void {
+  test("covers the last mark, goes on while it moves, and sleeps when it does not", async () => {
+    const { thread, files, descriptor } = make();
+    const reports = new Reports();
+    thread.attach(descriptor, 0, reports);
+    for (let mark = 1; mark <= 500; mark += 1) {
+      files.write(descriptor, Buffer.alloc(100, mark), 0, 100, mark * 100);
+      set(thread, mark);
+      if (mark % 100 === 0) await reports.until(() => reports.marks.at(-1) === mark);
+    }
+    expect(reports.marks).toEqual([...new Set(reports.marks)].sort((left, right) => left - right));
+    expect(reports.error).toBeNull();
+  });
+
+  test("woken without a new mark reports nothing", async () => {
+    const { thread, descriptor } = make();
+    const reports = new Reports();
+    thread.attach(descriptor, 3, reports);
+    thread.wake();
+    set(thread, 3);
+    set(thread, 4);
+    await reports.until(() => reports.marks.length > 0);
+    thread.wake();
+    await thread.detach();
+    expect([reports.marks, reports.error]).toEqual([[4], null]);
+  });
+
+  test("after detach the file is not touched, and another can be attached", async () => {
+    const { thread, descriptor, another } = make();
+    const reports = new Reports();
+    thread.attach(descriptor, 0, reports);
+    set(thread, 1);
+    await thread.detach();
+    const before = [...reports.marks];
+    set(thread, 2);
+    const others = new Reports();
+    thread.attach(another, 7, others);
+    set(thread, 8);
+    await others.until(() => others.marks.length > 0);
+    expect([reports.marks, reports.error, others.marks]).toEqual([before, null, [8]]);
+  });
+
+  test("answers everybody who waits for the same detach, and who comes later at once", async () => {
+    const { thread, descriptor } = make();
+    const reports = new Reports();
+    thread.attach(descriptor, 0, reports);
+    set(thread, 1);
+    await Promise.all([thread.detach(), thread.detach(), thread.detach()]);
+    await thread.detach();
+    await expectWork(thread, descriptor);
+  });
+
+  test("lets go although the mark still moves", async () => {
+    const { thread, descriptor } = make();
+    let mark = 1;
+    const reports = new Reports(() => set(thread, (mark += 1)));
+    thread.attach(descriptor, 0, reports);
+    set(thread, mark);
+    await reports.until(() => reports.marks.length > 2);
+    await thread.detach();
+    const before = reports.marks.length;
+    set(thread, mark + 1);
+    await expectWork(thread, descriptor);
+    expect(reports.marks.length).toBe(before);
+  });
+
+  test("refuses a second file until the first is let go, which is not disturbed", async () => {
+    const { thread, descriptor, another } = make();
+    const reports = new Reports();
+    const others = new Reports();
+    thread.attach(descriptor, 0, reports);
+    expect(() => thread.attach(another, 0, others)).toThrow(InvariantError);
+    set(thread, 1);
+    await reports.until(() => reports.marks.length > 0);
+    const leaving = thread.detach();
+    expect(() => thread.attach(another, 0, others)).toThrow(InvariantError);
+    await leaving;
+    expect([reports.marks, reports.error, others.marks, others.error]).toEqual([[1], null, [], null]);
+    await expectWork(thread, another);
+  });
+
+  test("takes every int32 from 0 on as a mark, and refuses others and a step back", async () => {
+    const { thread, descriptor } = make();
+    for (const mark of [-1, 0.5, Number.NaN, MARK_MAX + 1])
+      expect(() => thread.attach(descriptor, mark, new Reports())).toThrow(InvariantError);
+    const reports = new Reports();
+    thread.attach(descriptor, 5, reports);
+    for (const mark of [-1, 4, 5.5, Number.NaN, MARK_MAX + 1])
+      expect(() => thread.setMark(mark)).toThrow(InvariantError);
+    set(thread, MARK_MAX);
+    await reports.until(() => reports.marks.length > 0);
+    await thread.detach();
+    expect([reports.marks, reports.error]).toEqual([[MARK_MAX], null]);
+    await expectWork(thread, descriptor);
+  });
+
+  test("tells a failure by its name, and has let go of the file then", async () => {
+    const { thread, descriptor } = make();
+    const again = new Reports();
+    const reports = new Reports(() => thread.attach(descriptor, 0, again));
+    thread.attach(9999, 0, reports);
+    set(thread, 1);
+    await reports.until(() => reports.error !== null);
+    expect([errnoOf(reports.error), reports.marks]).toEqual(["EBADF", []]);
+    set(thread, 1);
+    await again.until(() => again.marks.length > 0);
+    await thread.detach();
+    expect([again.marks, again.error]).toEqual([[1], null]);
+  });
+
+  test("answers who waits for a detach when the last sync fails", async () => {
+    const { thread } = make();
+    const reports = new Reports();
+    thread.attach(9999, 0, reports);
+    set(thread, 1);
+    await Promise.all([thread.detach(), thread.detach()]);
+    expect(reports.marks).toEqual([]);
+    expect([null, "EBADF"]).toContain(reports.error && errnoOf(reports.error)!);
+  });
+
+  test("closed while it lets go answers who waits, tells the listener no more, and takes no other file", async () => {
+    const { thread, descriptor } = make();
+    const reports = new Reports();
+    thread.attach(descriptor, 0, reports);
+    set(thread, 1);
+    const leaving = thread.detach();
+    thread.close();
+    thread.close();
+    await Promise.all([leaving, thread.detach()]);
+    await thread.detach();
+    expect([reports.marks, reports.error]).toEqual([[], null]);
+    expect(() => thread.attach(descriptor, 0, reports)).toThrow(InvariantError);
+  });
+
+  test("closed with a file in hand ends the sync that runs", async () => {
+    const { thread, descriptor } = make();
+    const reports = new Reports();
+    thread.attach(descriptor, 0, reports);
+    set(thread, 1);
+    thread.close();
+    await thread.detach();
+    expect([reports.marks, reports.error]).toEqual([[], null]);
+  });
+
+  test("that dies with nothing begun tells so, and the next file gets another", async () => {
+    const { thread, descriptor, kill, spare } = make();
+    const reports = new Reports();
+    thread.attach(descriptor, 0, reports);
+    set(thread, 1);
+    await reports.until(() => reports.marks.length > 0);
+    kill();
+    await reports.until(() => reports.error !== null);
+    expect([reports.marks, errnoOf(reports.error)]).toEqual([[1], "ENOSYS"]);
+    set(thread, 2);
+    await thread.detach();
+    spare();
+    await expectWork(thread, descriptor);
+  });
+
+  test("that dies in a sync fails it, because nobody hears of an error twice, and answers who waits", async () => {
+    const { thread, descriptor, killInSync, spare } = make();
+    const reports = new Reports();
+    thread.attach(descriptor, 0, reports);
+    set(thread, 1);
+    await reports.until(() => reports.marks.length > 0);
+    killInSync();
+    set(thread, 2);
+    await reports.until(() => reports.error !== null);
+    expect([reports.marks, errnoOf(reports.error)]).toEqual([[1], "EIO"]);
+    await Promise.all([thread.detach(), thread.detach()]);
+    spare();
+    await expectWork(thread, descriptor);
+  });
+
+  test("that dies while it is sent away keeps nobody waiting", async () => {
+    const { thread, descriptor, kill, spare } = make();
+    const reports = new Reports();
+    thread.attach(descriptor, 0, reports);
+    kill();
+    await Promise.all([thread.detach(), thread.detach()]);
+    spare();
+    await expectWork(thread, descriptor);
+  });
+
+  test("that died and is closed answers who waits", async () => {
+    const { thread, descriptor, kill } = make();
+    const reports = new Reports();
+    thread.attach(descriptor, 0, reports);
+    kill();
+    thread.close();
+    await Promise.all([thread.detach(), thread.detach()]);
+    expect([reports.marks, reports.error]).toEqual([[], null]);
+  });
+}
+
+function realThread(): Fixture {
   const directory = mkdtempSync(join(tmpdir(), "obelisk-sync-thread-"));
-  const descriptor = disk.open(join(directory, "log"), "create");
-  const thread = disk.openSyncThread!();
+  const path = join(directory, "log");
+  const [look, report] = [join(directory, "die-at-look"), join(directory, "die-at-report")];
+  const thread = new WorkerSyncThread(() => true, deadlyCode(look, report));
+  const descriptor = disk.open(path, "create");
+  const another = disk.open(path, "update");
   undo.push(
     () => rmSync(directory, { recursive: true }),
     () => disk.close(descriptor),
+    () => disk.close(another),
     () => thread.close(),
   );
-  return { thread, descriptor };
+  const kill = () => {
+    writeFileSync(look, "");
+    thread.wake();
+  };
+  const spare = () => {
+    for (const file of [look, report]) rmSync(file, { force: true });
+  };
+  return {
+    thread,
+    files: disk,
+    descriptor,
+    another,
+    kill,
+    killInSync: () => writeFileSync(report, ""),
+    spare,
+  };
 }
 
-class Reports {
+/** The thread's code, which ends where it looks whether there is work, or where it would report a sync, once a file is there. */
+function deadlyCode(look: string, report: string): string {
+  return `
+import { existsSync } from "node:fs";
+const { load } = Atomics;
+Atomics.load = (...place) => {
+  if (existsSync(${JSON.stringify(look)})) process.exit(1);
+  return load(...place);
+};
+const say = globalThis.postMessage;
+globalThis.postMessage = (said) => {
+  if (said.kind === "synced" && existsSync(${JSON.stringify(report)})) process.exit(1);
+  say(said);
+};
+${SYNC_THREAD_CODE}`;
+}
+
+function simulatedThread(): Fixture {
+  const files = new SimulatedFiles(1);
+  const descriptor = files.open("/log", "create");
+  const another = files.open("/log", "update");
+  let isDeadly = false;
+  const sync = files.sync.bind(files);
+  files.sync = (synced) => {
+    if (isDeadly) void thread.die();
+    return sync(synced);
+  };
+  const thread = new SimulatedSyncThread(files);
+  return {
+    thread,
+    files,
+    descriptor,
+    another,
+    kill: () => void thread.die(),
+    killInSync: () => (isDeadly = true),
+    spare: () => (isDeadly = false),
+  };
+}
+
+class Reports implements SyncListener {
   readonly marks: number[] = [];
   error: Error | null = null;
+  readonly #told: () => void;
   #changed: (() => void) | null = null;
+
+  constructor(told = () => {}) {
+    this.#told = told;
+  }
 
   synced(mark: number): void {
     this.marks.push(mark);
+    this.#told();
     this.#changed?.();
   }
 
   failed(error: Error): void {
     this.error = error;
+    this.#told();
     this.#changed?.();
   }
 
@@ -51,52 +387,12 @@ function set(thread: SyncThread, mark: number): void {
   thread.wake();
 }
 
-describeWhere(
-  "the thread covers the last mark, goes on while it moves, and sleeps when it does not",
-  async () => {
-    const { thread, descriptor } = opened();
-    const reports = new Reports();
-    thread.attach(descriptor, 0, reports);
-    for (let mark = 1; mark <= 500; mark += 1) {
-      disk.write(descriptor, Buffer.alloc(100, mark), 0, 100, mark * 100);
-      set(thread, mark);
-      if (mark % 100 === 0) await reports.until(() => reports.marks.at(-1) === mark);
-    }
-    expect(reports.marks).toEqual([...new Set(reports.marks)].sort((left, right) => left - right));
-    expect(reports.error).toBeNull();
-  },
-);
-
-describeWhere("after detach the file is not touched, and another can be attached", async () => {
-  const first = opened();
+/** It takes a file, syncs it once, and lets go. */
+async function expectWork(thread: SyncThread, descriptor: number): Promise<void> {
   const reports = new Reports();
-  first.thread.attach(first.descriptor, 0, reports);
-  set(first.thread, 1);
-  await first.thread.detach();
-  const before = reports.marks.length;
-  set(first.thread, 2);
-  const second = disk.open(join("/proc/self/fd", String(first.descriptor)), "update");
-  undo.push(() => disk.close(second));
-  const others = new Reports();
-  first.thread.attach(second, 7, others);
-  set(first.thread, 8);
-  await others.until(() => others.marks.length > 0);
-  expect([reports.marks.length, others.marks]).toEqual([before, [8]]);
-});
-
-describeWhere("a failure is told by its name, and ends the attachment", async () => {
-  const { thread } = opened();
-  const reports = new Reports();
-  thread.attach(9999, 0, reports);
-  set(thread, 1);
-  await reports.until(() => reports.error !== null);
-  expect([errnoOf(reports.error), reports.marks]).toEqual(["EBADF", []]);
+  thread.attach(descriptor, 10, reports);
+  set(thread, 11);
+  await reports.until(() => reports.marks.length > 0 || reports.error !== null);
   await thread.detach();
-});
-
-function describeWhere(name: string, body: () => Promise<void>): void {
-  test.skipIf(disk.openSyncThread === undefined)(
-    `${name}${disk.openSyncThread ? "" : " (skipped: no such thread here)"}`,
-    body,
-  );
+  expect([reports.marks, reports.error]).toEqual([[11], null]);
 }

@@ -1,0 +1,82 @@
+/**
+ * The few functions of the C library that node:fs lacks, called through bun:ffi: flock on this thread, and those that block for
+ * as long as the disk takes on threads of their own (helper-thread.ts), which get the code that opens them as text.
+ *
+ * It is opened by the first call that needs it. Where there is none (another system, another C library) callers go without.
+ */
+
+import { dlopen, read as readMemory } from "bun:ffi";
+import { constants as systemConstants } from "node:os";
+
+export interface CLibrary {
+  flock(descriptor: number, operation: number): number;
+  /** The number of the last failure on this thread. */
+  errno(): number;
+}
+
+/** glibc first, then musl by processor. */
+const LINUX_LIBRARY_NAMES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
+
+let openedLibrary: CLibrary | undefined;
+let hasTriedLibrary = false;
+
+/** Undefined where the C library cannot be opened. */
+export function cLibrary(): CLibrary | undefined {
+  if (hasTriedLibrary) return openedLibrary;
+  hasTriedLibrary = true;
+  for (const name of libraryNames()) {
+    openedLibrary = openLibrary(name);
+    if (openedLibrary !== undefined) break;
+  }
+  return openedLibrary;
+}
+
+/**
+ * Code for a thread on Linux: `sync(descriptor)` calls the function and answers 0 or its errno; ENOSYS where the C library
+ * lacks it.
+ */
+export function syncCode(name: "fdatasync" | "syncfs"): string {
+  const { EIO, ENOSYS } = systemConstants.errno;
+  return `
+import { dlopen, read } from "bun:ffi";
+let symbols;
+for (const name of ${JSON.stringify(LINUX_LIBRARY_NAMES)}) {
+  try {
+    symbols = dlopen(name, {
+      ${name}: { args: ["i32"], returns: "i32" },
+      __errno_location: { args: [], returns: "ptr" },
+    }).symbols;
+    break;
+  } catch {}
+}
+const sync = (descriptor) => {
+  if (symbols === undefined) return ${ENOSYS};
+  return symbols.${name}(descriptor) === 0 ? 0 : read.i32(symbols.__errno_location(), 0) || ${EIO};
+};
+`;
+}
+
+function libraryNames(): string[] {
+  if (process.platform === "darwin") return ["libSystem.B.dylib"];
+  if (process.platform === "linux") return LINUX_LIBRARY_NAMES;
+  return [];
+}
+
+function openLibrary(name: string): CLibrary | undefined {
+  const errnoSymbol = process.platform === "darwin" ? "__error" : "__errno_location";
+  try {
+    const { symbols } = dlopen(name, {
+      flock: { args: ["i32", "i32"], returns: "i32" },
+      [errnoSymbol]: { args: [], returns: "ptr" },
+    });
+    const errnoPlace = symbols[errnoSymbol] as () => Parameters<typeof readMemory.i32>[0];
+    return {
+      flock: symbols["flock"] as (descriptor: number, operation: number) => number,
+      errno: () => readMemory.i32(errnoPlace(), 0),
+    };
+  } catch (thrown) {
+    // A library of this name is not on the machine: the caller tries the next name.
+    if (thrown instanceof Error) return undefined;
+    throw thrown;
+  }
+}

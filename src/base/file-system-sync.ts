@@ -1,0 +1,90 @@
+/**
+ * syncfs on a thread of its own, because it blocks for as long as the disk takes. The thread is started by the first call, does
+ * not keep the process alive while it idles, and is replaced by the next call when it died.
+ *
+ * The thread answers each descriptor that it is sent, in order, with 0 or the errno, and counts in shared memory the calls that
+ * it has begun and that were not heard of: when it dies, their outcome is lost (EIO), and nothing was tried for those behind
+ * them (ENOSYS).
+ */
+
+import { release, constants as systemConstants } from "node:os";
+import { syncCode } from "./c-library.ts";
+import { HelperThread } from "./helper-thread.ts";
+import { systemError } from "./system-error.ts";
+
+/** Linux 5.8 and later only: older ones hide write errors. */
+export function canSyncFileSystem(): boolean {
+  if (process.platform !== "linux") return false;
+  const [major = 0, minor = 0] = release().split(".").map(Number);
+  return major > 5 || (major === 5 && minor >= 8);
+}
+
+export const FILE_SYSTEM_SYNC_CODE = `
+${syncCode("syncfs")}
+self.onmessage = ({ data: { begun, descriptor } }) => {
+  Atomics.add(begun, 0, 1);
+  postMessage(sync(descriptor));
+};
+`;
+
+interface Waiter {
+  resolve: () => void;
+  reject: (reason: Error) => void;
+}
+
+export class FileSystemSyncer {
+  readonly #canOpen: (count: number) => boolean;
+  readonly #code: string;
+  #thread: HelperThread<number> | null = null;
+  #begun = sharedCount();
+  /** Oldest first. */
+  #waiters: Waiter[] = [];
+
+  /** `canOpen`: whether so many more files can be opened now. `code`: what the thread runs; tests put something before it. */
+  constructor(canOpen: (count: number) => boolean, code = FILE_SYSTEM_SYNC_CODE) {
+    this.#canOpen = canOpen;
+    this.#code = code;
+  }
+
+  /** @throws system errors; ENOSYS: nothing was tried */
+  sync(descriptor: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#thread ??= this.#start();
+      this.#waiters.push({ resolve, reject });
+      this.#thread.hold();
+      this.#thread.tell({ begun: this.#begun, descriptor });
+    });
+  }
+
+  #start(): HelperThread<number> {
+    this.#begun = sharedCount();
+    return new HelperThread<number>({
+      code: this.#code,
+      canOpen: this.#canOpen,
+      heard: (errno) => this.#answer(errno),
+      died: () => this.#died(),
+    });
+  }
+
+  #answer(errno: number): void {
+    Atomics.sub(this.#begun, 0, 1);
+    const waiter = this.#waiters.shift()!;
+    if (this.#waiters.length === 0) this.#thread!.letGo();
+    if (errno === 0) waiter.resolve();
+    else waiter.reject(systemError("syncfs", errno));
+  }
+
+  #died(): void {
+    const { EIO, ENOSYS } = systemConstants.errno;
+    const begun = Atomics.load(this.#begun, 0);
+    const waiters = this.#waiters;
+    this.#thread = null;
+    this.#waiters = [];
+    for (const [place, waiter] of waiters.entries())
+      waiter.reject(systemError("syncfs", place < begun ? EIO : ENOSYS));
+  }
+}
+
+function sharedCount(): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+}

@@ -1,0 +1,101 @@
+/** Threads of our own, and that nobody waits for one that is not there any more. */
+
+import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { HelperThread } from "../../src/base/helper-thread.ts";
+
+function started(code: string, canOpen = () => true) {
+  const said: unknown[] = [];
+  let changed: (() => void) | null = null;
+  const note = (what: unknown) => {
+    said.push(what);
+    changed?.();
+  };
+  const thread = new HelperThread<unknown>({ code, canOpen, heard: note, died: () => note("its end") });
+  const until = async (count: number) => {
+    while (said.length < count) await new Promise<void>((resolve) => (changed = resolve));
+  };
+  return { thread, said, until };
+}
+
+const ECHO =
+  "self.onmessage = ({ data }) => { if (data === 'throw') throw new Error(data); postMessage(data); };";
+
+test("a thread answers until it throws, which is told once, and what it is asked afterwards is not heard of", async () => {
+  const { thread, said, until } = started(ECHO);
+  for (const message of [1, 2, "throw", 3]) thread.tell(message);
+  await until(3);
+  thread.tell(4);
+  const other = started(ECHO);
+  other.thread.tell(5);
+  await other.until(1);
+  other.thread.end();
+  expect([said, other.said]).toEqual([[1, 2, "its end"], [5]]);
+});
+
+test("a message that cannot be handed over is the end of the thread, told after the call", async () => {
+  const { thread, said, until } = started(ECHO);
+  thread.tell(() => {});
+  expect(said).toEqual([]);
+  await until(1);
+  expect(said).toEqual(["its end"]);
+});
+
+test("without room for its descriptors it has ended before it began, told after the call", async () => {
+  const { thread, said, until } = started(ECHO, () => false);
+  thread.hold();
+  thread.tell(1);
+  expect(said).toEqual([]);
+  await until(1);
+  thread.letGo();
+  expect(said).toEqual(["its end"]);
+});
+
+test("a process that has used up its descriptors goes on without the threads, and has them when there are some again", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "obelisk-helper-thread-"));
+  const main = join(directory, "main.ts");
+  writeFileSync(
+    main,
+    `import { closeSync, openSync } from "node:fs";
+     import { createDisk } from ${JSON.stringify(join(import.meta.dir, "../../src/base/disk.ts"))};
+     const disk = createDisk();
+     const file = disk.open(${JSON.stringify(join(directory, "file"))}, "create");
+     const thread = disk.openSyncThread?.();
+     const work = async () => {
+       const all = disk.syncAll?.(file).then(() => "synced", ({ code }) => code);
+       const one = thread && new Promise((resolve) => {
+         thread.attach(file, 0, { synced: () => resolve("synced"), failed: ({ code }) => resolve(code) });
+         thread.setMark(1);
+         thread.wake();
+       });
+       console.log(await all ?? "none", await one ?? "none");
+       await thread?.detach();
+     };
+     const opened = [];
+     try {
+       for (;;) opened.push(openSync("/", "r"));
+     } catch {}
+     await work();
+     for (const descriptor of opened) closeSync(descriptor);
+     await work();
+     thread?.close();`,
+  );
+  try {
+    const child = Bun.spawn(["sh", "-c", 'ulimit -n 64 && exec "$@"', "sh", process.execPath, main], {
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+      timeout: 25_000,
+      killSignal: "SIGKILL",
+    });
+    const printed = await new Response(child.stdout).text();
+    const complained = await new Response(child.stderr).text();
+    expect([await child.exited, complained]).toEqual([0, ""]);
+    expect(printed.replaceAll("none", "synced").split("\n").slice(1)).toEqual(["synced synced", ""]);
+    expect(printed.split("\n")[0]).not.toContain("synced");
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
