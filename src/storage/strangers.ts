@@ -38,17 +38,38 @@ export interface Stranger {
 /** A batch whose base offset was hit may seem to lie below its segment; two say the same by chance only in theory. */
 const COPY_BATCHES_MIN = 2;
 
-/** Those of the log files of `directory` (base offsets, ascending) that belong to no segment of its log. */
-export function findStrangers(files: Files, directory: string, bases: readonly number[]): Stranger[] {
+/** Opens a file for reading; null: what the system refuses is not judged. */
+export type Opener = (path: string) => number | null;
+
+/** For who tells of unreadable files elsewhere. */
+export function openerOfReadable(files: Files): Opener {
+  return (path) => {
+    try {
+      return files.open(path, "read");
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined) throw thrown;
+      return null;
+    }
+  };
+}
+
+/** Those of the log files of `directory` (base offsets, ascending) that belong to no segment of its log. @throws what `open` throws, system errors */
+export function findStrangers(
+  files: Files,
+  open: Opener,
+  directory: string,
+  bases: readonly number[],
+): Stranger[] {
   const strangers: Stranger[] = [];
+  const disk = { files, open };
   const header = Buffer.alloc(BATCH_HEADER_BYTES);
   let before = bases[0] ?? 0;
   for (const baseOffset of bases.slice(1)) {
     const path = logPathOf(directory, baseOffset);
-    const stranger = withFile(files, path, (descriptor) => {
+    const stranger = withFile(disk, path, (descriptor) => {
       const claimed = claimedOffset(files, descriptor, header);
       if (claimed === baseOffset) return null;
-      return judge(files, directory, { before, baseOffset, claimed }, descriptor);
+      return judge(disk, directory, { before, baseOffset, claimed }, descriptor);
     });
     if (stranger === null) before = baseOffset;
     else strangers.push(stranger);
@@ -56,19 +77,18 @@ export function findStrangers(files: Files, directory: string, bases: readonly n
   return strangers;
 }
 
-/** Null also when the system refuses: what cannot be read is not judged. */
+interface Disk {
+  files: Files;
+  open: Opener;
+}
+
 function withFile<Result>(
-  files: Files,
+  { files, open }: Disk,
   path: string,
   work: (descriptor: number) => Result | null,
 ): Result | null {
-  let descriptor: number;
-  try {
-    descriptor = files.open(path, "read");
-  } catch (thrown) {
-    if (errnoOf(thrown) === undefined) throw thrown;
-    return null;
-  }
+  const descriptor = open(path);
+  if (descriptor === null) return null;
   try {
     return work(descriptor);
   } finally {
@@ -92,14 +112,15 @@ interface Suspect {
   claimed: number;
 }
 
-function judge(files: Files, directory: string, suspect: Suspect, descriptor: number): Stranger | null {
+function judge(disk: Disk, directory: string, suspect: Suspect, descriptor: number): Stranger | null {
+  const { files } = disk;
   const { before, baseOffset, claimed } = suspect;
   const bytes = files.size(descriptor);
   const start = claimed >= 0 && claimed < before ? claimed : before;
   const own = readOwn(files, descriptor, bytes, start, baseOffset);
   if (own.first === baseOffset) return null;
   const isCopy = own.count >= COPY_BATCHES_MIN && !own.reachesBase;
-  if (!isCopy && !covers(files, directory, before, baseOffset)) return null;
+  if (!isCopy && !covers(disk, directory, before, baseOffset)) return null;
   const what =
     own.first < 0
       ? "holds no batch"
@@ -131,8 +152,9 @@ function readOwn(files: Files, descriptor: number, bytes: number, offset: number
 }
 
 /** Whether the segment `before` has a batch at or behind `offset` that goes on from the batch before it. */
-function covers(files: Files, directory: string, before: number, offset: number): boolean {
-  const found = withFile(files, logPathOf(directory, before), (descriptor) => {
+function covers(disk: Disk, directory: string, before: number, offset: number): boolean {
+  const { files } = disk;
+  const found = withFile(disk, logPathOf(directory, before), (descriptor) => {
     let isCovered = false;
     let expected = before;
     const range = {

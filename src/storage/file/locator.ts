@@ -132,7 +132,7 @@ export class LogLocator {
         return false;
       },
       damage: (position, bytes, reason) => {
-        const fate = this.#store.setAside(segment.logPath, descriptor, position, bytes, reason);
+        const { fate } = this.#store.setAside(segment.logPath, descriptor, position, bytes, reason);
         this.#store.report(segment.logPath, position, bytes, "damaged-batch", reason + fate);
         segment.addHole({ position, bytes });
         place.position = position + bytes;

@@ -1,5 +1,6 @@
 /** The last step of recovery: where the log ends, under which leader epoch it goes on, and how much of it is surely on disk. */
 
+import { ObeliskError } from "../../base/errors.ts";
 import type { RecoveryState } from "./recovery-state.ts";
 import { logPathOf, Segment } from "./segment.ts";
 import { SegmentIndex } from "./segment-index.ts";
@@ -12,7 +13,7 @@ export function settleEnd(state: RecoveryState): void {
   if (last === undefined || endOffset < floor) {
     if (floor > 0) reportLoss(state, last, endOffset, floor);
     begin(state, Math.max(endOffset, floor));
-  }
+  } else if (state.mustRoll) begin(state, endOffset);
   settleEpoch(state);
 }
 
@@ -32,6 +33,10 @@ function reportLoss(state: RecoveryState, last: Segment | undefined, endOffset: 
 
 function begin({ store, segments, directory }: RecoveryState, baseOffset: number): void {
   const old = segments.at(-1);
+  if (old?.baseOffset === baseOffset) {
+    const detail = "the log ends in bytes that are no batch, and they could not be copied to quarantine";
+    throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail, file: store.relative(old.logPath) });
+  }
   if (old !== undefined) old.endOffset = baseOffset;
   const file = store.pool.create(logPathOf(directory, baseOffset));
   const index = SegmentIndex.growing(store.limits.indexIntervalBytes);

@@ -7,7 +7,8 @@
  *
  *   - After an end that was not clean everything behind the checkpoint is written again (rewriter.ts) and left dirty: the sync that
  *     follows covers it, a cut tail with it. Only when too many files wait for that already it is synced here.
- *   - Bytes that are no batch are copied to quarantine: at the end of the log they are cut off, elsewhere noted as a hole.
+ *   - Bytes that are no batch are copied to quarantine. At the end of the log they are cut off then; elsewhere, and where they could not be
+ *     copied, they stay and are noted as a hole.
  */
 
 import { batchBaseOffset, batchLeaderEpoch } from "../../protocol/record/batch.ts";
@@ -22,6 +23,13 @@ import type { Checkpoint } from "./snapshot.ts";
 
 /** An epoch in a batch that is further ahead than this is damage: the field lies outside the CRC. */
 const EPOCH_STEP_MAX = 1000;
+
+/** Bytes at the end of a segment that are no batch. */
+interface Tail {
+  position: number;
+  bytes: number;
+  reason: string;
+}
 
 /** There is at least one segment. @throws what `listener` throws, system errors, ObeliskError */
 export function replayLog(state: RecoveryState, listener: RecoveryListener): void {
@@ -53,6 +61,10 @@ function startOf(
   return { slot, position: checkpoint.position, offset: checkpoint.offset };
 }
 
+function storedIndex({ store, indexes }: RecoveryState, segment: Segment, position: number) {
+  return store.pool.withRoom(segment.indexPath, () => indexes.readActive(segment, position));
+}
+
 /** The index of the checkpoint's segment up to there: from the copy beside it, else from the log. */
 function restoreIndex(
   state: RecoveryState,
@@ -60,8 +72,8 @@ function restoreIndex(
   position: number,
   checkpoint: Checkpoint,
 ): void {
-  const { store, indexes } = state;
-  const stored = segment.hasOldTimes ? null : indexes.readActive(segment, position);
+  const { store } = state;
+  const stored = segment.hasOldTimes ? null : storedIndex(state, segment, position);
   if (stored !== null) {
     const { maxTimestamp, maxTimestampOffset } = checkpoint;
     segment.index!.restore(stored.offsets, stored.times, position, maxTimestamp, maxTimestampOffset);
@@ -128,8 +140,7 @@ function scanSegment(
     offsetLimit: isLast ? Number.POSITIVE_INFINITY : segment.endOffset,
     allowsGaps: !isLast,
   };
-  let tail = -1;
-  let isBehindDamage = false;
+  let tail: Tail | null = null;
   const end = scanBatches(files, descriptor, range, {
     batch: (buffer, at, batchEnd, filePosition) => {
       noteBatch(segment.index!, segment.baseOffset, buffer, at, batchEnd, filePosition);
@@ -143,16 +154,13 @@ function scanSegment(
       return true;
     },
     damage: (position, bytes, reason, isTail) => {
-      isBehindDamage = isTail;
-      if (isTail && isLast) {
-        keepTail(state, segment, descriptor, position, bytes, reason);
-        tail = position;
-      } else noteHole(state, segment, position, bytes, reason);
+      if (isTail) tail = { position, bytes, reason };
+      if (!isTail || !isLast) noteHole(state, segment, position, bytes, reason);
     },
   });
   rewriter?.flush();
-  if (tail >= 0) cut(state, segment, descriptor, tail);
-  noteEnd(state, segment, end, isBehindDamage ? -1 : end);
+  noteEnd(state, segment, end, tail === null ? end : -1);
+  if (isLast && tail !== null) cutTail(state, segment, descriptor, tail);
 }
 
 /** `told`: what is known of the end when gaps are looked for. */
@@ -176,30 +184,33 @@ function noteHole(
   if (known?.position === position && known.bytes === bytes) return;
   const { store } = state;
   const descriptor = store.pool.use(segment.file);
-  const fate = store.setAside(segment.logPath, descriptor, position, bytes, reason);
+  const { fate } = store.setAside(segment.logPath, descriptor, position, bytes, reason);
   store.report(segment.logPath, position, bytes, "damaged-batch", reason + fate);
   segment.addHole({ position, bytes });
   state.hasChanged = true;
 }
 
-function keepTail(
-  { store }: RecoveryState,
+/** Cuts the tail off once it is copied. What could not be copied stays, and the log goes on in another segment. */
+function cutTail(
+  state: RecoveryState,
   segment: Segment,
   descriptor: number,
-  position: number,
-  bytes: number,
-  reason: string,
+  { position, bytes, reason }: Tail,
 ): void {
-  const fate = store.setAside(segment.logPath, descriptor, position, bytes, reason);
-  store.report(segment.logPath, position, bytes, "torn-tail", `${reason}; cut off${fate}`);
-}
-
-function cut(state: RecoveryState, segment: Segment, descriptor: number, position: number): void {
-  state.store.files.truncate(descriptor, position);
+  const { store } = state;
+  const { isKept, fate } = store.setAside(segment.logPath, descriptor, position, bytes, reason);
+  const what = isKept ? "cut off" : "left in its place";
+  store.report(segment.logPath, position, bytes, "torn-tail", `${reason}; ${what}${fate}`);
+  state.hasLost = true;
+  if (!isKept) {
+    segment.addHole({ position, bytes });
+    state.mustRoll = true;
+    return;
+  }
+  store.files.truncate(descriptor, position);
   if (!segment.isDirty) segment.markDirty();
   segment.bytes = position;
   forgetIndexFiles(state, segment);
-  state.hasLost = true;
 }
 
 function forgetIndexFiles({ store }: RecoveryState, segment: Segment): void {

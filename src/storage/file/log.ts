@@ -86,7 +86,9 @@ export class FileLog implements PartitionLog {
     this.isReadable = !recovered.isOffline;
     this.bytesSinceCheckpoint = recovered.bytesSinceCheckpoint;
     for (const segment of this.#segments) this.bytes += segment.bytes;
-    if (!this.isOffline) this.#sealRest();
+    // What is beside a log that could not be opened stays as it is: it may be whole.
+    if (!this.isReadable) this.#upkeep.stop();
+    else this.#sealRest();
     if (recovered.needsSnapshot) this.#upkeep.requestSnapshot();
   }
 
@@ -144,11 +146,11 @@ export class FileLog implements PartitionLog {
   }
 
   epochAt(offset: number): number {
-    return this.#epochs.at(offset);
+    return this.isReadable ? this.#epochs.at(offset) : -1;
   }
 
   endOffsetForEpoch(epoch: number): { leaderEpoch: number; endOffset: number } | null {
-    return this.#epochs.endOffset(epoch, this.endOffset);
+    return this.isReadable ? this.#epochs.endOffset(epoch, this.endOffset) : null;
   }
 
   checkpoint(state: Buffer): void {
@@ -176,6 +178,7 @@ export class FileLog implements PartitionLog {
   }
 
   dropBefore(offset: number): void {
+    this.#checkReadable();
     if (offset > this.endOffset) this.#checkRange(offset);
     if (offset <= this.startOffset) return;
     this.startOffset = offset;
@@ -420,6 +423,7 @@ export class FileLog implements PartitionLog {
   }
 
   async #search(work: () => Promise<TimestampedOffset | null>): Promise<TimestampedOffset | null> {
+    this.#checkReadable();
     try {
       return await work();
     } catch (thrown) {
@@ -427,7 +431,12 @@ export class FileLog implements PartitionLog {
     }
   }
 
+  #checkReadable(): void {
+    if (!this.isReadable) throw this.#refusal("the partition could not be opened at the start");
+  }
+
   #checkRange(offset: number): void {
+    this.#checkReadable();
     if (offset >= this.startOffset && offset <= this.endOffset) return;
     throw new ObeliskError("OFFSET_OUT_OF_RANGE", { topic: this.topic, partition: this.partition, offset });
   }

@@ -31,6 +31,8 @@ export class RecoveryState {
   bytesScanned = 0;
   /** Something that was there before is gone: the leader epoch is bumped. */
   hasLost = false;
+  /** The last segment takes no more: there are bytes at its end that could not be copied. */
+  mustRoll = false;
   /** The snapshot does not tell it yet. */
   hasChanged = false;
 

@@ -9,7 +9,7 @@
  *                   ^ durableOffset, unless the last end was clean
  *
  *   what is found                               what is done
- *   bytes at the end that are no batch          copied to quarantine, cut off, leader epoch bumped
+ *   bytes at the end that are no batch          copied to quarantine, cut off, leader epoch bumped; what cannot be copied stays
  *   bytes in the middle that are no batch       copied to quarantine, noted as a hole, passed over by readers
  *   the log ends before its checkpoint          a new segment begins at the checkpoint's offset: none is given out twice
  *   snapshot missing or damaged                 the whole log is scanned

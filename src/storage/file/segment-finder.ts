@@ -20,7 +20,7 @@ export function findSegments(state: RecoveryState): void {
   const isNew = !files.exists(state.directory);
   if (isNew) refuseDanglingLink(state);
   if (isNew) files.makeDirectory(state.directory);
-  const names = files.list(state.directory);
+  const names = state.store.pool.withRoom(state.directory, () => files.list(state.directory));
   const bases = basesOf(state, names);
   if (names.includes(SNAPSHOT_FILE)) readSnapshot(state);
   addSegments(state, bases);
@@ -43,7 +43,8 @@ function refuseDanglingLink({ store, directory }: RecoveryState): void {
 function basesOf(state: RecoveryState, names: readonly string[]): number[] {
   const { store, directory } = state;
   const found = logBases(state, names);
-  const strangers = findStrangers(store.files, directory, found);
+  const open = (path: string) => store.pool.withRoom(path, () => store.files.open(path, "read"));
+  const strangers = findStrangers(store.files, open, directory, found);
   for (const { baseOffset, bytes, reason } of strangers) {
     const fate = setAsideStranger(state, baseOffset, reason);
     store.report(logPathOf(directory, baseOffset), 0, bytes, "unknown-file", reason + fate);

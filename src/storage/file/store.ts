@@ -25,6 +25,13 @@ export interface StoreLimits {
   fileIdleMs: number;
 }
 
+/** What became of damaged bytes. Those that are not kept must stay where they are. */
+export interface SetAside {
+  isKept: boolean;
+  /** For people: goes behind the reason. */
+  fate: string;
+}
+
 export class Store {
   readonly files: Files;
   readonly pool: DescriptorPool;
@@ -69,10 +76,10 @@ export class Store {
   }
 
   /**
-   * Copies bytes of a file into quarantine and says where, or why not: a copy that cannot be made stops nothing.
-   * Zeros are not kept. They are what the file system leaves where a write never arrived.
+   * Copies bytes of a file into quarantine; `fate` says where, or why not. Zeros are not kept. They are what the file system leaves
+   * where a write never arrived.
    */
-  setAside(path: string, descriptor: number, position: number, bytes: number, reason: string): string {
+  setAside(path: string, descriptor: number, position: number, bytes: number, reason: string): SetAside {
     let place = "";
     try {
       for (let done = 0; done < bytes; done += QUARANTINE_PIECE_BYTES) {
@@ -80,21 +87,18 @@ export class Store {
         const got = this.files.read(descriptor, piece, 0, piece.length, position + done);
         const content = piece.subarray(0, got);
         if (content.every((byte) => byte === 0)) continue;
-        const target = setAsideBytes(
-          this.files,
-          this.root,
-          `${this.relative(path)}@${position + done}`,
-          reason,
-          content,
+        const name = `${this.relative(path)}@${position + done}`;
+        const target = this.pool.withRoom(path, () =>
+          setAsideBytes(this.files, this.root, name, reason, content),
         );
         if (place === "") place = target;
       }
     } catch (thrown) {
       const errno = errnoOf(thrown);
       if (errno === undefined && !(thrown instanceof ObeliskError)) throw thrown;
-      return `; it could not be copied to quarantine (${errno ?? "refused"})`;
+      return { isKept: false, fate: `; it could not be copied to quarantine (${errno ?? "refused"})` };
     }
-    return place === "" ? "; it holds zeros only" : `; copied to ${place}`;
+    return { isKept: true, fate: place === "" ? "; it holds zeros only" : `; copied to ${place}` };
   }
 }
 

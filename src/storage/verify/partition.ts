@@ -29,7 +29,7 @@ import { segmentName } from "../file/segment.ts";
 import { decodeSnapshot, type Hole, SNAPSHOT_FILE, type Snapshot } from "../file/snapshot.ts";
 import type { PartitionLayout } from "../layout.ts";
 import { BATCH_BYTES_MAX, readTolerantly, scanBatches } from "../scan.ts";
-import { findStrangers } from "../strangers.ts";
+import { findStrangers, openerOfReadable } from "../strangers.ts";
 import { largestTimestamp } from "../timestamps.ts";
 import { EpochCheck } from "./epoch-check.ts";
 import { SegmentIndexCheck } from "./index-check.ts";
@@ -94,7 +94,12 @@ class PartitionCheck {
   /** Their indexes are then found to be without a log. */
   #passStrangers(): void {
     const { segments, directory } = this.#layout;
-    const strangers = findStrangers(this.#files, `${this.#root}/${directory}`, segments);
+    const strangers = findStrangers(
+      this.#files,
+      openerOfReadable(this.#files),
+      `${this.#root}/${directory}`,
+      segments,
+    );
     if (strangers.length === 0) return;
     for (const { baseOffset, bytes, reason } of strangers) {
       this.#sink.advance(bytes);
