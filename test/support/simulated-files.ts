@@ -35,6 +35,8 @@ const CALM: Weather = { before: () => {}, delay: () => Promise.resolve(), writeB
 
 interface Descriptor {
   readonly path: string;
+  readonly mode: OpenMode;
+  isLocked: boolean;
   readonly inode: SimulatedInode;
   /** What it has been told of failed write-backs: of its file, and of any. */
   fileErrors: number;
@@ -115,16 +117,15 @@ export class SimulatedFiles implements Files {
   open(path: string, mode: OpenMode): number {
     this.weather.before("open", path);
     const entry = this.#names.get(path);
+    const made = new SimulatedInode(this.#names.deviceOf(path));
     if (mode === "create") {
       if (entry !== undefined) throw systemError("EEXIST", "open");
-      this.#checkParent(path);
-      const made = new SimulatedInode(this.#names.deviceOf(path));
+      this.#names.checkDirectory(parentOf(path), "open");
       this.#names.set(path, made);
-      return this.#describe(made, path);
+      return this.#describe(made, path, mode);
     }
-    if (entry === "directory" && mode === "read")
-      return this.#describe(new SimulatedInode(this.#names.deviceOf(path)), path);
-    return this.#describe(this.#file(path), path);
+    const isDirectoryRead = entry === "directory" && mode === "read";
+    return this.#describe(isDirectoryRead ? made : this.#names.findFile(path, "open"), path, mode);
   }
 
   close(descriptor: number): void {
@@ -139,8 +140,9 @@ export class SimulatedFiles implements Files {
   }
 
   truncate(descriptor: number, bytes: number): void {
-    const { inode, path } = this.#opened(descriptor);
+    const { inode, path, mode } = this.#opened(descriptor);
     this.weather.before("truncate", path);
+    if (mode === "read") throw systemError("EINVAL", "ftruncate");
     inode.truncate(bytes);
     this.#dirty.set(inode, path);
   }
@@ -165,7 +167,8 @@ export class SimulatedFiles implements Files {
   }
 
   write(descriptor: number, source: Buffer, start: number, end: number, position: number): void {
-    const { inode, path } = this.#opened(descriptor);
+    const { inode, path, mode } = this.#opened(descriptor);
+    if (mode === "read") throw systemError("EBADF", "write");
     try {
       this.weather.before("write", path);
     } catch (thrown) {
@@ -197,18 +200,19 @@ export class SimulatedFiles implements Files {
 
   map(path: string): Buffer {
     this.weather.before("map", path);
-    return this.#file(path).content();
+    return this.#names.findFile(path, "map").content();
   }
 
   readFile(path: string): Buffer {
     this.weather.before("readFile", path);
-    return this.#file(path).content();
+    return this.#names.findFile(path, "read").content();
   }
 
   /** The file is synced under another name before it takes this one. */
   replace(path: string, content: Buffer): void {
     this.weather.before("replace", path);
-    this.#checkParent(path);
+    this.#names.checkDirectory(parentOf(path), "open");
+    if (this.isDirectory(path)) throw systemError("EISDIR", "rename");
     const errno = this.weather.writeBack(path);
     if (errno !== null) throw systemError(errno, "fdatasync");
     this.#names.set(path, SimulatedInode.of(this.#names.deviceOf(path), content));
@@ -245,27 +249,24 @@ export class SimulatedFiles implements Files {
 
   device(directory: string): string {
     this.weather.before("device", directory);
-    if (!this.isDirectory(directory)) throw systemError("ENOENT", "stat");
+    this.#names.checkDirectory(directory, "stat");
     return this.#names.deviceOf(directory);
   }
 
   fileSize(path: string): number {
     this.weather.before("fileSize", path);
-    return this.#file(path).size;
+    return this.#names.findFile(path, "stat").size;
   }
 
   list(directory: string): string[] {
     this.weather.before("list", directory);
-    return this.#list(directory);
+    this.#names.checkDirectory(directory, "list");
+    return this.#names.list(directory);
   }
 
   makeDirectory(directory: string): void {
     this.weather.before("makeDirectory", directory);
-    const parts = directory.split("/").filter((part) => part !== "");
-    for (let count = 1; count <= parts.length; count += 1) {
-      const path = `/${parts.slice(0, count).join("/")}`;
-      if (this.#names.get(path) === undefined) this.#names.set(path, "directory");
-    }
+    this.#names.makeDirectory(directory);
   }
 
   rename(source: string, target: string): void {
@@ -275,19 +276,20 @@ export class SimulatedFiles implements Files {
 
   removeFile(path: string): void {
     this.weather.before("removeFile", path);
-    this.#file(path);
+    this.#names.findFile(path, "unlink");
     this.#names.set(path, undefined);
   }
 
   removeDirectory(directory: string): void {
     this.weather.before("removeDirectory", directory);
-    if (this.#list(directory).length > 0) throw systemError("ENOTEMPTY", "rmdir");
+    this.#names.checkDirectory(directory, "rmdir");
+    if (this.#names.list(directory).length > 0) throw systemError("ENOTEMPTY", "rmdir");
     this.#names.set(directory, undefined);
   }
 
   syncDirectory(directory: string): void {
     this.weather.before("syncDirectory", directory);
-    if (this.#names.get(directory) !== "directory") throw systemError("ENOENT", "open");
+    this.#names.checkDirectory(directory, "open");
     const changes = this.#names.changesIn(directory);
     const errno = this.weather.writeBack(directory);
     if (errno === null) {
@@ -298,11 +300,16 @@ export class SimulatedFiles implements Files {
     throw systemError(errno, "fsync");
   }
 
-  space(): { freeBytes: number; totalBytes: number; freeFiles: number } {
+  space(path: string): { freeBytes: number; totalBytes: number; freeFiles: number } {
+    this.#names.find(path, "statfs");
     return { freeBytes: 2 ** 40, totalBytes: 2 ** 40, freeFiles: Number.POSITIVE_INFINITY };
   }
 
-  lock(): boolean {
+  lock(descriptor: number): boolean {
+    const opened = this.#opened(descriptor);
+    for (const other of this.#open.values())
+      if (other !== opened && other.inode === opened.inode && other.isLocked) return false;
+    opened.isLocked = true;
     return true;
   }
 
@@ -352,11 +359,6 @@ export class SimulatedFiles implements Files {
     return new SimulatedFiles(Math.floor(this.#random() * 2 ** 31), this.syncAll !== undefined);
   }
 
-  #list(directory: string): string[] {
-    if (this.#names.get(directory) !== "directory") throw systemError("ENOENT", "list");
-    return this.#names.list(directory);
-  }
-
   #numberOf(entry: Entry): string {
     if (entry === "directory") return "directory";
     let number = this.#numbers.get(entry);
@@ -367,23 +369,12 @@ export class SimulatedFiles implements Files {
     return number;
   }
 
-  #checkParent(path: string): void {
-    if (this.#names.get(parentOf(path)) !== "directory") throw systemError("ENOENT", "open");
-  }
-
-  #file(path: string): SimulatedInode {
-    const entry = this.#names.get(path);
-    if (entry === undefined) throw systemError("ENOENT", "open");
-    if (entry === "directory") throw systemError("EISDIR", "open");
-    return entry;
-  }
-
-  #describe(inode: SimulatedInode, path: string): number {
+  #describe(inode: SimulatedInode, path: string, mode: OpenMode): number {
     const descriptor = this.#nextDescriptor;
     this.#nextDescriptor += 1;
     const fileErrors = inode.errors.sample();
     const anyErrors = this.#errorsOf(inode.device).sample();
-    this.#open.set(descriptor, { path, inode, fileErrors, anyErrors });
+    this.#open.set(descriptor, { path, mode, isLocked: false, inode, fileErrors, anyErrors });
     return descriptor;
   }
 

@@ -4,12 +4,13 @@
  *   - A name that was made, renamed or removed since the last sync of its directory (or of everything) may be there after a power
  *     cut or not, each change by itself; a rename happens or does not, and a directory moves as a whole, with all that is in it.
  *   - Directories may be other file systems, as a link to another disk is; nothing moves between two.
+ *   - What a real disk refuses is refused here, by the same names of errors (test/base/files.test.ts).
  *   - A sync of a directory that fails drops the changes that it was to make durable: a later sync succeeds without them.
  */
 
 import { moved, moveNames, parentOf } from "./paths.ts";
 import type { SimulatedInode } from "./simulated-inode.ts";
-import { systemError } from "./system-error.ts";
+import { type Errno, systemError } from "./system-error.ts";
 
 export type Entry = SimulatedInode | "directory";
 
@@ -48,6 +49,38 @@ export class SimulatedNames {
     return this.#names.get(path);
   }
 
+  /** @throws ENOENT, ENOTDIR */
+  find(path: string, call: string): Entry {
+    const entry = this.#names.get(path);
+    if (entry !== undefined) return entry;
+    for (let above = parentOf(path); ; above = parentOf(above)) {
+      const found = this.#names.get(above);
+      if (found !== undefined) throw systemError(found === "directory" ? "ENOENT" : "ENOTDIR", call);
+    }
+  }
+
+  /** @throws ENOENT, ENOTDIR, EISDIR */
+  findFile(path: string, call: string): SimulatedInode {
+    const entry = this.find(path, call);
+    if (entry === "directory") throw systemError("EISDIR", call);
+    return entry;
+  }
+
+  /** @throws ENOENT, ENOTDIR: there is no such directory */
+  checkDirectory(path: string, call: string): void {
+    if (this.find(path, call) !== "directory") throw systemError("ENOTDIR", call);
+  }
+
+  /** With those above it. @throws EEXIST, ENOTDIR: something else is in the way */
+  makeDirectory(directory: string): void {
+    if (this.get(directory) === "directory") return;
+    if (this.get(directory) !== undefined) throw systemError("EEXIST", "mkdir");
+    const parent = parentOf(directory);
+    if (this.get(parent) === undefined) this.makeDirectory(parent);
+    this.checkDirectory(parent, "mkdir");
+    this.set(directory, "directory");
+  }
+
   entries(): Iterable<Entry> {
     return this.#names.values();
   }
@@ -71,13 +104,25 @@ export class SimulatedNames {
   }
 
   rename(source: string, target: string): void {
-    const entry = this.#names.get(source);
-    if (entry === undefined) throw systemError("ENOENT", "rename");
-    if (this.deviceOf(parentOf(source)) !== this.deviceOf(parentOf(target)))
-      throw systemError("EXDEV", "rename");
+    const entry = this.find(source, "rename");
+    this.checkDirectory(parentOf(target), "rename");
+    this.#checkRename(source, entry, target);
     this.#mounts = this.#mounts.map((mount) => ({ ...mount, path: moved(mount.path, source, target) }));
     moveNames(this.#names, source, target);
     this.#changes.push({ path: source, after: entry, target, isDropped: false });
+  }
+
+  #checkRename(source: string, entry: Entry, target: string): void {
+    const refuse = (code: Errno) => {
+      throw systemError(code, "rename");
+    };
+    if (this.deviceOf(parentOf(source)) !== this.deviceOf(parentOf(target))) refuse("EXDEV");
+    if (target.startsWith(`${source}/`)) refuse("EINVAL");
+    const there = this.get(target);
+    if (there === undefined) return;
+    if (entry !== "directory" && there === "directory") refuse("EISDIR");
+    if (entry === "directory" && there !== "directory") refuse("ENOTDIR");
+    if (there === "directory" && this.list(target).length > 0) refuse("ENOTEMPTY");
   }
 
   /** What a sync of the directory that begins now would make durable. */
