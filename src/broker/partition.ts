@@ -411,7 +411,7 @@ const SEQUENCE_ERRORS: Record<number, ErrorCode> = {
   [OLD_EPOCH]: "INVALID_PRODUCER_EPOCH",
 };
 
-/** Replays what lies behind the last checkpoint. A state that does not decode is rebuilt from what can be replayed. */
+/** Replays what lies behind the last checkpoint. A state that does not decode is rebuilt: the whole log is replayed. */
 function recoveryInto(producers: Producers, steadyMs: number): RecoveryListener {
   return {
     restore: (state) => producers.restore(state, steadyMs),

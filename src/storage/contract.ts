@@ -22,7 +22,10 @@
 
 /** What a log tells its owner while it opens. Called before `open` resolves, in the order of the log. */
 export interface RecoveryListener {
-  /** The state given to the last surviving checkpoint. Not called when there is none. */
+  /**
+   * The state given to the last surviving checkpoint. Not called when there is none.
+   * @throws ObeliskError when it does not decode: everything that the log holds is replayed then
+   */
   restore(state: Buffer): void;
   /** A batch after that checkpoint lies whole in `buffer[position, end)`. The buffer is only lent. */
   replay(buffer: Buffer, position: number, end: number): void;

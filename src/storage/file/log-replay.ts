@@ -1,6 +1,6 @@
 /**
  * The second step of recovery: reads what the log holds behind its last checkpoint, batch by batch with CRC, and hands it to the owner.
- * The index of each segment that is read grows with it.
+ * The index of each segment that is read grows with it. Without a checkpoint, or with one that means nothing to the owner, it reads all.
  *
  *     checkpoint's segment              rolled since                 active
  *     [ synced, not read ][== read ==]  [========= read =========]   [==== read ====][ torn: cut off ]
@@ -11,6 +11,7 @@
  *     copied, they stay and are noted as a hole.
  */
 
+import { ObeliskError } from "../../base/errors.ts";
 import { batchBaseOffset, batchLeaderEpoch } from "../../protocol/record/batch.ts";
 import type { RecoveryListener } from "../contract.ts";
 import { scanBatches } from "../scan.ts";
@@ -19,7 +20,7 @@ import type { RecoveryState } from "./recovery-state.ts";
 import { Rewriter } from "./rewriter.ts";
 import type { Segment } from "./segment.ts";
 import { SegmentIndex } from "./segment-index.ts";
-import type { Checkpoint } from "./snapshot.ts";
+import { type Checkpoint, SNAPSHOT_FILE } from "./snapshot.ts";
 
 /** An epoch in a batch that is further ahead than this is damage: the field lies outside the CRC. */
 const EPOCH_STEP_MAX = 1000;
@@ -31,10 +32,21 @@ interface Tail {
   reason: string;
 }
 
+interface Place {
+  position: number;
+  offset: number;
+}
+
+/** Who is told of the batches at and behind `from`. */
+interface Owner {
+  listener: RecoveryListener;
+  from: number;
+}
+
 /** There is at least one segment. @throws what `listener` throws, system errors, ObeliskError */
 export function replayLog(state: RecoveryState, listener: RecoveryListener): void {
-  const { segments, checkpoint } = state;
-  if (checkpoint !== null) listener.restore(checkpoint.state);
+  const { segments } = state;
+  const checkpoint = restoreOwner(state, listener);
   let { slot, position, offset } = startOf(segments, checkpoint);
   for (; slot < segments.length; slot += 1) {
     const segment = segments[slot]!;
@@ -42,9 +54,26 @@ export function replayLog(state: RecoveryState, listener: RecoveryListener): voi
     if (position > 0) restoreIndex(state, segment, position, checkpoint!);
     segment.hasOldTimes = false;
     if (position === segment.bytes) noteEnd(state, segment, offset, offset);
-    else replaySegment(state, segment, position, offset, listener);
+    else replaySegment(state, segment, { position, offset }, { listener, from: checkpoint?.offset ?? 0 });
     position = 0;
     offset = segments[slot + 1]?.baseOffset ?? 0;
+  }
+}
+
+/** The checkpoint that the replay begins at. Null: there is none, or its state means nothing to the owner, who needs the whole log then. */
+function restoreOwner(
+  { store, directory, checkpoint }: RecoveryState,
+  listener: RecoveryListener,
+): Checkpoint | null {
+  if (checkpoint === null) return null;
+  try {
+    listener.restore(checkpoint.state);
+    return checkpoint;
+  } catch (thrown) {
+    if (!(thrown instanceof ObeliskError)) throw thrown;
+    const detail = `${thrown.message}; the whole log is read instead`;
+    store.report(`${directory}/${SNAPSHOT_FILE}`, 0, checkpoint.state.length, "damaged-snapshot", detail);
+    return null;
   }
 }
 
@@ -98,21 +127,15 @@ function restoreIndex(
   store.report(segment.indexPath, 0, segment.index!.offsets.length, "missing-index", "rebuilt from the log");
 }
 
-function replaySegment(
-  state: RecoveryState,
-  segment: Segment,
-  start: number,
-  offset: number,
-  listener: RecoveryListener,
-): void {
+function replaySegment(state: RecoveryState, segment: Segment, start: Place, owner: Owner): void {
   const { store } = state;
   const descriptor = store.pool.use(segment.file);
   segment.pin();
   try {
-    scanSegment(state, segment, descriptor, start, offset, listener);
-    segment.verifiedStart = start;
+    scanSegment(state, segment, descriptor, start, owner);
+    segment.verifiedStart = start.position;
     segment.verifiedEnd = segment.bytes;
-    segment.syncedBytes = start;
+    segment.syncedBytes = start.position;
     if (!segment.isDirty || !store.pool.isCrowded) return;
     store.files.syncNow(descriptor);
     segment.markClean(store.pool);
@@ -125,18 +148,17 @@ function scanSegment(
   state: RecoveryState,
   segment: Segment,
   descriptor: number,
-  start: number,
-  offset: number,
-  listener: RecoveryListener,
+  start: Place,
+  owner: Owner,
 ): void {
   const isLast = segment === state.segments.at(-1);
   const { files } = state.store;
-  const rewriter = state.wasClean ? null : new Rewriter(files, descriptor, segment.bytes - start);
-  const replayFrom = state.checkpoint?.offset ?? 0;
+  const rewriter = state.wasClean ? null : new Rewriter(files, descriptor, segment.bytes - start.position);
+  const syncedOffset = state.checkpoint?.offset ?? 0;
   const range = {
-    start,
+    start: start.position,
     end: segment.bytes,
-    offset,
+    offset: start.offset,
     offsetLimit: isLast ? Number.POSITIVE_INFINITY : segment.endOffset,
     allowsGaps: !isLast,
   };
@@ -147,10 +169,10 @@ function scanSegment(
       state.bytesScanned += batchEnd - at;
       const baseOffset = batchBaseOffset(buffer, at);
       noteEpoch(state, batchLeaderEpoch(buffer, at), baseOffset);
-      if (baseOffset < replayFrom) return true;
-      if (rewriter !== null && !segment.isDirty) segment.markDirty();
-      rewriter?.add(buffer, at, batchEnd, filePosition);
-      listener.replay(buffer, at, batchEnd);
+      if (baseOffset >= owner.from) owner.listener.replay(buffer, at, batchEnd);
+      if (rewriter === null || baseOffset < syncedOffset) return true;
+      if (!segment.isDirty) segment.markDirty();
+      rewriter.add(buffer, at, batchEnd, filePosition);
       return true;
     },
     damage: (position, bytes, reason, isTail) => {

@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
+import { ObeliskError } from "../../../src/base/errors.ts";
 import type { PartitionLog } from "../../../src/storage/contract.ts";
 import type { FileEngine } from "../../../src/storage/file/engine.ts";
 import { decodeSnapshot, SNAPSHOT_FILE } from "../../../src/storage/file/snapshot.ts";
@@ -395,3 +396,36 @@ test("an empty segment at the end, as a crash during a roll leaves it, stays and
   expect([engine.findings, append(log, ["next"])]).toEqual([[], 100]);
   expect(statSync(join(subject.partition, name)).size).toBeGreaterThan(0);
 });
+
+for (const stop of ["clean", "dirty"] as const) {
+  test(`a checkpoint whose state means nothing to the owner costs the reading of the whole log (${stop} stop)`, async () => {
+    await using subject = await fixture({ stop, checkpointAt: 79 });
+    class Refusing extends Replay {
+      override restore(): void {
+        throw new ObeliskError("DAMAGED_DATA", { detail: "the state does not decode" });
+      }
+    }
+    const directory = new TestDirectory(subject.root);
+    directory.isClean = stop === "clean";
+    const engine = openEngine(directory);
+    const replay = new Refusing();
+    const log = await engine.open("t", 0, replay);
+    expect([log.isOffline, offsets(replay.records)]).toEqual([false, without(100)]);
+    expect(log.durableOffset).toBe(stop === "clean" ? 100 : 80);
+    expect(engine.findings).toEqual([
+      {
+        file: `topics/t/0/${SNAPSHOT_FILE}`,
+        position: 0,
+        bytes: stop === "clean" ? 3 : 2,
+        kind: "damaged-snapshot",
+        detail: expect.stringContaining("the whole log is read instead"),
+      },
+    ]);
+    expect(await engine.sync([log])).toEqual([]);
+    log.checkpoint(Buffer.from("rebuilt"));
+    await engine.close();
+    const again = await subject.open(true);
+    expect([again.replay.state, again.engine.findings]).toEqual(["rebuilt", []]);
+    expect(await readAll(again.log)).toEqual(subject.values.map((value, index) => [index, value]));
+  });
+}
