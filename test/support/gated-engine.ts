@@ -1,4 +1,7 @@
-/** A memory engine whose syncs end when the test says so, well or badly: for what happens while a sync runs. */
+/**
+ * A memory engine whose syncs end when the test says so, well or badly: for what happens while a sync runs. As with files, a sync
+ * covers what was there when it began, and a log that is offline at its end, whatever has taken it there, is named as failed.
+ */
 
 import type { PartitionLog } from "../../src/storage/contract.ts";
 import { MemoryEngine } from "../../src/storage/memory/engine.ts";
@@ -22,12 +25,10 @@ export class GatedEngine extends MemoryEngine {
       });
     });
     this.waiting.shift();
-    if (isFailed) {
-      for (const log of logs) Object.assign(log, { isOffline: true });
-      return logs;
-    }
-    for (const [index, log] of logs.entries()) Object.assign(log, { durableOffset: covered[index] });
-    return [];
+    if (isFailed) for (const log of logs) Object.assign(log, { isOffline: true });
+    for (const [index, log] of logs.entries())
+      if (!log.isOffline) Object.assign(log, { durableOffset: covered[index] });
+    return logs.filter((log) => log.isOffline);
   }
 }
 

@@ -42,7 +42,7 @@ export class MemoryEngine implements StorageEngine {
   }
 
   async sync(logs: readonly PartitionLog[]): Promise<readonly PartitionLog[]> {
-    for (const log of logs) (log as MemoryLog).durableOffset = log.endOffset;
+    for (const log of logs) if (!log.isOffline) (log as MemoryLog).durableOffset = log.endOffset;
     return logs.filter((log) => log.isOffline);
   }
 

@@ -154,6 +154,20 @@ export function testEngine(factory: EngineFactory): void {
     );
 
     test(
+      "names a log that is offline, and calls nothing of it durable",
+      withLog(async (log, engine) => {
+        const removed = await engine.open("removed", 0, new Replay());
+        for (const each of [log, removed]) append(each, ["a"]);
+        engine.detach("removed");
+        expect(removed.isOffline).toBe(true);
+        expect(await engine.sync([removed, log])).toEqual([removed]);
+        expect([log.durableOffset, removed.durableOffset]).toEqual([1, 0]);
+        await engine.discard("removed");
+        engine.release("removed");
+      }),
+    );
+
+    test(
       "reads whole batches from the one that holds the offset",
       withLog(async (log) => {
         append(log, ["a", "b", "c"]);
