@@ -11,6 +11,7 @@
  *     nothing left to close the caller gets KAFKA_STORAGE_ERROR, which clients try again.
  */
 
+import { fail } from "../../base/assert.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files, OpenMode } from "../../base/files.ts";
 
@@ -73,6 +74,7 @@ export class DescriptorPool {
   }
 
   close(file: PooledFile): void {
+    if (file.pins > 0) fail("a file is closed while somebody needs its descriptor");
     if (file.descriptor < 0) return;
     this.#open.delete(file);
     const descriptor = file.descriptor;
@@ -88,8 +90,9 @@ export class DescriptorPool {
     this.#idleTurn = this.#turn;
   }
 
+  /** What somebody still reads or syncs is closed by who gives back the last pin. */
   closeAll(): void {
-    for (const file of [...this.#open]) this.close(file);
+    for (const file of [...this.#open]) if (file.pins === 0) this.close(file);
   }
 
   /** Runs `work`, which needs a descriptor of its own; makes room and tries again when the system has none left. */
