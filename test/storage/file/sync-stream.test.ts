@@ -164,6 +164,23 @@ test("a thread that cannot work is not asked again, and nothing is lost", async 
   await engine.close();
 });
 
+test("a thread that dies in a sync takes the log offline; one that dies at rest is done without, and nothing is lost", async () => {
+  for (const isInSync of [true, false]) {
+    const { engine, log, thread } = await fixture({ isHeld: true });
+    await busy(engine, log, thread);
+    const durable = log.durableOffset;
+    if (!isInSync) await thread.die();
+    append(log);
+    const syncing = engine.sync([log]);
+    await turns();
+    if (isInSync) await thread.die();
+    expect(await syncing).toEqual(isInSync ? [log] : []);
+    expect([log.isOffline, log.durableOffset]).toEqual([isInSync, isInSync ? durable : log.endOffset]);
+    expect(thread.isAttached).toBe(false);
+    await engine.close();
+  }
+});
+
 test("a topic that is removed while its sync runs keeps nobody waiting", async () => {
   const { engine, log, thread } = await fixture({ isHeld: true });
   await busy(engine, log, thread);
