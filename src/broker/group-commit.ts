@@ -18,6 +18,7 @@
  * A failed sync is never retried: the engine took the logs offline, and their partitions are told.
  */
 
+import { fail } from "../base/assert.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { SECOND_MS } from "../base/units.ts";
 import type { PartitionLog, StorageEngine } from "../storage/contract.ts";
@@ -61,6 +62,7 @@ export class GroupCommit {
   #lastUnsynced: Promise<void> = Promise.resolve();
   #isScheduled = false;
   #isRunning = false;
+  #isSyncing = false;
   #timer: Timer | null = null;
   #idleListeners: (() => void)[] = [];
 
@@ -70,6 +72,11 @@ export class GroupCommit {
     this.#clock = options.clock;
     this.#counters = options.counters;
     this.#beforeSync = options.beforeSync;
+  }
+
+  /** Whether only what is synced counts as committed. */
+  get needsSync(): boolean {
+    return this.#durability.mode === "fsync";
   }
 
   /** True while a sync runs: what is written now waits for the next one. */
@@ -128,32 +135,38 @@ export class GroupCommit {
     this.#beforeSync();
     const group = this.#queue;
     if (group.length > 0) this.#queue = [];
-    for (const partition of group) partition.isQueued = false;
+    for (const partition of group) {
+      if (!partition.isQueued) fail("a partition stands in the queue for its commit twice");
+      partition.isQueued = false;
+    }
     return group;
   }
 
   /** Starts the group's sync, if its durability asks for one; resolves with the logs that failed. */
-  #start(group: readonly Committable[]): Promise<readonly PartitionLog[]> | readonly PartitionLog[] {
-    if (group.length === 0 || this.#durability.mode !== "fsync") return NONE;
+  #start(group: readonly Committable[]): Promise<ReadonlySet<PartitionLog>> | ReadonlySet<PartitionLog> {
+    if (group.length === 0 || !this.needsSync) return NONE;
     return this.#sync(group);
   }
 
-  #settle(group: readonly Committable[], failed: readonly PartitionLog[]): void {
-    if (this.#durability.mode !== "fsync") {
+  #settle(group: readonly Committable[], failed: ReadonlySet<PartitionLog>): void {
+    if (!this.needsSync) {
       this.#commitUnsynced(group);
       return;
     }
     for (const partition of group) {
-      if (failed.includes(partition.log)) partition.commitFailed();
+      if (failed.has(partition.log)) partition.commitFailed();
       else partition.committed(partition.log.durableOffset);
     }
   }
 
-  async #sync(group: readonly Committable[]): Promise<readonly PartitionLog[]> {
+  async #sync(group: readonly Committable[]): Promise<ReadonlySet<PartitionLog>> {
+    if (this.#isSyncing) fail("a sync was started while another one runs");
+    this.#isSyncing = true;
     const startedAtMs = this.#clock.monotonicMs();
-    const failed = await this.#engine.sync(group.map((partition) => partition.log));
+    const failed = new Set(await this.#engine.sync(group.map((partition) => partition.log)));
+    this.#isSyncing = false;
     const counters = this.#counters;
-    const isFailure = group.some(({ log, isRetired }) => !isRetired && failed.includes(log));
+    const isFailure = failed.size > 0 && group.some(({ log, isRetired }) => !isRetired && failed.has(log));
     counters.syncs += 1;
     if (isFailure) counters.syncFailures += 1;
     counters.flushSeconds.observe((this.#clock.monotonicMs() - startedAtMs) / 1000);
@@ -161,10 +174,12 @@ export class GroupCommit {
     return failed;
   }
 
+  /** A log may have gone offline since it was written to: what it lost then must not be seen. */
   #commitUnsynced(partitions: readonly Committable[]): void {
     for (const partition of partitions) {
       this.#unsynced.add(partition);
-      partition.committed(partition.log.endOffset);
+      if (partition.log.isOffline) partition.commitFailed();
+      else partition.committed(partition.log.endOffset);
     }
     if (this.#timer !== null) return;
     const delayMs = this.#durability.mode === "interval" ? this.#durability.intervalMs : OS_SYNC_MS;
@@ -185,8 +200,8 @@ export class GroupCommit {
     const partitions = [...this.#unsynced];
     this.#unsynced.clear();
     const failed = await this.#sync(partitions);
-    for (const partition of partitions) if (failed.includes(partition.log)) partition.commitFailed();
+    for (const partition of partitions) if (failed.has(partition.log)) partition.commitFailed();
   }
 }
 
-const NONE: readonly PartitionLog[] = [];
+const NONE: ReadonlySet<PartitionLog> = new Set();

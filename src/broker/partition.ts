@@ -8,18 +8,14 @@
  * `append` is synchronous: the order of calls is the order of the log. It never throws for a peer's or the disk's
  * fault but answers with Kafka's error number.
  *
- * What a partition that takes no records tells
- *
- *   its topic was removed           UNKNOWN_TOPIC_OR_PARTITION to everyone: nobody took a disk away, and nothing will come back
- *   its log could not be opened     KAFKA_STORAGE_ERROR to everyone: its bounds mean nothing, so no offset is out of range
- *   a commit failed                 KAFKA_STORAGE_ERROR to appends and those who wait; below the high watermark it is still read
+ * While it is offline duplicates are refused as well, as in Kafka: whether what was sent the first time is on disk is not known
+ * where the sync failed, and a producer that tries again comes through after the next start.
  */
 
-import { readInt64 } from "../base/bytes.ts";
+import { fail } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
-import { type ErrorCode, NO_ERROR, ObeliskError, toObeliskError, wireCode } from "../base/errors.ts";
+import { type ErrorCode, isStorageError, NO_ERROR, ObeliskError, wireCode } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import { Ring } from "../base/ring.ts";
 import { MiB } from "../base/units.ts";
 import { admitBatch } from "../protocol/record/admit.ts";
 import {
@@ -28,16 +24,13 @@ import {
   batchBytes,
   setLogAppendTime,
 } from "../protocol/record/batch.ts";
-import type {
-  PartitionLog,
-  RecoveryListener,
-  StorageEngine,
-  TimestampedOffset,
-} from "../storage/contract.ts";
+import type { PartitionLog, StorageEngine, TimestampedOffset } from "../storage/contract.ts";
 import type { BrokerCounters } from "./counters.ts";
+import { type DurableListener, DurableWaiters } from "./durable-waiters.ts";
 import type { Committable, GroupCommit } from "./group-commit.ts";
 import { ACCEPTED, OLD_EPOCH, OUT_OF_ORDER, Producers } from "./producers.ts";
 import type { RecentBatches, RecentRow } from "./recent-batches.ts";
+import { type DiskRefusal, Standing } from "./standing.ts";
 
 /** What a crash may leave to be scanned at the next start, for each partition: about 0.1 s. */
 const CHECKPOINT_BYTES = 64 * MiB;
@@ -52,15 +45,6 @@ export interface AppendResult {
   logAppendTimeMs: number;
   /** The batch is committed when the high watermark reaches this. */
   endOffset: number;
-}
-
-/** The last append that the disk did not take. */
-export interface DiskRefusal {
-  readonly isFull: boolean;
-  /** How large the batch was. */
-  readonly bytes: number;
-  /** When, by the monotonic clock. */
-  readonly monotonicMs: number;
 }
 
 export interface PartitionReader {
@@ -86,20 +70,11 @@ export interface PartitionParts {
   producerIdExpirationMs: number;
 }
 
-/** Told once: null when everything that was waited for is committed, else why it never will be. */
-export type DurableListener = (error: ErrorCode | null) => void;
-
-interface DurableWaiter {
-  readonly endOffset: number;
-  readonly listener: DurableListener;
-}
-
 export class Partition implements Committable {
   readonly topic: string;
   readonly index: number;
   readonly log: PartitionLog;
   isQueued = false;
-  isRetired = false;
   /** The batch that single messages gather in; owned by the batcher. */
   openBatch: object | null = null;
   readonly #rules: PartitionRules;
@@ -108,10 +83,8 @@ export class Partition implements Committable {
   readonly #recent: RecentRow;
   readonly #counters: BrokerCounters;
   readonly #clock: Clock;
-  readonly #events: Log;
-  /** Why the disk refused the last append; null when it took it. Told when it starts and when it ends. */
-  diskRefusal: DiskRefusal | null = null;
-  readonly #waiters = new Ring<DurableWaiter>();
+  readonly #standing: Standing;
+  readonly #waiters = new DurableWaiters();
   readonly #readers = new Set<PartitionReader>();
   #highWatermark: number;
 
@@ -125,7 +98,7 @@ export class Partition implements Committable {
     this.#recent = parts.recent.row();
     this.#counters = parts.counters;
     this.#clock = parts.clock;
-    this.#events = parts.log;
+    this.#standing = new Standing(log, parts.clock, parts.log);
     this.#highWatermark = log.durableOffset;
     log.onDurable = () => this.committed(log.durableOffset);
   }
@@ -139,7 +112,7 @@ export class Partition implements Committable {
     mustExist = false,
   ): Promise<Partition> {
     const producers = new Producers(parts.producerIdExpirationMs);
-    const recovery = recoveryInto(producers, parts.clock.steadyMs());
+    const recovery = producers.recoveryAt(parts.clock.steadyMs());
     const log = await parts.engine.open(topic, index, recovery, mustExist);
     return new Partition(log, rules, producers, parts);
   }
@@ -172,24 +145,31 @@ export class Partition implements Committable {
   }
 
   get isOffline(): boolean {
-    return this.log.isOffline || this.isRetired;
+    return this.#standing.isOffline;
+  }
+
+  get isRetired(): boolean {
+    return this.#standing.isRetired;
+  }
+
+  /** Why the disk refused the last append; null when it took it. */
+  get diskRefusal(): DiskRefusal | null {
+    return this.#standing.diskRefusal;
+  }
+
+  /** The mistake of our own that took it out of service, in one line; null when there was none. */
+  get ownFault(): string | null {
+    return this.#standing.ownFault;
   }
 
   /** Why nothing at all can be asked of it; null when what lies below the high watermark can be read. */
   get refusal(): ErrorCode | null {
-    if (this.isRetired) return "UNKNOWN_TOPIC_OR_PARTITION";
-    return this.log.isReadable ? null : "KAFKA_STORAGE_ERROR";
+    return this.#standing.refusal;
   }
 
   /** @throws ObeliskError UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR when nothing more is taken */
   checkWritable(): void {
-    if (this.isOffline) throw this.#error(this.#offlineCode);
-  }
-
-  /** @throws ObeliskError UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR when nothing can be asked of it */
-  checkReadable(): void {
-    const code = this.refusal;
-    if (code !== null) throw this.#error(code);
+    if (this.isOffline) throw this.#standing.error(this.#standing.offlineCode);
   }
 
   /**
@@ -201,6 +181,7 @@ export class Partition implements Committable {
     if (fault !== null) return this.#refuse(fault.code, fault.detail, 1);
     const records = buffer.readInt32BE(position + BATCH_RECORD_COUNT);
     this.#counters.messagesReceived += records;
+    if (this.isOffline) return this.#refuseOffline(records);
     const steadyMs = this.#clock.steadyMs();
     const verdict = this.#producers.check(buffer, position, steadyMs);
     if (verdict >= 0) return this.#duplicate(buffer, position, verdict);
@@ -212,6 +193,7 @@ export class Partition implements Committable {
   appendBuilt(buffer: Buffer): AppendResult {
     const records = buffer.readInt32BE(BATCH_RECORD_COUNT);
     this.#counters.messagesReceived += records;
+    if (this.isOffline) return this.#refuseOffline(records);
     return this.#store(buffer, 0, buffer.length, records, this.#clock.steadyMs());
   }
 
@@ -220,25 +202,30 @@ export class Partition implements Committable {
     return this.#rules.bytesMax;
   }
 
-  /** Calls back when everything below `endOffset` is committed or never will be; at once if so now. */
+  /** Calls back when everything below `endOffset`, which is stored, is committed or never will be; at once if so now. */
   whenDurable(endOffset: number, listener: DurableListener): void {
-    if (endOffset <= this.#highWatermark) listener(null);
-    else if (this.isOffline) listener(this.#offlineCode);
-    else this.#waiters.push({ endOffset, listener });
+    if (endOffset > this.log.endOffset && !this.isOffline)
+      fail("a commit is waited for that nobody has asked for");
+    this.#wait(endOffset, listener);
+  }
+
+  /** Calls back when its first record is committed, or never will be; at once if so now. */
+  whenUsed(listener: DurableListener): void {
+    this.#wait(this.startOffset + 1, listener);
   }
 
   /**
    * Whole batches from the one that contains `offset`, below the high watermark, as many as fit into `bytesMax`; the
-   * first in any case when `atLeastOne`. Empty at the end. From memory when recent, else from the log.
+   * first in any case when `atLeastOne`. Empty at the end, unless it is offline. From memory when recent, else from the log.
    * @throws ObeliskError OFFSET_OUT_OF_RANGE (never while offline), KAFKA_STORAGE_ERROR, UNKNOWN_TOPIC_OR_PARTITION
    */
   read(offset: number, bytesMax: number, atLeastOne: boolean): Buffer | Promise<Buffer> {
-    this.checkReadable();
-    if (offset < this.startOffset || offset > this.endOffset) {
-      if (this.isOffline) throw this.#error("KAFKA_STORAGE_ERROR");
+    this.#standing.checkReadable();
+    if (offset < this.startOffset || offset >= this.#highWatermark) {
+      if (this.isOffline) throw this.#standing.error("KAFKA_STORAGE_ERROR");
+      if (offset >= this.startOffset && offset <= this.endOffset) return NOTHING;
       throw new ObeliskError("OFFSET_OUT_OF_RANGE", { topic: this.topic, partition: this.index, offset });
     }
-    if (offset >= this.#highWatermark) return NOTHING;
     const recent = this.#recent.read(offset, this.#highWatermark, bytesMax, atLeastOne);
     const records = recent ?? this.log.read(offset, this.#highWatermark, bytesMax, atLeastOne);
     return records instanceof Promise ? this.#unlessRemoved(records) : records;
@@ -254,13 +241,13 @@ export class Partition implements Committable {
 
   /** As the log's, below the high watermark. @throws ObeliskError as `read` */
   async offsetForTimestamp(timestampMs: number): Promise<TimestampedOffset | null> {
-    this.checkReadable();
+    this.#standing.checkReadable();
     return await this.#unlessRemoved(this.log.offsetForTimestamp(timestampMs, this.#highWatermark));
   }
 
   /** As the log's, below the high watermark. @throws ObeliskError as `read` */
   async offsetOfMaxTimestamp(): Promise<TimestampedOffset | null> {
-    this.checkReadable();
+    this.#standing.checkReadable();
     return await this.#unlessRemoved(this.log.offsetOfMaxTimestamp(this.#highWatermark));
   }
 
@@ -270,15 +257,21 @@ export class Partition implements Committable {
 
   /** What recovery has found is synced now, or never will be. Only before anybody can see the partition: nothing is counted. */
   settled(): void {
-    this.#highWatermark = this.log.durableOffset;
+    const { durableOffset } = this.log;
+    if (durableOffset < this.#highWatermark) fail("the high watermark never goes back");
+    this.#highWatermark = durableOffset;
+    this.#standing.isUnsettled = this.log.isOffline;
   }
 
   /** Called by the group commit. */
   committed(offset: number): void {
     if (offset > this.#highWatermark) {
+      if (offset > this.log.endOffset) fail("what is not written cannot be committed");
+      if (this.#commit.needsSync && offset > this.log.durableOffset)
+        fail("what is not on disk cannot be committed");
       this.#counters.messagesStored += offset - this.#highWatermark;
       this.#highWatermark = offset;
-      this.#settle(null);
+      this.#waiters.committed(offset);
       this.#wakeReaders();
     }
     if (this.log.bytesSinceCheckpoint > CHECKPOINT_BYTES) this.checkpoint();
@@ -286,7 +279,7 @@ export class Partition implements Committable {
 
   /** Called by the group commit: the log is offline, nothing that waits will ever be durable. */
   commitFailed(): void {
-    this.#settle(this.#offlineCode);
+    this.#waiters.failed(this.#standing.offlineCode);
     this.#wakeReaders();
   }
 
@@ -298,13 +291,26 @@ export class Partition implements Committable {
 
   /** The topic is being removed: nobody may wait here any longer. */
   retire(): void {
-    this.isRetired = true;
+    this.#standing.isRetired = true;
     this.#recent.clear();
     this.commitFailed();
   }
 
+  #wait(endOffset: number, listener: DurableListener): void {
+    if (this.refusal === null && endOffset <= this.#highWatermark) listener(null);
+    else if (this.isOffline) listener(this.#standing.offlineCode);
+    else this.#waiters.add(endOffset, listener);
+  }
+
   #store(buffer: Buffer, position: number, end: number, records: number, steadyMs: number): AppendResult {
-    if (this.isOffline) return this.#refuse(this.#offlineCode, this.#offlineDetail, records);
+    try {
+      return this.#write(buffer, position, end, records, steadyMs);
+    } catch (thrown) {
+      return this.#failedByItself(thrown, records);
+    }
+  }
+
+  #write(buffer: Buffer, position: number, end: number, records: number, steadyMs: number): AppendResult {
     const nowMs = this.#clock.nowMs();
     const logAppendTimeMs = this.#rules.isLogAppendTime ? nowMs : -1;
     if (logAppendTimeMs >= 0) setLogAppendTime(buffer, position, logAppendTimeMs);
@@ -312,10 +318,11 @@ export class Partition implements Committable {
     try {
       baseOffset = this.log.append(buffer, position, end);
     } catch (thrown) {
-      return this.#refuseAfterFault(thrown, records, end - position, nowMs);
+      if (!(thrown instanceof ObeliskError)) throw thrown;
+      return this.#refuseAfter(thrown, records, end - position, nowMs);
     }
     const endOffset = this.log.endOffset;
-    if (this.diskRefusal !== null) this.#diskTakesAgain();
+    this.#standing.diskTook();
     this.#producers.record(buffer, position, baseOffset, steadyMs);
     this.#recent.add(buffer, position, end, baseOffset, endOffset);
     this.#countStored(records, end - position, nowMs);
@@ -337,25 +344,26 @@ export class Partition implements Committable {
     return { errorCode: NO_ERROR, errorMessage: null, baseOffset, logAppendTimeMs: -1, endOffset };
   }
 
-  #refuseAfterFault(thrown: unknown, records: number, bytes: number, nowMs: number): AppendResult {
-    const error = toObeliskError(thrown);
-    this.#counters.appendOutcomes.record(false, nowMs);
-    if (this.diskRefusal === null) {
-      const facts = { topic: this.topic, partition: this.index, reason: error.message };
-      this.#events.error("the disk refuses records, and producers are told so", facts);
+  /** The log refused the batch, and is as it was, or offline. */
+  #refuseAfter(error: ObeliskError, records: number, bytes: number, nowMs: number): AppendResult {
+    if (isStorageError(error)) {
+      this.#counters.appendOutcomes.record(false, nowMs);
+      this.#standing.diskRefused(error, bytes);
     }
-    this.diskRefusal = {
-      isFull: error.code === "DISK_FULL",
-      bytes,
-      monotonicMs: this.#clock.monotonicMs(),
-    };
     if (this.log.isOffline) this.commitFailed();
     return this.#refuse(error.code, error.message, records);
   }
 
-  #diskTakesAgain(): void {
-    this.diskRefusal = null;
-    this.#events.info("the disk takes records again", { topic: this.topic, partition: this.index });
+  /** What log, producers and recent batches hold is not known any more: none of it goes on, and none of it is kept for the next start. */
+  #failedByItself(thrown: unknown, records: number): AppendResult {
+    this.#counters.appendOutcomes.record(false, this.#clock.nowMs());
+    this.#standing.failedByItself(thrown);
+    this.commitFailed();
+    return this.#refuseOffline(records);
+  }
+
+  #refuseOffline(records: number): AppendResult {
+    return this.#refuse(this.#standing.offlineCode, this.#standing.offlineDetail, records);
   }
 
   #refuse(code: ErrorCode, errorMessage: string | null, records: number): AppendResult {
@@ -363,38 +371,12 @@ export class Partition implements Committable {
     return { errorCode: wireCode(code), errorMessage, baseOffset: -1, logAppendTimeMs: -1, endOffset: -1 };
   }
 
-  /** Offsets are waited for in ascending order, except duplicates, which may wait behind a later one. */
-  #settle(error: ErrorCode | null): void {
-    for (let waiter = this.#waiters.peek(); waiter !== undefined; waiter = this.#waiters.peek()) {
-      if (error === null && waiter.endOffset > this.#highWatermark) return;
-      this.#waiters.shift();
-      waiter.listener(error);
-    }
-  }
-
-  /** What appends are told while the partition is offline. */
-  get #offlineCode(): ErrorCode {
-    return this.isRetired ? "UNKNOWN_TOPIC_OR_PARTITION" : "KAFKA_STORAGE_ERROR";
-  }
-
-  get #offlineDetail(): string {
-    if (this.isRetired) return "the topic was removed";
-    return this.log.isReadable
-      ? "the partition is offline after a disk error"
-      : "the partition is offline: it could not be opened at the start";
-  }
-
-  #error(code: ErrorCode): ObeliskError {
-    const facts = { topic: this.topic, partition: this.index };
-    return new ObeliskError(code, this.isOffline ? { detail: this.#offlineDetail, ...facts } : facts);
-  }
-
   /** The topic may be removed while the disk is asked: what comes then is an answer about files that are gone. */
   async #unlessRemoved<Answer>(asked: Promise<Answer>): Promise<Answer> {
     try {
       return await asked;
     } finally {
-      if (this.isRetired) this.checkReadable();
+      if (this.isRetired) this.#standing.checkReadable();
     }
   }
 
@@ -410,11 +392,3 @@ const SEQUENCE_ERRORS: Record<number, ErrorCode> = {
   [OUT_OF_ORDER]: "OUT_OF_ORDER_SEQUENCE_NUMBER",
   [OLD_EPOCH]: "INVALID_PRODUCER_EPOCH",
 };
-
-/** Replays what lies behind the last checkpoint. A state that does not decode is rebuilt: the whole log is replayed. */
-function recoveryInto(producers: Producers, steadyMs: number): RecoveryListener {
-  return {
-    restore: (state) => producers.restore(state, steadyMs),
-    replay: (buffer, position) => producers.record(buffer, position, readInt64(buffer, position), steadyMs),
-  };
-}

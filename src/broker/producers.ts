@@ -32,6 +32,7 @@ import {
   BATCH_PRODUCER_EPOCH,
   BATCH_PRODUCER_ID,
 } from "../protocol/record/batch.ts";
+import type { RecoveryListener } from "../storage/contract.ts";
 
 /** A client keeps at most five requests in flight, so no retry is older than five batches. */
 const BATCHES_KEPT = 5;
@@ -117,6 +118,14 @@ export class Producers {
     this.#entries.delete(producerId);
     this.#entries.set(producerId, entry);
     if (known === undefined) this.#forget(nowMs);
+  }
+
+  /** What the log that is opened at `nowMs` tells: the last checkpoint's state and the batches behind it, or all batches. */
+  recoveryAt(nowMs: number): RecoveryListener {
+    return {
+      restore: (state) => this.restore(state, nowMs),
+      replay: (buffer, position) => this.record(buffer, position, readInt64(buffer, position), nowMs),
+    };
   }
 
   encode(): Buffer {

@@ -9,6 +9,7 @@
  * not hold memory which the budget does not count.
  */
 
+import { fail } from "../base/assert.ts";
 import { Ring } from "../base/ring.ts";
 
 /** A batch is copied out of a buffer that is more than this many times its size. */
@@ -68,6 +69,10 @@ export class RecentRow {
 
   /** Remembers the batch `buffer[position, end)`, which nobody may change any more. */
   add(buffer: Buffer, position: number, end: number, baseOffset: number, nextOffset: number): void {
+    if (!(baseOffset < nextOffset)) fail("a batch without an offset of its own");
+    const newest = this.#batches.last();
+    if (newest !== undefined && newest.nextOffset !== baseOffset)
+      fail("a batch does not follow the newest one in memory");
     const isSmallPart = (end - position) * BUFFER_SHARE_MAX < buffer.buffer.byteLength;
     const bytes = isSmallPart ? copyOf(buffer, position, end) : buffer.subarray(position, end);
     const batch = { row: this, baseOffset, nextOffset, bytes };

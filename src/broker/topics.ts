@@ -311,7 +311,7 @@ export class Topics {
     const listener = (error: ErrorCode | null) => {
       if (error === null && this.#beingMade.get(name) === row) void this.#noteMade([name]);
     };
-    for (const partition of partitions) partition.whenDurable(partition.startOffset + 1, listener);
+    for (const partition of partitions) partition.whenUsed(listener);
   }
 
   /** What the disk refuses stays as it is: the next start knows no better. */

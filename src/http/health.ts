@@ -102,8 +102,8 @@ function batcherHealth(outcomes: OutcomeWindow, threshold: number, canServe: boo
 }
 
 function storageHealth(broker: Broker, trouble: Trouble): Judged {
-  const { partitions, offline, refusing, isFull, loss, canServe, space } = trouble;
-  const reason = loss ?? broker.state.refusal;
+  const { partitions, offline, refusing, isFull, loss, ownFault, canServe, space } = trouble;
+  const reason = loss ?? broker.state.refusal ?? ownFault;
   const isSound = offline === 0 && refusing === 0 && !isFull && reason === null;
   const status = isSound ? "healthy" : canServe ? "degraded" : "unhealthy";
   const details: Judged["details"] = {
@@ -129,6 +129,8 @@ interface Trouble {
   isFull: boolean;
   /** The data directory is lost: why. */
   loss: string | null;
+  /** A fault of Obelisk itself that took a partition out of service: where, and what. */
+  ownFault: string | null;
   /** Whether there is a partition that takes records, as far as can be known; true while there is none at all. */
   canServe: boolean;
   space: ReturnType<Broker["engine"]["space"]>;
@@ -142,9 +144,11 @@ function lookAtPartitions(broker: Broker, monotonicMs: number): Trouble {
   let offline = 0;
   let refusing = 0;
   let isFull = false;
+  let fault: string | null = null;
   for (const topic of broker.topics.all()) {
-    for (const { isOffline, diskRefusal } of topic.partitions) {
+    for (const { topic: name, index, isOffline, diskRefusal, ownFault } of topic.partitions) {
       partitions += 1;
+      if (ownFault !== null) fault ??= `a fault of Obelisk itself in partition ${name}-${index}: ${ownFault}`;
       if (isOffline) offline += 1;
       if (isOffline || diskRefusal === null) continue;
       const hasRoom = space === undefined || space.freeBytes >= diskRefusal.bytes + ROOM_BYTES;
@@ -155,7 +159,7 @@ function lookAtPartitions(broker: Broker, monotonicMs: number): Trouble {
   }
   const { loss } = broker.engine;
   const canServe = loss === null && (partitions === 0 || (!isFull && offline + refusing < partitions));
-  return { partitions, offline, refusing, isFull, loss, canServe, space };
+  return { partitions, offline, refusing, isFull, loss, ownFault: fault, canServe, space };
 }
 
 function doorsHealth(doors: readonly DoorStatus[]): Judged {

@@ -122,6 +122,9 @@ export interface PartitionLog {
   /** Batches (bytes) appended since the last checkpoint: what a crash would have to scan. */
   readonly bytesSinceCheckpoint: number;
 
+  /** Takes the log offline for good, because it cannot be trusted any more; nothing is written beside it either. */
+  lose(): void;
+
   /** Removes everything at and behind `offset` (a batch boundary). For tests and repair. */
   truncate(offset: number): void;
   /** Moves `startOffset` up to `offset` and drops sealed segments wholly below it. */

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { fail } from "../../src/base/assert.ts";
 import { type ErrorCode, ObeliskError, wireCode } from "../../src/base/errors.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { DAY_MS } from "../../src/base/units.ts";
@@ -177,13 +178,13 @@ test("a partition that is offline never calls an offset out of range: a consumer
   }
 });
 
-test("a topic that is removed while the disk is asked is gone, whatever the disk answers about its files", async () => {
-  const { partition, engine } = await opened({}, { recentBytesMax: 0 });
-  const batch = batchOf(["v"]);
-  partition.append(batch, 0, batch.length);
-  await turns();
-  await engine.waiting[0]!.end();
-  for (const answer of ["nothing", "an error"] as const) {
+for (const answer of ["nothing", "an error"] as const) {
+  test(`a topic that is removed while the disk is asked is gone, also when the disk answers ${answer} about its files`, async () => {
+    const { partition, engine } = await opened({}, { recentBytesMax: 0 });
+    const batch = batchOf(["v"]);
+    partition.append(batch, 0, batch.length);
+    await turns();
+    await engine.waiting[0]!.end();
     let end = () => {};
     const asked = new Promise<Buffer>((resolve, reject) => {
       end = () =>
@@ -191,12 +192,11 @@ test("a topic that is removed while the disk is asked is gone, whatever the disk
     });
     partition.log.read = () => asked;
     const read = partition.read(0, 1000, true);
-    partition.isRetired = true;
+    partition.retire();
     end();
     expect(read).rejects.toThrow(gone);
-    partition.isRetired = false;
-  }
-});
+  });
+}
 
 test("the next sync is under way before the answers of the last one go out", async () => {
   const { engine, partition } = await opened();
@@ -236,6 +236,132 @@ test("a disk that refuses is told once when it starts and once when it ends, and
     "the disk refuses records, and producers are told so",
     "the disk takes records again",
   ]);
+});
+
+/** A partition with one batch that is on disk and one whose sync has failed, both of one producer. */
+async function offlineWithDuplicates() {
+  const { engine, partition, broker } = await opened();
+  const send = (baseSequence: number) => {
+    const batch = batchOf(["v"], { producerId: 5, producerEpoch: 0, baseSequence });
+    return partition.append(batch, 0, batch.length);
+  };
+  send(0);
+  await turns();
+  await engine.waiting[0]!.end();
+  send(1);
+  await turns();
+  return { engine, partition, broker, send };
+}
+
+test("a duplicate of what waits for its sync is acknowledged with it, or fails with it", async () => {
+  for (const isFailed of [false, true]) {
+    const { engine, partition, send } = await offlineWithDuplicates();
+    const answers: (ErrorCode | null)[] = [];
+    const again = send(1);
+    expect(again).toMatchObject({ errorCode: 0, baseOffset: 1, endOffset: 2 });
+    partition.whenDurable(again.endOffset, (error) => answers.push(error));
+    expect(answers).toEqual([]);
+    await engine.waiting[0]!.end(isFailed);
+    expect(answers).toEqual([isFailed ? "KAFKA_STORAGE_ERROR" : null]);
+  }
+});
+
+test("an offline partition takes no batch for a duplicate, neither one that is on disk nor one that may be lost", async () => {
+  const { engine, broker, send } = await offlineWithDuplicates();
+  await engine.waiting[0]!.end(true);
+  const { duplicateBatches } = broker.counters;
+  expect([0, 1, 2].map((sequence) => send(sequence))).toEqual(
+    Array(3).fill({
+      errorCode: wireCode("KAFKA_STORAGE_ERROR"),
+      errorMessage: "the partition is offline after a disk error",
+      baseOffset: -1,
+      logAppendTimeMs: -1,
+      endOffset: -1,
+    }),
+  );
+  expect(broker.counters.duplicateBatches).toBe(duplicateBatches);
+});
+
+test("a duplicate is refused from the moment in which its log goes offline, also while the sync still runs", async () => {
+  const { engine, partition, send } = await offlineWithDuplicates();
+  partition.log.lose();
+  expect(send(1).errorCode).toBe(wireCode("KAFKA_STORAGE_ERROR"));
+  await engine.waiting[0]!.end(true);
+  expect(partition.highWatermark).toBe(1);
+});
+
+test("with durability os, what was written when the log went offline is neither seen nor acknowledged", async () => {
+  const { engine, partition } = await opened({}, { durability: { mode: "os" } });
+  const answers: (ErrorCode | null)[] = [];
+  const batch = batchOf(["lost"]);
+  const { endOffset } = partition.append(batch, 0, batch.length);
+  partition.whenDurable(endOffset, (error) => answers.push(error));
+  partition.log.lose();
+  await turns();
+  expect([answers, partition.highWatermark, engine.started]).toEqual([["KAFKA_STORAGE_ERROR"], 0, []]);
+});
+
+test("a fault of our own takes the partition offline, and is told as what it is and not as a broken disk", async () => {
+  const told: [string, unknown][] = [];
+  const log = { ...silentLog, error: (message: string, facts: unknown) => void told.push([message, facts]) };
+  const engine = new GatedEngine();
+  const broker = await openBroker({}, { engine, log });
+  const partition = (await broker.topics.ensure("t")).partitions[0]!;
+  const append = () => {
+    const batch = batchOf(["v"]);
+    return partition.append(batch, 0, batch.length);
+  };
+  const answers: (ErrorCode | null)[] = [];
+  partition.whenDurable(append().endOffset, (error) => answers.push(error));
+  await turns();
+  partition.log.append = () => fail("an entry of the index goes back");
+  const refused = {
+    errorCode: wireCode("KAFKA_STORAGE_ERROR"),
+    errorMessage: "the partition is offline after a fault of Obelisk itself",
+  };
+  expect([append(), append()]).toMatchObject([refused, refused]);
+  expect(told).toEqual([
+    [
+      "a fault of Obelisk itself, and not of the disk: the partition is offline until the next start; please report it",
+      { topic: "t", partition: 0, error: expect.stringContaining("an entry of the index goes back") },
+    ],
+  ]);
+  expect([partition.isOffline, partition.diskRefusal, partition.ownFault, answers]).toEqual([
+    true,
+    null,
+    "an entry of the index goes back",
+    ["KAFKA_STORAGE_ERROR"],
+  ]);
+  partition.checkpoint();
+  expect(partition.log.bytesSinceCheckpoint).toBeGreaterThan(0);
+  await engine.waiting[0]!.end(true);
+  expect(partition.highWatermark).toBe(0);
+});
+
+test("a fault of our own behind the write takes the partition offline as well", async () => {
+  const { partition } = await opened();
+  const first = batchOf(["v"]);
+  partition.append(first, 0, first.length);
+  Object.assign(partition.log, { endOffset: 7 });
+  const second = batchOf(["v"]);
+  expect(partition.append(second, 0, second.length).errorCode).toBe(wireCode("KAFKA_STORAGE_ERROR"));
+  expect(partition.ownFault).toBe("a batch does not follow the newest one in memory");
+});
+
+test("a batch that the log refuses for what it is is no refusal of the disk", async () => {
+  const told: string[] = [];
+  const log = { ...silentLog, error: (message: string) => void told.push(message) };
+  const broker = await openBroker({}, { log });
+  const partition = (await broker.topics.ensure("t")).partitions[0]!;
+  partition.log.append = () => {
+    throw new ObeliskError("POLICY_VIOLATION", { detail: "the offsets are used up" });
+  };
+  const batch = batchOf(["v"]);
+  expect(partition.append(batch, 0, batch.length)).toMatchObject({
+    errorCode: wireCode("POLICY_VIOLATION"),
+    errorMessage: "the offsets are used up",
+  });
+  expect([told, partition.diskRefusal, partition.isOffline]).toEqual([[], null, false]);
 });
 
 test("how long a producer is remembered is no matter of the wall clock, which may be set back and forward", async () => {

@@ -1,11 +1,12 @@
 import { afterEach, expect, test } from "bun:test";
+import { fail } from "../../src/base/assert.ts";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { ObeliskError } from "../../src/base/errors.ts";
 import { OUTCOME_AGE_MS_MAX } from "../../src/base/outcome-window.ts";
 import { DAY_MS } from "../../src/base/units.ts";
 import type { Partition } from "../../src/broker/partition.ts";
 import { HttpDoor } from "../../src/http/door.ts";
-import type { DoorStatus } from "../../src/http/health.ts";
+import type { DoorStatus, HealthReport } from "../../src/http/health.ts";
 import type { StorageEngine } from "../../src/storage/contract.ts";
 import { MemoryEngine } from "../../src/storage/memory/engine.ts";
 import { batchOf } from "../support/batches.ts";
@@ -193,6 +194,24 @@ test("one partition whose sync failed degrades the server, as long as there are 
     components: { batcher: { status: "degraded" }, storage: { status: "degraded" } },
   });
   expect((await get("/health/ready")).status).toBe(200);
+});
+
+test("a partition in which Obelisk itself failed degrades the server, and the reason says so", async () => {
+  const { broker, get } = await started();
+  await broker.topics.ensure("other");
+  const partition = (await broker.topics.ensure("t")).partitions[0]!;
+  partition.log.append = () => fail("an entry of the index goes back");
+  const batch = batchOf(["v"]);
+  partition.append(batch, 0, batch.length);
+  const body = (await (await get("/health")).json()) as HealthReport;
+  expect(body.components.storage).toMatchObject({
+    status: "degraded",
+    details: {
+      offline_partitions: 1,
+      refusing_partitions: 0,
+      reason: "a fault of Obelisk itself in partition t-0: an entry of the index goes back",
+    },
+  });
 });
 
 test("a state that takes no more changes degrades the server, and says why", async () => {

@@ -126,6 +126,10 @@ export class MemoryLog implements PartitionLog {
     this.bytesSinceCheckpoint = 0;
   }
 
+  lose(): void {
+    this.isOffline = true;
+  }
+
   truncate(offset: number): void {
     this.#checkRange(offset);
     const keep = this.#batches.filter((batch) => batchLastOffset(batch, 0) < offset);

@@ -3,7 +3,7 @@
  * told that his offset is out of range, because consumers then throw their position away.
  */
 
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createDisk } from "../../../src/base/disk.ts";
 import { NO_ERROR, wireCode } from "../../../src/base/errors.ts";
 import { fetchApi } from "../../../src/protocol/kafka/apis/fetch.ts";
@@ -15,128 +15,159 @@ import { MemoryState } from "../../../src/storage/memory/state.ts";
 import { openEngine, TestDirectory, temporaryDirectory } from "../../storage/file/support.ts";
 import { batchOf, recordsIn } from "../../support/batches.ts";
 import { openBroker } from "../../support/broker.ts";
-import { FaultyFiles } from "../../support/faulty-files.ts";
+import { FaultyFiles, type Operation } from "../../support/faulty-files.ts";
 import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
 import type { WireClient } from "../../support/kafka-wire.ts";
 
 const REFUSED = wireCode("KAFKA_STORAGE_ERROR");
 /** Partition 0 is refused, 1 is served. Both hold ten records. */
 const PARTITIONS = [0, 1];
-const folder = temporaryDirectory();
-let door: TestDoor;
-let client: WireClient;
 
-beforeAll(async () => {
-  const directory = new TestDirectory(folder.path);
-  const state = new MemoryState();
-  const before = openEngine(directory, { state });
-  const broker = await openBroker({}, { engine: before });
-  const { partitions } = await broker.topics.create("t", { partitions: PARTITIONS.length, configs: {} });
-  for (const partition of partitions) {
-    const batch = batchOf(Array.from({ length: 10 }, (_, index) => `value ${index}`));
-    partition.append(batch, 0, batch.length);
-  }
-  await broker.close();
-  await before.sync(partitions.map(({ log }) => log));
-
-  const files = new FaultyFiles(createDisk());
-  files.setFault({
-    operations: ["list"],
-    path: "t/0",
-    nth: 1,
-    more: Number.POSITIVE_INFINITY,
-    errno: "EACCES",
-  });
-  door = await openDoor({ engine: openEngine(directory, { files, state }) });
-  client = await door.connect();
-});
-afterAll(async () => {
-  await door.stop();
-  await door.context.broker.engine.close();
-  folder[Symbol.dispose]();
-});
-
-for (const version of [4, 5, 9, 11]) {
-  test(`Fetch ${version}: a storage error at every offset and epoch, and the other partition's records`, async () => {
-    for (const [offset, currentLeaderEpoch] of [
-      [0, -1],
-      [5, 0],
-      [10, -1],
-      [60, 7],
-      [-1, -1],
-    ] as const) {
-      const asked = { fetchOffset: offset, currentLeaderEpoch, partitionMaxBytes: 100_000 };
-      const answer = await client.ask(fetchApi, version, {
-        maxWaitMs: 60_000,
-        minBytes: 1,
-        maxBytes: 100_000,
-        topics: [
-          { topic: "t", partitions: [{ partition: 0, ...asked }] },
-          { topic: "t", partitions: [{ partition: 1, fetchOffset: 0, partitionMaxBytes: 100_000 }] },
-        ],
-      });
-      const [refused, served] = answer.responses.map(({ partitions }) => partitions[0]!);
-      expect(refused).toMatchObject({ errorCode: REFUSED, highWatermark: -1 });
-      expect([served!.errorCode, recordsIn(served!.records!).length]).toEqual([NO_ERROR, 10]);
-    }
-  });
+function tenRecords(): Buffer {
+  const values = Array.from({ length: 10 }, (_, index) => `value ${index}`);
+  return batchOf(values, { producerId: 5, producerEpoch: 0, baseSequence: 0 });
 }
 
-test("ListOffsets: a storage error for each question, no empty partition", async () => {
-  for (const timestamp of [-1, -2, -3, 0, Date.now()]) {
-    const partitions = PARTITIONS.map((partitionIndex) => ({ partitionIndex, timestamp }));
-    const answer = await client.ask(listOffsetsApi, 8, { topics: [{ name: "t", partitions }] });
-    const [refused, served] = answer.topics[0]!.partitions;
-    expect(refused).toMatchObject({ errorCode: REFUSED, offset: -1, timestamp: -1, leaderEpoch: -1 });
-    expect(served!.errorCode).toBe(NO_ERROR);
-  }
-});
+/** How the disk refuses partition 0: its folder; what was read at the start and is written again; the sync of that. */
+const REFUSALS: readonly { operation: Operation; errno: "EACCES" | "EIO"; path: string }[] = [
+  { operation: "list", errno: "EACCES", path: "t/0" },
+  { operation: "write", errno: "EIO", path: "t/0/0" },
+  { operation: "sync", errno: "EIO", path: "t/0/0" },
+];
 
-test("OffsetForLeaderEpoch: a storage error, whatever epochs the client knows", async () => {
-  for (const [currentLeaderEpoch, leaderEpoch] of [
-    [-1, 0],
-    [0, 0],
-    [7, 6],
-  ] as const) {
-    const partitions = [{ partition: 0, currentLeaderEpoch, leaderEpoch }];
-    const answer = await client.ask(offsetForLeaderEpochApi, 4, {
-      replicaId: -1,
-      topics: [{ topic: "t", partitions }],
+for (const { operation, errno, path } of REFUSALS) {
+  describe(`a partition whose ${operation} was refused at the start`, () => {
+    const folder = temporaryDirectory();
+    let door: TestDoor;
+    let client: WireClient;
+
+    beforeAll(async () => {
+      const directory = new TestDirectory(folder.path);
+      const state = new MemoryState();
+      const before = openEngine(directory, { state });
+      const broker = await openBroker({}, { engine: before });
+      const { partitions } = await broker.topics.create("t", { partitions: PARTITIONS.length, configs: {} });
+      for (const partition of partitions) {
+        const batch = tenRecords();
+        partition.append(batch, 0, batch.length);
+      }
+      await Promise.all(
+        partitions.map((partition) => new Promise((done) => partition.whenDurable(10, done))),
+      );
+
+      const files = new FaultyFiles(createDisk(), { hasSyncAll: false });
+      files.setFault({ operations: [operation], path, nth: 1, more: Number.POSITIVE_INFINITY, errno });
+      door = await openDoor({ engine: openEngine(directory, { files, state }) });
+      client = await door.connect();
     });
-    expect(answer.topics[0]!.partitions[0]).toMatchObject({ errorCode: REFUSED, endOffset: -1 });
-  }
-});
+    afterAll(async () => {
+      await door.stop();
+      await door.context.broker.engine.close();
+      folder[Symbol.dispose]();
+    });
 
-test("Produce: a storage error that says why, and the other partition takes records", async () => {
-  const partitionData = PARTITIONS.map((index) => ({ index, records: batchOf(["more"]) }));
-  const answer = await client.ask(produceApi, 8, {
-    transactionalId: null,
-    acks: -1,
-    timeoutMs: 1000,
-    topicData: [{ name: "t", partitionData }],
+    for (const version of [4, 5, 9, 11]) {
+      test(`Fetch ${version}: a storage error at every offset and epoch, and the other partition's records`, async () => {
+        for (const [offset, currentLeaderEpoch] of [
+          [0, -1],
+          [5, 0],
+          [10, -1],
+          [60, 7],
+          [-1, -1],
+        ] as const) {
+          const asked = { fetchOffset: offset, currentLeaderEpoch, partitionMaxBytes: 100_000 };
+          const answer = await client.ask(fetchApi, version, {
+            maxWaitMs: 60_000,
+            minBytes: 1,
+            maxBytes: 100_000,
+            topics: [
+              { topic: "t", partitions: [{ partition: 0, ...asked }] },
+              { topic: "t", partitions: [{ partition: 1, fetchOffset: 0, partitionMaxBytes: 100_000 }] },
+            ],
+          });
+          const [refused, served] = answer.responses.map(({ partitions }) => partitions[0]!);
+          expect(refused).toMatchObject({ errorCode: REFUSED, highWatermark: -1 });
+          expect([served!.errorCode, recordsIn(served!.records!).length]).toEqual([NO_ERROR, 10]);
+        }
+      });
+    }
+
+    test("ListOffsets: a storage error for each question, no empty partition", async () => {
+      for (const timestamp of [-1, -2, -3, -4, 0, 1005, Date.now()]) {
+        const partitions = PARTITIONS.map((partitionIndex) => ({ partitionIndex, timestamp }));
+        const answer = await client.ask(listOffsetsApi, 8, { topics: [{ name: "t", partitions }] });
+        const [refused, served] = answer.topics[0]!.partitions;
+        expect(refused).toMatchObject({ errorCode: REFUSED, offset: -1, timestamp: -1, leaderEpoch: -1 });
+        expect(served!.errorCode).toBe(NO_ERROR);
+      }
+    });
+
+    test("OffsetForLeaderEpoch: a storage error, whatever epochs the client knows", async () => {
+      for (const [currentLeaderEpoch, leaderEpoch] of [
+        [-1, 0],
+        [0, 0],
+        [7, 6],
+      ] as const) {
+        const partitions = [{ partition: 0, currentLeaderEpoch, leaderEpoch }];
+        const answer = await client.ask(offsetForLeaderEpochApi, 4, {
+          replicaId: -1,
+          topics: [{ topic: "t", partitions }],
+        });
+        expect(answer.topics[0]!.partitions[0]).toMatchObject({ errorCode: REFUSED, endOffset: -1 });
+      }
+    });
+
+    for (const acks of [-1, 1]) {
+      test(`Produce with acks ${acks}: a storage error that says why, for a duplicate too, and the other partition takes records`, async () => {
+        const produce = async (records: () => Buffer) => {
+          const partitionData = PARTITIONS.map((index) => ({ index, records: records() }));
+          const topicData = [{ name: "t", partitionData }];
+          const request = { transactionalId: null, acks, timeoutMs: 1000, topicData };
+          return (await client.ask(produceApi, 8, request)).responses[0]!.partitionResponses;
+        };
+        const refused = {
+          errorCode: REFUSED,
+          baseOffset: -1,
+          logStartOffset: -1,
+          errorMessage: "the partition is offline: it could not be opened at the start",
+        };
+        expect(await produce(tenRecords)).toMatchObject([refused, { errorCode: NO_ERROR, baseOffset: 0 }]);
+        const end = door.context.broker.topics.get("t")!.partitions[1]!.endOffset;
+        expect(await produce(() => batchOf(["more"]))).toMatchObject([
+          refused,
+          { errorCode: NO_ERROR, baseOffset: end },
+        ]);
+      });
+    }
+
+    test("the native door: a message for the partition is refused", () => {
+      const { batcher, topics } = door.context.broker;
+      const partition = topics.get("t")!.partitions[0]!;
+      const value = Buffer.from("v");
+      const append = () => batcher.append(partition, 0, null, 0, 0, value, 0, value.length);
+      expect(append).toThrow(expect.objectContaining({ code: "KAFKA_STORAGE_ERROR" }));
+    });
+
+    test("OffsetCommit and OffsetFetch go on: a group's place lies elsewhere, and is what brings it back", async () => {
+      const { offsets } = door.context;
+      await offsets.commit("g", [{ topic: "t", partition: 0, offset: 7, leaderEpoch: 0, metadata: "" }]);
+      expect(offsets.fetch("g", "t", 0)?.offset).toBe(7);
+    });
+
+    test("Metadata: the partition has no leader, as Kafka tells of an offline log directory", async () => {
+      const answer = await client.ask(metadataApi, 9, { topics: [{ name: "t" }] });
+      expect(answer.topics[0]!.errorCode).toBe(NO_ERROR);
+      expect(answer.topics[0]!.partitions).toMatchObject([
+        {
+          errorCode: wireCode("LEADER_NOT_AVAILABLE"),
+          leaderId: -1,
+          leaderEpoch: -1,
+          replicaNodes: [1],
+          isrNodes: [],
+          offlineReplicas: [1],
+        },
+        { errorCode: NO_ERROR, leaderId: 1, replicaNodes: [1], isrNodes: [1], offlineReplicas: [] },
+      ]);
+    });
   });
-  expect(answer.responses[0]!.partitionResponses).toMatchObject([
-    {
-      errorCode: REFUSED,
-      baseOffset: -1,
-      errorMessage: "the partition is offline: it could not be opened at the start",
-    },
-    { errorCode: NO_ERROR, baseOffset: 10 },
-  ]);
-});
-
-test("Metadata: the partition has no leader, as Kafka tells of an offline log directory", async () => {
-  const answer = await client.ask(metadataApi, 9, { topics: [{ name: "t" }] });
-  expect(answer.topics[0]!.errorCode).toBe(NO_ERROR);
-  expect(answer.topics[0]!.partitions).toMatchObject([
-    {
-      errorCode: wireCode("LEADER_NOT_AVAILABLE"),
-      leaderId: -1,
-      leaderEpoch: -1,
-      replicaNodes: [1],
-      isrNodes: [],
-      offlineReplicas: [1],
-    },
-    { errorCode: NO_ERROR, leaderId: 1, replicaNodes: [1], isrNodes: [1], offlineReplicas: [] },
-  ]);
-});
+}
