@@ -60,7 +60,6 @@ export class FileLog implements PartitionLog {
   readonly #writer: SegmentWriter;
   readonly #upkeep: LogUpkeep;
   #active: Segment;
-  #activeSinceMs: number;
   #lookedOffset = -1;
 
   constructor(store: Store, indexes: IndexFiles, topic: string, partition: number, recovered: Recovered) {
@@ -72,7 +71,6 @@ export class FileLog implements PartitionLog {
     this.#segments = recovered.segments;
     this.#active = recovered.segments.at(-1) ?? fail("a partition has at least one segment");
     this.#epochs = recovered.epochs;
-    this.#activeSinceMs = recovered.activeSinceMs;
     this.#upkeep = new LogUpkeep(store, indexes, this.#directory, recovered.checkpoint, () => this.#facts());
     this.#writer = new SegmentWriter(store, indexes, this.#place(), (detail) => this.#goOffline(detail));
     this.#locator = new LogLocator(store, indexes, this.#segments, () => this.#upkeep.requestSnapshot());
@@ -113,6 +111,7 @@ export class FileLog implements PartitionLog {
     const index = segment.index ?? fail("the active segment has its index in memory");
     index.note(lastOffset - segment.baseOffset, segment.bytes, bytes, batchMaxTimestamp(buffer, position));
     if (segment.verifiedEnd === segment.bytes) segment.verifiedEnd = segment.bytes + bytes;
+    if (segment.bytes === 0) segment.firstAtMs = this.#store.clock.steadyMs();
     segment.bytes += bytes;
     segment.endOffset = lastOffset + 1;
     this.unsynced.written(segment);
@@ -284,8 +283,9 @@ export class FileLog implements PartitionLog {
     if (mustForgetVerified) for (const segment of this.#segments) segment.forgetVerified();
     if (this.isOffline) return;
     this.#sealRest();
-    const ageMs = this.#store.clock.steadyMs() - this.#activeSinceMs;
-    if (this.#active.bytes === 0 || ageMs < this.#store.limits.segmentAgeMsMax) return;
+    const { bytes, firstAtMs } = this.#active;
+    const ageMs = this.#store.clock.steadyMs() - firstAtMs;
+    if (bytes === 0 || ageMs < this.#store.limits.segmentAgeMsMax) return;
     try {
       this.#roll();
     } catch (thrown) {
@@ -341,7 +341,6 @@ export class FileLog implements PartitionLog {
     this.unsynced.roll(this.#active, this.#directory);
     this.#segments.push(next);
     this.#active = next;
-    this.#activeSinceMs = this.#store.clock.steadyMs();
     this.#sealSynced();
   }
 
@@ -385,7 +384,7 @@ export class FileLog implements PartitionLog {
     const lastOld = this.#segments.findLastIndex((segment) => segment.hasOldTimes);
     return {
       startOffset: this.startOffset,
-      activeSinceMs: this.#activeSinceMs,
+      firstAtMs: this.#active.firstAtMs,
       timesFrom: lastOld === -1 ? 0 : this.#segments[lastOld]!.endOffset,
       epochs: this.#epochs.starts,
       holes: this.#segments.flatMap((segment) =>

@@ -58,7 +58,6 @@ export interface Recovered {
   durableOffset: number;
   checkpoint: Checkpoint | null;
   bytesSinceCheckpoint: number;
-  activeSinceMs: number;
   isOffline: boolean;
   needsSnapshot: boolean;
   /** Directories whose names may not be on disk yet. */
@@ -122,7 +121,7 @@ function resultOf(state: RecoveryState, isOffline: boolean): Recovered {
   active.index ??= SegmentIndex.growing(store.limits.indexIntervalBytes);
   const parent = directory.slice(0, directory.lastIndexOf("/"));
   const grandparent = parent.slice(0, parent.lastIndexOf("/"));
-  const nowMs = store.clock.steadyMs();
+  active.firstAtMs = firstAtOf(state, active);
   return {
     directory,
     segments,
@@ -131,10 +130,17 @@ function resultOf(state: RecoveryState, isOffline: boolean): Recovered {
     durableOffset: durableOffsetOf(state),
     checkpoint: state.checkpoint,
     bytesSinceCheckpoint: state.bytesScanned,
-    // Never ahead, though the clock may have been set back since.
-    activeSinceMs: Math.min(snapshot?.activeSinceMs ?? nowMs, nowMs),
     isOffline,
     needsSnapshot: state.hasChanged && !isOffline,
     namesToSync: state.wasClean && active.bytes > 0 ? [] : [directory, parent, grandparent],
   };
+}
+
+/** As the snapshot tells, which may be of the segment before; from now on when it does not know. */
+function firstAtOf({ store, snapshot }: RecoveryState, active: Segment): number {
+  if (active.bytes === 0) return -1;
+  const nowMs = store.clock.steadyMs();
+  const firstAtMs = snapshot?.firstAtMs ?? -1;
+  // Never ahead, though the clock may have been set back since.
+  return firstAtMs === -1 ? nowMs : Math.min(firstAtMs, nowMs);
 }

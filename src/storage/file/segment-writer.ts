@@ -58,6 +58,7 @@ export class SegmentWriter {
     files.syncNow(descriptor);
     segment.index = shorter;
     segment.bytes = position;
+    if (position === 0) segment.firstAtMs = -1;
     segment.endOffset = offset;
     segment.holes = segment.holes.filter((hole) => hole.position < position);
     segment.forgetVerified();

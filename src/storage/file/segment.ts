@@ -33,6 +33,8 @@ export class Segment {
   /** In memory while it can still change or is not yet on disk; null when its files have it. */
   index: SegmentIndex | null;
   holes: Hole[] = [];
+  /** When the active segment took its first batch, by the steady clock; its age counts from then. -1: it has none. */
+  firstAtMs = -1;
   isDirty = false;
   /**
    * A write-back failed on its file system, maybe one of this file: only its own descriptor tells, so that its next sync must

@@ -12,7 +12,7 @@
  *   36  uint32   checkpoint: position in that segment's log
  *   40  int64    largest timestamp of that segment up to there, or -1
  *   48  int32    relative offset of it
- *   52  int64    when the active segment was begun, ms
+ *   52  int64    when the active segment took its first batch, ms; -1: it has none
  *   60  int64    times: base offset of the first segment from which on time indexes go by the records
  *   68  uint32   count of leader epochs, then for each: int32 epoch, int64 start offset
  *       uint32   count of holes, then for each: int64 segment base offset, uint32 position, uint32 bytes
@@ -54,7 +54,8 @@ export interface Checkpoint {
 export interface Snapshot {
   startOffset: number;
   checkpoint: Checkpoint | null;
-  activeSinceMs: number;
+  /** Of the segment that was active then; -1 when it was empty. */
+  firstAtMs: number;
   /** Segments before it have time indexes that go by the headers. */
   timesFrom: number;
   epochs: readonly LeaderEpochStart[];
@@ -88,7 +89,7 @@ export function encodeSnapshot(snapshot: Snapshot): Buffer {
   target.writeUInt32BE(checkpoint?.position ?? 0, 36);
   writeInt64(target, 40, checkpoint?.maxTimestamp ?? 0);
   target.writeInt32BE(checkpoint?.maxTimestampOffset ?? 0, 48);
-  writeInt64(target, 52, snapshot.activeSinceMs);
+  writeInt64(target, 52, snapshot.firstAtMs);
   writeInt64(target, 60, snapshot.timesFrom);
   let at = target.writeUInt32BE(epochs.length, HEAD_BYTES);
   for (const { epoch, startOffset } of epochs) {
@@ -124,7 +125,7 @@ export function decodeSnapshot(source: Buffer): Snapshot {
   return {
     startOffset: readInt64(source, 12),
     checkpoint: decodeCheckpoint(source, source.subarray(stateStart, stateStart + stateBytes)),
-    activeSinceMs: readInt64(source, 52),
+    firstAtMs: readInt64(source, 52),
     timesFrom: isOld ? Number.MAX_SAFE_INTEGER : readInt64(source, 60),
     epochs: Array.from({ length: epochCount }, (_, index) => {
       const at = headBytes + COUNT_BYTES + index * EPOCH_BYTES;

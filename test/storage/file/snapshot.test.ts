@@ -13,7 +13,7 @@ const FULL: Snapshot = {
     maxTimestampOffset: 4,
     state: Buffer.from("owner"),
   },
-  activeSinceMs: 1_700_000_000_001,
+  firstAtMs: 1_700_000_000_001,
   timesFrom: 5,
   epochs: [
     { epoch: 0, startOffset: 0 },
@@ -24,7 +24,7 @@ const FULL: Snapshot = {
 const EMPTY: Snapshot = {
   startOffset: 0,
   checkpoint: null,
-  activeSinceMs: 0,
+  firstAtMs: -1,
   timesFrom: 0,
   epochs: [],
   holes: [],

@@ -27,7 +27,9 @@ test("a segment that was written to is rolled at its age, an empty one is not", 
   expect(logNames(folder.path)).toEqual(["00000000000000000000.log"]);
   append(log, ["a"]);
   await engine.sync([log]);
-  clock.advance(TICK_MS);
+  clock.advance(HOUR_MS - TICK_MS);
+  expect(logNames(folder.path)).toEqual(["00000000000000000000.log"]);
+  clock.advance(2 * TICK_MS);
   expect(logNames(folder.path)).toEqual(["00000000000000000000.log", "00000000000000000001.log"]);
   append(log, ["b"]);
   clock.advance(HOUR_MS - 2 * TICK_MS);
@@ -36,6 +38,36 @@ test("a segment that was written to is rolled at its age, an empty one is not", 
   expect(logNames(folder.path).length).toBe(3);
   await engine.close();
 });
+
+for (const restart of ["none", "clean", "dirty"] as const) {
+  test(`an empty segment has no age: what comes to it late has its hour from then on (restart: ${restart})`, async () => {
+    using folder = temporaryDirectory();
+    const clock = new ManualClock();
+    const directory = new TestDirectory(folder.path);
+    let engine = openEngine(directory, { clock, segmentAgeMsMax: HOUR_MS });
+    let log = await engine.open("t", 0, new Replay());
+    append(log, ["early"]);
+    await engine.sync([log]);
+    clock.advance(HOUR_MS + TICK_MS);
+    expect(logNames(folder.path).length).toBe(2);
+    if (restart !== "none") {
+      await engine.close();
+      directory.isClean = restart === "clean";
+      engine = openEngine(directory, { clock, segmentAgeMsMax: HOUR_MS });
+      log = await engine.open("t", 0, new Replay());
+    }
+    clock.advance(5 * HOUR_MS);
+    for (let write = 0; write < 5; write += 1) {
+      append(log, ["late"]);
+      await engine.sync([log]);
+      clock.advance(10 * MINUTE_MS);
+      expect(logNames(folder.path).length).toBe(2);
+    }
+    clock.advance(10 * MINUTE_MS + TICK_MS);
+    expect(logNames(folder.path).length).toBe(3);
+    await engine.close();
+  });
+}
 
 test("the age of a segment goes on over a restart", async () => {
   using folder = temporaryDirectory();
