@@ -114,29 +114,76 @@ export async function newProducerId(wire: Wire): Promise<number> {
   return initProducerIdApi.decodeResponse(2, answer, 4, answer.length).producerId;
 }
 
+export interface Answered {
+  errorCode: number;
+  baseOffset: number;
+}
+
+/** One request with a batch for each partition that has one in `batches`; the answers stand in the same places. @throws Gone */
+export async function produceBatches(
+  wire: Wire,
+  topic: string,
+  batches: readonly { index: number; records: Buffer }[],
+): Promise<Answered[]> {
+  const request = {
+    transactionalId: null,
+    acks: -1,
+    timeoutMs: 30_000,
+    topicData: [{ name: topic, partitionData: [...batches] }],
+  };
+  const answer = await wire.call(flat(produceApi.encodeRequest(9, 1, CLIENT, request)));
+  const answered = produceApi.decodeResponse(9, answer, 4, answer.length).responses[0]!.partitionResponses;
+  return batches.map(({ index }) => answered.find((candidate) => candidate.index === index)!);
+}
+
 /** @throws Gone */
 export async function produceBatch(
   wire: Wire,
   topic: string,
   batch: Buffer,
-): Promise<{ errorCode: number; baseOffset: number }> {
-  const request = {
-    transactionalId: null,
-    acks: -1,
-    timeoutMs: 30_000,
-    topicData: [{ name: topic, partitionData: [{ index: 0, records: batch }] }],
-  };
-  const answer = await wire.call(flat(produceApi.encodeRequest(9, 1, CLIENT, request)));
-  return produceApi.decodeResponse(9, answer, 4, answer.length).responses[0]!.partitionResponses[0]!;
+  partition = 0,
+): Promise<Answered> {
+  return (await produceBatches(wire, topic, [{ index: partition, records: batch }]))[0]!;
 }
 
-export async function endOffset(wire: Wire, topic: string): Promise<number> {
+/** Where the partition ends. `errorCode` 0 when it can be told. */
+export async function askEnd(
+  wire: Wire,
+  topic: string,
+  partition = 0,
+): Promise<{ errorCode: number; offset: number }> {
   const request = {
     replicaId: -1,
-    topics: [{ name: topic, partitions: [{ partitionIndex: 0, timestamp: -1 }] }],
+    topics: [{ name: topic, partitions: [{ partitionIndex: partition, timestamp: -1 }] }],
   };
   const answer = await wire.call(flat(listOffsetsApi.encodeRequest(4, 1, CLIENT, request)));
-  return listOffsetsApi.decodeResponse(4, answer, 4, answer.length).topics[0]!.partitions[0]!.offset;
+  return listOffsetsApi.decodeResponse(4, answer, 4, answer.length).topics[0]!.partitions[0]!;
+}
+
+/** The answer to one fetch. @throws Gone */
+export async function fetchOnce(
+  wire: Wire,
+  topic: string,
+  offset: number,
+  partition = 0,
+): Promise<{ errorCode: number; highWatermark: number; records: Buffer | null }> {
+  const request = {
+    replicaId: -1,
+    maxWaitMs: 500,
+    minBytes: 1,
+    maxBytes: FETCH_BYTES,
+    sessionEpoch: -1,
+    topics: [
+      {
+        topic,
+        partitions: [
+          { partition, currentLeaderEpoch: -1, fetchOffset: offset, partitionMaxBytes: FETCH_BYTES },
+        ],
+      },
+    ],
+  };
+  const answer = await wire.call(flat(fetchApi.encodeRequest(11, 1, CLIENT, request)));
+  return fetchApi.decodeResponse(11, answer, 4, answer.length).responses[0]!.partitions[0]!;
 }
 
 /** Offset and value of every record from `offset` to the end. */
@@ -144,27 +191,13 @@ export async function readAll(
   wire: Wire,
   topic: string,
   offset: number,
+  partition = 0,
 ): Promise<{ offset: number; value: string }[]> {
-  const end = await endOffset(wire, topic);
+  const { errorCode, offset: end } = await askEnd(wire, topic, partition);
+  if (errorCode !== 0) throw new Error(`the end of ${topic}-${partition}: error ${errorCode}`);
   const found: { offset: number; value: string }[] = [];
   for (let next = offset; next < end; ) {
-    const partition = {
-      partition: 0,
-      currentLeaderEpoch: -1,
-      fetchOffset: next,
-      partitionMaxBytes: FETCH_BYTES,
-    };
-    const request = {
-      replicaId: -1,
-      maxWaitMs: 500,
-      minBytes: 1,
-      maxBytes: FETCH_BYTES,
-      sessionEpoch: -1,
-      topics: [{ topic, partitions: [partition] }],
-    };
-    const answer = await wire.call(flat(fetchApi.encodeRequest(11, 1, CLIENT, request)));
-    const { errorCode, records } = fetchApi.decodeResponse(11, answer, 4, answer.length).responses[0]!
-      .partitions[0]!;
+    const { errorCode, records } = await fetchOnce(wire, topic, next, partition);
     if (errorCode !== 0 || records === null || records.length === 0) {
       throw new Error(
         `fetch of ${topic} at ${next}, end ${end}: error ${errorCode}, ${records?.length} bytes`,

@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { compiled, startObelisk } from "../support/obelisk-command.ts";
+import { compiled, type Program, startObelisk } from "../support/obelisk-command.ts";
 import { type RunningServer, startServer } from "../support/obelisk-server.ts";
 
 /** A command of these tests takes well under a second; this is for a machine that is busy with other things. */
@@ -24,12 +24,19 @@ export class Bench implements AsyncDisposable {
   readonly directory = mkdtempSync(join(tmpdir(), "obelisk-faults-"));
   readonly #servers: RunningServer[] = [];
 
-  get data(): string {
-    return join(this.directory, "data");
+  readonly data: string;
+
+  /** `data`: another place than in its own directory. */
+  constructor(data?: string) {
+    this.data = data ?? join(this.directory, "data");
   }
 
-  async serve(flags: readonly string[] = [], data = this.data): Promise<RunningServer> {
-    const server = await startServer(data, flags, { program: compiled });
+  async serve(
+    flags: readonly string[] = [],
+    data = this.data,
+    program: Program = compiled,
+  ): Promise<RunningServer> {
+    const server = await startServer(data, flags, { program });
     this.#servers.push(server);
     return server;
   }

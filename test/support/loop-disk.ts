@@ -1,0 +1,88 @@
+/**
+ * A real ext4 on a loop device whose power can be cut. Needs Linux and the right to mount and to attach loop devices.
+ *
+ *     tmpfs { image }  <- loop device <- ext4 at `path`
+ *
+ *   cutPower         ext4's own emergency stop (EXT4_IOC_SHUTDOWN without a flush of its journal): every call fails with EIO from
+ *                    now on, and what was not synced is gone. `restore` mounts it again, as after a reboot.
+ */
+
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { MiB } from "../../src/base/units.ts";
+
+const IMAGE_BYTES = 96 * MiB;
+/** Behind the superblock, with `packed_meta_blocks`, come all metadata and the journal. */
+const METADATA_BYTES = 12 * MiB;
+const JOURNAL_MIB = 4;
+/** _IOR('X', 125, __u32), and its way that flushes nothing. */
+const EXT4_IOC_SHUTDOWN = 0x8004587d;
+const WITHOUT_FLUSH = 2;
+
+export class LoopDisk {
+  readonly #directory = mkdtempSync(join(tmpdir(), "obelisk-loop-"));
+  readonly #room = join(this.#directory, "room");
+  readonly path = join(this.#directory, "disk");
+  readonly #image = join(this.#room, "image");
+  #isMounted = false;
+
+  constructor() {
+    mkdirSync(this.#room);
+    mkdirSync(this.path);
+    try {
+      run("mount", "-t", "tmpfs", "-o", `size=${IMAGE_BYTES}`, "tmpfs", this.#room);
+      run("truncate", "-s", `${IMAGE_BYTES - MiB}`, this.#image);
+      const features = "lazy_itable_init=0,lazy_journal_init=0,nodiscard,packed_meta_blocks=1";
+      run("mkfs.ext4", "-q", "-F", "-b", "4096", "-J", `size=${JOURNAL_MIB}`, "-E", features, this.#image);
+      run("fallocate", "-l", `${METADATA_BYTES}`, this.#image);
+      this.restore();
+    } catch (thrown) {
+      this[Symbol.dispose]();
+      throw thrown;
+    }
+  }
+
+  cutPower(): void {
+    const code = `import fcntl, os, struct, sys
+fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), ${EXT4_IOC_SHUTDOWN}, struct.pack("I", ${WITHOUT_FLUSH}))`;
+    run("python3", "-c", code, this.path);
+  }
+
+  /** Mounts it, after a power cut or for the first time. Nobody may have a file of it open. */
+  restore(): void {
+    if (this.#isMounted) run("umount", this.path);
+    this.#isMounted = false;
+    run("mount", "-o", "loop", this.#image, this.path);
+    this.#isMounted = true;
+  }
+
+  [Symbol.dispose](): void {
+    for (const path of [this.path, this.#room]) Bun.spawnSync(["umount", "-l", path]);
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+}
+
+function run(...command: string[]): void {
+  const { exitCode, stderr } = Bun.spawnSync(command);
+  if (exitCode !== 0) throw new Error(`${command.join(" ")} ended with ${exitCode}: ${stderr}`);
+}
+
+function reason(): string | undefined {
+  if (process.platform !== "linux") return "needs Linux's ext4 and loop devices";
+  if (process.getuid?.() !== 0) return "needs root to mount a file system";
+  for (const tool of ["mount", "mkfs.ext4", "fallocate", "python3"]) {
+    if (Bun.which(tool) === null) return `${tool} is missing`;
+  }
+  try {
+    using disk = new LoopDisk();
+    disk.cutPower();
+    disk.restore();
+    return undefined;
+  } catch {
+    return "this machine refuses to mount ext4 on a loop device, or to shut it down";
+  }
+}
+
+/** Why there is none here; undefined when there can be one. */
+export const loopDiskMissing = reason();
