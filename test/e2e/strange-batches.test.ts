@@ -127,6 +127,24 @@ for (const kind of SERVERS) {
       expect(await offsetAt(name, -1)).toEqual([0, 0]);
     });
 
+    test("a compressed batch that says it holds more records than it can is refused, and nothing of it is stored", async () => {
+      const name = await newTopic();
+      for (const codec of ["gzip", "snappy", "lz4", "zstd"] as const) {
+        for (const records of [300_000, 2 ** 31 - 1]) {
+          const batch = batchAt(
+            [START_MS],
+            (bytes) => {
+              bytes.writeInt32BE(records - 1, BATCH_LAST_OFFSET_DELTA);
+              bytes.writeInt32BE(records, BATCH_RECORD_COUNT);
+            },
+            codec,
+          );
+          expect(await produce(name, batch)).toBe(wireCode("INVALID_RECORD"));
+        }
+      }
+      expect(await offsetAt(name, -1)).toEqual([0, 0]);
+    });
+
     test("a batch that inflates beyond what we open is stored, found by time and given back as it came", async () => {
       const name = await newTopic();
       const batch = largeBatch();

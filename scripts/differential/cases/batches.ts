@@ -242,6 +242,10 @@ function compressedCases(names: Names): Case[] {
   const kinds: readonly (readonly [string, Make])[] = [
     ["one record said, two there", withRecords(1, recordsOf(["a", "b"]), "gzip")],
     ["two records said, one there", withRecords(2, recordsOf(["a"]), "gzip")],
+    ...CODECS.filter((codec) => codec !== "none").map(
+      (codec) =>
+        [`2^31-1 said, one there, ${codec}`, withRecords(2 ** 31 - 1, recordsOf(["a"]), codec)] as const,
+    ),
     ["garbage inside", withRecords(1, Buffer.alloc(40, 0xaa), "gzip")],
     ["max timestamp -1", () => patched(batch(["a", "b", "c"], { codec: "gzip" }), BATCH_MAX_TIMESTAMP, -1)],
     ["max timestamp 0", () => patched(batch(["a", "b", "c"], { codec: "lz4" }), BATCH_MAX_TIMESTAMP, 0)],

@@ -7,10 +7,11 @@
  *   log append time    a client's word that it is the server: taken back. Only the topic's setting counts.
  *
  * Records that are not compressed are walked (record-walk.ts), so all of this holds exactly. Compressed ones stay
- * closed: the header is believed as long as it can be right. It cannot when its max timestamp lies before its base
- * timestamp, or is 0 or -1, which is how an unset field looks; then the records are inflated, up to
- * `ADMIT_INFLATED_BYTES_MAX`, and checked as well. Beyond that, or without the codec, the largest timestamp stays unknown,
- * and the time of arrival stands for it: searches then look into the batch for whatever happened before it came.
+ * closed: the header is believed as long as it can be right. A count that cannot be there is refused (record-room.ts). The max
+ * timestamp cannot be right when it lies before the base timestamp, or is 0 or -1, which is how an unset field looks; then
+ * the records are inflated, up to `ADMIT_INFLATED_BYTES_MAX`, and checked as well. Beyond that, or without the codec, the
+ * largest timestamp stays unknown, and the time of arrival stands for it: searches then look into the batch for whatever
+ * happened before it came.
  */
 
 import { readInt64 } from "../../base/bytes.ts";
@@ -28,6 +29,7 @@ import {
   NO_TIMESTAMP,
   setMaxTimestamp,
 } from "./batch.ts";
+import { faultOfCount } from "./record-room.ts";
 import { RecordWalk } from "./record-walk.ts";
 import { RecordCursor } from "./records.ts";
 import { type BatchFault, isTimestamp, type ValidateOptions, validateBatch } from "./validate.ts";
@@ -55,6 +57,8 @@ export function admitBatch(
   const fault = validateBatch(buffer, position, end, options);
   if (fault !== null) return fault;
   if (batchCodec(buffer, position) === 0) return admitPlain(buffer, position, options);
+  const detail = faultOfCount(buffer, position);
+  if (detail !== null) return { code: "INVALID_RECORD", detail };
   return options.isLogAppendTime ? null : admitCompressed(buffer, position, nowMs);
 }
 

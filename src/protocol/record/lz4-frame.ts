@@ -39,7 +39,7 @@ export function compressLz4(source: Buffer): Buffer {
 
 /** @throws ObeliskError CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, UNSUPPORTED_COMPRESSION_TYPE */
 export function decompressLz4(source: Buffer, bytesMax: number): Buffer {
-  if (countInflated(source, boundOfBlock) > bytesMax && countInflated(source, bytesOfBlock) > bytesMax) {
+  if (lz4InflatedBytesMax(source) > bytesMax && countInflated(source, bytesOfBlock) > bytesMax) {
     throw new ObeliskError("MESSAGE_TOO_LARGE", {
       detail: "lz4 records inflate beyond the limit",
       limit: bytesMax,
@@ -51,6 +51,11 @@ export function decompressLz4(source: Buffer, bytesMax: number): Buffer {
   } catch (cause) {
     throw corrupt("the lz4 data does not decompress", cause);
   }
+}
+
+/** The most that `source` can inflate to, by its block headers. @throws ObeliskError CORRUPT_MESSAGE when it is no frame */
+export function lz4InflatedBytesMax(source: Buffer): number {
+  return countInflated(source, boundOfBlock);
 }
 
 type BlockCounter = (source: Buffer, position: number, end: number, blockBytesMax: number) => number;

@@ -25,6 +25,9 @@ const BLOCK_BYTES = 32 * KiB;
 /** A copy element makes at most 64 bytes out of 3, so no honest block expands more than 22 times. */
 const EXPANSION_MAX = 22;
 
+const NO_BYTES = Buffer.alloc(0);
+
+/** Holds on to nothing between two calls. */
 const preamble = new VarintReader();
 let snappy: Snappy | null = null;
 
@@ -46,19 +49,33 @@ export function compressSnappy(source: Buffer): Buffer {
 
 /** @throws ObeliskError CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, UNSUPPORTED_COMPRESSION_TYPE */
 export function decompressSnappy(source: Buffer, bytesMax: number): Buffer {
-  const isXerial =
-    source.length >= XERIAL_HEADER_BYTES && source.compare(XERIAL_MAGIC, 0, 8, 0, XERIAL_MAGIC.length) === 0;
-  if (isXerial) return decompressXerial(source, bytesMax);
-  checkSize(inflatedBytes(source, 0, source.length), bytesMax);
-  return decompressBlock(source);
+  const bytes = snappyInflatedBytes(source);
+  if (bytes > bytesMax) {
+    throw new ObeliskError("MESSAGE_TOO_LARGE", {
+      detail: "snappy records inflate beyond the limit",
+      limit: bytesMax,
+    });
+  }
+  return isXerial(source) ? decompressXerial(source, bytes) : decompressBlock(source);
 }
 
-function decompressXerial(source: Buffer, bytesMax: number): Buffer {
+/** What `source` says that it inflates to. @throws ObeliskError CORRUPT_MESSAGE when it cannot be so */
+export function snappyInflatedBytes(source: Buffer): number {
+  if (!isXerial(source)) return inflatedBytes(source, 0, source.length);
   let bytes = 0;
   for (let position = XERIAL_HEADER_BYTES; position < source.length; position = blockEnd(source, position)) {
     bytes += inflatedBytes(source, position + 4, blockEnd(source, position));
-    checkSize(bytes, bytesMax);
   }
+  return bytes;
+}
+
+function isXerial(source: Buffer): boolean {
+  return (
+    source.length >= XERIAL_HEADER_BYTES && source.compare(XERIAL_MAGIC, 0, 8, 0, XERIAL_MAGIC.length) === 0
+  );
+}
+
+function decompressXerial(source: Buffer, bytes: number): Buffer {
   const target = Buffer.allocUnsafe(bytes);
   let filled = 0;
   for (let position = XERIAL_HEADER_BYTES; position < source.length; position = blockEnd(source, position)) {
@@ -77,16 +94,19 @@ function blockEnd(source: Buffer, position: number): number {
 }
 
 function inflatedBytes(source: Buffer, position: number, end: number): number {
-  preamble.reset(source, position, end);
-  const bytes = preamble.unsignedVarint();
+  const bytes = readPreamble(source, position, end);
   if (bytes > (end - position) * EXPANSION_MAX)
     throw corrupt(`a snappy block claims to inflate to ${bytes} bytes`);
   return bytes;
 }
 
-function checkSize(bytes: number, limit: number): void {
-  if (bytes <= limit) return;
-  throw new ObeliskError("MESSAGE_TOO_LARGE", { detail: "snappy records inflate beyond the limit", limit });
+function readPreamble(source: Buffer, position: number, end: number): number {
+  try {
+    preamble.reset(source, position, end);
+    return preamble.unsignedVarint();
+  } finally {
+    preamble.reset(NO_BYTES, 0, 0);
+  }
 }
 
 function decompressBlock(block: Buffer): Buffer {

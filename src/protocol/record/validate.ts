@@ -49,7 +49,7 @@ export interface ValidateOptions {
 }
 
 /** One byte each for length, attributes, timestamp, offset, key length, value length and header count. */
-const RECORD_BYTES_MIN = 7;
+export const RECORD_BYTES_MIN = 7;
 
 const CODEC_MAX = 4;
 /** The shortest that any format says of itself, behind the length field. */
@@ -194,7 +194,7 @@ function faultOfProducedCounts(buffer: Buffer, position: number, bytes: number):
   return faultOfRoom(buffer, position, bytes, count);
 }
 
-/** A count that the bytes cannot hold. For compressed records all that is known is that there must be some bytes. */
+/** A count that the bytes cannot hold. For compressed records all that is asked here is that there are some (record-room.ts). */
 function faultOfRoom(buffer: Buffer, position: number, bytes: number, count: number): BatchFault | null {
   const room = bytes - BATCH_HEADER_BYTES;
   const isCompressed = (batchAttributes(buffer, position) & ATTRIBUTE_CODEC_MASK) !== 0;

@@ -8,33 +8,50 @@
  *   descriptor  bits 6-7 content size field, 5 single segment (no window), 3 reserved, 2 checksum, 0-1 dictionary field
  *
  * The decoder in the runtime ends quietly at truncated input and passes over bytes behind the last frame, so this walk
- * comes first. It looks at no content.
+ * comes first. It looks at no content. The walk also bounds what comes out: a block that is stored or repeated says its size, and a
+ * compressed one makes at most 128 KiB.
  */
 
 import { ObeliskError } from "../../base/errors.ts";
+import { KiB } from "../../base/units.ts";
 
 const MAGIC = 0xfd2fb528;
+const BLOCK_BYTES_MAX = 128 * KiB;
 const DICTIONARY_BYTES = [0, 1, 2, 4];
 const BLOCK_HEADER_BYTES = 3;
 const BLOCK_REPEATED = 1;
+const BLOCK_COMPRESSED = 2;
 const BLOCK_RESERVED = 3;
 
 /** @throws ObeliskError CORRUPT_MESSAGE unless `source` is one or more whole zstd frames and nothing else */
 export function checkZstdFrames(source: Buffer): void {
-  let position = 0;
-  do position = frameEnd(source, position);
-  while (position < source.length);
+  zstdInflatedBytesMax(source);
 }
 
-function frameEnd(source: Buffer, position: number): number {
+/** The most that `source` can inflate to, by its block headers. @throws as `checkZstdFrames` */
+export function zstdInflatedBytesMax(source: Buffer): number {
+  const walk = { at: 0, bytes: 0 };
+  do passFrame(source, walk);
+  while (walk.at < source.length);
+  return walk.bytes;
+}
+
+interface Walk {
+  at: number;
+  /** What the blocks passed can make. */
+  bytes: number;
+}
+
+function passFrame(source: Buffer, walk: Walk): void {
+  const position = walk.at;
   if (source.length - position < 6 || source.readUInt32LE(position) !== MAGIC)
     throw corrupt("there is no zstd frame");
   const descriptor = source[position + 4]!;
   if ((descriptor & 0x08) !== 0) throw corrupt("the zstd frame uses a reserved bit");
-  let at = blocksEnd(source, position + 5 + headerFieldBytes(descriptor));
-  if ((descriptor & 0x04) !== 0) at += 4;
-  if (at > source.length) throw corrupt("the zstd frame is cut off");
-  return at;
+  walk.at = position + 5 + headerFieldBytes(descriptor);
+  passBlocks(source, walk);
+  if ((descriptor & 0x04) !== 0) walk.at += 4;
+  if (walk.at > source.length) throw corrupt("the zstd frame is cut off");
 }
 
 function headerFieldBytes(descriptor: number): number {
@@ -44,15 +61,16 @@ function headerFieldBytes(descriptor: number): number {
   return (isSingleSegment ? 0 : 1) + DICTIONARY_BYTES[descriptor & 0x03]! + sizeBytes;
 }
 
-function blocksEnd(source: Buffer, position: number): number {
-  let at = position;
+function passBlocks(source: Buffer, walk: Walk): void {
   for (;;) {
-    if (source.length - at < BLOCK_HEADER_BYTES) throw corrupt("the zstd frame is cut off");
-    const header = source.readUIntLE(at, BLOCK_HEADER_BYTES);
+    if (source.length - walk.at < BLOCK_HEADER_BYTES) throw corrupt("the zstd frame is cut off");
+    const header = source.readUIntLE(walk.at, BLOCK_HEADER_BYTES);
     const type = (header >>> 1) & 0x03;
     if (type === BLOCK_RESERVED) throw corrupt("the zstd frame has a block of a reserved type");
-    at += BLOCK_HEADER_BYTES + (type === BLOCK_REPEATED ? 1 : header >>> 3);
-    if ((header & 1) === 1) return at;
+    const size = header >>> 3;
+    walk.at += BLOCK_HEADER_BYTES + (type === BLOCK_REPEATED ? 1 : size);
+    walk.bytes += type === BLOCK_COMPRESSED ? BLOCK_BYTES_MAX : size;
+    if ((header & 1) === 1) return;
   }
 }
 

@@ -6,16 +6,24 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { createDisk } from "../../../src/base/disk.ts";
+import { type ConsumerRecord, FetchedBatches, UnreadableBatch } from "../../../src/client/fetched-batches.ts";
 import {
   BATCH_LAST_OFFSET_DELTA,
+  BATCH_RECORD_COUNT,
   batchBaseOffset,
   batchLastOffset,
+  stampBatch,
 } from "../../../src/protocol/record/batch.ts";
 import type { PartitionLog } from "../../../src/storage/contract.ts";
 import { logPathOf, RELATIVE_OFFSET_MAX } from "../../../src/storage/file/segment.ts";
+import { inspectRecords } from "../../../src/storage/inspect/records.ts";
+import { inspectPath } from "../../../src/storage/inspect.ts";
 import { OFFSET_MAX } from "../../../src/storage/last-offset.ts";
+import { verifyDirectory } from "../../../src/storage/verify.ts";
 import { resealed } from "../../protocol/record/batches.ts";
-import { batchOf } from "../../support/batches.ts";
+import { batchOf, recordsIn } from "../../support/batches.ts";
+import { NO_LISTENER } from "../../support/data-tree.ts";
 import { SimulatedFiles } from "../../support/simulated-files.ts";
 import { SimulatedSyncThread } from "../../support/simulated-sync-thread.ts";
 import { append, Replay, readAll } from "../conformance/suite.ts";
@@ -113,4 +121,53 @@ test("the last offset of all is given out, what would go beyond is refused for g
     expect(readdirSync(directory).filter((name) => name.endsWith(".log")).length).toBe(1);
     await engine.close();
   }
+});
+
+test("a count of two thousand million that a log has taken in before is read around, and costs nobody anything", async () => {
+  using folder = temporaryDirectory();
+  const directory = join(folder.path, "topics", "t", "0");
+  mkdirSync(directory, { recursive: true });
+  const wide = batchOf(["the only one"], { codec: "gzip" }, 2000);
+  wide.writeInt32BE(INT32_MAX - 1, BATCH_LAST_OFFSET_DELTA);
+  wide.writeInt32BE(INT32_MAX, BATCH_RECORD_COUNT);
+  stampBatch(resealed(wide), 0, 0, 0);
+  writeFileSync(logPathOf(directory, 0), wide);
+
+  const engine = openEngine(new TestDirectory(folder.path));
+  const log = await engine.open("t", 0, NO_LISTENER);
+  expect([log.endOffset, engine.findings]).toEqual([INT32_MAX, []]);
+  expect(append(log, ["next"], 1000)).toBe(INT32_MAX);
+  expect(append(log, ["later"], 3000)).toBe(INT32_MAX + 1);
+  expect(await engine.sync([log])).toEqual([]);
+  expect(await log.read(INT32_MAX - 1, log.endOffset, 10_000, true)).toEqual(wide);
+  expect(recordsIn(await log.read(INT32_MAX, log.endOffset, 10_000, true))).toEqual([
+    [INT32_MAX, "next"],
+    [INT32_MAX + 1, "later"],
+  ]);
+  expect(await log.offsetForTimestamp(2000, log.endOffset)).toMatchObject({ offset: 0, timestampMs: 2000 });
+  expect(await log.offsetForTimestamp(2001, log.endOffset)).toMatchObject({ offset: INT32_MAX + 1 });
+  expect(await log.offsetOfMaxTimestamp(log.endOffset)).toMatchObject({ offset: INT32_MAX + 1 });
+  await engine.close();
+
+  const findings: string[] = [];
+  const notes: string[] = [];
+  const disk = createDisk();
+  await verifyDirectory(disk, folder.path, {
+    scratchDirectory: folder.path,
+    onFinding: ({ kind }) => findings.push(kind),
+    onNote: ({ kind }) => notes.push(kind),
+    onProgress: () => {},
+  });
+  const onlyForTheLackOfAStateFile = ["damaged-state"];
+  expect([findings, notes]).toEqual([onlyForTheLackOfAStateFile, ["garbled-records"]]);
+  expect(inspectPath(disk, directory)).toMatchObject({ batches: 3, records: INT32_MAX + 2 });
+  const told: string[] = [];
+  const offsets: number[] = [];
+  for await (const { offset } of inspectRecords(disk, directory, ({ kind }) => told.push(kind)))
+    offsets.push(offset);
+  expect([told, offsets]).toEqual([["garbled-records"], [0, INT32_MAX, INT32_MAX + 1]]);
+
+  const records: ConsumerRecord[] = [];
+  expect(() => new FetchedBatches("t", 0, wide, null).takeBatch(0, records)).toThrow(UnreadableBatch);
+  expect(records).toEqual([]);
 });
