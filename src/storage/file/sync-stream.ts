@@ -10,7 +10,7 @@
  *   - While it is held the segment stays pinned and dirty; letting go leaves it clean if everything was covered.
  *   - A report names what the thread had seen before its sync began, so nothing is called durable too early.
  *   - A failure takes the log offline, as any failed sync does, whether somebody waits for it or not. ENOSYS: the thread cannot work
- *     here, and is never asked again.
+ *     here, or has no memory or descriptors now, and is left alone for a while.
  */
 
 import { fail } from "../../base/assert.ts";
@@ -25,6 +25,8 @@ export const STREAM_RUN_MIN = 8;
 /** So many syncs of so few records in a row, and the thread lets go: who writes now and then is served faster in place. */
 export const LONELY_RUN_MAX = 64;
 const LONELY_RECORDS_MAX = 32;
+/** So many busy syncs go without a thread that could not work: what was short may be there again, and a try delays one sync by some ms. */
+export const UNUSABLE_RUN = 1000;
 
 /** The thread has let go before all was synced, or cannot work here. */
 export const LET_GO: unique symbol = Symbol("let go");
@@ -49,7 +51,9 @@ export class SyncStream implements SyncListener {
   #lonelyRun = 0;
   #candidate: Segment | null = null;
   #busyRun = 0;
-  #isUsable = true;
+  /** Busy syncs that still go without it. */
+  #unusableRun = 0;
+  #isClosed = false;
   /** Under way; only one may be. */
   #releasing: Promise<void> | null = null;
 
@@ -80,8 +84,11 @@ export class SyncStream implements SyncListener {
       this.#candidate = segment;
       this.#busyRun = 0;
     }
-    if (segment.bytes - segment.syncedBytes > FAST_SYNC_BYTES_MAX) this.#busyRun += 1;
-    return this.#isUsable && this.#busyRun > STREAM_RUN_MIN;
+    if (segment.bytes - segment.syncedBytes > FAST_SYNC_BYTES_MAX) {
+      if (this.#unusableRun > 0) this.#unusableRun -= 1;
+      else this.#busyRun += 1;
+    }
+    return !this.#isClosed && this.#busyRun > STREAM_RUN_MIN;
   }
 
   /** Resolves when everything appended so far is durable, or will not be in this way. */
@@ -109,7 +116,7 @@ export class SyncStream implements SyncListener {
 
   /** Lets go, and ends the thread for good. */
   async close(): Promise<void> {
-    this.#isUsable = false;
+    this.#isClosed = true;
     await this.release();
     this.#thread?.close();
     this.#thread = null;
@@ -135,7 +142,7 @@ export class SyncStream implements SyncListener {
     this.#letGo(log);
     this.#releasing ??= this.#release();
     if (errnoOf(error) === "ENOSYS") {
-      this.#isUsable = false;
+      this.#unusableRun = UNUSABLE_RUN;
       this.#settle(LET_GO);
     } else if (this.#waiter === null) this.#listener.failed(log, error);
     else this.#settle(error);

@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 import type { PartitionLog } from "../../../src/storage/contract.ts";
 import { type FileEngine, TICK_MS } from "../../../src/storage/file/engine.ts";
+import { UNUSABLE_RUN } from "../../../src/storage/file/sync-stream.ts";
 import { batchOf } from "../../support/batches.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { randomOf } from "../../support/random.ts";
@@ -146,7 +147,7 @@ test("a failure takes the log offline, whether somebody waited for the sync or n
   }
 });
 
-test("a thread that cannot work is not asked again, and nothing is lost", async () => {
+test("a thread that cannot work is left alone for a while, and nothing is lost", async () => {
   const { engine, log, thread } = await fixture({ isHeld: true });
   for (let tries = 0; thread.attachments === 0; tries += 1) {
     append(log);
@@ -161,6 +162,13 @@ test("a thread that cannot work is not asked again, and nothing is lost", async 
     expect(await engine.sync([log])).toEqual([]);
   }
   expect([thread.attachments, log.durableOffset, log.isOffline]).toEqual([1, log.endOffset, false]);
+  for (let n = 30; n < UNUSABLE_RUN; n += 1) {
+    append(log);
+    await engine.sync([log]);
+  }
+  expect(thread.attachments).toBe(1);
+  await busy(engine, log, thread);
+  expect([thread.attachments, log.durableOffset]).toEqual([2, log.endOffset]);
   await engine.close();
 });
 
