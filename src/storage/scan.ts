@@ -9,13 +9,13 @@
  * outside the CRC, so a wrong one is told by its neighbours: a batch that leaves a gap is believed only when the batch behind it
  * goes on from there. A batch that claims offsets which were given out already is damage.
  *
- * Memory is one window of `WINDOW_BYTES`, or one batch where that is larger (`BATCH_BYTES_MAX`). Bytes that the disk
- * refuses to read (EIO) count as zeros, page by page, so that a bad sector costs the batches that lie on it.
+ * Memory is one window of `WINDOW_BYTES`, or one batch where that is larger (`BATCH_BYTES_MAX`). Damage is only ever what was really
+ * read. Where the disk refuses bytes that are needed the scan ends with the system's error, because the refusal may pass; a visitor
+ * that only judges (`unreadable`) is told of them instead, and the scan goes on behind.
  */
 
-import { errnoOf } from "../base/errors.ts";
 import type { Files } from "../base/files.ts";
-import { KiB, MiB } from "../base/units.ts";
+import { MiB } from "../base/units.ts";
 import {
   BATCH_HEADER_BYTES,
   BATCH_MAGIC,
@@ -25,14 +25,15 @@ import {
   MAGIC,
 } from "../protocol/record/batch.ts";
 import { validateStoredBatch } from "../protocol/record/validate.ts";
+import { type Refusal, Refusals, readAround, readBefore } from "./page-reads.ts";
 
 export const WINDOW_BYTES = MiB;
 /** More than any limit that a topic can set; a length above it is damage, and is not allocated for. */
 export const BATCH_BYTES_MAX = 128 * MiB;
 /** How far a gap in offsets may reach. Beyond it an offset is damage, not a hole. */
 export const OFFSET_GAP_MAX = 2 ** 31;
-/** What a disk reads or refuses as one. */
-const PAGE_BYTES = 4 * KiB;
+
+const UNREADABLE = "the disk refuses to read it";
 
 export interface ScanRange {
   /** File positions; `end` is where whole batches should end. */
@@ -51,9 +52,14 @@ export interface ScanVisitor {
   batch(buffer: Buffer, position: number, end: number, filePosition: number): boolean;
   /** Bytes that are no sound batch. `isTail`: nothing sound follows up to the end of the range. */
   damage(filePosition: number, bytes: number, reason: string, isTail: boolean): void;
+  /** The disk refuses some of these bytes (`refusals`, one at least), so that none of them can be judged. */
+  unreadable?(filePosition: number, bytes: number, refusals: readonly Refusal[]): void;
 }
 
-/** Walks the range and tells the visitor; returns the offset behind the last sound batch. */
+/**
+ * Walks the range and tells the visitor; returns the offset behind the last sound batch.
+ * @throws system errors; not of a read for a visitor that takes `unreadable`
+ */
 export function scanBatches(
   files: Files,
   descriptor: number,
@@ -63,52 +69,13 @@ export function scanBatches(
   return new Scan(files, descriptor, range, visitor).run();
 }
 
-/** As `Files.read`, but bytes that the disk cannot give come as zeros. @throws system errors other than EIO */
-export function readTolerantly(
-  files: Files,
-  descriptor: number,
-  target: Buffer,
-  targetPosition: number,
-  bytes: number,
-  position: number,
-): number {
-  try {
-    return files.read(descriptor, target, targetPosition, bytes, position);
-  } catch (thrown) {
-    if (errnoOf(thrown) !== "EIO") throw thrown;
-  }
-  return readPages(files, descriptor, target, targetPosition, bytes, position);
-}
-
-function readPages(
-  files: Files,
-  descriptor: number,
-  target: Buffer,
-  targetPosition: number,
-  bytes: number,
-  position: number,
-): number {
-  let count = 0;
-  while (count < bytes) {
-    const pageRest = PAGE_BYTES - ((position + count) % PAGE_BYTES);
-    const step = Math.min(pageRest, bytes - count);
-    try {
-      const got = files.read(descriptor, target, targetPosition + count, step, position + count);
-      if (got < step) return count + got;
-    } catch (thrown) {
-      if (errnoOf(thrown) !== "EIO") throw thrown;
-      target.fill(0, targetPosition + count, targetPosition + count + step);
-    }
-    count += step;
-  }
-  return count;
-}
-
 class Scan {
   readonly #files: Files;
   readonly #descriptor: number;
   readonly #range: ScanRange;
   readonly #visitor: ScanVisitor;
+  /** What the disk refused so far; null when that ends the scan. */
+  readonly #refusals: Refusals | null;
   #window: Buffer;
   #windowStart = 0;
   #windowEnd = 0;
@@ -121,6 +88,7 @@ class Scan {
     this.#descriptor = descriptor;
     this.#range = range;
     this.#visitor = visitor;
+    this.#refusals = visitor.unreadable === undefined ? null : new Refusals();
     this.#offset = range.offset;
     this.#window = Buffer.allocUnsafeSlow(Math.min(WINDOW_BYTES, Math.max(range.end - range.start, 1)));
   }
@@ -131,7 +99,7 @@ class Scan {
       const reason = this.#faultAt(position);
       if (reason !== null) {
         const next = this.#findNext(position);
-        this.#visitor.damage(position, next - position, reason, next === this.#range.end);
+        this.#tell(position, next, reason);
         this.#isOffsetExact = false;
         position = next;
         continue;
@@ -144,6 +112,13 @@ class Scan {
       position += end - at;
     }
     return this.#offset;
+  }
+
+  /** Of bytes that hold no sound batch. */
+  #tell(start: number, end: number, reason: string): void {
+    const refusals = this.#refusals?.within(start, end) ?? [];
+    if (refusals.length > 0) this.#visitor.unreadable?.(start, end - start, refusals);
+    else this.#visitor.damage(start, end - start, reason, end === this.#range.end);
   }
 
   /** Why no sound batch starts here, or null; the batch then lies whole in the window. */
@@ -170,11 +145,13 @@ class Scan {
     const available = this.#range.end - position;
     if (!this.#has(position, Math.min(BATCH_HEADER_BYTES, available)))
       return "the bytes cannot be read to their end";
+    if (this.#isRefused(position, BATCH_HEADER_BYTES)) return UNREADABLE;
     const at = position - this.#windowStart;
     if (available >= BATCH_HEADER_BYTES && this.#window[at + BATCH_MAGIC] === MAGIC) {
       const bytes = batchBytes(this.#window, at);
       if (bytes >= BATCH_HEADER_BYTES && bytes <= available && bytes <= BATCH_BYTES_MAX) {
         if (!this.#has(position, bytes)) return "the batch cannot be read to its end";
+        if (this.#isRefused(position, bytes)) return UNREADABLE;
       }
     }
     const start = position - this.#windowStart;
@@ -240,14 +217,28 @@ class Scan {
     return this.#range.end;
   }
 
+  /** The zeros in their place would be taken for what a producer sent. */
+  #isRefused(position: number, bytes: number): boolean {
+    return this.#refusals?.has(position, position + bytes) === true;
+  }
+
   /** Brings `[position, position + bytes)` into the window; false when the file ends before. */
   #has(position: number, bytes: number): boolean {
     if (position >= this.#windowStart && position + bytes <= this.#windowEnd) return true;
     if (bytes > this.#window.length) this.#window = Buffer.allocUnsafeSlow(bytes);
     const wanted = Math.min(this.#window.length, this.#range.end - position);
-    const got = readTolerantly(this.#files, this.#descriptor, this.#window, 0, wanted, position);
+    const got = this.#read(wanted, position, bytes);
     this.#windowStart = position;
     this.#windowEnd = position + got;
     return got >= bytes;
+  }
+
+  #read(bytes: number, position: number, needed: number): number {
+    const refusals = this.#refusals;
+    if (refusals === null)
+      return readBefore(this.#files, this.#descriptor, this.#window, bytes, position, needed);
+    return readAround(this.#files, this.#descriptor, this.#window, bytes, position, (refusal) =>
+      refusals.note(refusal),
+    );
   }
 }

@@ -14,6 +14,9 @@
  * begins); an empty file at the end of the log, which a crash during a roll leaves. A base offset lies outside the CRC, so one
  * batch alone proves nothing: "in line" keeps a single flipped bit from making a segment look longer than it is.
  *
+ * A file that the disk refuses to read is believed by its name, as long as the segment before it does not reach there; else nothing
+ * can be said, because one of the two is wrong.
+ *
  * Cost: one small read for each file; only what looks strange is scanned, with the segment before it.
  */
 
@@ -27,7 +30,7 @@ import {
   MAGIC,
 } from "../protocol/record/batch.ts";
 import { logPathOf } from "./file/segment.ts";
-import { readTolerantly, scanBatches } from "./scan.ts";
+import { scanBatches } from "./scan.ts";
 
 export interface Stranger {
   baseOffset: number;
@@ -53,7 +56,10 @@ export function openerOfReadable(files: Files): Opener {
   };
 }
 
-/** Those of the log files of `directory` (base offsets, ascending) that belong to no segment of its log. @throws what `open` throws, system errors */
+/**
+ * Those of the log files of `directory` (base offsets, ascending) that belong to no segment of its log.
+ * @throws what `open` throws; system errors, when that depends on bytes that the disk refuses to read
+ */
 export function findStrangers(
   files: Files,
   open: Opener,
@@ -67,9 +73,14 @@ export function findStrangers(
   for (const baseOffset of bases.slice(1)) {
     const path = logPathOf(directory, baseOffset);
     const stranger = withFile(disk, path, (descriptor) => {
-      const claimed = claimedOffset(files, descriptor, header);
-      if (claimed === baseOffset) return null;
-      return judge(disk, directory, { before, baseOffset, claimed }, descriptor);
+      try {
+        const claimed = claimedOffset(files, descriptor, header);
+        if (claimed === baseOffset) return null;
+        return judge(disk, directory, { before, baseOffset, claimed }, descriptor);
+      } catch (thrown) {
+        if (errnoOf(thrown) === undefined || covers(disk, directory, before, baseOffset)) throw thrown;
+        return null;
+      }
     });
     if (stranger === null) before = baseOffset;
     else strangers.push(stranger);
@@ -98,7 +109,7 @@ function withFile<Result>(
 
 /** The base offset in the header at the front of the file, -1 when there is none that could be one. */
 function claimedOffset(files: Files, descriptor: number, header: Buffer): number {
-  const got = readTolerantly(files, descriptor, header, 0, header.length, 0);
+  const got = files.read(descriptor, header, 0, header.length, 0);
   if (got < header.length || header[BATCH_MAGIC] !== MAGIC) return -1;
   const offset = Number(header.readBigInt64BE(0)); // anything may stand here, also what `readInt64` refuses
   return Number.isSafeInteger(offset) && offset >= 0 ? offset : -1;

@@ -4,9 +4,9 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { writeInt64 } from "../../src/base/bytes.ts";
 import { stampBatch } from "../../src/protocol/record/batch.ts";
-import { type ScanRange, scanBatches } from "../../src/storage/scan.ts";
+import { type ScanRange, type ScanVisitor, scanBatches } from "../../src/storage/scan.ts";
 import { batchOf } from "../support/batches.ts";
-import { FaultyFiles } from "../support/faulty-files.ts";
+import { RefusingFiles } from "../support/refusing-files.ts";
 import { SimulatedFiles } from "../support/simulated-files.ts";
 
 interface Found {
@@ -15,18 +15,31 @@ interface Found {
   end: number;
 }
 
+/** What the disk refuses in one place, and the stretch around it that is not judged. */
+interface Unjudged {
+  position: number;
+  bytes: number;
+  refusals: { position: number; bytes: number }[];
+}
+
 function stamped(offset: number, values: readonly string[]): Buffer {
   const batch = batchOf(values);
   stampBatch(batch, 0, offset, 0);
   return batch;
 }
 
-function scan(bytes: Buffer, options: Partial<ScanRange> = {}, unreadableFrom?: number): Found {
+/** `refused`: positions that the disk refuses to read; `unjudged` takes them, and without it they end the scan. */
+function scan(
+  bytes: Buffer,
+  options: Partial<ScanRange> = {},
+  refused: readonly number[] = [],
+  unjudged?: Unjudged[],
+): Found {
   const disk = new SimulatedFiles(1);
-  const files = new FaultyFiles(disk);
+  const files = new RefusingFiles(disk);
   const descriptor = files.open("/log", "create");
   files.write(descriptor, bytes, 0, bytes.length, 0);
-  if (unreadableFrom !== undefined) failReads(files, unreadableFrom);
+  files.refused = refused.map((start) => ({ file: "/log", start, end: start + 1 }));
   const found: Found = { offsets: [], damage: [], end: -1 };
   const range = {
     start: 0,
@@ -45,17 +58,16 @@ function scan(bytes: Buffer, options: Partial<ScanRange> = {}, unreadableFrom?: 
         return true;
       },
       damage: (position, size, _reason, isTail) => found.damage.push({ position, bytes: size, isTail }),
+      ...(unjudged === undefined ? {} : { unreadable: takerOf(unjudged) }),
     },
   );
   return found;
 }
 
-/** Reads that touch one page fail as a bad sector does. */
-function failReads(files: FaultyFiles, position: number): void {
-  const read = files.read.bind(files);
-  files.read = (descriptor, target, targetPosition, bytes, from) => {
-    if (from <= position && position < from + bytes) throw Object.assign(new Error("EIO"), { code: "EIO" });
-    return read(descriptor, target, targetPosition, bytes, from);
+function takerOf(unjudged: Unjudged[]): NonNullable<ScanVisitor["unreadable"]> {
+  return (position, bytes, refusals) => {
+    for (const { error } of refusals) expect(error).toMatchObject({ code: "EIO" });
+    unjudged.push({ position, bytes, refusals: refusals.map(({ error: _, ...place }) => place) });
   };
 }
 
@@ -134,16 +146,59 @@ test("a gap is believed where gaps may be, or when the next batch goes on from i
   });
 });
 
-test("an unreadable page costs the batches that lie on it", () => {
+/** A hundred batches of one size, and those of them that touch one of the pages. */
+function onPages(...pages: number[]): { bytes: Buffer; size: number; offsets: number[]; lost: number[] } {
   const batches = Array.from({ length: 100 }, (_, index) => stamped(index, ["z".repeat(200)]));
-  const bytes = Buffer.concat(batches);
   const size = batches[0]!.length;
-  const found = scan(bytes, {}, 9000);
-  const lost = batches
-    .map((_, index) => index)
-    .filter((index) => (index + 1) * size > 8192 && index * size < 12_288);
-  expect(found.offsets).toEqual(batches.map((_, index) => index).filter((index) => !lost.includes(index)));
-  expect(found.damage).toEqual([{ position: lost[0]! * size, bytes: lost.length * size, isTail: false }]);
+  const offsets = batches.map((_, index) => index);
+  const isHit = (index: number) =>
+    pages.some((page) => (index + 1) * size > page * 4096 && index * size < (page + 1) * 4096);
+  return { bytes: Buffer.concat(batches), size, offsets, lost: offsets.filter(isHit) };
+}
+
+test("a page that the disk refuses is no damage: who only judges is told of it, and of the batches on it", () => {
+  const { bytes, size, offsets, lost } = onPages(2);
+  const unjudged: Unjudged[] = [];
+  expect(scan(bytes, {}, [9000], unjudged)).toEqual({
+    offsets: offsets.filter((offset) => !lost.includes(offset)),
+    damage: [],
+    end: 100,
+  });
+  const refusals = [{ position: 8192, bytes: 4096 }];
+  expect(unjudged).toEqual([{ position: lost[0]! * size, bytes: lost.length * size, refusals }]);
+});
+
+test("pages side by side are one place, others have their own, and damage between them stays damage", () => {
+  const { bytes, size, offsets, lost } = onPages(1, 2, 5);
+  const hit = lost.at(-1)! + 2;
+  bytes[hit * size + 80]! ^= 1;
+  const unjudged: Unjudged[] = [];
+  const found = scan(bytes, {}, [4096, 9000, 5 * 4096], unjudged);
+  expect(found.offsets).toEqual(offsets.filter((offset) => offset !== hit && !lost.includes(offset)));
+  expect(found.damage).toEqual([{ position: hit * size, bytes: size, isTail: false }]);
+  expect(unjudged.map(({ refusals }) => refusals)).toEqual([
+    [{ position: 4096, bytes: 8192 }],
+    [{ position: 5 * 4096, bytes: 4096 }],
+  ]);
+});
+
+test("zeros that stand for what was refused are not taken for a producer's", () => {
+  const batch = stamped(1, ["\0".repeat(20_000)]);
+  const bytes = Buffer.concat([stamped(0, ["a"]), batch, stamped(2, ["b"])]);
+  const unjudged: Unjudged[] = [];
+  expect(scan(bytes, {}, [8192], unjudged)).toEqual({ offsets: [0, 2], damage: [], end: 3 });
+  expect(unjudged).toHaveLength(1);
+});
+
+test("what the disk refuses ends the scan of everybody else, where it is needed and not before", () => {
+  const { bytes, offsets, lost } = onPages(2);
+  expect(() => scan(bytes, {}, [9000])).toThrow(expect.objectContaining({ code: "EIO" }));
+  const end = (lost[0]! * bytes.length) / offsets.length;
+  expect(scan(bytes, { end }, [9000])).toEqual({
+    offsets: offsets.slice(0, lost[0]!),
+    damage: [],
+    end: lost[0]!,
+  });
 });
 
 test("no bytes make it throw, and it accounts for every one of them", () => {

@@ -6,6 +6,7 @@
  *   - An active segment's files are a copy that is appended to when the partition writes a checkpoint, without a sync. They are
  *     used after a restart only below the checkpoint, and only when they hold together.
  *   - At most `MAPPED_MAX` sealed indexes are mapped; the one used longest ago is let go.
+ *   - An index that the disk refuses to read is not a wrong one: the error goes to the caller, and the files stay as they are.
  */
 
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
@@ -20,6 +21,11 @@ import type { Store } from "./store.ts";
 
 /** Each takes two maps of up to 0.5 MiB of address space; the system allows some 65,000 maps. */
 export const MAPPED_MAX = 1024;
+
+interface IndexBytes {
+  offsets: Buffer;
+  times: Buffer;
+}
 
 export class IndexFiles {
   readonly #store: Store;
@@ -113,7 +119,7 @@ export class IndexFiles {
   }
 
   /** What files hold of an active segment up to `position`, or null when they are missing or do not hold. */
-  readActive(segment: Segment, position: number): { offsets: Buffer; times: Buffer } | null {
+  readActive(segment: Segment, position: number): IndexBytes | null {
     const { files } = this.#store;
     if (!files.exists(segment.indexPath) || !files.exists(segment.timeIndexPath)) return null;
     const offsets = wholeEntries(files.readFile(segment.indexPath), OFFSET_ENTRY_BYTES);
@@ -134,19 +140,32 @@ export class IndexFiles {
     if (!files.exists(segment.indexPath) || !files.exists(segment.timeIndexPath)) {
       return this.rebuild(segment, "missing-index", "an index file is missing");
     }
-    let index: SegmentIndex | null = null;
+    const mapped = this.#map(segment);
+    const { offsets, times } = mapped ?? this.#read(segment);
+    if (faultOfIndex(offsets, times, segment.bytes) !== null) return null;
+    const index = SegmentIndex.fixed(offsets, times);
+    if (!this.#reachesEnd(segment, index)) return null;
+    if (mapped !== null) this.#keep(segment, index);
+    return index;
+  }
+
+  /** Null when the system refuses: it has room for so many maps and so much address space. */
+  #map({ indexPath, timeIndexPath }: Segment): IndexBytes | null {
+    const { files, pool } = this.#store;
     try {
-      const offsets = this.#store.pool.withRoom(segment.indexPath, () => files.map(segment.indexPath));
-      const times = this.#store.pool.withRoom(segment.timeIndexPath, () => files.map(segment.timeIndexPath));
-      if (faultOfIndex(offsets, times, segment.bytes) === null) {
-        index = SegmentIndex.fixed(offsets, times);
-        if (!this.#reachesEnd(segment, index)) index = null;
-      }
+      const offsets = pool.withRoom(indexPath, () => files.map(indexPath));
+      return { offsets, times: pool.withRoom(timeIndexPath, () => files.map(timeIndexPath)) };
     } catch (thrown) {
       if (errnoOf(thrown) === undefined) throw thrown;
+      return null;
     }
-    if (index !== null) this.#keep(segment, index);
-    return index;
+  }
+
+  /** For one use: what is read takes memory, so it is not kept. @throws system errors: they say nothing of the bytes */
+  #read({ indexPath, timeIndexPath }: Segment): IndexBytes {
+    const { files, pool } = this.#store;
+    const offsets = pool.withRoom(indexPath, () => files.readFile(indexPath));
+    return { offsets, times: pool.withRoom(timeIndexPath, () => files.readFile(timeIndexPath)) };
   }
 
   /**

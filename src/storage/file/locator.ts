@@ -8,6 +8,7 @@
  *   - A walk checks headers against the offset that must come next, and no CRC: what it gives is a good guess that the
  *     reader checks.
  *   - `mend` looks at a place with the scanner, copies what is damaged into quarantine and notes a hole. Known holes are jumped over.
+ *   - Where the disk refuses to read, or to keep a copy, the error goes to the caller: no hole is noted and no index given up.
  */
 
 import {
@@ -19,7 +20,8 @@ import {
   batchLastOffset,
   MAGIC,
 } from "../../protocol/record/batch.ts";
-import { readTolerantly, scanBatches } from "../scan.ts";
+import { readBefore } from "../page-reads.ts";
+import { scanBatches } from "../scan.ts";
 import type { IndexFiles } from "./index-files.ts";
 import type { Segment } from "./segment.ts";
 import type { SegmentIndex } from "./segment-index.ts";
@@ -132,7 +134,8 @@ export class LogLocator {
         return false;
       },
       damage: (position, bytes, reason) => {
-        const { fate } = this.#store.setAside(segment.logPath, descriptor, position, bytes, reason);
+        const { fate, refusal } = this.#store.setAside(segment.logPath, descriptor, position, bytes, reason);
+        if (refusal !== null) throw refusal;
         this.#store.report(segment.logPath, position, bytes, "damaged-batch", reason + fate);
         segment.addHole({ position, bytes });
         place.position = position + bytes;
@@ -228,7 +231,8 @@ export class LogLocator {
   #readWalk(place: Place): number {
     const { files, pool } = this.#store;
     const bytes = Math.min(LOOK_BYTES, place.segment.bytes - place.position);
-    return readTolerantly(files, pool.use(place.segment.file), this.#walk, 0, bytes, place.position);
+    const needed = Math.min(BATCH_HEADER_BYTES, bytes);
+    return readBefore(files, pool.use(place.segment.file), this.#walk, bytes, place.position, needed);
   }
 }
 

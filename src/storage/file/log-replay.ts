@@ -220,11 +220,11 @@ function cutTail(
   { position, bytes, reason }: Tail,
 ): void {
   const { store } = state;
-  const { isKept, fate } = store.setAside(segment.logPath, descriptor, position, bytes, reason);
-  const what = isKept ? "cut off" : "left in its place";
+  const { refusal, fate } = store.setAside(segment.logPath, descriptor, position, bytes, reason);
+  const what = refusal === null ? "cut off" : "left in its place";
   store.report(segment.logPath, position, bytes, "torn-tail", `${reason}; ${what}${fate}`);
   state.hasLost = true;
-  if (!isKept) {
+  if (refusal !== null) {
     segment.addHole({ position, bytes });
     state.mustRoll = true;
     return;

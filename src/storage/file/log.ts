@@ -14,6 +14,7 @@
 
 import { fail } from "../../base/assert.ts";
 import { ObeliskError } from "../../base/errors.ts";
+import { systemReason } from "../../base/system-error.ts";
 import { batchLastOffsetDelta, batchMaxTimestamp, stampBatch } from "../../protocol/record/batch.ts";
 import type { PartitionLog, TimestampedOffset } from "../contract.ts";
 import { lastOffsetFrom } from "../last-offset.ts";
@@ -28,7 +29,7 @@ import { logPathOf, RELATIVE_OFFSET_MAX, removeSegmentFiles, Segment } from "./s
 import { SegmentIndex } from "./segment-index.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 import type { Snapshot } from "./snapshot.ts";
-import { type Store, storageError } from "./store.ts";
+import { refusedRead, type Store, storageError } from "./store.ts";
 import { findMaxTimestamp, findTimestamp } from "./time-search.ts";
 import { type SyncTask, Unsynced } from "./unsynced.ts";
 
@@ -61,6 +62,7 @@ export class FileLog implements PartitionLog {
   readonly #upkeep: LogUpkeep;
   #active: Segment;
   #lookedOffset = -1;
+  #hasToldRefusal = false;
 
   constructor(store: Store, indexes: IndexFiles, topic: string, partition: number, recovered: Recovered) {
     this.topic = topic;
@@ -426,7 +428,7 @@ export class FileLog implements PartitionLog {
     try {
       return await work();
     } catch (thrown) {
-      throw storageError(thrown, this.#place());
+      return this.#refuse(thrown);
     }
   }
 
@@ -440,7 +442,14 @@ export class FileLog implements PartitionLog {
     throw new ObeliskError("OFFSET_OUT_OF_RANGE", { topic: this.topic, partition: this.partition, offset });
   }
 
+  /** A disk that refuses reads is told of once, not at each of them. The refusal may pass, so nothing else is made of it. */
   #refuse(thrown: unknown): never {
+    const error = refusedRead(thrown);
+    if (error !== null && !this.#hasToldRefusal && !this.isDiscarded) {
+      this.#hasToldRefusal = true;
+      const detail = `a read was refused, and may be tried again: ${systemReason(error)}; \`obelisk verify\` names what cannot be read`;
+      this.#store.report(this.#directory, 0, 0, "unreadable", detail);
+    }
     throw storageError(thrown, this.#place());
   }
 

@@ -9,10 +9,13 @@
  *   - A place that is not what it should be is handed to the locator's `mend`, and the read goes on behind it. Damaged bytes
  *     are never served.
  *   - Where the log's last batches are lost, a batch without records stands for their offsets, so that consumers go on behind them.
+ *   - What the disk refuses to give is no damage: such a read throws the system's error, and nothing is remembered of it. A refusal
+ *     further on than the first batch only makes the answer shorter.
  *   - Reads up to `READ_NOW_BYTES_MAX` are done in place, because the way to the thread pool costs more; larger ones leave the
  *     event loop free. The buffer is fresh each time and belongs to the caller.
  */
 
+import { fail } from "../../base/assert.ts";
 import { errnoOf } from "../../base/errors.ts";
 import { KiB } from "../../base/units.ts";
 import {
@@ -27,7 +30,7 @@ import {
   MAGIC,
 } from "../../protocol/record/batch.ts";
 import { gapBatch } from "../../protocol/record/gap-batch.ts";
-import { readTolerantly } from "../scan.ts";
+import { readBefore } from "../page-reads.ts";
 import { HIGH, type LogLocator, type Place } from "./locator.ts";
 import type { Store } from "./store.ts";
 
@@ -77,7 +80,7 @@ export class LogReader {
       const bytes = this.#bytesToRead(place, request.bytesMax);
       if (bytes > READ_NOW_BYTES_MAX) return this.#readLater(place, bytes, request);
       const buffer = Buffer.allocUnsafeSlow(bytes);
-      const got = this.#readNow(place, buffer);
+      const got = this.#readUpTo(place, buffer, buffer.length);
       const end = this.#cut(place, buffer, got, request);
       if (end > 0) return this.#answer(place, buffer, end);
       if (this.#cutMetFault) {
@@ -120,9 +123,10 @@ export class LogReader {
     return Math.min(Math.max(bytesMax, BATCH_HEADER_BYTES), end - place.position);
   }
 
-  #readNow(place: Place, buffer: Buffer): number {
+  /** As many of `bytes` bytes as the disk gives without a refusal, a header at least. @throws system errors */
+  #readUpTo({ segment, position }: Place, buffer: Buffer, bytes: number): number {
     const { files, pool } = this.#store;
-    return readTolerantly(files, pool.use(place.segment.file), buffer, 0, buffer.length, place.position);
+    return readBefore(files, pool.use(segment.file), buffer, bytes, position, BATCH_HEADER_BYTES);
   }
 
   /** Reads off the loop, with the descriptor pinned against being closed meanwhile. */
@@ -134,8 +138,8 @@ export class LogReader {
     try {
       return await files.readLater(descriptor, buffer, 0, buffer.length, place.position);
     } catch (thrown) {
-      if (errnoOf(thrown) !== "EIO") throw thrown;
-      return readTolerantly(files, descriptor, buffer, 0, buffer.length, place.position);
+      if (errnoOf(thrown) === undefined) throw thrown;
+      return this.#readUpTo(place, buffer, Math.min(buffer.length, READ_NOW_BYTES_MAX));
     } finally {
       segment.unpin(pool);
     }
@@ -151,14 +155,15 @@ export class LogReader {
     const isVerified = segment.isVerified(place.position, place.position + bytes);
     let expected = place.offset;
     let at = 0;
-    // Too few bytes for a header, or fewer than the segment should have here: the scanner must look.
-    this.#cutMetFault = bytes < BATCH_HEADER_BYTES || bytes < buffer.length;
+    // Too few bytes for a header, or fewer than the first batch should have: the scanner must look.
+    this.#cutMetFault = bytes < BATCH_HEADER_BYTES;
     while (at + BATCH_HEADER_BYTES <= bytes) {
       const size = buffer.readInt32BE(at + BATCH_LENGTH) + LOG_OVERHEAD;
       if (buffer[at + BATCH_MAGIC] !== MAGIC || size < BATCH_HEADER_BYTES)
         return this.#stop(place, at, expected);
       if (at + size > bytes) {
         if (place.position + at + size > segment.bytes) return this.#stop(place, at, expected);
+        this.#cutMetFault = bytes < buffer.length;
         break;
       }
       const base = buffer.readUInt32BE(at) * HIGH + buffer.readUInt32BE(at + 4);
@@ -173,6 +178,7 @@ export class LogReader {
       expected = last + 1;
     }
     if (at > 0) {
+      if (!(expected <= limitOffset)) fail("a read answers nothing at or behind its limit");
       this.#cutMetFault = false;
       if (!isVerified) segment.noteVerified(place.position, place.position + at);
       place.offset = expected;
@@ -190,6 +196,7 @@ export class LogReader {
   /** Remembers where the answer ends, and gives it. */
   #answer(place: Place, buffer: Buffer, end: number): Buffer {
     place.position += end;
+    if (!(place.position <= place.segment.bytes)) fail("a read answers nothing behind its segment's end");
     this.#keepPlace(place);
     return end === buffer.length ? buffer : buffer.subarray(0, end);
   }

@@ -6,7 +6,8 @@
  *     quarantine/meta.db-1.txt      where they came from and why
  *
  * Numbers count up, so nothing in quarantine is ever overwritten. The note is written before the file is moved: after a
- * crash between the two there is a note too many, never a file without its story.
+ * crash between the two there is a note too many, never a file without its story. When the disk refuses a copy, whatever was made of
+ * it is removed again: the same bytes are tried again, maybe often.
  */
 
 import { errnoOf } from "../../base/errors.ts";
@@ -18,10 +19,16 @@ const PIECE_BYTES = MiB;
 
 /** Moves a file of the data directory `root` (path relative to it) into quarantine; returns its new relative path. */
 export function setAsideFile(files: Files, root: string, file: string, reason: string): string {
+  const source = `${root}/${file}`;
   const target = reserve(files, root, file, reason);
-  move(files, `${root}/${file}`, `${root}/${target}`);
+  try {
+    move(files, source, `${root}/${target}`);
+  } catch (thrown) {
+    if (files.exists(source)) takeBack(files, root, target);
+    throw thrown;
+  }
   files.syncDirectory(`${root}/${QUARANTINE}`);
-  files.syncDirectory(parentOf(`${root}/${file}`));
+  files.syncDirectory(parentOf(source));
   return target;
 }
 
@@ -66,8 +73,24 @@ export function setAsideBytes(
   bytes: Buffer,
 ): string {
   const target = reserve(files, root, file, reason);
-  files.replace(`${root}/${target}`, bytes);
+  try {
+    files.replace(`${root}/${target}`, bytes);
+  } catch (thrown) {
+    takeBack(files, root, target);
+    throw thrown;
+  }
   return target;
+}
+
+/** Removes what was put into quarantine as `target`, as far as the disk allows it. Its source must still be whole. */
+export function takeBack(files: Files, root: string, target: string): void {
+  for (const path of [`${root}/${target}`, `${root}/${target}.txt`]) {
+    try {
+      if (files.exists(path)) files.removeFile(path);
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined) throw thrown;
+    }
+  }
 }
 
 function reserve(files: Files, root: string, file: string, reason: string): string {

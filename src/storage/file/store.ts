@@ -3,9 +3,10 @@
 import type { Clock } from "../../base/clock.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
+import { systemReason } from "../../base/system-error.ts";
 import type { Finding, FindingKind, FindingListener } from "../contract.ts";
 import type { DescriptorPool } from "./pool.ts";
-import { setAsideBytes } from "./set-aside.ts";
+import { QUARANTINE, setAsideBytes, takeBack } from "./set-aside.ts";
 
 /** A disk that fails everywhere must not fill the memory with its story. Later findings are told and counted, not kept. */
 export const FINDINGS_MAX = 10_000;
@@ -25,11 +26,12 @@ export interface StoreLimits {
   fileIdleMs: number;
 }
 
-/** What became of damaged bytes. Those that are not kept must stay where they are. */
+/** What became of a copy of damaged bytes. */
 export interface SetAside {
-  isKept: boolean;
   /** For people: goes behind the reason. */
   fate: string;
+  /** Why they were not copied, and what to do: then they must stay where they are. Null when they were. */
+  refusal: ObeliskError | null;
 }
 
 export class Store {
@@ -76,11 +78,11 @@ export class Store {
   }
 
   /**
-   * Copies bytes of a file into quarantine; `fate` says where, or why not. Zeros are not kept. They are what the file system leaves
-   * where a write never arrived.
+   * Copies bytes of a file into quarantine; `fate` says where, or why not. Zeros are not kept: they are what the file system leaves
+   * where a write never arrived. Of a copy that the disk refuses nothing is left.
    */
   setAside(path: string, descriptor: number, position: number, bytes: number, reason: string): SetAside {
-    let place = "";
+    const targets: string[] = [];
     try {
       for (let done = 0; done < bytes; done += QUARANTINE_PIECE_BYTES) {
         const piece = Buffer.allocUnsafeSlow(Math.min(QUARANTINE_PIECE_BYTES, bytes - done));
@@ -88,18 +90,35 @@ export class Store {
         const content = piece.subarray(0, got);
         if (content.every((byte) => byte === 0)) continue;
         const name = `${this.relative(path)}@${position + done}`;
-        const target = this.pool.withRoom(path, () =>
-          setAsideBytes(this.files, this.root, name, reason, content),
-        );
-        if (place === "") place = target;
+        const write = () => setAsideBytes(this.files, this.root, name, reason, content);
+        targets.push(this.pool.withRoom(path, write));
       }
     } catch (thrown) {
       const errno = errnoOf(thrown);
-      if (errno === undefined && !(thrown instanceof ObeliskError)) throw thrown;
-      return { isKept: false, fate: `; it could not be copied to quarantine (${errno ?? "refused"})` };
+      if (errno === undefined || !(thrown instanceof Error)) throw thrown;
+      for (const target of targets) takeBack(this.files, this.root, target);
+      const refusal = notCopied(this.relative(path), position, bytes, reason, thrown);
+      return { fate: `; it could not be copied to quarantine (${errno})`, refusal };
     }
-    return { isKept: true, fate: place === "" ? "; it holds zeros only" : `; copied to ${place}` };
+    return {
+      fate: targets.length === 0 ? "; it holds zeros only" : `; copied to ${targets[0]}`,
+      refusal: null,
+    };
   }
+}
+
+function notCopied(
+  file: string,
+  position: number,
+  bytes: number,
+  reason: string,
+  error: Error & { code?: unknown },
+): ObeliskError {
+  const isFull = error.code === "ENOSPC" || error.code === "EDQUOT";
+  const what = `${bytes} bytes at ${position} of ${file} are no batch (${reason})`;
+  const detail = `${what} and could not be copied to ${QUARANTINE}/: ${systemReason(error)}; they stay as they are`;
+  const remedy = isFull ? "make room on that disk" : `check the disk and the rights on ${QUARANTINE}/`;
+  return new ObeliskError("KAFKA_STORAGE_ERROR", { detail, remedy }, error);
 }
 
 /** The disk's refusal as one of our codes. */
@@ -112,4 +131,15 @@ export function storageError(
   if (errno === undefined) throw thrown;
   const code = errno === "ENOSPC" || errno === "EDQUOT" ? "DISK_FULL" : "KAFKA_STORAGE_ERROR";
   return new ObeliskError(code, facts, thrown);
+}
+
+/** What this process is short of for a moment; it has a line in the log of its own (descriptor-watch.ts), or none. */
+const SHORTAGES = new Set(["EMFILE", "ENFILE", "ENOMEM"]);
+
+/** The error when the disk would not read, or not keep a copy of damage; null when a read failed for another reason. */
+export function refusedRead(thrown: unknown): Error | null {
+  if (thrown instanceof ObeliskError)
+    return thrown.code === "KAFKA_STORAGE_ERROR" && thrown.cause ? thrown : null;
+  const errno = errnoOf(thrown);
+  return errno !== undefined && !SHORTAGES.has(errno) && thrown instanceof Error ? thrown : null;
 }

@@ -13,6 +13,7 @@
 
 import { ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
+import { systemReason } from "../../base/system-error.ts";
 import {
   BATCH_HEADER_BYTES,
   BATCH_MAGIC,
@@ -28,7 +29,8 @@ import type { BatchFault } from "../../protocol/record/validate.ts";
 import { segmentName } from "../file/segment.ts";
 import { decodeSnapshot, type Hole, SNAPSHOT_FILE, type Snapshot } from "../file/snapshot.ts";
 import type { PartitionLayout } from "../layout.ts";
-import { BATCH_BYTES_MAX, readTolerantly, scanBatches } from "../scan.ts";
+import type { Refusal } from "../page-reads.ts";
+import { BATCH_BYTES_MAX, scanBatches } from "../scan.ts";
 import { findStrangers, openerOfReadable } from "../strangers.ts";
 import { largestTimestamp } from "../timestamps.ts";
 import { EpochCheck } from "./epoch-check.ts";
@@ -81,7 +83,8 @@ class PartitionCheck {
 
   run(): void {
     this.#readSnapshot();
-    this.#passStrangers();
+    const { directory } = this.#layout;
+    if (this.#tolerating(directory, () => this.#passStrangers()) === null) return;
     this.#epochs = new EpochCheck(this.#snapshot, this.#sink);
     const { segments } = this.#layout;
     if (this.#snapshot !== null && segments.length > 0)
@@ -91,8 +94,8 @@ class PartitionCheck {
     this.#checkEnd();
   }
 
-  /** Their indexes are then found to be without a log. */
-  #passStrangers(): void {
+  /** Their indexes are then found to be without a log. @throws system errors: then nothing here can be judged */
+  #passStrangers(): boolean {
     const { segments, directory } = this.#layout;
     const strangers = findStrangers(
       this.#files,
@@ -100,13 +103,13 @@ class PartitionCheck {
       `${this.#root}/${directory}`,
       segments,
     );
-    if (strangers.length === 0) return;
     for (const { baseOffset, bytes, reason } of strangers) {
       this.#sink.advance(bytes);
       this.#sink.report(this.#fileOf(baseOffset, "log"), 0, bytes, "unknown-file", reason);
     }
     const isOwn = (base: number) => !strangers.some(({ baseOffset }) => baseOffset === base);
     this.#layout = { ...this.#layout, segments: segments.filter(isOwn) };
+    return true;
   }
 
   #readSnapshot(): void {
@@ -193,7 +196,22 @@ class PartitionCheck {
           this.#sink.report(file, filePosition, bytes, "damaged-batch", reason);
         } else if (!this.#condition.isLive) this.#tellTail(descriptor, file, filePosition, bytes, reason);
       },
+      unreadable: (filePosition, bytes, refusals) => {
+        this.#sink.advance(bytes);
+        this.#isBehindDamage = true;
+        indexes.unknown(filePosition + bytes);
+        this.#tellRefusals(file, filePosition, bytes, refusals);
+      },
     });
+  }
+
+  /** Nobody knows what lies there, so it is neither called damage nor mended. */
+  #tellRefusals(file: string, position: number, bytes: number, refusals: readonly Refusal[]): void {
+    const around = `what lies at ${position} to ${position + bytes - 1} is not judged`;
+    for (const refusal of refusals) {
+      const detail = `${systemReason(refusal.error)}; ${around}`;
+      this.#sink.report(file, refusal.position, refusal.bytes, "unreadable", detail);
+    }
   }
 
   /** A write that a crash cut short was acknowledged to nobody, and the next start cuts it off. A whole batch may have been. */
@@ -360,7 +378,7 @@ class PartitionCheck {
 /** Whether the bytes are the front of a batch whose rest never came. */
 function isCutShort(files: Files, descriptor: number, position: number, bytes: number): boolean {
   const header = Buffer.alloc(BATCH_HEADER_BYTES);
-  const got = readTolerantly(files, descriptor, header, 0, Math.min(bytes, header.length), position);
+  const got = files.read(descriptor, header, 0, Math.min(bytes, header.length), position);
   if (got < BATCH_HEADER_BYTES) return true;
   return (
     header[BATCH_MAGIC] === MAGIC && batchBytes(header, 0) > bytes && batchBytes(header, 0) <= BATCH_BYTES_MAX
