@@ -8,7 +8,7 @@
  * starts, and stops. Descriptors are counted from outside (/proc), so a peak of a few milliseconds may be missed.
  */
 
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createTopicsApi } from "../../src/protocol/kafka/apis/create-topics.ts";
@@ -21,12 +21,15 @@ const HOST = "127.0.0.1";
 const CLIENT = "obelisk-bench";
 const PARTITIONS_PER_TOPIC = 500;
 const LOOK_MS = 50;
+/** Linux: USER_HZ is 100. */
+const TICK_MS = 10;
 
 interface Running {
   readonly address: Address;
   readonly startMs: number;
   readonly descriptorsMax: () => number;
-  end(signal: NodeJS.Signals): Promise<{ ms: number; exitCode: number }>;
+  /** `cpuMs`: how long processors worked on it meanwhile, which other load on the machine hardly changes. */
+  end(signal: NodeJS.Signals): Promise<{ ms: number; cpuMs: number; exitCode: number }>;
 }
 
 async function main(args: readonly string[]): Promise<void> {
@@ -57,10 +60,10 @@ async function main(args: readonly string[]): Promise<void> {
       server = await start();
       console.log(
         [
-          `round ${round}: stop ${words(stopped.ms)} (exit ${stopped.exitCode}, ${beforeStop.descriptorsMax()} descriptors)`,
+          `round ${round}: stop ${words(stopped.ms)} (CPU ${words(stopped.cpuMs)}, exit ${stopped.exitCode}, ${beforeStop.descriptorsMax()} descriptors)`,
           `start ${words(afterStop.startMs)}`,
           `start after a kill ${words(afterKill.startMs)} (before it ${beforeKill.descriptorsMax()} descriptors)`,
-          `stop at once behind it ${words(again.ms)} (exit ${again.exitCode}, ${afterKill.descriptorsMax()} descriptors)`,
+          `stop at once behind it ${words(again.ms)} (CPU ${words(again.cpuMs)}, exit ${again.exitCode}, ${afterKill.descriptorsMax()} descriptors)`,
         ].join("; "),
       );
     }
@@ -87,12 +90,24 @@ async function startServer(executable: string, directory: string, ulimit: string
     descriptorsMax: () => descriptorsMax,
     end: async (signal) => {
       const endedAt = performance.now();
+      const cpuMs = cpuOf(child.pid);
       child.kill(signal);
       const exitCode = await child.exited;
       clearInterval(looker);
-      return { ms: performance.now() - endedAt, exitCode };
+      const ms = performance.now() - endedAt;
+      return { ms, cpuMs: Number(child.resourceUsage()?.cpuTime.total ?? 0n) / 1000 - cpuMs, exitCode };
     },
   };
+}
+
+/** What the process has used of processors so far, by the clock ticks of /proc; 0 where the system does not tell. */
+function cpuOf(pid: number): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]!.split(" ");
+    return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+  } catch {
+    return 0;
+  }
 }
 
 /** 0 where the system does not tell, or the process is gone. */

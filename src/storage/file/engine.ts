@@ -228,14 +228,30 @@ export class FileEngine implements StorageEngine {
     this.#watch.stop();
     await this.#syncer.closeThread();
     const failed = await this.sync([...this.#logs.values()]);
-    for (const log of this.#logs.values()) await log.close();
+    const logs = [...this.#logs.values()];
+    await Promise.all(logs.map((log) => log.close()));
+    const isSettled = !logs.some((log) => log.owesSnapshot) && (await this.#syncNames());
     this.#logs.clear();
     this.#indexes.forgetAll();
     this.#syncer.close();
     this.#store.pool.closeAll();
     await this.state.close();
-    if (failed.length === 0 && this.#lookAtDirectory() === null) this.#directory.markClean();
+    const isClean = failed.length === 0 && isSettled && this.#lookAtDirectory() === null;
+    if (isClean) this.#directory.markClean();
     this.#directory.close();
+  }
+
+  /** Makes the names of the small files durable; false when the disk refuses. */
+  async #syncNames(): Promise<boolean> {
+    try {
+      await this.#store.replacer.syncNames();
+      return true;
+    } catch (thrown) {
+      const error = storageError(thrown, { file: this.#topics });
+      const detail = `names could not be synced, so that the next start recovers: ${error.message}`;
+      this.#store.report(this.#topics, 0, 0, "unreadable", detail);
+      return false;
+    }
   }
 
   /** A sync that fails takes the topic offline, as any does: what is under its name after a power cut is not known any more. */

@@ -14,7 +14,6 @@ import { BATCH_HEADER_BYTES, batchLastOffset } from "../../protocol/record/batch
 import type { FindingKind } from "../contract.ts";
 import { scanBatches } from "../scan.ts";
 import { largestTimestamp } from "../timestamps.ts";
-import { replaceLater } from "./replace-later.ts";
 import type { Segment } from "./segment.ts";
 import { faultOfIndex, OFFSET_ENTRY_BYTES, SegmentIndex, TIME_ENTRY_BYTES } from "./segment-index.ts";
 import type { Store } from "./store.ts";
@@ -98,8 +97,9 @@ export class IndexFiles {
     const index = segment.index;
     if (index === null || segment.isRemoved) return;
     index.seal();
-    await replaceLater(this.#store, segment.indexPath, index.offsets);
-    await replaceLater(this.#store, segment.timeIndexPath, index.times);
+    const { replacer } = this.#store;
+    await replacer.replace(segment.indexPath, () => (segment.isRemoved ? null : index.offsets));
+    await replacer.replace(segment.timeIndexPath, () => (segment.isRemoved ? null : index.times));
     segment.index = null;
   }
 
@@ -111,22 +111,37 @@ export class IndexFiles {
     segment.index = null;
   }
 
-  /** Copies what an active segment's index has gained since to its files; returns nothing when the disk refuses, a copy is only a help. */
+  /**
+   * Copies what an active segment's index has gained since to its files. An index without entries has no files.
+   * @throws system errors, ObeliskError KAFKA_STORAGE_ERROR; nothing is lost then, a copy is only a help
+   */
   append(segment: Segment): void {
-    if (segment.index === null) return;
-    this.#appendFile(segment.indexPath, segment.index.offsets);
-    this.#appendFile(segment.timeIndexPath, segment.index.times);
+    const { index } = segment;
+    if (index === null) return;
+    const bytes = index.offsets.length + index.times.length;
+    if (index.copiedBytes === bytes) return;
+    if (bytes > 0 || this.#hasFile(segment)) {
+      this.#appendFile(segment.indexPath, index.offsets);
+      this.#appendFile(segment.timeIndexPath, index.times);
+    }
+    index.copiedBytes = bytes;
   }
 
   /** What files hold of an active segment up to `position`, or null when they are missing or do not hold. */
   readActive(segment: Segment, position: number): IndexBytes | null {
-    const { files } = this.#store;
+    const { files, limits } = this.#store;
+    if (position <= limits.indexIntervalBytes && !this.#hasFile(segment)) return NO_ENTRIES;
     if (!files.exists(segment.indexPath) || !files.exists(segment.timeIndexPath)) return null;
     const offsets = wholeEntries(files.readFile(segment.indexPath), OFFSET_ENTRY_BYTES);
     const times = wholeEntries(files.readFile(segment.timeIndexPath), TIME_ENTRY_BYTES);
     return faultOfIndex(offsets, times, Math.max(position, segment.bytes)) === null
       ? { offsets, times }
       : null;
+  }
+
+  #hasFile(segment: Segment): boolean {
+    const { files } = this.#store;
+    return files.exists(segment.indexPath) || files.exists(segment.timeIndexPath);
   }
 
   #replaceNow(segment: Segment, index: SegmentIndex): void {
@@ -240,6 +255,8 @@ export class IndexFiles {
     }
   }
 }
+
+const NO_ENTRIES = { offsets: Buffer.alloc(0), times: Buffer.alloc(0) };
 
 /** Takes note of a batch that lies in `buffer[position, end)` and starts at `filePosition`. */
 export function noteBatch(

@@ -123,7 +123,7 @@ function restoreIndex(
     },
     damage: (at, bytes, reason) => noteHole(state, segment, at, bytes, reason),
   });
-  if (segment.hasOldTimes) return;
+  if (segment.hasOldTimes || segment.index!.offsets.length === 0) return;
   store.report(segment.indexPath, 0, segment.index!.offsets.length, "missing-index", "rebuilt from the log");
 }
 

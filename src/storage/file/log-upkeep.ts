@@ -21,6 +21,9 @@ export class LogUpkeep {
   /** What snapshots tell: true on disk. */
   #checkpoint: Checkpoint | null;
   #waiting: Checkpoint | null = null;
+  /** The segment whose index is copied with the next snapshot. */
+  #uncopied: Segment | null = null;
+  #isOwed = false;
 
   /** `facts`: what a snapshot tells beside the checkpoint, as it is when it is asked for. */
   constructor(
@@ -32,7 +35,10 @@ export class LogUpkeep {
   ) {
     this.#indexes = indexes;
     this.#checkpoint = checkpoint;
-    this.#writer = new SnapshotWriter(store, directory, () => ({ ...facts(), checkpoint: this.#checkpoint }));
+    this.#writer = new SnapshotWriter(store, directory, () => {
+      this.#copyIndex();
+      return { ...facts(), checkpoint: this.#checkpoint };
+    });
   }
 
   /** Takes the place of one that still waits for its sync. `settle` follows. */
@@ -47,7 +53,7 @@ export class LogUpkeep {
     this.#waiting = null;
     this.#writer.later(async () => {
       this.#checkpoint = waiting;
-      this.#copyIndex(active);
+      this.#uncopied = active;
       this.#writer.request();
     });
   }
@@ -70,12 +76,27 @@ export class LogUpkeep {
     this.#writer.request();
   }
 
+  /** As `requestSnapshot`, for what the log alone does not tell: without it the next start must not take this stop for an orderly one. */
+  oweSnapshot(): void {
+    this.#isOwed = true;
+    this.#writer.request();
+  }
+
+  get owesSnapshot(): boolean {
+    return this.#isOwed && this.#writer.isStale;
+  }
+
+  /** What a snapshot tells has changed, and that is not worth one. */
+  touch(): void {
+    this.#writer.touch();
+  }
+
   /** Does `work` when a snapshot that tells of all this is on disk. */
   snapshotThen(work: () => void): void {
     this.#writer.requestThen(work);
   }
 
-  /** Takes no more work; what is under way is still done. */
+  /** Takes no more work; what is being written is still finished. */
   stop(): void {
     this.#writer.stop();
   }
@@ -84,15 +105,18 @@ export class LogUpkeep {
     await this.#writer.idle();
   }
 
-  /** Writes what the next start can use. */
-  async close(active: Segment): Promise<void> {
-    this.#copyIndex(active);
-    this.#writer.request();
+  /** Writes what the next start can use, if that is not on disk yet. */
+  async close(): Promise<void> {
+    await this.#writer.idle();
+    this.#writer.requestIfStale();
     await this.#writer.idle();
   }
 
   /** A help for the next start and nothing more, so a refusal changes nothing. */
-  #copyIndex(active: Segment): void {
+  #copyIndex(): void {
+    const active = this.#uncopied;
+    this.#uncopied = null;
+    if (active === null) return;
     try {
       this.#indexes.append(active);
     } catch (thrown) {

@@ -89,7 +89,7 @@ export class FileLog implements PartitionLog {
     // What is beside a log that could not be opened stays as it is: it may be whole.
     if (!this.isReadable) this.#upkeep.stop();
     else this.#sealRest();
-    if (recovered.needsSnapshot) this.#upkeep.requestSnapshot();
+    if (recovered.needsSnapshot) this.#upkeep.oweSnapshot();
   }
 
   get durableOffset(): number {
@@ -296,11 +296,17 @@ export class FileLog implements PartitionLog {
     }
   }
 
+  /** The snapshot on disk must not be believed after a clean mark: leader epochs that were given out are not in it. */
+  get owesSnapshot(): boolean {
+    return this.#upkeep.owesSnapshot;
+  }
+
   /** Waits for what is written in the background, and lets go of the files. Sync first. */
   async close(): Promise<void> {
     if (!this.isOffline) {
       this.#sealRest();
-      await this.#upkeep.close(this.#active);
+      if (this.bytesSinceCheckpoint > 0) this.#upkeep.touch();
+      await this.#upkeep.close();
     }
     await this.discard();
   }

@@ -32,6 +32,8 @@ export class SegmentIndex {
   #bytesSinceEntry = 0;
   #maxTimestamp = NO_TIMESTAMP;
   #maxTimestampOffset = 0;
+  /** How much of both the files beside an active segment have; -1 when that is not known. */
+  copiedBytes = -1;
   readonly #isFixed: boolean;
   readonly #intervalBytes: number;
 

@@ -1,14 +1,14 @@
 /**
- * Writes a partition's snapshot in the background: one write at a time, and however often it is requested meanwhile,
- * one more behind it. The content is taken when the write begins. Other work on the partition's small files (sealing)
+ * Writes a partition's snapshot in the background (replacer.ts): one write at a time, and however often it is requested
+ * meanwhile, one more behind it. The content is taken when the write begins. Other work on the partition's small files (sealing)
  * takes its turn in the same row.
  *
  * The old snapshot stays whole until the new one is synced and renamed over it. A disk that refuses is reported once: the
- * old snapshot is still true, a start would only read more of the log. So a full disk is no finding at all.
+ * old snapshot is still true, a start would only read more of the log. So a full disk is no finding at all. `isStale` remembers
+ * that the file says less than it could, so that a stop writes only the snapshots that say something new.
  */
 
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
-import { replaceLater } from "./replace-later.ts";
 import { encodeSnapshot, SNAPSHOT_FILE, type Snapshot } from "./snapshot.ts";
 import type { Store } from "./store.ts";
 
@@ -19,6 +19,7 @@ export class SnapshotWriter {
   readonly #take: () => Snapshot;
   #row: Promise<void> = Promise.resolve();
   #isRequested = false;
+  #isStale = false;
   #hasReported = false;
   #isStopped = false;
 
@@ -29,18 +30,37 @@ export class SnapshotWriter {
     this.#take = take;
   }
 
+  /** What is on disk, if anything, is not what would be written now. */
+  get isStale(): boolean {
+    return this.#isStale;
+  }
+
+  /** Something has changed that is not worth a write of its own. */
+  touch(): void {
+    this.#isStale = true;
+  }
+
   /** Asks for the snapshot to be written soon. */
   request(): void {
+    this.#isStale = true;
     if (this.#isRequested) return;
     this.#isRequested = true;
     this.later(() => this.#write());
   }
 
+  /** Asks for it if it would say something new. */
+  requestIfStale(): void {
+    if (this.#isStale) this.request();
+  }
+
   /** Writes the snapshot so that it survives a power cut, then does what must not happen before that. */
   requestThen(work: () => void): void {
+    this.#isStale = true;
     this.later(async () => {
       await this.#write();
-      this.#store.files.syncDirectory(this.#directory);
+      if (this.#isStopped) return;
+      const { files, pool } = this.#store;
+      pool.withRoom(this.#directory, () => files.syncDirectory(this.#directory));
       work();
     });
   }
@@ -51,7 +71,7 @@ export class SnapshotWriter {
     this.#row = this.#row.then(work).catch((thrown) => this.#report(thrown));
   }
 
-  /** Takes no more work; what is in the row is still done. */
+  /** Takes no more work, and begins no more write. */
   stop(): void {
     this.#isStopped = true;
   }
@@ -66,7 +86,16 @@ export class SnapshotWriter {
 
   async #write(): Promise<void> {
     this.#isRequested = false;
-    await replaceLater(this.#store, this.#path, encodeSnapshot(this.#take()));
+    try {
+      await this.#store.replacer.replace(this.#path, () => {
+        if (this.#isStopped) return null;
+        this.#isStale = false;
+        return encodeSnapshot(this.#take());
+      });
+    } catch (thrown) {
+      this.#isStale = true;
+      throw thrown;
+    }
   }
 
   #report(thrown: unknown): void {

@@ -6,6 +6,7 @@ import type { Files } from "../../base/files.ts";
 import { systemReason } from "../../base/system-error.ts";
 import type { Finding, FindingKind, FindingListener } from "../contract.ts";
 import type { DescriptorPool } from "./pool.ts";
+import { FileReplacer } from "./replacer.ts";
 import { QUARANTINE, setAsideBytes, takeBack } from "./set-aside.ts";
 
 /** A disk that fails everywhere must not fill the memory with its story. Later findings are told and counted, not kept. */
@@ -37,6 +38,8 @@ export interface SetAside {
 export class Store {
   readonly files: Files;
   readonly pool: DescriptorPool;
+  /** For the small files of all partitions. */
+  readonly replacer: FileReplacer;
   readonly clock: Clock;
   readonly limits: StoreLimits;
   /** The data directory. Findings name files relative to it. */
@@ -60,6 +63,7 @@ export class Store {
     this.#onFinding = onFinding;
     this.files = files;
     this.pool = pool;
+    this.replacer = new FileReplacer(files, pool);
     this.clock = clock;
     this.root = root;
     this.limits = limits;

@@ -1,0 +1,330 @@
+/**
+ * Replaces small files whole (snapshots, sealed indexes), for all partitions of a data directory: the one limit on how many of
+ * them are under way.
+ *
+ *     few files     temporary file, fdatasync in the thread pool, rename; up to `SINGLY_AT_ONCE_MAX` side by side
+ *     many files    all temporary files of a group, one syncfs, all renames. Costs two descriptors
+ *     the names     at the end, by `syncNames`: until then a power cut may bring an old file back
+ *
+ *   - In the order in which they were asked for. What is asked for while a group is under way goes with the next.
+ *   - An old file stays whole until the new one is synced: at every moment, also of a group, each name leads to the old or to
+ *     the new content.
+ *   - A sync of all that fails is not believed and not tried again: its temporary files are deleted, and each file is written
+ *     anew and synced by itself, which tells what the disk takes.
+ *   - Where the system has no descriptor left, fewer files are written side by side; down to one.
+ *   - What a refusal leaves of a new file is deleted: on a full disk it would keep the last bytes.
+ *
+ * Measured with 10,000 files (ext4, NVMe): 0.5 s in groups, 6 s one after another.
+ */
+
+import { TEMPORARY_SUFFIX } from "../../base/disk.ts";
+import { errnoOf, ObeliskError } from "../../base/errors.ts";
+import type { Files } from "../../base/files.ts";
+import type { DescriptorPool } from "./pool.ts";
+
+/** As many descriptors at most, and enough to keep the thread pool busy. */
+export const SINGLY_AT_ONCE_MAX = 16;
+/** From here on one syncfs is faster than the files one by one, though it waits for what others wrote (syncer.ts). */
+export const GROUP_MIN = 17;
+/** What is asked for behind a group waits for it: about 0.3 s. */
+export const GROUP_MAX = 4096;
+/** Files between two looks at the event loop: about 3 ms. */
+const FILES_A_TURN = 64;
+/** Directories whose names wait for `syncNames`; beyond them they are synced under way. As many as there are partitions. */
+export const NAMES_UNSYNCED_MAX = 10_000;
+/** Up to as many directories are synced one by one. */
+const NAMES_SYNCED_SINGLY_MAX = 4;
+
+interface Replacement {
+  readonly path: string;
+  readonly content: () => Buffer | null;
+  readonly resolve: () => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+interface Renamed {
+  readonly path: string;
+  /** The file system on which it lies, where that is known. */
+  readonly device: string | null;
+}
+
+export class FileReplacer {
+  readonly #files: Files;
+  readonly #pool: DescriptorPool;
+  #queue: Replacement[] = [];
+  /** Of the group that is under way. */
+  #unfinished = 0;
+  #running: Promise<void> | null = null;
+  /** By directory: a file that was renamed in it, whose name may not be on disk. */
+  readonly #unsynced = new Map<string, Renamed>();
+  #namesFailure: unknown = null;
+
+  constructor(files: Files, pool: DescriptorPool) {
+    this.#files = files;
+    this.#pool = pool;
+  }
+
+  /** Files that wait to be written, or are being written. */
+  get count(): number {
+    return this.#queue.length + this.#unfinished;
+  }
+
+  /**
+   * Replaces a file in its turn. `content` is asked for when the write begins, maybe more than once; null: it is not wanted any
+   * more. @throws system errors, ObeliskError KAFKA_STORAGE_ERROR; the old file is there then
+   */
+  replace(path: string, content: () => Buffer | null): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ path, content, resolve, reject });
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Makes sure that no power cut brings back an old file. Call it when nothing is under way. @throws system errors */
+  async syncNames(): Promise<void> {
+    while (this.#running !== null) await this.#running;
+    await this.#syncNames();
+  }
+
+  async #run(): Promise<void> {
+    await Promise.resolve(); // whoever asks in the same turn comes along
+    while (this.#queue.length > 0) {
+      const group = this.#queue.splice(0, GROUP_MAX);
+      this.#unfinished = group.length;
+      if (group.length >= GROUP_MIN && this.#files.syncAll !== undefined) await this.#replaceTogether(group);
+      else await this.#replaceSingly(group);
+      if (this.#unsynced.size > NAMES_UNSYNCED_MAX) await this.#syncNamesUnderWay();
+    }
+    this.#running = null;
+  }
+
+  async #replaceSingly(group: Replacement[]): Promise<void> {
+    let atWork = 0;
+    const work = async (): Promise<void> => {
+      atWork += 1;
+      for (let file = group.shift(); file !== undefined; file = group.shift()) {
+        try {
+          await this.#replaceOne(file);
+        } catch (thrown) {
+          if (!isOutOfDescriptors(thrown) || atWork === 1) {
+            this.#settle(file, thrown);
+            continue;
+          }
+          group.unshift(file); // for those that have a descriptor
+          break;
+        }
+        this.#settle(file);
+      }
+      atWork -= 1;
+    };
+    await Promise.all(Array.from({ length: Math.min(group.length, SINGLY_AT_ONCE_MAX) }, work));
+  }
+
+  async #replaceOne({ path, content }: Replacement): Promise<void> {
+    const bytes = content();
+    if (bytes === null) return;
+    const descriptor = this.#create(path);
+    try {
+      this.#files.write(descriptor, bytes, 0, bytes.length, 0);
+      await this.#files.sync(descriptor);
+      this.#rename(path, null);
+    } catch (thrown) {
+      this.#removeTemporary(path);
+      throw thrown;
+    } finally {
+      this.#files.close(descriptor);
+    }
+  }
+
+  async #replaceTogether(group: readonly Replacement[]): Promise<void> {
+    const written = new Map<Replacement, string>();
+    const again: Replacement[] = [];
+    // One open file for each file system: a syncfs tells of the failures since its descriptor was opened.
+    const anchors = new Map<string, number>();
+    for (const [slot, file] of group.entries()) {
+      if (slot % FILES_A_TURN === FILES_A_TURN - 1) await nextTurn();
+      try {
+        const device = this.#files.device(directoryOf(file.path));
+        if (!this.#canGoTogether(device, file.path, anchors)) again.push(file);
+        else if (this.#writeTemporary(file, device, anchors)) written.set(file, device);
+        else this.#settle(file);
+      } catch (thrown) {
+        if (isOutOfDescriptors(thrown)) again.push(file);
+        else this.#settle(file, thrown);
+      }
+    }
+    const synced = await this.#syncAnchors(anchors);
+    let renamed = 0;
+    for (const [file, device] of written) {
+      renamed += 1;
+      if (renamed % FILES_A_TURN === 0) await nextTurn();
+      if (synced.has(device)) this.#finish(file, device);
+      else {
+        this.#removeTemporary(file.path);
+        again.push(file);
+      }
+    }
+    await this.#replaceSingly(again);
+  }
+
+  #canGoTogether(device: string, path: string, anchors: ReadonlyMap<string, number>): boolean {
+    return anchors.has(device) || this.#files.tellsFailures(directoryOf(path));
+  }
+
+  /** The first file of a file system stays open, as its anchor. False when the file is not wanted any more. */
+  #writeTemporary({ path, content }: Replacement, device: string, anchors: Map<string, number>): boolean {
+    const bytes = content();
+    if (bytes === null) return false;
+    const descriptor = this.#create(path);
+    let isAnchor = false;
+    try {
+      this.#files.write(descriptor, bytes, 0, bytes.length, 0);
+      isAnchor = !anchors.has(device);
+      if (isAnchor) anchors.set(device, descriptor);
+      return true;
+    } catch (thrown) {
+      this.#removeTemporary(path);
+      throw thrown;
+    } finally {
+      if (!isAnchor) this.#files.close(descriptor);
+    }
+  }
+
+  /** Answers the file systems that are synced. */
+  async #syncAnchors(anchors: ReadonlyMap<string, number>): Promise<Set<string>> {
+    const synced = new Set<string>();
+    for (const [device, descriptor] of anchors) {
+      try {
+        await this.#files.syncAll!(descriptor);
+        synced.add(device);
+      } catch (thrown) {
+        if (errnoOf(thrown) === undefined) throw thrown;
+      } finally {
+        this.#files.close(descriptor);
+      }
+    }
+    return synced;
+  }
+
+  #finish(file: Replacement, device: string): void {
+    try {
+      this.#rename(file.path, device);
+      this.#settle(file);
+    } catch (thrown) {
+      this.#removeTemporary(file.path);
+      this.#settle(file, thrown);
+    }
+  }
+
+  #settle(file: Replacement, thrown?: unknown): void {
+    this.#unfinished -= 1;
+    if (thrown === undefined) file.resolve();
+    else file.reject(thrown);
+  }
+
+  #create(path: string): number {
+    const temporary = path + TEMPORARY_SUFFIX;
+    const create = () => this.#pool.withRoom(temporary, () => this.#files.open(temporary, "create"));
+    try {
+      return create();
+    } catch (thrown) {
+      if (errnoOf(thrown) !== "EEXIST") throw thrown;
+      this.#files.removeFile(temporary); // it could not be deleted when its turn had failed
+      return create();
+    }
+  }
+
+  #rename(path: string, device: string | null): void {
+    this.#files.rename(path + TEMPORARY_SUFFIX, path);
+    this.#unsynced.set(directoryOf(path), { path, device });
+  }
+
+  /** The next start deletes what stays. */
+  #removeTemporary(path: string): void {
+    try {
+      this.#files.removeFile(path + TEMPORARY_SUFFIX);
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined) throw thrown;
+    }
+  }
+
+  /** What nobody waits for is told to those who do: `syncNames`. */
+  async #syncNamesUnderWay(): Promise<void> {
+    try {
+      await this.#syncNames();
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined && !(thrown instanceof ObeliskError)) throw thrown;
+    }
+  }
+
+  /** A sync that failed once is not believed the next time. */
+  async #syncNames(): Promise<void> {
+    if (this.#namesFailure !== null) throw this.#namesFailure;
+    const renamed = [...this.#unsynced.values()];
+    this.#unsynced.clear();
+    try {
+      for (const paths of this.#byDevice(renamed).values()) {
+        if (paths.length <= NAMES_SYNCED_SINGLY_MAX || !(await this.#syncAllNames(paths))) {
+          for (const path of paths) this.#syncName(path);
+        }
+      }
+    } catch (thrown) {
+      this.#namesFailure = thrown;
+      throw thrown;
+    }
+  }
+
+  #byDevice(renamed: readonly Renamed[]): Map<string, string[]> {
+    const found = new Map<string, string[]>();
+    for (const { path, device } of renamed) {
+      const directory = directoryOf(path);
+      if (!this.#files.exists(directory)) continue; // its topic was removed
+      const place = device ?? this.#files.device(directory);
+      const others = found.get(place);
+      if (others === undefined) found.set(place, [path]);
+      else others.push(path);
+    }
+    return found;
+  }
+
+  /** False when it could not be tried. */
+  async #syncAllNames(paths: readonly string[]): Promise<boolean> {
+    const { syncAll } = this.#files;
+    const path = paths.find((candidate) => this.#files.exists(candidate));
+    if (path === undefined) return true;
+    if (syncAll === undefined || !this.#files.tellsFailures(directoryOf(path))) return false;
+    const descriptor = this.#pool.withRoom(path, () => this.#files.open(path, "read"));
+    try {
+      await syncAll.call(this.#files, descriptor);
+      return true;
+    } catch (thrown) {
+      if (errnoOf(thrown) === "ENOSYS") return false;
+      throw thrown;
+    } finally {
+      this.#files.close(descriptor);
+    }
+  }
+
+  #syncName(path: string): void {
+    const directory = directoryOf(path);
+    if (!this.#files.exists(directory)) return;
+    this.#pool.withRoom(directory, () => this.#files.syncDirectory(directory));
+  }
+}
+
+/** `withRoom` found no descriptor that could be closed. */
+function isOutOfDescriptors(thrown: unknown): boolean {
+  const errno = errnoOf(thrown instanceof ObeliskError ? thrown.cause : thrown);
+  return errno === "EMFILE" || errno === "ENFILE";
+}
+
+function directoryOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
+}
+
+/** Lets the event loop do what has come up meanwhile. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
