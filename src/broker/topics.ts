@@ -20,7 +20,7 @@ import type { Timer } from "../base/clock.ts";
 import { type ErrorCode, isStorageError, ObeliskError } from "../base/errors.ts";
 import { RareWarning } from "../base/rare-warning.ts";
 import { SECOND_MS } from "../base/units.ts";
-import type { StateChange, StateStore, StorageEngine } from "../storage/contract.ts";
+import type { StateStore, StorageEngine } from "../storage/contract.ts";
 import { checkTopicName, isTopicName } from "../storage/names.ts";
 import { RecoveredLogs } from "../storage/recovered-logs.ts";
 import { Partition, type PartitionParts, type PartitionRules } from "./partition.ts";
@@ -68,7 +68,7 @@ export class Topics {
   /** Clients try on and on, so only a line tells that a disk is the cause. */
   readonly #refusedWarning: RareWarning;
   /** Rows that still say `isBeingMade`. */
-  readonly #beingMade = new Map<string, { state: TopicState; version: number }>();
+  readonly #beingMade = new Map<string, TopicState>();
   #retry: Timer | null = null;
   /** With those that are being created. */
   #topicCount = 0;
@@ -112,7 +112,7 @@ export class Topics {
       if (this.#unfinished.has(name)) continue;
       const isMade = state.isBeingMade !== true;
       this.#add(name, state, await this.#open(name, state, isMade, ({ log }) => recovered.add(log)));
-      if (!isMade) this.#beingMade.set(name, { state, version: entry.version });
+      if (!isMade) this.#beingMade.set(name, state);
     }
     for (const { topic, partitions } of this.#parts.engine.stored()) {
       if (!known.has(topic) && isTopicName(topic)) await this.#adopt(topic, partitions, recovered);
@@ -136,7 +136,7 @@ export class Topics {
     this.#retry = null;
     for (const timer of this.#leaving.values()) timer?.cancel();
     this.#leaving.clear();
-    await this.#noteMade([...this.#beingMade.keys()]);
+    await Promise.all([...this.#beingMade].map(([name, state]) => this.#noteMade(name, state)));
   }
 
   get(name: string): Topic | undefined {
@@ -270,7 +270,7 @@ export class Topics {
       ]);
       if (!isNew) throw new ObeliskError("TOPIC_ALREADY_EXISTS", { topic: name });
       const opened = await this.#openNew(name, state);
-      this.#beingMade.set(name, { state, version: 1 });
+      this.#beingMade.set(name, state);
       this.#noteWhenUsed(name, opened);
       return this.#add(name, state, opened);
     } catch (thrown) {
@@ -306,28 +306,26 @@ export class Topics {
 
   /** Until the row says so, nobody waits for it, and a folder that is missing then is no loss. */
   #noteWhenUsed(name: string, partitions: readonly Partition[]): void {
-    const row = this.#beingMade.get(name);
-    if (row === undefined) return;
+    const state = this.#beingMade.get(name);
+    if (state === undefined) return;
     const listener = (error: ErrorCode | null) => {
-      if (error === null && this.#beingMade.get(name) === row) void this.#noteMade([name]);
+      if (error === null) void this.#noteMade(name, state);
     };
     for (const partition of partitions) partition.whenUsed(listener);
   }
 
   /** What the disk refuses stays as it is: the next start knows no better. */
-  async #noteMade(names: readonly string[]): Promise<void> {
-    const changes: StateChange[] = [];
-    for (const name of names) {
-      const { state, version } = this.#beingMade.get(name)!;
-      const { isBeingMade: _, ...made } = state;
-      changes.push({ key: KEY_PREFIX + name, value: JSON.stringify(made), expectedVersion: version });
+  async #noteMade(name: string, state: TopicState): Promise<void> {
+    await this.#inTurn(name, async () => {
+      if (this.#beingMade.get(name) !== state) return;
       this.#beingMade.delete(name);
-    }
-    try {
-      if (changes.length > 0) await this.#parts.state.change(changes);
-    } catch (thrown) {
-      if (!(thrown instanceof ObeliskError)) throw thrown;
-    }
+      const { isBeingMade: _, ...made } = state;
+      try {
+        await this.#parts.state.change([{ key: KEY_PREFIX + name, value: JSON.stringify(made) }]);
+      } catch (thrown) {
+        if (!(thrown instanceof ObeliskError)) throw thrown;
+      }
+    });
   }
 
   /** `opened` is told of each partition before the next one is opened. */

@@ -176,7 +176,10 @@ export interface StorageEngine {
   close(): Promise<void>;
 }
 
-/** A value with the number of its last change (1 for the first). */
+/**
+ * A value with the number of its last change. The numbers ascend over the whole store and never come again, so that an entry which
+ * was removed and made anew is told from what it was.
+ */
 export interface StateEntry {
   key: string;
   value: string;

@@ -14,6 +14,7 @@ import type { Files } from "../../src/base/files.ts";
 import type { StateChange } from "../../src/storage/contract.ts";
 import { openStateFile } from "../../src/storage/file/state-file.ts";
 import { planChanges } from "../../src/storage/file/state-plan.ts";
+import { rowChecksum } from "../../src/storage/file/state-row.ts";
 import { MemoryState } from "../../src/storage/memory/state.ts";
 
 const files = createDisk();
@@ -96,7 +97,7 @@ test("a transaction's plan equals the calls one after the other (model)", async 
     {
       key: fc.constantFrom("a", "b", "c"),
       value: fc.constantFrom("1", "2", null),
-      expectedVersion: fc.integer({ min: 0, max: 3 }),
+      expectedVersion: fc.integer({ min: 0, max: 9 }),
     },
     { requiredKeys: ["key", "value"] },
   );
@@ -106,7 +107,7 @@ test("a transaction's plan equals the calls one after the other (model)", async 
       const expected: boolean[] = [];
       for (const changes of calls) expected.push(await model.change(changes as StateChange[]));
       const versions = new Map<string, number>();
-      const plan = planChanges(calls as StateChange[][], versions);
+      const plan = planChanges(calls as StateChange[][], versions, 0);
       expect(plan.verdicts).toEqual(expected);
       const kept = plan.writes.filter(({ value }) => value !== null);
       expect(kept.sort((left, right) => (left.key < right.key ? -1 : 1)) as unknown).toEqual(
@@ -123,7 +124,7 @@ test("the file behaves as the memory store does, whatever is asked of it (model)
     {
       key: fc.constantFrom("a/1", "a/2", "a%2F", "b", "\u{10ffff}", "ü"),
       value: fc.option(fc.string(), { nil: null }),
-      expectedVersion: fc.integer({ min: 0, max: 3 }),
+      expectedVersion: fc.integer({ min: 0, max: 9 }),
     },
     { requiredKeys: ["key", "value"] },
   );
@@ -250,6 +251,32 @@ test("a replacement that a crash interrupted is finished", async () => {
   expect(existsSync(join(directory, "quarantine/meta.db-wal-1"))).toBe(true);
 });
 
+test("a file from before versions counted on over all entries is taken as it is, and its versions ascend", async () => {
+  const { state } = await openStateFile(files, directory);
+  await state.change([{ key: "a", value: "1" }]);
+  await state.close();
+  const connection = new SQL({ adapter: "sqlite", filename: join(directory, "meta.db") });
+  for (const [key, version] of [
+    ["a", 3],
+    ["b", 7],
+    ["c", 7],
+  ] as const) {
+    const row = [key, "1", version, rowChecksum(key, "1", version)];
+    await connection.unsafe("INSERT OR REPLACE INTO state (key, value, version, crc) VALUES (?,?,?,?)", row);
+  }
+  await connection.close();
+  await using opened = await open();
+  expect(opened.findings).toEqual([]);
+  expect(await opened.state.change([{ key: "b", value: null, expectedVersion: 7 }])).toBe(true);
+  expect(await opened.state.change([{ key: "b", value: "2", expectedVersion: 7 }])).toBe(false);
+  await opened.state.change([{ key: "b", value: "2", expectedVersion: 0 }]);
+  expect((await opened.state.list("")).map(({ key, version }) => [key, version])).toEqual([
+    ["a", 3],
+    ["b", 8],
+    ["c", 7],
+  ]);
+});
+
 test("a full disk is an error of the call, and the store works again afterwards", async () => {
   const { state } = await openStateFile(files, directory);
   await state.change([{ key: "a", value: "1" }]);
@@ -258,7 +285,7 @@ test("a full disk is an error of the call, and the store works again afterwards"
   const { SqliteState } = await import("../../src/storage/file/state.ts");
   await connection.unsafe("PRAGMA journal_mode=WAL");
   await connection.unsafe("PRAGMA max_page_count=8");
-  const small = new SqliteState(files, directory, connection);
+  const small = new SqliteState(files, directory, connection, 1);
   await expect(small.change([{ key: "big", value: "x".repeat(100_000) }])).rejects.toMatchObject({
     code: "DISK_FULL",
   });

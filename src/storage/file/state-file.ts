@@ -63,12 +63,12 @@ export async function openStateFile(files: Files, directory: string, wasClean = 
     if (fault === null) {
       // A log that begins anew has no old frames behind its end, which could not be told from damage.
       await foldLog(connection);
-      await setAsideRows(files, directory, connection, findings);
-      return { state: new SqliteState(files, directory, connection), findings };
+      const lastVersion = await checkRows(files, directory, connection, findings);
+      return { state: new SqliteState(files, directory, connection, lastVersion), findings };
     }
-    await replaceFile(files, directory, connection, fault, findings);
+    const lastVersion = await replaceFile(files, directory, connection, fault, findings);
     connection = await connect(path);
-    return { state: new SqliteState(files, directory, connection), findings };
+    return { state: new SqliteState(files, directory, connection, lastVersion), findings };
   } catch (error) {
     await connection?.close();
     throw explained(files, directory, error);
@@ -154,14 +154,19 @@ function setAsideLog(files: Files, directory: string, findings: Finding[]): void
   findings.push({ file, position, bytes, kind: "damaged-state", detail: `${detail}; copied to ${target}` });
 }
 
-async function setAsideRows(
+/** Sets rows aside that do not hold; the largest version of the others. */
+async function checkRows(
   files: Files,
   directory: string,
   connection: SQL,
   findings: Finding[],
-): Promise<void> {
+): Promise<number> {
   const damaged: StateRow[] = [];
-  for await (const row of readRows(connection)) if (!isWholeRow(row)) damaged.push(row);
+  let lastVersion = 0;
+  for await (const row of readRows(connection)) {
+    if (isWholeRow(row)) lastVersion = Math.max(lastVersion, row.version);
+    else damaged.push(row);
+  }
   for (const row of damaged) {
     const text = Buffer.from(`${JSON.stringify(row)}\n`);
     const target = setAsideBytes(
@@ -176,15 +181,17 @@ async function setAsideRows(
       stateFinding(text.length, `the checksum of the entry ${row.key} does not hold; moved to ${target}`),
     );
   }
+  return lastVersion;
 }
 
+/** The largest version of the rows that were saved. */
 async function replaceFile(
   files: Files,
   directory: string,
   damaged: SQL,
   fault: string,
   findings: Finding[],
-): Promise<void> {
+): Promise<number> {
   const saved = await salvageRows(damaged);
   await damaged.close();
   await buildFile(files, directory, saved);
@@ -194,6 +201,7 @@ async function replaceFile(
   findings.push(
     stateFinding(bytes, `${fault}; moved to ${target}, ${saved.length} entries were saved into a new file`),
   );
+  return saved.reduce((last, { version }) => Math.max(last, version), 0);
 }
 
 /** From the front until the first error, then from the back until the next; a row counts when its checksum holds. */

@@ -13,6 +13,9 @@ export interface StateRow {
   crc: number;
 }
 
+/** A row that is no entry: its version is the last one that was given out when an entry was removed. */
+export const LAST_VERSION_KEY = "last-version";
+
 /** CRC-32C of the key, the version and the value as one text; 0x00 and 0x0a separate them. */
 export function rowChecksum(key: string, value: string, version: number): number {
   const text = Buffer.from(`${key}\0${version}\n${value}`);

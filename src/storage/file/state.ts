@@ -15,7 +15,8 @@
  * A worker would cost another 10 MB and a second module in the executable for the same result.
  *
  * Group commit. While one transaction is synced the next calls gather; they share a transaction, each with its own verdict about
- * expected versions, judged in the order of arrival. A failed sync is never repeated: the store then refuses all work.
+ * expected versions, judged in the order of arrival. Versions count on over all entries; the row "last-version" keeps the last one
+ * where a removal would take it away. A failed sync is never repeated: the store then refuses all work.
  */
 
 import type { SQL } from "bun";
@@ -25,8 +26,8 @@ import type { Files } from "../../base/files.ts";
 import { Ring } from "../../base/ring.ts";
 import { MiB } from "../../base/units.ts";
 import type { StateChange, StateEntry, StateStore } from "../contract.ts";
-import { type PlannedWrite, planChanges } from "./state-plan.ts";
-import { rowChecksum, STATE_FILE, type StateRow, WAL_SUFFIX } from "./state-row.ts";
+import { planChanges, type StatePlan } from "./state-plan.ts";
+import { LAST_VERSION_KEY, rowChecksum, STATE_FILE, type StateRow, WAL_SUFFIX } from "./state-row.ts";
 
 /** Calls that may wait. More means that the disk has stalled for seconds; waiting longer would only hide it. */
 const WAITING_CALLS_MAX = 16_384;
@@ -55,11 +56,14 @@ export class SqliteState implements StateStore {
   #connection: Promise<unknown> = Promise.resolve();
   #failure: ObeliskError | null = null;
   #isClosed = false;
+  /** No entry had a later one, also none that was removed. */
+  #lastVersion: number;
 
-  /** `sql` is a connection that `openStateFile` checked; `SqliteState` owns it from here. */
-  constructor(files: Files, directory: string, sql: SQL) {
+  /** `sql` is a connection that `openStateFile` checked; `SqliteState` owns it from here. `lastVersion`: the largest of all rows. */
+  constructor(files: Files, directory: string, sql: SQL, lastVersion: number) {
     this.#files = files;
     this.#sql = sql;
+    this.#lastVersion = lastVersion;
     this.#walDescriptor = files.open(`${directory}/${STATE_FILE}${WAL_SUFFIX}`, "update");
     files.syncDirectory(directory);
   }
@@ -87,8 +91,8 @@ export class SqliteState implements StateStore {
     const [isAbove, start] = after === "" ? ["key >= ?", prefix] : ["key > ?", after];
     const isBelow = end === null ? "" : "AND key < ?";
     return await this.#select(
-      `SELECT key, value, version, crc FROM state WHERE ${isAbove} ${isBelow} ORDER BY key LIMIT ?`,
-      [start, ...(end === null ? [] : [end]), countMax],
+      `SELECT key, value, version, crc FROM state WHERE ${isAbove} ${isBelow} AND key <> ? ORDER BY key LIMIT ?`,
+      [start, ...(end === null ? [] : [end]), LAST_VERSION_KEY, countMax],
     );
   }
 
@@ -168,9 +172,11 @@ export class SqliteState implements StateStore {
       const plan = planChanges(
         calls.map((call) => call.changes),
         versions,
+        this.#lastVersion,
       );
-      await this.#write(plan.writes);
+      await this.#write(plan);
       await this.#sql.unsafe("COMMIT");
+      this.#lastVersion = plan.lastVersion;
       return plan.verdicts;
     } catch (error) {
       await this.#rollBack();
@@ -202,7 +208,7 @@ export class SqliteState implements StateStore {
     return versions;
   }
 
-  async #write(writes: readonly PlannedWrite[]): Promise<void> {
+  async #write({ writes, lastVersion }: StatePlan): Promise<void> {
     const removed = writes.filter(({ value }) => value === null);
     for (const chunk of chunks(removed, STATEMENT_ROWS_MAX)) {
       const places = chunk.map(() => "?").join(",");
@@ -212,6 +218,7 @@ export class SqliteState implements StateStore {
       );
     }
     const stored = writes.filter(({ value }) => value !== null);
+    if (removed.length > 0) stored.push({ key: LAST_VERSION_KEY, value: "null", version: lastVersion });
     for (const chunk of chunks(stored, STATEMENT_ROWS_MAX)) {
       const places = chunk.map(() => "(?,?,?,?)").join(",");
       const values = chunk.flatMap(({ key, value, version }) => [

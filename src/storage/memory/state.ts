@@ -5,6 +5,8 @@ import type { StateChange, StateEntry, StateStore } from "../contract.ts";
 export class MemoryState implements StateStore {
   readonly refusal: string | null = null;
   readonly #entries = new Map<string, StateEntry>();
+  /** No entry had a later one, also none that was removed. */
+  #lastVersion = 0;
 
   async get(key: string): Promise<StateEntry | null> {
     const entry = this.#entries.get(key);
@@ -25,9 +27,11 @@ export class MemoryState implements StateStore {
 
   async change(changes: readonly StateChange[]): Promise<boolean> {
     const before = new Map(this.#entries);
+    const lastVersion = this.#lastVersion;
     for (const change of changes) {
       if (this.#apply(change)) continue;
       this.#restore(before);
+      this.#lastVersion = lastVersion;
       return false;
     }
     return true;
@@ -42,7 +46,7 @@ export class MemoryState implements StateStore {
     const version = this.#entries.get(key)?.version ?? 0;
     if (expectedVersion !== undefined && expectedVersion !== version) return false;
     if (value === null) this.#entries.delete(key);
-    else this.#entries.set(key, { key, value, version: version + 1 });
+    else this.#entries.set(key, { key, value, version: ++this.#lastVersion });
     return true;
   }
 

@@ -6,7 +6,7 @@ import type { Files } from "../../base/files.ts";
 import { copyStateFile, removeStateCopy } from "../file/state-copy.ts";
 import { checkFile, isWholeRow, readRows } from "../file/state-file.ts";
 import { findLogDamage } from "../file/state-log.ts";
-import { STATE_FILE, type StateRow, WAL_SUFFIX } from "../file/state-row.ts";
+import { LAST_VERSION_KEY, STATE_FILE, type StateRow, WAL_SUFFIX } from "../file/state-row.ts";
 import type { VerifySink } from "./sink.ts";
 
 const TOPIC_PREFIX = "topic/";
@@ -58,7 +58,7 @@ async function check(connection: SQL, bytes: number, sink: VerifySink): Promise<
       const detail = faultOfRow(row);
       if (detail === null) noteTopic(topics, row);
       else sink.report(STATE_FILE, 0, row.value.length, "damaged-state", detail);
-      sink.summary.stateEntries += 1;
+      if (row.key !== LAST_VERSION_KEY) sink.summary.stateEntries += 1;
     }
   } catch (error) {
     if (!errnoOf(error)?.startsWith("SQLITE_") || !(error instanceof Error)) throw error;
