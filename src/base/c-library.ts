@@ -1,5 +1,5 @@
 /**
- * The few functions of the C library that node:fs lacks, called through bun:ffi: flock on this thread, and those that block for
+ * The few functions of the C library that node:fs lacks, called through bun:ffi: flock and posix_fadvise on this thread, and those that block for
  * as long as the disk takes on threads of their own (helper-thread.ts), which get the code that opens them as text.
  *
  * It is opened by the first call that needs it. Where there is none (another system, another C library) callers go without.
@@ -10,6 +10,8 @@ import { constants as systemConstants } from "node:os";
 
 export interface CLibrary {
   flock(descriptor: number, operation: number): number;
+  /** Drops what the page cache holds of a file and has written; absent where the system lacks it. */
+  dropCached: ((descriptor: number) => void) | undefined;
   /** The number of the last failure on this thread. */
   errno(): number;
 }
@@ -62,16 +64,27 @@ function libraryNames(): string[] {
   return [];
 }
 
+/** POSIX_FADV_DONTNEED of Linux. */
+const DONT_NEED = 4;
+const FADVISE = { posix_fadvise: { args: ["i32", "i64", "i64", "i32"], returns: "i32" } } as const;
+
 function openLibrary(name: string): CLibrary | undefined {
   const errnoSymbol = process.platform === "darwin" ? "__error" : "__errno_location";
   try {
     const { symbols } = dlopen(name, {
       flock: { args: ["i32", "i32"], returns: "i32" },
       [errnoSymbol]: { args: [], returns: "ptr" },
+      ...(process.platform === "linux" ? FADVISE : {}),
     });
-    const errnoPlace = symbols[errnoSymbol] as () => Parameters<typeof readMemory.i32>[0];
+    const advise = symbols["posix_fadvise"] as
+      | ((descriptor: number, start: number, bytes: number, advice: number) => number)
+      | undefined;
+    const errnoPlace = (symbols as Record<string, unknown>)[errnoSymbol] as () => Parameters<
+      typeof readMemory.i32
+    >[0];
     return {
       flock: symbols["flock"] as (descriptor: number, operation: number) => number,
+      dropCached: advise && ((descriptor) => void advise(descriptor, 0, 0, DONT_NEED)),
       errno: () => readMemory.i32(errnoPlace(), 0),
     };
   } catch (thrown) {

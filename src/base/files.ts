@@ -41,6 +41,12 @@ export interface Files {
   syncNow(descriptor: number): void;
   sync(descriptor: number): Promise<void>;
   /**
+   * After a sync that failed: reads give what the disk holds, for this process and the next. What could not be written looks as if it
+   * were, and on ext4 goes on so even when it is written again and synced. What is still to be written stays. Does nothing where
+   * the system has no such call, and never fails.
+   */
+  forget(descriptor: number): void;
+  /**
    * One syncfs for the whole file system that holds the descriptor, or undefined where the system has none. A failure
    * with ENOSYS means that it could not be tried, and nothing is lost by syncing file by file instead. `device` tells how far
    * one reaches.

@@ -106,6 +106,17 @@ function suite(make: () => Fixture): void {
     files.close(descriptor);
   });
 
+  test("forgets nothing of a file, on disk or still to be written", async () => {
+    const { files, root } = make();
+    const descriptor = files.open(`${root}/a`, "create");
+    files.write(descriptor, Buffer.from("on disk, "), 0, 9, 0);
+    await files.sync(descriptor);
+    files.write(descriptor, Buffer.from("not yet"), 0, 7, 9);
+    files.forget(descriptor);
+    expect(files.readFile(`${root}/a`).toString()).toBe("on disk, not yet");
+    files.close(descriptor);
+  });
+
   test("makes and removes directories, and refuses what is none", () => {
     const { files, root } = make();
     files.makeDirectory(`${root}/one/two`);

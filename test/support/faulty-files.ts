@@ -9,7 +9,15 @@ import { type Errno, systemError } from "./system-error.ts";
 export type Operation =
   | Exclude<
       keyof Files,
-      "syncAll" | "exists" | "isDirectory" | "isLink" | "identity" | "identityOf" | "tellsFailures" | "lock"
+      | "syncAll"
+      | "exists"
+      | "isDirectory"
+      | "isLink"
+      | "identity"
+      | "identityOf"
+      | "forget"
+      | "tellsFailures"
+      | "lock"
     >
   | "syncAll";
 
@@ -144,6 +152,10 @@ export class FaultyFiles implements Files {
 
   identity(path: string): string | null {
     return this.#under.identity(path);
+  }
+
+  forget(descriptor: number): void {
+    this.#under.forget(descriptor);
   }
 
   identityOf(descriptor: number): string | null {

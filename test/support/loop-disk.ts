@@ -1,13 +1,18 @@
 /**
- * A real ext4 on a loop device whose power can be cut. Needs Linux and the right to mount and to attach loop devices.
+ * A real ext4 on a loop device whose power can be cut and which can be made to lose what it is given. Needs Linux and the right to
+ * mount and to attach loop devices.
  *
- *     tmpfs { image }  <- loop device <- ext4 at `path`
+ *     tmpfs { image, filler }  <- loop device <- ext4 at `path`
  *
  *   cutPower         ext4's own emergency stop (EXT4_IOC_SHUTDOWN without a flush of its journal): every call fails with EIO from
  *                    now on, and what was not synced is gone. `restore` mounts it again, as after a reboot.
+ *   loseNewBlocks    fills the tmpfs, so that blocks which the image never had cannot be written. The metadata and the journal have
+ *                    theirs. Linux then tells one fdatasync of it, marks the pages clean, and shows them to readers as they were
+ *                    meant to be until they leave its memory; the next fdatasync succeeds.
+ *   takeNewBlocks    there is room again
  */
 
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { closeSync, constants, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MiB } from "../../src/base/units.ts";
@@ -55,6 +60,22 @@ fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), ${EXT4_IOC_SHUTDOWN}, struct.pack
     this.#isMounted = false;
     run("mount", "-o", "loop", this.#image, this.path);
     this.#isMounted = true;
+  }
+
+  loseNewBlocks(): void {
+    run("sync", "-f", this.path);
+    const descriptor = openSync(join(this.#room, "filler"), constants.O_WRONLY | constants.O_CREAT);
+    try {
+      for (;;) writeSync(descriptor, Buffer.alloc(4096, 1));
+    } catch (thrown) {
+      if ((thrown as { code?: string }).code !== "ENOSPC") throw thrown;
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  takeNewBlocks(): void {
+    rmSync(join(this.#room, "filler"));
   }
 
   [Symbol.dispose](): void {

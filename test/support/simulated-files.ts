@@ -208,6 +208,10 @@ export class SimulatedFiles implements Files {
     return this.#names.findFile(path, "read").content();
   }
 
+  forget(descriptor: number): void {
+    this.#opened(descriptor).inode.forget();
+  }
+
   /** The file is synced under another name before it takes this one. */
   replace(path: string, content: Buffer): void {
     this.weather.before("replace", path);

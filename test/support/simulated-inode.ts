@@ -5,8 +5,9 @@
  *     dirty       writes and cuts that the disk does not have yet, in order
  *     durable     what is there after a power cut, whatever becomes of the dirty ones
  *
- *   - A write-back that fails drops what it was to write: the cache goes on showing it, the disk never gets it unless it is written
- *     again, and the next write-back has nothing to do and succeeds. Only the error sequence knows.
+ *   - A write-back that fails drops what it was to write: the cache goes on showing it, and the next write-back has nothing to do and
+ *     succeeds. Only the error sequence knows. As on ext4 the disk does not get it either when it is written again, as long as the
+ *     cache shows it, where the file had no bytes on the disk before.
  *   - After a power cut each dirty write is kept, lost or garbled, by pages of 512 bytes. What was written again as it was stays as it
  *     was: a sector in place is the old one or the new one.
  */
@@ -61,6 +62,9 @@ export class SimulatedInode {
   #seen = new GrowingFile(Buffer.alloc(0));
   #durable = new GrowingFile(Buffer.alloc(0));
   #dirty: DirtyWrite[] = [];
+  /** From here to the end of `#lostEnd` the cache shows what no write-back brings to the disk. */
+  #lostStart = Number.POSITIVE_INFINITY;
+  #lostEnd = 0;
   errors = new ErrorSequence();
   /** The file system that it lies on. */
   readonly device: string;
@@ -109,13 +113,26 @@ export class SimulatedInode {
 
   /** They have arrived. What another write-back has brought or dropped in the meantime is left alone. */
   written(writes: readonly DirtyWrite[]): void {
-    for (const write of this.#take(writes)) this.#durable.apply(write);
+    for (const write of this.#take(writes)) this.#applyDurably(write);
   }
 
   /** They have not: nobody tries again. */
   dropped(writes: readonly DirtyWrite[], errno: number): void {
-    this.#take(writes);
+    for (const { position, bytes } of this.#take(writes)) {
+      const end = position + (bytes?.length ?? 0);
+      if (end <= this.#durable.size) continue;
+      this.#lostStart = Math.min(this.#lostStart, Math.max(position, this.#durable.size));
+      this.#lostEnd = Math.max(this.#lostEnd, end);
+    }
     this.errors.set(errno);
+  }
+
+  /** The cache lets go of all that is not to be written any more. */
+  forget(): void {
+    this.#seen = new GrowingFile(this.#durable.bytes());
+    for (const write of this.#dirty) this.#seen.apply(write);
+    this.#lostStart = Number.POSITIVE_INFINITY;
+    this.#lostEnd = 0;
   }
 
   /** As it is found after a power cut. */
@@ -146,6 +163,8 @@ export class SimulatedInode {
     next.#seen = new GrowingFile(this.#seen.bytes());
     next.#durable = new GrowingFile(this.#durable.bytes());
     next.#dirty = this.#dirty.slice();
+    next.#lostStart = this.#lostStart;
+    next.#lostEnd = this.#lostEnd;
     next.errors = this.errors.copy();
     return next;
   }
@@ -153,8 +172,20 @@ export class SimulatedInode {
   /** The system lets go of a file that nobody has open, and reads it again when it is wanted. With it goes what it knew of errors. */
   evict(): void {
     if (this.isDirty) return;
-    this.#seen = new GrowingFile(this.#durable.bytes());
+    this.forget();
     this.errors = new ErrorSequence();
+  }
+
+  #applyDurably(write: DirtyWrite): void {
+    const { position, bytes } = write;
+    if (bytes === null) this.#lostEnd = Math.min(this.#lostEnd, position);
+    const start = Math.max(position, this.#lostStart);
+    const end = Math.min(position + (bytes?.length ?? 0), this.#lostEnd);
+    const kept = Buffer.from(this.#durable.content.subarray(start, Math.max(start, end)));
+    this.#durable.apply(write);
+    if (end <= start) return;
+    const zeros = Buffer.alloc(end - start - kept.length);
+    this.#durable.apply({ position: start, bytes: Buffer.concat([kept, zeros]) });
   }
 
   #change(write: DirtyWrite): void {

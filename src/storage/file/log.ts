@@ -32,6 +32,7 @@ import type { Snapshot } from "./snapshot.ts";
 import { refusedRead, type Store, storageError } from "./store.ts";
 import { findMaxTimestamp, findTimestamp } from "./time-search.ts";
 import { type SyncTask, Unsynced } from "./unsynced.ts";
+import { writeOff } from "./write-off.ts";
 
 const NOTHING = Buffer.alloc(0);
 
@@ -63,6 +64,7 @@ export class FileLog implements PartitionLog {
   #active: Segment;
   #lookedOffset = -1;
   #hasToldRefusal = false;
+  #writtenOff: Promise<void> | null = null;
 
   constructor(store: Store, indexes: IndexFiles, topic: string, partition: number, recovered: Recovered) {
     this.topic = topic;
@@ -229,8 +231,9 @@ export class FileLog implements PartitionLog {
     this.unsynced.drop(task);
   }
 
-  /** A sync failed: what its files hold is not known any more. */
+  /** A sync failed: what its files hold is not known any more. From now on reads tell, here and at the next start. */
   failSync(error: Error): void {
+    this.#writtenOff ??= writeOff(this.#store, this.#segments);
     this.#goOffline(`a sync failed, the partition is offline: ${error.message}`);
   }
 
@@ -322,6 +325,7 @@ export class FileLog implements PartitionLog {
   async discard(): Promise<void> {
     this.abandon();
     await this.#upkeep.idle();
+    await this.#writtenOff;
     for (const segment of this.#segments) {
       this.#indexes.forget(segment);
       segment.release(this.#store.pool);
