@@ -15,7 +15,6 @@ import {
   closeSync,
   constants,
   type Dirent,
-  existsSync,
   fdatasync,
   fdatasyncSync,
   fstatSync,
@@ -57,6 +56,8 @@ const OVERLAY_TYPE = 0x794c7630;
 const CLOSE_ON_EXEC = 0o2000000;
 const LOCK_EXCLUSIVE = 2;
 const LOCK_NO_WAIT = 4;
+/** What the system says of a name that leads to nothing, for us. Anything else (EIO) says nothing of it, and is thrown. */
+const ABSENT = new Set(["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EACCES", "EPERM"]);
 /** The suffix of files that `replace` has not finished. Whoever owns the directory may delete them at start. */
 export const TEMPORARY_SUFFIX = ".tmp";
 
@@ -184,7 +185,12 @@ class Disk implements Files {
   }
 
   exists(path: string): boolean {
-    return existsSync(path);
+    try {
+      return statSync(path, { throwIfNoEntry: false }) !== undefined;
+    } catch (thrown) {
+      if (ABSENT.has(errnoOf(thrown) ?? "")) return false;
+      throw thrown;
+    }
   }
 
   isDirectory(path: string): boolean {

@@ -60,7 +60,7 @@ export interface Files {
   readFile(path: string): Buffer;
   /** Atomic and durable replacement of a small file. */
   replace(path: string, content: Buffer): void;
-  /** Follows links, as everything here does that does not say otherwise. */
+  /** Follows links, as everything here does that does not say otherwise. A disk that refuses to look (EIO) throws: nothing is known then. */
   exists(path: string): boolean;
   /** Whether a directory is there. Follows links. */
   isDirectory(path: string): boolean;

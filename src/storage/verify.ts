@@ -193,7 +193,8 @@ async function verifyTopics(
   for (const { path, reason } of layout.unreadable) sink.report(path, 0, 0, "unreadable", reason);
   for (const name of layout.unknown) {
     const isFile = !name.endsWith("/") && files.exists(`${root}/${name}`);
-    const bytes = isFile ? files.fileSize(`${root}/${name}`) : 0;
+    const bytes = isFile ? sink.tolerating(files, root, name, () => files.fileSize(`${root}/${name}`)) : 0;
+    if (bytes === null) continue;
     sink.report(name, 0, bytes, "unknown-file", "it belongs to nothing that Obelisk keeps here");
   }
 }

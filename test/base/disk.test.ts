@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createDisk } from "../../src/base/disk.ts";
@@ -29,6 +29,18 @@ test("a file is created once and opened only when it is there", () => {
   disk.close(disk.open(path, "create"));
   expect(() => disk.open(path, "create")).toThrow(expect.objectContaining({ code: "EEXIST" }));
   expect(() => disk.open(`${path}-not`, "read")).toThrow(expect.objectContaining({ code: "ENOENT" }));
+});
+
+test("a name that leads to nothing is absent, however the system says so", () => {
+  const path = join(folder, "absent");
+  disk.makeDirectory(path);
+  const name = join(path, "file");
+  disk.close(disk.open(name, "create"));
+  symlinkSync(join(path, "loop"), join(path, "loop"));
+  symlinkSync(join(path, "nowhere"), join(path, "dangling"));
+  const absent = ["none", "file/below", "loop", "dangling", "n".repeat(300)];
+  expect(absent.map((rest) => disk.exists(join(path, rest)))).toEqual(absent.map(() => false));
+  expect([disk.exists(name), disk.exists(path)]).toEqual([true, true]);
 });
 
 test("syncs resolve, and fail with the system's name on a descriptor that is none", async () => {

@@ -12,10 +12,11 @@ import fc from "fast-check";
 import { createDisk } from "../../src/base/disk.ts";
 import type { Files } from "../../src/base/files.ts";
 import type { StateChange } from "../../src/storage/contract.ts";
-import { openStateFile } from "../../src/storage/file/state-file.ts";
+import { openStateFile, refusalIn } from "../../src/storage/file/state-file.ts";
 import { planChanges } from "../../src/storage/file/state-plan.ts";
 import { rowChecksum } from "../../src/storage/file/state-row.ts";
 import { MemoryState } from "../../src/storage/memory/state.ts";
+import { RefusingFiles } from "../support/refusing-files.ts";
 
 const files = createDisk();
 const root = mkdtempSync(join(tmpdir(), "obelisk-state-"));
@@ -275,6 +276,35 @@ test("a file from before versions counted on over all entries is taken as it is,
     ["b", 8],
     ["c", 7],
   ]);
+});
+
+test("a state file that the disk refuses to read is not opened and not set aside, and is whole at the next start", async () => {
+  await fill(3);
+  writeFileSync(join(directory, "meta.db-wal"), new Uint8Array(100));
+  for (const file of ["/meta.db", "/meta.db-wal"]) {
+    const refusing = new RefusingFiles(files);
+    refusing.refused = [{ file, start: 50, end: 51 }];
+    await expect(openStateFile(refusing, directory)).rejects.toMatchObject({
+      code: "STATE_UNUSABLE",
+      message: `the state file ${directory}/meta.db cannot be used: the disk cannot read or write it (EIO); check its permissions and the disk`,
+    });
+    expect(existsSync(join(directory, "quarantine"))).toBe(false);
+  }
+  rmSync(join(directory, "meta.db-wal"));
+  await using opened = await open();
+  expect([(await opened.state.list("k")).length, opened.findings]).toEqual([3, []]);
+});
+
+test("a refusal that SQLite's check meets is told from damage by its number", () => {
+  const verdict = (text: string) => `*** in database main ***\nTree 2 page 11: ${text}`;
+  expect(refusalIn(verdict("unable to get the page. error code=8458"))).toBe(
+    "the disk refuses to read a page of meta.db (SQLite's error 8458)",
+  );
+  expect(refusalIn(verdict("unable to get the page. error code=266"))).not.toBeNull();
+  // SQLITE_CORRUPT and SQLITE_NOTADB are about what was read.
+  for (const code of [11, 26, 267])
+    expect(refusalIn(verdict(`unable to get the page. error code=${code}`))).toBeNull();
+  for (const words of ["Rowid 3 out of order", "ok"]) expect(refusalIn(words)).toBeNull();
 });
 
 test("a full disk is an error of the call, and the store works again afterwards", async () => {

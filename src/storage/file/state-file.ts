@@ -8,6 +8,9 @@
  *   the file does not hold     rows that can still be read, and whose checksum holds, are saved into a new file; the old one is
  *                              moved into quarantine. Topics that were lost are found again in the directories (broker).
  *
+ * A disk that refuses to read is no damage, and may give the bytes at the next start: then the file is not opened, and nothing is
+ * set aside. SQLite's own check calls a refusal a fault of the file (`refusalIn`).
+ *
  * A replacement survives a crash at any step, because only complete files get a name that counts:
  *
  *     meta.db-building  ->  meta.db-rebuilt  ->  (old meta.db into quarantine)  ->  meta.db
@@ -18,7 +21,8 @@
 import { SQL } from "bun";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
-import { KiB } from "../../base/units.ts";
+import { systemReason } from "../../base/system-error.ts";
+import { KiB, MiB } from "../../base/units.ts";
 import type { Finding } from "../contract.ts";
 import { readLayout } from "../layout.ts";
 import { QUARANTINE, setAsideBytes, setAsideFile } from "./set-aside.ts";
@@ -34,6 +38,12 @@ const REBUILT = `${STATE_FILE}-rebuilt`;
 const BUSY_TIMEOUT_MS = 1000;
 /** Rows read at once while checking: bounds memory, not time. */
 const ROWS_AT_ONCE = 1000;
+
+/** SQLite's word for a system call that failed; the rest of its number says which one. */
+const SQLITE_IOERR = 10;
+const SQLITE_CODE_MASK = 0xff;
+/** The file is read in pieces of this size. */
+const PIECE_BYTES = MiB;
 
 /** What SQLite's log and index take at first. */
 const OPENING_BYTES = 64 * KiB;
@@ -57,6 +67,7 @@ export async function openStateFile(files: Files, directory: string, wasClean = 
   let connection: SQL | null = null;
   try {
     tellLoss(files, directory, wasClean, findings);
+    readThrough(files, path);
     setAsideLog(files, directory, findings);
     connection = await connect(path);
     const fault = await checkFile(connection);
@@ -80,6 +91,12 @@ export async function checkFile(connection: SQL): Promise<string | null> {
   try {
     const rows: { integrity_check: string }[] = await connection.unsafe("PRAGMA integrity_check(1)");
     const verdict = rows[0]?.integrity_check ?? "no answer";
+    const refusal = refusalIn(verdict);
+    if (refusal !== null)
+      throw new ObeliskError("STATE_UNUSABLE", {
+        detail: refusal,
+        remedy: "check the disk; nothing was changed",
+      });
     if (verdict !== "ok") return `integrity_check: ${verdict.replaceAll("\n", " ")}`;
     await connection.unsafe(TABLE);
     await connection.unsafe("SELECT key, value, version, crc FROM state LIMIT 1");
@@ -88,6 +105,14 @@ export async function checkFile(connection: SQL): Promise<string | null> {
     if (isDamage(error)) return error.message;
     throw error;
   }
+}
+
+/** When SQLite's verdict is that the system refused to read, and not what it read: in words. Else null. */
+export function refusalIn(verdict: string): string | null {
+  const code = Number(/error code=(\d+)/.exec(verdict)?.[1] ?? 0);
+  return (code & SQLITE_CODE_MASK) === SQLITE_IOERR
+    ? `the disk refuses to read a page of ${STATE_FILE} (SQLite's error ${code})`
+    : null;
 }
 
 /** Rows in the order of their keys, a bounded number at a time. */
@@ -128,6 +153,20 @@ async function connect(path: string): Promise<SQL> {
     }
   }
   return connection;
+}
+
+/** Meets what the disk refuses before SQLite does, with the system's error. SQLite's check then finds the bytes in memory. */
+function readThrough(files: Files, path: string): void {
+  if (!files.exists(path)) return;
+  const descriptor = files.open(path, "read");
+  try {
+    const piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
+    let position = 0;
+    for (let bytes = PIECE_BYTES; bytes === PIECE_BYTES; position += bytes)
+      bytes = files.read(descriptor, piece, 0, PIECE_BYTES, position);
+  } finally {
+    files.close(descriptor);
+  }
 }
 
 /** SQLite makes an empty file anew without a word, and throws away the write-ahead log beside it. */
@@ -239,7 +278,8 @@ async function salvageRow(
     if (row === undefined || typeof row.key !== "string" || (last !== null && row.key === last)) return null;
     return row;
   } catch (error) {
-    if (errnoOf(error)?.startsWith("SQLITE_")) return null;
+    const code = errnoOf(error);
+    if (code?.startsWith("SQLITE_") && !code.startsWith("SQLITE_IOERR")) return null;
     throw error;
   }
 }
@@ -325,7 +365,7 @@ function explained(files: Files, directory: string, error: unknown): ObeliskErro
     const remedy = "make room on that disk, then start again";
     return new ObeliskError("DISK_FULL", { file: path, remedy }, error);
   }
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = error instanceof Error ? systemReason(error) : String(error);
   const detail = `the state file ${path} cannot be used: ${reason}`;
   return new ObeliskError("STATE_UNUSABLE", { detail, remedy: "check its permissions and the disk" }, error);
 }

@@ -81,7 +81,7 @@ export function inspectPartition(
   for (const baseOffset of layout.segments) {
     const file = `${layout.directory}/${segmentName(baseOffset)}.log`;
     const segment = orUnreadable(file, unreadable, () =>
-      inspectSegment(files, root, layout, baseOffset, producers, omitted),
+      inspectSegment(files, root, layout, baseOffset, producers, omitted, unreadable),
     );
     if (segment !== null) segments.push(segment);
   }
@@ -141,6 +141,7 @@ function inspectSegment(
   baseOffset: number,
   producers: Map<number, ProducerInfo>,
   omitted: Set<number>,
+  unreadable: Strays["unreadable"],
 ): SegmentInfo | null {
   const file = `${layout.directory}/${segmentName(baseOffset)}.log`;
   const descriptor = openIfThere(files, `${root}/${file}`);
@@ -176,6 +177,10 @@ function inspectSegment(
       },
       damage: (_, bytes) => {
         info.damagedBytes += bytes;
+      },
+      unreadable: (_position, _bytes, refusals) => {
+        for (const { position, bytes, error } of refusals)
+          unreadable.push({ path: file, reason: `at ${position}, ${bytes} bytes: ${systemReason(error)}` });
       },
     });
     return info;

@@ -27,7 +27,7 @@ import type { Finding } from "../contract.ts";
 import { scanGoLog } from "../file/go-files.ts";
 import { segmentName } from "../file/segment.ts";
 import type { PartitionLayout } from "../layout.ts";
-import { scanBatches } from "../scan.ts";
+import { type ScanVisitor, scanBatches } from "../scan.ts";
 import { resolveTarget } from "./target.ts";
 
 /** Batches copied at once. */
@@ -103,9 +103,14 @@ async function* segmentRecords(
     const end = files.size(descriptor);
     let place = { position: 0, offset: baseOffset };
     while (place.position < end) {
-      const { chunk, next } = readChunk(files, descriptor, place, end, (position, bytes, detail) =>
-        omitted({ file, position, bytes, kind: "damaged-batch", detail }),
-      );
+      const { chunk, next } = readChunk(files, descriptor, place, end, {
+        damage: (position, bytes, detail) =>
+          omitted({ file, position, bytes, kind: "damaged-batch", detail }),
+        unreadable: (_position, _bytes, refusals) => {
+          for (const { position, bytes, error } of refusals)
+            omitted({ file, position, bytes, kind: "unreadable", detail: systemReason(error) });
+        },
+      });
       for (const { bytes, position } of chunk) {
         yield* batchRecords(cursor, bytes, partition, describeBatch(bytes, file, position), omitted);
       }
@@ -131,7 +136,7 @@ function readChunk(
   descriptor: number,
   place: Place,
   end: number,
-  damage: (position: number, bytes: number, reason: string) => void,
+  others: Omit<ScanVisitor, "batch">,
 ): { chunk: CopiedBatch[]; next: Place } {
   const chunk: CopiedBatch[] = [];
   let chunkBytes = 0;
@@ -151,7 +156,7 @@ function readChunk(
       position = filePosition + batchEnd - start;
       return false;
     },
-    damage,
+    ...others,
   });
   return { chunk, next: { position, offset } };
 }

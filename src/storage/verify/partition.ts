@@ -137,7 +137,8 @@ class PartitionCheck {
     try {
       this.#sink.summary.segments += 1;
       this.#checkBoundary(file, baseOffset);
-      this.#scan(slot, file, descriptor);
+      const isDone = this.#tolerating(file, () => this.#scan(slot, file, descriptor));
+      if (isDone === null) this.#isBehindDamage = true;
     } finally {
       this.#files.close(descriptor);
     }
@@ -148,7 +149,7 @@ class PartitionCheck {
     this.#expected = baseOffset;
   }
 
-  #scan(slot: number, file: string, descriptor: number): void {
+  #scan(slot: number, file: string, descriptor: number): boolean {
     const baseOffset = this.#layout.segments[slot]!;
     const next = this.#layout.segments[slot + 1];
     const bytes = this.#files.size(descriptor);
@@ -173,6 +174,7 @@ class PartitionCheck {
     const isSealed = this.#isSealed(slot);
     indexes.finish(isSealed, this.#sink);
     if (isSealed && bytes > 0) this.#checkMissing(baseOffset);
+    return true;
   }
 
   #scanStretch(
@@ -328,7 +330,8 @@ class PartitionCheck {
     const last = this.#layout.segments.at(-1);
     const file =
       last === undefined ? `${this.#layout.directory}/${SNAPSHOT_FILE}` : this.#fileOf(last, "log");
-    const position = last === undefined ? 0 : this.#files.fileSize(`${this.#root}/${file}`);
+    const size = () => this.#files.fileSize(`${this.#root}/${file}`);
+    const position = last === undefined ? 0 : (this.#tolerating(file, size) ?? 0);
     const detail = `the log ends at offset ${end}, and it was synced up to ${checkpoint.offset}`;
     this.#sink.report(file, position, 0, "offset-gap", detail);
   }

@@ -15,15 +15,18 @@
  *   a partition that is not there     made, empty
  *   a file that belongs to nothing    moved to quarantine
  *
- * What was taken out stays in quarantine/. What the system refuses to read cannot be mended and remains a finding, and so does a
- * link, or what lies behind one, that belongs to nothing: no link is ever moved. Notes are no findings: nothing is done.
+ * What was taken out stays in quarantine/. What the system refuses to read, or to copy there, is left as it is and remains a finding,
+ * with what to do (advice.ts); so does a link, or what lies behind one, that belongs to nothing: no link is ever moved. Notes are no
+ * findings: nothing is done.
  */
 
 import type { Clock } from "../../base/clock.ts";
+import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
 import type { Log } from "../../base/log.ts";
+import { systemReason } from "../../base/system-error.ts";
 import { MiB } from "../../base/units.ts";
-import type { Finding, RecoveryListener } from "../contract.ts";
+import type { Finding, PartitionLog, RecoveryListener } from "../contract.ts";
 import { DataDirectory } from "../file/data-directory.ts";
 import { FileEngine } from "../file/engine.ts";
 import { importGoDirectory } from "../file/go-directory.ts";
@@ -36,6 +39,7 @@ import { openStateFile } from "../file/state-file.ts";
 import { readLayout } from "../layout.ts";
 import { RecoveredLogs } from "../recovered-logs.ts";
 import { isOwned, type VerifyOptions, verifyDirectory } from "../verify.ts";
+import { withAdvice } from "./advice.ts";
 import type { VerifySummary } from "./sink.ts";
 
 export interface RepairOptions extends VerifyOptions {
@@ -96,15 +100,23 @@ export async function repairDirectory(
 function own(files: Files, root: string, options: RepairOptions): DataDirectory {
   const file = `${root}/${IDENTITY_FILE}`;
   let nodeId = NODE_ID_STANDARD;
-  if (files.exists(file)) {
-    const decoded = decodeIdentity(files.readFile(file));
-    if (decoded.kind === "valid") nodeId = decoded.identity.nodeId;
-    else if (decoded.kind === "damaged") nodeId = decoded.nodeId ?? NODE_ID_STANDARD;
-  }
+  if (files.exists(file)) nodeId = nodeIdIn(files, file);
   const { pid, clock, newClusterId } = options;
   const directory = DataDirectory.open(files, root, { nodeId, pid, clock, newClusterId });
   for (const finding of directory.findings) options.onRepair(finding);
   return directory;
+}
+
+/** What cannot be read here refuses the directory a moment later, in words. */
+function nodeIdIn(files: Files, file: string): number {
+  try {
+    const decoded = decodeIdentity(files.readFile(file));
+    if (decoded.kind === "valid") return decoded.identity.nodeId;
+    if (decoded.kind === "damaged") return decoded.nodeId ?? NODE_ID_STANDARD;
+  } catch (thrown) {
+    if (errnoOf(thrown) === undefined) throw thrown;
+  }
+  return NODE_ID_STANDARD;
 }
 
 interface WrongEpoch {
@@ -125,6 +137,8 @@ class Repair {
   readonly #found: readonly Finding[];
   readonly #epochs: readonly WrongEpoch[];
   readonly #options: RepairOptions;
+  /** Why something was left as it is, by file and position. */
+  readonly #refusals = new Map<string, string>();
 
   constructor(files: Files, directory: DataDirectory, before: Before, options: RepairOptions) {
     this.#files = files;
@@ -149,9 +163,28 @@ class Repair {
       ...this.#options,
       isOwner: true,
       onNote: () => undefined, // told before
-      onFinding: (finding) => remaining.push(finding),
+      onFinding: (finding) => remaining.push(this.#explained(finding)),
     });
     return { remaining, after };
+  }
+
+  #explained(finding: Finding): Finding {
+    const refusal = this.#refusals.get(placeOf(finding));
+    return refusal === undefined
+      ? withAdvice(finding)
+      : { ...finding, detail: `${finding.detail}; left as it is: ${refusal}` };
+  }
+
+  /** False when the system refuses; the finding then remains, with the reason. */
+  #attempt(finding: Finding, what: string, work: () => void): boolean {
+    try {
+      work();
+      return true;
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined || !(thrown instanceof Error)) throw thrown;
+      this.#refusals.set(placeOf(finding), `${what}: ${systemReason(thrown)}`);
+      return false;
+    }
   }
 
   #writeEpoch({ file, position, epoch }: WrongEpoch): void {
@@ -169,13 +202,16 @@ class Repair {
   }
 
   #moveStrangers(): void {
-    for (const { file, kind, position, bytes, detail } of this.#found) {
+    for (const finding of this.#found) {
+      const { file, kind, position, bytes, detail } = finding;
       const isConsumer = kind === "damaged-state" && file.startsWith("consumers/");
       if (kind !== "unknown-file" && !isConsumer) continue;
       const path = file.endsWith("/") ? file.slice(0, -1) : file;
       if (this.#isThroughLink(path)) continue;
-      const target = setAsideFile(this.#files, this.#root, path, detail);
-      this.#options.onRepair({ file, position, bytes, kind, detail: `moved to ${target}` });
+      this.#attempt(finding, "it could not be moved to quarantine", () => {
+        const target = setAsideFile(this.#files, this.#root, path, detail);
+        this.#options.onRepair({ file, position, bytes, kind, detail: `moved to ${target}` });
+      });
     }
   }
 
@@ -228,11 +264,12 @@ class Repair {
       if (log.isOffline) continue;
       for (const baseOffset of rebuilds.get(`topics/${topic}/${partition}`) ?? []) {
         const offset = Math.max(baseOffset, log.startOffset);
-        if (offset < log.endOffset) await log.read(offset, log.endOffset, 1, true);
+        if (offset < log.endOffset) await readIfPossible(log, offset);
       }
     }
     await engine.close();
-    for (const finding of engine.findings) this.#options.onRepair(finding);
+    // What is offline was not mended: the places are told afterwards.
+    for (const finding of engine.findings) if (finding.kind !== "unreadable") this.#options.onRepair(finding);
   }
 
   /** Index files that do not hold, with their twins; returns the segments by partition directory. */
@@ -244,6 +281,7 @@ class Repair {
       const segment = parseSegmentName(file.slice(slash + 1));
       if (segment === null) continue;
       const directory = file.slice(0, slash);
+      if (this.#isUnreadable(`${directory}/${segmentName(segment.baseOffset)}.`)) continue;
       rebuilds.set(directory, (rebuilds.get(directory) ?? new Set()).add(segment.baseOffset));
       for (const suffix of ["index", "timeindex"]) {
         const path = `${this.#root}/${directory}/${segmentName(segment.baseOffset)}.${suffix}`;
@@ -251,6 +289,11 @@ class Repair {
       }
     }
     return rebuilds;
+  }
+
+  /** Without the whole log no index can be built, and one that cannot be read may be right. */
+  #isUnreadable(stem: string): boolean {
+    return this.#found.some(({ file, kind }) => kind === "unreadable" && file.startsWith(stem));
   }
 
   /** What recovery does not look at (it trusts what was synced before the checkpoint) becomes a known hole here. */
@@ -270,8 +313,8 @@ class Repair {
         holes.set(directory, [...(holes.get(directory) ?? []), { hole, finding }]);
       },
     });
-    for (const [directory, found] of holes) {
-      for (const { finding } of found) this.#keepHole(finding);
+    for (const [directory, all] of holes) {
+      const found = all.filter(({ finding }) => this.#keepHole(finding));
       const path = `${this.#root}/${directory}/${SNAPSHOT_FILE}`;
       if (!this.#files.exists(path)) continue;
       const snapshot = decodeSnapshot(this.#files.readFile(path));
@@ -283,13 +326,13 @@ class Repair {
     }
   }
 
-  #keepHole(finding: Finding): void {
-    let fate = "noted";
-    if (finding.bytes > 0) {
-      const targets = this.#copyToQuarantine(finding);
-      fate = `copied to ${targets[0]}, readers pass it over`;
-    }
-    this.#options.onRepair({ ...finding, detail: `${finding.detail}; ${fate}` });
+  /** False when its bytes could not be copied: then it is no hole. */
+  #keepHole(finding: Finding): boolean {
+    return this.#attempt(finding, "it could not be copied to quarantine", () => {
+      const targets = finding.bytes > 0 ? this.#copyToQuarantine(finding) : [];
+      const fate = finding.bytes > 0 ? `copied to ${targets[0]}, readers pass it over` : "noted";
+      this.#options.onRepair({ ...finding, detail: `${finding.detail}; ${fate}` });
+    });
   }
 
   #copyToQuarantine({ file, position, bytes, detail }: Finding): string[] {
@@ -319,6 +362,19 @@ class Repair {
       this.#options.onRepair({ file, position, bytes, kind, detail: `${detail}; it begins anew, empty` });
     }
     return places;
+  }
+}
+
+function placeOf({ file, position }: Finding): string {
+  return `${file}@${position}`;
+}
+
+/** Builds the segment's index, as any reader's search does. What the disk refuses remains a finding. */
+async function readIfPossible(log: PartitionLog, offset: number): Promise<void> {
+  try {
+    await log.read(offset, log.endOffset, 1, true);
+  } catch (thrown) {
+    if (!(thrown instanceof ObeliskError && thrown.retriable)) throw thrown;
   }
 }
 
