@@ -173,7 +173,7 @@ export const ERRORS = {
   ),
   DATA_DIRECTORY_LOCKED: row(-1, "configuration", false, 500, 2, "another process owns the data directory"),
   DATA_DIRECTORY_UNUSABLE: row(-1, "configuration", false, 500, 2, "the data directory cannot be used"),
-  STATE_UNUSABLE: row(-1, "permanent", false, 500, 2, "the state file cannot be used"),
+  STATE_UNUSABLE: row(56, "permanent", false, 500, 2, "the state file cannot be used"),
   PORT_IN_USE: row(-1, "configuration", false, 500, 2, "the port is in use"),
   INVALID_SETTING: row(-1, "configuration", false, 422, 64, "the configuration is not valid"),
   INVALID_USAGE: row(-1, "configuration", false, 400, 64, "the command line is not valid"),
@@ -252,7 +252,7 @@ export function toObeliskError(thrown: unknown): ObeliskError {
   return new ObeliskError("UNKNOWN_SERVER_ERROR", {}, thrown);
 }
 
-/** Whether the disk is the cause: full, or refusing. */
+/** Whether the disk is the cause: full, or refusing, with the state file as well. */
 export function isStorageError({ wire }: ObeliskError): boolean {
   return wire === ERRORS.KAFKA_STORAGE_ERROR.wire;
 }

@@ -12,7 +12,7 @@ test("an error says what, where, why and what to do", () => {
 });
 
 test("wire numbers that Kafka gives a meaning to are unique, and lead back to their code", () => {
-  const own = new Set(["DISK_FULL"]);
+  const own = new Set(["DISK_FULL", "STATE_UNUSABLE"]); // both are a storage error to peers
   const codes = Object.entries(ERRORS).filter(([code, { wire }]) => wire > 0 && !own.has(code));
   expect(new Set(codes.map(([, { wire }]) => wire)).size).toBe(codes.length);
   for (const [code, { wire }] of codes) expect<string>(errorCodeOf(wire)).toBe(code);

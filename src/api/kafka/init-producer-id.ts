@@ -4,12 +4,12 @@
  * (a number without an epoch, or the reverse) is INVALID_REQUEST.
  *
  * A disk that refuses is COORDINATOR_LOAD_IN_PROGRESS, as Kafka answers while it has no numbers: the only error here that all
- * clients try again.
+ * clients try again. So is a state that cannot be read or written before the next start: any other number ends a producer for good.
  *
  * Transactions are not supported: a transactional id is INVALID_REQUEST, which clients report as a fatal error.
  */
 
-import { isStorageError, NO_ERROR, ObeliskError, wireCode } from "../../base/errors.ts";
+import { NO_ERROR, ObeliskError, wireCode } from "../../base/errors.ts";
 import type {
   InitProducerIdRequest,
   InitProducerIdResponseInput,
@@ -31,7 +31,7 @@ export async function initProducerId(
     const producerId = await context.broker.allocateProducerId();
     return { errorCode: NO_ERROR, producerId, producerEpoch: 0 };
   } catch (thrown) {
-    if (!(thrown instanceof ObeliskError) || !isStorageError(thrown)) throw thrown;
+    if (!(thrown instanceof ObeliskError)) throw thrown;
     return refuseInitProducerId(request, wireCode("COORDINATOR_LOAD_IN_PROGRESS"));
   }
 }

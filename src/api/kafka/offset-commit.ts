@@ -9,7 +9,8 @@
  * OFFSET_METADATA_TOO_LARGE, an offset that no record can have (negative, or beyond 53 bits) INVALID_REQUEST; the others are
  * kept all the same. The retention time is not obeyed.
  *
- * A disk that refuses is NOT_COORDINATOR, as in Kafka: clients know no storage error here (Java's consumer would end), and try again.
+ * A disk that refuses is NOT_COORDINATOR, as in Kafka, and a state that takes nothing until the next start COORDINATOR_NOT_AVAILABLE:
+ * clients know no storage error here (Java's consumer would end), and try again.
  */
 
 import { isStorageError, NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
@@ -97,6 +98,7 @@ async function commitAll(context: KafkaContext, group: string, commits: OffsetTo
   } catch (thrown) {
     const error = toObeliskError(thrown);
     if (error.wire < 0) throw thrown;
+    if (error.code === "STATE_UNUSABLE") return wireCode("COORDINATOR_NOT_AVAILABLE");
     return isStorageError(error) ? wireCode("NOT_COORDINATOR") : error.wire;
   }
 }

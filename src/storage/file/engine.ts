@@ -33,6 +33,7 @@ import { recoverPartition } from "./recovery.ts";
 import type { Reserve } from "./reserve.ts";
 import { SEGMENT_BYTES_LIMIT } from "./segment.ts";
 import { INDEX_INTERVAL_BYTES } from "./segment-index.ts";
+import { STATE_FILE } from "./state-row.ts";
 import { Store, storageError } from "./store.ts";
 import { TopicDirectories } from "./topic-directories.ts";
 import { FileWatch } from "./watch.ts";
@@ -117,7 +118,12 @@ export class FileEngine implements StorageEngine {
     this.#topics = `${directory.path}/${TOPICS_DIRECTORY}`;
     this.#directories = new TopicDirectories(files, this.#topics);
     this.#wasClean = directory.isClean;
-    this.state = new OwnedState(options.state, () => this.#lookAtDirectory());
+    const statePath = `${directory.path}/${STATE_FILE}`;
+    this.state = new OwnedState(
+      options.state,
+      () => this.#lookAtDirectory(),
+      (reason) => this.#store.report(statePath, 0, 0, "damaged-state", reason),
+    );
     this.#reserve = options.reserve;
     directory.markDirty();
     this.#syncer = this.#prepare(options);
