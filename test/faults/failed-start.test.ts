@@ -55,6 +55,19 @@ const snapshot = () => "producers.snapshot";
 
 const TROUBLES: readonly Trouble[] = [
   { name: "active segment, killed", faults: [{ calls: READ, error: "EIO" }], file: active, ending: "killed" },
+  {
+    name: "active segment",
+    faults: [{ calls: READ, error: "EIO" }],
+    file: active,
+    ending: "clean",
+    isDispensable: true,
+  },
+  {
+    name: "sealed segment, killed",
+    faults: [{ calls: READ, error: "EIO" }],
+    file: (names) => logs(names)[1]!,
+    ending: "killed",
+  },
   { name: "snapshot", faults: [{ calls: READ, error: "EIO" }], file: snapshot, ending: "clean" },
   {
     name: "snapshot that cannot be opened",

@@ -35,6 +35,7 @@ export function titled(title: string, ...missing: (string | undefined)[]): strin
 export class FailingCalls implements AsyncDisposable {
   readonly #strace: Bun.Subprocess<"ignore", "ignore", "pipe">;
   readonly #directory: string;
+  #said = "";
 
   private constructor(strace: Bun.Subprocess<"ignore", "ignore", "pipe">, directory: string) {
     this.#strace = strace;
@@ -51,13 +52,21 @@ export class FailingCalls implements AsyncDisposable {
     const words = ["strace", "-f", "-p", `${pid}`, ...flagsOf(faults, paths, join(directory, "trace"))];
     const strace = Bun.spawn(words, { stdin: "ignore", stdout: "ignore", stderr: "pipe" });
     const failing = new FailingCalls(strace, directory);
-    let said = "";
-    for await (const chunk of strace.stderr.pipeThrough(new TextDecoderStream())) {
-      said += chunk;
-      if (ATTACHED.test(said)) return failing;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    void failing.#listen(resolve);
+    if (await promise) return failing;
+    await failing[Symbol.asyncDispose]();
+    throw new Error(`strace could not attach: ${failing.#said}`);
+  }
+
+  /** To the end: it speaks of each thread that comes, and dies when nobody listens. */
+  async #listen(isAttached: (is: boolean) => void): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const chunk of this.#strace.stderr) {
+      this.#said += decoder.decode(chunk, { stream: true });
+      if (ATTACHED.test(this.#said)) isAttached(true);
     }
-    await failing.heal();
-    throw new Error(`strace could not attach: ${said}`);
+    isAttached(false);
   }
 
   /** How many calls have failed so far. */
