@@ -28,7 +28,7 @@ export interface Weather {
   /** Resolves when an operation that does not hold up the event loop may end. */
   delay(operation: keyof Files, path: string): Promise<void>;
   /** Asked when dirty bytes of a file, or names in a directory, go to the disk: null, or why they do not arrive. */
-  writeBack(path: string): Errno | null;
+  writeBack(path: string, kind: "file" | "directory"): Errno | null;
 }
 
 const CALM: Weather = { before: () => {}, delay: () => Promise.resolve(), writeBack: () => null };
@@ -98,6 +98,12 @@ export class SimulatedFiles implements Files {
   /** Paths of what is open. */
   get openPaths(): string[] {
     return [...this.#open.values()].map(({ path }) => path);
+  }
+
+  /** Whether a file in the directory holds `bytes` after a power cut for sure. */
+  isDurable(directory: string, bytes: Buffer): boolean {
+    for (const inode of this.#names.durableIn(directory)) if (inode.holds(bytes)) return true;
+    return false;
   }
 
   /** Files with bytes that wait to be written back, under the path that they were opened by. */
@@ -217,7 +223,7 @@ export class SimulatedFiles implements Files {
     this.weather.before("replace", path);
     this.#names.checkDirectory(parentOf(path), "open");
     if (this.isDirectory(path)) throw systemError("EISDIR", "rename");
-    const errno = this.weather.writeBack(path);
+    const errno = this.weather.writeBack(path, "file");
     if (errno !== null) throw systemError(errno, "fdatasync");
     this.#names.set(path, SimulatedInode.of(this.#names.deviceOf(path), content));
     this.syncDirectory(parentOf(path));
@@ -295,7 +301,7 @@ export class SimulatedFiles implements Files {
     this.weather.before("syncDirectory", directory);
     this.#names.checkDirectory(directory, "open");
     const changes = this.#names.changesIn(directory);
-    const errno = this.weather.writeBack(directory);
+    const errno = this.weather.writeBack(directory, "directory");
     if (errno === null) {
       this.#names.settle(changes);
       return;
@@ -335,7 +341,7 @@ export class SimulatedFiles implements Files {
 
   #writeBack(inode: SimulatedInode, path: string, writes: ReturnType<SimulatedInode["dirty"]>): void {
     if (writes.length === 0) return;
-    const errno = this.weather.writeBack(path);
+    const errno = this.weather.writeBack(path, "file");
     if (errno === null) inode.written(writes);
     else {
       inode.dropped(writes, errnoNumber(errno));

@@ -44,6 +44,11 @@ class GrowingFile {
     return Buffer.from(this.content.subarray(0, this.size));
   }
 
+  holds(bytes: Buffer): boolean {
+    const at = this.content.indexOf(bytes);
+    return at >= 0 && at + bytes.length <= this.size;
+  }
+
   #cut(size: number): void {
     this.#reserve(size);
     this.content.fill(0, size);
@@ -104,6 +109,11 @@ export class SimulatedInode {
 
   truncate(size: number): void {
     this.#change({ position: size, bytes: null });
+  }
+
+  /** Whether the disk has `bytes` somewhere in the file, whatever happens now. */
+  holds(bytes: Buffer): boolean {
+    return this.#durable.holds(bytes);
   }
 
   /** The writes that a write-back which begins now is to bring to the disk. */

@@ -18,7 +18,7 @@ export type Entry = SimulatedInode | "directory";
 interface NameChange {
   path: string;
   readonly after: Entry | undefined;
-  readonly target?: string;
+  target?: string;
   isDropped: boolean;
 }
 
@@ -148,12 +148,20 @@ export class SimulatedNames {
       const { path, after, target } = change;
       // What was changed in a directory before it moved is found where the directory is now.
       if (target !== undefined && after === "directory")
-        for (const earlier of this.#changes.slice(0, slot)) earlier.path = moved(earlier.path, path, target);
+        for (const earlier of this.#changes.slice(0, slot)) moveChange(earlier, path, target);
     }
   }
 
   drop(changes: readonly NameChange[]): void {
     for (const change of changes) change.isDropped = true;
+  }
+
+  /** The files in a directory that are there after a power cut for sure, as far as names go. */
+  *durableIn(directory: string): Iterable<SimulatedInode> {
+    if (!hasParents(this.#durable, `${directory}/`)) return;
+    for (const [path, entry] of this.#durable) {
+      if (entry !== "directory" && parentOf(path) === directory) yield entry;
+    }
   }
 
   /** As they are found after a power cut. */
@@ -165,7 +173,7 @@ export class SimulatedNames {
     for (const change of this.#changes) {
       const { path, after, target } = change;
       const isKept = random() >= 0.5;
-      if (target !== undefined && isKept) moveNames(names, path, target);
+      if (target !== undefined && isKept) moveNames(names, placeOf(path), placeOf(target));
       else if (target !== undefined && after === "directory") unmoved.unshift({ path, target });
       if (target !== undefined || !isKept) continue;
       // What was changed in a directory that did not move after all was changed where it still is.
@@ -207,6 +215,11 @@ export class SimulatedNames {
       change.after === undefined ? change : { ...change, after: of(change.after) },
     );
   }
+}
+
+function moveChange(change: NameChange, source: string, target: string): void {
+  change.path = moved(change.path, source, target);
+  if (change.target !== undefined) change.target = moved(change.target, source, target);
 }
 
 function apply(names: Map<string, Entry>, change: Pick<NameChange, "path" | "after" | "target">): void {

@@ -1,0 +1,89 @@
+/**
+ * The weather of the simulated disk: how long operations take (the scheduler's word), which of them fail (by the rates of the
+ * profile, while it is bad), and after how many of them the process or the power goes away.
+ *
+ * A life can so end between any two operations, in the middle of what runs without giving way to anything: from there on the
+ * disk is a ghost, and what happens to it counts for nothing.
+ */
+
+import type { Files } from "../../src/base/files.ts";
+import type { Weather } from "../support/simulated-files.ts";
+import { type Errno, systemError } from "../support/system-error.ts";
+import type { FaultRates } from "./profile.ts";
+import type { Scheduler } from "./scheduler.ts";
+
+type Operation = keyof Files;
+
+/** A directory that belongs to one partition alone: what a failed sync of it drops concerns nobody else. */
+const PARTITION_DIRECTORY = /^\/data\/topics\/[^/]+\/\d+$/;
+const READS: readonly Operation[] = ["read", "readLater", "map", "readFile"];
+const OPENS: readonly Operation[] = ["open", "map", "readFile", "replace", "list", "syncDirectory"];
+const GROWS: readonly Operation[] = ["write", "replace", "makeDirectory", "rename"];
+const GUARDED: readonly Operation[] = ["open", "rename", "removeFile", "makeDirectory", "list", "truncate"];
+
+export class DiskWeather implements Weather {
+  readonly #random: () => number;
+  readonly #rates: FaultRates;
+  readonly #scheduler: Scheduler;
+  /** Called before each failure, for the history. */
+  readonly #told: (what: string) => void;
+  isBad = false;
+  /** While the system writes back by itself. */
+  isBackground = false;
+  #operationsLeft = Number.POSITIVE_INFINITY;
+  #end: (() => void) | null = null;
+
+  constructor(random: () => number, rates: FaultRates, scheduler: Scheduler, told: (what: string) => void) {
+    this.#random = random;
+    this.#rates = rates;
+    this.#scheduler = scheduler;
+    this.#told = told;
+  }
+
+  /** Calls `end` before the nth operation from now. */
+  endBefore(nth: number, end: () => void): void {
+    this.#operationsLeft = nth;
+    this.#end = end;
+  }
+
+  before(operation: Operation, path: string): void {
+    this.#operationsLeft -= 1;
+    if (this.#operationsLeft === 0) this.#end?.();
+    if (!this.isBad) return;
+    const errno = this.#faultOf(operation, path);
+    if (errno === null) return;
+    this.#told(`${errno} on ${operation} ${path}`);
+    throw systemError(errno, operation);
+  }
+
+  delay(operation: Operation, path: string): Promise<void> {
+    return this.#scheduler.wait(`${operation} ${path}`);
+  }
+
+  writeBack(path: string, kind: "file" | "directory"): Errno | null {
+    if (kind === "directory" && !PARTITION_DIRECTORY.test(path)) return null;
+    const ofFiles = this.isBackground ? this.#rates.background : this.#rates.writeBack;
+    const rate = kind === "file" ? ofFiles : this.#rates.directorySync;
+    if (!this.isBad || !this.#happens(rate)) return null;
+    const errno = this.#random() < 0.8 ? "EIO" : "ENOSPC";
+    this.#told(`${errno} on write-back of ${path}`);
+    return errno;
+  }
+
+  #faultOf(operation: Operation, path: string): Errno | null {
+    const { read, descriptors, space, access, directorySync } = this.#rates;
+    // A file system that cannot write a directory that is shared refuses for good, or it was passing.
+    if (operation === "syncDirectory" && !PARTITION_DIRECTORY.test(path) && this.#happens(directorySync))
+      return "EIO";
+    if (READS.includes(operation) && this.#happens(read)) return "EIO";
+    if (OPENS.includes(operation) && this.#happens(descriptors)) return "EMFILE";
+    if (GROWS.includes(operation) && this.#happens(space)) return "ENOSPC";
+    if (GUARDED.includes(operation) && this.#happens(access))
+      return operation === "truncate" ? "EIO" : "EACCES";
+    return null;
+  }
+
+  #happens(rate: number): boolean {
+    return rate > 0 && this.#random() < rate;
+  }
+}

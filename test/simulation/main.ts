@@ -1,0 +1,92 @@
+/**
+ * Runs seeds one after the other and stops at the first that breaks a promise.
+ *
+ *     scripts/sim --seeds N [--seed FIRST] [--minutes M] [--keep-going] [--steps N]
+ *
+ * Exit codes: 0 all ran clean, 1 a promise was broken, 64 wrong usage.
+ */
+
+import { parseArgs } from "node:util";
+import { STEPS_KEPT } from "./judge.ts";
+import { profileOf } from "./profile.ts";
+import { runSeed, type Verdict } from "./run.ts";
+
+const PROGRESS_MS = 10_000;
+
+interface Order {
+  first: number;
+  count: number;
+  untilMs: number;
+  keepsGoing: boolean;
+  stepsMax: number;
+}
+
+async function run({ first, count, untilMs, keepsGoing, stepsMax }: Order): Promise<number> {
+  const startedAtMs = performance.now();
+  let toldAtMs = startedAtMs;
+  let failures = 0;
+  let done = 0;
+  while (done < count && performance.now() < untilMs) {
+    const verdict = await runSeed(first + done, { stepsMax });
+    done += 1;
+    if (verdict.broken !== null) {
+      failures += 1;
+      if (keepsGoing) console.log(`seed ${verdict.seed}: ${verdict.broken.split("\n")[0]}`);
+      else tell(verdict);
+      if (!keepsGoing) break;
+    }
+    if (performance.now() - toldAtMs < PROGRESS_MS) continue;
+    toldAtMs = performance.now();
+    console.log(`${done} seeds, up to ${first + done - 1}, ${failures} failed`);
+  }
+  const seconds = (performance.now() - startedAtMs) / 1000;
+  console.log(
+    `${done} seeds in ${seconds.toFixed(1)} s (${((seconds * 1000) / Math.max(done, 1)).toFixed(1)} ms each), ${failures} failed`,
+  );
+  return failures === 0 ? 0 : 1;
+}
+
+function tell({ seed, broken, history }: Verdict): void {
+  console.log(`seed ${seed} broke a promise, after these steps:\n`);
+  for (const step of history) console.log(step);
+  console.log(`\n${JSON.stringify(profileOf(seed))}`);
+  console.log(`\n${broken}\n\nscripts/sim --seed ${seed}`);
+}
+
+function orderOf(args: string[]): Order | string {
+  const options = {
+    seed: { type: "string" },
+    seeds: { type: "string" },
+    minutes: { type: "string" },
+    "keep-going": { type: "boolean" },
+    steps: { type: "string" },
+  } as const;
+  try {
+    const { values } = parseArgs({ args, options });
+    const first = Number(values.seed ?? 1);
+    const isBounded = values.seeds !== undefined || values.minutes === undefined;
+    const count = isBounded
+      ? Number(values.seeds ?? (values.seed === undefined ? 1000 : 1))
+      : Number.MAX_SAFE_INTEGER;
+    const minutes = Number(values.minutes ?? Number.POSITIVE_INFINITY);
+    const stepsMax = Number(values.steps ?? STEPS_KEPT);
+    if (!Number.isSafeInteger(first) || !Number.isSafeInteger(count) || count < 1 || !(minutes > 0))
+      return "--seed and --seeds take whole numbers, --minutes a number above 0";
+    return {
+      first,
+      count,
+      untilMs: performance.now() + minutes * 60_000,
+      keepsGoing: values["keep-going"] === true,
+      stepsMax,
+    };
+  } catch (thrown) {
+    return thrown instanceof Error ? thrown.message : String(thrown);
+  }
+}
+
+const order = orderOf(process.argv.slice(2));
+if (typeof order === "string") {
+  console.error(order);
+  process.exit(64);
+}
+process.exit(await run(order));

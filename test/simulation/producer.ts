@@ -1,0 +1,133 @@
+/**
+ * A producer of one partition, as a client library behaves: an idempotent one numbers its batches, keeps them until they are
+ * acknowledged and sends them again, in order, after an error or a restart; a plain one forgets what failed.
+ */
+
+import { NO_ERROR, wireCode } from "../../src/base/errors.ts";
+import type { Partition } from "../../src/broker/partition.ts";
+import { BatchBuilder } from "../../src/protocol/record/builder.ts";
+import type { Life } from "./life.ts";
+import type { PartitionOracle, SentBatch } from "./partition-oracle.ts";
+
+/** As many as a client has in flight at most. */
+const IN_FLIGHT_MAX = 5;
+const BATCH_BYTES_MAX = 1024 * 1024;
+const FILLING = Buffer.alloc(64 * 1024, "obelisk ");
+
+interface Pending extends SentBatch {
+  readonly baseSequence: number;
+  readonly records: number;
+  isInFlight: boolean;
+}
+
+export class SimulatedProducer {
+  readonly #oracle: PartitionOracle;
+  /** -1: a plain one. */
+  readonly #producerId: number;
+  #epoch = 0;
+  #sequence = 0;
+  #pending: Pending[] = [];
+  #count = 0;
+
+  constructor(oracle: PartitionOracle, producerId: number) {
+    this.#oracle = oracle;
+    this.#producerId = producerId;
+  }
+
+  get #isIdempotent(): boolean {
+    return this.#producerId >= 0;
+  }
+
+  get inFlight(): number {
+    return this.#pending.filter(({ isInFlight }) => isInFlight).length;
+  }
+
+  /** Sends the oldest batch that is to be sent again, else a new one with about `bytes` bytes. */
+  send(life: Life, partition: Partition, bytes: number): void {
+    const again = this.#pending.find(({ isInFlight }) => !isInFlight);
+    if (again === undefined && this.#pending.length >= IN_FLIGHT_MAX) return;
+    const batch = again ?? this.#newBatch(life, bytes);
+    this.#append(life, partition, batch, again === undefined ? "send" : "send again");
+  }
+
+  /** The connection is gone: nobody knows what became of what was in flight. */
+  disconnect(): void {
+    if (!this.#isIdempotent) this.#pending = [];
+    for (const batch of this.#pending) batch.isInFlight = false;
+  }
+
+  #append(life: Life, partition: Partition, batch: Pending, how: string): void {
+    batch.isInFlight = true;
+    const wasReadable = partition.log.isReadable;
+    const copy = Buffer.from(batch.bytes);
+    const { errorCode, baseOffset, endOffset } = partition.append(copy, 0, copy.length);
+    const name = `${this.#oracle.name}, producer ${this.#producerId}, sequence ${batch.baseSequence}`;
+    life.judge.note(
+      `${how} ${batch.bytes.length} bytes to ${name}: error ${errorCode}, offset ${baseOffset}`,
+    );
+    if (errorCode !== NO_ERROR) {
+      this.#refused(batch, errorCode);
+      return;
+    }
+    const waiter = `the answer to ${name} at ${baseOffset}`;
+    life.waiters.add(waiter);
+    partition.whenDurable(endOffset, (error) => {
+      if (life.isOver) return;
+      life.waiters.delete(waiter);
+      life.judge.note(`${error ?? "acknowledged"}: ${name} at ${baseOffset}`);
+      if (error !== null) {
+        this.#refused(batch, wireCode(error));
+        return;
+      }
+      if (!wasReadable) life.judge.broken(`${name} was acknowledged by a partition that could not be opened`);
+      this.#forget(batch);
+      this.#oracle.acknowledged(batch, baseOffset, endOffset);
+    });
+  }
+
+  #refused(batch: Pending, errorCode: number): void {
+    batch.isInFlight = false;
+    if (!this.#isIdempotent) this.#forget(batch);
+    else if (errorCode === wireCode("OUT_OF_ORDER_SEQUENCE_NUMBER")) this.#beginAnew();
+  }
+
+  /** As a client that was told that its numbers do not fit: what was under way is given up. */
+  #beginAnew(): void {
+    this.#pending = [];
+    this.#epoch += 1;
+    this.#sequence = 0;
+  }
+
+  #forget(batch: Pending): void {
+    this.#pending = this.#pending.filter((other) => other !== batch);
+  }
+
+  #newBatch(life: Life, bytes: number): Pending {
+    const records = 1 + Math.floor(life.random() * 3);
+    const timestampMs = life.clock.nowMs();
+    const builder = new BatchBuilder(BATCH_BYTES_MAX);
+    for (let record = 0; record < records; record += 1) {
+      this.#count += 1;
+      const label = Buffer.from(`${this.#oracle.name}/${this.#producerId}/${this.#count}/`);
+      const value = Buffer.concat([label, FILLING.subarray(0, Math.floor(bytes / records))]);
+      builder.append(timestampMs, null, 0, 0, value, 0, value.length);
+    }
+    const baseSequence = this.#isIdempotent ? this.#sequence : -1;
+    const built = this.#isIdempotent
+      ? builder.finish({ producerId: this.#producerId, producerEpoch: this.#epoch, baseSequence })
+      : builder.finish();
+    this.#sequence += records;
+    const batch: Pending = {
+      bytes: Buffer.from(built),
+      timestampMs,
+      isIdempotent: this.#isIdempotent,
+      owedAt: -1,
+      baseSequence,
+      records,
+      isInFlight: false,
+    };
+    this.#pending.push(batch);
+    this.#oracle.sent(batch);
+    return batch;
+  }
+}

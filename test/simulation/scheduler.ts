@@ -1,0 +1,51 @@
+/**
+ * Decides what happens next. Whatever takes time waits here until it is released, in an order that the seed gives; nothing else
+ * moves a run on, so a seed is one interleaving.
+ *
+ *     wait("sync log")   wait("read")   wait("message")
+ *            \               |              /
+ *             [ waiting ..................]   release(): one of them, at random
+ *                                             turns(): what it sets in motion runs, for a while
+ */
+
+/** Enough for every chain of promises between two waits, nearly always; a chain that is longer goes on in the next step. */
+const TURNS_USUAL = 60;
+
+export class Scheduler {
+  readonly #random: () => number;
+  #waiting: { label: string; resolve: () => void }[] = [];
+
+  constructor(random: () => number) {
+    this.#random = random;
+  }
+
+  get count(): number {
+    return this.#waiting.length;
+  }
+
+  /** What waits, for messages. */
+  get labels(): string[] {
+    return this.#waiting.map(({ label }) => label);
+  }
+
+  /** Resolves when the scheduler says so. */
+  wait(label: string): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push({ label, resolve }));
+  }
+
+  /** Lets one of what waits go on; its label, or null when nothing waits. */
+  release(): string | null {
+    const slot = Math.floor(this.#random() * this.#waiting.length);
+    const found = this.#waiting[slot];
+    if (found === undefined) return null;
+    this.#waiting.splice(slot, 1);
+    found.resolve();
+    return found.label;
+  }
+
+  /** Lets what is ready run: mostly until all of it waits again, now and then only some of the way. */
+  async turns(): Promise<void> {
+    const count = this.#random() < 0.9 ? TURNS_USUAL : Math.floor(this.#random() * 12);
+    for (let turn = 0; turn < count; turn += 1) await Promise.resolve();
+  }
+}
