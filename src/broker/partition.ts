@@ -49,7 +49,7 @@ export interface AppendResult {
 
 export interface PartitionReader {
   /** The high watermark moved, or the partition went away. */
-  wake(partition: Partition): void;
+  wake(): void;
 }
 
 /** What a partition obeys of its topic's settings; the object may change under way. */
@@ -382,7 +382,7 @@ export class Partition implements Committable {
 
   #wakeReaders(): void {
     if (this.#readers.size === 0) return;
-    for (const reader of [...this.#readers]) reader.wake(this);
+    for (const reader of [...this.#readers]) reader.wake();
   }
 }
 

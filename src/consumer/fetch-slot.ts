@@ -11,6 +11,7 @@
  * answered with it; it still gives what lies below its high watermark, unless nothing at all can be asked of it (`refusal`).
  */
 
+import { fail } from "../base/assert.ts";
 import { type ErrorCode, NO_ERROR, ObeliskError, wireCode } from "../base/errors.ts";
 import { nextOffsetBehind } from "./batch-walk.ts";
 
@@ -29,13 +30,18 @@ export interface FetchablePartition {
 
 export interface FetchReader {
   /** The high watermark moved, or the partition went offline or away. */
-  wake(partition: FetchablePartition): void;
+  wake(): void;
+}
+
+/** Whom a slot tells while it waits: its fetch. */
+export interface SlotListener {
+  slotMoved(slot: FetchSlot): void;
 }
 
 /** The answer where no record is. */
 export const NO_RECORDS: Buffer = Buffer.alloc(0);
 
-export class FetchSlot {
+export class FetchSlot implements FetchReader {
   readonly partition: FetchablePartition | null;
   readonly offset: number;
   readonly bytesMax: number;
@@ -51,6 +57,7 @@ export class FetchSlot {
   /** Bytes known to be readable from `offset`, and the offset up to which they were counted. */
   countedBytes = 0;
   countedOffset: number;
+  #listener: SlotListener | null = null;
 
   /** `partition` null goes with an `errorCode` other than 0. `bytesMax`: this partition's share, at least one batch. */
   constructor(partition: FetchablePartition | null, offset: number, bytesMax: number, errorCode = NO_ERROR) {
@@ -59,6 +66,21 @@ export class FetchSlot {
     this.bytesMax = Math.max(bytesMax, 0);
     this.errorCode = errorCode;
     this.countedOffset = offset;
+  }
+
+  /** From now on the listener is told when the partition moves. */
+  listen(listener: SlotListener): void {
+    this.#listener = listener;
+    this.partition?.addReader(this);
+  }
+
+  stopListening(): void {
+    this.#listener = null;
+    this.partition?.removeReader(this);
+  }
+
+  wake(): void {
+    this.#listener?.slotMoved(this);
   }
 
   /** Looks at the partition and sets `errorCode`; true when a record waits at `offset`. */
@@ -118,6 +140,8 @@ export class FetchSlot {
     }
     this.countedBytes += fresh.length;
     this.countedOffset = nextOffsetBehind(fresh, this.countedOffset);
+    if (this.countedOffset > partition.highWatermark)
+      fail("records above the high watermark are not there to be counted");
     return true;
   }
 }

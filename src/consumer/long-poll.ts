@@ -14,7 +14,8 @@
  * - The answer holds at most `maxBytes`, each partition at most its own share, but the first partition that has
  *   anything gives at least one batch (KIP-74), so that no consumer is ever stuck behind a large batch.
  * - Reading starts behind the partition that was served first last time, so that a busy one cannot starve others.
- * - A waiting fetch holds no records: it counts what comes, and reads it once when there is enough.
+ * - A waiting fetch holds no records: it counts what comes, and reads it once when there is enough. A partition that moves costs a
+ *   look at that partition, however many the fetch asks for.
  * - Several partitions that move in one turn wake a fetch once: it reads in a microtask.
  *
  * Its limits are the host's (fetch.ts), and the wait itself (`WAIT_MS_MAX`).
@@ -25,7 +26,7 @@ import type { Clock, Timer } from "../base/clock.ts";
 import { NO_ERROR } from "../base/errors.ts";
 import type { BudgetWaiter, MemoryBudget } from "../base/memory-budget.ts";
 import { MINUTE_MS } from "../base/units.ts";
-import type { FetchablePartition, FetchReader, FetchSlot } from "./fetch-slot.ts";
+import type { FetchSlot, SlotListener } from "./fetch-slot.ts";
 
 /** No client asks for more; it only bounds how long a forgotten fetch stays. */
 export const WAIT_MS_MAX = 5 * MINUTE_MS;
@@ -67,7 +68,7 @@ const WAITING = 3;
 const DONE = 4;
 const RELEASED = 5;
 
-export class Fetch implements FetchReader, BudgetWaiter {
+export class Fetch implements SlotListener, BudgetWaiter {
   readonly slots: readonly FetchSlot[];
   readonly #host: FetchHost;
   readonly #rotation: FetchRotation;
@@ -81,7 +82,9 @@ export class Fetch implements FetchReader, BudgetWaiter {
   #timer: Timer | null = null;
   #isExpired: boolean;
   #isWakeQueued = false;
-  #isReader = false;
+  #isListening = false;
+  /** What all slots together have counted while the fetch waits. */
+  #countedBytes = 0;
   #budgetBytes = 0;
 
   constructor(
@@ -112,10 +115,10 @@ export class Fetch implements FetchReader, BudgetWaiter {
     else this.#wait();
   }
 
-  wake(partition: FetchablePartition): void {
+  slotMoved(slot: FetchSlot): void {
     if (this.#state !== WAITING) return;
-    if (partition.isOffline) this.#leave(partition);
-    else if (this.#minBytes > 1 && !this.#isEnough(partition)) return;
+    if (slot.partition!.isOffline) slot.leave();
+    else if (this.#isWakeQueued || (this.#minBytes > 1 && !this.#isEnough(slot))) return;
     if (!this.#isWakeQueued) this.#queueRead();
   }
 
@@ -171,6 +174,7 @@ export class Fetch implements FetchReader, BudgetWaiter {
 
   /** The budget is ours: reads all slots, from the one behind that which was served first last time. */
   #read(): void {
+    if (this.#state !== RESERVING) fail("a fetch reads without a reservation");
     this.#state = READING;
     try {
       const first = this.slots.length === 0 ? 0 : this.#rotation.nextIndex % this.slots.length;
@@ -233,7 +237,11 @@ export class Fetch implements FetchReader, BudgetWaiter {
 
   #finishOrWait(bytes: number): void {
     if (bytes < this.#minBytes && !this.#mayNotWait()) {
-      for (const slot of this.slots) slot.drop();
+      this.#countedBytes = 0;
+      for (const slot of this.slots) {
+        slot.drop();
+        this.#countedBytes += slot.countedBytes;
+      }
       this.#giveAllBut(0);
       this.#wait();
       this.#lookAgain();
@@ -252,6 +260,7 @@ export class Fetch implements FetchReader, BudgetWaiter {
 
   /** The reservation was a guess: what the answer does not need goes back. A single large batch is not charged more. */
   #giveAllBut(bytes: number): void {
+    if (this.#state >= DONE) fail("a fetch that is done gives its memory back when its answer is out");
     const spare = this.#budgetBytes - bytes;
     if (spare <= 0) return;
     this.#budgetBytes -= spare;
@@ -259,7 +268,7 @@ export class Fetch implements FetchReader, BudgetWaiter {
   }
 
   #wait(): void {
-    if (!this.#isReader && !this.#host.enter(this)) {
+    if (!this.#isListening && !this.#host.enter(this)) {
       this.throttleTimeMs = Math.min(THROTTLE_MS, this.#maxWaitMs);
       for (const slot of this.slots) slot.keep(slot.records);
       this.#finish(null);
@@ -267,13 +276,9 @@ export class Fetch implements FetchReader, BudgetWaiter {
     }
     this.#state = WAITING;
     this.#timer ??= this.#host.clock.after(this.#maxWaitMs, () => this.expire());
-    if (this.#isReader) return;
-    this.#isReader = true;
-    for (const slot of this.slots) slot.partition?.addReader(this);
-  }
-
-  #leave(partition: FetchablePartition): void {
-    for (const slot of this.slots) if (slot.partition === partition) slot.leave();
+    if (this.#isListening) return;
+    this.#isListening = true;
+    for (const slot of this.slots) slot.listen(this);
   }
 
   /** Something may have moved while the disk was read. */
@@ -283,18 +288,16 @@ export class Fetch implements FetchReader, BudgetWaiter {
       const { partition } = slot;
       if (partition === null) continue;
       if (partition.refusal !== null || partition.highWatermark !== slot.seenHighWatermark)
-        this.wake(partition);
+        this.slotMoved(slot);
     }
   }
 
-  /** Counts what the partition has gained; true when all partitions together have enough. */
-  #isEnough(partition: FetchablePartition): boolean {
-    let bytes = 0;
-    for (const slot of this.slots) {
-      if (slot.partition === partition && !this.#canCount(slot)) return true;
-      bytes += slot.countedBytes;
-    }
-    return bytes >= this.#minBytes;
+  /** Counts what the slot has gained; true when all together have enough, or when it must be read in earnest. */
+  #isEnough(slot: FetchSlot): boolean {
+    const before = slot.countedBytes;
+    if (!this.#canCount(slot)) return true;
+    this.#countedBytes += slot.countedBytes - before;
+    return this.#countedBytes >= this.#minBytes;
   }
 
   #canCount(slot: FetchSlot): boolean {
@@ -317,9 +320,9 @@ export class Fetch implements FetchReader, BudgetWaiter {
   #stopWaiting(): void {
     this.#timer?.cancel();
     this.#timer = null;
-    if (!this.#isReader) return;
-    this.#isReader = false;
+    if (!this.#isListening) return;
+    this.#isListening = false;
     this.#host.leave(this);
-    for (const slot of this.slots) slot.partition?.removeReader(this);
+    for (const slot of this.slots) slot.stopListening();
   }
 }

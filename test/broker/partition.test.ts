@@ -37,7 +37,7 @@ test("a batch gets its offset at once, and becomes visible and acknowledged when
   const answers: (ErrorCode | null)[] = [];
   const woken: number[] = [];
   partition.whenDurable(2, (error) => answers.push(error));
-  partition.addReader({ wake: (source) => woken.push(source.highWatermark) });
+  partition.addReader({ wake: () => woken.push(partition.highWatermark) });
   await turns();
   expect([partition.highWatermark, answers, woken]).toEqual([0, [], []]);
   expect(await readAll(partition.read(0, 1000, true))).toEqual([]);

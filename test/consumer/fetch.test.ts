@@ -384,3 +384,43 @@ test("when the server stops, everyone who waits is answered with what there is",
   patient.release();
   expectIdle();
 });
+
+test("a partition that moves costs a look at that partition, however many the fetch asks for", async () => {
+  const partitions = Array.from({ length: 200 }, () => new FakePartition());
+  let looks = 0;
+  const slots = partitions.map((partition) => {
+    const asked = slot(partition);
+    let counted = 0;
+    Object.defineProperty(asked, "countedBytes", {
+      get: () => {
+        looks += 1;
+        return counted;
+      },
+      set: (bytes: number) => {
+        counted = bytes;
+      },
+    });
+    return asked;
+  });
+  start(slots, { minBytes: 200 * 100, maxWaitMs: 500, maxBytes: 50_000 });
+  looks = 0;
+  for (const partition of partitions.slice(1)) partition.append(1, 100);
+  expect([looks < 10 * partitions.length, done.length]).toEqual([true, 0]);
+  partitions[0]!.append(1, 100);
+  await flush();
+  expect(done[0]!.fetch.slots.every(({ records }) => records.length === 100)).toBe(true);
+  done[0]!.fetch.release();
+  expectIdle();
+});
+
+test("a partition that is asked for twice counts twice, and leaves no listener behind", async () => {
+  const partition = new FakePartition();
+  start([slot(partition), slot(partition)], { minBytes: 200, maxWaitMs: 500, maxBytes: 5000 });
+  expect(partition.readers.size).toBe(2);
+  partition.append(1, 100);
+  await flush();
+  expect(done[0]!.fetch.slots.map(({ records }) => records.length)).toEqual([100, 100]);
+  expect(partition.readers.size).toBe(0);
+  done[0]!.fetch.release();
+  expectIdle();
+});

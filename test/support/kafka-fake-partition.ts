@@ -66,7 +66,7 @@ export class FakePartition implements FetchablePartition {
   }
 
   wakeAll(): void {
-    for (const reader of [...this.readers]) reader.wake(this);
+    for (const reader of [...this.readers]) reader.wake();
   }
 
   read(offset: number, bytesMax: number, atLeastOne: boolean): Buffer | Promise<Buffer> {
