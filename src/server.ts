@@ -19,6 +19,7 @@ import { createDisk } from "./base/disk.ts";
 import type { Log } from "./base/log.ts";
 import { MemoryBudget } from "./base/memory-budget.ts";
 import { RareWarning } from "./base/rare-warning.ts";
+import { SlowWork } from "./base/slow-work.ts";
 import { MiB } from "./base/units.ts";
 import { Broker, type BrokerOptions } from "./broker/broker.ts";
 import type { Settings } from "./config/settings.ts";
@@ -166,10 +167,18 @@ async function start(
     const graceMs = settings.shutdownTimeoutMs * DOORS_SHARE_OF_STOP;
     const doors = Promise.all([native.stop(graceMs), kafka.stop(graceMs)]);
     fetches.answerAll();
-    await doors;
-    await broker.close();
-    await storage.engine.close();
-    await http.stop();
+    const progress = new SlowWork(log, clock, "still stopping");
+    try {
+      progress.step("answering what is under way");
+      await doors;
+      progress.step("committing what is pending");
+      await broker.close();
+      progress.step("syncing, and writing small files", () => ({ files: storage.engine.filesToWrite }));
+      await storage.engine.close();
+      await http.stop();
+    } finally {
+      progress.end();
+    }
   }
 
   return {

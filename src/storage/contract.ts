@@ -170,6 +170,8 @@ export interface StorageEngine {
   readonly state: StateStore;
   /** Why nothing more can be stored until the next start, whatever is done; null as long as things are in order. */
   readonly loss: string | null;
+  /** Files beside the logs that wait to be written: what a stop may wait for. */
+  readonly filesToWrite: number;
   /** Bytes free, and in all, where records go; undefined when there is no such bound, or it cannot be asked for. */
   space(): { freeBytes: number; totalBytes: number } | undefined;
   /** Syncs, seals the indexes and marks the shutdown as clean. */

@@ -141,6 +141,10 @@ export class FileEngine implements StorageEngine {
     return this.#loss?.message ?? null;
   }
 
+  get filesToWrite(): number {
+    return this.#store.replacer.count;
+  }
+
   get findings(): readonly Finding[] {
     return this.#store.findings;
   }

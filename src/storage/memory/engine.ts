@@ -65,6 +65,7 @@ export class MemoryEngine implements StorageEngine {
   }
 
   readonly loss = null;
+  readonly filesToWrite = 0;
 
   space(): { freeBytes: number; totalBytes: number } {
     return { freeBytes: this.#use.bytesMax - this.#use.bytes, totalBytes: this.#use.bytesMax };
