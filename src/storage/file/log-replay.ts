@@ -106,6 +106,8 @@ function restoreIndex(
   if (stored !== null) {
     const { maxTimestamp, maxTimestampOffset } = checkpoint;
     segment.index!.restore(stored.offsets, stored.times, position, maxTimestamp, maxTimestampOffset);
+    const bytes = segment.index!.offsets.length + segment.index!.times.length;
+    if (bytes === stored.offsets.length + stored.times.length) segment.index!.copiedBytes = bytes;
     return;
   }
   forgetIndexFiles(state, segment);
@@ -239,4 +241,5 @@ function forgetIndexFiles({ store }: RecoveryState, segment: Segment): void {
   const { files } = store;
   for (const path of [segment.indexPath, segment.timeIndexPath])
     if (files.exists(path)) files.removeFile(path);
+  if (segment.index !== null) segment.index.copiedBytes = -1;
 }

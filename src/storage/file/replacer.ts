@@ -277,14 +277,17 @@ export class FileReplacer {
   #byDevice(renamed: readonly Renamed[]): Map<string, string[]> {
     const found = new Map<string, string[]>();
     for (const { path, device } of renamed) {
-      const directory = directoryOf(path);
-      if (!this.#files.exists(directory)) continue; // its topic was removed
-      const place = device ?? this.#files.device(directory);
+      const place = device ?? this.#deviceIfThere(directoryOf(path));
       const others = found.get(place);
       if (others === undefined) found.set(place, [path]);
       else others.push(path);
     }
     return found;
+  }
+
+  /** Anything will do for a directory whose topic was removed. */
+  #deviceIfThere(directory: string): string {
+    return this.#files.exists(directory) ? this.#files.device(directory) : "";
   }
 
   /** False when it could not be tried. */

@@ -212,3 +212,29 @@ test("the copy of an index with entries is there after a stop, and needs no read
   expect([files.count, second.findings]).toEqual([0, []]);
   await second.close();
 });
+
+test("the copy of an index that a start took away is there again after the stop", async () => {
+  const files = await diskWithPartitions(1);
+  const directory = new TestDirectory("/data");
+  const options = { files, indexIntervalBytes: 100 };
+  const first = openEngine(directory, options);
+  const log = await first.open("t", 0, new Replay());
+  for (let count = 0; count < 10; count += 1) append(log, ["x".repeat(50)]);
+  await first.sync([log]);
+  log.checkpoint(Buffer.from("state"));
+  await first.close();
+  const path = "/data/topics/t/0/00000000000000000000";
+  const copied = files.readFile(`${path}.index`);
+  const torn = files.open(`${path}.log`, "update");
+  files.write(torn, Buffer.from("torn"), 0, 4, files.size(torn));
+  files.close(torn);
+  directory.isClean = false;
+  const second = openEngine(directory, options);
+  const cut = await second.open("t", 0, new Replay());
+  expect(files.exists(`${path}.index`)).toBe(false);
+  append(cut, ["more"]);
+  await second.sync([cut]);
+  cut.checkpoint(Buffer.from("state"));
+  await second.close();
+  expect(files.readFile(`${path}.index`).subarray(0, copied.length)).toEqual(copied);
+});
