@@ -93,6 +93,7 @@ export class FileEngine implements StorageEngine {
   readonly #logs = new Map<string, FileLog>();
   /** Logs of detached topics, until their files are let go. */
   readonly #abandoned = new Map<string, FileLog[]>();
+  #hidesLosses: Promise<boolean> | null = null;
   #idleAtMs: number;
   #forgetAtMs: number;
   readonly #reserve: Reserve | undefined;
@@ -169,7 +170,7 @@ export class FileEngine implements StorageEngine {
     const name = `${topic}/${partition}`;
     if (this.#logs.has(name)) fail(`partition ${name} is open already: it has one writer`);
     const directory = `${this.#topics}/${name}`;
-    const condition = { wasClean: this.#wasClean, mustExist };
+    const condition = { wasClean: this.#wasClean, mustExist, mustForget: await this.#mustForget(directory) };
     const recovered = recoverPartition(this.#store, this.#indexes, directory, condition, listener);
     const log = new FileLog(this.#store, this.#indexes, topic, partition, recovered);
     this.#logs.set(name, log);
@@ -274,6 +275,13 @@ export class FileEngine implements StorageEngine {
       for (const log of logs) log.failSync(error);
       throw error;
     }
+  }
+
+  /** Whether the page cache may show what the disk has not taken; asked once for all that lie on one file system. */
+  async #mustForget(directory: string): Promise<boolean> {
+    if (this.#wasClean) return false;
+    this.#hidesLosses ??= this.#syncer.mayHideLosses();
+    return (await this.#hidesLosses) || this.#syncer.isElsewhere(directory);
   }
 
   /** Whether the directory is still ours; takes everything offline when it is not, and says why. */

@@ -11,7 +11,7 @@
  *     copied, they stay and are noted as a hole.
  */
 
-import { ObeliskError } from "../../base/errors.ts";
+import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import { batchBaseOffset, batchLeaderEpoch } from "../../protocol/record/batch.ts";
 import type { RecoveryListener } from "../contract.ts";
 import { scanBatches } from "../scan.ts";
@@ -134,6 +134,7 @@ function replaySegment(state: RecoveryState, segment: Segment, start: Place, own
   const descriptor = store.pool.use(segment.file);
   segment.pin();
   try {
+    if (state.mustForget) forgetLost(state, descriptor);
     scanSegment(state, segment, descriptor, start, owner);
     segment.verifiedStart = start.position;
     segment.verifiedEnd = segment.bytes;
@@ -144,6 +145,16 @@ function replaySegment(state: RecoveryState, segment: Segment, start: Place, own
   } finally {
     segment.unpin(store.pool);
   }
+}
+
+/** Lets the scan see what the disk holds. What could not be written is told now, for nobody, and not to the sync that follows. */
+function forgetLost({ store }: RecoveryState, descriptor: number): void {
+  try {
+    store.files.syncNow(descriptor);
+  } catch (thrown) {
+    if (errnoOf(thrown) === undefined) throw thrown;
+  }
+  store.files.forget(descriptor);
 }
 
 function scanSegment(

@@ -91,6 +91,31 @@ export class LogSyncer {
     this.#witness = canSyncAll ? files.open(options.directory, "read") : -1;
   }
 
+  /**
+   * For a start behind an end that was not clean: whether files may show bytes that could not be written when the last owner was
+   * gone, or was not told yet. The first syncfs of a new descriptor tells of it; where there is none, nobody does.
+   */
+  async mayHideLosses(): Promise<boolean> {
+    if (this.#witness < 0) return true;
+    try {
+      await this.#files.syncAll!(this.#witness);
+      return false;
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined) throw thrown;
+      return true;
+    }
+  }
+
+  /** Whether a directory lies on a file system that the witness tells nothing of. */
+  isElsewhere(directory: string): boolean {
+    try {
+      return this.#files.device(directory) !== this.#device;
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined) throw thrown;
+      return true;
+    }
+  }
+
   /** Makes everything appended so far to these logs durable; answers those that failed. They are offline. */
   sync(logs: readonly FileLog[]): Promise<readonly FileLog[]> {
     const turn = this.#turn === null ? this.#sync(logs) : this.#turn.then(() => this.#sync(logs));

@@ -14,6 +14,8 @@ export interface RecoveryCondition {
   wasClean: boolean;
   /** The partition was there before, so that it is a loss when nothing is. */
   mustExist: boolean;
+  /** The page cache may show bytes that the disk has not taken: what is to be scanned is read from the disk. */
+  mustForget: boolean;
 }
 
 export class RecoveryState {
@@ -22,6 +24,7 @@ export class RecoveryState {
   readonly directory: string;
   readonly wasClean: boolean;
   readonly mustExist: boolean;
+  readonly mustForget: boolean;
   /** Ascending; the last is the active one. */
   segments: Segment[] = [];
   epochs = new LeaderEpochs();
@@ -42,6 +45,7 @@ export class RecoveryState {
     this.directory = directory;
     this.wasClean = condition.wasClean;
     this.mustExist = condition.mustExist;
+    this.mustForget = condition.mustForget;
   }
 
   get checkpoint(): Checkpoint | null {

@@ -71,6 +71,29 @@ for (const hasSyncAll of [true, false]) {
     }
   });
 
+  test(`what the system could not write by itself is shown to nobody after a kill (${how})`, async () => {
+    for (let seed = 1; seed <= SEEDS; seed += 1) {
+      const disk = newDisk(seed, hasSyncAll);
+      const directory = new TestDirectory("/data");
+      const first = await open(directory, disk);
+      appendMany(first, 10);
+      expect(await first.engine.sync([first.log])).toEqual([]);
+      appendMany(first, 10);
+      disk.weather = { ...disk.weather, writeBack: () => "EIO" };
+      for (const [slot, path] of disk.dirtyPaths.entries())
+        if (path.endsWith(".log")) disk.writeSomeBack(slot, 1);
+
+      const afterKill = disk.kill();
+      const second = await open(directory, afterKill);
+      expect([seed, await second.engine.sync([second.log])]).toEqual([seed, []]);
+      const found = await readAll(second.log);
+      expect([seed, found.length >= 10]).toEqual([seed, true]);
+
+      const third = await open(directory, afterKill.crash());
+      expect([seed, await readAll(third.log)]).toEqual([seed, found]);
+    }
+  });
+
   test(`before its sync a start calls nothing durable but what the checkpoint says (${how})`, async () => {
     const disk = newDisk(1, hasSyncAll);
     const directory = new TestDirectory("/data");
