@@ -155,6 +155,20 @@ test("a topic whose removal cannot be synced is offline: a power cut may show it
   expect(recordsIn(await partition.read(0, 10_000, true)).length).toBe(1);
 });
 
+test("a removal that was decided is not taken back by a sync that fails behind it", async () => {
+  const fixture = await opened();
+  const { broker, files, state, path } = fixture;
+  await append(broker, "t");
+  files.setFault({ operations: ["syncDirectory"], path: "topics", nth: 2, errno: "EIO" });
+  await broker.topics.remove("t");
+  expect([files.failed, topicsOn(fixture)]).toEqual([1, ["~~t"]]);
+  const killed = await opened(path, state);
+  expect([killed.broker.topics.get("t"), topicsOn(killed)]).toEqual([undefined, ["~~t"]]);
+  files.setFault(null);
+  await killed.broker.topics.finishRemovals();
+  expect([topicsOn(killed), await rowOf(killed)]).toEqual([[], null]);
+});
+
 test("what cannot be deleted of a removed topic is told, hinders neither its name nor a start, and goes when it can", async () => {
   const before = await opened();
   await append(before.broker, "t");

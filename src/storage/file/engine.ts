@@ -198,8 +198,8 @@ export class FileEngine implements StorageEngine {
     checkPartitionName(topic, 0);
     this.#checkOwned();
     const logs = [...this.#logs.values()].filter((log) => log.topic === topic);
-    this.#directories.detach(topic, this.#undeletable);
-    this.#syncDetached(topic, logs);
+    const isDecidedNow = this.#directories.detach(topic, this.#undeletable);
+    this.#syncDetached(topic, logs, isDecidedNow);
     for (const log of logs) {
       log.abandon();
       this.#logs.delete(`${topic}/${log.partition}`);
@@ -265,12 +265,15 @@ export class FileEngine implements StorageEngine {
     }
   }
 
-  /** A sync that fails takes the topic offline, as any does: what is under its name after a power cut is not known any more. */
-  #syncDetached(topic: string, logs: readonly FileLog[]): void {
+  /**
+   * A sync that fails takes the topic offline, as any does: what is under its name after a power cut is not known any more. What was
+   * detached before stays so: it may have been told already.
+   */
+  #syncDetached(topic: string, logs: readonly FileLog[], isDecidedNow: boolean): void {
     try {
       this.#directories.sync();
     } catch (thrown) {
-      this.#directories.attach(topic);
+      if (isDecidedNow) this.#directories.attach(topic);
       const error = storageError(thrown, { topic, file: this.#topics });
       for (const log of logs) log.failSync(error);
       throw error;

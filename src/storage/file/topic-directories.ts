@@ -92,15 +92,16 @@ export class TopicDirectories {
     }
   }
 
-  /** Nothing when there is no such folder. `sync` is to follow. @throws ObeliskError KAFKA_STORAGE_ERROR, DISK_FULL; then it is still there */
-  detach(topic: string, refused: RefusalListener): void {
+  /** False when there is no such folder (any more). `sync` is to follow in any case. @throws ObeliskError KAFKA_STORAGE_ERROR, DISK_FULL; then it is still there */
+  detach(topic: string, refused: RefusalListener): boolean {
     const files = this.#files;
     const source = this.#of(topic);
     const target = this.#ofDetached(topic);
-    if (!files.exists(source) && !files.isLink(source)) return;
+    if (!files.exists(source) && !files.isLink(source)) return false;
     try {
       this.release(topic, refused);
       files.rename(source, target);
+      return true;
     } catch (thrown) {
       throw storageError(thrown, { topic, file: source });
     }
