@@ -4,7 +4,8 @@
  *
  *   - A sealed index is written to a temporary file, synced and renamed, and never changed in place: it may be mapped.
  *   - An active segment's files are a copy that is appended to when the partition writes a checkpoint, without a sync. They are
- *     used after a restart only below the checkpoint, and only when they hold together.
+ *     used after a restart only below the checkpoint, and only when they hold together there. What they say of batches behind it may
+ *     be of such that a power cut took: then they go (`goesOn`), and with the names the next sync makes that last.
  *   - At most `MAPPED_MAX` sealed indexes are mapped; the one used longest ago is let go.
  *   - An index that the disk refuses to read is not a wrong one: the error goes to the caller, and the files stay as they are.
  */
@@ -21,7 +22,8 @@ import type { Store } from "./store.ts";
 /** Each takes two maps of up to 0.5 MiB of address space; the system allows some 65,000 maps. */
 export const MAPPED_MAX = 1024;
 
-interface IndexBytes {
+/** Entries of a segment's two indexes, as their files have them. */
+export interface IndexBytes {
   offsets: Buffer;
   times: Buffer;
 }
@@ -127,16 +129,15 @@ export class IndexFiles {
     index.copiedBytes = bytes;
   }
 
-  /** What files hold of an active segment up to `position`, or null when they are missing or do not hold. */
+  /** The copies of an active segment's index, or null when one is missing or they do not hold below `position`. */
   readActive(segment: Segment, position: number): IndexBytes | null {
     const { files, limits } = this.#store;
     if (position <= limits.indexIntervalBytes && !this.#hasFile(segment)) return NO_ENTRIES;
     if (!files.exists(segment.indexPath) || !files.exists(segment.timeIndexPath)) return null;
     const offsets = wholeEntries(files.readFile(segment.indexPath), OFFSET_ENTRY_BYTES);
     const times = wholeEntries(files.readFile(segment.timeIndexPath), TIME_ENTRY_BYTES);
-    return faultOfIndex(offsets, times, Math.max(position, segment.bytes)) === null
-      ? { offsets, times }
-      : null;
+    const below = entriesBelow({ offsets, times }, position);
+    return faultOfIndex(below.offsets, below.times, position) === null ? { offsets, times } : null;
   }
 
   #hasFile(segment: Segment): boolean {
@@ -269,6 +270,30 @@ export function noteBatch(
 ): void {
   const relativeOffset = batchLastOffset(buffer, position) - segmentBase;
   index.note(relativeOffset, filePosition, end - position, largestTimestamp(buffer, position));
+}
+
+/**
+ * Whether the index goes on where its copies end, so that they can be appended to. Else a power cut has kept entries of batches that
+ * it took, and their offsets are given out anew.
+ */
+export function goesOn(index: SegmentIndex, copies: IndexBytes): boolean {
+  return startsWith(index.offsets, copies.offsets) && startsWith(index.times, copies.times);
+}
+
+function startsWith(whole: Buffer, part: Buffer): boolean {
+  return part.length <= whole.length && whole.subarray(0, part.length).equals(part);
+}
+
+/** What the copies say of batches below `position`: entries behind it may be of any that were there once. */
+function entriesBelow({ offsets, times }: IndexBytes, position: number): IndexBytes {
+  let offsetsEnd = 0;
+  let timesEnd = 0;
+  while (offsetsEnd < offsets.length && offsets.readInt32BE(offsetsEnd + 4) < position)
+    offsetsEnd += OFFSET_ENTRY_BYTES;
+  const offsetLast = offsetsEnd === 0 ? -1 : offsets.readInt32BE(offsetsEnd - OFFSET_ENTRY_BYTES);
+  while (timesEnd < times.length && times.readInt32BE(timesEnd + 8) <= offsetLast)
+    timesEnd += TIME_ENTRY_BYTES;
+  return { offsets: offsets.subarray(0, offsetsEnd), times: times.subarray(0, timesEnd) };
 }
 
 function wholeEntries(content: Buffer, entryBytes: number): Buffer {

@@ -15,7 +15,7 @@ import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import { batchBaseOffset, batchLeaderEpoch } from "../../protocol/record/batch.ts";
 import type { RecoveryListener } from "../contract.ts";
 import { scanBatches } from "../scan.ts";
-import { noteBatch } from "./index-files.ts";
+import { goesOn, type IndexBytes, noteBatch } from "./index-files.ts";
 import type { RecoveryState } from "./recovery-state.ts";
 import { Rewriter } from "./rewriter.ts";
 import type { Segment } from "./segment.ts";
@@ -51,10 +51,11 @@ export function replayLog(state: RecoveryState, listener: RecoveryListener): voi
   for (; slot < segments.length; slot += 1) {
     const segment = segments[slot]!;
     segment.index = SegmentIndex.growing(state.store.limits.indexIntervalBytes);
-    if (position > 0) restoreIndex(state, segment, position, checkpoint!);
+    const copies = position > 0 ? restoreIndex(state, segment, position, checkpoint!) : null;
     segment.hasOldTimes = false;
     if (position === segment.bytes) noteEnd(state, segment, offset, offset);
     else replaySegment(state, segment, { position, offset }, { listener, from: checkpoint?.offset ?? 0 });
+    if (copies === null || !goesOn(segment.index!, copies)) forgetIndexFiles(state, segment);
     position = 0;
     offset = segments[slot + 1]?.baseOffset ?? 0;
   }
@@ -94,13 +95,13 @@ function storedIndex({ store, indexes }: RecoveryState, segment: Segment, positi
   return store.pool.withRoom(segment.indexPath, () => indexes.readActive(segment, position));
 }
 
-/** The index of the checkpoint's segment up to there: from the copy beside it, else from the log. */
+/** The index of the checkpoint's segment up to there: from the copies beside it, which it answers, else from the log. */
 function restoreIndex(
   state: RecoveryState,
   segment: Segment,
   position: number,
   checkpoint: Checkpoint,
-): void {
+): IndexBytes | null {
   const { store } = state;
   const stored = segment.hasOldTimes ? null : storedIndex(state, segment, position);
   if (stored !== null) {
@@ -108,9 +109,8 @@ function restoreIndex(
     segment.index!.restore(stored.offsets, stored.times, position, maxTimestamp, maxTimestampOffset);
     const bytes = segment.index!.offsets.length + segment.index!.times.length;
     if (bytes === stored.offsets.length + stored.times.length) segment.index!.copiedBytes = bytes;
-    return;
+    return stored;
   }
-  forgetIndexFiles(state, segment);
   const range = {
     start: 0,
     end: position,
@@ -125,8 +125,9 @@ function restoreIndex(
     },
     damage: (at, bytes, reason) => noteHole(state, segment, at, bytes, reason),
   });
-  if (segment.hasOldTimes || segment.index!.offsets.length === 0) return;
+  if (segment.hasOldTimes || segment.index!.offsets.length === 0) return null;
   store.report(segment.indexPath, 0, segment.index!.offsets.length, "missing-index", "rebuilt from the log");
+  return null;
 }
 
 function replaySegment(state: RecoveryState, segment: Segment, start: Place, owner: Owner): void {
