@@ -241,6 +241,8 @@ export class FileEngine implements StorageEngine {
     const failed = await this.sync([...this.#logs.values()]);
     const logs = [...this.#logs.values()];
     await Promise.all(logs.map((log) => log.close()));
+    // Removals that the disk has held up: the next start goes on with them.
+    await Promise.all([...this.#abandoned.values()].flat().map((log) => log.discard()));
     const isSettled = !logs.some((log) => log.owesSnapshot) && (await this.#syncNames());
     this.#logs.clear();
     this.#indexes.forgetAll();
