@@ -2,7 +2,7 @@
  * Logs that were just opened, until what their recovery found is on disk: they wait for each other and share their syncs, so that a
  * start with thousands of partitions syncs some dozens of times. Nothing above a log's durable offset may be seen or acknowledged before.
  *
- * Each that waits keeps a file open, hence the bound.
+ * Each that waits keeps a file open, hence the bound: one group is gathered while another one is synced.
  */
 
 import type { PartitionLog, StorageEngine } from "./contract.ts";
@@ -13,6 +13,8 @@ const SYNCED_AT_ONCE = 256;
 export class RecoveredLogs {
   readonly #engine: StorageEngine;
   #waiting: PartitionLog[] = [];
+  /** Of those before; the next are opened meanwhile. */
+  #syncing: Promise<unknown> = Promise.resolve();
 
   /** No other sync of the engine may run meanwhile. */
   constructor(engine: StorageEngine) {
@@ -23,13 +25,19 @@ export class RecoveredLogs {
   async add(log: PartitionLog): Promise<void> {
     if (log.isOffline || log.durableOffset === log.endOffset) return;
     this.#waiting.push(log);
-    if (this.#waiting.length >= SYNCED_AT_ONCE) await this.sync();
+    if (this.#waiting.length >= SYNCED_AT_ONCE) await this.#syncNext();
   }
 
   /** A log whose sync fails is offline, and the engine has told why. */
   async sync(): Promise<void> {
+    await this.#syncNext();
+    await this.#syncing;
+  }
+
+  async #syncNext(): Promise<void> {
+    await this.#syncing;
     const logs = this.#waiting;
     this.#waiting = [];
-    if (logs.length > 0) await this.#engine.sync(logs);
+    if (logs.length > 0) this.#syncing = this.#engine.sync(logs);
   }
 }

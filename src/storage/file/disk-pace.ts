@@ -3,7 +3,7 @@
  *
  *   small syncs    a disk that has just shown `FAST_RUN_MIN` of them in a row within `FAST_SYNC_MS` is fast; one slow one ends that
  *   syncfs         waits for what other programs wrote to the file system too (measured: half a second behind a neighbour that does
- *                  not sync); after one that was slow the next `ALL_PENALTY` groups had better go without
+ *                  not sync); after one that was slow the next groups, `ALL_PENALTY` files in all, had better go without
  */
 
 import { KiB } from "../../base/units.ts";
@@ -18,12 +18,13 @@ const SLOW_PENALTY = 1000;
 /** A syncfs is slow when it takes longer than this, and this for each file, which is more than the files would take singly. */
 const SLOW_ALL_MS = 10;
 const SLOW_ALL_EACH_MS = 0.5;
-export const ALL_PENALTY = 64;
+/** 64 groups of 8, and 2 of a start with thousands of partitions: singly these take long, and the neighbour may be gone by then. */
+export const ALL_PENALTY = 512;
 
 export class DiskPace {
   /** Small syncs within the time, one after another. Negative: as many are owed. */
   #fastRun = 0;
-  /** Groups that go without syncfs, because the last one was slow. */
+  /** Files and names that go without syncfs, because the last one was slow. */
   #allPenalty = 0;
 
   /** Whether `bytes` unsynced bytes of one file are on disk in less time than the way to another thread and back takes. */
@@ -31,10 +32,10 @@ export class DiskPace {
     return this.#fastRun >= FAST_RUN_MIN && bytes <= FAST_SYNC_BYTES_MAX;
   }
 
-  /** Whether a syncfs would be quick. Counts the groups that ask. */
-  isAllFast(): boolean {
-    if (this.#allPenalty === 0) return true;
-    this.#allPenalty -= 1;
+  /** Whether a syncfs would be quick, for `count` files and names; when not, they are counted as having gone without. */
+  isAllFast(count: number): boolean {
+    if (this.#allPenalty <= 0) return true;
+    this.#allPenalty -= count;
     return false;
   }
 

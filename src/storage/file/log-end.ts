@@ -43,14 +43,18 @@ function begin({ store, segments, directory }: RecoveryState, baseOffset: number
   segments.push(new Segment(directory, baseOffset, file, index));
 }
 
-/** An epoch that began behind the end began in records that are gone; its number is not used again. */
+/**
+ * An epoch that began behind the end began in records that are gone; its number is not used again. One that begins now is in the snapshot
+ * when the first record of it is written: a start before that begins the same one again.
+ */
 function settleEpoch(state: RecoveryState): void {
   const { epochs, segments } = state;
   const { endOffset } = segments.at(-1)!;
   if (epochs.starts.length === 0) epochs.note(0, segments[0]!.baseOffset);
   if (epochs.starts.at(-1)!.startOffset > endOffset) epochs.truncate(endOffset);
   const hasData = segments.some((segment) => segment.bytes > 0);
-  if (!state.hasLost && (state.wasClean || !hasData)) return;
+  if (state.hasLost) state.hasChanged = true;
+  else if (state.wasClean || !hasData) return;
   epochs.bump(endOffset);
-  state.hasChanged = true;
+  state.isEpochNew = true;
 }

@@ -22,6 +22,7 @@ import type { Segment } from "./segment.ts";
 import { SegmentIndex } from "./segment-index.ts";
 import { type Checkpoint, SNAPSHOT_FILE } from "./snapshot.ts";
 
+const NO_ENTRIES = Buffer.alloc(0);
 /** An epoch in a batch that is further ahead than this is damage: the field lies outside the CRC. */
 const EPOCH_STEP_MAX = 1000;
 
@@ -91,7 +92,9 @@ function startOf(
   return { slot, position: checkpoint.position, offset: checkpoint.offset };
 }
 
+/** A short segment's index has no entries, and its copy is not worth a look. */
 function storedIndex({ store, indexes }: RecoveryState, segment: Segment, position: number) {
+  if (position <= store.limits.indexIntervalBytes) return { offsets: NO_ENTRIES, times: NO_ENTRIES };
   return store.pool.withRoom(segment.indexPath, () => indexes.readActive(segment, position));
 }
 

@@ -220,10 +220,7 @@ export class LogSyncer {
     const jobs = logs.map((log) => ({ log, task: log.beginSync() }));
     const together = this.#takeTogether(jobs);
     const singly = jobs.filter((job) => !together.includes(job));
-    await Promise.all([
-      this.#syncTogether(together, failed),
-      ...singly.map((job) => this.#syncSingly(job, failed)),
-    ]);
+    await Promise.all([this.#syncTogether(together, failed), this.#syncEach(singly, failed)]);
     return true;
   }
 
@@ -231,8 +228,9 @@ export class LogSyncer {
   #takeTogether(jobs: readonly Job[]): readonly Job[] {
     if (this.#witness < 0) return NOBODY;
     const possible = jobs.filter(({ task }) => task.segments.every((segment) => this.#isWitnessed(segment)));
-    const isWorthIt = filesOf(possible) > FILES_SINGLY_MAX || namesOf(possible) > NAMES_SINGLY_MAX;
-    return isWorthIt && this.#pace.isAllFast() ? possible : NOBODY;
+    const [files, names] = [filesOf(possible), namesOf(possible)];
+    const isWorthIt = files > FILES_SINGLY_MAX || names > NAMES_SINGLY_MAX;
+    return isWorthIt && this.#pace.isAllFast(files + names) ? possible : NOBODY;
   }
 
   /** Whether the witness tells of it. Where that cannot be said, its own descriptor does. */
@@ -253,7 +251,7 @@ export class LogSyncer {
       for (const job of jobs) this.#end(job, loss, failed);
       return;
     }
-    await Promise.all(jobs.map((job) => this.#syncSingly(job, failed)));
+    await this.#syncEach(jobs, failed);
   }
 
   /** One syncfs; false when it could not be tried, or tells of a failure that may be anyone's. */
@@ -276,11 +274,15 @@ export class LogSyncer {
     for (const log of this.#options.logs()) log.suspect();
   }
 
-  async #syncSingly(job: Job, failed: Set<FileLog>): Promise<void> {
-    const { files, pool } = this.#store;
+  async #syncEach(jobs: readonly Job[], failed: Set<FileLog>): Promise<void> {
+    const names = new SyncedNames(this.#store);
+    await Promise.all(jobs.map((job) => this.#syncSingly(job, names, failed)));
+  }
+
+  async #syncSingly(job: Job, names: SyncedNames, failed: Set<FileLog>): Promise<void> {
     try {
       await this.#syncSegments(job.task.segments);
-      for (const path of job.task.names) pool.withRoom(path, () => files.syncDirectory(path));
+      for (const path of job.task.names) names.sync(path);
     } catch (thrown) {
       this.#fail(job, thrown, failed);
       return;
@@ -336,6 +338,33 @@ export class LogSyncer {
         }
       },
     };
+  }
+}
+
+/** Directories that several logs have names in: each is synced once for all of them, for a second try would hide that the first failed. */
+class SyncedNames {
+  readonly #store: Store;
+  readonly #failures = new Map<string, unknown>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** @throws system errors, ObeliskError KAFKA_STORAGE_ERROR: the same to everyone */
+  sync(path: string): void {
+    if (!this.#failures.has(path)) this.#failures.set(path, this.#failureOf(path));
+    const failure = this.#failures.get(path);
+    if (failure !== null) throw failure;
+  }
+
+  #failureOf(path: string): unknown {
+    const { files, pool } = this.#store;
+    try {
+      pool.withRoom(path, () => files.syncDirectory(path));
+      return null;
+    } catch (thrown) {
+      return thrown;
+    }
   }
 }
 

@@ -82,6 +82,12 @@ export class LogUpkeep {
     this.#writer.request();
   }
 
+  /** As `oweSnapshot`, with time until `requestSnapshot` or `close`. */
+  oweSnapshotLater(): void {
+    this.#isOwed = true;
+    this.#writer.touch();
+  }
+
   get owesSnapshot(): boolean {
     return this.#isOwed && this.#writer.isStale;
   }

@@ -63,6 +63,8 @@ export class FileLog implements PartitionLog {
   readonly #upkeep: LogUpkeep;
   #active: Segment;
   #lookedOffset = -1;
+  /** No snapshot tells of the leader epoch yet. */
+  #isEpochNew: boolean;
   #hasToldRefusal = false;
   #writtenOff: Promise<void> | null = null;
 
@@ -91,7 +93,9 @@ export class FileLog implements PartitionLog {
     // What is beside a log that could not be opened stays as it is: it may be whole.
     if (!this.isReadable) this.#upkeep.stop();
     else this.#sealRest();
+    this.#isEpochNew = recovered.isEpochNew;
     if (recovered.needsSnapshot) this.#upkeep.oweSnapshot();
+    else if (recovered.isEpochNew) this.#upkeep.oweSnapshotLater();
   }
 
   get durableOffset(): number {
@@ -112,6 +116,7 @@ export class FileLog implements PartitionLog {
     const segment = this.#active;
     stampBatch(buffer, position, baseOffset, this.leaderEpoch);
     this.#writer.write(segment, buffer, position, end);
+    if (this.#isEpochNew) this.#noteEpoch();
     const index = segment.index ?? fail("the active segment has its index in memory");
     index.note(lastOffset - segment.baseOffset, segment.bytes, bytes, batchMaxTimestamp(buffer, position));
     if (segment.verifiedEnd === segment.bytes) segment.verifiedEnd = segment.bytes + bytes;
@@ -330,6 +335,12 @@ export class FileLog implements PartitionLog {
       this.#indexes.forget(segment);
       segment.release(this.#store.pool);
     }
+  }
+
+  /** A start may leave thousands of new epochs: each is written once it matters. */
+  #noteEpoch(): void {
+    this.#isEpochNew = false;
+    this.#upkeep.requestSnapshot();
   }
 
   #mustRoll(bytes: number, lastOffset: number): boolean {

@@ -36,8 +36,10 @@ export class RecoveryState {
   hasLost = false;
   /** The last segment takes no more: there are bytes at its end that could not be copied. */
   mustRoll = false;
-  /** The snapshot does not tell it yet. */
+  /** The snapshot does not tell it yet, and another start would do it all over again. */
   hasChanged = false;
+  /** A leader epoch begins with the next record. */
+  isEpochNew = false;
 
   constructor(store: Store, indexes: IndexFiles, directory: string, condition: RecoveryCondition) {
     this.store = store;

@@ -60,6 +60,8 @@ export interface Recovered {
   bytesSinceCheckpoint: number;
   isOffline: boolean;
   needsSnapshot: boolean;
+  /** The first record needs one: its leader epoch is new. */
+  isEpochNew: boolean;
   /** Directories whose names may not be on disk yet. */
   namesToSync: string[];
 }
@@ -119,8 +121,6 @@ function resultOf(state: RecoveryState, isOffline: boolean): Recovered {
   const active = segments.at(-1) ?? fail("a recovered partition has a segment");
   for (const segment of segments) if (!segment.isDirty) segment.syncedBytes = segment.bytes;
   active.index ??= SegmentIndex.growing(store.limits.indexIntervalBytes);
-  const parent = directory.slice(0, directory.lastIndexOf("/"));
-  const grandparent = parent.slice(0, parent.lastIndexOf("/"));
   active.firstAtMs = firstAtOf(state, active);
   return {
     directory,
@@ -132,7 +132,8 @@ function resultOf(state: RecoveryState, isOffline: boolean): Recovered {
     bytesSinceCheckpoint: state.bytesScanned,
     isOffline,
     needsSnapshot: state.hasChanged && !isOffline,
-    namesToSync: state.wasClean && active.bytes > 0 ? [] : [directory, parent, grandparent],
+    isEpochNew: state.isEpochNew,
+    namesToSync: namesToSync(state, active),
   };
 }
 
@@ -143,4 +144,15 @@ function firstAtOf({ store, snapshot }: RecoveryState, active: Segment): number 
   const firstAtMs = snapshot?.firstAtMs ?? -1;
   // Never ahead, though the clock may have been set back since.
   return firstAtMs === -1 ? nowMs : Math.min(firstAtMs, nowMs);
+}
+
+/** A checkpoint is written behind a sync of the log: then its own names were on disk, and those of segments that had records. */
+function namesToSync({ directory, wasClean, checkpoint }: RecoveryState, active: Segment): string[] {
+  if (wasClean && active.bytes > 0) return [];
+  if (checkpoint !== null) {
+    const wasThere = checkpoint.segment === active.baseOffset && checkpoint.position > 0;
+    return wasThere ? [] : [directory];
+  }
+  const parent = directory.slice(0, directory.lastIndexOf("/"));
+  return [directory, parent, parent.slice(0, parent.lastIndexOf("/"))];
 }

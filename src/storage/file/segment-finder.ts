@@ -16,17 +16,28 @@ import { decodeSnapshot, SNAPSHOT_FILE } from "./snapshot.ts";
 
 /** Makes the directory if need be and fills in `segments`, `snapshot` and `epochs`. @throws system errors, ObeliskError */
 export function findSegments(state: RecoveryState): void {
-  const { files } = state.store;
-  const isNew = !files.exists(state.directory);
-  if (isNew) refuseDanglingLink(state);
-  if (isNew) files.makeDirectory(state.directory);
-  const names = state.store.pool.withRoom(state.directory, () => files.list(state.directory));
+  const found = listIfThere(state);
+  if (found === null) {
+    refuseDanglingLink(state);
+    state.store.files.makeDirectory(state.directory);
+  }
+  const names = found ?? [];
   const bases = basesOf(state, names);
   if (names.includes(SNAPSHOT_FILE)) readSnapshot(state);
   addSegments(state, bases);
   noteHoles(state);
   finishDrop(state);
-  if (state.segments.length === 0) reportIfMissing(state, isNew);
+  if (state.segments.length === 0) reportIfMissing(state, found === null);
+}
+
+/** The names in the directory; null when there is none. */
+function listIfThere({ store, directory }: RecoveryState): string[] | null {
+  try {
+    return store.pool.withRoom(directory, () => store.files.list(directory));
+  } catch (thrown) {
+    if (errnoOf(thrown) !== "ENOENT") throw thrown;
+    return null;
+  }
 }
 
 /** The disk that it leads to may come back: nothing is made in its place. */

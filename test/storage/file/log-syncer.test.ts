@@ -343,3 +343,21 @@ test("a segment whose sealing was refused is sealed later", async () => {
   expect(files.exists(path)).toBe(true);
   await engine.close();
 });
+
+test("a folder that cannot be synced takes all partitions in it offline, not only the first that asks", async () => {
+  const files = new SimulatedFiles(1, false);
+  files.makeDirectory("/data");
+  const engine = openEngine(new TestDirectory("/data"), { files });
+  const logs: PartitionLog[] = [];
+  for (let index = 0; index < 3; index += 1) logs.push(await engine.open("t", index, new Replay()));
+  for (const log of logs) append(log, ["a"]);
+  let failures = 0;
+  const writeBack = (path: string) => {
+    if (path !== "/data/topics/t" || failures > 0) return null;
+    failures += 1;
+    return "EIO" as const;
+  };
+  files.weather = { ...files.weather, writeBack };
+  expect((await engine.sync(logs)).length).toBe(3);
+  expect(failures).toBe(1);
+});

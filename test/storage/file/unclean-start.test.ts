@@ -6,6 +6,7 @@
 import { expect, test } from "bun:test";
 import type { PartitionLog } from "../../../src/storage/contract.ts";
 import type { FileEngine, FileEngineOptions } from "../../../src/storage/file/engine.ts";
+import { decodeSnapshot } from "../../../src/storage/file/snapshot.ts";
 import { RecoveredLogs } from "../../../src/storage/recovered-logs.ts";
 import { FaultyFiles } from "../../support/faulty-files.ts";
 import { SimulatedFiles } from "../../support/simulated-files.ts";
@@ -199,3 +200,28 @@ for (const openFilesMax of [8, 1000]) {
     expect(engine.counters.syncsOfAll).toBeLessThanOrEqual(3);
   });
 }
+
+test("the leader epoch of an unclean start is written with its first record or at the stop, and never falls", async () => {
+  const disk = newDisk(1, true);
+  const directory = new TestDirectory("/data");
+  const first = await open(directory, disk);
+  appendMany(first, 3);
+  await first.engine.sync([first.log]);
+  const snapshot = "/data/topics/t/0/producers.snapshot";
+  for (let start = 0; start < 3; start += 1) {
+    const { log } = await open(directory, disk);
+    await turns();
+    expect([log.leaderEpoch, disk.exists(snapshot)]).toEqual([1, false]);
+  }
+  const stopped = await open(directory, disk);
+  await stopped.engine.close();
+  const clean = await open(directory, disk);
+  expect([directory.isClean, clean.log.leaderEpoch]).toEqual([false, 1]);
+
+  const written = await open(directory, disk);
+  expect(written.log.leaderEpoch).toBe(2);
+  appendMany(written, 1);
+  await turns();
+  const { epochs } = decodeSnapshot(disk.readFile(snapshot));
+  expect(epochs.at(-1)).toEqual({ epoch: 2, startOffset: 3 });
+});
