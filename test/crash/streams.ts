@@ -10,6 +10,7 @@
  * And for all: what was acknowledged is there, at the offset that the acknowledgement named (Kafka door).
  */
 
+import { wireCode } from "../../src/base/errors.ts";
 import { encodeNativeFrame } from "../../src/protocol/native/message.ts";
 import { batchOf } from "../support/batches.ts";
 import { createTopic, Gone, newProducerId, produceBatch, readAll, Wire } from "./wire.ts";
@@ -17,10 +18,21 @@ import { createTopic, Gone, newProducerId, produceBatch, readAll, Wire } from ".
 const IN_FLIGHT = 5;
 const NATIVE_IN_FLIGHT = 64;
 const SEQUENCE_MAX = 2 ** 31;
+/** Bytes beside the number in a record, at most. A batch has up to 20 records. */
+const PADDING_MAX = 300;
+const LARGE_PADDING_MAX = 3000;
+const REFUSED = wireCode("KAFKA_STORAGE_ERROR");
 
 export interface Ports {
   native: number;
   kafka: number;
+}
+
+export interface Load extends Ports {
+  /** Large batches, as those that a thread syncs. */
+  readonly isLarge: boolean;
+  /** The disk is about to fail: a refusal ends the load as a broken connection does. */
+  readonly mayRefuse: boolean;
 }
 
 export interface Stream {
@@ -28,7 +40,7 @@ export interface Stream {
   /** Numbers acknowledged so far, over all rounds. */
   readonly ackedCount: number;
   /** Sends until the server goes away. */
-  load(ports: Ports): Promise<void>;
+  load(load: Load): Promise<void>;
   /** Reads what came since the last check. @throws when a promise is broken */
   check(ports: Ports): Promise<void>;
 }
@@ -51,9 +63,12 @@ interface SentBatch {
   bytes: Buffer;
 }
 
-/** Through the Kafka door, one partition. */
+/** Through the Kafka door, one partition of a topic. */
 export class KafkaStream implements Stream {
   readonly name: string;
+  readonly #topic: string;
+  readonly #partition: number;
+  readonly #partitions: number;
   readonly #isIdempotent: boolean;
   readonly #random: () => number;
   readonly #log: Numbers;
@@ -62,8 +77,16 @@ export class KafkaStream implements Stream {
   /** Sent and not acknowledged, oldest first: sent again after a crash. */
   #doubtful: SentBatch[] = [];
 
-  constructor(name: string, isIdempotent: boolean, random: () => number) {
-    this.name = name;
+  constructor(
+    topic: string,
+    isIdempotent: boolean,
+    random: () => number,
+    place = { partition: 0, partitions: 1 },
+  ) {
+    this.name = place.partitions === 1 ? topic : `${topic}-${place.partition}`;
+    this.#topic = topic;
+    this.#partition = place.partition;
+    this.#partitions = place.partitions;
     this.#isIdempotent = isIdempotent;
     this.#log = new Numbers(isIdempotent);
     this.#random = random;
@@ -73,12 +96,12 @@ export class KafkaStream implements Stream {
     return this.#log.ackedEnd;
   }
 
-  async load({ kafka }: Ports): Promise<void> {
-    const wire = await Wire.kafka(kafka);
+  async load(load: Load): Promise<void> {
+    const wire = await Wire.kafka(load.kafka);
     try {
       if (this.#producerId < 0 && this.#isIdempotent) this.#producerId = await newProducerId(wire);
-      if (this.#next === 0) await createTopic(wire, this.name);
-      await this.#send(wire);
+      if (this.ackedCount === 0) await createTopic(wire, this.#topic, this.#partitions);
+      await this.#send(wire, load);
     } catch (thrown) {
       if (!(thrown instanceof Gone)) throw thrown;
     } finally {
@@ -87,18 +110,21 @@ export class KafkaStream implements Stream {
   }
 
   async check({ kafka }: Ports): Promise<void> {
+    if (this.ackedCount === 0) return;
     const wire = await Wire.kafka(kafka);
-    this.#log.read(this.name, await readAll(wire, this.name, this.#log.readEnd));
+    this.#log.read(this.name, await readAll(wire, this.#topic, this.#log.readEnd, this.#partition));
     wire.close();
   }
 
   /** Batches go out in order; answers come in order. Ends when the connection breaks. */
-  async #send(wire: Wire): Promise<void> {
+  async #send(wire: Wire, { isLarge, mayRefuse }: Load): Promise<void> {
     const again = [...this.#doubtful];
     const inFlight = new Set<Promise<void>>();
     for (;;) {
-      const batch = again.shift() ?? this.#build();
-      const answer = produceBatch(wire, this.name, batch.bytes).then(({ errorCode, baseOffset }) => {
+      const batch = again.shift() ?? this.#build(isLarge ? LARGE_PADDING_MAX : PADDING_MAX);
+      const answer = produceBatch(wire, this.#topic, batch.bytes, this.#partition).then((answered) => {
+        const { errorCode, baseOffset } = answered;
+        if (errorCode === REFUSED && mayRefuse) throw new Gone();
         if (errorCode !== 0)
           throw new Error(`${this.name}: number ${batch.first} was refused with ${errorCode}`);
         this.#doubtful.shift();
@@ -111,10 +137,10 @@ export class KafkaStream implements Stream {
     }
   }
 
-  #build(): SentBatch {
+  #build(paddingMax: number): SentBatch {
     const count = 1 + Math.floor(this.#random() * 20);
     const first = this.#next;
-    const padding = "x".repeat(Math.floor(this.#random() * 300));
+    const padding = "x".repeat(Math.floor(this.#random() * paddingMax));
     const values = Array.from({ length: count }, (_, index) => `${first + index}:${padding}`);
     const producer = this.#isIdempotent
       ? { producerId: this.#producerId, producerEpoch: 0, baseSequence: first % SEQUENCE_MAX }
@@ -140,7 +166,7 @@ export class NativeStream implements Stream {
     return this.#log.ackedEnd;
   }
 
-  async load({ native }: Ports): Promise<void> {
+  async load({ native, mayRefuse }: Load): Promise<void> {
     const wire = await Wire.native(native);
     this.#next = this.#log.ackedEnd;
     const inFlight = new Set<Promise<void>>();
@@ -155,6 +181,7 @@ export class NativeStream implements Stream {
           Buffer.from(`${number}:native`),
         );
         const answer = wire.call(frame).then((line) => {
+          if (line.toString().startsWith("NACK:PUBLISH_FAILED") && mayRefuse) throw new Gone();
           if (line.toString() !== "OK\n") throw new Error(`${this.name}: number ${number} got ${line}`);
           this.#log.acked(number, 1, -1);
         });

@@ -4,6 +4,7 @@
  */
 
 import { createTopicsApi } from "../../src/protocol/kafka/apis/create-topics.ts";
+import { deleteTopicsApi } from "../../src/protocol/kafka/apis/delete-topics.ts";
 import { fetchApi } from "../../src/protocol/kafka/apis/fetch.ts";
 import { initProducerIdApi } from "../../src/protocol/kafka/apis/init-producer-id.ts";
 import { listOffsetsApi } from "../../src/protocol/kafka/apis/list-offsets.ts";
@@ -99,13 +100,21 @@ export class Wire {
   }
 }
 
-/** @throws Gone */
-export async function createTopic(wire: Wire, name: string, partitions = 1): Promise<void> {
+/** Kafka's error number. @throws Gone */
+export async function createTopic(wire: Wire, name: string, partitions = 1): Promise<number> {
   const request = {
     topics: [{ name, numPartitions: partitions, replicationFactor: 1, assignments: [], configs: [] }],
     timeoutMs: 10_000,
   };
-  await wire.call(flat(createTopicsApi.encodeRequest(5, 1, CLIENT, request)));
+  const answer = await wire.call(flat(createTopicsApi.encodeRequest(5, 1, CLIENT, request)));
+  return createTopicsApi.decodeResponse(5, answer, 4, answer.length).topics[0]!.errorCode;
+}
+
+/** Kafka's error number. @throws Gone */
+export async function deleteTopic(wire: Wire, name: string): Promise<number> {
+  const request = { topicNames: [name], timeoutMs: 10_000 };
+  const answer = await wire.call(flat(deleteTopicsApi.encodeRequest(4, 1, CLIENT, request)));
+  return deleteTopicsApi.decodeResponse(4, answer, 4, answer.length).responses[0]!.errorCode;
 }
 
 export async function newProducerId(wire: Wire): Promise<number> {

@@ -15,6 +15,7 @@ const FOLDERS = ["src", "commands", "test", "scripts", "docs", "deploy", ".ci"];
 /** Flags that are other programs'. */
 const FOREIGN_FLAGS = new Set([
   "--rounds",
+  "--power",
   "--seed",
   "--quick",
   "--no-peers",

@@ -12,14 +12,22 @@
  *   takeNewBlocks    there is room again
  */
 
-import { closeSync, constants, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { MiB } from "../../src/base/units.ts";
+import { basename, join } from "node:path";
+import { KiB, MiB } from "../../src/base/units.ts";
 
 const IMAGE_BYTES = 96 * MiB;
-/** Behind the superblock, with `packed_meta_blocks`, come all metadata and the journal. */
-const METADATA_BYTES = 12 * MiB;
 const JOURNAL_MIB = 4;
 /** _IOR('X', 125, __u32), and its way that flushes nothing. */
 const EXT4_IOC_SHUTDOWN = 0x8004587d;
@@ -31,17 +39,21 @@ export class LoopDisk {
   readonly path = join(this.#directory, "disk");
   readonly #image = join(this.#room, "image");
   #isMounted = false;
+  /** Its power was cut, and it is not mounted anew yet. */
+  isCut = false;
 
-  constructor() {
+  constructor(bytes = IMAGE_BYTES) {
     mkdirSync(this.#room);
     mkdirSync(this.path);
     try {
-      run("mount", "-t", "tmpfs", "-o", `size=${IMAGE_BYTES}`, "tmpfs", this.#room);
-      run("truncate", "-s", `${IMAGE_BYTES - MiB}`, this.#image);
-      const features = "lazy_itable_init=0,lazy_journal_init=0,nodiscard,packed_meta_blocks=1";
+      run("mount", "-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", this.#room);
+      run("truncate", "-s", `${bytes - MiB}`, this.#image);
+      const features = "lazy_itable_init=0,lazy_journal_init=0";
       run("mkfs.ext4", "-q", "-F", "-b", "4096", "-J", `size=${JOURNAL_MIB}`, "-E", features, this.#image);
-      run("fallocate", "-l", `${METADATA_BYTES}`, this.#image);
+      // Room for all of it, and then for what is in use only: the metadata and the journal.
+      run("fallocate", "-l", `${bytes - MiB}`, this.#image);
       this.restore();
+      run("fstrim", this.path);
     } catch (thrown) {
       this[Symbol.dispose]();
       throw thrown;
@@ -52,6 +64,7 @@ export class LoopDisk {
     const code = `import fcntl, os, struct, sys
 fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), ${EXT4_IOC_SHUTDOWN}, struct.pack("I", ${WITHOUT_FLUSH}))`;
     run("python3", "-c", code, this.path);
+    this.isCut = true;
   }
 
   /** Mounts it, after a power cut or for the first time. Nobody may have a file of it open. */
@@ -60,15 +73,23 @@ fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), ${EXT4_IOC_SHUTDOWN}, struct.pack
     this.#isMounted = false;
     run("mount", "-o", "loop", this.#image, this.path);
     this.#isMounted = true;
+    this.isCut = false;
+    this.#writePageByPage();
+  }
+
+  /** A loop device takes a write that was cut short for a whole one. A page cannot be cut short. */
+  #writePageByPage(): void {
+    const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
+    const device = mounts.find((line) => line.split(" ")[1] === this.path)?.split(" ")[0];
+    writeFileSync(`/sys/block/${basename(device ?? "")}/queue/max_sectors_kb`, "4");
   }
 
   loseNewBlocks(): void {
     run("sync", "-f", this.path);
     const descriptor = openSync(join(this.#room, "filler"), constants.O_WRONLY | constants.O_CREAT);
     try {
-      for (;;) writeSync(descriptor, Buffer.alloc(4096, 1));
-    } catch (thrown) {
-      if ((thrown as { code?: string }).code !== "ENOSPC") throw thrown;
+      // To the last page.
+      for (const bytes of [MiB, 4 * KiB]) fill(descriptor, bytes);
     } finally {
       closeSync(descriptor);
     }
@@ -84,6 +105,14 @@ fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), ${EXT4_IOC_SHUTDOWN}, struct.pack
   }
 }
 
+function fill(descriptor: number, bytes: number): void {
+  try {
+    for (;;) writeSync(descriptor, Buffer.alloc(bytes, 1));
+  } catch (thrown) {
+    if ((thrown as { code?: string }).code !== "ENOSPC") throw thrown;
+  }
+}
+
 function run(...command: string[]): void {
   const { exitCode, stderr } = Bun.spawnSync(command);
   if (exitCode !== 0) throw new Error(`${command.join(" ")} ended with ${exitCode}: ${stderr}`);
@@ -92,7 +121,7 @@ function run(...command: string[]): void {
 function reason(): string | undefined {
   if (process.platform !== "linux") return "needs Linux's ext4 and loop devices";
   if (process.getuid?.() !== 0) return "needs root to mount a file system";
-  for (const tool of ["mount", "mkfs.ext4", "fallocate", "python3"]) {
+  for (const tool of ["mount", "mkfs.ext4", "fallocate", "fstrim", "python3"]) {
     if (Bun.which(tool) === null) return `${tool} is missing`;
   }
   try {
