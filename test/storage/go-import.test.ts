@@ -17,6 +17,7 @@ import { GoOffsetMap } from "../../src/storage/file/go-offset-map.ts";
 import { MemoryEngine } from "../../src/storage/memory/engine.ts";
 import { recordsIn } from "../support/batches.ts";
 import { goFrame, goIndex, writeGoTopic } from "../support/go-data.ts";
+import { RefusingFiles } from "../support/refusing-files.ts";
 
 const files = createDisk();
 const root = mkdtempSync(join(tmpdir(), "obelisk-import-"));
@@ -166,6 +167,36 @@ test("what cannot be stored is taken back, stays, and is tried again", async () 
   expect(existsSync(join(topics, "t.log"))).toBe(true);
   const engine = new MemoryEngine();
   expect((await run(engine)).topics).toEqual([{ topic: "t", messages: 1, damagedBytes: 0 }]);
+});
+
+test("what the disk refuses to read stays, is told, and is imported once it can be read", async () => {
+  write("t", [goFrame("t", "", "a"), goFrame("t", "", "b")]);
+  write("u", [goFrame("u", "", "c")]);
+  saveOffsets({ group: { t: 1, other: 5 } });
+  const refusing = new RefusingFiles(files);
+  const engine = new MemoryEngine();
+  const refuse = (file: string) => {
+    refusing.refused = [{ file, start: 0, end: 1 }];
+  };
+  refuse("t.log");
+  const first = await run(engine, refusing);
+  expect(first.topics.map(({ topic }) => topic)).toEqual(["u"]);
+  expect(first.findings.map(({ file }) => file)).toEqual(["topics/t.log", "consumers/group.json"]);
+  refuse("group.json");
+  const second = await run(engine, refusing);
+  expect(second.topics).toEqual([{ topic: "t", messages: 2, damagedBytes: 0 }]);
+  expect(second.findings).toEqual([
+    {
+      file: "consumers/group.json",
+      position: 0,
+      bytes: 0,
+      kind: "unreadable",
+      detail: "the disk cannot read or write it (EIO); the next start tries again",
+    },
+  ]);
+  const third = await run(engine);
+  expect(third.offsets.map(({ topic, offset }) => [topic, offset])).toEqual([["t", 1]]);
+  expect([third.findings, hasGoData(files, directory)]).toEqual([[], false]);
 });
 
 test("offsets follow numbers through gaps", () => {

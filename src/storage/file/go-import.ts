@@ -23,11 +23,12 @@ import type { Clock } from "../../base/clock.ts";
 import { errnoOf, ObeliskError, toObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
 import type { Log } from "../../base/log.ts";
+import { systemReason } from "../../base/system-error.ts";
 import { MiB } from "../../base/units.ts";
 import type { Finding, RecoveryListener, StateChange, StorageEngine } from "../contract.ts";
 import { isTopicName } from "../names.ts";
 import { PartitionCopy } from "./go-copy.ts";
-import { readGoOffsets, scanGoLog } from "./go-files.ts";
+import { type GoOffsets, readGoOffsets, scanGoLog } from "./go-files.ts";
 import { GoOffsetMap } from "./go-offset-map.ts";
 
 /** How much may wait for a sync; also how often other work of the process gets a turn. */
@@ -124,11 +125,23 @@ class GoImport {
     const consumers = new Map<string, Map<string, number>>();
     for (const name of listConsumers(this.#files, this.#directory)) {
       const file = `consumers/${name}.json`;
-      const read = readGoOffsets(this.#files, `${this.#directory}/${file}`);
+      const read = this.#readOffsets(file);
+      if (read === null) continue;
       if ("offsets" in read) consumers.set(name, read.offsets);
       else this.#find(file, this.#files.fileSize(`${this.#directory}/${file}`), "damaged-state", read.fault);
     }
     return consumers;
+  }
+
+  /** Null when the disk refuses: its offsets are imported by a start that can read them. */
+  #readOffsets(file: string): GoOffsets | null {
+    try {
+      return readGoOffsets(this.#files, `${this.#directory}/${file}`);
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined || !(thrown instanceof Error)) throw thrown;
+      this.#find(file, 0, "unreadable", `${systemReason(thrown)}; the next start tries again`);
+      return null;
+    }
   }
 
   /** Step 4 of topics that a crash interrupted there. */

@@ -156,16 +156,20 @@ export class IndexFiles {
     if (!files.exists(segment.indexPath) || !files.exists(segment.timeIndexPath)) {
       return this.rebuild(segment, "missing-index", "an index file is missing");
     }
+    const read = this.#read(segment);
+    if (faultOfIndex(read.offsets, read.times, segment.bytes) !== null) return null;
     const mapped = this.#map(segment);
-    const { offsets, times } = mapped ?? this.#read(segment);
-    if (faultOfIndex(offsets, times, segment.bytes) !== null) return null;
+    const { offsets, times } = mapped ?? read;
     const index = SegmentIndex.fixed(offsets, times);
     if (!this.#reachesEnd(segment, index)) return null;
     if (mapped !== null) this.#keep(segment, index);
     return index;
   }
 
-  /** Null when the system refuses: it has room for so many maps and so much address space. */
+  /**
+   * Null when the system refuses: it has room for so many maps and so much address space. Only what was just read is mapped: a page
+   * that the disk refuses to give to a map ends the process (SIGBUS), where a read is an error.
+   */
   #map({ indexPath, timeIndexPath }: Segment): IndexBytes | null {
     const { files, pool } = this.#store;
     try {
@@ -177,7 +181,7 @@ export class IndexFiles {
     }
   }
 
-  /** For one use: what is read takes memory, so it is not kept. @throws system errors: they say nothing of the bytes */
+  /** For one use: it takes memory, so it is not kept. @throws system errors: they say nothing of the bytes */
   #read({ indexPath, timeIndexPath }: Segment): IndexBytes {
     const { files, pool } = this.#store;
     const offsets = pool.withRoom(indexPath, () => files.readFile(indexPath));

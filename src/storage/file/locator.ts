@@ -11,6 +11,7 @@
  *   - Where the disk refuses to read, or to keep a copy, the error goes to the caller: no hole is noted and no index given up.
  */
 
+import { fail } from "../../base/assert.ts";
 import {
   BATCH_HEADER_BYTES,
   BATCH_LAST_OFFSET_DELTA,
@@ -113,7 +114,7 @@ export class LogLocator {
 
   /**
    * Looks closely at a place that is not what it should be. Damage becomes a hole, and `place` moves behind it; a gap in the
-   * offsets that is no damage is accepted.
+   * offsets that is no damage is accepted. What lies in the next known hole is not looked at again.
    */
   mend(place: Place): void {
     const { segment } = place;
@@ -121,7 +122,7 @@ export class LogLocator {
     const descriptor = pool.use(segment.file);
     const range = {
       start: place.position,
-      end: segment.bytes,
+      end: segment.holeFrom(place.position)?.position ?? segment.bytes,
       offset: Math.max(place.offset, segment.baseOffset),
       offsetLimit: segment.endOffset,
       allowsGaps: true,
@@ -136,6 +137,8 @@ export class LogLocator {
       damage: (position, bytes, reason) => {
         const { fate, refusal } = this.#store.setAside(segment.logPath, descriptor, position, bytes, reason);
         if (refusal !== null) throw refusal;
+        if (!(position >= range.start && position + bytes <= range.end))
+          fail("a hole lies within its segment");
         this.#store.report(segment.logPath, position, bytes, "damaged-batch", reason + fate);
         segment.addHole({ position, bytes });
         place.position = position + bytes;
