@@ -225,6 +225,7 @@ export class FetchedBatches {
     if (!cursor.next() || cursor.keyEnd - cursor.keyStart < CONTROL_KEY_BYTES) return;
     const isAbort = cursor.buffer.readInt16BE(cursor.keyStart + 2) === CONTROL_ABORT;
     if (isAbort) this.#abortedNow.delete(batchProducerId(this.#buffer, position));
+    cursor.close();
   }
 
   #damaged(detail: string, offset: number): ObeliskError {

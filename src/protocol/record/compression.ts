@@ -1,10 +1,10 @@
 /**
  * The codecs of record batches. A codec's number in a batch's attributes is its place in `CODECS`.
  *
- *   1 gzip     gzip members, one after the other                       node:zlib
+ *   1 gzip     gzip members, one after the other                       node:zlib (inflate.ts)
  *   2 snappy   a raw block, or blocks in xerial framing (snappy.ts)    package snappy
  *   3 lz4      one LZ4 frame (lz4-frame.ts)                            package lz4-napi
- *   4 zstd     zstd frames (zstd-frame.ts)                             node:zlib
+ *   4 zstd     zstd frames (zstd-frame.ts)                             node:zlib (inflate.ts)
  *
  * `decompress` takes bytes from strangers. What they inflate to is bounded before memory is taken for it: gzip and
  * zstd stop at the limit, snappy says its size up front, and an lz4 frame's blocks are counted first. Truncated input
@@ -13,11 +13,11 @@
  * The two packages are native addons. They are loaded at first use, so that a platform without them only lacks the codec.
  */
 
-import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from "node:zlib";
-import { errnoOf, ObeliskError } from "../../base/errors.ts";
+import { gzipSync, zstdCompressSync } from "node:zlib";
+import { ObeliskError } from "../../base/errors.ts";
+import { inflateGzip, inflateZstd } from "./inflate.ts";
 import { compressLz4, decompressLz4 } from "./lz4-frame.ts";
 import { compressSnappy, decompressSnappy } from "./snappy.ts";
-import { checkZstdFrames } from "./zstd-frame.ts";
 
 export type Codec = "none" | "gzip" | "snappy" | "lz4" | "zstd";
 
@@ -40,7 +40,7 @@ export function compress(codec: Codec, source: Buffer): Buffer {
 }
 
 /**
- * The reverse. For none the result is `source` itself.
+ * The reverse. For none the result is `source` itself; else it is the caller's, who may give it back at once (`freeInflated`).
  * @throws ObeliskError CORRUPT_MESSAGE for bytes that are not of the codec, MESSAGE_TOO_LARGE when they would inflate
  *   beyond `bytesMax`, UNSUPPORTED_COMPRESSION_TYPE when the platform lacks the codec
  */
@@ -50,29 +50,14 @@ export function decompress(codec: Codec, source: Buffer, bytesMax: number): Buff
       if (source.length > bytesMax) throw tooLarge(codec, bytesMax);
       return source;
     case "gzip":
-      return inflate(codec, gunzipSync, source, bytesMax);
+      return inflateGzip(source, bytesMax);
     case "snappy":
       return decompressSnappy(source, bytesMax);
     case "lz4":
       return decompressLz4(source, bytesMax);
     case "zstd":
-      checkZstdFrames(source);
-      return inflate(codec, zstdDecompressSync, source, bytesMax);
+      return inflateZstd(source, bytesMax);
   }
-}
-
-type Inflate = (source: Buffer, options: { maxOutputLength: number }) => Buffer;
-
-function inflate(codec: Codec, work: Inflate, source: Buffer, bytesMax: number): Buffer {
-  let target: Buffer;
-  try {
-    target = work(source, { maxOutputLength: Math.max(bytesMax, 1) });
-  } catch (thrown) {
-    if (errnoOf(thrown) === "ERR_BUFFER_TOO_LARGE") throw tooLarge(codec, bytesMax);
-    throw new ObeliskError("CORRUPT_MESSAGE", { detail: `the ${codec} data does not decompress` }, thrown);
-  }
-  if (target.length > bytesMax) throw tooLarge(codec, bytesMax);
-  return target;
 }
 
 function tooLarge(codec: Codec, limit: number): ObeliskError {

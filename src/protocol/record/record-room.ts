@@ -15,6 +15,7 @@
 import { ObeliskError } from "../../base/errors.ts";
 import { BATCH_HEADER_BYTES, batchBytes, batchCodec, batchRecordCount } from "./batch.ts";
 import { CODECS, type Codec } from "./compression.ts";
+import { GZIP_EXPANSION_MAX } from "./inflate.ts";
 import { lz4InflatedBytesMax } from "./lz4-frame.ts";
 import { INFLATED_BYTES_MAX } from "./records.ts";
 import { snappyInflatedBytes } from "./snappy.ts";
@@ -22,8 +23,6 @@ import { RECORD_BYTES_MIN } from "./validate.ts";
 import { zstdInflatedBytesMax } from "./zstd-frame.ts";
 
 export const RECORDS_MAX = Math.floor(INFLATED_BYTES_MAX / RECORD_BYTES_MIN);
-
-const GZIP_EXPANSION_MAX = 1032;
 
 /**
  * What is wrong with the record count of the compressed batch at `position`, whose header was validated, or null. Nothing is looked
@@ -35,13 +34,19 @@ export function faultOfCount(buffer: Buffer, position: number): string | null {
   const start = position + BATCH_HEADER_BYTES;
   if (count * RECORD_BYTES_MIN <= end - start) return null;
   if (count > RECORDS_MAX) return `${count} records are more than a batch can hold`;
-  const codec = CODECS[batchCodec(buffer, position)]!;
-  const room = inflatedBytesMax(codec, buffer.subarray(start, end));
+  const room = inflatedBytesMax(buffer, position);
   if (count * RECORD_BYTES_MIN <= room) return null;
-  return `${end - start} bytes of ${codec} cannot hold ${count} records`;
+  return `${end - start} bytes of ${CODECS[batchCodec(buffer, position)]} cannot hold ${count} records`;
 }
 
-function inflatedBytesMax(codec: Codec, source: Buffer): number {
+/** The most that the records of the batch at `position` can inflate to, for whoever opens them: `INFLATED_BYTES_MAX` at the most. */
+export function inflatedBytesMax(buffer: Buffer, position: number): number {
+  const end = position + batchBytes(buffer, position);
+  const records = buffer.subarray(position + BATCH_HEADER_BYTES, end);
+  return Math.min(boundOf(CODECS[batchCodec(buffer, position)] ?? "none", records), INFLATED_BYTES_MAX);
+}
+
+function boundOf(codec: Codec, source: Buffer): number {
   try {
     switch (codec) {
       case "none":

@@ -32,6 +32,7 @@ import {
 } from "./batch.ts";
 import type { RecordHeader } from "./builder.ts";
 import { CODECS, type Codec, decompress } from "./compression.ts";
+import { freeInflated } from "./inflate.ts";
 import type { BatchFault } from "./validate.ts";
 
 /** What the records of one batch may inflate to: above Kafka's largest request, and small against the memory ceiling. */
@@ -72,6 +73,8 @@ export class RecordCursor {
   /** With log append time, the timestamp of every record; else -1. */
   #appendTimestampMs: number;
   #isLogAppendTime: boolean;
+  /** Whether the buffer was made here. */
+  #isInflated: boolean;
 
   constructor() {
     this.buffer = NO_BYTES;
@@ -91,6 +94,7 @@ export class RecordCursor {
     this.#baseTimestampMs = -1;
     this.#appendTimestampMs = -1;
     this.#isLogAppendTime = false;
+    this.#isInflated = false;
   }
 
   /**
@@ -106,10 +110,12 @@ export class RecordCursor {
     this.#baseTimestampMs = readInt64(batch, position + BATCH_BASE_TIMESTAMP);
     this.#isLogAppendTime = isLogAppendTime(batch, position);
     this.#appendTimestampMs = this.#isLogAppendTime ? readInt64(batch, position + BATCH_MAX_TIMESTAMP) : -1;
+    this.#isInflated = false;
     if (codec === "none") {
       this.buffer = batch;
       this.#reader.reset(batch, position + BATCH_HEADER_BYTES, end);
     } else if (this.#remaining === 0) {
+      this.buffer = batch;
       this.#reader.reset(batch, end, end); // compaction keeps emptied batches; there is nothing to inflate
     } else {
       this.buffer = inflateRecords(
@@ -117,6 +123,7 @@ export class RecordCursor {
         batch.subarray(position + BATCH_HEADER_BYTES, end),
         inflatedBytesMax,
       );
+      this.#isInflated = true;
       this.#reader.reset(this.buffer, 0, this.buffer.length);
     }
   }
@@ -168,8 +175,13 @@ export class RecordCursor {
     return true;
   }
 
-  /** Lets go of the buffer, which may be large. The cursor may be opened again. */
+  /**
+   * Gives back what was inflated, at once (inflate.ts): no view of `buffer` may be used afterwards. The cursor may be opened again.
+   * Whoever keeps views leaves the cursor open, and the memory to the collector.
+   */
   close(): void {
+    if (this.#isInflated) freeInflated(this.buffer);
+    this.#isInflated = false;
     this.buffer = NO_BYTES;
     this.#reader.reset(NO_BYTES, 0, 0);
     this.#remaining = 0;
@@ -237,6 +249,7 @@ export function readRecords(batch: Buffer, position = 0): StoredRecord[] {
   cursor.open(batch, position);
   const records: StoredRecord[] = [];
   while (cursor.next()) records.push(cursor.record());
+  cursor.close();
   return records;
 }
 

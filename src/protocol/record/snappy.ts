@@ -15,6 +15,7 @@
 import { ObeliskError } from "../../base/errors.ts";
 import { KiB } from "../../base/units.ts";
 import { VarintReader } from "../../base/varint.ts";
+import { freeInflated } from "./inflate.ts";
 
 type Snappy = typeof import("snappy");
 
@@ -79,7 +80,9 @@ function decompressXerial(source: Buffer, bytes: number): Buffer {
   const target = Buffer.allocUnsafe(bytes);
   let filled = 0;
   for (let position = XERIAL_HEADER_BYTES; position < source.length; position = blockEnd(source, position)) {
-    filled += decompressBlock(source.subarray(position + 4, blockEnd(source, position))).copy(target, filled);
+    const block = decompressBlock(source.subarray(position + 4, blockEnd(source, position)));
+    filled += block.copy(target, filled);
+    freeInflated(block);
   }
   return target;
 }

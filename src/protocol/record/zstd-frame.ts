@@ -23,12 +23,10 @@ const BLOCK_REPEATED = 1;
 const BLOCK_COMPRESSED = 2;
 const BLOCK_RESERVED = 3;
 
-/** @throws ObeliskError CORRUPT_MESSAGE unless `source` is one or more whole zstd frames and nothing else */
-export function checkZstdFrames(source: Buffer): void {
-  zstdInflatedBytesMax(source);
-}
-
-/** The most that `source` can inflate to, by its block headers. @throws as `checkZstdFrames` */
+/**
+ * The most that `source` can inflate to, by its block headers.
+ * @throws ObeliskError CORRUPT_MESSAGE unless it is one or more whole zstd frames and nothing else
+ */
 export function zstdInflatedBytesMax(source: Buffer): number {
   const walk = { at: 0, bytes: 0 };
   do passFrame(source, walk);

@@ -178,6 +178,8 @@ function* batchRecords(
     const kind = error.code === "GARBLED_RECORDS" ? "garbled-records" : "unopened-records";
     const detail = `the offsets ${baseOffset} to ${lastOffset}, as they were acknowledged: ${error.message}`;
     omitted({ file, position, bytes: bytes.length, kind, detail });
+  } finally {
+    cursor.close();
   }
 }
 
