@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { wireCode } from "../../src/base/errors.ts";
 import { MiB } from "../../src/base/units.ts";
+import { apiVersionsApi } from "../../src/protocol/kafka/apis/api-versions.ts";
 import { createTopicsApi } from "../../src/protocol/kafka/apis/create-topics.ts";
 import { fetchApi } from "../../src/protocol/kafka/apis/fetch.ts";
 import { listOffsetsApi } from "../../src/protocol/kafka/apis/list-offsets.ts";
@@ -25,6 +26,8 @@ const LATEST = -3;
 /** Above what we open ourselves, in records that other readers can take. */
 const LARGE_RECORDS = 15;
 const LARGE_RECORD_BYTES = 10 * MiB;
+const CROWD = 1_000_000;
+const SEARCHES = 20;
 
 /** A batch with a record for each time, changed, under a true CRC. */
 function batchAt(times: readonly number[], change: (batch: Buffer) => void, codec: Codec = "none"): Buffer {
@@ -35,6 +38,14 @@ function batchAt(times: readonly number[], change: (batch: Buffer) => void, code
   change(batch);
   batch.writeUInt32BE(computeBatchCrc(batch, 0, batch.length), BATCH_CRC);
   return batch;
+}
+
+/** A million of the smallest records, the last one later than the others. */
+function crowdedBatch(): Buffer {
+  const builder = new BatchBuilder(16 * MiB);
+  for (let index = 0; index < CROWD; index += 1)
+    builder.append(START_MS + (index === CROWD - 1 ? 1 : 0), null, 0, 0, null, 0, 0);
+  return builder.finish({ codec: "zstd" });
 }
 
 function largeBatch(): Buffer {
@@ -143,6 +154,27 @@ for (const kind of SERVERS) {
         }
       }
       expect(await offsetAt(name, -1)).toEqual([0, 0]);
+    });
+
+    test("many searches in a small batch of a great many records answer right, and others are served meanwhile", async () => {
+      const name = await newTopic();
+      expect(await produce(name, crowdedBatch())).toBe(0);
+      const partitions = [{ partitionIndex: 0, currentLeaderEpoch: -1, timestamp: START_MS + 1 }];
+      const searchers = await Promise.all(
+        Array.from({ length: SEARCHES }, () => WireClient.connect(server.kafkaPort)),
+      );
+      let answered = 0;
+      const searches = searchers.map(async (searcher) => {
+        const answer = await searcher.ask(listOffsetsApi, 7, { topics: [{ name, partitions }] });
+        answered += 1;
+        return answer.topics[0]!.partitions[0]!;
+      });
+      let others = 0;
+      for (; answered < SEARCHES; others += 1) await client.ask(apiVersionsApi, 0, {});
+      const last = { errorCode: 0, offset: CROWD - 1, timestamp: START_MS + 1 };
+      expect(await Promise.all(searches)).toEqual(searches.map(() => expect.objectContaining(last)));
+      expect(others).toBeGreaterThan(SEARCHES);
+      for (const searcher of searchers) searcher.close();
     });
 
     test("a batch that inflates beyond what we open is stored, found by time and given back as it came", async () => {

@@ -30,7 +30,7 @@ import { SegmentIndex } from "./segment-index.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { refusedRead, type Store, storageError } from "./store.ts";
-import { findMaxTimestamp, findTimestamp } from "./time-search.ts";
+import { findMaxTimestamp, findTimestamp, type Searched } from "./time-search.ts";
 import { type SyncTask, Unsynced } from "./unsynced.ts";
 import { writeOff } from "./write-off.ts";
 
@@ -142,15 +142,11 @@ export class FileLog implements PartitionLog {
   }
 
   async offsetForTimestamp(timestampMs: number, limitOffset: number): Promise<TimestampedOffset | null> {
-    return this.#search(() =>
-      findTimestamp(this.#segments, this.#indexes, this.#reader, timestampMs, this.startOffset, limitOffset),
-    );
+    return this.#search(() => findTimestamp(this.#searched(limitOffset), timestampMs));
   }
 
   async offsetOfMaxTimestamp(limitOffset: number): Promise<TimestampedOffset | null> {
-    return this.#search(() =>
-      findMaxTimestamp(this.#segments, this.#indexes, this.#reader, this.startOffset, limitOffset),
-    );
+    return this.#search(() => findMaxTimestamp(this.#searched(limitOffset)));
   }
 
   epochAt(offset: number): number {
@@ -442,6 +438,16 @@ export class FileLog implements PartitionLog {
     this.#indexes.forget(segment);
     this.bytes -= segment.bytes;
     segment.release(this.#store.pool);
+  }
+
+  #searched(limitOffset: number): Searched {
+    return {
+      segments: this.#segments,
+      indexes: this.#indexes,
+      reader: this.#reader,
+      startOffset: this.startOffset,
+      limitOffset,
+    };
   }
 
   async #search(work: () => Promise<TimestampedOffset | null>): Promise<TimestampedOffset | null> {

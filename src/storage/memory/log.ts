@@ -17,7 +17,7 @@ import {
 import type { PartitionLog, RecoveryListener, TimestampedOffset } from "../contract.ts";
 import { lastOffsetFrom } from "../last-offset.ts";
 import { LeaderEpochs } from "../leader-epochs.ts";
-import { findLargestTimestamp, findRecordByTimestamp, largestTimestamp } from "../timestamps.ts";
+import { RecordSearch } from "../record-search.ts";
 
 /** What all logs of an engine hold together, against its limit. */
 export interface MemoryUse {
@@ -94,21 +94,23 @@ export class MemoryLog implements PartitionLog {
   }
 
   async offsetForTimestamp(timestampMs: number, limitOffset: number): Promise<TimestampedOffset | null> {
-    for (const batch of this.#batches) {
+    const search = new RecordSearch();
+    for (const batch of [...this.#batches]) {
       if (batchLastOffset(batch, 0) >= limitOffset) return null;
-      const found = findRecordByTimestamp(batch, 0, timestampMs, this.startOffset);
+      const found = await search.first(batch, 0, timestampMs, this.startOffset);
       if (found !== null) return found;
     }
     return null;
   }
 
   async offsetOfMaxTimestamp(limitOffset: number): Promise<TimestampedOffset | null> {
+    const search = new RecordSearch();
     let best: TimestampedOffset | null = null;
-    for (const batch of this.#batches) {
+    for (const batch of [...this.#batches]) {
       if (batchLastOffset(batch, 0) >= limitOffset) break;
-      if (best !== null && largestTimestamp(batch, 0) <= best.timestampMs) continue;
-      const found = findLargestTimestamp(batch, 0, this.startOffset);
-      if (found !== null && found.timestampMs > (best?.timestampMs ?? NO_TIMESTAMP)) best = found;
+      const thanMs = best?.timestampMs ?? NO_TIMESTAMP;
+      const found = await search.later(batch, 0, thanMs, this.startOffset);
+      if (found !== null && found.timestampMs > thanMs) best = found;
     }
     return best;
   }

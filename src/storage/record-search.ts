@@ -1,0 +1,153 @@
+/**
+ * One search by time: looks into one batch after the other for a record. Whoever sends batches decides what that costs, 12 KB may
+ * inflate to 128 MiB of 19 million records, so
+ *
+ *   - records are walked where they lie, without an object for any of them, and only as far as the answer;
+ *   - batches that can inflate to little are looked into at once, up to `GO_BYTES_MAX` of them;
+ *   - for others the search waits its turn: one such batch is open at a time in the whole process, and it is walked in goes of
+ *     `GO_RECORDS`, between which everybody else is served. What was inflated is given back at its end. The longest hold is the
+ *     inflating itself;
+ *   - one search opens `SEARCH_INFLATED_BYTES_MAX` in all, and takes the word of the headers from then on.
+ *
+ * A batch that is beyond a limit, or of a codec that is missing here, counts by its header, and its first offset stands for its
+ * records. One whose records do not open because they are its producer's garbage holds no record.
+ */
+
+import { ObeliskError } from "../base/errors.ts";
+import { nextTurn, Turnstile } from "../base/turns.ts";
+import { GiB, KiB, MiB } from "../base/units.ts";
+import {
+  batchBaseOffset,
+  batchBytes,
+  batchCodec,
+  batchLastOffset,
+  batchLeaderEpoch,
+  batchMaxTimestamp,
+  isLogAppendTime,
+  isMaxTimestampCredible,
+} from "../protocol/record/batch.ts";
+import { inflatedBytesMax } from "../protocol/record/record-room.ts";
+import { RecordCursor } from "../protocol/record/records.ts";
+import type { TimestampedOffset } from "./contract.ts";
+import { largestTimestamp } from "./timestamps.ts";
+
+/** 150,000 of the smallest records: about 5 ms. */
+const GO_BYTES_MAX = 1 * MiB;
+/** About 5 ms as well. */
+const GO_RECORDS = 128 * KiB;
+/** Eight of the largest batches. No honest log asks for more: its headers say what its batches hold. */
+export const SEARCH_INFLATED_BYTES_MAX = 1 * GiB;
+
+/** Those that open a large batch. */
+const openers = new Turnstile(1);
+
+/** In the batch that was looked into; null when it has no such record. */
+export type Found = TimestampedOffset | null | Promise<TimestampedOffset | null>;
+
+export class RecordSearch {
+  readonly #cursor = new RecordCursor();
+  /** What was looked into since others were served, at the most. */
+  #goBytes = 0;
+  #inflatedBytes = 0;
+  /** The question about the batch at hand: a record at or above the offset with this timestamp or a later one. */
+  #offsetMin = 0;
+  #timestampMin = 0;
+  /** Whether the first such record will do; else the first of those with the largest timestamp is wanted. */
+  #isFirstEnough = true;
+  #lastOffset = 0;
+  #foundOffset = -1;
+  #foundMs = -1;
+
+  /** The first record at or above `offsetMin` with `timestampMs` or later in the batch that starts at `position`. */
+  first(buffer: Buffer, position: number, timestampMs: number, offsetMin: number): Found {
+    const canBePassed = batchCodec(buffer, position) !== 0 && isMaxTimestampCredible(buffer, position);
+    if (canBePassed && batchMaxTimestamp(buffer, position) < timestampMs) return null;
+    this.#timestampMin = timestampMs;
+    this.#isFirstEnough = true;
+    return this.#look(buffer, position, offsetMin);
+  }
+
+  /** The first of the records at or above `offsetMin` with the batch's largest timestamp, if that is later than `thanMs`. */
+  later(buffer: Buffer, position: number, thanMs: number, offsetMin: number): Found {
+    const isTold = batchCodec(buffer, position) === 0 || isMaxTimestampCredible(buffer, position);
+    if (isTold && largestTimestamp(buffer, position) <= thanMs) return null;
+    this.#timestampMin = thanMs + 1;
+    this.#isFirstEnough = isLogAppendTime(buffer, position);
+    return this.#look(buffer, position, offsetMin);
+  }
+
+  #look(buffer: Buffer, position: number, offsetMin: number): Found {
+    this.#offsetMin = offsetMin;
+    this.#lastOffset = batchLastOffset(buffer, position);
+    this.#foundOffset = -1;
+    this.#goBytes +=
+      batchCodec(buffer, position) === 0 ? batchBytes(buffer, position) : inflatedBytesMax(buffer, position);
+    if (this.#goBytes <= GO_BYTES_MAX) return this.#lookNow(buffer, position);
+    this.#goBytes = 0;
+    return openers.run(() => this.#lookInTurns(buffer, position));
+  }
+
+  #lookNow(buffer: Buffer, position: number): TimestampedOffset | null {
+    try {
+      this.#open(buffer, position);
+      this.#walk(Number.POSITIVE_INFINITY);
+      return this.#found(buffer, position);
+    } catch (thrown) {
+      return this.#unopened(thrown, buffer, position);
+    } finally {
+      this.#cursor.close();
+    }
+  }
+
+  async #lookInTurns(buffer: Buffer, position: number): Promise<TimestampedOffset | null> {
+    await nextTurn();
+    try {
+      this.#open(buffer, position);
+      while (!this.#walk(GO_RECORDS)) await nextTurn();
+      return this.#found(buffer, position);
+    } catch (thrown) {
+      return this.#unopened(thrown, buffer, position);
+    } finally {
+      this.#cursor.close();
+    }
+  }
+
+  /** @throws as `RecordCursor.open` */
+  #open(buffer: Buffer, position: number): void {
+    if (this.#inflatedBytes >= SEARCH_INFLATED_BYTES_MAX) {
+      throw new ObeliskError("RECORDS_TOO_LARGE", { limit: SEARCH_INFLATED_BYTES_MAX });
+    }
+    this.#cursor.open(buffer, position);
+    if (this.#cursor.buffer !== buffer) this.#inflatedBytes += this.#cursor.buffer.length;
+  }
+
+  /** Goes on for so many records. True when no further one matters. */
+  #walk(recordsMax: number): boolean {
+    const cursor = this.#cursor;
+    for (let left = recordsMax; left > 0; left -= 1) {
+      if (!cursor.next()) return true;
+      if (cursor.offset > this.#lastOffset) return true; // garbage: the offset is another batch's
+      if (cursor.timestampMs < this.#timestampMin || cursor.offset < this.#offsetMin) continue;
+      this.#foundOffset = cursor.offset;
+      this.#foundMs = cursor.timestampMs;
+      if (this.#isFirstEnough) return true;
+      this.#timestampMin = cursor.timestampMs + 1;
+    }
+    return false;
+  }
+
+  #found(buffer: Buffer, position: number): TimestampedOffset | null {
+    if (this.#foundOffset < 0) return null;
+    const leaderEpoch = batchLeaderEpoch(buffer, position);
+    return { offset: this.#foundOffset, timestampMs: this.#foundMs, leaderEpoch };
+  }
+
+  #unopened(thrown: unknown, buffer: Buffer, position: number): TimestampedOffset | null {
+    if (!(thrown instanceof ObeliskError)) throw thrown;
+    if (thrown.code === "GARBLED_RECORDS") return this.#found(buffer, position);
+    const offset = Math.max(batchBaseOffset(buffer, position), this.#offsetMin);
+    if (offset > this.#lastOffset) return null;
+    const timestampMs = batchMaxTimestamp(buffer, position);
+    return { offset, timestampMs, leaderEpoch: batchLeaderEpoch(buffer, position) };
+  }
+}

@@ -1,0 +1,44 @@
+/** Work in turns: few pieces at a time, in the order in which they came, and a place is free again whatever became of the work. */
+
+import { expect, test } from "bun:test";
+import { nextTurn, Turnstile } from "../../src/base/turns.ts";
+
+test("as many pieces of work as there are places are under way, and the others follow in their order", async () => {
+  const turnstile = new Turnstile(3);
+  const begun: number[] = [];
+  let underWay = 0;
+  let most = 0;
+  const work = async (index: number) => {
+    begun.push(index);
+    underWay += 1;
+    most = Math.max(most, underWay);
+    for (let turn = 0; turn <= index % 4; turn += 1) await nextTurn();
+    underWay -= 1;
+    if (index % 5 === 0) throw new Error(`work ${index}`);
+    return index;
+  };
+  const indices = Array.from({ length: 40 }, (_, index) => index);
+  const outcomes = await Promise.allSettled(indices.map((index) => turnstile.run(() => work(index))));
+  expect([begun, most, underWay]).toEqual([indices, 3, 0]);
+  expect(outcomes.map(({ status }) => status)).toEqual(
+    indices.map((index) => (index % 5 === 0 ? "rejected" : "fulfilled")),
+  );
+});
+
+test("a place that somebody waits for is not taken by a newcomer", async () => {
+  const turnstile = new Turnstile(1);
+  const order: string[] = [];
+  const first = turnstile.run(async () => void order.push("first"));
+  const second = turnstile.run(async () => void order.push("second"));
+  const third = first.then(() => turnstile.run(async () => void order.push("third")));
+  await Promise.all([first, second, third]);
+  expect(order).toEqual(["first", "second", "third"]);
+});
+
+test("a turn lets what is ready run first", async () => {
+  const order: string[] = [];
+  setImmediate(() => order.push("waited already"));
+  await nextTurn();
+  order.push("next");
+  expect(order).toEqual(["waited already", "next"]);
+});
