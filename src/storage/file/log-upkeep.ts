@@ -51,9 +51,12 @@ export class LogUpkeep {
     const waiting = this.#waiting;
     if (waiting === null || waiting.offset > durableOffset) return;
     this.#waiting = null;
+    if (this.#writer.isPending) {
+      this.#tell(waiting, active);
+      return;
+    }
     this.#writer.later(async () => {
-      this.#checkpoint = waiting;
-      this.#uncopied = active;
+      this.#tell(waiting, active);
       this.#writer.request();
     });
   }
@@ -116,6 +119,12 @@ export class LogUpkeep {
     await this.#writer.idle();
     this.#writer.requestIfStale();
     await this.#writer.idle();
+  }
+
+  /** What the next snapshot says. Not before what was asked for earlier is done: it may be what makes it true. */
+  #tell(checkpoint: Checkpoint, active: Segment): void {
+    this.#checkpoint = checkpoint;
+    this.#uncopied = active;
   }
 
   /** A help for the next start and nothing more, so a refusal changes nothing. */

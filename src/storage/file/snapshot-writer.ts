@@ -19,6 +19,8 @@ export class SnapshotWriter {
   readonly #take: () => Snapshot;
   #row: Promise<void> = Promise.resolve();
   #isRequested = false;
+  /** Whether the write that is requested stands last in the row. */
+  #isLast = false;
   #isStale = false;
   #hasReported = false;
   #isStopped = false;
@@ -35,6 +37,11 @@ export class SnapshotWriter {
     return this.#isStale;
   }
 
+  /** A write is still to begin, behind everything that was asked for so far: it will tell of what is true then. */
+  get isPending(): boolean {
+    return this.#isRequested && this.#isLast;
+  }
+
   /** Something has changed that is not worth a write of its own. */
   touch(): void {
     this.#isStale = true;
@@ -46,6 +53,7 @@ export class SnapshotWriter {
     if (this.#isRequested) return;
     this.#isRequested = true;
     this.later(() => this.#write());
+    this.#isLast = true;
   }
 
   /** Asks for it if it would say something new. */
@@ -68,6 +76,7 @@ export class SnapshotWriter {
   /** Runs other work on the partition's small files in its turn. */
   later(work: () => Promise<void>): void {
     if (this.#isStopped) return;
+    this.#isLast = false;
     this.#row = this.#row.then(work).catch((thrown) => this.#report(thrown));
   }
 
@@ -85,14 +94,15 @@ export class SnapshotWriter {
   }
 
   async #write(): Promise<void> {
-    this.#isRequested = false;
     try {
       await this.#store.replacer.replace(this.#path, () => {
+        this.#isRequested = false;
         if (this.#isStopped) return null;
         this.#isStale = false;
         return encodeSnapshot(this.#take());
       });
     } catch (thrown) {
+      this.#isRequested = false;
       this.#isStale = true;
       throw thrown;
     }

@@ -140,6 +140,29 @@ test("a start after a kill keeps to the descriptors that the system allows, and 
   await again.engine.close();
 });
 
+test("a stop while the start's snapshots still wait to be written writes each of those once", async () => {
+  const files = new CountedFiles(await diskWithPartitions(SOME), { hasSyncAll: false });
+  const directory = new TestDirectory("/data");
+  directory.isClean = false;
+  const held: (() => void)[] = [];
+  const sync = files.sync.bind(files);
+  files.sync = async (descriptor) => {
+    await new Promise<void>((resolve) => held.push(resolve));
+    await sync(descriptor);
+  };
+  const opened = await open(files, directory, SOME);
+  for (const log of opened.logs) append(log, ["second"]);
+  files.setFault({ operations: ["rename"], nth: Number.POSITIVE_INFINITY, errno: "EIO" });
+  const underWay = held.length;
+  files.sync = sync;
+  const synced = opened.engine.sync(opened.logs);
+  expect(await synced).toEqual([]);
+  for (const log of opened.logs) log.checkpoint(Buffer.from("second"));
+  for (const release of held) release();
+  await opened.engine.close();
+  expect([underWay > 0, files.count]).toEqual([true, SOME + underWay]);
+});
+
 test("a stop on a full disk is clean, and keeps what was there", async () => {
   const files = new CountedFiles(await diskWithPartitions(SOME));
   const directory = new TestDirectory("/data");
