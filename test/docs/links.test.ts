@@ -16,6 +16,8 @@ const FOLDERS = ["src", "commands", "test", "scripts", "docs", "deploy", ".ci"];
 const FOREIGN_FLAGS = new Set([
   "--rounds",
   "--power",
+  "--executable",
+  "--ulimit",
   "--seed",
   "--quick",
   "--no-peers",

@@ -11,6 +11,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { wireCode } from "../../src/base/errors.ts";
 import { KiB } from "../../src/base/units.ts";
+import { createTopic } from "../crash/wire.ts";
 import { FailingCalls, type Fault, failingCallsMissing, titled } from "../support/failing-calls.ts";
 import { compiled } from "../support/obelisk-command.ts";
 import { Ledger } from "./ledger.ts";
@@ -154,6 +155,28 @@ describe.skipIf(missing !== undefined)(titled("a sync that fails", missing), () 
     await many.check(observed.wire);
     await observed.stop("SIGKILL");
     await expectBack(bench, [neighbour]);
+  });
+
+  test("of the state refuses topics with what clients try again, and harms no partition", async () => {
+    await using bench = new Bench();
+    const { observed, ill, neighbour } = await start(bench);
+    {
+      const fault: Fault = { calls: "fdatasync,fsync", error: "EIO" };
+      const paths = ["meta.db", "meta.db-wal"].map((name) => join(bench.data, name));
+      await using failing = await FailingCalls.attach(observed.server.child.pid, [fault], paths);
+      expect(await createTopic(observed.wire, "late")).toBe(REFUSED);
+      expect(failing.count).toBeGreaterThan(0);
+    }
+    // It would succeed now, and say nothing of what was lost.
+    expect(await createTopic(observed.wire, "later")).toBe(REFUSED);
+    for (const ledger of [ill, neighbour]) await ledger.fill(observed.wire, 3, 100);
+    expect(await observed.health()).toMatchObject({ status: "degraded", offline: 0 });
+    expect(observed.log).toContain("the state file could not be synced");
+    await observed.stop("SIGKILL");
+    const next = await Observed.start(bench, SMALL_SEGMENTS);
+    expect(await createTopic(next.wire, "later")).toBe(0);
+    expect(await next.stop()).toBe(0);
+    await expectBack(bench, [ill, neighbour]);
   });
 
   test("of a directory at a roll takes the partition out, and no name is taken for durable", async () => {
