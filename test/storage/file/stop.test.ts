@@ -8,6 +8,7 @@ import type { Files } from "../../../src/base/files.ts";
 import type { PartitionLog } from "../../../src/storage/contract.ts";
 import type { FileEngine } from "../../../src/storage/file/engine.ts";
 import { CountedFiles } from "../../support/counted-files.ts";
+import { turns } from "../../support/gated-engine.ts";
 import { SimulatedFiles } from "../../support/simulated-files.ts";
 import { append, Replay, readAll } from "../conformance/suite.ts";
 import { openEngine, TestDirectory } from "./support.ts";
@@ -140,7 +141,7 @@ test("a start after a kill keeps to the descriptors that the system allows, and 
   await again.engine.close();
 });
 
-test("a stop while the start's snapshots still wait to be written writes each of those once", async () => {
+test("a stop while snapshots of new leader epochs wait to be written writes each of those once", async () => {
   const files = new CountedFiles(await diskWithPartitions(SOME), { hasSyncAll: false });
   const directory = new TestDirectory("/data");
   directory.isClean = false;
@@ -151,12 +152,12 @@ test("a stop while the start's snapshots still wait to be written writes each of
     await sync(descriptor);
   };
   const opened = await open(files, directory, SOME);
-  for (const log of opened.logs) append(log, ["second"]);
   files.setFault({ operations: ["rename"], nth: Number.POSITIVE_INFINITY, errno: "EIO" });
+  for (const log of opened.logs) append(log, ["second"]);
+  await turns();
   const underWay = held.length;
   files.sync = sync;
-  const synced = opened.engine.sync(opened.logs);
-  expect(await synced).toEqual([]);
+  expect(await opened.engine.sync(opened.logs)).toEqual([]);
   for (const log of opened.logs) log.checkpoint(Buffer.from("second"));
   for (const release of held) release();
   await opened.engine.close();
