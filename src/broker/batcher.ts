@@ -150,6 +150,8 @@ export class Batcher {
 
   #append(batch: OpenBatch): void {
     const { partition, builder } = batch;
+    if (partition.openBatch !== batch) fail("a batch is closed that is not its partition's open one");
+    if (builder.count === 0) fail("a batch is closed that nobody has added to");
     partition.openBatch = null;
     const bytes = builder.finish();
     builder.reset();
@@ -189,6 +191,7 @@ class OpenBatch implements PendingBatch {
   }
 
   readonly settle = (error: ErrorCode | null): void => {
+    if (this.isSettled) fail("a batch is settled twice");
     this.error = error;
     this.isDurable = error === null;
     this.isSettled = true;

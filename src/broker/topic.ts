@@ -2,6 +2,13 @@
 
 import type { Partition } from "./partition.ts";
 
+/** Before its name in the key of a topic's row. */
+export const TOPIC_KEY_PREFIX = "topic/";
+
+export function topicKey(name: string): string {
+  return TOPIC_KEY_PREFIX + name;
+}
+
 /** What the state store keeps of a topic, as JSON. */
 export interface TopicState {
   /** A uuid; never changes, and a topic that is created again gets another. */

@@ -16,22 +16,16 @@
  *     because it looked wrong.
  */
 
-import type { Timer } from "../base/clock.ts";
 import { type ErrorCode, isStorageError, ObeliskError } from "../base/errors.ts";
 import { RareWarning } from "../base/rare-warning.ts";
-import { SECOND_MS } from "../base/units.ts";
 import type { StateStore, StorageEngine } from "../storage/contract.ts";
 import { checkTopicName, isTopicName } from "../storage/names.ts";
 import { RecoveredLogs } from "../storage/recovered-logs.ts";
 import { Partition, type PartitionParts, type PartitionRules } from "./partition.ts";
-import { Topic, type TopicOptions, type TopicState } from "./topic.ts";
+import { TOPIC_KEY_PREFIX, Topic, type TopicOptions, type TopicState, topicKey } from "./topic.ts";
 import { checkTopicConfigs } from "./topic-configs.ts";
-
-const KEY_PREFIX = "topic/";
-/** How long what is left of a removal waits for the disk: whoever frees some space need not wait for long. */
-const RETRY_MS = 10 * SECOND_MS;
-/** How long a removed name is left to who removed it: a tool that makes the topic anew does so within milliseconds. */
-const LEAVING_MS = SECOND_MS;
+import { TopicLimits } from "./topic-limits.ts";
+import { TopicRemovals } from "./topic-removals.ts";
 
 export interface TopicsOptions {
   isAutoCreating: boolean;
@@ -59,27 +53,19 @@ export class Topics {
   readonly #byId = new Map<string, Topic>();
   /** The last creation or removal of a name that is under way; never rejects. */
   readonly #busy = new Map<string, Promise<void>>();
-  readonly #removedListeners: ((name: string) => Promise<void>)[] = [];
-  /** Names whose removal (or failed creation) is decided and not yet finished: the topics are closed to everyone. */
-  readonly #unfinished = new Set<string>();
-  /** Names whose removal is under way or ended a moment ago, with what ends that. */
-  readonly #leaving = new Map<string, Timer | null>();
-  readonly #unfinishedWarning: RareWarning;
+  readonly #removals: TopicRemovals;
+  readonly #limits: TopicLimits;
   /** Clients try on and on, so only a line tells that a disk is the cause. */
   readonly #refusedWarning: RareWarning;
   /** Rows that still say `isBeingMade`. */
   readonly #beingMade = new Map<string, TopicState>();
-  #retry: Timer | null = null;
-  /** With those that are being created. */
-  #topicCount = 0;
-  #partitionCount = 0;
 
   constructor(options: TopicsOptions, parts: TopicsParts) {
     this.#options = options;
     this.#parts = parts;
-    const message = "a topic is gone, but the disk still holds something of it; this is tried again";
+    this.#limits = new TopicLimits(options.topicsMax, options.partitionsMax);
+    this.#removals = new TopicRemovals(parts, (name, work) => this.#inTurn(name, work));
     this.#refusedWarning = new RareWarning(parts.log, parts.clock, "a topic could not be created");
-    this.#unfinishedWarning = new RareWarning(parts.log, parts.clock, message);
   }
 
   get count(): number {
@@ -87,7 +73,7 @@ export class Topics {
   }
 
   get partitionCount(): number {
-    return this.#partitionCount;
+    return this.#limits.partitions;
   }
 
   /** The largest producer id that a partition remembers; -1 when there is none. O(partitions) */
@@ -101,15 +87,15 @@ export class Topics {
 
   /** Opens what the state knows and adopts what only the disk knows. `finishRemovals` is to follow. */
   async load(): Promise<void> {
-    for (const name of this.#parts.engine.detached()) this.#unfinished.add(name);
+    this.#removals.load();
     const recovered = new RecoveredLogs(this.#parts.engine);
-    const entries = await this.#parts.state.list(KEY_PREFIX);
+    const entries = await this.#parts.state.list(TOPIC_KEY_PREFIX);
     const known = new Set<string>();
     for (const entry of entries) {
-      const name = entry.key.slice(KEY_PREFIX.length);
+      const name = entry.key.slice(TOPIC_KEY_PREFIX.length);
       const state = JSON.parse(entry.value) as TopicState;
       known.add(name);
-      if (this.#unfinished.has(name)) continue;
+      if (this.#removals.has(name)) continue;
       const isMade = state.isBeingMade !== true;
       this.#add(name, state, await this.#open(name, state, isMade, ({ log }) => recovered.add(log)));
       if (!isMade) this.#beingMade.set(name, state);
@@ -126,16 +112,12 @@ export class Topics {
 
   /** Ends the removals that a crash or a full disk interrupted, once the listeners are there. */
   async finishRemovals(): Promise<void> {
-    const names = [...this.#unfinished];
-    await Promise.all(names.map((name) => this.#inTurn(name, () => this.#tryToFinish(name))));
+    await this.#removals.finishAll();
   }
 
   /** Tries nothing again by itself any more. Everything is synced when the directory is marked clean. */
   async close(): Promise<void> {
-    this.#retry?.cancel();
-    this.#retry = null;
-    for (const timer of this.#leaving.values()) timer?.cancel();
-    this.#leaving.clear();
+    this.#removals.close();
     await Promise.all([...this.#beingMade].map(([name, state]) => this.#noteMade(name, state)));
   }
 
@@ -149,7 +131,7 @@ export class Topics {
 
   /** Whether automatic creation is to leave the name alone: its topic is being removed or was so a moment ago. */
   isLeftAlone(name: string): boolean {
-    return this.#options.isAutoCreating && this.#leaving.has(name);
+    return this.#options.isAutoCreating && this.#removals.isLeaving(name);
   }
 
   /** Sorted by name. */
@@ -159,7 +141,7 @@ export class Topics {
 
   /** Called when a topic's records are gone, before its name is free again. May be called again after a crash. */
   onRemoved(listener: (name: string) => Promise<void>): void {
-    this.#removedListeners.push(listener);
+    this.#removals.onRemoved(listener);
   }
 
   /**
@@ -208,7 +190,7 @@ export class Topics {
         topic: name,
       });
     }
-    this.#checkLimits(name, partitions);
+    this.#limits.check(name, partitions);
   }
 
   /**
@@ -226,15 +208,7 @@ export class Topics {
       this.#parts.engine.detach(name);
       this.#forget(topic);
       for (const partition of topic.partitions) partition.retire();
-      this.#unfinished.add(name);
-      this.#leaving.get(name)?.cancel();
-      this.#leaving.set(name, null);
-      try {
-        await this.#tryToFinish(name);
-      } finally {
-        const timer = this.#parts.clock.after(LEAVING_MS, () => this.#leaving.delete(name));
-        this.#leaving.set(name, timer);
-      }
+      await this.#removals.decided(name);
     });
   }
 
@@ -251,11 +225,10 @@ export class Topics {
   }
 
   async #create(name: string, options: TopicOptions): Promise<Topic> {
-    if (this.#unfinished.has(name)) await this.#finish(name);
+    await this.#removals.finish(name);
     const partitions = this.#partitionsOf(options);
-    this.#checkLimits(name, partitions);
-    this.#topicCount += 1;
-    this.#partitionCount += partitions;
+    this.#limits.check(name, partitions);
+    this.#limits.add(partitions);
     try {
       const createdAtMs = this.#parts.clock.nowMs();
       const state: TopicState = {
@@ -266,7 +239,7 @@ export class Topics {
         isBeingMade: true,
       };
       const isNew = await this.#parts.state.change([
-        { key: KEY_PREFIX + name, value: JSON.stringify(state), expectedVersion: 0 },
+        { key: topicKey(name), value: JSON.stringify(state), expectedVersion: 0 },
       ]);
       if (!isNew) throw new ObeliskError("TOPIC_ALREADY_EXISTS", { topic: name });
       const opened = await this.#openNew(name, state);
@@ -278,8 +251,7 @@ export class Topics {
         this.#refusedWarning.tell({ topic: name, reason: thrown.message });
       throw thrown;
     } finally {
-      this.#topicCount -= 1;
-      this.#partitionCount -= partitions;
+      this.#limits.remove(partitions);
     }
   }
 
@@ -292,8 +264,7 @@ export class Topics {
       return partitions;
     } catch (thrown) {
       if (!(thrown instanceof ObeliskError)) throw thrown;
-      this.#unfinished.add(name);
-      await this.#tryToFinish(name);
+      await this.#removals.clearAway(name);
       throw thrown;
     }
   }
@@ -321,7 +292,7 @@ export class Topics {
       this.#beingMade.delete(name);
       const { isBeingMade: _, ...made } = state;
       try {
-        await this.#parts.state.change([{ key: KEY_PREFIX + name, value: JSON.stringify(made) }]);
+        await this.#parts.state.change([{ key: topicKey(name), value: JSON.stringify(made) }]);
       } catch (thrown) {
         if (!(thrown instanceof ObeliskError)) throw thrown;
       }
@@ -349,8 +320,7 @@ export class Topics {
     const topic = new Topic(name, state, partitions);
     this.#byName.set(name, topic);
     this.#byId.set(topic.id, topic);
-    this.#topicCount += 1;
-    this.#partitionCount += partitions.length;
+    this.#limits.add(partitions.length);
     return topic;
   }
 
@@ -368,41 +338,15 @@ export class Topics {
         partitions,
       },
     );
-    await this.#parts.state.change([{ key: KEY_PREFIX + name, value: JSON.stringify(state) }]);
+    await this.#parts.state.change([{ key: topicKey(name), value: JSON.stringify(state) }]);
     this.#add(name, state, await this.#open(name, state, false, ({ log }) => recovered.add(log)));
-  }
-
-  /** What follows once a removal is decided. @throws ObeliskError DISK_FULL and the like; then it can be called again */
-  async #finish(name: string): Promise<void> {
-    const { engine, state } = this.#parts;
-    engine.detach(name);
-    await engine.discard(name);
-    for (const listener of this.#removedListeners) await listener(name);
-    await state.change([{ key: KEY_PREFIX + name, value: null }]);
-    engine.release(name);
-    this.#unfinished.delete(name);
-  }
-
-  async #tryToFinish(name: string): Promise<void> {
-    if (!this.#unfinished.has(name)) return;
-    try {
-      await this.#finish(name);
-    } catch (thrown) {
-      if (!(thrown instanceof ObeliskError)) throw thrown;
-      this.#unfinishedWarning.tell({ topic: name, reason: thrown.message });
-      this.#retry ??= this.#parts.clock.after(RETRY_MS, () => {
-        this.#retry = null;
-        void this.finishRemovals();
-      });
-    }
   }
 
   #forget(topic: Topic): void {
     this.#byName.delete(topic.name);
     this.#byId.delete(topic.id);
     this.#beingMade.delete(topic.name);
-    this.#topicCount -= 1;
-    this.#partitionCount -= topic.partitions.length;
+    this.#limits.remove(topic.partitions.length);
   }
 
   #partitionsOf(options: TopicOptions): number {
@@ -415,26 +359,6 @@ export class Topics {
       bytesMax: own === undefined ? this.#options.messageBytesMax : Number(own),
       isLogAppendTime: configs["message.timestamp.type"] === "LogAppendTime",
     };
-  }
-
-  #checkLimits(name: string, partitions: number): void {
-    const { topicsMax, partitionsMax } = this.#options;
-    if (this.#topicCount >= topicsMax) {
-      throw new ObeliskError("POLICY_VIOLATION", {
-        detail: "the limit of topics is reached",
-        remedy: "remove topics or raise topics-max",
-        topic: name,
-        limit: topicsMax,
-      });
-    }
-    if (this.#partitionCount + partitions > partitionsMax) {
-      throw new ObeliskError("POLICY_VIOLATION", {
-        detail: `${partitions} more partitions are over the limit of partitions`,
-        remedy: "remove topics, ask for fewer partitions or raise partitions-max",
-        topic: name,
-        limit: partitionsMax,
-      });
-    }
   }
 }
 

@@ -110,3 +110,17 @@ test("messages without a key go to each partition in turn", async () => {
   const indexes = [1, 2, 3, 4].map(() => topic.nextPartition().index);
   expect(indexes).toEqual([1, 2, 0, 1]);
 });
+
+test("a topic may have the name of what every object inherits", async () => {
+  const names = ["__proto__", "constructor", "hasOwnProperty", "toString"];
+  const broker = await openBroker();
+  expect(names.map((name) => broker.topics.get(name))).toEqual(names.map(() => undefined));
+  for (const name of names) await broker.topics.ensure(name);
+  expect(broker.topics.all().map(({ name, partitions }) => [name, partitions.length])).toEqual(
+    [...names].sort().map((name) => [name, 1]),
+  );
+  await broker.topics.remove("__proto__");
+  expect(broker.topics.get("__proto__")).toBeUndefined();
+  const configs = JSON.parse('{"__proto__": "1"}') as Record<string, string>;
+  expect(() => broker.topics.validate("t", { partitions: 1, configs })).toThrow("__proto__ is not supported");
+});

@@ -1,0 +1,123 @@
+/**
+ * Removals of topics that are decided: the topics are closed to everyone, and what is left of them goes step by step.
+ *
+ *     detached from the store of records -> its room given back -> whatever else belongs to it -> row in the state -> name free
+ *
+ * Each step may meet a full disk or a crash, so all of it can be done again: by the clock, before the name is used again, and at the
+ * next start. A creation that the disk refused is cleared away like that, too.
+ */
+
+import type { Clock, Timer } from "../base/clock.ts";
+import { ObeliskError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import { RareWarning } from "../base/rare-warning.ts";
+import { SECOND_MS } from "../base/units.ts";
+import type { StateStore, StorageEngine } from "../storage/contract.ts";
+import { topicKey } from "./topic.ts";
+
+/** How long what is left of a removal waits for the disk: whoever frees some space need not wait for long. */
+const RETRY_MS = 10 * SECOND_MS;
+/** How long a removed name is left to who removed it: a tool that makes the topic anew does so within milliseconds. */
+const LEAVING_MS = SECOND_MS;
+
+export interface TopicRemovalsParts {
+  readonly engine: StorageEngine;
+  readonly state: StateStore;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class TopicRemovals {
+  readonly #parts: TopicRemovalsParts;
+  readonly #inTurn: (name: string, work: () => Promise<void>) => Promise<void>;
+  readonly #listeners: ((name: string) => Promise<void>)[] = [];
+  readonly #unfinished = new Set<string>();
+  /** Names whose removal is under way or ended a moment ago, with what ends that. */
+  readonly #leaving = new Map<string, Timer | null>();
+  readonly #warning: RareWarning;
+  #retry: Timer | null = null;
+
+  /** `inTurn` does the work after whatever is under way for the name. */
+  constructor(parts: TopicRemovalsParts, inTurn: (name: string, work: () => Promise<void>) => Promise<void>) {
+    this.#parts = parts;
+    this.#inTurn = inTurn;
+    const message = "a topic is gone, but the disk still holds something of it; this is tried again";
+    this.#warning = new RareWarning(parts.log, parts.clock, message);
+  }
+
+  /** Called when a topic's records are gone, before its name is free again. May be called again after a crash. */
+  onRemoved(listener: (name: string) => Promise<void>): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Whether a removal of the name is decided and not finished. */
+  has(name: string): boolean {
+    return this.#unfinished.has(name);
+  }
+
+  /** Whether a removal of the name is under way or ended a moment ago. */
+  isLeaving(name: string): boolean {
+    return this.#leaving.has(name);
+  }
+
+  /** What a crash or a full disk interrupted. `finishAll` is to follow, once the listeners are there. */
+  load(): void {
+    for (const name of this.#parts.engine.detached()) this.#unfinished.add(name);
+  }
+
+  async finishAll(): Promise<void> {
+    const names = [...this.#unfinished];
+    await Promise.all(names.map((name) => this.#inTurn(name, () => this.#tryToFinish(name))));
+  }
+
+  /** The topic was detached just now, in its turn. */
+  async decided(name: string): Promise<void> {
+    this.#leaving.get(name)?.cancel();
+    this.#leaving.set(name, null);
+    try {
+      await this.clearAway(name);
+    } finally {
+      const timer = this.#parts.clock.after(LEAVING_MS, () => this.#leaving.delete(name));
+      this.#leaving.set(name, timer);
+    }
+  }
+
+  /** Takes everything of that name away, now or later. In its turn. */
+  async clearAway(name: string): Promise<void> {
+    this.#unfinished.add(name);
+    await this.#tryToFinish(name);
+  }
+
+  /** Before the name is used again, in its turn. @throws ObeliskError DISK_FULL and the like; then it can be called again */
+  async finish(name: string): Promise<void> {
+    if (!this.#unfinished.has(name)) return;
+    const { engine, state } = this.#parts;
+    engine.detach(name);
+    await engine.discard(name);
+    for (const listener of this.#listeners) await listener(name);
+    await state.change([{ key: topicKey(name), value: null }]);
+    engine.release(name);
+    this.#unfinished.delete(name);
+  }
+
+  /** Tries nothing again by itself any more. */
+  close(): void {
+    this.#retry?.cancel();
+    this.#retry = null;
+    for (const timer of this.#leaving.values()) timer?.cancel();
+    this.#leaving.clear();
+  }
+
+  async #tryToFinish(name: string): Promise<void> {
+    try {
+      await this.finish(name);
+    } catch (thrown) {
+      if (!(thrown instanceof ObeliskError)) throw thrown;
+      this.#warning.tell({ topic: name, reason: thrown.message });
+      this.#retry ??= this.#parts.clock.after(RETRY_MS, () => {
+        this.#retry = null;
+        void this.finishAll();
+      });
+    }
+  }
+}
