@@ -4,9 +4,10 @@
  *   [batch 40..49][batch 50..59][batch 60..6   a broker may cut the last one off: it is left for the next fetch
  *        ^ the consumer's position may lie inside a batch: records below it are skipped
  *
- * Every batch is checked (length, magic, CRC) before its records are opened, and what records inflate to is bounded. A batch is
- * handed out whole or not at all: when one of its records does not open, none of them counts as read, and the error names the
- * offsets of the batch, so that a consumer can go on behind it. Control batches give no records. With `isCommittedOnly`, batches
+ * Every batch is checked (length, magic, CRC) before its records are opened, and what records inflate to is bounded. A batch
+ * opens whole or not at all: when one of its records does not open, none of them counts as read, and the error names the
+ * offsets of the batch, so that a consumer can go on behind it. A few kilobytes may hold millions of records, so a batch of more than
+ * `RECORDS_AT_ONCE` is first walked to its end and then handed out in portions. Control batches give no records. With `isCommittedOnly`, batches
  * of aborted transactions give none either: a transaction that the broker lists as aborted counts from its first offset to its
  * abort marker.
  *
@@ -22,6 +23,7 @@ import {
   batchLastOffset,
   batchLeaderEpoch,
   batchProducerId,
+  batchRecordCount,
   isControlBatch,
   isTransactional,
 } from "../protocol/record/batch.ts";
@@ -34,6 +36,8 @@ import { validateStoredBatch } from "../protocol/record/validate.ts";
  * does for a stranger; a Java client ends at 2 GiB.
  */
 const INFLATED_BYTES_MAX = GiB;
+/** Records of one batch that become objects at once: a record is 200 bytes and more, whatever it holds. */
+const RECORDS_AT_ONCE = 10_000;
 /** The key of a control record: int16 version, int16 type; 0 is an abort marker. */
 const CONTROL_KEY_BYTES = 4;
 const CONTROL_ABORT = 0;
@@ -106,6 +110,9 @@ export class FetchedBatches {
   #position = 0;
   #leaderEpoch = -1;
   #openedBytes = 0;
+  /** Whether the cursor stands within the records of the batch at the position. */
+  #isOpen = false;
+  #previousDelta = -1;
 
   constructor(
     topic: string,
@@ -143,25 +150,28 @@ export class FetchedBatches {
   }
 
   /**
-   * Opens the next batch, appends its records from `fromOffset` on to `target`, and returns the offset behind the batch.
-   * `isEmpty` must be false.
+   * Opens the next batch, or goes on in the one that is open, appends its records from `fromOffset` on to `target`, and returns the
+   * offset to go on with: behind the batch, or within it when there are more. `isEmpty` must be false.
    * @throws ObeliskError CORRUPT_MESSAGE with the place; `UnreadableBatch` when its checksum holds and its records do not open. The
    * batch is not passed then, and `target` is as it was.
    */
   takeBatch(fromOffset: number, target: ConsumerRecord[]): number {
     const buffer = this.#buffer;
     const position = this.#position;
-    const fault = validateStoredBatch(buffer, position, this.#end);
+    const fault = this.#isOpen ? null : validateStoredBatch(buffer, position, this.#end);
     if (fault !== null) throw this.#damaged(fault.detail, fromOffset);
     const nextOffset = batchLastOffset(buffer, position) + 1;
+    let reachedOffset = nextOffset;
     if (nextOffset > fromOffset) {
       const count = target.length;
       try {
         this.#beginAborted(nextOffset);
         if (isControlBatch(buffer, position)) this.#readMarker(position);
-        else if (!this.#isAborted(position)) this.#readRecords(position, fromOffset, target);
+        else if (!this.#isAborted(position))
+          reachedOffset = this.#readRecords(position, nextOffset, fromOffset, target);
       } catch (thrown) {
         target.length = count;
+        this.#isOpen = false;
         if (!(thrown instanceof ObeliskError)) throw thrown;
         throw new UnreadableBatch(
           thrown,
@@ -173,24 +183,18 @@ export class FetchedBatches {
       }
     }
     this.#leaderEpoch = batchLeaderEpoch(buffer, position);
+    if (reachedOffset < nextOffset) return reachedOffset;
+    this.#isOpen = false;
     this.#position = position + batchBytes(buffer, position);
     return nextOffset;
   }
 
-  #readRecords(position: number, fromOffset: number, target: ConsumerRecord[]): void {
+  #readRecords(position: number, nextOffset: number, fromOffset: number, target: ConsumerRecord[]): number {
     const cursor = this.#cursor;
-    cursor.open(this.#buffer, position, INFLATED_BYTES_MAX);
-    const lastOffset = batchLastOffset(this.#buffer, position);
-    this.#openedBytes +=
-      cursor.buffer === this.#buffer ? batchBytes(cursor.buffer, position) : cursor.buffer.length;
-    let previous = -1;
-    while (cursor.next()) {
-      if (!(cursor.offsetDelta > previous && cursor.offset <= lastOffset)) {
-        throw new ObeliskError("GARBLED_RECORDS", {
-          detail: `the offset delta ${cursor.offsetDelta} follows ${previous}`,
-        });
-      }
-      previous = cursor.offsetDelta;
+    const isLarge = batchRecordCount(this.#buffer, position) > RECORDS_AT_ONCE;
+    if (!this.#isOpen) this.#openRecords(position, nextOffset, isLarge);
+    const countMax = isLarge ? target.length + RECORDS_AT_ONCE : Number.POSITIVE_INFINITY;
+    while (this.#nextRecord(nextOffset)) {
       if (cursor.offset < fromOffset) continue;
       const { buffer } = cursor;
       target.push({
@@ -202,7 +206,36 @@ export class FetchedBatches {
         value: cursor.valueStart < 0 ? null : buffer.subarray(cursor.valueStart, cursor.valueEnd),
         headers: cursor.headerCount === 0 ? NO_HEADERS : cursor.headers(),
       });
+      if (target.length >= countMax) return cursor.offset + 1;
     }
+    return nextOffset;
+  }
+
+  #openRecords(position: number, nextOffset: number, isLarge: boolean): void {
+    const cursor = this.#cursor;
+    cursor.open(this.#buffer, position, INFLATED_BYTES_MAX);
+    this.#openedBytes +=
+      cursor.buffer === this.#buffer ? batchBytes(cursor.buffer, position) : cursor.buffer.length;
+    this.#previousDelta = -1;
+    if (isLarge) {
+      while (this.#nextRecord(nextOffset));
+      cursor.rewind();
+      this.#previousDelta = -1;
+    }
+    this.#isOpen = true;
+  }
+
+  /** @throws ObeliskError GARBLED_RECORDS, also when the offset is not one that can follow */
+  #nextRecord(nextOffset: number): boolean {
+    const cursor = this.#cursor;
+    if (!cursor.next()) return false;
+    if (!(cursor.offsetDelta > this.#previousDelta && cursor.offset < nextOffset)) {
+      throw new ObeliskError("GARBLED_RECORDS", {
+        detail: `the offset delta ${cursor.offsetDelta} follows ${this.#previousDelta}`,
+      });
+    }
+    this.#previousDelta = cursor.offsetDelta;
+    return true;
   }
 
   #beginAborted(endOffset: number): void {

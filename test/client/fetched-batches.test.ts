@@ -234,3 +234,48 @@ describe("fetched batches", () => {
 function zigzag(value: number): number {
   return value < 0 ? -value * 2 - 1 : value * 2;
 }
+
+describe("a batch of very many records", () => {
+  const COUNT = 25_000;
+  const many = (codec: Codec) => {
+    const builder = new BatchBuilder(8 * MiB);
+    for (let index = 0; index < COUNT; index += 1) builder.append(1000, null, 0, 0, null, 0, 0);
+    const built = builder.finish({ codec });
+    stampBatch(built, 0, 40, 7);
+    return built;
+  };
+
+  test("is handed out in portions, from the position on, and the next batch follows it", () => {
+    for (const codec of CODECS) {
+      const bytes = Buffer.concat([many(codec), batch(40 + COUNT, ["behind"])]);
+      const batches = new FetchedBatches("t", 3, bytes, null);
+      let position = 50;
+      const portions: [number, number][] = [];
+      const offsets: number[] = [];
+      while (!batches.isEmpty) {
+        const records: ConsumerRecord[] = [];
+        position = batches.takeBatch(position, records);
+        portions.push([records.length, position]);
+        offsets.push(...records.map(({ offset }) => offset));
+      }
+      expect(portions).toEqual([
+        [10_000, 10_050],
+        [10_000, 20_050],
+        [4_990, 40 + COUNT],
+        [1, 41 + COUNT],
+      ]);
+      expect(offsets).toEqual(Array.from({ length: COUNT - 9 }, (_, index) => 50 + index));
+    }
+  });
+
+  test("gives none of them when the last one does not open", () => {
+    const bytes = many("none");
+    bytes[bytes.length - 1] = 9;
+    bytes.writeUInt32BE(computeBatchCrc(bytes, 0, bytes.length), BATCH_CRC);
+    const batches = new FetchedBatches("t", 3, Buffer.concat([bytes, batch(40 + COUNT, ["behind"])]), null);
+    const records: ConsumerRecord[] = [];
+    for (let round = 0; round < 2; round += 1)
+      expect(() => batches.takeBatch(40, records)).toThrow(UnreadableBatch);
+    expect(records).toEqual([]);
+  });
+});

@@ -68,6 +68,9 @@ export class RecordCursor {
   recordEnd: number;
   readonly #reader: VarintReader;
   #remaining: number;
+  /** Of the batch that is open, and where its first record begins. */
+  #count: number;
+  #start: number;
   #baseOffset: number;
   #baseTimestampMs: number;
   /** With log append time, the timestamp of every record; else -1. */
@@ -90,6 +93,8 @@ export class RecordCursor {
     this.recordEnd = -1;
     this.#reader = new VarintReader();
     this.#remaining = 0;
+    this.#count = 0;
+    this.#start = 0;
     this.#baseOffset = -1;
     this.#baseTimestampMs = -1;
     this.#appendTimestampMs = -1;
@@ -126,6 +131,14 @@ export class RecordCursor {
       this.#isInflated = true;
       this.#reader.reset(this.buffer, 0, this.buffer.length);
     }
+    this.#count = this.#remaining;
+    this.#start = this.#reader.position;
+  }
+
+  /** Stands before the first record again, of the batch that is open. */
+  rewind(): void {
+    this.#remaining = this.#count;
+    this.#reader.position = this.#start;
   }
 
   /** Moves to the next record; false behind the last one. @throws ObeliskError GARBLED_RECORDS */
@@ -185,6 +198,8 @@ export class RecordCursor {
     this.buffer = NO_BYTES;
     this.#reader.reset(NO_BYTES, 0, 0);
     this.#remaining = 0;
+    this.#count = 0;
+    this.#start = 0;
   }
 
   /** The current record's headers, copied. */
