@@ -107,11 +107,11 @@ export class DataDirectory {
     try {
       there = this.#files.identity(file);
       if (there !== null && there === this.#files.identityOf(this.#lock)) return null;
+      if (!this.#files.exists(this.path)) return `the data directory ${this.path} was moved or removed`;
     } catch (thrown) {
       if (errnoOf(thrown) === undefined) throw thrown;
       return null; // Nothing can be said: it may be there and not for us to look at.
     }
-    if (!this.#files.exists(this.path)) return `the data directory ${this.path} was moved or removed`;
     if (there === null) return `the lock file ${file} was removed`;
     return `the lock file ${file} is not the one that was locked: the directory was replaced, or another server took it`;
   }

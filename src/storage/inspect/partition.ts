@@ -74,7 +74,7 @@ export function inspectPartition(
   layout: PartitionLayout,
   unreadable: Strays["unreadable"],
 ): PartitionInfo {
-  const snapshot = readSnapshot(files, root, layout);
+  const snapshot = readSnapshot(files, root, layout, unreadable);
   const producers = new Map<number, ProducerInfo>();
   const omitted = new Set<number>();
   const segments: SegmentInfo[] = [];
@@ -128,7 +128,8 @@ function orUnreadable<Result>(
     if (errnoOf(thrown) === undefined || thrown instanceof ObeliskError || !(thrown instanceof Error)) {
       throw thrown;
     }
-    unreadable.push({ path, reason: systemReason(thrown) });
+    // What is not there any more was removed by a running server.
+    if (errnoOf(thrown) !== "ENOENT") unreadable.push({ path, reason: systemReason(thrown) });
     return null;
   }
 }
@@ -228,13 +229,20 @@ function noteProducer(
   producer.batches += 1;
 }
 
-/** Null when there is none that can be read: a partition is shown without it. */
-function readSnapshot(files: Files, root: string, layout: PartitionLayout): Snapshot | null {
+/** Null when there is none that can be read, or it does not decode: a partition is shown without it. */
+function readSnapshot(
+  files: Files,
+  root: string,
+  layout: PartitionLayout,
+  unreadable: Strays["unreadable"],
+): Snapshot | null {
   if (!layout.hasSnapshot) return null;
+  const path = `${layout.directory}/${SNAPSHOT_FILE}`;
+  const content = orUnreadable(path, unreadable, () => files.readFile(`${root}/${path}`));
   try {
-    return decodeSnapshot(files.readFile(`${root}/${layout.directory}/${SNAPSHOT_FILE}`));
+    return content === null ? null : decodeSnapshot(content);
   } catch (error) {
-    if (error instanceof ObeliskError || errnoOf(error) !== undefined) return null;
+    if (error instanceof ObeliskError) return null;
     throw error;
   }
 }

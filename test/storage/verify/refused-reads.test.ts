@@ -148,4 +148,8 @@ test("inspect shows what it can read, and names what it cannot", async () => {
     { file: FIRST_LOG, position: 4096, bytes: 4096, kind: "unreadable", detail: REASON },
   ]);
   expect(records).toBe(inspection.records);
+  const snapshot = `${PARTITION}/producers.snapshot`;
+  const without = inspectPath(refusing(snapshot, 0, 1), path);
+  expect(without.unreadable).toEqual([{ path: snapshot, reason: REASON }]);
+  expect(without.records).toBe(healthy.records);
 });
