@@ -9,8 +9,8 @@
  * Records that are not compressed are walked (record-walk.ts), so all of this holds exactly. Compressed ones stay
  * closed: the header is believed as long as it can be right. A count that cannot be there is refused (record-room.ts). The max
  * timestamp cannot be right when it lies before the base timestamp, or is 0 or -1, which is how an unset field looks; then
- * the records are inflated, up to `ADMIT_INFLATED_BYTES_MAX`, and checked as well. Beyond that, or without the codec, the
- * largest timestamp stays unknown, and the time of arrival stands for it: searches then look into the batch for whatever
+ * the records are inflated, up to `ADMIT_INFLATED_BYTES_MAX` in one turn, and checked as well. Beyond that, or without the
+ * codec, the largest timestamp stays unknown, and the time of arrival stands for it: searches then look into the batch for whatever
  * happened before it came.
  */
 
@@ -29,16 +29,22 @@ import {
   NO_TIMESTAMP,
   setMaxTimestamp,
 } from "./batch.ts";
-import { faultOfCount } from "./record-room.ts";
+import { faultOfCount, inflatedBytesMax } from "./record-room.ts";
 import { RecordWalk } from "./record-walk.ts";
 import { RecordCursor } from "./records.ts";
 import { type BatchFault, isTimestamp, type ValidateOptions, validateBatch } from "./validate.ts";
 
-/** What a header that cannot be right may cost: a tenth of a second of the one thread that serves everybody. */
+/**
+ * What headers that cannot be right may cost in one turn of the loop: a tenth of a second of the one thread that serves everybody. A
+ * request may bring thousands of such batches.
+ */
 export const ADMIT_INFLATED_BYTES_MAX = 32 * MiB;
 
 /** A max timestamp that no batch has. */
 const NONSENSE = -2;
+
+/** In this turn, at the most. */
+let inflatedBytes = 0;
 
 const walk = new RecordWalk();
 const cursor = new RecordCursor();
@@ -76,19 +82,42 @@ function admitCompressed(buffer: Buffer, position: number, nowMs: number): Batch
     if (isLogAppendTime(buffer, position)) setMaxTimestamp(buffer, position, maxTimestampMs);
     return null;
   }
+  const leftBytes = ADMIT_INFLATED_BYTES_MAX - inflatedBytes;
+  if (leftBytes > 0) return admitOpened(buffer, position, nowMs, leftBytes);
+  return stampArrival(buffer, position, nowMs);
+}
+
+/** Inflates up to `leftBytes`. */
+function admitOpened(buffer: Buffer, position: number, nowMs: number, leftBytes: number): BatchFault | null {
   try {
-    cursor.open(buffer, position, ADMIT_INFLATED_BYTES_MAX);
+    cursor.open(buffer, position, leftBytes);
+    spend(cursor.buffer.length);
     const count = batchRecordCount(buffer, position);
     const detail = walk.faultOf(cursor.buffer, 0, cursor.buffer.length, count);
     return detail === null ? settle(buffer, position) : { code: "INVALID_RECORD", detail };
   } catch (thrown) {
     if (!(thrown instanceof ObeliskError)) throw thrown;
+    spend(Math.min(inflatedBytesMax(buffer, position), leftBytes));
     if (thrown.code === "GARBLED_RECORDS") return { code: "INVALID_RECORD", detail: thrown.message };
-    setMaxTimestamp(buffer, position, Math.max(batchBaseTimestamp(buffer, position), nowMs));
-    return null;
+    return stampArrival(buffer, position, nowMs);
   } finally {
     cursor.close();
   }
+}
+
+function spend(bytes: number): void {
+  if (inflatedBytes === 0) {
+    setImmediate(() => {
+      inflatedBytes = 0;
+    });
+  }
+  inflatedBytes += bytes;
+}
+
+/** The largest timestamp stays unknown. */
+function stampArrival(buffer: Buffer, position: number, nowMs: number): null {
+  setMaxTimestamp(buffer, position, Math.max(batchBaseTimestamp(buffer, position), nowMs));
+  return null;
 }
 
 /** Writes what the walk has found, if the header says something else. */

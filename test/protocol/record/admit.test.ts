@@ -1,5 +1,6 @@
 /** What becomes of a producer's batch: its records looked into, its max timestamp and its attributes made right. */
-import { describe, expect, test } from "bun:test";
+import { beforeEach, describe, expect, test } from "bun:test";
+import { nextTurn } from "../../../src/base/turns.ts";
 import { ADMIT_INFLATED_BYTES_MAX, admitBatch } from "../../../src/protocol/record/admit.ts";
 import {
   BATCH_ATTRIBUTES,
@@ -15,6 +16,9 @@ import { buildBatch, resealed, START_MS } from "./batches.ts";
 
 const NOW_MS = START_MS + 1_000_000;
 const OPTIONS = { bytesMax: 1_000_000, isLogAppendTime: false };
+
+/** What may be inflated is counted in turns. */
+beforeEach(nextTurn);
 
 function admitted(batch: Buffer, isLogAppendTime = false): string | null {
   const fault = admitBatch(batch, 0, batch.length, { ...OPTIONS, isLogAppendTime }, NOW_MS);
@@ -82,6 +86,27 @@ describe("the max timestamp", () => {
     batch.writeBigInt64BE(-1n, BATCH_MAX_TIMESTAMP);
     expect(admitted(resealed(batch))).toBeNull();
     expect(batchMaxTimestamp(batch, 0)).toBe(NOW_MS);
+  });
+
+  test("is the time of arrival for what comes in one turn beyond that, and found again in the next", async () => {
+    for (const codec of ["gzip", "snappy", "lz4", "zstd"] as const) {
+      await nextTurn();
+      const builder = new BatchBuilder(ADMIT_INFLATED_BYTES_MAX);
+      const value = Buffer.alloc(ADMIT_INFLATED_BYTES_MAX / 2 - 1000);
+      builder.append(START_MS, null, 0, 0, value, 0, value.length);
+      const sent = builder.finish({ codec });
+      sent.writeBigInt64BE(-1n, BATCH_MAX_TIMESTAMP);
+      resealed(sent);
+      const options = { ...OPTIONS, bytesMax: sent.length };
+      const foundMs = () => {
+        const batch = Buffer.from(sent);
+        expect(admitBatch(batch, 0, batch.length, options, NOW_MS)).toBeNull();
+        return batchMaxTimestamp(batch, 0);
+      };
+      expect([foundMs(), foundMs(), foundMs(), foundMs()]).toEqual([START_MS, START_MS, NOW_MS, NOW_MS]);
+      await nextTurn();
+      expect(foundMs()).toBe(START_MS);
+    }
   });
 
   test("of a record that lies beyond 53 bits is refused", () => {
