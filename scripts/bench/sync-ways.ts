@@ -163,7 +163,11 @@ async function groups(engine: FileEngine): Promise<number> {
 }
 
 async function open(engine: FileEngine, partition: number): Promise<FileLog> {
-  return (await engine.open("t", partition, { restore: () => {}, replay: () => {} })) as FileLog;
+  return (await engine.open("t", partition, {
+    restore: () => {},
+    replay: () => {},
+    lost: () => undefined,
+  })) as FileLog;
 }
 
 function batchOf(bytes: number): Buffer {

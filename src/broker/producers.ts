@@ -125,7 +125,16 @@ export class Producers {
     return {
       restore: (state) => this.restore(state, nowMs),
       replay: (buffer, position) => this.record(buffer, position, readInt64(buffer, position), nowMs),
+      lost: (offset) => this.forgetFrom(offset),
     };
+  }
+
+  /** Batches at and behind `offset` are gone: one that comes again is no duplicate, and must be stored. */
+  forgetFrom(offset: number): void {
+    for (const [producerId, entry] of this.#entries) {
+      entry.batches = entry.batches.filter(({ baseOffset }) => baseOffset < offset);
+      if (entry.batches.length === 0) this.#entries.delete(producerId);
+    }
   }
 
   encode(): Buffer {

@@ -29,6 +29,8 @@ export interface RecoveryListener {
   restore(state: Buffer): void;
   /** A batch after that checkpoint lies whole in `buffer[position, end)`. The buffer is only lent. */
   replay(buffer: Buffer, position: number, end: number): void;
+  /** The log ends at `offset`, before that checkpoint: what `restore` told of batches behind it is about records that are gone. */
+  lost(offset: number): void;
 }
 
 /** A damage or an act of recovery, with its place. `kind` is a stable word; `detail` is for people. */

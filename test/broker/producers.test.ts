@@ -158,3 +158,13 @@ test("of a state that does not decode nothing is remembered", () => {
   expect(() => producers.restore(state.subarray(0, state.length - 1), 0)).toThrow(ObeliskError);
   expect([producers.count, producers.idMax]).toEqual([0, -1]);
 });
+
+test("what is lost from an offset on is no duplicate any more, and a producer without a batch left is forgotten", () => {
+  const producers = stored([batch(7, 0, 0), 100], [batch(7, 0, 1), 101], [batch(8, 0, 0), 102]);
+  producers.forgetFrom(101);
+  expect([producers.check(batch(7, 0, 0), 0, 0), producers.check(batch(7, 0, 1), 0, 0)]).toEqual([
+    100,
+    ACCEPTED,
+  ]);
+  expect([producers.count, producers.check(batch(8, 0, 5), 0, 0), producers.idMax]).toEqual([1, ACCEPTED, 8]);
+});

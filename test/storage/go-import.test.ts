@@ -25,7 +25,7 @@ const directory = join(root, "data");
 const topics = join(directory, "topics");
 const consumers = join(directory, "consumers");
 const options = { clock: { ...systemClock, nowMs: () => 1_700_000_000_000 }, newId: () => "an-id" };
-const listener = { restore: () => undefined, replay: () => undefined };
+const listener = { restore: () => undefined, replay: () => undefined, lost: () => undefined };
 
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 afterAll(() => rmSync(root, { recursive: true, force: true }));

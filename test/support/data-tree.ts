@@ -22,7 +22,11 @@ import { openStateFile } from "../../src/storage/file/state-file.ts";
 import { batchOf, recordsIn } from "./batches.ts";
 
 export const disk = createDisk();
-export const NO_LISTENER: RecoveryListener = { restore: () => undefined, replay: () => undefined };
+export const NO_LISTENER: RecoveryListener = {
+  restore: () => undefined,
+  replay: () => undefined,
+  lost: () => undefined,
+};
 export const directoryOptions = {
   nodeId: 1,
   pid: 4711,

@@ -283,7 +283,11 @@ class GoImport {
   }
 }
 
-const NO_LISTENER: RecoveryListener = { restore: () => undefined, replay: () => undefined };
+const NO_LISTENER: RecoveryListener = {
+  restore: () => undefined,
+  replay: () => undefined,
+  lost: () => undefined,
+};
 
 function listTopics(files: Files, directory: string): string[] {
   return listStems(files, `${directory}/topics`, ".log");

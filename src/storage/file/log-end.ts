@@ -1,17 +1,19 @@
 /** The last step of recovery: where the log ends, under which leader epoch it goes on, and how much of it is surely on disk. */
 
 import { ObeliskError } from "../../base/errors.ts";
+import type { RecoveryListener } from "../contract.ts";
 import type { RecoveryState } from "./recovery-state.ts";
 import { logPathOf, Segment } from "./segment.ts";
 import { SegmentIndex } from "./segment-index.ts";
 
 /** Makes sure that there is an active segment whose next offset was never given out. @throws system errors, ObeliskError */
-export function settleEnd(state: RecoveryState): void {
+export function settleEnd(state: RecoveryState, listener: RecoveryListener): void {
   const last = state.segments.at(-1);
   const endOffset = last?.endOffset ?? 0;
   const floor = state.syncedOffset;
   if (last === undefined || endOffset < floor) {
     if (floor > 0) reportLoss(state, last, endOffset, floor);
+    if (floor > 0) listener.lost(endOffset);
     begin(state, Math.max(endOffset, floor));
   } else if (state.mustRoll) begin(state, endOffset);
   settleEpoch(state);

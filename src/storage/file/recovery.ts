@@ -82,7 +82,7 @@ export function recoverPartition(
       replayLog(state, listener);
       noteGaps(state);
     }
-    settleEnd(state);
+    settleEnd(state, listener);
   } catch (thrown) {
     goOffline(state, thrown);
     isOffline = true;

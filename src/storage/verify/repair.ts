@@ -66,7 +66,11 @@ export interface RepairSummary {
 const NODE_ID_STANDARD = 1;
 const QUARANTINE_PIECE_BYTES = 16 * MiB;
 const EPOCH_BYTES = 4;
-const NO_LISTENER: RecoveryListener = { restore: () => undefined, replay: () => undefined };
+const NO_LISTENER: RecoveryListener = {
+  restore: () => undefined,
+  replay: () => undefined,
+  lost: () => undefined,
+};
 
 /**
  * Mends the data directory `root`. Without findings nothing is touched.

@@ -25,6 +25,8 @@ export interface EngineFactory {
 /** Keeps what an opening log tells. */
 export class Replay implements RecoveryListener {
   state: string | null = null;
+  /** Where the log ends, when that is before the checkpoint. */
+  lostFrom = -1;
   readonly records: [number, string | null][] = [];
 
   restore(state: Buffer): void {
@@ -33,6 +35,10 @@ export class Replay implements RecoveryListener {
 
   replay(buffer: Buffer, position: number, end: number): void {
     this.records.push(...recordsIn(Buffer.from(buffer.subarray(position, end))));
+  }
+
+  lost(offset: number): void {
+    this.lostFrom = offset;
   }
 }
 
