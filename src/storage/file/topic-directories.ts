@@ -46,10 +46,8 @@ export class TopicDirectories {
    */
   prepare(dataDirectory: string, refused: RefusalListener): void {
     const files = this.#files;
-    if (!files.exists(this.#path)) {
-      files.makeDirectory(this.#path);
-      files.syncDirectory(dataDirectory);
-    }
+    if (!files.exists(this.#path)) files.makeDirectory(this.#path);
+    files.syncDirectory(dataDirectory); // it may be there since a start whose sync of it failed
     for (const name of this.#names()) {
       const path = `${this.#path}/${name}`;
       const isStale = name.startsWith(DETACHED_PREFIX) && files.exists(this.#of(topicOf(name)));

@@ -280,3 +280,22 @@ test("a topic's folder that cannot be read is told and left out of what is store
   files.setFault(null);
   await engine.close();
 });
+
+test("a start whose sync of the data directory failed leaves no folder behind whose name a power cut may take", async () => {
+  for (let seed = 0; seed < 20; seed += 1) {
+    const disk = new SimulatedFiles(seed);
+    disk.makeDirectory("/data");
+    disk.syncDirectory("/");
+    const files = new FaultyFiles(disk, { hasSyncAll: false });
+    files.setFault({ operations: ["syncDirectory"], nth: 1, errno: "EIO" });
+    expect(() => openEngine(new TestDirectory("/data"), { files })).toThrow(ObeliskError);
+    files.setFault(null);
+    const engine = openEngine(new TestDirectory("/data"), { files });
+    const log = await engine.open("t", 0, new Replay());
+    append(log, ["a"]);
+    expect(await engine.sync([log])).toEqual([]);
+    const after = openEngine(new TestDirectory("/data"), { files: disk.crash() });
+    const found = await readAll(await after.open("t", 0, new Replay()));
+    expect([seed, found]).toEqual([seed, [[0, "a"]]]);
+  }
+});
