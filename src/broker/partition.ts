@@ -311,6 +311,8 @@ export class Partition implements Committable {
   }
 
   #write(buffer: Buffer, position: number, end: number, records: number, steadyMs: number): AppendResult {
+    const lastOffsetDelta = buffer.readInt32BE(position + BATCH_LAST_OFFSET_DELTA);
+    if (!(records > 0 && records === lastOffsetDelta + 1)) fail("a batch without dense offsets was let in");
     const nowMs = this.#clock.nowMs();
     const logAppendTimeMs = this.#rules.isLogAppendTime ? nowMs : -1;
     if (logAppendTimeMs >= 0) setLogAppendTime(buffer, position, logAppendTimeMs);

@@ -3,6 +3,7 @@
  * would go beyond is refused for good: trying again does not help, another topic does.
  */
 
+import { fail } from "../base/assert.ts";
 import { ObeliskError } from "../base/errors.ts";
 import type { PartitionLog } from "./contract.ts";
 
@@ -10,6 +11,7 @@ export const OFFSET_MAX = Number.MAX_SAFE_INTEGER - 1;
 
 /** The last offset of a batch that is appended now. @throws ObeliskError POLICY_VIOLATION when there are not so many offsets left */
 export function lastOffsetFrom(log: PartitionLog, lastOffsetDelta: number): number {
+  if (!(lastOffsetDelta >= 0)) fail("a batch spans no offset");
   const lastOffset = log.endOffset + lastOffsetDelta;
   if (lastOffset <= OFFSET_MAX) return lastOffset;
   throw new ObeliskError("POLICY_VIOLATION", {

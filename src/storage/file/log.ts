@@ -108,8 +108,7 @@ export class FileLog implements PartitionLog {
     if (bytes > BATCH_BYTES_MAX)
       throw new ObeliskError("MESSAGE_TOO_LARGE", { bytes, limit: BATCH_BYTES_MAX });
     const lastOffsetDelta = batchLastOffsetDelta(buffer, position);
-    const isAdmitted = lastOffsetDelta >= 0 && lastOffsetDelta <= RELATIVE_OFFSET_MAX;
-    if (!isAdmitted) fail("a batch spans offsets that none may claim");
+    if (!(lastOffsetDelta <= RELATIVE_OFFSET_MAX)) fail("a batch spans more offsets than a segment may");
     const baseOffset = this.endOffset;
     const lastOffset = lastOffsetFrom(this, lastOffsetDelta);
     if (this.#mustRoll(bytes, lastOffset)) this.#roll();
