@@ -107,6 +107,7 @@ async function crashOnce(
     await server.child.exited;
   }
   if (options.disk?.isCut === true) options.disk.restore();
+  else options.disk?.takeNewBlocks();
 }
 
 /** The first time until everybody has been acknowledged something. */
@@ -117,8 +118,8 @@ async function livesFor(life: number, streams: readonly Stream[], isFirst: boole
 }
 
 /**
- * Cuts the power; or lets the disk lose what it is given until everybody has been refused, and take things again. What is stored
- * after the next start then meets the power cut of another round.
+ * Cuts the power; or lets the disk lose what it is given until everybody has been refused, and until the server is gone. What is
+ * stored after the next start then meets the power cut of another round.
  */
 async function fail(disk: LoopDisk, random: () => number, ended: Promise<unknown>): Promise<void> {
   if (random() < 0.7) {
@@ -127,7 +128,6 @@ async function fail(disk: LoopDisk, random: () => number, ended: Promise<unknown
   }
   disk.loseNewBlocks();
   await ended;
-  disk.takeNewBlocks();
 }
 
 /** Where the data of a failed run stay. */

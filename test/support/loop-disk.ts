@@ -18,6 +18,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -28,7 +29,8 @@ import { basename, join } from "node:path";
 import { KiB, MiB } from "../../src/base/units.ts";
 
 const IMAGE_BYTES = 96 * MiB;
-const JOURNAL_MIB = 4;
+/** Never full while there is no room: what it holds stays there. */
+const JOURNAL_MIB = 16;
 /** _IOR('X', 125, __u32), and its way that flushes nothing. */
 const EXT4_IOC_SHUTDOWN = 0x8004587d;
 const WITHOUT_FLUSH = 2;
@@ -79,13 +81,13 @@ fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), ${EXT4_IOC_SHUTDOWN}, struct.pack
 
   /** A loop device takes a write that was cut short for a whole one. A page cannot be cut short. */
   #writePageByPage(): void {
-    const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
-    const device = mounts.find((line) => line.split(" ")[1] === this.path)?.split(" ")[0];
-    writeFileSync(`/sys/block/${basename(device ?? "")}/queue/max_sectors_kb`, "4");
+    writeFileSync(`/sys/block/${basename(this.#device)}/queue/max_sectors_kb`, "4");
   }
 
   loseNewBlocks(): void {
     run("sync", "-f", this.path);
+    // What the journal holds, to its place.
+    run("sync", this.#device);
     const descriptor = openSync(join(this.#room, "filler"), constants.O_WRONLY | constants.O_CREAT);
     try {
       // To the last page.
@@ -95,8 +97,20 @@ fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), ${EXT4_IOC_SHUTDOWN}, struct.pack
     }
   }
 
+  /** What is still to be written to files is lost too before. New metadata are not, which wait in the journal: they take their place later. */
   takeNewBlocks(): void {
+    const files = readdirSync(this.path, { recursive: true, withFileTypes: true }).filter((entry) =>
+      entry.isFile(),
+    );
+    Bun.spawnSync(["sync", ...files.map(({ parentPath, name }) => join(parentPath, name))]);
     rmSync(join(this.#room, "filler"));
+  }
+
+  get #device(): string {
+    const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
+    const mount = mounts.find((line) => line.split(" ")[1] === this.path);
+    if (mount === undefined) throw new Error(`nothing is mounted at ${this.path}`);
+    return mount.split(" ")[0]!;
   }
 
   [Symbol.dispose](): void {
