@@ -102,6 +102,7 @@ export class Topics {
     }
     for (const { topic, partitions } of this.#parts.engine.stored()) {
       if (!known.has(topic) && isTopicName(topic)) await this.#adopt(topic, partitions, recovered);
+      else this.#warnOfUnserved(topic, partitions);
     }
     await recovered.sync();
     for (const { name, partitions } of this.#byName.values()) {
@@ -322,6 +323,15 @@ export class Topics {
     this.#byId.set(topic.id, topic);
     this.#limits.add(partitions.length);
     return topic;
+  }
+
+  /** Its row is from before the topic was made anew with more. What lies there is left alone: clients spread keys by the number. */
+  #warnOfUnserved(name: string, partitions: number): void {
+    const served = this.#byName.get(name)?.partitions.length ?? partitions;
+    if (partitions <= served) return;
+    const message =
+      "there are partitions on disk beyond those that the state knows, and they are not served: is meta.db an older copy?";
+    this.#parts.log.warn(message, { topic: name, partitions, served });
   }
 
   async #adopt(name: string, partitions: number, recovered: RecoveredLogs): Promise<void> {

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import type { ErrorCode } from "../../src/base/errors.ts";
 import { ObeliskError } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/base/log.ts";
 import { MemoryEngine } from "../../src/storage/memory/engine.ts";
 import { batchOf } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
@@ -97,6 +98,26 @@ test("partitions that the state does not know are adopted, not deleted", async (
   await engine.state.change([{ key: "topic/t", value: null }]);
   const after = await openBroker({}, { engine });
   expect(after.topics.get("t")!.partitions.map((partition) => partition.endOffset)).toEqual([0, 1]);
+});
+
+test("partitions beyond those of an older state are told, and left alone", async () => {
+  const engine = new MemoryEngine();
+  const before = await openBroker({}, { engine });
+  await before.topics.create("t", { partitions: 1, configs: {} });
+  const older = (await engine.state.get("topic/t"))!.value;
+  await before.topics.remove("t");
+  await before.topics.create("t", { partitions: 3, configs: {} });
+  await engine.state.change([{ key: "topic/t", value: older }]);
+  const told: unknown[] = [];
+  const log = { ...silentLog, warn: (message: string, facts: unknown) => void told.push([message, facts]) };
+  const after = await openBroker({}, { engine, log });
+  expect(after.topics.get("t")!.partitions.length).toBe(1);
+  expect(told).toEqual([
+    [
+      "there are partitions on disk beyond those that the state knows, and they are not served: is meta.db an older copy?",
+      { topic: "t", partitions: 3, served: 1 },
+    ],
+  ]);
 });
 
 test("auto-creation can be switched off", async () => {
