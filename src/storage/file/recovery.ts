@@ -83,6 +83,7 @@ export function recoverPartition(
       noteGaps(state);
     }
     settleEnd(state, listener);
+    syncNames(state);
   } catch (thrown) {
     goOffline(state, thrown);
     isOffline = true;
@@ -102,6 +103,18 @@ function noteGaps(state: RecoveryState): void {
     segment.addHole({ position: 0, bytes: 0 });
     state.hasChanged = true;
   }
+}
+
+/**
+ * Where too many files were open, what was read is synced already, and counts as on disk: no sync follows that would bring the names of
+ * its files along.
+ */
+function syncNames(state: RecoveryState): void {
+  const { store, segments, wasClean, syncedOffset } = state;
+  const active = segments.at(-1) ?? fail("a recovered partition has a segment");
+  if (wasClean || active.endOffset <= syncedOffset || segments.some(({ isDirty }) => isDirty)) return;
+  for (const path of namesToSync(state, active))
+    store.pool.withRoom(path, () => store.files.syncDirectory(path));
 }
 
 /** What was written again waits for no sync any more: the next start does it anew. */

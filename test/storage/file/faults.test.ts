@@ -299,3 +299,28 @@ test("a start whose sync of the data directory failed leaves no folder behind wh
     expect([seed, found]).toEqual([seed, [[0, "a"]]]);
   }
 });
+
+test("what a start had to sync at once, for lack of open files, keeps the names of its files", async () => {
+  let crowded = 0;
+  for (let seed = 0; seed < 20; seed += 1) {
+    const disk = new SimulatedFiles(seed, false);
+    disk.makeDirectory("/data");
+    disk.syncDirectory("/");
+    const directory = new TestDirectory("/data");
+    const options = { openFilesMax: 1, segmentBytesMax: 500 };
+    const first = openEngine(directory, { files: disk, ...options });
+    append(await first.open("other", 0, new Replay()), ["keeps a file open until it is synced"]);
+    const written = await first.open("t", 0, new Replay());
+    for (let index = 0; index < 10; index += 1) append(written, [`value ${index} ${"x".repeat(100)}`]);
+    const killed = disk.kill();
+    const second = openEngine(directory, { files: killed, ...options });
+    await second.open("other", 0, new Replay());
+    const log = await second.open("t", 0, new Replay());
+    const { durableOffset } = log;
+    crowded += durableOffset === log.endOffset ? 1 : 0;
+    const third = openEngine(directory, { files: killed.crash(), ...options });
+    const found = await readAll(await third.open("t", 0, new Replay()));
+    expect([seed, found.length]).toEqual([seed, Math.max(found.length, durableOffset)]);
+  }
+  expect(crowded).toBeGreaterThan(0);
+});
