@@ -11,14 +11,16 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { wireCode } from "../../src/base/errors.ts";
 import { KiB } from "../../src/base/units.ts";
-import { createTopic } from "../crash/wire.ts";
+import { readAll } from "../crash/wire.ts";
+import { until } from "../network/support.ts";
 import { FailingCalls, type Fault, failingCallsMissing, titled } from "../support/failing-calls.ts";
 import { compiled } from "../support/obelisk-command.ts";
 import { Ledger } from "./ledger.ts";
 import { Observed } from "./observed.ts";
-import { Bench, SMALL_SEGMENTS } from "./support.ts";
+import { Bench, runProgram, SMALL_SEGMENTS } from "./support.ts";
 
 const REFUSED = wireCode("KAFKA_STORAGE_ERROR");
+const kcat = Bun.which("kcat");
 const SYNC: Fault = { calls: "fdatasync", error: "EIO" };
 
 interface Way {
@@ -157,28 +159,6 @@ describe.skipIf(missing !== undefined)(titled("a sync that fails", missing), () 
     await expectBack(bench, [neighbour]);
   });
 
-  test("of the state refuses topics with what clients try again, and harms no partition", async () => {
-    await using bench = new Bench();
-    const { observed, ill, neighbour } = await start(bench);
-    {
-      const fault: Fault = { calls: "fdatasync,fsync", error: "EIO" };
-      const paths = ["meta.db", "meta.db-wal"].map((name) => join(bench.data, name));
-      await using failing = await FailingCalls.attach(observed.server.child.pid, [fault], paths);
-      expect(await createTopic(observed.wire, "late")).toBe(REFUSED);
-      expect(failing.count).toBeGreaterThan(0);
-    }
-    // It would succeed now, and say nothing of what was lost.
-    expect(await createTopic(observed.wire, "later")).toBe(REFUSED);
-    for (const ledger of [ill, neighbour]) await ledger.fill(observed.wire, 3, 100);
-    expect(await observed.health()).toMatchObject({ status: "degraded", offline: 0 });
-    expect(observed.log).toContain("the state file could not be synced");
-    await observed.stop("SIGKILL");
-    const next = await Observed.start(bench, SMALL_SEGMENTS);
-    expect(await createTopic(next.wire, "later")).toBe(0);
-    expect(await next.stop()).toBe(0);
-    await expectBack(bench, [ill, neighbour]);
-  });
-
   test("of a directory at a roll takes the partition out, and no name is taken for durable", async () => {
     await using bench = new Bench();
     const { observed, ill, neighbour } = await start(bench);
@@ -195,4 +175,34 @@ describe.skipIf(missing !== undefined)(titled("a sync that fails", missing), () 
     await observed.stop("SIGKILL");
     await expectBack(bench, [ill, neighbour]);
   });
+
+  test.skipIf(kcat === null)(
+    titled("is survived by a kcat that goes on trying", kcat === null ? "kcat is missing" : undefined),
+    async () => {
+      await using bench = new Bench();
+      const { observed } = await start(bench);
+      const lines = Array.from({ length: 20_000 }, (_, index) => `${index} ${"a line ".repeat(10)}`);
+      const input = new TextEncoder().encode(`${lines.join("\n")}\n`);
+      const words =
+        "-P -E -t ill -X enable.idempotence=true -X batch.size=20000 -X reconnect.backoff.max.ms=100".split(
+          " ",
+        );
+      let sending: ReturnType<typeof runProgram>;
+      {
+        const fault: Fault = { ...SYNC, when: "5" };
+        const path = activeLog(bench, "ill");
+        await using failing = await FailingCalls.attach(observed.server.child.pid, [fault], [path]);
+        sending = runProgram([kcat!, "-b", observed.brokers, ...words], input);
+        await until(() => observed.log.includes("the partition is offline"));
+        expect(failing.count).toBeGreaterThan(0);
+      }
+      await observed.stop("SIGKILL");
+      const port = `--kafka-port=${observed.server.started.kafka.port}`;
+      const next = await Observed.start(bench, [...SMALL_SEGMENTS, port]);
+      expect(await sending).toMatchObject({ exitCode: 0 });
+      const stored = (await readAll(next.wire, "ill", 1)).map(({ value }) => value);
+      expect(stored).toEqual(lines);
+      expect(await next.stop()).toBe(0);
+    },
+  );
 });

@@ -25,13 +25,14 @@ export interface RunningServer {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Starts `obelisk serve` and waits until it says that it is ready. Kills what still runs when disposed. */
+/** Starts `obelisk serve`, on free ports where `flags` name none, and waits until it says that it is ready. Kills what still runs when disposed. */
 export async function startServer(
   directory: string,
   flags: readonly string[] = [],
   options: RunOptions = {},
 ): Promise<RunningServer> {
-  const child = startObelisk(["serve", "--json", "--data", directory, ...FREE_PORTS, ...flags], options);
+  const ports = FREE_PORTS.filter((port) => !flags.some((flag) => flag.startsWith(port.slice(0, -1))));
+  const child = startObelisk(["serve", "--json", "--data", directory, ...ports, ...flags], options);
   let line = "";
   const decoder = new TextDecoder();
   const reader = child.stdout.getReader();
@@ -41,6 +42,7 @@ export async function startServer(
       throw new Error(`the server ended before it was ready: ${await new Response(child.stderr).text()}`);
     line += decoder.decode(value, { stream: true });
   }
+  if (!line.includes('"started"')) throw new Error(`the server did not start: ${line}`);
   const stop = (signal: NodeJS.Signals = "SIGTERM") => {
     child.kill(signal);
     return child.exited;
