@@ -3,7 +3,8 @@
  *
  *   small syncs    a disk that has just shown `FAST_RUN_MIN` of them in a row within `FAST_SYNC_MS` is fast; one slow one ends that
  *   syncfs         waits for what other programs wrote to the file system too (measured: half a second behind a neighbour that does
- *                  not sync); after one that was slow the next groups, `ALL_PENALTY` files in all, had better go without
+ *                  not sync); after one that was slow the next `ALL_PENALTY` groups had better go without,
+ *                  but for large ones, which would take longer still
  */
 
 import { KiB } from "../../base/units.ts";
@@ -18,13 +19,14 @@ const SLOW_PENALTY = 1000;
 /** A syncfs is slow when it takes longer than this, and this for each file, which is more than the files would take singly. */
 const SLOW_ALL_MS = 10;
 const SLOW_ALL_EACH_MS = 0.5;
-/** 64 groups of 8, and 2 of a start with thousands of partitions: singly these take long, and the neighbour may be gone by then. */
-export const ALL_PENALTY = 512;
+export const ALL_PENALTY = 64;
+/** From so many files and names on a syncfs is right whatever the neighbours do: singly 256 take 0.1 s on an idle disk, 0.3 s on a busy one. */
+export const LARGE_GROUP_MIN = 128;
 
 export class DiskPace {
   /** Small syncs within the time, one after another. Negative: as many are owed. */
   #fastRun = 0;
-  /** Files and names that go without syncfs, because the last one was slow. */
+  /** Groups that go without syncfs, because the last one was slow. */
   #allPenalty = 0;
 
   /** Whether `bytes` unsynced bytes of one file are on disk in less time than the way to another thread and back takes. */
@@ -32,10 +34,10 @@ export class DiskPace {
     return this.#fastRun >= FAST_RUN_MIN && bytes <= FAST_SYNC_BYTES_MAX;
   }
 
-  /** Whether a syncfs would be quick, for `count` files and names; when not, they are counted as having gone without. */
+  /** Whether a syncfs is the quickest way for `count` files and names. Counts the groups that ask. */
   isAllFast(count: number): boolean {
-    if (this.#allPenalty <= 0) return true;
-    this.#allPenalty -= count;
+    if (this.#allPenalty === 0 || count >= LARGE_GROUP_MIN) return true;
+    this.#allPenalty -= 1;
     return false;
   }
 
@@ -48,6 +50,7 @@ export class DiskPace {
 
   /** A syncfs for `count` files and names took so long. */
   noteAll(count: number, durationMs: number): void {
-    if (durationMs > SLOW_ALL_MS + count * SLOW_ALL_EACH_MS) this.#allPenalty = ALL_PENALTY;
+    const isSlow = durationMs > SLOW_ALL_MS + count * SLOW_ALL_EACH_MS;
+    if (isSlow && count < LARGE_GROUP_MIN) this.#allPenalty = ALL_PENALTY;
   }
 }

@@ -170,8 +170,10 @@ export class FileEngine implements StorageEngine {
     const name = `${topic}/${partition}`;
     if (this.#logs.has(name)) fail(`partition ${name} is open already: it has one writer`);
     const directory = `${this.#topics}/${name}`;
-    const condition = { wasClean: this.#wasClean, mustExist, mustForget: await this.#mustForget(directory) };
+    const device = this.#wasClean ? null : this.#syncer.deviceOf(directory);
+    const condition = { wasClean: this.#wasClean, mustExist, mustForget: await this.#mustForget(device) };
     const recovered = recoverPartition(this.#store, this.#indexes, directory, condition, listener);
+    for (const segment of recovered.segments) segment.device = device;
     const log = new FileLog(this.#store, this.#indexes, topic, partition, recovered);
     this.#logs.set(name, log);
     return log;
@@ -283,10 +285,10 @@ export class FileEngine implements StorageEngine {
   }
 
   /** Whether the page cache may show what the disk has not taken; asked once for all that lie on one file system. */
-  async #mustForget(directory: string): Promise<boolean> {
+  async #mustForget(device: string | null): Promise<boolean> {
     if (this.#wasClean) return false;
     this.#hidesLosses ??= this.#syncer.mayHideLosses();
-    return (await this.#hidesLosses) || this.#syncer.isElsewhere(directory);
+    return (await this.#hidesLosses) || !this.#syncer.isWitnessed(device);
   }
 
   /** Whether the directory is still ours; takes everything offline when it is not, and says why. */

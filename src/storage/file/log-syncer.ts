@@ -106,14 +106,19 @@ export class LogSyncer {
     }
   }
 
-  /** Whether a directory lies on a file system that the witness tells nothing of. */
-  isElsewhere(directory: string): boolean {
+  /** The file system of a directory; null when it cannot be asked for. */
+  deviceOf(directory: string): string | null {
     try {
-      return this.#files.device(directory) !== this.#device;
+      return this.#files.device(directory);
     } catch (thrown) {
       if (errnoOf(thrown) === undefined) throw thrown;
-      return true;
+      return null;
     }
+  }
+
+  /** Whether the witness tells of a file system. */
+  isWitnessed(device: string | null): boolean {
+    return this.#witness >= 0 && device === this.#device;
   }
 
   /** Makes everything appended so far to these logs durable; answers those that failed. They are offline. */
@@ -227,21 +232,17 @@ export class LogSyncer {
   /** The jobs that one syncfs is to do. */
   #takeTogether(jobs: readonly Job[]): readonly Job[] {
     if (this.#witness < 0) return NOBODY;
-    const possible = jobs.filter(({ task }) => task.segments.every((segment) => this.#isWitnessed(segment)));
+    const possible = jobs.filter(({ task }) => task.segments.every((segment) => this.#isTold(segment)));
     const [files, names] = [filesOf(possible), namesOf(possible)];
     const isWorthIt = files > FILES_SINGLY_MAX || names > NAMES_SINGLY_MAX;
     return isWorthIt && this.#pace.isAllFast(files + names) ? possible : NOBODY;
   }
 
   /** Whether the witness tells of it. Where that cannot be said, its own descriptor does. */
-  #isWitnessed(segment: Segment): boolean {
+  #isTold(segment: Segment): boolean {
     if (segment.isSuspect) return false;
-    try {
-      segment.device ??= this.#files.device(segment.directory);
-    } catch (thrown) {
-      if (errnoOf(thrown) === undefined) throw thrown;
-    }
-    return segment.device === this.#device;
+    segment.device ??= this.deviceOf(segment.directory);
+    return this.isWitnessed(segment.device);
   }
 
   async #syncTogether(jobs: readonly Job[], failed: Set<FileLog>): Promise<void> {

@@ -14,11 +14,13 @@ import type { Files } from "../../base/files.ts";
 import { MiB } from "../../base/units.ts";
 
 const PIECE_BYTES = MiB;
+const NOTHING = Buffer.alloc(0);
 
 export class Rewriter {
   readonly #files: Files;
   readonly #descriptor: number;
-  readonly #piece: Buffer;
+  readonly #bytesMax: number;
+  #piece = NOTHING;
   #bytes = 0;
   /** Where in the file the piece begins. */
   #position = 0;
@@ -27,17 +29,18 @@ export class Rewriter {
   constructor(files: Files, descriptor: number, bytesMax: number) {
     this.#files = files;
     this.#descriptor = descriptor;
-    this.#piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, bytesMax));
+    this.#bytesMax = bytesMax;
   }
 
   /** Takes a batch in `buffer[start, end)`, which lies at `position` in the file. `flush` follows the last one. */
   add(buffer: Buffer, start: number, end: number, position: number): void {
     const bytes = end - start;
     if (position !== this.#position + this.#bytes || this.#bytes + bytes > this.#piece.length) this.flush();
-    if (bytes > this.#piece.length) {
+    if (bytes === this.#bytesMax || bytes > PIECE_BYTES) {
       this.#files.write(this.#descriptor, buffer, start, end, position);
       return;
     }
+    if (this.#piece === NOTHING) this.#piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, this.#bytesMax));
     if (this.#bytes === 0) this.#position = position;
     buffer.copy(this.#piece, this.#bytes, start, end);
     this.#bytes += bytes;
