@@ -1,5 +1,5 @@
 /**
- * One partition on disk: appends, rolls, cuts. Opening is recovery.ts, reading reader.ts, syncing log-syncer.ts with what
+ * One partition on disk: appends, rolls, cuts. Opening is recovery.ts, reading log-reads.ts, syncing log-syncer.ts with what
  * unsynced.ts keeps, the small files beside the log log-upkeep.ts.
  *
  *     segments   [ sealed ][ sealed ][ rolled, waits for a sync ][ active ]
@@ -14,7 +14,6 @@
 
 import { fail } from "../../base/assert.ts";
 import { ObeliskError } from "../../base/errors.ts";
-import { systemReason } from "../../base/system-error.ts";
 import { batchLastOffsetDelta, batchMaxTimestamp, stampBatch } from "../../protocol/record/batch.ts";
 import type { PartitionLog, TimestampedOffset } from "../contract.ts";
 import { lastOffsetFrom } from "../last-offset.ts";
@@ -22,19 +21,16 @@ import type { LeaderEpochs } from "../leader-epochs.ts";
 import { BATCH_BYTES_MAX } from "../scan.ts";
 import type { IndexFiles } from "./index-files.ts";
 import { LogLocator } from "./locator.ts";
+import { LogReads } from "./log-reads.ts";
 import { LogUpkeep } from "./log-upkeep.ts";
-import { LogReader } from "./reader.ts";
 import type { Recovered } from "./recovery.ts";
 import { logPathOf, RELATIVE_OFFSET_MAX, removeSegmentFiles, Segment } from "./segment.ts";
 import { SegmentIndex } from "./segment-index.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 import type { Snapshot } from "./snapshot.ts";
-import { refusedRead, type Store, storageError } from "./store.ts";
-import { findMaxTimestamp, findTimestamp, type Searched } from "./time-search.ts";
+import { type Store, storageError } from "./store.ts";
 import { type SyncTask, Unsynced } from "./unsynced.ts";
 import { writeOff } from "./write-off.ts";
-
-const NOTHING = Buffer.alloc(0);
 
 export const REMOVED_DETAIL = "the segment file was removed while it was in use";
 
@@ -58,14 +54,13 @@ export class FileLog implements PartitionLog {
   readonly #segments: Segment[];
   readonly #epochs: LeaderEpochs;
   readonly #locator: LogLocator;
-  readonly #reader: LogReader;
+  readonly #reads: LogReads;
   readonly #writer: SegmentWriter;
   readonly #upkeep: LogUpkeep;
   #active: Segment;
   #lookedOffset = -1;
   /** No snapshot tells of the leader epoch yet. */
   #isEpochNew: boolean;
-  #hasToldRefusal = false;
   #writtenOff: Promise<void> | null = null;
 
   constructor(store: Store, indexes: IndexFiles, topic: string, partition: number, recovered: Recovered) {
@@ -80,7 +75,7 @@ export class FileLog implements PartitionLog {
     this.#upkeep = new LogUpkeep(store, indexes, this.#directory, recovered.checkpoint, () => this.#facts());
     this.#writer = new SegmentWriter(store, indexes, this.#place(), (detail) => this.#goOffline(detail));
     this.#locator = new LogLocator(store, indexes, this.#segments, () => this.#upkeep.requestSnapshot());
-    this.#reader = new LogReader(store, this.#locator);
+    this.#reads = new LogReads(store, indexes, this.#directory, this.#segments, this.#locator, this);
     this.startOffset = recovered.startOffset;
     this.endOffset = this.#active.endOffset;
     const rolled = this.#segments.filter((segment) => segment.isDirty && segment !== this.#active);
@@ -130,22 +125,15 @@ export class FileLog implements PartitionLog {
   }
 
   read(offset: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): Buffer | Promise<Buffer> {
-    this.#checkRange(offset);
-    if (offset >= limitOffset || offset === this.endOffset) return NOTHING;
-    try {
-      const answer = this.#reader.read(offset, limitOffset, bytesMax, atLeastOne);
-      return answer instanceof Promise ? answer.catch((thrown) => this.#refuse(thrown)) : answer;
-    } catch (thrown) {
-      return this.#refuse(thrown);
-    }
+    return this.#reads.read(offset, limitOffset, bytesMax, atLeastOne);
   }
 
-  async offsetForTimestamp(timestampMs: number, limitOffset: number): Promise<TimestampedOffset | null> {
-    return this.#search(() => findTimestamp(this.#searched(limitOffset), timestampMs));
+  offsetForTimestamp(timestampMs: number, limitOffset: number): Promise<TimestampedOffset | null> {
+    return this.#reads.offsetForTimestamp(timestampMs, limitOffset);
   }
 
-  async offsetOfMaxTimestamp(limitOffset: number): Promise<TimestampedOffset | null> {
-    return this.#search(() => findMaxTimestamp(this.#searched(limitOffset)));
+  offsetOfMaxTimestamp(limitOffset: number): Promise<TimestampedOffset | null> {
+    return this.#reads.offsetOfMaxTimestamp(limitOffset);
   }
 
   epochAt(offset: number): number {
@@ -172,7 +160,7 @@ export class FileLog implements PartitionLog {
   }
 
   truncate(offset: number): void {
-    this.#checkRange(offset);
+    this.#reads.checkRange(offset);
     if (this.unsynced.isBusy) fail("a log cannot be truncated while it is being synced");
     const place = this.#locator.locate(offset);
     if (offset < this.endOffset && place.offset !== offset)
@@ -181,8 +169,8 @@ export class FileLog implements PartitionLog {
   }
 
   dropBefore(offset: number): void {
-    this.#checkReadable();
-    if (offset > this.endOffset) this.#checkRange(offset);
+    this.#reads.checkReadable();
+    if (offset > this.endOffset) this.#reads.checkRange(offset);
     if (offset <= this.startOffset) return;
     this.startOffset = offset;
     this.#epochs.dropBefore(offset);
@@ -422,7 +410,7 @@ export class FileLog implements PartitionLog {
     this.unsynced.cutTo(offset);
     this.#epochs.truncate(offset);
     this.#upkeep.forgetBehind(offset);
-    this.#reader.reset();
+    this.#reads.reset();
     this.#upkeep.requestSnapshot();
   }
 
@@ -437,46 +425,6 @@ export class FileLog implements PartitionLog {
     this.#indexes.forget(segment);
     this.bytes -= segment.bytes;
     segment.release(this.#store.pool);
-  }
-
-  #searched(limitOffset: number): Searched {
-    return {
-      segments: this.#segments,
-      indexes: this.#indexes,
-      reader: this.#reader,
-      startOffset: this.startOffset,
-      limitOffset,
-    };
-  }
-
-  async #search(work: () => Promise<TimestampedOffset | null>): Promise<TimestampedOffset | null> {
-    this.#checkReadable();
-    try {
-      return await work();
-    } catch (thrown) {
-      return this.#refuse(thrown);
-    }
-  }
-
-  #checkReadable(): void {
-    if (!this.isReadable) throw this.#refusal("the partition could not be opened at the start");
-  }
-
-  #checkRange(offset: number): void {
-    this.#checkReadable();
-    if (offset >= this.startOffset && offset <= this.endOffset) return;
-    throw new ObeliskError("OFFSET_OUT_OF_RANGE", { topic: this.topic, partition: this.partition, offset });
-  }
-
-  /** A disk that refuses reads is told of once, not at each of them. The refusal may pass, so nothing else is made of it. */
-  #refuse(thrown: unknown): never {
-    const error = refusedRead(thrown);
-    if (error !== null && !this.#hasToldRefusal && !this.isDiscarded) {
-      this.#hasToldRefusal = true;
-      const detail = `a read was refused, and may be tried again: ${systemReason(error)}; \`obelisk verify\` names what cannot be read`;
-      this.#store.report(this.#directory, 0, 0, "unreadable", detail);
-    }
-    throw storageError(thrown, this.#place());
   }
 
   #refusal(detail: string, file?: string): ObeliskError {

@@ -1,0 +1,130 @@
+/**
+ * What can be asked of one log: batches, and offsets by time. The range is checked here, and what the disk refuses is told here.
+ *
+ *   - A log that could not be opened answers nothing: its bounds mean nothing.
+ *   - A refused read says nothing about the data. It may pass, so nothing else is made of it, and it is told of once.
+ */
+
+import { ObeliskError } from "../../base/errors.ts";
+import { systemReason } from "../../base/system-error.ts";
+import type { TimestampedOffset } from "../contract.ts";
+import type { IndexFiles } from "./index-files.ts";
+import type { LogLocator } from "./locator.ts";
+import { LogReader } from "./reader.ts";
+import type { Segment } from "./segment.ts";
+import { refusedRead, type Store, storageError } from "./store.ts";
+import { findMaxTimestamp, findTimestamp, type Searched } from "./time-search.ts";
+
+const NOTHING = Buffer.alloc(0);
+
+/** The log that is read, as it is at the moment. */
+export interface ReadLog {
+  readonly topic: string;
+  readonly partition: number;
+  readonly startOffset: number;
+  readonly endOffset: number;
+  readonly isReadable: boolean;
+  readonly isDiscarded: boolean;
+}
+
+export class LogReads {
+  readonly #store: Store;
+  readonly #indexes: IndexFiles;
+  readonly #directory: string;
+  readonly #segments: readonly Segment[];
+  readonly #reader: LogReader;
+  readonly #log: ReadLog;
+  #hasToldRefusal = false;
+
+  constructor(
+    store: Store,
+    indexes: IndexFiles,
+    directory: string,
+    segments: readonly Segment[],
+    locator: LogLocator,
+    log: ReadLog,
+  ) {
+    this.#store = store;
+    this.#indexes = indexes;
+    this.#directory = directory;
+    this.#segments = segments;
+    this.#reader = new LogReader(store, locator);
+    this.#log = log;
+  }
+
+  /** As `PartitionLog.read`. */
+  read(offset: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): Buffer | Promise<Buffer> {
+    this.checkRange(offset);
+    if (offset >= limitOffset || offset === this.#log.endOffset) return NOTHING;
+    try {
+      const answer = this.#reader.read(offset, limitOffset, bytesMax, atLeastOne);
+      return answer instanceof Promise ? answer.catch((thrown) => this.#refuse(thrown)) : answer;
+    } catch (thrown) {
+      return this.#refuse(thrown);
+    }
+  }
+
+  /** As `PartitionLog.offsetForTimestamp`. */
+  offsetForTimestamp(timestampMs: number, limitOffset: number): Promise<TimestampedOffset | null> {
+    return this.#search(() => findTimestamp(this.#searched(limitOffset), timestampMs));
+  }
+
+  /** As `PartitionLog.offsetOfMaxTimestamp`. */
+  offsetOfMaxTimestamp(limitOffset: number): Promise<TimestampedOffset | null> {
+    return this.#search(() => findMaxTimestamp(this.#searched(limitOffset)));
+  }
+
+  /** Segments were cut or removed: no place that was remembered holds. */
+  reset(): void {
+    this.#reader.reset();
+  }
+
+  /** @throws ObeliskError KAFKA_STORAGE_ERROR */
+  checkReadable(): void {
+    if (this.#log.isReadable) return;
+    const detail = "the partition could not be opened at the start";
+    throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail, ...this.#place() });
+  }
+
+  /** @throws ObeliskError OFFSET_OUT_OF_RANGE, KAFKA_STORAGE_ERROR */
+  checkRange(offset: number): void {
+    this.checkReadable();
+    const { startOffset, endOffset } = this.#log;
+    if (offset >= startOffset && offset <= endOffset) return;
+    throw new ObeliskError("OFFSET_OUT_OF_RANGE", { ...this.#place(), offset });
+  }
+
+  #searched(limitOffset: number): Searched {
+    const { startOffset } = this.#log;
+    return {
+      segments: this.#segments,
+      indexes: this.#indexes,
+      reader: this.#reader,
+      startOffset,
+      limitOffset,
+    };
+  }
+
+  async #search(work: () => Promise<TimestampedOffset | null>): Promise<TimestampedOffset | null> {
+    this.checkReadable();
+    try {
+      return await work();
+    } catch (thrown) {
+      return this.#refuse(thrown);
+    }
+  }
+
+  #refuse(thrown: unknown): never {
+    const error = refusedRead(thrown);
+    if (error !== null && !this.#hasToldRefusal && !this.#log.isDiscarded) {
+      this.#hasToldRefusal = true;
+      const detail = `a read was refused, and may be tried again: ${systemReason(error)}; \`obelisk verify\` names what cannot be read`;
+      this.#store.report(this.#directory, 0, 0, "unreadable", detail);
+    }
+    throw storageError(thrown, this.#place());
+  }
+
+  #place(): { topic: string; partition: number } {
+    return { topic: this.#log.topic, partition: this.#log.partition };
+  }
+}
