@@ -14,8 +14,19 @@ import type { Scheduler } from "./scheduler.ts";
 
 type Operation = keyof Files;
 
-/** A directory that belongs to one partition alone: what a failed sync of it drops concerns nobody else. */
-const PARTITION_DIRECTORY = /^\/data\/topics\/[^/]+\/\d+$/;
+const CHANGES: readonly Operation[] = [
+  "write",
+  "truncate",
+  "replace",
+  "makeDirectory",
+  "rename",
+  "removeFile",
+  "removeDirectory",
+  "syncNow",
+  "sync",
+  "syncAll",
+  "syncDirectory",
+];
 const READS: readonly Operation[] = ["read", "readLater", "map", "readFile"];
 const OPENS: readonly Operation[] = ["open", "map", "readFile", "replace", "list", "syncDirectory"];
 const GROWS: readonly Operation[] = ["write", "replace", "makeDirectory", "rename"];
@@ -28,6 +39,8 @@ export class DiskWeather implements Weather {
   /** Called before each failure, for the history. */
   readonly #told: (what: string) => void;
   isBad = false;
+  /** A directory could not be written: as a file system whose journal failed, the disk takes nothing more until it is mounted anew. */
+  isDown = false;
   /** While the system writes back by itself. */
   isBackground = false;
   #operationsLeft = Number.POSITIVE_INFINITY;
@@ -49,8 +62,9 @@ export class DiskWeather implements Weather {
   before(operation: Operation, path: string): void {
     this.#operationsLeft -= 1;
     if (this.#operationsLeft === 0) this.#end?.();
+    if (this.isDown && CHANGES.includes(operation)) throw systemError("EROFS", operation);
     if (!this.isBad) return;
-    const errno = this.#faultOf(operation, path);
+    const errno = this.#faultOf(operation);
     if (errno === null) return;
     this.#told(`${errno} on ${operation} ${path}`);
     throw systemError(errno, operation);
@@ -61,20 +75,17 @@ export class DiskWeather implements Weather {
   }
 
   writeBack(path: string, kind: "file" | "directory"): Errno | null {
-    if (kind === "directory" && !PARTITION_DIRECTORY.test(path)) return null;
     const ofFiles = this.isBackground ? this.#rates.background : this.#rates.writeBack;
     const rate = kind === "file" ? ofFiles : this.#rates.directorySync;
     if (!this.isBad || !this.#happens(rate)) return null;
     const errno = this.#random() < 0.8 ? "EIO" : "ENOSPC";
-    this.#told(`${errno} on write-back of ${path}`);
+    if (kind === "directory") this.isDown = true;
+    this.#told(`${errno} on write-back of ${path}${this.isDown ? "; the disk takes nothing more" : ""}`);
     return errno;
   }
 
-  #faultOf(operation: Operation, path: string): Errno | null {
-    const { read, descriptors, space, access, directorySync } = this.#rates;
-    // A file system that cannot write a directory that is shared refuses for good, or it was passing.
-    if (operation === "syncDirectory" && !PARTITION_DIRECTORY.test(path) && this.#happens(directorySync))
-      return "EIO";
+  #faultOf(operation: Operation): Errno | null {
+    const { read, descriptors, space, access } = this.#rates;
     if (READS.includes(operation) && this.#happens(read)) return "EIO";
     if (OPENS.includes(operation) && this.#happens(descriptors)) return "EMFILE";
     if (GROWS.includes(operation) && this.#happens(space)) return "ENOSPC";

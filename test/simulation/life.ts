@@ -72,7 +72,10 @@ export class Life {
     const directory = DataDirectory.open(files, DATA, options);
     const state = new SimulatedState(world.state, {
       delay: (label) => scheduler.wait(label),
-      refuses: () => this.weather.isBad && this.random() < profile.faults.state,
+      refusal: () => {
+        if (this.isOver) return "the process is gone";
+        return this.weather.isBad && this.random() < profile.faults.state ? "the state is full" : null;
+      },
     });
     this.engine = world.wrapEngine(
       new FileEngine({

@@ -4,7 +4,7 @@
  *     life: start (calm or not) -> steps -> end in order, by a kill, by a power cut      as often as the profile says
  *     end:  calm weather -> everybody is answered -> stop -> power cut or kill -> start -> everything owed is read -> stop
  *
- * Nothing here knows real time; a macro task between two seeds lets rejections that nobody handles come out.
+ * Nothing here knows real time.
  */
 
 import { errnoOf, ObeliskError } from "../../src/base/errors.ts";
@@ -43,10 +43,11 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<V
   try {
     await runLives(world);
     if (world.judge.verdict === null) await runEnd(world);
-    await new Promise((resolve) => setImmediate(resolve));
   } catch (thrown) {
     world.life.threw("the run", thrown);
   } finally {
+    world.life.isOver = true;
+    await world.life.scheduler.finish();
     process.off("unhandledRejection", stray);
   }
   return { seed, broken: world.judge.verdict, history: world.judge.history };
@@ -56,7 +57,7 @@ async function runLives(world: World): Promise<void> {
   const { profile, random, judge } = world;
   prepare(world);
   for (let count = 0; count < profile.lives && judge.verdict === null; count += 1) {
-    if (count > 0) world.nextLife();
+    if (count > 0) await world.nextLife();
     await startInAnyWeather(world, profile.hasBadStarts && random() < 0.7);
     const { life } = world;
     if (!profile.hasBadStarts) life.weather.isBad = random() < 0.7;
@@ -96,7 +97,7 @@ async function startInAnyWeather(world: World, isBad: boolean): Promise<void> {
       planEnd(world, 1 + Math.floor(world.random() * 60));
     if (await start(world, life)) return;
     world.endLife(anEnd(world));
-    world.nextLife();
+    await world.nextLife();
   }
 }
 
@@ -157,7 +158,7 @@ async function stop(world: World, life: Life): Promise<boolean> {
 }
 
 async function runEnd(world: World): Promise<void> {
-  world.nextLife();
+  await world.nextLife();
   world.life.weather.isBad = false;
   await startCalm(world);
   await readEverything(world);
@@ -167,7 +168,7 @@ async function runEnd(world: World): Promise<void> {
   await readEverything(world);
   if (world.judge.verdict === null) await stop(world, life);
   world.endLife(anEnd(world));
-  world.nextLife();
+  await world.nextLife();
   await startCalm(world);
   await readEverything(world);
   if (world.judge.verdict === null) await stop(world, world.life);
@@ -184,7 +185,7 @@ async function startCalm(world: World): Promise<void> {
     if (tries === STARTS_TO_COME_BACK)
       world.judge.broken(`${offline.oracle.name} is offline after ${tries} starts in calm weather`);
     world.endLife("kill");
-    world.nextLife();
+    await world.nextLife();
   }
 }
 

@@ -8,8 +8,8 @@
  *                                             turns(): what it sets in motion runs, for a while
  */
 
-/** Enough for every chain of promises between two waits, nearly always; a chain that is longer goes on in the next step. */
-const TURNS_USUAL = 60;
+/** Far more than the longest chain of operations that a life leaves behind. */
+const ROUNDS_MAX = 1000;
 
 export class Scheduler {
   readonly #random: () => number;
@@ -45,7 +45,27 @@ export class Scheduler {
 
   /** Lets what is ready run: mostly until all of it waits again, now and then only some of the way. */
   async turns(): Promise<void> {
-    const count = this.#random() < 0.9 ? TURNS_USUAL : Math.floor(this.#random() * 12);
+    if (this.#random() < 0.9) return await quiet();
+    const count = Math.floor(this.#random() * 12);
     for (let turn = 0; turn < count; turn += 1) await Promise.resolve();
   }
+
+  /**
+   * Lets everything end, in the order in which it began to wait, for a life that is over: what it holds of what a process has once
+   * (src/base/turns.ts) is given back.
+   */
+  async finish(): Promise<void> {
+    for (let rounds = 0; rounds < ROUNDS_MAX; rounds += 1) {
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const { resolve } of waiting) resolve();
+      await quiet();
+      if (waiting.length === 0) return;
+    }
+  }
+}
+
+/** Resolves when nothing is ready to run any more. No time passes. */
+function quiet(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -8,8 +8,8 @@ import type { StateChange, StateEntry, StateStore } from "../../src/storage/cont
 
 export interface StateConditions {
   delay(label: string): Promise<void>;
-  /** Whether the next change is refused for lack of room. */
-  refuses(): boolean;
+  /** Why the next change is refused, or null. */
+  refusal(): string | null;
 }
 
 export class SimulatedState implements StateStore {
@@ -36,7 +36,8 @@ export class SimulatedState implements StateStore {
 
   async change(changes: readonly StateChange[]): Promise<boolean> {
     await this.#conditions.delay("state, to be changed");
-    if (this.#conditions.refuses()) throw new ObeliskError("DISK_FULL", { detail: "the state is full" });
+    const detail = this.#conditions.refusal();
+    if (detail !== null) throw new ObeliskError("DISK_FULL", { detail });
     const isDone = await this.#entries.change(changes);
     await this.#conditions.delay("state, changed");
     return isDone;

@@ -3,8 +3,8 @@
 import { expect, test } from "bun:test";
 import { runSeed } from "./run.ts";
 
-const FIRST = 40;
-const LAST = 139;
+const FIRST = 1;
+const LAST = 100;
 const AT_ONCE = 20;
 
 for (let first = FIRST; first <= LAST; first += AT_ONCE) {

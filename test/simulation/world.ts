@@ -57,17 +57,23 @@ export class World {
     return producers;
   }
 
-  /** The power or the process is gone: what the life does from now on counts for nothing. */
-  endLife(how: "crash" | "kill"): void {
+  /**
+   * The power or the process is gone: what the life does from now on counts for nothing. A file system that takes nothing more is
+   * mounted anew, which is as if the power had gone.
+   */
+  endLife(end: "crash" | "kill"): void {
     if (this.life.isOver) return;
+    const how = this.life.weather.isDown ? "crash" : end;
     this.judge.note(how === "crash" ? "the power is gone" : "the process is gone");
     this.life.isOver = true;
+    this.life.weather.isBad = false;
     this.disk = how === "crash" ? this.life.files.crash() : this.life.files.kill();
     for (const producers of this.#producers.values()) for (const producer of producers) producer.disconnect();
   }
 
   /** Another one begins, on what the last has left. */
-  nextLife(): Life {
+  async nextLife(): Promise<Life> {
+    await this.life.scheduler.finish();
     this.timeMs = this.life.clock.steadyMs() + 1 + Math.floor(this.random() * 5000);
     this.life = new Life(this);
     return this.life;
