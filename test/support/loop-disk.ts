@@ -76,7 +76,6 @@ fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), ${EXT4_IOC_SHUTDOWN}, struct.pack
     run("mount", "-o", "loop", this.#image, this.path);
     this.#isMounted = true;
     this.isCut = false;
-    this.#writePageByPage();
   }
 
   /** A loop device takes a write that was cut short for a whole one. A page cannot be cut short. */
@@ -88,6 +87,7 @@ fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), ${EXT4_IOC_SHUTDOWN}, struct.pack
     run("sync", "-f", this.path);
     // What the journal holds, to its place.
     run("sync", this.#device);
+    this.#writePageByPage();
     const descriptor = openSync(join(this.#room, "filler"), constants.O_WRONLY | constants.O_CREAT);
     try {
       // To the last page.

@@ -39,7 +39,9 @@ export async function startServer(
   while (!line.includes("\n")) {
     const { value, done } = await reader.read();
     if (done)
-      throw new Error(`the server ended before it was ready: ${await new Response(child.stderr).text()}`);
+      throw new Error(
+        `the server ended with ${await child.exited}, not ready: ${await new Response(child.stderr).text()}`,
+      );
     line += decoder.decode(value, { stream: true });
   }
   if (!line.includes('"started"')) throw new Error(`the server did not start: ${line}`);
