@@ -88,7 +88,9 @@ export function recoverPartition(
     goOffline(state, thrown);
     isOffline = true;
   }
-  return resultOf(state, isOffline);
+  const recovered = resultOf(state, isOffline);
+  if (!isOffline) check(recovered);
+  return recovered;
 }
 
 /** Told once: as holes of 0 bytes they are known. */
@@ -168,4 +170,18 @@ function namesToSync({ directory, wasClean, checkpoint }: RecoveryState, active:
   }
   const parent = directory.slice(0, directory.lastIndexOf("/"));
   return [directory, parent, parent.slice(0, parent.lastIndexOf("/"))];
+}
+
+/** What the log relies on from now on. */
+function check({ segments, startOffset, durableOffset, checkpoint }: Recovered): void {
+  for (const [slot, { baseOffset, endOffset }] of segments.entries()) {
+    if (!(endOffset >= baseOffset)) fail("a segment ends before it begins");
+    const next = segments[slot + 1];
+    if (next !== undefined && !(endOffset <= next.baseOffset)) fail("two segments hold the same offset");
+  }
+  const active = segments.at(-1)!;
+  if (active.index === null || active.file.mode !== "update") fail("the last segment takes the next record");
+  if (!(durableOffset <= active.endOffset)) fail("a log is on disk beyond its end");
+  if (!(durableOffset >= startOffset)) fail("a log begins behind what is on disk");
+  if (!(durableOffset >= (checkpoint?.offset ?? 0))) fail("a checkpoint is ahead of its log");
 }

@@ -2,14 +2,16 @@
  * Writes batches again where they lie, with the bytes that a scan has just checked.
  *
  * After an end that was not clean they may be in the page cache only: a write-back that failed leaves pages that look as if they
- * had been written, so a sync would succeed and a power cut take them all the same. What is written again is dirty, and the next sync
- * tells the truth. The bytes must be those of the scan: a page that was never written can leave the cache at any moment, and what is
- * read again is then what the disk holds.
+ * had been written, so a sync has nothing to do and succeeds, and a power cut takes them all the same. What is known to be such is
+ * dropped before the scan (log-replay.ts). Everything else is dirty once it is written again, and the next sync tells the truth
+ * (docs/decisions/failed-syncs.md). The bytes must be those of the scan: a page that was never written can leave the cache at any
+ * moment, and what is read again is then what the disk holds.
  *
  *     scan    [batch][batch][batch][## damage ##][batch]
  *     write   [=== one write ======]             [=====]     neighbours together, up to `PIECE_BYTES`
  */
 
+import { fail } from "../../base/assert.ts";
 import type { Files } from "../../base/files.ts";
 import { MiB } from "../../base/units.ts";
 
@@ -35,6 +37,7 @@ export class Rewriter {
   /** Takes a batch in `buffer[start, end)`, which lies at `position` in the file. `flush` follows the last one. */
   add(buffer: Buffer, start: number, end: number, position: number): void {
     const bytes = end - start;
+    if (!(position >= this.#position + this.#bytes)) fail("a scan goes forward");
     if (position !== this.#position + this.#bytes || this.#bytes + bytes > this.#piece.length) this.flush();
     if (bytes === this.#bytesMax || bytes > PIECE_BYTES) {
       this.#files.write(this.#descriptor, buffer, start, end, position);

@@ -58,7 +58,17 @@ async function written(hasSnapshot: boolean): Promise<{ disk: SimulatedFiles; di
 const KINDS: { errno: Fault["errno"]; operations?: Operation[] }[] = [
   {
     errno: "EIO",
-    operations: ["open", "list", "fileSize", "write", "truncate", "readFile", "replace", "removeFile"],
+    operations: [
+      "open",
+      "list",
+      "fileSize",
+      "write",
+      "truncate",
+      "readFile",
+      "read",
+      "replace",
+      "removeFile",
+    ],
   },
   { errno: "EACCES" },
   { errno: "EMFILE", operations: ["open", "list", "readFile", "syncDirectory", "map", "replace"] },
