@@ -77,23 +77,22 @@ export class Life {
         return this.weather.isBad && this.random() < profile.faults.state ? "the state is full" : null;
       },
     });
-    this.engine = world.wrapEngine(
-      new FileEngine({
-        files,
-        clock,
-        directory,
-        state,
-        segmentBytesMax: profile.segmentBytesMax,
-        segmentAgeMsMax: profile.segmentAgeMsMax,
-        fileIdleMs: profile.fileIdleMs,
-        indexIntervalBytes: profile.indexIntervalBytes,
-        openFilesMax: profile.openFilesMax,
-        canSyncInPlace: profile.canSyncInPlace,
-        onFinding: ({ kind, file, detail }) => {
-          if (!this.isOver) this.judge.note(`  finding ${kind} in ${file}: ${detail}`);
-        },
-      }),
-    );
+    this.engine = new FileEngine({
+      files,
+      clock,
+      directory,
+      state,
+      segmentBytesMax: profile.segmentBytesMax,
+      segmentAgeMsMax: profile.segmentAgeMsMax,
+      fileIdleMs: profile.fileIdleMs,
+      indexIntervalBytes: profile.indexIntervalBytes,
+      openFilesMax: profile.openFilesMax,
+      canSyncInPlace: profile.canSyncInPlace,
+      onFinding: ({ kind, file, detail }) => {
+        if (!this.isOver) this.judge.note(`  finding ${kind} in ${file}: ${detail}`);
+      },
+    });
+    world.plant(this);
     const broker = await Broker.open(optionsOf(profile), {
       engine: this.engine,
       clock,

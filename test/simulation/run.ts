@@ -9,7 +9,6 @@
 
 import { errnoOf, ObeliskError } from "../../src/base/errors.ts";
 import { SECOND_MS } from "../../src/base/units.ts";
-import type { FileEngine } from "../../src/storage/file/engine.ts";
 import type { Life } from "./life.ts";
 import { makeTopic, step } from "./operations.ts";
 import { profileOf } from "./profile.ts";
@@ -30,14 +29,14 @@ export interface Verdict {
 }
 
 export interface RunOptions {
-  wrapEngine?: (engine: FileEngine) => FileEngine;
+  /** Plants a fault in each life, once it has its engine. */
+  plant?: (life: Life) => void;
   /** How many of the last steps are told. */
   stepsMax?: number;
 }
 
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<Verdict> {
-  const world = new World(profileOf(seed), options.stepsMax);
-  if (options.wrapEngine !== undefined) world.wrapEngine = options.wrapEngine;
+  const world = new World(profileOf(seed), options.stepsMax, options.plant);
   const stray = (thrown: unknown) => world.life.threw("something that nobody waits for", thrown);
   process.on("unhandledRejection", stray);
   try {

@@ -2,7 +2,6 @@
  * What outlives the lives of a broker: its disk, its state, the time, those who use it, and what it owes them.
  */
 
-import type { FileEngine } from "../../src/storage/file/engine.ts";
 import { MemoryState } from "../../src/storage/memory/state.ts";
 import { randomOf } from "../support/random.ts";
 import { SimulatedFiles } from "../support/simulated-files.ts";
@@ -24,14 +23,15 @@ export class World {
   disk: SimulatedFiles;
   life: Life;
   timeMs = START_MS;
-  /** For tests of the simulation itself: puts an engine with a fault in the place of the real one. */
-  wrapEngine: (engine: FileEngine) => FileEngine = (engine) => engine;
+  /** For tests of the simulation itself: plants a fault in a life that begins. */
+  readonly plant: (life: Life) => void;
   readonly #producers = new Map<PartitionOracle, SimulatedProducer[]>();
   #ids = 0;
   #producerIds = 0;
 
-  constructor(profile: Profile, stepsMax = STEPS_KEPT) {
+  constructor(profile: Profile, stepsMax = STEPS_KEPT, plant: (life: Life) => void = () => {}) {
     this.profile = profile;
+    this.plant = plant;
     this.judge = new Judge(stepsMax);
     this.random = randomOf(profile.seed);
     this.topics = new TopicsOracle(this.judge, (topic, partition, bytes) =>
