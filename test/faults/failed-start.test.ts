@@ -12,7 +12,7 @@ import { KiB } from "../../src/base/units.ts";
 import { askEnd, fetchOnce } from "../crash/wire.ts";
 import {
   type Fault,
-  failingCallsMissing,
+  failingStartsMissing,
   injectedIn,
   titled,
   underFaults,
@@ -151,7 +151,7 @@ const REASONS: Record<Fault["error"], RegExp> = {
   ENOMEM: /ENOMEM|memory/,
 };
 
-const missing = compiled.missing ?? failingCallsMissing;
+const missing = compiled.missing ?? failingStartsMissing;
 
 describe.skipIf(missing !== undefined)(titled("a start on files that fail", missing), () => {
   const bench = new Bench();

@@ -121,17 +121,22 @@ function flagsOf(faults: readonly Fault[], paths: readonly string[], trace: stri
   return flags;
 }
 
-/** Tries both ways on small programs: a container may forbid either. */
-async function reason(): Promise<string | undefined> {
+const PROBE: Fault[] = [{ calls: "chdir", error: "EIO" }];
+
+/** Tries it on a small program: a container may forbid it. */
+function whyNoStarts(): string | undefined {
   if (process.platform !== "linux") return "needs Linux's strace";
   if (Bun.which("strace") === null) return "strace is missing";
-  const faults: Fault[] = [{ calls: "chdir", error: "EIO" }];
-  const program = underFaults({ name: "", command: [], missing: undefined }, faults, [], "/dev/null");
-  const started = Bun.spawnSync([...program.command, "/bin/sh", "-c", "cd / 2>/dev/null || echo failed"]);
-  if (started.stdout.toString() !== "failed\n") return "this machine lets strace change no call";
+  const { command } = underFaults({ name: "", command: [], missing: undefined }, PROBE, [], "/dev/null");
+  const probe = Bun.spawnSync([...command, "/bin/sh", "-c", "cd / 2>/dev/null || echo failed"]);
+  return probe.stdout.toString() === "failed\n" ? undefined : "this machine lets strace change no call";
+}
+
+/** The kernel may let only an ancestor, or only root, at a process that runs. */
+async function whyNoAttaching(): Promise<string | undefined> {
   const child = Bun.spawn(["cat"], { stdin: "pipe", stdout: "ignore" });
   try {
-    await using _ = await FailingCalls.attach(child.pid, faults, []);
+    await using _ = await FailingCalls.attach(child.pid, PROBE, []);
     return undefined;
   } catch {
     return "this machine lets strace attach to no process";
@@ -141,5 +146,7 @@ async function reason(): Promise<string | undefined> {
   }
 }
 
-/** Why it cannot be done here; undefined when it can. */
-export const failingCallsMissing = await reason();
+/** Why `underFaults` cannot be used here; undefined when it can. */
+export const failingStartsMissing = whyNoStarts();
+/** Why `FailingCalls` cannot. */
+export const failingCallsMissing = failingStartsMissing ?? (await whyNoAttaching());
