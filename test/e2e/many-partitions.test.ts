@@ -3,7 +3,7 @@
  * what it took. Linux tells of descriptors.
  */
 
-import { afterEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -28,17 +28,16 @@ const limited = {
   command: ["sh", "-c", `ulimit -n ${DESCRIPTORS}; exec "$@"`, "sh", ...compiled.command],
 };
 
-const cleanups: (() => Promise<void> | void)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
-async function started(directory: string): Promise<{ server: RunningServer; client: WireClient }> {
-  const server = await startServer(directory, [], { program: limited });
-  cleanups.push(() => server[Symbol.asyncDispose]());
+async function started(directory: string, stack: AsyncDisposableStack): Promise<Started> {
+  const server = stack.use(await startServer(directory, [], { program: limited }));
   const client = await WireClient.connect(server.started.kafka.port);
-  cleanups.push(() => client.close());
+  stack.defer(() => client.close());
   return { server, client };
+}
+
+interface Started {
+  readonly server: RunningServer;
+  readonly client: WireClient;
 }
 
 function groups(): number[][] {
@@ -87,9 +86,10 @@ test.skipIf(missing !== undefined)(
   `${PARTITIONS} partitions with ${DESCRIPTORS} descriptors go through a kill, a start and stops${missing === undefined ? "" : ` (skipped: ${missing})`}`,
   async () => {
     const root = mkdtempSync(join(tmpdir(), "obelisk-many-"));
-    cleanups.push(() => rmSync(root, { recursive: true, force: true }));
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => rmSync(root, { recursive: true, force: true }));
     const data = join(root, "data");
-    const first = await started(data);
+    const first = await started(data, stack);
     const { topics } = await first.client.ask(createTopicsApi, 5, {
       topics: [
         { name: TOPIC, numPartitions: PARTITIONS, replicationFactor: 1, assignments: [], configs: [] },
@@ -100,7 +100,7 @@ test.skipIf(missing !== undefined)(
     expect(await produceToAll(first.client)).toEqual(new Set([0]));
     await first.server.stop("SIGKILL");
 
-    const second = await started(data);
+    const second = await started(data, stack);
     expect(second.server.started["findings"]).toEqual([]);
     expect(await ends(second.client)).toEqual(new Set(["0 1"]));
     expect(await produceToAll(second.client)).toEqual(new Set([0]));
@@ -109,7 +109,7 @@ test.skipIf(missing !== undefined)(
     expect(filesNamed(data, "producers.snapshot").length).toBe(PARTITIONS);
     expect(filesNamed(data, ".tmp")).toEqual([]);
 
-    const third = await started(data);
+    const third = await started(data, stack);
     expect(third.server.started["findings"]).toEqual([]);
     expect(await ends(third.client)).toEqual(new Set(["0 2"]));
     expect(await third.server.stop()).toBe(0);
