@@ -18,6 +18,7 @@ import type { SimulatedFiles } from "../support/simulated-files.ts";
 import { SimulatedSyncThread } from "../support/simulated-sync-thread.ts";
 import { DiskWeather } from "./disk-weather.ts";
 import type { Judge } from "./judge.ts";
+import { Messages } from "./messages.ts";
 import type { Profile } from "./profile.ts";
 import { Scheduler } from "./scheduler.ts";
 import { SimulatedState } from "./simulated-state.ts";
@@ -38,6 +39,7 @@ export class Life {
   broker: Broker | null = null;
   engine: FileEngine | null = null;
   thread: SimulatedSyncThread | null = null;
+  readonly messages = new Messages();
   /** Listeners that wait for an answer, by what they wait for. */
   readonly waiters = new Set<string>();
   /** What was begun and has not ended. */

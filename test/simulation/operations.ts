@@ -18,6 +18,8 @@ const TOPIC_NAMES = ["a", "b", "c", "d"];
 const OPERATIONS: readonly Operation[] = [
   { weight: 40, run: release },
   { weight: 34, run: send },
+  { weight: 3, run: (world, life) => withPartition(world, life, sendMessages) },
+  { weight: 2, run: sendLastAgain },
   { weight: 10, run: (world, life) => withPartition(world, life, readSome) },
   { weight: 3, run: (world, life) => withPartition(world, life, searchByTime) },
   { weight: 2, run: (world, life) => withPartition(world, life, (_, partition) => partition.checkpoint()) },
@@ -82,6 +84,17 @@ function sendOne(world: World, life: Life): void {
       partition,
       isLarge ? 9_000 + Math.floor(random() * 12_000) : Math.floor(random() * 700),
     );
+  });
+}
+
+function sendMessages(life: Life, partition: Partition, oracle: PartitionOracle): void {
+  const count = 1 + Math.floor(life.random() * 6);
+  for (let sent = 0; sent < count; sent += 1) life.messages.send(life, partition, oracle);
+}
+
+function sendLastAgain(world: World, life: Life): void {
+  withPartition(world, life, (_, partition, oracle) => {
+    world.producersOf(oracle)[0]!.sendLastAgain(life, partition);
   });
 }
 

@@ -27,6 +27,8 @@ export class SimulatedProducer {
   #epoch = 0;
   #sequence = 0;
   #pending: Pending[] = [];
+  /** The last one that was acknowledged, if nothing newer was sent. */
+  #last: { batch: Pending; baseOffset: number } | null = null;
   #count = 0;
 
   constructor(oracle: PartitionOracle, producerId: number) {
@@ -38,16 +40,26 @@ export class SimulatedProducer {
     return this.#producerId >= 0;
   }
 
-  get inFlight(): number {
-    return this.#pending.filter(({ isInFlight }) => isInFlight).length;
-  }
-
   /** Sends the oldest batch that is to be sent again, else a new one with about `bytes` bytes. */
   send(life: Life, partition: Partition, bytes: number): void {
     const again = this.#pending.find(({ isInFlight }) => !isInFlight);
     if (again === undefined && this.#pending.length >= IN_FLIGHT_MAX) return;
     const batch = again ?? this.#newBatch(life, bytes);
     this.#append(life, partition, batch, again === undefined ? "send" : "send again");
+  }
+
+  /** The answer was lost on its way: sends once more what was acknowledged, and must be told the same. */
+  sendLastAgain(life: Life, partition: Partition): void {
+    if (this.#last === null || this.#pending.length > 0 || partition.isOffline) return;
+    const { batch, baseOffset } = this.#last;
+    const copy = Buffer.from(batch.bytes);
+    const result = partition.append(copy, 0, copy.length);
+    life.judge.note(`send once more to ${this.#oracle.name} what is at ${baseOffset}: ${result.baseOffset}`);
+    if (result.baseOffset === baseOffset) return;
+    if (result.errorCode === wireCode("KAFKA_STORAGE_ERROR")) return;
+    life.judge.broken(
+      `${this.#oracle.name}: what was acknowledged at ${baseOffset} is answered with error ${result.errorCode}, offset ${result.baseOffset}`,
+    );
   }
 
   /** The connection is gone: nobody knows what became of what was in flight. */
@@ -81,6 +93,7 @@ export class SimulatedProducer {
       }
       if (!wasReadable) life.judge.broken(`${name} was acknowledged by a partition that could not be opened`);
       this.#forget(batch);
+      if (this.#isIdempotent && this.#pending.length === 0) this.#last = { batch, baseOffset };
       this.#oracle.acknowledged(batch, baseOffset, endOffset);
     });
   }
@@ -117,6 +130,7 @@ export class SimulatedProducer {
       ? builder.finish({ producerId: this.#producerId, producerEpoch: this.#epoch, baseSequence })
       : builder.finish();
     this.#sequence += records;
+    this.#last = null;
     const batch: Pending = {
       bytes: Buffer.from(built),
       timestampMs,
