@@ -10,9 +10,16 @@ import { join } from "node:path";
 import { wireCode } from "../../src/base/errors.ts";
 import { KiB } from "../../src/base/units.ts";
 import { fetchOnce } from "../crash/wire.ts";
-import { FailingCalls, type Fault, failingCallsMissing, titled } from "../support/failing-calls.ts";
+import {
+  FailingCalls,
+  type Fault,
+  failingCallsMissing,
+  injectedIn,
+  titled,
+  underFaults,
+} from "../support/failing-calls.ts";
 import { until } from "../support/kafka-until.ts";
-import { compiled } from "../support/obelisk-command.ts";
+import { compiled, runObelisk } from "../support/obelisk-command.ts";
 import { filesBelow } from "./files-below.ts";
 import { Ledger } from "./ledger.ts";
 import { Observed } from "./observed.ts";
@@ -100,6 +107,29 @@ describe.skipIf(missing !== undefined)(titled("a read that fails", missing), () 
       expect(await observed.stop()).toBe(0);
       expect(observed.log).not.toContain("damaged");
       expect(await filesBelow(directory)).toEqual(files);
+      expect(readdirSync(bench.data)).not.toContain("quarantine");
+      expect(await bench.run("verify", bench.data)).toMatchObject({ exitCode: 0, stderr: "" });
+    });
+  }
+
+  for (const flags of [[], ["--repair"]]) {
+    test(`is told by ${["verify", ...flags].join(" ")}, which changes nothing that it could not read`, async () => {
+      await using bench = new Bench();
+      const ledger = new Ledger("ill");
+      const before = await Observed.start(bench, SMALL_SEGMENTS);
+      await ledger.create(before.wire);
+      await ledger.fill(before.wire, RECORDS, RECORD_BYTES);
+      expect(await before.stop()).toBe(0);
+      const files = await filesBelow(join(bench.data, "topics"));
+      const file = "topics/ill/0/00000000000000000000.log";
+      const trace = join(bench.directory, "trace");
+      const program = underFaults(compiled, [READ], [join(bench.data, file)], trace);
+      const { exitCode, stdout } = await runObelisk(["verify", bench.data, ...flags], { program });
+      expect(exitCode).toBe(1);
+      expect(stdout).toContain(`${file} at 0, `);
+      expect(stdout).toContain("unreadable: the disk cannot read or write it (EIO)");
+      expect(injectedIn(trace)).toBeGreaterThan(0);
+      expect(await filesBelow(join(bench.data, "topics"))).toEqual(files);
       expect(readdirSync(bench.data)).not.toContain("quarantine");
       expect(await bench.run("verify", bench.data)).toMatchObject({ exitCode: 0, stderr: "" });
     });
