@@ -20,11 +20,12 @@
 import { TEMPORARY_SUFFIX } from "../../base/disk.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
+import { nextTurn } from "../../base/turns.ts";
 import type { DescriptorPool } from "./pool.ts";
 
 /** As many descriptors at most, and enough to keep the thread pool busy. */
 export const SINGLY_AT_ONCE_MAX = 16;
-/** From here on one syncfs is faster than the files one by one, though it waits for what others wrote (syncer.ts). */
+/** From here on one syncfs is faster than the files one by one, though it waits for what others wrote (disk-pace.ts). */
 export const GROUP_MIN = 17;
 /** What is asked for behind a group waits for it: about 0.3 s. */
 export const GROUP_MAX = 4096;
@@ -323,11 +324,4 @@ function isOutOfDescriptors(thrown: unknown): boolean {
 
 function directoryOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/"));
-}
-
-/** Lets the event loop do what has come up meanwhile. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }
