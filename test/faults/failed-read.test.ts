@@ -29,6 +29,7 @@ const REFUSED = wireCode("KAFKA_STORAGE_ERROR");
 const RECORDS = 40;
 const RECORD_BYTES = 64 * KiB;
 const kcat = Bun.which("kcat");
+const IMPATIENT = "-X fetch.error.backoff.ms=20 -X fetch.wait.max.ms=20";
 
 interface Trouble {
   readonly name: string;
@@ -94,7 +95,7 @@ describe.skipIf(missing !== undefined)(titled("a read that fails", missing), () 
         expect(metAtFirst).toBeGreaterThan(0);
         await neighbour.check(observed.wire);
         if (kcat !== null) {
-          const words = `-C -t ill -o ${offset} -e -q -f %o\\n`.split(" ");
+          const words = `-C -t ill -o ${offset} -e -q -f %o\\n ${IMPATIENT}`.split(" ");
           waiting = runProgram([kcat, "-b", observed.brokers, ...words]);
           if (!canGoOn) await until(() => failing.count > metAtFirst);
         }
