@@ -22,13 +22,13 @@ import { openEngine, TestDirectory, temporaryDirectory } from "../storage/file/s
 import { batchOf, recordsIn } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { FaultyFiles } from "../support/faulty-files.ts";
-import { FullState } from "../support/full-state.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { FULL, RefusingState } from "../support/refusing-state.ts";
 
 interface Fixture {
   path: string;
   files: FaultyFiles;
-  state: FullState;
+  state: RefusingState;
   clock: ManualClock;
   engine: FileEngine;
   broker: Broker;
@@ -46,7 +46,7 @@ function folder(): string {
 }
 
 /** A broker on the directory, as a start finds it. */
-async function opened(path = folder(), state = new FullState()): Promise<Fixture> {
+async function opened(path = folder(), state = new RefusingState()): Promise<Fixture> {
   const files = new FaultyFiles(createDisk());
   const clock = new ManualClock();
   const engine = openEngine(new TestDirectory(path), { files, state, clock, segmentBytesMax: MiB });
@@ -98,11 +98,11 @@ test("on a full disk a topic is removed with its records, and the state follows 
   broker.topics.onRemoved((topic) => offsets.removeTopic(topic));
   await append(broker, "t");
   await offsets.commit("g", [{ topic: "t", partition: 0, offset: 1, leaderEpoch: -1, metadata: "" }]);
-  state.isFull = true;
+  state.refuses = FULL;
   await broker.topics.remove("t");
   expect([broker.topics.get("t"), readdirSync(join(fixture.path, "topics/~~t"))]).toEqual([undefined, []]);
   expect(await codeOf(broker.topics.ensure("t"))).toBe("DISK_FULL");
-  state.isFull = false;
+  state.refuses = null;
   clock.advance(10_000);
   await broker.topics.finishRemovals();
   expect([topicsOn(fixture), await rowOf(fixture), await state.list("offset/")]).toEqual([[], null, []]);
@@ -113,9 +113,9 @@ test("a name whose removal waits for the disk is free as soon as somebody wants 
   const { broker, state } = await opened();
   const first = await broker.topics.ensure("t");
   await append(broker, "t");
-  state.isFull = true;
+  state.refuses = FULL;
   await broker.topics.remove("t");
-  state.isFull = false;
+  state.refuses = null;
   const second = await broker.topics.ensure("t");
   expect([second.id === first.id, second.partitions[0]!.endOffset, second.partitions[0]!.isOffline]).toEqual([
     false,
@@ -128,7 +128,7 @@ test("a start on a full disk goes on without a topic whose removal cannot be fin
   const before = await opened();
   await append(before.broker, "t");
   before.engine.detach("t");
-  before.state.isFull = true;
+  before.state.refuses = FULL;
   const after = await opened(before.path, before.state);
   await after.broker.topics.finishRemovals();
   expect([after.broker.topics.count, topicsOn(after)]).toEqual([0, ["~~t"]]);
@@ -230,7 +230,7 @@ test("a creation that the disk refuses has its line in the log, and not one for 
   };
   const { engine, state, clock } = await opened();
   const broker = await openBroker({}, { engine, clock, log });
-  state.isFull = true;
+  state.refuses = FULL;
   for (let attempt = 0; attempt < 3; attempt += 1)
     expect(await codeOf(broker.topics.ensure("t"))).toBe("DISK_FULL");
   expect(told).toEqual([{ message: "a topic could not be created", topic: "t", reason: "the disk is full" }]);
