@@ -144,6 +144,8 @@ export interface StorageEngine {
     listener: RecoveryListener,
     mustExist?: boolean,
   ): Promise<PartitionLog>;
+  /** How many logs whose durable offset is below their end may wait for their first sync: each may keep a file open. */
+  readonly recoveredMax: number;
   /** Partitions found in the store: what a lost state file is rebuilt from. */
   stored(): { topic: string; partitions: number }[];
   /**

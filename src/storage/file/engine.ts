@@ -179,6 +179,10 @@ export class FileEngine implements StorageEngine {
     return log;
   }
 
+  get recoveredMax(): number {
+    return this.#store.pool.pinnedComfortably;
+  }
+
   stored(): { topic: string; partitions: number }[] {
     return this.#directories.stored((path, reason) => {
       const detail = `the topic's folder cannot be read: its partitions are offline: ${reason}`;

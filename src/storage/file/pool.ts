@@ -51,6 +51,11 @@ export class DescriptorPool {
     return this.#open.size;
   }
 
+  /** How many files may be pinned while others still come and go. */
+  get pinnedComfortably(): number {
+    return Math.floor(this.#openMax / 2);
+  }
+
   /** Whether more files are open than should stay open: the others are pinned. */
   get isCrowded(): boolean {
     return this.#open.size > this.#openMax;
