@@ -131,6 +131,7 @@ async function endLife(world: World): Promise<void> {
   const { life, random } = world;
   if (life.isOver || world.judge.verdict !== null) return;
   if (random() < 0.35) await stop(world, life);
+  await life.scheduler.quiet();
   world.endLife(anEnd(world));
 }
 

@@ -50,6 +50,11 @@ export class Scheduler {
     for (let turn = 0; turn < count; turn += 1) await Promise.resolve();
   }
 
+  /** Lets what is ready run until all of it waits again: a process is killed between two operations, and no time passes within one. */
+  quiet(): Promise<void> {
+    return quiet();
+  }
+
   /**
    * Lets everything end, in the order in which it began to wait, for a life that is over: what it holds of what a process has once
    * (src/base/turns.ts) is given back.

@@ -29,6 +29,7 @@ import type { Clock } from "../../base/clock.ts";
 import { errnoOf, type ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
 import { DiskPace } from "./disk-pace.ts";
+import { forgetLogs } from "./forget-logs.ts";
 import type { FileLog } from "./log.ts";
 import type { Segment } from "./segment.ts";
 import { type Store, storageError } from "./store.ts";
@@ -102,6 +103,7 @@ export class LogSyncer {
       return false;
     } catch (thrown) {
       if (errnoOf(thrown) === undefined) throw thrown;
+      forgetLogs(this.#files, this.#options.directory);
       return true;
     }
   }
@@ -301,7 +303,14 @@ export class LogSyncer {
     const startedAtMs = this.#clock.monotonicMs();
     // Whatever makes it suspect while this runs is not answered by it.
     segment.isSuspect = false;
-    await this.#files.sync(segment.file.descriptor);
+    const { descriptor } = segment.file;
+    try {
+      await this.#files.sync(descriptor);
+    } catch (thrown) {
+      // At once, and not when the others have ended: a process that is killed meanwhile leaves what the disk holds.
+      this.#files.forget(descriptor);
+      throw thrown;
+    }
     this.syncsInPool += 1;
     this.#pace.noteOne(segment.unsyncedBytes, this.#clock.monotonicMs() - startedAtMs);
   }

@@ -233,9 +233,16 @@ export class FileLog implements PartitionLog {
     this.onDurable?.();
   }
 
-  /** A write-back failed somewhere on a file system, maybe here: only the files' own descriptors tell. */
+  /**
+   * A write-back failed somewhere on a file system, maybe here: only the files' own descriptors tell. What the disk may not have is not
+   * shown meanwhile, also not to the next process, which nobody would tell.
+   */
   suspect(): void {
-    for (const segment of this.#segments) if (segment.file.descriptor >= 0) segment.isSuspect = true;
+    for (const segment of this.#segments) {
+      if (segment.file.descriptor < 0) continue;
+      segment.isSuspect = true;
+      this.#store.files.forget(segment.file.descriptor);
+    }
   }
 
   /** An error when somebody took the name of the segment's open file, so that what was synced is gone with this process; else null. */

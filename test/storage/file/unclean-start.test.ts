@@ -172,6 +172,73 @@ test("rolled segments behind the checkpoint are sealed once they are synced, and
   expect(sealed()).toBe(logs.length - 1);
 });
 
+for (const partitions of [1, 6]) {
+  test(`a failure that was told to a process which was killed then is not lost with it (${partitions} partitions)`, async () => {
+    for (let killed = 0; killed < 12; killed += 1) {
+      const disk = newDisk(killed, true);
+      const directory = new TestDirectory("/data");
+      const first = openEngine(directory, { files: disk, segmentBytesMax: 1500 });
+      const logs = await openAll(first, partitions);
+      for (const log of logs) append(log, ["synced"]);
+      expect(await first.sync(logs)).toEqual([]);
+      for (const log of logs) for (let n = 0; n < 12; n += 1) append(log, ["x".repeat(300)]);
+      disk.weather = { ...disk.weather, writeBack: () => "EIO" };
+      disk.writeSomeBack(disk.dirtyPaths.length - 1, 1);
+      const waiting: (() => void)[] = [];
+      const delay = () => new Promise<void>((resolve) => waiting.push(resolve));
+      disk.weather = { ...disk.weather, delay, writeBack: () => null };
+      void first.sync(logs);
+      await turns();
+      for (let ended = 0; ended < killed; ended += 1) {
+        waiting.shift()?.();
+        await turns();
+      }
+
+      const afterKill = disk.kill();
+      const second = openEngine(directory, { files: afterKill });
+      const recovered = await openAll(second, partitions);
+      await second.sync(recovered);
+      const third = openEngine(directory, { files: afterKill.crash() });
+      for (const [index, log] of (await openAll(third, partitions)).entries()) {
+        const { durableOffset } = recovered[index]!;
+        const missing = new Set(Array.from({ length: durableOffset }, (_, offset) => offset));
+        for (const [offset] of await readAll(log)) missing.delete(offset);
+        expect([killed, index, [...missing]]).toEqual([killed, index, []]);
+      }
+    }
+  });
+}
+
+test("a failure that was told to a start which was killed then is not lost with it", async () => {
+  const disk = newDisk(1, true);
+  const directory = new TestDirectory("/data");
+  const first = openEngine(directory, { files: disk });
+  const logs = await openAll(first, 2);
+  for (const log of logs) append(log, ["synced"]);
+  expect(await first.sync(logs)).toEqual([]);
+  for (const log of logs) append(log, ["lost"]);
+  disk.weather = { ...disk.weather, writeBack: () => "EIO" };
+  while (disk.dirtyPaths.length > 0) disk.writeSomeBack(0, 1);
+
+  const afterKill = disk.kill();
+  await openAll(openEngine(directory, { files: afterKill }), 1);
+  const afterStart = afterKill.kill();
+  const third = openEngine(directory, { files: afterStart });
+  const recovered = await openAll(third, 2);
+  await third.sync(recovered);
+  const durable = recovered.map(({ durableOffset }) => durableOffset);
+  const last = await openAll(openEngine(directory, { files: afterStart.crash() }), 2);
+  const found = [];
+  for (const log of last) found.push((await readAll(log)).length);
+  expect(found).toEqual(durable);
+});
+
+async function openAll(engine: FileEngine, partitions: number): Promise<PartitionLog[]> {
+  const logs: PartitionLog[] = [];
+  for (let index = 0; index < partitions; index += 1) logs.push(await engine.open("t", index, new Replay()));
+  return logs;
+}
+
 for (const [openFilesMax, syncsMax] of [
   [8, 300],
   [64, 38],
