@@ -15,6 +15,8 @@
 import { ErrorSequence } from "./error-sequence.ts";
 
 const PAGE_BYTES = 512;
+/** Enough to find most bytes by; the rest is compared. */
+const HEAD_BYTES = 32;
 
 /** `bytes` at `position`; null cuts the file there, or lengthens it with zeros. */
 export interface DirtyWrite {
@@ -45,8 +47,13 @@ class GrowingFile {
   }
 
   holds(bytes: Buffer): boolean {
-    const at = this.content.indexOf(bytes);
-    return at >= 0 && at + bytes.length <= this.size;
+    const head = bytes.subarray(0, HEAD_BYTES);
+    const { length } = bytes;
+    for (let at = this.content.indexOf(head); at >= 0 && at + length <= this.size; ) {
+      if (this.content.compare(bytes, 0, length, at, at + length) === 0) return true;
+      at = this.content.indexOf(head, at + 1);
+    }
+    return false;
   }
 
   #cut(size: number): void {
