@@ -137,7 +137,7 @@ function optionsOf(profile: Profile): Broker["options"] {
   return {
     clusterId: CLUSTER_ID,
     nodeId: 1,
-    durability: { mode: "fsync" },
+    durability: profile.isSyncedLater ? { mode: "interval", intervalMs: 50 } : { mode: "fsync" },
     isAutoCreating: false,
     partitionsStandard: 1,
     topicsMax: 100,

@@ -8,7 +8,8 @@
  *   - Two owed batches never share an offset, and a batch of an idempotent producer is owed at one place only.
  *   - The high watermark never falls, not even over a restart: what lies below it was shown to readers.
  *
- * Only with durability fsync. A partition whose topic is removed owes nothing more.
+ * Where batches are synced later than they are acknowledged, a power cut takes what the disk does not hold yet from what is owed, and
+ * the high watermark may fall with it. A partition whose topic is removed owes nothing more.
  */
 
 import {
@@ -46,13 +47,15 @@ export class PartitionOracle {
   /** By CRC, which covers everything that its producer wrote behind it. */
   readonly #sent = new Map<number, SentBatch>();
   /** By base offset, ascending. */
-  readonly #owed: Owed[] = [];
+  #owed: Owed[] = [];
+  readonly #isSyncedLater: boolean;
   highWatermark = 0;
   /** Of the batches that were read. */
   #epochMax = 0;
 
   /** `isDurable`: whether the disk keeps bytes of this partition over a power cut. */
-  constructor(name: string, judge: Judge, isDurable: (bytes: Buffer) => boolean) {
+  constructor(name: string, judge: Judge, isDurable: (bytes: Buffer) => boolean, isSyncedLater: boolean) {
+    this.#isSyncedLater = isSyncedLater;
     this.name = name;
     this.#judge = judge;
     this.#isDurable = isDurable;
@@ -75,6 +78,16 @@ export class PartitionOracle {
     if (leaderEpoch < this.#epochMax)
       this.#broken(`the leader epoch is ${leaderEpoch}, and batches of epoch ${this.#epochMax} were read`);
     this.highWatermark = highWatermark;
+  }
+
+  /** The power is about to go: what the disk does not hold is not owed any more. */
+  powerGoes(): void {
+    if (!this.#isSyncedLater) return;
+    for (const { batch } of this.#owed)
+      if (!this.#isDurable(batch.bytes.subarray(BATCH_MAGIC))) batch.owedAt = -1;
+    this.#owed = this.#owed.filter(({ batch }) => batch.owedAt !== -1);
+    this.highWatermark = this.#owed.at(-1)?.endOffset ?? 0;
+    this.#epochMax = 0;
   }
 
   /** An answer to a read from `offset`, with the high watermark when it came; answers the offset behind it. */
@@ -151,7 +164,7 @@ export class PartitionOracle {
       this.#broken(`offset ${baseOffset} was ${how}, and another batch was acknowledged or read there`);
     else if (batch.owedAt !== -1 && batch.isIdempotent)
       this.#broken(`the batch at ${batch.owedAt} of an idempotent producer was ${how} at ${baseOffset} too`);
-    else if (!this.#isDurable(batch.bytes.subarray(BATCH_MAGIC)))
+    else if (!this.#isSyncedLater && !this.#isDurable(batch.bytes.subarray(BATCH_MAGIC)))
       this.#broken(`the batch at ${baseOffset} was ${how}, and the disk does not hold it`);
     else {
       this.#owed.splice(slot, 0, { baseOffset, endOffset, batch });

@@ -62,8 +62,9 @@ export class SimulatedProducer {
     );
   }
 
-  /** The connection is gone: nobody knows what became of what was in flight. */
-  disconnect(): void {
+  /** The connection is gone: nobody knows what became of what was in flight, nor of what was acknowledged if that `mayHaveLost` it. */
+  disconnect(mayHaveLost: boolean): void {
+    if (mayHaveLost) this.#last = null;
     if (!this.#isIdempotent) this.#pending = [];
     for (const batch of this.#pending) batch.isInFlight = false;
   }

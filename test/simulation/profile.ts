@@ -23,6 +23,8 @@ export interface FaultRates {
 
 export interface Profile {
   readonly seed: number;
+  /** Acknowledged when it is written, and synced some time later; else acknowledged when it is synced. */
+  readonly isSyncedLater: boolean;
   readonly hasSyncAll: boolean;
   readonly hasSyncThread: boolean;
   readonly canSyncInPlace: boolean;
@@ -65,7 +67,7 @@ export function profileOf(seed: number): Profile {
   const profile = anyProfile(seed, random);
   if (dice < 0.2) return threadProfile(profile);
   if (dice < 0.35) return groupProfile(profile);
-  return dice < 0.45 ? { ...profile, faults: NO_FAULTS } : profile;
+  return dice < 0.45 ? { ...profile, isSyncedLater: dice < 0.4, faults: NO_FAULTS } : profile;
 }
 
 /** The sync thread has one busy log most of the time, others come between, and nothing fails but what is written back. */
@@ -106,6 +108,7 @@ function anyProfile(seed: number, random: () => number): Profile {
   const rate = (share: number, value: number) => (random() < share ? value : 0);
   return {
     seed,
+    isSyncedLater: false,
     hasSyncAll: random() < 0.6,
     hasSyncThread: isBusy ? random() < 0.85 : random() < 0.3,
     canSyncInPlace: random() < 0.4,

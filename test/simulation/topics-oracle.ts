@@ -21,17 +21,28 @@ export interface TopicOracle {
 
 export class TopicsOracle {
   readonly #judge: Judge;
+  readonly #isSyncedLater: boolean;
   readonly #isDurable: (topic: string, partition: number, bytes: Buffer) => boolean;
   readonly #byId = new Map<string, TopicOracle>();
 
-  constructor(judge: Judge, isDurable: (topic: string, partition: number, bytes: Buffer) => boolean) {
+  constructor(
+    judge: Judge,
+    isDurable: (topic: string, partition: number, bytes: Buffer) => boolean,
+    isSyncedLater: boolean,
+  ) {
     this.#judge = judge;
+    this.#isSyncedLater = isSyncedLater;
     this.#isDurable = isDurable;
   }
 
   /** Those that are there, as far as one can know. */
   get there(): TopicOracle[] {
     return [...this.#byId.values()].filter(({ fate }) => fate === "there");
+  }
+
+  powerGoes(): void {
+    for (const { partitions } of this.#byId.values())
+      for (const partition of partitions) partition.powerGoes();
   }
 
   byId(id: string): TopicOracle | undefined {
@@ -47,7 +58,7 @@ export class TopicsOracle {
     const { id, name } = topic;
     const partitions = topic.partitions.map(({ index }) => {
       const isDurable = (bytes: Buffer) => this.#isDurable(name, index, bytes);
-      return new PartitionOracle(`${name}-${index}`, this.#judge, isDurable);
+      return new PartitionOracle(`${name}-${index}`, this.#judge, isDurable, this.#isSyncedLater);
     });
     this.#byId.set(id, { id, name, partitions, fate: "there" });
   }

@@ -34,8 +34,10 @@ export class World {
     this.plant = plant;
     this.judge = new Judge(stepsMax);
     this.random = randomOf(profile.seed);
-    this.topics = new TopicsOracle(this.judge, (topic, partition, bytes) =>
-      this.life.files.isDurable(`/data/topics/${topic}/${partition}`, bytes),
+    this.topics = new TopicsOracle(
+      this.judge,
+      (topic, partition, bytes) => this.life.files.isDurable(`/data/topics/${topic}/${partition}`, bytes),
+      profile.isSyncedLater,
     );
     this.disk = new SimulatedFiles(profile.seed ^ 0xd15c, profile.hasSyncAll);
     this.life = new Life(this);
@@ -66,9 +68,11 @@ export class World {
     const how = this.life.weather.isDown ? "crash" : end;
     this.judge.note(how === "crash" ? "the power is gone" : "the process is gone");
     this.life.isOver = true;
+    if (how === "crash") this.topics.powerGoes();
     this.life.weather.isBad = false;
     this.disk = how === "crash" ? this.life.files.crash() : this.life.files.kill();
-    for (const producers of this.#producers.values()) for (const producer of producers) producer.disconnect();
+    for (const producers of this.#producers.values())
+      for (const producer of producers) producer.disconnect(how === "crash" && this.profile.isSyncedLater);
   }
 
   /** Another one begins, on what the last has left. */
