@@ -93,6 +93,22 @@ test("calls of one turn share a transaction, and one that does not hold leaves t
   expect(await opened.state.list("")).toEqual([{ key: "a", value: "3", version: 2 }]);
 });
 
+test("a version that was given to an entry and taken away within one call is not given out again", () => {
+  const removed = [
+    { key: "a", value: "1" },
+    { key: "a", value: null },
+  ];
+  const plan = planChanges([removed, [{ key: "b", value: "1" }]], new Map(), 0);
+  expect(plan).toEqual({
+    verdicts: [true, true],
+    writes: [
+      { key: "a", value: null, version: 0 },
+      { key: "b", value: "1", version: 2 },
+    ],
+    lastVersion: 2,
+  });
+});
+
 test("a transaction's plan equals the calls one after the other (model)", async () => {
   const change = fc.record(
     {

@@ -37,10 +37,11 @@ export function planChanges(
   for (const changes of calls) {
     const call = planCall(changes, versions, last);
     verdicts.push(call !== null);
-    for (const write of call?.values() ?? []) {
+    if (call === null) continue;
+    last = call.lastVersion;
+    for (const write of call.writes.values()) {
       writes.set(write.key, write);
       versions.set(write.key, write.version);
-      last = Math.max(last, write.version);
     }
   }
   return { verdicts, writes: [...writes.values()], lastVersion: last };
@@ -51,7 +52,7 @@ function planCall(
   changes: readonly StateChange[],
   versions: ReadonlyMap<string, number>,
   lastVersion: number,
-): Map<string, PlannedWrite> | null {
+): { writes: Map<string, PlannedWrite>; lastVersion: number } | null {
   const writes = new Map<string, PlannedWrite>();
   let last = lastVersion;
   for (const { key, value, expectedVersion } of changes) {
@@ -59,5 +60,5 @@ function planCall(
     if (expectedVersion !== undefined && expectedVersion !== version) return null;
     writes.set(key, { key, value, version: value === null ? 0 : ++last });
   }
-  return writes;
+  return { writes, lastVersion: last };
 }
