@@ -183,6 +183,8 @@ function scanSegment(
   const end = scanBatches(files, descriptor, range, {
     batch: (buffer, at, batchEnd, filePosition) => {
       noteBatch(segment.index!, segment.baseOffset, buffer, at, batchEnd, filePosition);
+      // The snapshot may be older than a cut, and what was written behind it lies where the damage was.
+      if (segment.dropHoles(filePosition, filePosition + batchEnd - at)) state.hasChanged = true;
       state.bytesScanned += batchEnd - at;
       const baseOffset = batchBaseOffset(buffer, at);
       noteEpoch(state, batchLeaderEpoch(buffer, at), baseOffset);
@@ -249,6 +251,7 @@ function cutTail(
   store.files.truncate(descriptor, position);
   if (!segment.isDirty) segment.markDirty();
   segment.bytes = position;
+  segment.dropHoles(position, Number.POSITIVE_INFINITY);
   forgetIndexFiles(state, segment);
 }
 

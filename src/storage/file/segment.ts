@@ -123,6 +123,16 @@ export class Segment {
     return this.holes.find((hole) => hole.position + hole.bytes > position);
   }
 
+  /** Sound bytes lie in `[start, end)`, or none at all any more: what was known of damage there is not true of them. True when it was. */
+  dropHoles(start: number, end: number): boolean {
+    const kept = this.holes.filter(
+      ({ position, bytes }) => bytes === 0 || position + bytes <= start || position >= end,
+    );
+    const hasDropped = kept.length < this.holes.length;
+    this.holes = kept;
+    return hasDropped;
+  }
+
   addHole(hole: Hole): void {
     this.holes = this.holes.filter(
       (old) => old.position + old.bytes <= hole.position || old.position >= hole.position + hole.bytes,

@@ -314,3 +314,37 @@ for (const { errno, operations, remedy } of REFUSED_COPIES) {
     expect(files.list("/data/quarantine")).toHaveLength(2);
   });
 }
+
+test("what is written where a torn end was, once it could be cut off, is no hole", async () => {
+  const { files, directory, open } = await written("dirty");
+  const last = `${PARTITION}/${places(files).at(-1)!.file}`;
+  files.replace(last, Buffer.concat([files.readFile(last), files.readFile(last).subarray(0, 50)]));
+  files.setFault({
+    operations: ["replace"],
+    errno: "ENOSPC",
+    nth: 1,
+    more: Number.POSITIVE_INFINITY,
+    path: "/quarantine",
+  });
+  const first = await open();
+  await first.engine.sync([first.log]);
+  await first.engine.close();
+  const snapshot = files.readFile(`${PARTITION}/producers.snapshot`);
+  expect(decodeSnapshot(snapshot).holes).toHaveLength(1);
+  files.setFault(null);
+  // A power cut takes the segment that was begun behind it.
+  const next = files.list(PARTITION).findLast((name) => name.endsWith(".log"))!;
+  expect(`${PARTITION}/${next}`).not.toBe(last);
+  files.removeFile(`${PARTITION}/${next}`);
+  for (const isOld of [false, true]) {
+    // And another one the snapshot that tells of the cut.
+    if (isOld) files.replace(`${PARTITION}/producers.snapshot`, snapshot);
+    directory.isClean = false;
+    const { engine, log } = await open();
+    if (!isOld) append(log, [`${VALUES.length} more`]);
+    await engine.sync([log]);
+    expect([isOld, await answers(log, 1)]).toEqual([isOld, [...NUMBERS, String(VALUES.length)]]);
+    await engine.close();
+    expect(decodeSnapshot(files.readFile(`${PARTITION}/producers.snapshot`)).holes).toEqual([]);
+  }
+});
