@@ -1,5 +1,5 @@
 /**
- * What each way to sync gains (src/storage/file/log-syncer.ts), on the disk that holds the temporary directory: the same work
+ * What each way to sync gains (src/storage/file/sync/log-syncer.ts), on the disk that holds the temporary directory: the same work
  * with the way and without it, in turns, and the median ratio of the rounds.
  *
  *     bun scripts/bench/sync-ways.ts [--rounds N] [--directory PATH]

@@ -23,7 +23,7 @@ import { RESERVE } from "./file/reserve.ts";
 import { parseSegmentName } from "./file/segment.ts";
 import { QUARANTINE } from "./file/set-aside.ts";
 import { SNAPSHOT_FILE } from "./file/snapshot.ts";
-import { SHM_SUFFIX, STATE_FILE, WAL_SUFFIX } from "./file/state-row.ts";
+import { SHM_SUFFIX, STATE_FILE, WAL_SUFFIX } from "./file/state/state-row.ts";
 import { isTopicName } from "./names.ts";
 
 export interface PartitionLayout {

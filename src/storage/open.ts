@@ -16,10 +16,10 @@ import type { Log } from "../base/log.ts";
 import type { Finding, FindingListener, StorageEngine } from "./contract.ts";
 import { DataDirectory, randomClusterId } from "./file/data-directory.ts";
 import { FileEngine } from "./file/engine.ts";
-import { importGoDirectory } from "./file/go-directory.ts";
-import type { ImportReport } from "./file/go-import.ts";
+import { importGoDirectory } from "./file/go/go-directory.ts";
+import type { ImportReport } from "./file/go/go-import.ts";
 import { Reserve } from "./file/reserve.ts";
-import { openStateFile } from "./file/state-file.ts";
+import { openStateFile } from "./file/state/state-file.ts";
 import { MemoryEngine } from "./memory/engine.ts";
 
 export interface StorageOptions {

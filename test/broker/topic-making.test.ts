@@ -10,7 +10,7 @@ import type { Files } from "../../src/base/files.ts";
 import type { Broker } from "../../src/broker/broker.ts";
 import { DataDirectory } from "../../src/storage/file/data-directory.ts";
 import { FileEngine } from "../../src/storage/file/engine.ts";
-import { openStateFile } from "../../src/storage/file/state-file.ts";
+import { openStateFile } from "../../src/storage/file/state/state-file.ts";
 import { batchOf } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { copyData, directoryOptions, disk, scratchFolder } from "../support/data-tree.ts";

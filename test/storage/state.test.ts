@@ -12,9 +12,9 @@ import fc from "fast-check";
 import { createDisk } from "../../src/base/disk.ts";
 import type { Files } from "../../src/base/files.ts";
 import type { StateChange } from "../../src/storage/contract.ts";
-import { openStateFile, refusalIn } from "../../src/storage/file/state-file.ts";
-import { planChanges } from "../../src/storage/file/state-plan.ts";
-import { rowChecksum } from "../../src/storage/file/state-row.ts";
+import { openStateFile, refusalIn } from "../../src/storage/file/state/state-file.ts";
+import { planChanges } from "../../src/storage/file/state/state-plan.ts";
+import { rowChecksum } from "../../src/storage/file/state/state-row.ts";
 import { MemoryState } from "../../src/storage/memory/state.ts";
 import { RefusingFiles } from "../support/refusing-files.ts";
 
@@ -328,7 +328,7 @@ test("a full disk is an error of the call, and the store works again afterwards"
   await state.change([{ key: "a", value: "1" }]);
   await state.close();
   const connection = new SQL({ adapter: "sqlite", filename: join(directory, "meta.db") });
-  const { SqliteState } = await import("../../src/storage/file/state.ts");
+  const { SqliteState } = await import("../../src/storage/file/state/state.ts");
   await connection.unsafe("PRAGMA journal_mode=WAL");
   await connection.unsafe("PRAGMA max_page_count=8");
   const small = new SqliteState(files, directory, connection, 1);

@@ -18,7 +18,7 @@ import { createDisk } from "../../src/base/disk.ts";
 import type { RecoveryListener } from "../../src/storage/contract.ts";
 import { DataDirectory } from "../../src/storage/file/data-directory.ts";
 import { FileEngine } from "../../src/storage/file/engine.ts";
-import { openStateFile } from "../../src/storage/file/state-file.ts";
+import { openStateFile } from "../../src/storage/file/state/state-file.ts";
 import { batchOf, recordsIn } from "./batches.ts";
 
 export const disk = createDisk();

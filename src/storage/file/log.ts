@@ -23,14 +23,14 @@ import type { IndexFiles } from "./index-files.ts";
 import { LogLocator } from "./locator.ts";
 import { LogReads } from "./log-reads.ts";
 import { LogUpkeep } from "./log-upkeep.ts";
-import type { Recovered } from "./recovery.ts";
+import type { Recovered } from "./recovery/recovery.ts";
 import { logPathOf, RELATIVE_OFFSET_MAX, removeSegmentFiles, Segment } from "./segment.ts";
 import { SegmentIndex } from "./segment-index.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { type Store, storageError } from "./store.ts";
-import { type SyncTask, Unsynced } from "./unsynced.ts";
-import { writeOff } from "./write-off.ts";
+import { type SyncTask, Unsynced } from "./sync/unsynced.ts";
+import { writeOff } from "./sync/write-off.ts";
 
 export const REMOVED_DETAIL = "the segment file was removed while it was in use";
 

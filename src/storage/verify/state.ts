@@ -3,10 +3,10 @@
 import { SQL } from "bun";
 import { errnoOf } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
-import { copyStateFile, removeStateCopy } from "../file/state-copy.ts";
-import { checkFile, isWholeRow, readRows } from "../file/state-file.ts";
-import { findLogDamage } from "../file/state-log.ts";
-import { LAST_VERSION_KEY, STATE_FILE, type StateRow, WAL_SUFFIX } from "../file/state-row.ts";
+import { copyStateFile, removeStateCopy } from "../file/state/state-copy.ts";
+import { checkFile, isWholeRow, readRows } from "../file/state/state-file.ts";
+import { findLogDamage } from "../file/state/state-log.ts";
+import { LAST_VERSION_KEY, STATE_FILE, type StateRow, WAL_SUFFIX } from "../file/state/state-row.ts";
 import type { VerifySink } from "./sink.ts";
 
 const TOPIC_PREFIX = "topic/";

@@ -1,6 +1,6 @@
 import { createDisk } from "../../../src/base/disk.ts";
 import type { StateStore } from "../../../src/storage/contract.ts";
-import { openStateFile } from "../../../src/storage/file/state-file.ts";
+import { openStateFile } from "../../../src/storage/file/state/state-file.ts";
 import { MemoryState } from "../../../src/storage/memory/state.ts";
 import { temporaryDirectory } from "../file/support.ts";
 import { testState } from "./state-suite.ts";

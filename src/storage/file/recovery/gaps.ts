@@ -1,0 +1,50 @@
+/** Offsets in front of a log's first segment, or between two, that none covers: a file is gone. Only names and ends are looked at. */
+
+import type { LeaderEpochs } from "../../leader-epochs.ts";
+import type { Segment } from "../segment.ts";
+import type { Snapshot } from "../snapshot.ts";
+import type { Store } from "../store.ts";
+import { segmentEnd } from "./segment-end.ts";
+
+export interface Gap {
+  /** The segment behind it. */
+  segment: Segment;
+  /** The first offset that is missing; the last one is before the segment's base. */
+  start: number;
+}
+
+/**
+ * Gaps that nobody has noted yet. `ends`: the offset behind the last batch of each segment that was scanned, -1 behind damage, where
+ * nothing can be said; the others are asked for theirs.
+ */
+export function findGaps(
+  store: Store,
+  segments: readonly Segment[],
+  ends: ReadonlyMap<Segment, number>,
+  snapshot: Snapshot | null,
+  epochs: LeaderEpochs,
+): Gap[] {
+  const gaps: Gap[] = [];
+  let expected = snapshot?.startOffset ?? -1;
+  for (const [slot, segment] of segments.entries()) {
+    const isGap = expected >= 0 && expected < segment.baseOffset;
+    if (isGap && !isKnown(segment.baseOffset, snapshot, epochs)) gaps.push({ segment, start: expected });
+    if (slot < segments.length - 1) expected = ends.get(segment) ?? endOf(store, segment);
+  }
+  return gaps;
+}
+
+/** The offset behind the last batch of a segment that was not scanned; -1 when its end is known damage, or tells nothing. */
+function endOf(store: Store, segment: Segment): number {
+  const isHole = segment.holes.some(({ position, bytes }) => bytes > 0 && position + bytes >= segment.bytes);
+  return isHole ? -1 : (segmentEnd(store, segment) ?? -1);
+}
+
+/** As for `verify`: it was noted before, or a new leader epoch began there. */
+function isKnown(baseOffset: number, snapshot: Snapshot | null, epochs: LeaderEpochs): boolean {
+  const holes = snapshot?.holes ?? [];
+  const isNoted = holes.some(
+    ({ segment, position, bytes }) => segment === baseOffset && position === 0 && bytes === 0,
+  );
+  return isNoted || epochs.starts.some(({ startOffset }) => startOffset === baseOffset);
+}

@@ -1,0 +1,263 @@
+/**
+ * The second step of recovery: reads what the log holds behind its last checkpoint, batch by batch with CRC, and hands it to the owner.
+ * The index of each segment that is read grows with it. Without a checkpoint, or with one that means nothing to the owner, it reads all.
+ *
+ *     checkpoint's segment              rolled since                 active
+ *     [ synced, not read ][== read ==]  [========= read =========]   [==== read ====][ torn: cut off ]
+ *
+ *   - After an end that was not clean everything behind the checkpoint is written again (rewriter.ts) and left dirty: the sync that
+ *     follows covers it, a cut tail with it. Only when too many files wait for that already it is synced here.
+ *   - Bytes that are no batch are copied to quarantine. At the end of the log they are cut off then; elsewhere, and where they could not be
+ *     copied, they stay and are noted as a hole.
+ */
+
+import { errnoOf, ObeliskError } from "../../../base/errors.ts";
+import { batchBaseOffset, batchLeaderEpoch } from "../../../protocol/record/batch.ts";
+import type { RecoveryListener } from "../../contract.ts";
+import { scanBatches } from "../../scan.ts";
+import { goesOn, type IndexBytes, noteBatch } from "../index-files.ts";
+import type { Segment } from "../segment.ts";
+import { SegmentIndex } from "../segment-index.ts";
+import { type Checkpoint, SNAPSHOT_FILE } from "../snapshot.ts";
+import type { RecoveryState } from "./recovery-state.ts";
+import { Rewriter } from "./rewriter.ts";
+
+const NO_ENTRIES = Buffer.alloc(0);
+/** An epoch in a batch that is further ahead than this is damage: the field lies outside the CRC. */
+const EPOCH_STEP_MAX = 1000;
+
+/** Bytes at the end of a segment that are no batch. */
+interface Tail {
+  position: number;
+  bytes: number;
+  reason: string;
+}
+
+interface Place {
+  position: number;
+  offset: number;
+}
+
+/** Who is told of the batches at and behind `from`. */
+interface Owner {
+  listener: RecoveryListener;
+  from: number;
+}
+
+/** There is at least one segment. @throws what `listener` throws, system errors, ObeliskError */
+export function replayLog(state: RecoveryState, listener: RecoveryListener): void {
+  const { segments } = state;
+  const checkpoint = restoreOwner(state, listener);
+  let { slot, position, offset } = startOf(segments, checkpoint);
+  for (; slot < segments.length; slot += 1) {
+    const segment = segments[slot]!;
+    segment.index = SegmentIndex.growing(state.store.limits.indexIntervalBytes);
+    const copies = position > 0 ? restoreIndex(state, segment, position, checkpoint!) : null;
+    segment.hasOldTimes = false;
+    if (position === segment.bytes) noteEnd(state, segment, offset, offset);
+    else replaySegment(state, segment, { position, offset }, { listener, from: checkpoint?.offset ?? 0 });
+    if (copies === null || !goesOn(segment.index!, copies)) forgetIndexFiles(state, segment);
+    position = 0;
+    offset = segments[slot + 1]?.baseOffset ?? 0;
+  }
+}
+
+/** The checkpoint that the replay begins at. Null: there is none, or its state means nothing to the owner, who needs the whole log then. */
+function restoreOwner(
+  { store, directory, checkpoint }: RecoveryState,
+  listener: RecoveryListener,
+): Checkpoint | null {
+  if (checkpoint === null) return null;
+  try {
+    listener.restore(checkpoint.state);
+    return checkpoint;
+  } catch (thrown) {
+    if (!(thrown instanceof ObeliskError)) throw thrown;
+    const detail = `${thrown.message}; the whole log is read instead`;
+    store.report(`${directory}/${SNAPSHOT_FILE}`, 0, checkpoint.state.length, "damaged-snapshot", detail);
+    return null;
+  }
+}
+
+/** At the checkpoint if its place is there, else at the front of the last segment that begins at or before it. */
+function startOf(
+  segments: readonly Segment[],
+  checkpoint: Checkpoint | null,
+): { slot: number; position: number; offset: number } {
+  const found = segments.findLastIndex(({ baseOffset }) => baseOffset <= (checkpoint?.segment ?? 0));
+  const slot = Math.max(found, 0);
+  const { baseOffset, bytes } = segments[slot]!;
+  const isThere = checkpoint !== null && checkpoint.segment === baseOffset && bytes >= checkpoint.position;
+  if (!isThere) return { slot, position: 0, offset: baseOffset };
+  return { slot, position: checkpoint.position, offset: checkpoint.offset };
+}
+
+/** A short segment's index has no entries, and its copy is not worth a look. */
+function storedIndex({ store, indexes }: RecoveryState, segment: Segment, position: number) {
+  if (position <= store.limits.indexIntervalBytes) return { offsets: NO_ENTRIES, times: NO_ENTRIES };
+  return store.pool.withRoom(segment.indexPath, () => indexes.readActive(segment, position));
+}
+
+/** The index of the checkpoint's segment up to there: from the copies beside it, which it answers, else from the log. */
+function restoreIndex(
+  state: RecoveryState,
+  segment: Segment,
+  position: number,
+  checkpoint: Checkpoint,
+): IndexBytes | null {
+  const { store } = state;
+  const stored = segment.hasOldTimes ? null : storedIndex(state, segment, position);
+  if (stored !== null) {
+    const { maxTimestamp, maxTimestampOffset } = checkpoint;
+    segment.index!.restore(stored.offsets, stored.times, position, maxTimestamp, maxTimestampOffset);
+    const bytes = segment.index!.offsets.length + segment.index!.times.length;
+    if (bytes === stored.offsets.length + stored.times.length) segment.index!.copiedBytes = bytes;
+    return stored;
+  }
+  const range = {
+    start: 0,
+    end: position,
+    offset: segment.baseOffset,
+    offsetLimit: checkpoint.offset,
+    allowsGaps: true,
+  };
+  scanBatches(store.files, store.pool.use(segment.file), range, {
+    batch: (buffer, at, end, filePosition) => {
+      noteBatch(segment.index!, segment.baseOffset, buffer, at, end, filePosition);
+      return true;
+    },
+    damage: (at, bytes, reason) => noteHole(state, segment, at, bytes, reason),
+  });
+  if (segment.hasOldTimes || segment.index!.offsets.length === 0) return null;
+  store.report(segment.indexPath, 0, segment.index!.offsets.length, "missing-index", "rebuilt from the log");
+  return null;
+}
+
+function replaySegment(state: RecoveryState, segment: Segment, start: Place, owner: Owner): void {
+  const { store } = state;
+  const descriptor = store.pool.use(segment.file);
+  segment.pin();
+  try {
+    if (state.mustForget) forgetLost(state, descriptor);
+    scanSegment(state, segment, descriptor, start, owner);
+    segment.verifiedStart = start.position;
+    segment.verifiedEnd = segment.bytes;
+    segment.syncedBytes = start.position;
+    if (!segment.isDirty || !store.pool.isCrowded) return;
+    store.files.syncNow(descriptor);
+    segment.markClean(store.pool);
+  } finally {
+    segment.unpin(store.pool);
+  }
+}
+
+/** Lets the scan see what the disk holds. What could not be written is told now, for nobody, and not to the sync that follows. */
+function forgetLost({ store }: RecoveryState, descriptor: number): void {
+  try {
+    store.files.syncNow(descriptor);
+  } catch (thrown) {
+    if (errnoOf(thrown) === undefined) throw thrown;
+  }
+  store.files.forget(descriptor);
+}
+
+function scanSegment(
+  state: RecoveryState,
+  segment: Segment,
+  descriptor: number,
+  start: Place,
+  owner: Owner,
+): void {
+  const isLast = segment === state.segments.at(-1);
+  const { files } = state.store;
+  const rewriter = state.wasClean ? null : new Rewriter(files, descriptor, segment.bytes - start.position);
+  const syncedOffset = state.checkpoint?.offset ?? 0;
+  const range = {
+    start: start.position,
+    end: segment.bytes,
+    offset: start.offset,
+    offsetLimit: isLast ? Number.POSITIVE_INFINITY : segment.endOffset,
+    allowsGaps: !isLast,
+  };
+  let tail: Tail | null = null;
+  const end = scanBatches(files, descriptor, range, {
+    batch: (buffer, at, batchEnd, filePosition) => {
+      noteBatch(segment.index!, segment.baseOffset, buffer, at, batchEnd, filePosition);
+      // The snapshot may be older than a cut, and what was written behind it lies where the damage was.
+      if (segment.dropHoles(filePosition, filePosition + batchEnd - at)) state.hasChanged = true;
+      state.bytesScanned += batchEnd - at;
+      const baseOffset = batchBaseOffset(buffer, at);
+      noteEpoch(state, batchLeaderEpoch(buffer, at), baseOffset);
+      if (baseOffset >= owner.from) owner.listener.replay(buffer, at, batchEnd);
+      if (rewriter === null || baseOffset < syncedOffset) return true;
+      if (!segment.isDirty) segment.markDirty();
+      rewriter.add(buffer, at, batchEnd, filePosition);
+      return true;
+    },
+    damage: (position, bytes, reason, isTail) => {
+      if (isTail) tail = { position, bytes, reason };
+      if (!isTail || !isLast) noteHole(state, segment, position, bytes, reason);
+    },
+  });
+  rewriter?.flush();
+  noteEnd(state, segment, end, tail === null ? end : -1);
+  if (isLast && tail !== null) cutTail(state, segment, descriptor, tail);
+}
+
+/** `told`: what is known of the end when gaps are looked for. */
+function noteEnd({ segments, ends }: RecoveryState, segment: Segment, end: number, told: number): void {
+  ends.set(segment, told);
+  if (segment === segments.at(-1)) segment.endOffset = end;
+}
+
+function noteEpoch({ epochs }: RecoveryState, epoch: number, offset: number): void {
+  if (epoch - epochs.current <= EPOCH_STEP_MAX) epochs.note(epoch, offset);
+}
+
+function noteHole(
+  state: RecoveryState,
+  segment: Segment,
+  position: number,
+  bytes: number,
+  reason: string,
+): void {
+  const known = segment.holeFrom(position);
+  if (known?.position === position && known.bytes === bytes) return;
+  const { store } = state;
+  const descriptor = store.pool.use(segment.file);
+  const { fate } = store.setAside(segment.logPath, descriptor, position, bytes, reason);
+  store.report(segment.logPath, position, bytes, "damaged-batch", reason + fate);
+  segment.addHole({ position, bytes });
+  state.hasChanged = true;
+}
+
+/** Cuts the tail off once it is copied. What could not be copied stays, and the log goes on in another segment. */
+function cutTail(
+  state: RecoveryState,
+  segment: Segment,
+  descriptor: number,
+  { position, bytes, reason }: Tail,
+): void {
+  const { store } = state;
+  const { refusal, fate } = store.setAside(segment.logPath, descriptor, position, bytes, reason);
+  const what = refusal === null ? "cut off" : "left in its place";
+  store.report(segment.logPath, position, bytes, "torn-tail", `${reason}; ${what}${fate}`);
+  state.hasLost = true;
+  if (refusal !== null) {
+    segment.addHole({ position, bytes });
+    state.mustRoll = true;
+    return;
+  }
+  store.files.truncate(descriptor, position);
+  if (!segment.isDirty) segment.markDirty();
+  segment.bytes = position;
+  segment.dropHoles(position, Number.POSITIVE_INFINITY);
+  forgetIndexFiles(state, segment);
+}
+
+function forgetIndexFiles({ store }: RecoveryState, segment: Segment): void {
+  const { files } = store;
+  for (const path of [segment.indexPath, segment.timeIndexPath])
+    if (files.exists(path)) files.removeFile(path);
+  if (segment.index !== null) segment.index.copiedBytes = -1;
+}

@@ -1,0 +1,61 @@
+/**
+ * What the steps of one partition's recovery share: what was found so far, and what it means for the end of the log. Each step has
+ * a file of its own, and recovery.ts says in which order they run.
+ */
+
+import { LeaderEpochs } from "../../leader-epochs.ts";
+import type { IndexFiles } from "../index-files.ts";
+import type { Segment } from "../segment.ts";
+import type { Checkpoint, Snapshot } from "../snapshot.ts";
+import type { Store } from "../store.ts";
+
+export interface RecoveryCondition {
+  /** The last owner of the data directory stopped in order: everything that is there was synced. */
+  wasClean: boolean;
+  /** The partition was there before, so that it is a loss when nothing is. */
+  mustExist: boolean;
+  /** The page cache may show bytes that the disk has not taken: what is to be scanned is read from the disk. */
+  mustForget: boolean;
+}
+
+export class RecoveryState {
+  readonly store: Store;
+  readonly indexes: IndexFiles;
+  readonly directory: string;
+  readonly wasClean: boolean;
+  readonly mustExist: boolean;
+  readonly mustForget: boolean;
+  /** Ascending; the last is the active one. */
+  segments: Segment[] = [];
+  epochs = new LeaderEpochs();
+  snapshot: Snapshot | null = null;
+  /** The offset behind the last batch of each segment that was scanned; -1 behind damage. */
+  readonly ends = new Map<Segment, number>();
+  bytesScanned = 0;
+  /** Something that was there before is gone: the leader epoch is bumped. */
+  hasLost = false;
+  /** The last segment takes no more: there are bytes at its end that could not be copied. */
+  mustRoll = false;
+  /** The snapshot does not tell it yet, and another start would do it all over again. */
+  hasChanged = false;
+  /** A leader epoch begins with the next record. */
+  isEpochNew = false;
+
+  constructor(store: Store, indexes: IndexFiles, directory: string, condition: RecoveryCondition) {
+    this.store = store;
+    this.indexes = indexes;
+    this.directory = directory;
+    this.wasClean = condition.wasClean;
+    this.mustExist = condition.mustExist;
+    this.mustForget = condition.mustForget;
+  }
+
+  get checkpoint(): Checkpoint | null {
+    return this.snapshot?.checkpoint ?? null;
+  }
+
+  /** Everything below it was synced by the last owner, for sure. */
+  get syncedOffset(): number {
+    return Math.max(this.checkpoint?.offset ?? 0, this.snapshot?.startOffset ?? 0);
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * Opens a partition's directory: finds its segments (segment-finder.ts), reads what the log holds behind the last checkpoint
+ * (log-replay.ts), and settles where it ends (log-end.ts). What a crash or a disk has left is mended. Damage is reported and never
+ * stops the start.
+ *
+ *     snapshot says: true up to here
+ *            v
+ *     [sealed][.....|== scanned with CRC, replayed to the owner ==]
+ *                   ^ durableOffset, unless the last end was clean
+ *
+ *   what is found                               what is done
+ *   bytes at the end that are no batch          copied to quarantine, cut off, leader epoch bumped; what cannot be copied stays
+ *   bytes in the middle that are no batch       copied to quarantine, noted as a hole, passed over by readers
+ *   the log ends before its checkpoint          a new segment begins at the checkpoint's offset: none is given out twice
+ *   snapshot missing or damaged                 the whole log is scanned
+ *   a log file that is no segment               moved to quarantine (strangers.ts)
+ *   a segment between others, or the first,     the missing offsets are noted, as a hole of 0 bytes
+ *   is gone
+ *   nothing at all where a partition was        told, and the partition begins anew
+ *   the disk refuses to open or read            the partition is offline, the others are not
+ *
+ * Sealed segments before the checkpoint were synced and are not read: opening takes as long as the data behind the
+ * checkpoint, not as the log. Damage in them is met by readers (reader.ts) and by `verify`.
+ *
+ * After a shutdown that was not clean what lies behind the checkpoint was read, and may be on the disk or not. It is written again,
+ * and the log is handed out with `durableOffset` before it: nobody may see or acknowledge it before a sync, which is its owner's to
+ * ask for. The leader epoch is bumped then also when nothing was cut: bytes that were never synced may be gone without a trace, and
+ * clients that had read further must find out (KIP-320).
+ */
+
+import { fail } from "../../../base/assert.ts";
+import { errnoOf, ObeliskError } from "../../../base/errors.ts";
+import { systemReason } from "../../../base/system-error.ts";
+import type { RecoveryListener } from "../../contract.ts";
+import type { LeaderEpochs } from "../../leader-epochs.ts";
+import type { IndexFiles } from "../index-files.ts";
+import { PooledFile } from "../pool.ts";
+import { logPathOf, Segment } from "../segment.ts";
+import { SegmentIndex } from "../segment-index.ts";
+import type { Checkpoint } from "../snapshot.ts";
+import type { Store } from "../store.ts";
+import { findGaps } from "./gaps.ts";
+import { durableOffsetOf, settleEnd } from "./log-end.ts";
+import { replayLog } from "./log-replay.ts";
+import { type RecoveryCondition, RecoveryState } from "./recovery-state.ts";
+import { findSegments } from "./segment-finder.ts";
+
+/** Behind the checkpoint a power cut can take the end of a segment and leave the next one. */
+const NEVER_SYNCED = "a power cut took them before they were synced, or a segment is gone";
+
+export interface Recovered {
+  directory: string;
+  /** At least one; the last is the active one. Those that wait for a sync are dirty. */
+  segments: Segment[];
+  epochs: LeaderEpochs;
+  startOffset: number;
+  /** What lies between it and the end of the log waits for a sync. */
+  durableOffset: number;
+  checkpoint: Checkpoint | null;
+  bytesSinceCheckpoint: number;
+  isOffline: boolean;
+  needsSnapshot: boolean;
+  /** The first record needs one: its leader epoch is new. */
+  isEpochNew: boolean;
+  /** Directories whose names may not be on disk yet. */
+  namesToSync: string[];
+}
+
+/** Opens what lies in `directory`, or makes it. @throws what `listener` throws */
+export function recoverPartition(
+  store: Store,
+  indexes: IndexFiles,
+  directory: string,
+  condition: RecoveryCondition,
+  listener: RecoveryListener,
+): Recovered {
+  const state = new RecoveryState(store, indexes, directory, condition);
+  let isOffline = false;
+  try {
+    findSegments(state);
+    if (state.segments.length > 0) {
+      replayLog(state, listener);
+      noteGaps(state);
+    }
+    settleEnd(state, listener);
+    syncNames(state);
+  } catch (thrown) {
+    goOffline(state, thrown);
+    isOffline = true;
+  }
+  const recovered = resultOf(state, isOffline);
+  if (!isOffline) check(recovered);
+  return recovered;
+}
+
+/** Told once: as holes of 0 bytes they are known. */
+function noteGaps(state: RecoveryState): void {
+  const { store, segments, ends, snapshot, epochs, wasClean, checkpoint } = state;
+  for (const { segment, start } of findGaps(store, segments, ends, snapshot, epochs)) {
+    const { baseOffset, logPath } = segment;
+    const detail = `the offsets ${start} to ${baseOffset - 1} are missing`;
+    if (wasClean || baseOffset <= (checkpoint?.offset ?? 0))
+      store.report(logPath, 0, 0, "offset-gap", `${detail}, as if a segment were gone`);
+    else store.report(logPath, 0, 0, "torn-tail", `${detail}: ${NEVER_SYNCED}`);
+    segment.addHole({ position: 0, bytes: 0 });
+    state.hasChanged = true;
+  }
+}
+
+/**
+ * Where too many files were open, what was read is synced already, and counts as on disk: no sync follows that would bring the names of
+ * its files along.
+ */
+function syncNames(state: RecoveryState): void {
+  const { store, segments, wasClean, syncedOffset } = state;
+  const active = segments.at(-1) ?? fail("a recovered partition has a segment");
+  if (wasClean || active.endOffset <= syncedOffset || segments.some(({ isDirty }) => isDirty)) return;
+  for (const path of namesToSync(state, active))
+    store.pool.withRoom(path, () => store.files.syncDirectory(path));
+}
+
+/** What was written again waits for no sync any more: the next start does it anew. */
+function goOffline({ store, directory, segments }: RecoveryState, thrown: unknown): void {
+  const errno = errnoOf(thrown);
+  if (errno === undefined && !(thrown instanceof ObeliskError)) throw thrown;
+  const reason = thrown instanceof Error ? systemReason(thrown) : String(thrown);
+  store.report(directory, 0, 0, "unreadable", `the partition is offline: ${reason}`);
+  for (const segment of segments) if (segment.isDirty) segment.markClean(store.pool);
+  if (segments.length > 0) return;
+  const index = SegmentIndex.growing(store.limits.indexIntervalBytes);
+  segments.push(new Segment(directory, 0, new PooledFile(logPathOf(directory, 0), "read"), index));
+}
+
+function resultOf(state: RecoveryState, isOffline: boolean): Recovered {
+  const { store, segments, snapshot, directory } = state;
+  const active = segments.at(-1) ?? fail("a recovered partition has a segment");
+  for (const segment of segments) if (!segment.isDirty) segment.syncedBytes = segment.bytes;
+  active.index ??= SegmentIndex.growing(store.limits.indexIntervalBytes);
+  active.firstAtMs = firstAtOf(state, active);
+  return {
+    directory,
+    segments,
+    epochs: state.epochs,
+    startOffset: Math.max(snapshot?.startOffset ?? 0, segments[0]!.baseOffset),
+    durableOffset: durableOffsetOf(state),
+    checkpoint: state.checkpoint,
+    bytesSinceCheckpoint: state.bytesScanned,
+    isOffline,
+    needsSnapshot: state.hasChanged && !isOffline,
+    isEpochNew: state.isEpochNew,
+    namesToSync: namesToSync(state, active),
+  };
+}
+
+/** As the snapshot tells, which may be of the segment before; from now on when it does not know. */
+function firstAtOf({ store, snapshot }: RecoveryState, active: Segment): number {
+  if (active.bytes === 0) return -1;
+  const nowMs = store.clock.steadyMs();
+  const firstAtMs = snapshot?.firstAtMs ?? -1;
+  // Never ahead, though the clock may have been set back since.
+  return firstAtMs === -1 ? nowMs : Math.min(firstAtMs, nowMs);
+}
+
+/** A checkpoint is written behind a sync of the log: then its own names were on disk, and those of segments that had records. */
+function namesToSync({ directory, wasClean, checkpoint }: RecoveryState, active: Segment): string[] {
+  if (wasClean && active.bytes > 0) return [];
+  if (checkpoint !== null) {
+    const wasThere = checkpoint.segment === active.baseOffset && checkpoint.position > 0;
+    return wasThere ? [] : [directory];
+  }
+  const parent = directory.slice(0, directory.lastIndexOf("/"));
+  return [directory, parent, parent.slice(0, parent.lastIndexOf("/"))];
+}
+
+/** What the log relies on from now on. */
+function check({ segments, startOffset, durableOffset, checkpoint }: Recovered): void {
+  for (const [slot, { baseOffset, endOffset }] of segments.entries()) {
+    if (!(endOffset >= baseOffset)) fail("a segment ends before it begins");
+    const next = segments[slot + 1];
+    if (next !== undefined && !(endOffset <= next.baseOffset)) fail("two segments hold the same offset");
+  }
+  const active = segments.at(-1)!;
+  if (active.index === null || active.file.mode !== "update") fail("the last segment takes the next record");
+  if (!(durableOffset <= active.endOffset)) fail("a log is on disk beyond its end");
+  if (!(durableOffset >= startOffset)) fail("a log begins behind what is on disk");
+  if (!(durableOffset >= (checkpoint?.offset ?? 0))) fail("a checkpoint is ahead of its log");
+}

@@ -1,0 +1,64 @@
+/**
+ * Decides what a transaction of many calls writes, without touching the file: each call's expected versions are judged
+ * against what the calls before it leave behind, and against its own earlier changes; a call that does not hold changes nothing.
+ * Versions ascend over all entries, so that one which was removed and made anew has another than before.
+ */
+
+import type { StateChange } from "../../contract.ts";
+
+export interface PlannedWrite {
+  key: string;
+  /** null removes the entry. */
+  value: string | null;
+  version: number;
+}
+
+export interface StatePlan {
+  /** One for each call, in order. */
+  verdicts: boolean[];
+  /** At most one for each key. */
+  writes: PlannedWrite[];
+  /** The last version that is given out then. */
+  lastVersion: number;
+}
+
+/**
+ * `versions` holds the present version of every key that exists, all of them up to `lastVersion`; it is changed to what holds
+ * afterwards.
+ */
+export function planChanges(
+  calls: readonly (readonly StateChange[])[],
+  versions: Map<string, number>,
+  lastVersion: number,
+): StatePlan {
+  const verdicts: boolean[] = [];
+  const writes = new Map<string, PlannedWrite>();
+  let last = lastVersion;
+  for (const changes of calls) {
+    const call = planCall(changes, versions, last);
+    verdicts.push(call !== null);
+    if (call === null) continue;
+    last = call.lastVersion;
+    for (const write of call.writes.values()) {
+      writes.set(write.key, write);
+      versions.set(write.key, write.version);
+    }
+  }
+  return { verdicts, writes: [...writes.values()], lastVersion: last };
+}
+
+/** What one call writes; null when an expected version does not hold. Version 0 stands for "no entry". */
+function planCall(
+  changes: readonly StateChange[],
+  versions: ReadonlyMap<string, number>,
+  lastVersion: number,
+): { writes: Map<string, PlannedWrite>; lastVersion: number } | null {
+  const writes = new Map<string, PlannedWrite>();
+  let last = lastVersion;
+  for (const { key, value, expectedVersion } of changes) {
+    const version = writes.get(key)?.version ?? versions.get(key) ?? 0;
+    if (expectedVersion !== undefined && expectedVersion !== version) return null;
+    writes.set(key, { key, value, version: value === null ? 0 : ++last });
+  }
+  return { writes, lastVersion: last };
+}

@@ -1,0 +1,172 @@
+/**
+ * What of one log is written and not yet on disk: the segments to sync, the directories with new names, and the offset up to which
+ * all is on disk.
+ *
+ *     segments   [ sealed ][ sealed ][ rolled, dirty ][ active, dirty ]
+ *                                   ^durableOffset                   ^endOffset
+ *
+ *   - A dirty segment holds a pin on its file from before its first write, because the system tells a failed write-back only to
+ *     the descriptors that were open then. `begin` hands these pins to a task, and the end of the task gives them back: whatever
+ *     happens to the log meanwhile, no file is closed while the disk works on it.
+ *   - One task at a time. What is written while it runs makes its segment dirty again, for the next one.
+ *   - A thread may sync the active segment beside (sync-stream.ts). It has a pin of its own, and while it has the segment no task begins.
+ */
+
+import { fail } from "../../../base/assert.ts";
+import type { SyncThread } from "../../../base/files.ts";
+import type { DescriptorPool } from "../pool.ts";
+import type { Segment } from "../segment.ts";
+
+/** What one sync has to make durable. Answered by exactly one `end` or `drop`. */
+export interface SyncTask {
+  readonly segments: readonly Segment[];
+  /** Directories whose names must be on disk with it. */
+  readonly names: readonly string[];
+  /** The log's end when it began: `durableOffset` when it has ended. */
+  readonly target: number;
+}
+
+export class Unsynced {
+  durableOffset: number;
+  readonly #pool: DescriptorPool;
+  /** Rolled and not sealed yet, oldest first. */
+  #rolled: Segment[];
+  /** Directories with new names, for the next task that has bytes to sync. */
+  #names: string[];
+  #task: SyncTask | null = null;
+  #streamed: Segment | null = null;
+  #thread: SyncThread | null = null;
+
+  /** `rolled`: dirty segments before the active one. `names`: directories whose names may not be on disk. */
+  constructor(
+    pool: DescriptorPool,
+    durableOffset: number,
+    rolled: readonly Segment[],
+    names: readonly string[],
+  ) {
+    this.#pool = pool;
+    this.durableOffset = durableOffset;
+    this.#rolled = [...rolled];
+    this.#names = [...names];
+  }
+
+  /** Whether a task or the thread is at work. */
+  get isBusy(): boolean {
+    return this.#task !== null || this.#streamed !== null;
+  }
+
+  /** Whether `active` is all that there is to sync, and no new name with it. */
+  isAlone(active: Segment): boolean {
+    return active.isDirty && this.#rolled.length === 0 && this.#names.length === 0;
+  }
+
+  /** Whether the segment stands in the row of those that were rolled and not sealed. */
+  hasRolled(segment: Segment): boolean {
+    return this.#rolled.includes(segment);
+  }
+
+  /** `segment` has been written up to its `endOffset`. */
+  written(segment: Segment): void {
+    if (segment !== this.#streamed) return;
+    this.#thread!.setMark(segment.endOffset - segment.baseOffset);
+    this.#thread!.wake();
+  }
+
+  /** `segment` takes no more, and the next one has a name in `directory`. */
+  roll(segment: Segment, directory: string): void {
+    this.#rolled.push(segment);
+    if (!this.#names.includes(directory)) this.#names.push(directory);
+  }
+
+  /** The segment is gone from the log. */
+  forget(segment: Segment): void {
+    this.#rolled = this.#rolled.filter((rolled) => rolled !== segment);
+  }
+
+  /** All directories whose names may not be on disk, those of the running task among them. */
+  get names(): readonly string[] {
+    return this.#task === null ? this.#names : [...this.#task.names, ...this.#names];
+  }
+
+  /** Every name was synced by other means. */
+  namesSynced(): void {
+    this.#names = [];
+  }
+
+  /** Takes everything that is dirty; `active` is written up to `endOffset`. */
+  begin(active: Segment, endOffset: number): SyncTask {
+    if (this.isBusy) fail("a log is synced once at a time");
+    if (!(endOffset >= this.durableOffset)) fail("a log is on disk beyond its end");
+    const segments = [...this.#rolled, active].filter((segment) => segment.isDirty);
+    for (const segment of segments) segment.startSync();
+    const names = segments.length === 0 ? [] : this.#names;
+    if (segments.length > 0) this.#names = [];
+    const task = { segments, names, target: endOffset };
+    this.#task = task;
+    return task;
+  }
+
+  /** All of the task is on disk. */
+  end(task: SyncTask): void {
+    this.#release(task);
+    this.#move(task.target);
+  }
+
+  /** Nothing is known of what the task was to sync: its log is offline. */
+  drop(task: SyncTask): void {
+    this.#release(task);
+  }
+
+  /** Rolled segments that are on disk as a whole; from now on the caller looks after them. */
+  takeSealable(): Segment[] {
+    const inTask = this.#task?.segments ?? [];
+    const isSealable = (segment: Segment) => !segment.isDirty && !inTask.includes(segment);
+    const sealable = this.#rolled.filter(isSealable);
+    if (sealable.length > 0) this.#rolled = this.#rolled.filter((segment) => !isSealable(segment));
+    return sealable;
+  }
+
+  /** The thread syncs the segment from now on, whenever its mark moves. */
+  startStream(segment: Segment, thread: SyncThread): void {
+    if (this.isBusy) fail("a log is synced once at a time");
+    segment.pin();
+    this.#streamed = segment;
+    this.#thread = thread;
+    thread.setMark(segment.endOffset - segment.baseOffset);
+  }
+
+  /** The thread has made everything below `offset` durable; true when that is news. */
+  streamedTo(offset: number): boolean {
+    const segment = this.#streamed ?? fail("a report from a thread that has no segment");
+    if (!(offset <= segment.endOffset)) fail("the thread has synced more than was written");
+    if (offset <= this.durableOffset) return false;
+    this.#move(offset);
+    return true;
+  }
+
+  /** The thread has let go: the segment is clean if all of it was covered. */
+  endStream(): void {
+    const segment = this.#streamed ?? fail("the thread has no segment to let go");
+    this.#streamed = null;
+    this.#thread = null;
+    if (segment.isDirty && this.durableOffset >= segment.endOffset) segment.markClean(this.#pool);
+    segment.unpin(this.#pool);
+  }
+
+  /** The log was cut: nothing behind `offset` is there any more. */
+  cutTo(offset: number): void {
+    if (this.isBusy) fail("a log cannot be cut while it is being synced");
+    this.durableOffset = Math.min(this.durableOffset, offset);
+  }
+
+  #move(offset: number): void {
+    if (!(offset >= this.durableOffset)) fail("what is on disk does not leave it");
+    this.durableOffset = offset;
+  }
+
+  #release(task: SyncTask): void {
+    if (this.#task !== task) fail("a sync ends once");
+    this.#task = null;
+    for (const segment of task.segments) segment.unpin(this.#pool);
+  }
+}
