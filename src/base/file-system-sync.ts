@@ -2,8 +2,8 @@
  * syncfs on a thread of its own, because it blocks for as long as the disk takes. The thread is started by the first call, does
  * not keep the process alive while it idles, and is replaced by the next call when it died.
  *
- * The thread answers each descriptor that it is sent, in order, with 0 or the errno, and counts in shared memory the calls that
- * it has begun and that were not heard of: when it dies, their outcome is lost (EIO), and nothing was tried for those behind
+ * The thread is sent a count in shared memory, and then descriptors. It answers each, in order, with 0 or the errno, and counts the
+ * calls that it has begun and that were not heard of: when it dies, their outcome is lost (EIO), and nothing was tried for those behind
  * them (ENOSYS).
  */
 
@@ -21,9 +21,14 @@ export function canSyncFileSystem(): boolean {
 
 export const FILE_SYSTEM_SYNC_CODE = `
 ${syncCode("syncfs")}
-self.onmessage = ({ data: { begun, descriptor } }) => {
+let begun;
+self.onmessage = ({ data }) => {
+  if (begun === undefined) {
+    begun = data;
+    return;
+  }
   Atomics.add(begun, 0, 1);
-  postMessage(sync(descriptor));
+  postMessage(sync(data));
 };
 `;
 
@@ -52,18 +57,20 @@ export class FileSystemSyncer {
       this.#thread ??= this.#start();
       this.#waiters.push({ resolve, reject });
       this.#thread.hold();
-      this.#thread.tell({ begun: this.#begun, descriptor });
+      this.#thread.tell(descriptor);
     });
   }
 
   #start(): HelperThread<number> {
     this.#begun = sharedCount();
-    return new HelperThread<number>({
+    const thread = new HelperThread<number>({
       code: this.#code,
       canOpen: this.#canOpen,
       heard: (errno) => this.#answer(errno),
       died: () => this.#died(),
     });
+    thread.tell(this.#begun);
+    return thread;
   }
 
   #answer(errno: number): void {
