@@ -115,10 +115,12 @@ export class Broker {
     return this.#producerIds.allocate();
   }
 
-  /** Commits everything pending and stores the producers' states. The engine stays open. */
+  /** Commits everything pending and stores the producers' states where that is worth it. The engine stays open. */
   async close(): Promise<void> {
     await this.#commit.drain();
     await this.topics.close();
-    for (const topic of this.topics.all()) for (const partition of topic.partitions) partition.checkpoint();
+    for (const { partitions } of this.topics.all()) {
+      for (const partition of partitions) if (partition.log.needsCheckpoint) partition.checkpoint();
+    }
   }
 }

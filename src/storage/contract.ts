@@ -123,6 +123,8 @@ export interface PartitionLog {
   checkpoint(state: Buffer): void;
   /** Batches (bytes) appended since the last checkpoint: what a crash would have to scan. */
   readonly bytesSinceCheckpoint: number;
+  /** Whether an orderly stop had better checkpoint: without it the next start would read more than the writing is worth. */
+  readonly needsCheckpoint: boolean;
 
   /** Takes the log offline for good, because it cannot be trusted any more; nothing is written beside it either. */
   lose(): void;

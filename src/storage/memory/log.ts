@@ -123,6 +123,10 @@ export class MemoryLog implements PartitionLog {
     return this.#epochs.endOffset(epoch, this.endOffset);
   }
 
+  get needsCheckpoint(): boolean {
+    return this.bytesSinceCheckpoint > 0;
+  }
+
   checkpoint(state: Buffer): void {
     this.#checkpoint = { state: Buffer.from(state), offset: this.endOffset };
     this.bytesSinceCheckpoint = 0;

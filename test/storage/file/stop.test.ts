@@ -219,6 +219,39 @@ test("a stop writes no snapshot that says nothing new, and no copy of an index w
   expect(files.list("/data/topics/t/3")).toEqual(["00000000000000000000.log", "producers.snapshot"]);
 });
 
+test("few records since the last checkpoint are no reason to write it anew: the next start reads them", async () => {
+  const files = new CountedFiles(await diskWithPartitions(1));
+  const directory = new TestDirectory("/data");
+  const options = { files, segmentBytesMax: 1_000_000 };
+  const stopsOf = async (bytes: number) => {
+    const engine = openEngine(directory, options);
+    const log = await engine.open("t", 0, new Replay());
+    append(log, ["x".repeat(bytes)]);
+    await engine.sync([log]);
+    const needed = log.needsCheckpoint;
+    if (needed) log.checkpoint(Buffer.from(`${log.endOffset} records`));
+    files.setFault({ operations: ["rename"], nth: Number.POSITIVE_INFINITY, errno: "EIO" });
+    await engine.close();
+    return [needed, files.count, directory.isClean];
+  };
+  await stopsOf(100); // tells when the segment began
+  expect([await stopsOf(100), await stopsOf(100), await stopsOf(20_000)]).toEqual([
+    [false, 0, true],
+    [false, 0, true],
+    [true, 1, true],
+  ]);
+  await stopsOf(100);
+  const replay = new Replay();
+  const engine = openEngine(directory, options);
+  const log = await engine.open("t", 0, replay);
+  expect([replay.state, replay.records.length, log.durableOffset === log.endOffset]).toEqual([
+    `${log.endOffset - 1} records`,
+    1,
+    true,
+  ]);
+  await engine.close();
+});
+
 test("the copy of an index with entries is there after a stop, and needs no reading of the log", async () => {
   const files = new CountedFiles(await diskWithPartitions(1));
   const directory = new TestDirectory("/data");

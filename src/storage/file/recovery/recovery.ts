@@ -58,6 +58,8 @@ export interface Recovered {
   durableOffset: number;
   checkpoint: Checkpoint | null;
   bytesSinceCheckpoint: number;
+  /** When the active segment began, as the snapshot tells. */
+  toldFirstAtMs: number;
   isOffline: boolean;
   needsSnapshot: boolean;
   /** The first record needs one: its leader epoch is new. */
@@ -145,6 +147,7 @@ function resultOf(state: RecoveryState, isOffline: boolean): Recovered {
     durableOffset: durableOffsetOf(state),
     checkpoint: state.checkpoint,
     bytesSinceCheckpoint: state.bytesScanned,
+    toldFirstAtMs: snapshot?.firstAtMs ?? -1,
     isOffline,
     needsSnapshot: state.hasChanged && !isOffline,
     isEpochNew: state.isEpochNew,
