@@ -13,6 +13,7 @@ import {
   randomClusterId,
 } from "../../src/storage/file/data-directory.ts";
 import { decodeIdentity, encodeIdentity } from "../../src/storage/file/identity.ts";
+import { SimulatedFiles } from "../support/simulated-files.ts";
 
 const files = createDisk();
 const root = mkdtempSync(join(tmpdir(), "obelisk-directory-"));
@@ -42,6 +43,17 @@ test("a missing directory is made, with an identity that is not clean yet", () =
   "checksum": "${JSON.parse(readFileSync(identityFile, "utf8")).checksum}"
 }
 `);
+});
+
+test("a power cut does not take a directory that was made, nor those above it", () => {
+  for (const wasMade of [false, true]) {
+    const disk = new SimulatedFiles(1);
+    if (wasMade) disk.makeDirectory("/var/lib/obelisk"); // by a start that was killed
+    if (wasMade) disk.syncDirectory("/");
+    if (wasMade) disk.syncDirectory("/var");
+    DataDirectory.open(disk, "/var/lib/obelisk", options).close();
+    expect([wasMade, disk.crash().exists("/var/lib/obelisk/obelisk.json")]).toEqual([wasMade, true]);
+  }
 });
 
 test("the marks are on disk and the identity stays over reopening", () => {

@@ -146,9 +146,31 @@ export function lockOwner(files: Files, path: string): string | null {
   return /^\d+$/.test(text) ? text : null;
 }
 
+/** With the names of what is made on disk: everything that is ever acknowledged lies below them. */
 function makeDirectory(files: Files, path: string): void {
-  if (!files.exists(path)) files.makeDirectory(path);
+  const made: string[] = [];
+  for (let at = path; !files.exists(at); at = parentOf(at)) made.unshift(at);
+  if (made.length > 0) files.makeDirectory(path);
+  // Whoever made it before may not have come to write its identity.
+  else if (!files.exists(`${path}/${IDENTITY_FILE}`)) made.push(path);
+  for (const directory of made) syncIfAllowed(files, parentOf(directory));
   files.list(path); // ENOTDIR or EACCES now, rather than in the middle of something
+}
+
+/** Who may write in a directory need not be allowed to open it. */
+function syncIfAllowed(files: Files, directory: string): void {
+  try {
+    files.syncDirectory(directory);
+  } catch (thrown) {
+    const errno = errnoOf(thrown);
+    if (errno !== "EACCES" && errno !== "EPERM") throw thrown;
+  }
+}
+
+function parentOf(path: string): string {
+  const end = path.lastIndexOf("/");
+  if (end > 0) return path.slice(0, end);
+  return end === 0 ? "/" : ".";
 }
 
 function takeLock(files: Files, path: string, pid: number): number {
