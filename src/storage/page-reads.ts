@@ -35,24 +35,10 @@ export function readBefore(
   position: number,
   needed: number,
 ): number {
-  try {
-    return files.read(descriptor, target, 0, bytes, position);
-  } catch (thrown) {
-    if (errnoOf(thrown) === undefined) throw thrown;
-  }
-  let count = 0;
-  while (count < bytes) {
-    const step = stepAt(position + count, bytes - count);
-    try {
-      const got = files.read(descriptor, target, count, step, position + count);
-      count += got;
-      if (got < step) return count;
-    } catch (thrown) {
-      if (errnoOf(thrown) === undefined || count < needed) throw thrown;
-      return count;
-    }
-  }
-  return count;
+  return readPages(files, descriptor, target, bytes, position, (count, _step, error) => {
+    if (count < needed) throw error;
+    return false;
+  });
 }
 
 /** As `Files.read` to the front of `target`, with zeros for what the disk refuses. `refused` is told of each page of them. */
@@ -64,6 +50,25 @@ export function readAround(
   position: number,
   refused: (refusal: Refusal) => void,
 ): number {
+  return readPages(files, descriptor, target, bytes, position, (count, step, error) => {
+    target.fill(0, count, count + step);
+    refused({ position: position + count, bytes: step, error });
+    return true;
+  });
+}
+
+/**
+ * One read, or one for each page when the disk refuses that. `goesOn` is asked at each page that is refused, behind `count` bytes:
+ * false ends the read there, true counts its `step` bytes as read.
+ */
+function readPages(
+  files: Files,
+  descriptor: number,
+  target: Buffer,
+  bytes: number,
+  position: number,
+  goesOn: (count: number, step: number, error: Error) => boolean,
+): number {
   try {
     return files.read(descriptor, target, 0, bytes, position);
   } catch (thrown) {
@@ -71,23 +76,18 @@ export function readAround(
   }
   let count = 0;
   while (count < bytes) {
-    const step = stepAt(position + count, bytes - count);
+    const step = Math.min(PAGE_BYTES - ((position + count) % PAGE_BYTES), bytes - count);
+    let got = step;
     try {
-      const got = files.read(descriptor, target, count, step, position + count);
-      if (got < step) return count + got;
+      got = files.read(descriptor, target, count, step, position + count);
     } catch (thrown) {
       if (errnoOf(thrown) === undefined || !(thrown instanceof Error)) throw thrown;
-      target.fill(0, count, count + step);
-      refused({ position: position + count, bytes: step, error: thrown });
+      if (!goesOn(count, step, thrown)) return count;
     }
-    count += step;
+    count += got;
+    if (got < step) return count;
   }
   return count;
-}
-
-/** Up to the end of the page that holds `position`. */
-function stepAt(position: number, rest: number): number {
-  return Math.min(PAGE_BYTES - (position % PAGE_BYTES), rest);
 }
 
 /** What a disk refused of one file: sorted, and pages that touch each other as one. */

@@ -131,7 +131,7 @@ export class FileEngine implements StorageEngine {
     this.#idleAtMs = clock.monotonicMs() + this.#store.limits.fileIdleMs;
     this.#forgetAtMs = clock.monotonicMs() + VERIFIED_MS;
     this.#tick = clock.after(TICK_MS, () => this.#onTick());
-    this.#watch = new FileWatch(clock, {
+    this.#watch = new FileWatch(files, clock, {
       isDirectoryLost: () => this.#lookAtDirectory() !== null,
       logs: () => this.#logs.values(),
       logLost: (log, reason) => this.#logLost(log, reason),
@@ -318,7 +318,7 @@ export class FileEngine implements StorageEngine {
   #logLost(log: FileLog, reason: string): void {
     log.lose();
     const detail = `${reason}; the partition is offline until the next start`;
-    this.#store.report(log.activePath, 0, 0, "unreadable", detail);
+    this.#store.report(log.activeFile.path, 0, 0, "unreadable", detail);
   }
 
   #onTick(): void {

@@ -24,6 +24,7 @@ import type { IndexFiles } from "./index-files.ts";
 import { LogLocator } from "./locator.ts";
 import { LogReads } from "./log-reads.ts";
 import { LogUpkeep } from "./log-upkeep.ts";
+import type { PooledFile } from "./pool.ts";
 import type { Recovered } from "./recovery/recovery.ts";
 import { logPathOf, RELATIVE_OFFSET_MAX, removeSegmentFiles, Segment } from "./segment.ts";
 import { SegmentIndex } from "./segment-index.ts";
@@ -62,7 +63,6 @@ export class FileLog implements PartitionLog {
   readonly #writer: SegmentWriter;
   readonly #upkeep: LogUpkeep;
   #active: Segment;
-  #lookedOffset = -1;
   /** No snapshot tells of the leader epoch yet. */
   #isEpochNew: boolean;
   #writtenOff: Promise<void> | null = null;
@@ -264,24 +264,9 @@ export class FileLog implements PartitionLog {
     return this.#refusal(REMOVED_DETAIL, segment.logPath);
   }
 
-  /** Whether something was appended since `look`. */
-  get hasGrown(): boolean {
-    return this.endOffset !== this.#lookedOffset;
-  }
-
-  /** Why the next append would go astray: the active segment's name does not lead to its file. Null when it does. */
-  look(): string | null {
-    this.#lookedOffset = this.endOffset;
-    const { file } = this.#active;
-    const there = this.#store.files.identity(file.path);
-    if (there === null) return REMOVED_DETAIL;
-    if (file.descriptor < 0 || there === this.#store.files.identityOf(file.descriptor)) return null;
-    return "the segment file was replaced by another while it was in use";
-  }
-
-  /** The path of the segment that takes the next append. */
-  get activePath(): string {
-    return this.#active.logPath;
+  /** The file that takes the next append. */
+  get activeFile(): PooledFile {
+    return this.#active.file;
   }
 
   /** The files are not where they were: nothing more is written beside them, what lies at their path may be somebody else's. */

@@ -14,8 +14,9 @@
 
 import type { Clock, Timer } from "../../base/clock.ts";
 import { errnoOf } from "../../base/errors.ts";
+import type { Files } from "../../base/files.ts";
 import { SECOND_MS } from "../../base/units.ts";
-import type { FileLog } from "./log.ts";
+import { type FileLog, REMOVED_DETAIL } from "./log.ts";
 
 export const WATCH_MS = SECOND_MS;
 /** Of those that rest, looked at each time: 1 ms of work, and 10,000 partitions within 40 s. */
@@ -29,13 +30,17 @@ export interface Watched {
 }
 
 export class FileWatch {
+  readonly #files: Files;
   readonly #clock: Clock;
   readonly #watched: Watched;
   #timer: Timer;
+  /** Where each log ended when it was looked at last. */
+  readonly #looked = new WeakMap<FileLog, number>();
   /** The logs that rest are looked at by turns. */
   #turn = 0;
 
-  constructor(clock: Clock, watched: Watched) {
+  constructor(files: Files, clock: Clock, watched: Watched) {
+    this.#files = files;
     this.#clock = clock;
     this.#watched = watched;
     this.#timer = this.#next();
@@ -58,20 +63,26 @@ export class FileWatch {
     const first = this.#turn;
     this.#turn = first + RESTING_AT_ONCE < logs.length ? first + RESTING_AT_ONCE : 0;
     for (const [slot, log] of logs.entries()) {
-      const isDue = log.hasGrown || (slot >= first && slot < first + RESTING_AT_ONCE);
+      const hasGrown = this.#looked.get(log) !== log.endOffset;
+      const isDue = hasGrown || (slot >= first && slot < first + RESTING_AT_ONCE);
       if (!isDue || log.isOffline) continue;
-      const reason = lookAt(log);
+      this.#looked.set(log, log.endOffset);
+      const reason = this.#lookAt(log);
       if (reason !== null) this.#watched.logLost(log, reason);
     }
   }
-}
 
-function lookAt(log: FileLog): string | null {
-  try {
-    return log.look();
-  } catch (thrown) {
-    // It may be there and not for us to look at; a write or a sync will tell.
-    if (errnoOf(thrown) === undefined) throw thrown;
-    return null;
+  /** Why the next append would go astray: the active segment's name does not lead to its file. Null when it does. */
+  #lookAt({ activeFile: { path, descriptor } }: FileLog): string | null {
+    try {
+      const there = this.#files.identity(path);
+      if (there === null) return REMOVED_DETAIL;
+      if (descriptor < 0 || there === this.#files.identityOf(descriptor)) return null;
+      return "the segment file was replaced by another while it was in use";
+    } catch (thrown) {
+      // It may be there and not for us to look at; a write or a sync will tell.
+      if (errnoOf(thrown) === undefined) throw thrown;
+      return null;
+    }
   }
 }

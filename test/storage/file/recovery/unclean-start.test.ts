@@ -40,6 +40,16 @@ function appendMany({ log }: Opened, count: number): void {
   for (let index = 0; index < count; index += 1) append(log, [`value ${log.endOffset} ${"x".repeat(100)}`]);
 }
 
+/** Ten records on disk. */
+async function stored(seed: number, hasSyncAll: boolean) {
+  const disk = newDisk(seed, hasSyncAll);
+  const directory = new TestDirectory("/data");
+  const first = await open(directory, disk);
+  appendMany(first, 10);
+  expect(await first.engine.sync([first.log])).toEqual([]);
+  return { disk, directory, first };
+}
+
 /** Lets the small files that are written in the background be written. */
 async function turns(): Promise<void> {
   for (let turn = 0; turn < 50; turn += 1) await Promise.resolve();
@@ -50,11 +60,7 @@ for (const hasSyncAll of [true, false]) {
 
   test(`what a start calls durable survives a power cut, also behind a sync that failed (${how})`, async () => {
     for (let seed = 1; seed <= SEEDS; seed += 1) {
-      const disk = newDisk(seed, hasSyncAll);
-      const directory = new TestDirectory("/data");
-      const first = await open(directory, disk);
-      appendMany(first, 10);
-      expect(await first.engine.sync([first.log])).toEqual([]);
+      const { disk, directory, first } = await stored(seed, hasSyncAll);
       if (seed % 2 === 0) first.log.checkpoint(Buffer.from("10"));
       await turns();
       appendMany(first, 70); // rolls
@@ -74,11 +80,7 @@ for (const hasSyncAll of [true, false]) {
 
   test(`what the system could not write by itself is shown to nobody after a kill (${how})`, async () => {
     for (let seed = 1; seed <= SEEDS; seed += 1) {
-      const disk = newDisk(seed, hasSyncAll);
-      const directory = new TestDirectory("/data");
-      const first = await open(directory, disk);
-      appendMany(first, 10);
-      expect(await first.engine.sync([first.log])).toEqual([]);
+      const { disk, directory, first } = await stored(seed, hasSyncAll);
       appendMany(first, 10);
       disk.weather = { ...disk.weather, writeBack: () => "EIO" };
       for (const [slot, path] of disk.dirtyPaths.entries())

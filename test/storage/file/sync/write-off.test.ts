@@ -24,14 +24,19 @@ async function open(directory: TestDirectory, files: FileEngineOptions["files"])
   return { engine, log, write };
 }
 
+/** Three records on disk. */
+async function stored(seed: number) {
+  const disk = newDisk(seed);
+  const directory = new TestDirectory("/data");
+  const first = await open(directory, disk);
+  first.write(3);
+  expect(await first.engine.sync([first.log])).toEqual([]);
+  return { disk, directory, first, kept: await readAll(first.log) };
+}
+
 test("what a failed sync has lost is shown to nobody, and what is stored in its place is on disk", async () => {
   for (let seed = 1; seed <= SEEDS; seed += 1) {
-    const disk = newDisk(seed);
-    const directory = new TestDirectory("/data");
-    const first = await open(directory, disk);
-    first.write(3);
-    expect(await first.engine.sync([first.log])).toEqual([]);
-    const kept = await readAll(first.log);
+    const { disk, directory, first, kept } = await stored(seed);
     first.write(5);
     disk.weather = { ...disk.weather, writeBack: () => "EIO" };
     expect(await first.engine.sync([first.log])).toEqual([first.log]);
@@ -42,21 +47,16 @@ test("what a failed sync has lost is shown to nobody, and what is stored in its 
     expect([seed, await readAll(second.log)]).toEqual([seed, kept]);
     second.write(2);
     expect(await second.engine.sync([second.log])).toEqual([]);
-    const stored = await readAll(second.log);
+    const later = await readAll(second.log);
 
     const third = await open(directory, next.crash());
-    expect([seed, await readAll(third.log)]).toEqual([seed, stored]);
+    expect([seed, await readAll(third.log)]).toEqual([seed, later]);
   }
 });
 
 test("what was written while a sync failed does not take the partition offline at the next start", async () => {
   for (let seed = 1; seed <= SEEDS; seed += 1) {
-    const disk = newDisk(seed);
-    const directory = new TestDirectory("/data");
-    const first = await open(directory, disk);
-    first.write(3);
-    expect(await first.engine.sync([first.log])).toEqual([]);
-    const kept = await readAll(first.log);
+    const { disk, directory, first, kept } = await stored(seed);
     first.write(1);
     disk.weather = { ...disk.weather, writeBack: () => "EIO" };
     const syncing = first.engine.sync([first.log]);
