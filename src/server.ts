@@ -17,6 +17,8 @@ import { type Clock, systemClock } from "./base/clock.ts";
 import { DescriptorWatch } from "./base/descriptor-watch.ts";
 import { createDisk } from "./base/disk.ts";
 import type { Log } from "./base/log.ts";
+import { loopTurns } from "./base/loop-turns.ts";
+import { LoopWatch } from "./base/loop-watch.ts";
 import { MemoryBudget } from "./base/memory-budget.ts";
 import { RareWarning } from "./base/rare-warning.ts";
 import { SlowWork } from "./base/slow-work.ts";
@@ -155,15 +157,18 @@ async function start(
       throttledFetches: fetches.throttledCount,
       committedOffsets: offsets.count,
     }),
+    loopTurns,
     residentBytes: () => process.memoryUsage.rss(),
     logLinesLost,
   });
 
   const descriptors = new DescriptorWatch(createDisk(), clock, log);
+  const loopWatch = new LoopWatch(loopTurns, clock, log);
 
   async function stop(): Promise<void> {
     isReady = false;
     descriptors.stop();
+    loopWatch.stop();
     const graceMs = settings.shutdownTimeoutMs * DOORS_SHARE_OF_STOP;
     const doors = Promise.all([native.stop(graceMs), kafka.stop(graceMs)]);
     fetches.answerAll();

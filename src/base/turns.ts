@@ -3,12 +3,17 @@
  * each holds in memory stays bounded.
  */
 
+import { loopTurns } from "./loop-turns.ts";
 import { Ring } from "./ring.ts";
 
 /** Resolves when the loop has come round once: what has arrived meanwhile is served first. */
 export function nextTurn(): Promise<void> {
+  const { work } = loopTurns;
   return new Promise((resolve) => {
-    setImmediate(resolve);
+    setImmediate(() => {
+      loopTurns.enter(work);
+      resolve();
+    });
   });
 }
 

@@ -20,6 +20,7 @@
 
 import { fail } from "../base/assert.ts";
 import type { Clock, Timer } from "../base/clock.ts";
+import { loopTurns } from "../base/loop-turns.ts";
 import { SECOND_MS } from "../base/units.ts";
 import type { PartitionLog, StorageEngine } from "../storage/contract.ts";
 import type { BrokerCounters } from "./counters.ts";
@@ -116,6 +117,7 @@ export class GroupCommit {
       let sync = this.#start(group);
       while (group.length > 0) {
         const failed = await sync;
+        loopTurns.enter("commit");
         const next = this.#take();
         sync = this.#start(next);
         this.#settle(group, failed);
@@ -184,6 +186,7 @@ export class GroupCommit {
     if (this.#timer !== null) return;
     const delayMs = this.#durability.mode === "interval" ? this.#durability.intervalMs : OS_SYNC_MS;
     this.#timer = this.#clock.after(delayMs, () => {
+      loopTurns.enter("commit");
       this.#timer = null;
       void this.#syncUnsynced();
     });

@@ -10,6 +10,7 @@
 import type { Clock, Timer } from "../base/clock.ts";
 import { ObeliskError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import { loopTurns } from "../base/loop-turns.ts";
 import { RareWarning } from "../base/rare-warning.ts";
 import { SECOND_MS } from "../base/units.ts";
 import type { StateStore, StorageEngine } from "../storage/contract.ts";
@@ -115,6 +116,7 @@ export class TopicRemovals {
       if (!(thrown instanceof ObeliskError)) throw thrown;
       this.#warning.tell({ topic: name, reason: thrown.message });
       this.#retry ??= this.#parts.clock.after(RETRY_MS, () => {
+        loopTurns.enter("topic removal");
         this.#retry = null;
         void this.finishAll();
       });

@@ -24,6 +24,7 @@
 import { fail } from "../base/assert.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { NO_ERROR } from "../base/errors.ts";
+import { loopTurns } from "../base/loop-turns.ts";
 import type { BudgetWaiter, MemoryBudget } from "../base/memory-budget.ts";
 import { MINUTE_MS } from "../base/units.ts";
 import type { FetchSlot, SlotListener } from "./fetch-slot.ts";
@@ -275,7 +276,10 @@ export class Fetch implements SlotListener, BudgetWaiter {
       return;
     }
     this.#state = WAITING;
-    this.#timer ??= this.#host.clock.after(this.#maxWaitMs, () => this.expire());
+    this.#timer ??= this.#host.clock.after(this.#maxWaitMs, () => {
+      loopTurns.enter("Fetch");
+      this.expire();
+    });
     if (this.#isListening) return;
     this.#isListening = true;
     for (const slot of this.slots) slot.listen(this);

@@ -14,6 +14,7 @@ import { LOOPBACK_NAME } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
 import { ObeliskError } from "../base/errors.ts";
 import { listenError } from "../base/listen-error.ts";
+import type { LoopTurns } from "../base/loop-turns.ts";
 import { type HealthParts, reportHealth } from "./health.ts";
 import { createMetrics, type DoorActivity } from "./metrics.ts";
 
@@ -30,6 +31,7 @@ export interface HttpDoorOptions extends HealthParts {
   /** False while the server stops. */
   isReady: () => boolean;
   activity: () => DoorActivity;
+  loopTurns: LoopTurns;
   residentBytes: () => number;
   /** Lines that the log could not write. */
   logLinesLost: () => number;
@@ -47,10 +49,14 @@ export class HttpDoor {
   /** @throws ObeliskError PORT_IN_USE */
   static start(options: HttpDoorOptions): HttpDoor {
     const app = routes(options);
+    const answer: Answer = (request) => {
+      options.loopTurns.enter("http");
+      return app.fetch(request);
+    };
     const servers =
       options.host === LOOPBACK_NAME
-        ? serveLoopbacks(app, options.port)
-        : [serve(app, options.host, options.port)];
+        ? serveLoopbacks(answer, options.port)
+        : [serve(answer, options.host, options.port)];
     return new HttpDoor(servers);
   }
 
@@ -59,14 +65,14 @@ export class HttpDoor {
   }
 }
 
-type App = ReturnType<typeof routes>;
+type Answer = (request: Request) => Response | Promise<Response>;
 
 /** Both loopbacks on one port; the IPv4 one alone on a machine without IPv6. */
-function serveLoopbacks(app: App, port: number): Bun.Server<undefined>[] {
+function serveLoopbacks(answer: Answer, port: number): Bun.Server<undefined>[] {
   for (let tries = 1; ; tries += 1) {
-    const first = serve(app, "127.0.0.1", port);
+    const first = serve(answer, "127.0.0.1", port);
     try {
-      return [first, serve(app, "::1", first.port!)];
+      return [first, serve(answer, "::1", first.port!)];
     } catch (thrown) {
       if (!(thrown instanceof ObeliskError) || thrown.code !== "PORT_IN_USE") return [first];
       void first.stop(true);
@@ -75,9 +81,9 @@ function serveLoopbacks(app: App, port: number): Bun.Server<undefined>[] {
   }
 }
 
-function serve(app: App, hostname: string, port: number): Bun.Server<undefined> {
+function serve(answer: Answer, hostname: string, port: number): Bun.Server<undefined> {
   try {
-    return Bun.serve({ hostname, port, maxRequestBodySize: REQUEST_BYTES_MAX, fetch: app.fetch });
+    return Bun.serve({ hostname, port, maxRequestBodySize: REQUEST_BYTES_MAX, fetch: answer });
   } catch (thrown) {
     throw listenError(thrown, hostname, port);
   }

@@ -5,6 +5,7 @@
 
 import { Counter, Gauge, Registry } from "prom-client";
 import type { Histogram } from "../base/histogram.ts";
+import { LONG_TURN_MS, type LoopTurns, type WorkTurns } from "../base/loop-turns.ts";
 import { COMPONENTS, type HealthParts, type HealthStatus, reportHealth } from "./health.ts";
 
 const STATUS_VALUES: Record<HealthStatus, number> = { unhealthy: 0, degraded: 0.5, healthy: 1 };
@@ -26,6 +27,7 @@ export interface DoorActivity {
 
 export interface MetricsParts extends HealthParts {
   activity: () => DoorActivity;
+  loopTurns: LoopTurns;
   nowMs: () => number;
   residentBytes: () => number;
   logLinesLost: () => number;
@@ -37,6 +39,7 @@ export function createMetrics(parts: MetricsParts): Registry {
   addMessageMetrics(registry, parts);
   addConnectionMetrics(registry, parts);
   addActivityMetrics(registry, parts);
+  addLoopMetrics(registry, parts);
   addHealthMetrics(registry, parts);
   addStorageMetrics(registry, parts);
   return registry;
@@ -146,6 +149,41 @@ function addActivityMetrics(registry: Registry, { activity }: MetricsParts): voi
     "obelisk_committed_offsets",
     "Committed offsets of all groups.",
     () => activity().committedOffsets,
+  );
+}
+
+/** Turns of the event loop, each under the work that took most of it. */
+function addLoopMetrics(registry: Registry, { loopTurns }: MetricsParts): void {
+  const rows = (read: (turns: WorkTurns) => number) => () =>
+    Array.from(loopTurns.works, (turns) => [turns.work, read(turns)] as const);
+  labelled(
+    registry,
+    "obelisk_loop_turn_seconds_max",
+    "Longest turn of the event loop since the start, by the work that took most of it.",
+    "work",
+    rows(({ longestMs }) => longestMs / 1000),
+  );
+  labelled(
+    registry,
+    "obelisk_loop_turn_seconds_recent",
+    "The same for this minute and the one before it.",
+    "work",
+    rows((turns) => turns.recentMs(loopTurns.nowMs) / 1000),
+  );
+  labelled(
+    registry,
+    "obelisk_loop_piece_seconds_max",
+    "Longest that the work has taken without a pause since the start.",
+    "work",
+    rows(({ longestPieceMs }) => longestPieceMs / 1000),
+  );
+  labelled(
+    registry,
+    "obelisk_loop_long_turns_total",
+    `Turns of more than ${LONG_TURN_MS} ms.`,
+    "work",
+    rows(({ longCount }) => longCount),
+    Counter,
   );
 }
 

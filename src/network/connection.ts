@@ -22,6 +22,7 @@
 import { formatAddress } from "../base/address.ts";
 import { fail } from "../base/assert.ts";
 import type { Timer } from "../base/clock.ts";
+import { loopTurns } from "../base/loop-turns.ts";
 import type { BudgetWaiter } from "../base/memory-budget.ts";
 import { KiB } from "../base/units.ts";
 import type { ConnectionOptions, SocketDoor } from "./connection-options.ts";
@@ -168,6 +169,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     this.bytesIn += chunk.length;
     this.#options.counters.bytesIn += chunk.length;
     if (this.#phase !== OPEN) return;
+    loopTurns.enter("socket");
     this.#stillBytes += chunk.length;
     if (this.#stillBytes >= PROGRESS_BYTES) this.#progress();
     this.#cutter.feed(chunk);
@@ -175,7 +177,9 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
   }
 
   socketDrained(): void {
-    if (this.#output.bytes > 0) this.#turn();
+    if (this.#output.bytes === 0) return;
+    loopTurns.enter("socket");
+    this.#turn();
   }
 
   socketEnded(): void {

@@ -8,6 +8,7 @@
  */
 
 import type { Clock, Timer } from "../base/clock.ts";
+import { loopTurns } from "../base/loop-turns.ts";
 
 /** Precision of the timeout: one eighth of it. */
 export const IDLE_TICKS = 8;
@@ -44,6 +45,7 @@ export class IdleSweep {
 
   #schedule(): void {
     this.#timer = this.#clock.after(this.#tickMs, () => {
+      loopTurns.enter("idle connections");
       this.#timer = null;
       this.now += 1;
       for (const watched of this.#watched) watched.tick(this.now);

@@ -2,8 +2,9 @@ import { afterEach, expect, test } from "bun:test";
 import { fail } from "../../src/base/assert.ts";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import { ObeliskError } from "../../src/base/errors.ts";
+import { LoopTurns } from "../../src/base/loop-turns.ts";
 import { OUTCOME_AGE_MS_MAX } from "../../src/base/outcome-window.ts";
-import { DAY_MS } from "../../src/base/units.ts";
+import { DAY_MS, MINUTE_MS } from "../../src/base/units.ts";
 import type { Partition } from "../../src/broker/partition.ts";
 import { HttpDoor } from "../../src/http/door.ts";
 import type { DoorStatus, HealthReport } from "../../src/http/health.ts";
@@ -23,6 +24,12 @@ interface Options<Engine> {
   engine: Engine;
   isReady?: boolean;
   clock?: Clock;
+  loopTurns?: LoopTurns;
+}
+
+/** Turns that no loop ends. */
+function turnsOf(clock: Clock): LoopTurns {
+  return new LoopTurns(clock, () => {});
 }
 
 async function started(options: Partial<Options<GatedEngine>> = {}) {
@@ -56,6 +63,7 @@ async function startedOn<Engine extends StorageEngine>(options: Options<Engine>)
       throttledFetches: 4,
       committedOffsets: 6,
     }),
+    loopTurns: options.loopTurns ?? turnsOf(clock),
     residentBytes: () => 1234,
     logLinesLost: () => 5,
   });
@@ -264,6 +272,28 @@ test("metrics carry the Go Obelisk's ten names with the real counts", async () =
   }
 });
 
+test("metrics say which work took the longest turns, since the start and lately", async () => {
+  const clock = new ManualClock();
+  const loopTurns = turnsOf(clock);
+  loopTurns.note("Metadata", 120, 80);
+  clock.advance(3 * MINUTE_MS);
+  loopTurns.note("Metadata", 40, 40);
+  loopTurns.note("topic removal", 51, 51);
+  const { get } = await started({ clock, loopTurns });
+  const lines = (await (await get("/metrics")).text()).split("\n");
+  const told = lines.filter((line) => line.startsWith("obelisk_loop_") && !line.includes('"http"'));
+  expect(told).toEqual([
+    'obelisk_loop_turn_seconds_max{work="Metadata"} 0.12',
+    'obelisk_loop_turn_seconds_max{work="topic removal"} 0.051',
+    'obelisk_loop_turn_seconds_recent{work="Metadata"} 0.04',
+    'obelisk_loop_turn_seconds_recent{work="topic removal"} 0.051',
+    'obelisk_loop_piece_seconds_max{work="Metadata"} 0',
+    'obelisk_loop_piece_seconds_max{work="topic removal"} 0',
+    'obelisk_loop_long_turns_total{work="Metadata"} 1',
+    'obelisk_loop_long_turns_total{work="topic removal"} 1',
+  ]);
+});
+
 test("localhost is served on both loopbacks, and an unknown path says what there is", async () => {
   const { get } = await started();
   expect((await get("/health/live", "[::1]")).status).toBe(200);
@@ -288,6 +318,7 @@ test("a port that is taken is refused with the remedy", async () => {
       clock: systemClock,
       isReady: () => true,
       activity: () => fail(),
+      loopTurns: turnsOf(systemClock),
       residentBytes: () => 0,
       logLinesLost: () => 5,
     });

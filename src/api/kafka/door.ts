@@ -13,6 +13,7 @@
  */
 
 import { ObeliskError } from "../../base/errors.ts";
+import { loopTurns } from "../../base/loop-turns.ts";
 import { RareWarning } from "../../base/rare-warning.ts";
 
 import type { FrameConnection, FrameHandler, FrameViolation } from "../../network/frame-handler.ts";
@@ -98,6 +99,7 @@ export class KafkaDoor implements FrameHandler<KafkaSession> {
       this.#refuse(session, header, frameBytes, wasParked);
       return;
     }
+    loopTurns.enter(route.name);
     this.requests.set(route.name, (this.requests.get(route.name) ?? 0) + 1);
     const exchange = new Exchange<never>(session, route, version, correlationId, frameBytes);
     session.begin(exchange, wasParked);

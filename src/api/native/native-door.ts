@@ -16,6 +16,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { ObeliskError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { loopTurns } from "../../base/loop-turns.ts";
 import { RareWarning } from "../../base/rare-warning.ts";
 import { HOUR_MS } from "../../base/units.ts";
 import type { PendingBatchListener } from "../../broker/batcher.ts";
@@ -75,6 +76,7 @@ export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
     end: number,
   ): void {
     const session = connection.state;
+    loopTurns.rename("native");
     connection.expectAnswers(1);
     if (!this.#cursor.read(buffer, position, end)) {
       session.answer(Answer.INVALID_FORMAT);

@@ -13,6 +13,7 @@ import { fail } from "../../base/assert.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
+import { loopTurns } from "../../base/loop-turns.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS, MiB, SECOND_MS } from "../../base/units.ts";
 import type {
   Finding,
@@ -322,6 +323,7 @@ export class FileEngine implements StorageEngine {
   }
 
   #onTick(): void {
+    loopTurns.enter("log upkeep");
     if (this.#lookAtDirectory() !== null) return;
     const nowMs = this.#store.clock.monotonicMs();
     if (nowMs >= this.#idleAtMs) {

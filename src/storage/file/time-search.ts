@@ -6,6 +6,7 @@
  * `SEARCHES_AT_ONCE` searches are under way in the whole process: each holds what it has read, which is `SEARCH_BYTES` or one batch.
  */
 
+import { loopTurns } from "../../base/loop-turns.ts";
 import { Turnstile } from "../../base/turns.ts";
 import { KiB } from "../../base/units.ts";
 import {
@@ -134,6 +135,7 @@ async function walkBatches(
   const end = Math.min(segment.endOffset, limitOffset);
   while (next < end) {
     const buffer = await reader.read(next, limitOffset, SEARCH_BYTES, true);
+    loopTurns.enter("search by time");
     if (buffer.length === 0) return;
     for (let at = 0; at + BATCH_HEADER_BYTES <= buffer.length; at += batchBytes(buffer, at)) {
       next = batchLastOffset(buffer, at) + 1;

@@ -15,6 +15,7 @@
 import type { Clock, Timer } from "../../base/clock.ts";
 import { errnoOf } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
+import { loopTurns } from "../../base/loop-turns.ts";
 import { SECOND_MS } from "../../base/units.ts";
 import { type FileLog, REMOVED_DETAIL } from "./log.ts";
 
@@ -52,6 +53,7 @@ export class FileWatch {
 
   #next(): Timer {
     return this.#clock.after(WATCH_MS, () => {
+      loopTurns.enter("file watch");
       if (this.#watched.isDirectoryLost()) return;
       this.#lookAtLogs();
       this.#timer = this.#next();

@@ -1,0 +1,59 @@
+/**
+ * Watches the turns of the event loop while a server runs: long ones get a line in the log with the work that took them, and a
+ * turn that nobody has named (loop-turns.ts) is noticed by a timer that comes late. Lines come by themselves no more often than
+ * such turns: at debug level above `TOLD_MS`, as a warning now and then above `WARNED_MS`.
+ */
+
+import type { Clock, Timer } from "./clock.ts";
+import type { Log } from "./log.ts";
+import { LONG_TURN_MS, type LoopTurns, OTHER_WORK } from "./loop-turns.ts";
+import { RareWarning } from "./rare-warning.ts";
+import { SECOND_MS } from "./units.ts";
+
+/** No turn is as long by design. */
+export const TOLD_MS = 100;
+/** Clients and probes begin to notice. */
+export const WARNED_MS = SECOND_MS;
+/** A turn of twice that is seen whenever it comes; an idle process hardly notices 20 looks a second. */
+export const LOOK_MS = LONG_TURN_MS;
+
+export class LoopWatch {
+  readonly #turns: LoopTurns;
+  readonly #clock: Clock;
+  readonly #forget: () => void;
+  #dueAtMs = 0;
+  #timer: Timer;
+
+  constructor(turns: LoopTurns, clock: Clock, log: Log) {
+    this.#turns = turns;
+    this.#clock = clock;
+    const warning = new RareWarning(log, clock, "the event loop was held up, and everybody has waited");
+    this.#forget = turns.onLong((work, turnMs, pieceMs) => {
+      if (turnMs <= TOLD_MS) return;
+      const facts = { work, ms: Math.round(turnMs), pieceMs: Math.round(pieceMs) };
+      if (turnMs > WARNED_MS) warning.tell(facts);
+      else log.debug("a turn of the event loop was long", facts);
+    });
+    this.#timer = this.#plan();
+  }
+
+  stop(): void {
+    this.#timer.cancel();
+    this.#forget();
+  }
+
+  #plan(): Timer {
+    this.#dueAtMs = this.#clock.monotonicMs() + LOOK_MS;
+    return this.#clock.after(LOOK_MS, () => {
+      this.#look();
+      this.#timer = this.#plan();
+    });
+  }
+
+  /** A turn that is open tells of itself, and one that has ended has done so. */
+  #look(): void {
+    if (this.#turns.isOpen) return;
+    const lateMs = this.#clock.monotonicMs() - Math.max(this.#dueAtMs, this.#turns.endedAtMs);
+    if (lateMs > LONG_TURN_MS) this.#turns.note(OTHER_WORK, lateMs, lateMs);
+  }
+}
