@@ -11,6 +11,7 @@ export class WireClient {
   readonly #frames: Buffer[] = [];
   readonly #takers: Taker[] = [];
   #bytes: Buffer = Buffer.alloc(0);
+  #unsent: Buffer = Buffer.alloc(0);
   #socket: Socket | null = null;
   #correlationId = 0;
   isClosed = false;
@@ -22,6 +23,7 @@ export class WireClient {
       port,
       socket: {
         data: (_, chunk) => client.#receive(chunk),
+        drain: () => client.#sendRest(),
         close: () => client.#closed(),
         error: () => client.#closed(),
       },
@@ -37,9 +39,10 @@ export class WireClient {
     return this.#correlationId;
   }
 
+  /** What the socket does not take at once follows when it has room. */
   sendBytes(bytes: Buffer): void {
-    const written = this.#socket!.write(bytes);
-    if (written !== bytes.length) throw new Error("the test's socket did not take all bytes at once");
+    this.#unsent = this.#unsent.length === 0 ? bytes : Buffer.concat([this.#unsent, bytes]);
+    this.#sendRest();
   }
 
   /** The next answer, or null when the connection was closed. */
@@ -88,6 +91,12 @@ export class WireClient {
 
   close(): void {
     this.#socket?.terminate();
+  }
+
+  #sendRest(): void {
+    if (this.#unsent.length === 0) return;
+    const taken = this.#socket!.write(this.#unsent);
+    this.#unsent = taken < 0 ? Buffer.alloc(0) : this.#unsent.subarray(taken);
   }
 
   #receive(chunk: Buffer): void {

@@ -19,7 +19,9 @@
  * Encoding throws UNSUPPORTED_VERSION when a value needs a field that the version lacks.
  */
 
+import { fail } from "../../base/assert.ts";
 import { ObeliskError } from "../../base/errors.ts";
+import { ArrayEncoder } from "./array-encoder.ts";
 import {
   type CompileContext,
   compileReader,
@@ -27,7 +29,7 @@ import {
   type ReadFunction,
   type WriteFunction,
 } from "./compile.ts";
-import { Reader } from "./reader.ts";
+import { REQUEST_ELEMENTS_MAX, Reader } from "./reader.ts";
 import { type Decoded, type Fields, type Input, parseVersions } from "./schema.ts";
 import { type Encoded, Writer } from "./writer.ts";
 
@@ -58,6 +60,8 @@ export class Api<RequestInput, Request, ResponseInput, Response> {
   readonly #requestWriters: (WriteFunction | undefined)[] = [];
   readonly #responseReaders: (ReadFunction | undefined)[] = [];
   readonly #responseWriters: (WriteFunction | undefined)[] = [];
+  /** For each version, by the names that lead to the array. */
+  readonly #elementWriters: (Map<string, WriteFunction> | undefined)[] = [];
 
   constructor(declaration: ApiDeclaration<Fields, Fields>) {
     const { from, to } = parseVersions(declaration.versions);
@@ -76,11 +80,16 @@ export class Api<RequestInput, Request, ResponseInput, Response> {
 
   /** Decodes the body that lies from `position` (behind the header) to `end`. Buffers in it are views of `buffer`. */
   decodeRequest(version: number, buffer: Buffer, position: number, end: number): Request {
+    return this.readRequest(version, new Reader(buffer, position, end, REQUEST_ELEMENTS_MAX));
+  }
+
+  /** As `decodeRequest`, for who asks the reader afterwards what that took. */
+  readRequest(version: number, reader: Reader): Request {
     const read = (this.#requestReaders[version] ??= compileReader(
       this.requestFields,
       this.#context(version, true),
     ));
-    return read(new Reader(buffer, position, end)) as Request;
+    return read(reader) as Request;
   }
 
   /** Encodes a whole frame: length, header, body. */
@@ -129,6 +138,17 @@ export class Api<RequestInput, Request, ResponseInput, Response> {
     return writer.finish();
   }
 
+  /** Encodes an array of structures in a response piece by piece: the one behind these field names. */
+  responseArray<Element>(version: number, ...path: readonly string[]): ArrayEncoder<Element> {
+    const place = path.join(".");
+    const writers = (this.#elementWriters[version] ??= new Map());
+    const known = writers.get(place);
+    if (known !== undefined) return new ArrayEncoder(known);
+    const write = compileWriter(elementFields(this.responseFields, path), this.#context(version, false));
+    writers.set(place, write);
+    return new ArrayEncoder(write);
+  }
+
   #hasTaggedResponseHeader(version: number): boolean {
     return version >= this.flexibleFrom && this.key !== API_VERSIONS_KEY;
   }
@@ -141,6 +161,17 @@ export class Api<RequestInput, Request, ResponseInput, Response> {
     }
     return { apiName: this.name, version, isFlexible: version >= this.flexibleFrom, isRequest };
   }
+}
+
+/** What one element of an array has, found by the names of fields that lead to it. */
+function elementFields(fields: Fields, path: readonly string[]): Fields {
+  let found = fields;
+  for (const name of path) {
+    const inner = found[name]?.element?.fields ?? null;
+    if (inner === null) fail(`there is no array of structures at ${path.join(".")}`);
+    found = inner;
+  }
+  return found;
 }
 
 /** Any API, where only its number, its versions and the bytes matter. */

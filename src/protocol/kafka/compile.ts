@@ -8,6 +8,9 @@
  *
  *   fields in order, compact | tagged fields: count, then tag, size, content
  *
+ * An array of structures may be given as one that is encoded already (array-encoder.ts): its bytes then stand where its
+ * elements would.
+ *
  * For `{ name: string, partitions: array of int32 }` in a flexible version the reader looks like this:
  *
  *   function read0(r) { const f0 = r.compactString(); const f1 = read1(r); r.skipTags(); return { "name": f0, "partitions": f1 }; }
@@ -179,6 +182,7 @@ w.endTag(mark); }`);
     const method = sizedName("arrayCount", isFlexible, false);
     return this.#add(`${isNullable ? `if (v === null) { w.${method}(-1); return; }` : ""}
 w.${method}(v.length);
+${element.kind === "struct" ? "if (v.parts !== undefined) { for (const part of v.parts) w.raw(part); return; }" : ""}
 for (let index = 0; index < v.length; index += 1) { ${this.#write(element, "v[index]", includesVersion(element.nullable, version))} }`);
   }
 

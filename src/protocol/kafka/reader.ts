@@ -19,12 +19,25 @@
 
 import { nearestInt64, readInt64 } from "../../base/bytes.ts";
 import { ObeliskError } from "../../base/errors.ts";
+import { KiB } from "../../base/units.ts";
 
 /**
- * Array elements in one frame. An element costs some hundred bytes of memory and as little as one byte of wire, so
- * that a frame of 100 MB could ask for gigabytes; a request for 100,000 partitions stays far below.
+ * Array elements and tagged fields in one answer. An element costs some hundred bytes of memory and as little as one byte of
+ * wire, so that a frame of 100 MB could ask for gigabytes; all committed offsets that there may be stay far below.
  */
 export const ELEMENTS_MAX = 2_000_000;
+/**
+ * The same in one request, of which a server must hold many: building so many takes 30 ms and some 25 MB. A request for
+ * 100,000 partitions stays below.
+ */
+export const REQUEST_ELEMENTS_MAX: number = 128 * KiB;
+
+/** What a decoded element takes, measured: 10 to 150 bytes, and as much again for what is made of it. */
+const ELEMENT_BYTES = 256;
+/** A text is decoded once (two bytes for a character that is not ASCII) and stands once in an answer. */
+const TEXT_COPIES = 3;
+/** A uuid is a text that is joined from five pieces. */
+const UUID_TEXT_BYTES = 100;
 
 const UUID_BYTES = 16;
 /** What an int16 can say; compact lengths could say more, and Kafka takes no more. */
@@ -35,12 +48,21 @@ export class Reader {
   readonly buffer: Buffer;
   readonly end: number;
   position: number;
-  #elementsLeft = ELEMENTS_MAX;
+  readonly #elementsMax: number;
+  #elementsLeft: number;
+  #textBytes = 0;
 
-  constructor(buffer: Buffer, position: number, end: number) {
+  constructor(buffer: Buffer, position: number, end: number, elementsMax = ELEMENTS_MAX) {
     this.buffer = buffer;
     this.end = end;
     this.position = position;
+    this.#elementsMax = elementsMax;
+    this.#elementsLeft = elementsMax;
+  }
+
+  /** What the values that were read take in memory, at most, and what an answer of their shape does. Views count nothing. */
+  get decodedBytes(): number {
+    return (this.#elementsMax - this.#elementsLeft) * ELEMENT_BYTES + this.#textBytes * TEXT_COPIES;
   }
 
   int8(): number {
@@ -70,6 +92,7 @@ export class Reader {
 
   uuid(): string {
     const start = this.#advance(UUID_BYTES);
+    this.#textBytes += UUID_TEXT_BYTES;
     const hex = this.buffer.toString("hex", start, start + UUID_BYTES);
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
   }
@@ -145,7 +168,9 @@ export class Reader {
 
   /** How many tagged fields follow. */
   tagCount(): number {
-    return this.unsignedVarint() | 0;
+    const count = this.unsignedVarint() | 0;
+    if (count > 0) this.#count(count);
+    return count;
   }
 
   /** Passes over tagged fields where none is known. */
@@ -190,15 +215,21 @@ export class Reader {
     if (count * elementBytesMin > this.end - this.position) {
       this.refuse("an array has more elements than the rest of the frame can hold");
     }
-    this.#elementsLeft -= count;
-    if (this.#elementsLeft < 0) this.refuse(`a frame has more than ${ELEMENTS_MAX} array elements`);
+    this.#count(count);
     return count;
+  }
+
+  #count(elements: number): void {
+    this.#elementsLeft -= elements;
+    if (this.#elementsLeft >= 0) return;
+    this.refuse(`a frame has more than ${this.#elementsMax} array elements and tagged fields`);
   }
 
   #text(length: number): string {
     if (length > STRING_BYTES_MAX) this.refuse(`a string is longer than ${STRING_BYTES_MAX} bytes`);
     const start = this.position;
     this.position = start + this.#filled(length);
+    this.#textBytes += length;
     return this.buffer.toString("utf8", start, this.position);
   }
 

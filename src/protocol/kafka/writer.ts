@@ -22,6 +22,9 @@ export const COPY_BYTES_MAX = 16 * 1024;
 /** Enough for some hundred small responses; little enough that one slow connection may keep it alive. */
 const SLAB_BYTES = 64 * 1024;
 
+/** A piece of an array leaves its slab when it is so large: a quarter of the slab may stay unused. */
+const PIECE_BYTES = 48 * 1024;
+
 /** Below this much room a frame starts on a new slab, because it would most likely not fit. */
 const FREE_BYTES_MIN = 512;
 
@@ -55,6 +58,24 @@ export class Writer {
     this.#position = this.#start + 4;
     this.#parts = [];
     this.#partBytes = 0;
+  }
+
+  /** Starts the elements of an array (array-encoder.ts): they have no length before them. */
+  beginElements(): void {
+    this.#replaceSlab(SLAB_BYTES);
+    this.#parts = [];
+    this.#partBytes = 0;
+  }
+
+  /** Between two elements: what was written becomes a part when it is much, and is not moved any more. */
+  settle(): void {
+    if (this.#position - this.#start >= PIECE_BYTES) this.#cut();
+  }
+
+  /** Ends the elements and hands them over. */
+  finishElements(): readonly Buffer[] {
+    if (this.#position > this.#start) this.#cut();
+    return this.#parts;
   }
 
   /** Ends the frame and hands it over. */

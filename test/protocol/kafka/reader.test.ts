@@ -145,4 +145,22 @@ describe("refusals", () => {
     expect(reader.arrayCount(1)).toBe(ELEMENTS_MAX);
     expect(refusalOf(() => reader.arrayCount(1))).toEqual({ code: "PROTOCOL_ERROR", position: 8 });
   });
+
+  test("tagged fields count as elements do", () => {
+    const reader = new Reader(Buffer.from([2, 0, 0, 1, 0, 3, 2, 0, 0]), 0, 9, 3);
+    reader.skipTags();
+    expect(refusalOf(() => reader.skipTags())).toEqual({ code: "PROTOCOL_ERROR", position: 6 });
+  });
+});
+
+test("what was decoded is known in bytes: elements and texts, but no views", () => {
+  const bytes = Buffer.from("00000003 0003616263 00000002ffff 00".replaceAll(" ", ""), "hex");
+  const reader = new Reader(bytes, 0, bytes.length);
+  expect(reader.decodedBytes).toBe(0);
+  reader.arrayCount(2);
+  expect(reader.decodedBytes).toBe(3 * 256);
+  reader.string();
+  expect(reader.decodedBytes).toBe(3 * 256 + 3 * 3);
+  reader.bytes();
+  expect(reader.decodedBytes).toBe(3 * 256 + 3 * 3);
 });

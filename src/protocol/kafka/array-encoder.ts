@@ -1,0 +1,43 @@
+/**
+ * Encodes a long array element by element, so that nobody has to hold the elements, nor to encode them in one turn. What
+ * `finish` returns is given for the array in the answer that it belongs to:
+ *
+ *   const partitions = metadataApi.responseArray<Partition>(version, "topics", "partitions");
+ *   for (...) partitions.push(describe(partition));
+ *   const topic = { name, partitions: partitions.finish() };
+ *
+ * Each has a writer of its own (writer.ts): several may be under way, and frames are encoded meanwhile.
+ */
+
+import type { WriteFunction } from "./compile.ts";
+import { Writer } from "./writer.ts";
+
+/** Stands for an array: as long, and encoded already. `compile.ts` knows it by its parts. */
+interface EncodedArray {
+  readonly length: number;
+  readonly parts: readonly Buffer[];
+}
+
+export class ArrayEncoder<Element> {
+  readonly #write: WriteFunction;
+  readonly #writer = new Writer();
+  #length = 0;
+
+  /** `write` writes one element. */
+  constructor(write: WriteFunction) {
+    this.#write = write;
+    this.#writer.beginElements();
+  }
+
+  push(element: Element): void {
+    this.#write(this.#writer, element);
+    this.#writer.settle();
+    this.#length += 1;
+  }
+
+  /** The array, for an answer alone: nobody but the answer's encoder can read it. May stand in it more than once. */
+  finish(): readonly Element[] {
+    const encoded: EncodedArray = { length: this.#length, parts: this.#writer.finishElements() };
+    return encoded as unknown as readonly Element[];
+  }
+}
