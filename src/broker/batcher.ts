@@ -155,11 +155,11 @@ export class Batcher {
     if (partition.openBatch !== batch) fail("a batch is closed that is not its partition's open one");
     if (builder.count === 0) fail("a batch is closed that nobody has added to");
     partition.openBatch = null;
-    const bytes = builder.finish();
+    const bytes = builder.seal();
+    const result = partition.appendBuilt(bytes);
     builder.reset();
     if (this.#builders.length < BUILDERS_KEPT && bytes.length < BUILDER_KEPT_BYTES)
       this.#builders.push(builder);
-    const result = partition.appendBuilt(bytes);
     batch.baseOffset = result.baseOffset;
     if (result.errorCode !== NO_ERROR) batch.settle(errorCodeOf(result.errorCode));
     else partition.whenDurable(result.endOffset, batch.settle);

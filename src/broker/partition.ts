@@ -173,8 +173,8 @@ export class Partition implements Committable {
   }
 
   /**
-   * Validates and stores the one batch in `buffer[position, end)`. The buffer becomes the partition's: it is kept for
-   * readers and must not change afterwards.
+   * Validates and stores the one batch in `buffer[position, end)`. The buffer is only lent, and patched: base offset, leader
+   * epoch, and the time where the topic stamps it.
    */
   append(buffer: Buffer, position: number, end: number): AppendResult {
     const fault = admitBatch(buffer, position, end, this.#rules, this.#clock.nowMs());
@@ -189,7 +189,7 @@ export class Partition implements Committable {
     return this.#store(buffer, position, position + batchBytes(buffer, position), records, steadyMs);
   }
 
-  /** Stores a batch that this process built itself, hence valid. Ownership as in `append`. */
+  /** Stores a batch that this process built itself, hence valid. Lent as in `append`. */
   appendBuilt(buffer: Buffer): AppendResult {
     const records = buffer.readInt32BE(BATCH_RECORD_COUNT);
     this.#counters.messagesReceived += records;
@@ -227,7 +227,8 @@ export class Partition implements Committable {
       throw new ObeliskError("OFFSET_OUT_OF_RANGE", { topic: this.topic, partition: this.index, offset });
     }
     const recent = this.#recent.read(offset, this.#highWatermark, bytesMax, atLeastOne);
-    const records = recent ?? this.log.read(offset, this.#highWatermark, bytesMax, atLeastOne);
+    if (recent !== null) return Buffer.from(recent);
+    const records = this.log.read(offset, this.#highWatermark, bytesMax, atLeastOne);
     return records instanceof Promise ? this.#unlessRemoved(records) : records;
   }
 

@@ -1,31 +1,38 @@
 /**
  * The newest batches of every partition, in memory, so that a consumer at the end of the log never touches the disk.
  *
- *   one budget for all:   oldest [a0][b0][a1][c0][a2] newest      evicted from the left when over `bytesMax`
- *   one row a partition:  a: [a0][a1][a2]   b: [b0]   c: [c0]     the same order, so an eviction takes a row's first
+ *   memory, one ring:     |b1.a2....free...|a0.b0..a1.....|      a batch that comes is copied behind the newest, over the oldest
+ *                                 ^ end     ^ oldest
+ *   one row a partition:  a: [a0][a1][a2]   b: [b0][b1]          in the order of the ring, so an eviction takes a row's first
  *
  * A row is contiguous: it ends at the log's end and has no holes, so an offset is either in it or older than it.
- * Batches keep the buffer they came in; a batch that is a small part of a larger buffer is copied, so that it does
- * not hold memory which the budget does not count.
+ *
+ * The memory is taken once and used again for ever: nothing is allocated for a batch, and no page that was touched is given back
+ * to the system and cleared again. So what a row gives is only lent, until the next batch is added to any row.
  */
 
 import { fail } from "../base/assert.ts";
 import { Ring } from "../base/ring.ts";
 
-/** A batch is copied out of a buffer that is more than this many times its size. */
-const BUFFER_SHARE_MAX = 4;
-
 interface RecentBatch {
   readonly row: RecentRow;
   readonly baseOffset: number;
   readonly nextOffset: number;
-  readonly bytes: Buffer;
+  /** Where it lies in the ring's memory. */
+  readonly position: number;
+  readonly bytes: number;
 }
 
+const NOTHING = Buffer.alloc(0);
+
 export class RecentBatches {
+  /** Sum of the batches. */
+  bytes = 0;
   readonly #bytesMax: number;
   readonly #all = new Ring<RecentBatch>();
-  bytes = 0;
+  /** Taken with the first batch. The system gives its pages as they are touched. */
+  #memory: Buffer = NOTHING;
+  #end = 0;
 
   /** `bytesMax`: what all rows together may hold; 0 keeps nothing. */
   constructor(bytesMax: number) {
@@ -41,16 +48,50 @@ export class RecentBatches {
   }
 
   /** Used by rows. */
-  add(batch: RecentBatch): void {
-    this.#all.push(batch);
-    this.bytes += batch.bytes.length;
-    while (this.bytes > this.#bytesMax && this.#all.count > 0) this.#evictOldest();
+  get memory(): Buffer {
+    return this.#memory;
   }
 
-  #evictOldest(): void {
-    const oldest = this.#all.shift()!;
-    this.bytes -= oldest.bytes.length;
-    oldest.row.drop(oldest);
+  /** Used by rows: makes room for a batch of a row and copies it there; null when it is larger than everything. */
+  add(
+    row: RecentRow,
+    buffer: Buffer,
+    start: number,
+    end: number,
+    baseOffset: number,
+    nextOffset: number,
+  ): RecentBatch | null {
+    const bytes = end - start;
+    if (bytes > this.#bytesMax) return null;
+    if (this.#memory.length === 0) this.#memory = Buffer.allocUnsafeSlow(this.#bytesMax);
+    const position = this.#makeRoom(bytes);
+    buffer.copy(this.#memory, position, start, end);
+    const batch = { row, baseOffset, nextOffset, position, bytes };
+    this.#all.push(batch);
+    this.#end = position + bytes;
+    this.bytes += bytes;
+    return batch;
+  }
+
+  /** A place for so many bytes in one piece, behind the newest batch or at the front again. What lies there goes. */
+  #makeRoom(bytes: number): number {
+    let position = this.#end;
+    if (position + bytes > this.#bytesMax) {
+      this.#evictWithin(position, this.#bytesMax);
+      position = 0;
+    }
+    this.#evictWithin(position, position + bytes);
+    return position;
+  }
+
+  /** The oldest batches, as long as they begin in `[start, end)`. */
+  #evictWithin(start: number, end: number): void {
+    for (let oldest = this.#all.peek(); oldest !== undefined; oldest = this.#all.peek()) {
+      if (oldest.position < start || oldest.position >= end) return;
+      this.#all.shift();
+      this.bytes -= oldest.bytes;
+      oldest.row.drop(oldest);
+    }
   }
 }
 
@@ -67,37 +108,38 @@ export class RecentRow {
     return this.#batches.peek()?.baseOffset ?? -1;
   }
 
-  /** Remembers the batch `buffer[position, end)`, which nobody may change any more. */
+  /** Remembers a copy of the batch `buffer[position, end)`. */
   add(buffer: Buffer, position: number, end: number, baseOffset: number, nextOffset: number): void {
     if (!(baseOffset < nextOffset)) fail("a batch without an offset of its own");
     const newest = this.#batches.last();
     if (newest !== undefined && newest.nextOffset !== baseOffset)
       fail("a batch does not follow the newest one in memory");
-    const isSmallPart = (end - position) * BUFFER_SHARE_MAX < buffer.buffer.byteLength;
-    const bytes = isSmallPart ? copyOf(buffer, position, end) : buffer.subarray(position, end);
-    const batch = { row: this, baseOffset, nextOffset, bytes };
-    this.#batches.push(batch);
-    this.#owner.add(batch);
+    const batch = this.#owner.add(this, buffer, position, end, baseOffset, nextOffset);
+    if (batch === null) this.clear();
+    else this.#batches.push(batch);
   }
 
   /**
    * Batches from the one that contains `offset` up to `limitOffset`, as many as fit into `bytesMax` (the first in any
-   * case when `atLeastOne`); null when `offset` is older than the row.
+   * case when `atLeastOne`); null when `offset` is older than the row. Lent until the next batch is added to any row.
    */
   read(offset: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): Buffer | null {
     const start = this.#indexOf(offset);
     if (start < 0) return null;
     let end = start;
     let bytes = 0;
+    let isOnePiece = true;
     for (let batch = this.#batches.at(end); batch !== undefined; batch = this.#batches.at(end)) {
-      const isOverBudget = bytes + batch.bytes.length > bytesMax && !(atLeastOne && end === start);
+      const isOverBudget = bytes + batch.bytes > bytesMax && !(atLeastOne && end === start);
       if (batch.nextOffset > limitOffset || isOverBudget) break;
-      bytes += batch.bytes.length;
+      isOnePiece &&= batch.position === this.#batches.at(start)!.position + bytes;
+      bytes += batch.bytes;
       end += 1;
     }
-    if (end === start) return EMPTY;
-    if (end === start + 1) return this.#batches.at(start)!.bytes;
-    return this.#join(start, end, bytes);
+    if (end === start) return NOTHING;
+    if (!isOnePiece) return this.#join(start, end, bytes);
+    const { position } = this.#batches.at(start)!;
+    return this.#owner.memory.subarray(position, position + bytes);
   }
 
   /** Used by the owner: forgets the row's oldest batch, which must be `batch`. */
@@ -105,18 +147,19 @@ export class RecentRow {
     if (this.#batches.peek() === batch) this.#batches.shift();
   }
 
-  /** Forgets everything; the owner's budget lets go of it as it comes to the front. */
+  /** Forgets everything; the owner's memory lets go of it as it comes to the front. */
   clear(): void {
     this.#batches.clear();
   }
 
   #join(start: number, end: number, bytes: number): Buffer {
+    const { memory } = this.#owner;
     const joined = Buffer.allocUnsafeSlow(bytes);
-    let position = 0;
+    let at = 0;
     for (let index = start; index < end; index += 1) {
-      const batch = this.#batches.at(index)!;
-      joined.set(batch.bytes, position);
-      position += batch.bytes.length;
+      const { position, bytes: batchBytes } = this.#batches.at(index)!;
+      memory.copy(joined, at, position, position + batchBytes);
+      at += batchBytes;
     }
     return joined;
   }
@@ -134,12 +177,4 @@ export class RecentRow {
     }
     return -1;
   }
-}
-
-const EMPTY = Buffer.alloc(0);
-
-function copyOf(buffer: Buffer, position: number, end: number): Buffer {
-  const copy = Buffer.allocUnsafeSlow(end - position);
-  buffer.copy(copy, 0, position, end);
-  return copy;
 }

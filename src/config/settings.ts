@@ -196,7 +196,8 @@ export const SETTINGS = {
   }),
   recentBytes: setting({
     name: "recent-bytes",
-    kind: bytes({ min: 0, max: 64 * GiB }),
+    // One piece of memory; who is further behind is served from the page cache as fast.
+    kind: bytes({ min: 0, max: 2 * GiB }),
     default: 64 * MiB,
     advice:
       "Memory for the latest batches of all partitions, part of `memory`: at most half of it, and by default no more than an eighth. Consumers that keep up are served from it without the disk.",

@@ -4,7 +4,7 @@
  *
  *     open -> (frame | violation)* turnEnd -> ... -> end? -> close
  *
- *   - `frame`: the body is `buffer[position, end)`. The buffer is never written again, so it may be kept; a body of more than
+ *   - `frame`: the body is `buffer[position, end)`, lent for the call: what must live longer is copied. A body of more than
  *     64 KiB is counted in the memory budget until the handler calls `connection.releaseFrame(end - position)`, once.
  *   - `turnEnd`: the last frame that is there for now has been handled. Work that is better done for many goes here.
  *   - Each answer that will come later is announced by `connection.expectAnswers(n)` and, after it was written, ended by

@@ -7,8 +7,7 @@
  *     next                             dy][4|..     a body over several chunks is gathered in one buffer: one copy
  *
  * How to use it: `feed` a chunk, then call `next` until it says NEED_BYTES. After FRAME the body is
- * `buffer[position, end)`, valid until the next call; the buffer itself is never written again, so a body may be kept
- * (keeping a small one keeps its chunk of up to 512 KiB alive: copy what must live long).
+ * `buffer[position, end)`, valid until the next call of anything: then the memory is used again (base/memory.ts).
  *
  * Promises
  *   - The length is checked before anything else happens with it. EMPTY leaves the cutter behind the four bytes, ready for
@@ -16,23 +15,25 @@
  *     repeats them for ever, the connection has to end.
  *   - A body larger than `RESERVED_FROM_BYTES` is announced with RESERVE before it is gathered or handed on; `next` repeats
  *     RESERVE until `reserved` is called.
- *   - A claimed length allocates nothing by itself: the gathering buffer starts at 1 MiB at most and grows with what came.
+ *   - A claimed length allocates nothing by itself: the gathering buffer grows with what came.
  *   - No allocation and no closure for a body that lies within one chunk.
  */
 
 import { fail } from "../base/assert.ts";
+import { BufferPool, dispose } from "../base/memory.ts";
 import { KiB, MiB } from "../base/units.ts";
 
 export type ByteOrder = "big-endian" | "little-endian";
 
 /** Bodies up to this size are not counted in the memory budget: a socket chunk is as large, and most frames are smaller. */
 export const RESERVED_FROM_BYTES = 64 * KiB;
-/** What a peer that only claims a length can make us allocate. */
-const GATHER_BYTES_FIRST = MiB;
+/** Gathering buffers that are kept for the next frames: some turn of many connections. */
+const GATHER_KEPT_BYTES = 8 * MiB;
 /** Growth of the gathering buffer: fewer copies than doubling, and a 10 MiB frame takes two. */
 const GATHER_GROWTH = 4;
 const PREFIX_BYTES = 4;
 const NOTHING = Buffer.alloc(0);
+const gathering = new BufferPool(GATHER_KEPT_BYTES);
 
 export const Step = { NEED_BYTES: 0, FRAME: 1, RESERVE: 2, EMPTY: 3, NEGATIVE: 4, TOO_LARGE: 5 } as const;
 export type Step = (typeof Step)[keyof typeof Step];
@@ -56,6 +57,8 @@ export class FrameCutter {
   #prefixBytes = 0;
   #gathered: Buffer = NOTHING;
   #gatheredBytes = 0;
+  /** The gathering buffer of the last FRAME, until the next call. */
+  #lent: Buffer = NOTHING;
   #isReserved = false;
   #broken: Step = Step.NEED_BYTES;
 
@@ -74,12 +77,13 @@ export class FrameCutter {
   /** Adds the bytes of `chunk`, which belongs to the cutter from now on. Copies only when bytes of the last one are left. */
   feed(chunk: Buffer): void {
     const rest = this.#chunkEnd - this.#chunkPosition;
-    this.#chunk = rest === 0 ? chunk : Buffer.concat([this.#chunk.subarray(this.#chunkPosition), chunk]);
+    this.#chunk = rest === 0 ? chunk : this.#behindRest(chunk);
     this.#chunkPosition = 0;
     this.#chunkEnd = this.#chunk.length;
   }
 
   next(): Step {
+    this.#takeBack();
     if (this.frameBytes < 0) {
       const step = this.#readPrefix();
       if (step !== Step.FRAME) return step;
@@ -102,11 +106,18 @@ export class FrameCutter {
 
   /** Lets go of every buffer and of the frame under way. Nothing may be fed afterwards. */
   clear(): void {
-    this.#needBytes();
+    this.#dropChunk();
     this.#prefixBytes = 0;
     this.#gathered = NOTHING;
     this.#gatheredBytes = 0;
     this.#startNext();
+  }
+
+  #behindRest(chunk: Buffer): Buffer {
+    const both = Buffer.concat([this.#chunk.subarray(this.#chunkPosition), chunk]);
+    dispose(this.#chunk);
+    dispose(chunk);
+    return both;
   }
 
   /** FRAME when the length is known and allowed. */
@@ -162,6 +173,7 @@ export class FrameCutter {
     this.#chunkPosition += bytes;
     if (bytes < missing) return this.#needBytes();
     this.buffer = this.#gathered;
+    this.#lent = this.#gathered;
     this.position = 0;
     this.end = this.frameBytes;
     this.#gathered = NOTHING;
@@ -173,9 +185,10 @@ export class FrameCutter {
   #growGathered(bytes: number): void {
     if (bytes <= this.#gathered.length) return;
     if (bytes > this.frameBytes) fail("a frame gathered more than its length");
-    const wanted = Math.max(bytes, GATHER_BYTES_FIRST, this.#gathered.length * GATHER_GROWTH);
-    const larger = Buffer.allocUnsafeSlow(Math.min(this.frameBytes, wanted));
+    const wanted = Math.max(bytes, this.#gathered.length * GATHER_GROWTH);
+    const larger = gathering.take(Math.min(this.frameBytes, wanted));
     this.#gathered.copy(larger, 0, 0, this.#gatheredBytes);
+    if (this.#gathered !== NOTHING) gathering.give(this.#gathered);
     this.#gathered = larger;
   }
 
@@ -184,12 +197,27 @@ export class FrameCutter {
     this.#isReserved = false;
   }
 
-  /** The chunk is used up: lets go of it, so that an idle connection holds no memory. */
+  /** The chunk is used up: an idle connection holds no memory. */
   #needBytes(): Step {
+    dispose(this.#chunk);
+    this.#dropChunk();
+    return Step.NEED_BYTES;
+  }
+
+  /** What the last FRAME gave is read. */
+  #takeBack(): void {
+    if (this.#lent === NOTHING) return;
     this.buffer = NOTHING;
+    gathering.give(this.#lent);
+    this.#lent = NOTHING;
+  }
+
+  /** Somebody may still read what the last FRAME gave: the memory is left to the garbage collector. */
+  #dropChunk(): void {
+    this.buffer = NOTHING;
+    this.#lent = NOTHING;
     this.#chunk = NOTHING;
     this.#chunkPosition = 0;
     this.#chunkEnd = 0;
-    return Step.NEED_BYTES;
   }
 }

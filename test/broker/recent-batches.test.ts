@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import fc from "fast-check";
 import { RecentBatches } from "../../src/broker/recent-batches.ts";
 
 const BATCH_BYTES = 100;
@@ -54,14 +55,55 @@ test("a budget of nothing keeps nothing", () => {
   expect([recent.bytes, row.startOffset, row.read(0, 100, 1000, true)]).toEqual([0, -1, null]);
 });
 
-test("a small batch in a large buffer is copied, a large one is kept as it is", () => {
+test("batches are copies in one memory: neighbours are given where they lie, others are joined", () => {
   const recent = new RecentBatches(10_000);
+  const [row, other] = [recent.row(), recent.row()];
+  const given = Buffer.alloc(1000, 1);
+  row.add(given, 10, 20, 0, 1);
+  row.add(given, 100, 900, 1, 2);
+  given.fill(9);
+  const both = row.read(0, 2, 1000, true)!;
+  expect([both.equals(Buffer.alloc(810, 1)), both.buffer === row.read(1, 2, 1000, true)!.buffer]).toEqual([
+    true,
+    true,
+  ]);
+  other.add(given, 0, 10, 0, 1);
+  row.add(given, 0, 10, 2, 3);
+  const joined = row.read(1, 3, 1000, true)!;
+  expect(joined.equals(Buffer.concat([Buffer.alloc(800, 1), Buffer.alloc(10, 9)]))).toBe(true);
+  expect(joined.buffer === both.buffer).toBe(false);
+});
+
+test("a batch that is larger than everything is not kept, and its row begins anew behind it", () => {
+  const recent = new RecentBatches(1000);
   const row = recent.row();
-  const chunk = Buffer.alloc(1000);
-  row.add(chunk, 10, 20, 0, 1);
-  row.add(chunk, 100, 900, 1, 2);
-  expect(row.read(0, 1, 1000, true)!.buffer).not.toBe(chunk.buffer);
-  expect(row.read(1, 2, 1000, true)!.buffer).toBe(chunk.buffer);
+  row.add(Buffer.alloc(100, 1), 0, 100, 0, 1);
+  row.add(Buffer.alloc(1001, 2), 0, 1001, 1, 2);
+  expect([row.startOffset, row.read(0, 9, 1000, true), row.read(1, 9, 1000, true)]).toEqual([-1, null, null]);
+  row.add(Buffer.alloc(1000, 3), 0, 1000, 2, 3);
+  expect([row.startOffset, recent.bytes, recent.count]).toEqual([2, 1000, 1]);
+});
+
+test("whatever comes in whatever order, each row gives the end of what it was given", () => {
+  const step = fc.record({ row: fc.nat(2), bytes: fc.integer({ min: 1, max: 120 }), clears: fc.nat(20) });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 200 }), fc.integer({ min: 1, max: 500 }), (steps, bytesMax) => {
+      const recent = new RecentBatches(bytesMax);
+      const rows = [0, 1, 2].map(() => ({ row: recent.row(), given: [] as Buffer[] }));
+      steps.forEach(({ row: index, bytes, clears }, number) => {
+        const { row, given } = rows[index]!;
+        if (clears === 0) row.clear();
+        row.add(Buffer.alloc(bytes, number), 0, bytes, given.length, given.length + 1);
+        given.push(Buffer.alloc(bytes, number));
+        expect(recent.bytes).toBeLessThanOrEqual(bytesMax);
+        for (const each of rows) {
+          if (each.row.startOffset < 0) continue;
+          const rest = Buffer.concat(each.given.slice(each.row.startOffset));
+          expect(each.row.read(each.row.startOffset, each.given.length, bytesMax, true)).toEqual(rest);
+        }
+      });
+    }),
+  );
 });
 
 test("a cleared row gives nothing and does not disturb the eviction of others", () => {

@@ -110,7 +110,8 @@ test("a large body is announced before it is read, also when it is there already
     for (let start = 0; start < stream.length; start += chunkBytes) {
       cutter.feed(Buffer.from(stream.subarray(start, start + chunkBytes)));
       for (let step = cutter.next(); step !== Step.NEED_BYTES; step = cutter.next()) {
-        if (step === Step.FRAME) frames.push(cutter.buffer.subarray(cutter.position, cutter.end));
+        if (step === Step.FRAME)
+          frames.push(Buffer.from(cutter.buffer.subarray(cutter.position, cutter.end)));
         if (step !== Step.RESERVE) continue;
         expect([cutter.frameBytes, cutter.next(), cutter.isReserved]).toEqual([
           body.length,
@@ -125,6 +126,35 @@ test("a large body is announced before it is read, also when it is there already
     expect(frames.map((frame) => frame.length)).toEqual([body.length, 4]);
     expect(frames[0]!.equals(body)).toBe(true);
   }
+});
+
+test("the memory of a body is used again as soon as the next step is asked for", () => {
+  const body = Buffer.alloc(48 * KiB, 7);
+  const stream = framed("big-endian", body, body);
+  const cutter = new FrameCutter("big-endian", LIMIT);
+  const chunk = Buffer.allocUnsafeSlow(stream.length);
+  stream.copy(chunk);
+  cutter.feed(chunk);
+  expect([cutter.next(), cutter.buffer.buffer === chunk.buffer, chunk.length]).toEqual([
+    Step.FRAME,
+    true,
+    stream.length,
+  ]);
+  expect([cutter.next(), cutter.next(), chunk.length]).toEqual([Step.FRAME, Step.NEED_BYTES, 0]);
+
+  const gathered: ArrayBufferLike[] = [];
+  for (const [start, end] of [
+    [0, 1000],
+    [1000, body.length + 1000],
+    [body.length + 1000, stream.length],
+  ] as const) {
+    cutter.feed(Buffer.from(stream.subarray(start, end)));
+    for (let step = cutter.next(); step !== Step.NEED_BYTES; step = cutter.next()) {
+      expect(cutter.buffer.subarray(cutter.position, cutter.end).equals(body)).toBe(true);
+      gathered.push(cutter.buffer.buffer);
+    }
+  }
+  expect([gathered.length, gathered[0] === gathered[1]]).toEqual([2, true]);
 });
 
 test("the limit is exact, and a length beyond it is repeated for ever", () => {

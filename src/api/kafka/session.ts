@@ -92,9 +92,9 @@ export class KafkaSession implements ExchangeOwner {
     return isPipelined && last.route.isPipelined && this.#exchanges.count < IN_FLIGHT_MAX;
   }
 
-  /** Keeps a frame that must wait, and reads no further. */
-  park(frame: ParkedFrame): void {
-    this.#parked = frame;
+  /** Keeps a copy of a frame that must wait, and reads no further. */
+  park({ buffer, position, end }: ParkedFrame): void {
+    this.#parked = { buffer: Buffer.from(buffer.subarray(position, end)), position: 0, end: end - position };
     this.#connection.expectAnswers(1);
     this.#pause();
   }

@@ -146,12 +146,13 @@ export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
       session.connection.releaseFrame(end - position);
       return;
     }
+    const kept = Buffer.from(buffer.subarray(position, end));
     session.isCreating = true;
     session.connection.pauseInput();
     this.#broker.topics
       .ensure(name)
       .then(
-        () => this.#publishNow(session, buffer, position, end),
+        () => this.#publishNow(session, kept),
         (error: unknown) => this.#refuse(session, error, name),
       )
       .catch((error: unknown) => session.connection.failed(error))
@@ -163,9 +164,9 @@ export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
   }
 
   /** A turn of its own: the connections' turns are neither before nor after it. */
-  #publishNow(session: NativeSession<Place>, buffer: Buffer, position: number, end: number): void {
+  #publishNow(session: NativeSession<Place>, buffer: Buffer): void {
     this.#endTurn();
-    this.#cursor.read(buffer, position, end);
+    this.#cursor.read(buffer, 0, buffer.length);
     const topic = this.#topics.find(buffer, this.#cursor.topicStart, this.#cursor.topicEnd);
     if (topic === null) this.#failed(session);
     else this.#publish(session, topic, buffer);

@@ -1,0 +1,49 @@
+import { expect, test } from "bun:test";
+import { BufferPool, dispose, sizeFor } from "../../src/base/memory.ts";
+import { KiB, MiB } from "../../src/base/units.ts";
+
+test("what is disposed of is empty for whoever still has a view, and a part of something larger is left alone", () => {
+  const whole = Buffer.allocUnsafeSlow(64 * KiB);
+  const view = whole.subarray(10, 20);
+  const part = Buffer.allocUnsafeSlow(128 * KiB).subarray(0, 64 * KiB);
+  dispose(whole);
+  dispose(part);
+  expect([whole.length, view.length, part.length]).toEqual([0, 0, 64 * KiB]);
+});
+
+test("a buffer that comes back is lent again to who asks for its size", () => {
+  const pool = new BufferPool(MiB);
+  const first = pool.take(70_000);
+  expect([first.length, pool.keptBytes]).toEqual([128 * KiB, 0]);
+  pool.give(first);
+  expect([pool.keptBytes, pool.take(10) === first, pool.take(100_000) === first, pool.keptBytes]).toEqual([
+    128 * KiB,
+    false,
+    true,
+    0,
+  ]);
+});
+
+test("a pool keeps no more than its limit, and nothing of a size that is rare", () => {
+  const pool = new BufferPool(192 * KiB);
+  const [first, second, large] = [pool.take(1), pool.take(128 * KiB), pool.take(3 * MiB)];
+  const third = pool.take(1);
+  for (const each of [first, second, third, large]) pool.give(each);
+  expect([first.length, second.length, third.length, large.length, pool.keptBytes]).toEqual([
+    64 * KiB,
+    128 * KiB,
+    0,
+    0,
+    192 * KiB,
+  ]);
+});
+
+test("sizes are powers of two up to a MiB, and exact above", () => {
+  expect([1, 64 * KiB, 64 * KiB + 1, MiB, MiB + 1].map(sizeFor)).toEqual([
+    64 * KiB,
+    64 * KiB,
+    128 * KiB,
+    MiB,
+    MiB + 1,
+  ]);
+});
