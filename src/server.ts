@@ -19,7 +19,7 @@ import { createDisk } from "./base/disk.ts";
 import type { Log } from "./base/log.ts";
 import { loopTurns } from "./base/loop-turns.ts";
 import { LoopWatch } from "./base/loop-watch.ts";
-import { MemoryBudget } from "./base/memory-budget.ts";
+import { largeWithin, limitWithin, MemoryBudget } from "./base/memory-budget.ts";
 import { RareWarning } from "./base/rare-warning.ts";
 import { SlowWork } from "./base/slow-work.ts";
 import { MiB } from "./base/units.ts";
@@ -98,13 +98,16 @@ async function start(
   broker.topics.onRemoved((topic) => offsets.removeTopic(topic));
   await broker.topics.finishRemovals();
 
-  const fetches = new Fetches(clock, new MemoryBudget(shareBytes(settings)), {
+  const answerBudget = new MemoryBudget(shareBytes(settings), clock);
+  const fetches = new Fetches(clock, answerBudget, {
     openMax: OPEN_FETCHES_MAX,
     responseBytesMax: Math.min(FETCH_BYTES_MAX, Math.floor(shareBytes(settings) / FETCHES_AT_ONCE_MIN)),
   });
+  const requestBudget = new MemoryBudget(limitWithin(shareBytes(settings)), clock);
   const door = {
     hostname: settings.host,
-    budget: new MemoryBudget(shareBytes(settings)),
+    budget: requestBudget,
+    answerBudget,
     connectionsMax: settings.connectionsMax,
     outputSoftBytes: OUTPUT_SOFT_BYTES,
     outputHardBytes: outputBytesMax(settings),
@@ -212,9 +215,9 @@ function shareBytes(settings: Settings): number {
   return Math.floor((settings.memoryBytes - settings.recentBytes) / 2);
 }
 
-/** A request must fit the memory for requests, whatever its own limit says. */
+/** A request must fit the part of the memory for requests that is for large ones, whatever its own limit says. */
 function requestBytesMax(settings: Settings): number {
-  return Math.min(settings.frameBytesMax, shareBytes(settings));
+  return Math.min(settings.frameBytesMax, largeWithin(shareBytes(settings)));
 }
 
 function logFinding(log: Log, { file, position, bytes, kind, detail }: Finding): void {

@@ -8,6 +8,7 @@
  */
 
 import type { Clock } from "../base/clock.ts";
+import type { MemoryAccount } from "../base/memory-account.ts";
 import type { MemoryBudget } from "../base/memory-budget.ts";
 import type { FetchSlot } from "./fetch-slot.ts";
 import {
@@ -27,7 +28,8 @@ export interface FetchLimits {
 
 export class Fetches implements FetchHost {
   readonly clock: Clock;
-  readonly budget: MemoryBudget;
+  readonly budget: MemoryAccount;
+  readonly #shared: MemoryBudget;
   readonly responseBytesMax: number;
   readonly #openMax: number;
   readonly #open = new Set<Fetch>();
@@ -37,9 +39,14 @@ export class Fetches implements FetchHost {
 
   constructor(clock: Clock, budget: MemoryBudget, limits: FetchLimits) {
     this.clock = clock;
-    this.budget = budget;
+    this.#shared = budget;
+    this.budget = budget.open({ host: "", movedBytes: 0, unfinishedBytes: 0, evict: () => undefined });
     this.responseBytesMax = Math.min(limits.responseBytesMax, budget.limitBytes);
     this.#openMax = limits.openMax;
+  }
+
+  get budgetWaitingCount(): number {
+    return this.#shared.waitingCount;
   }
 
   /** Fetches that wait now. */

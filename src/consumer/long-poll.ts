@@ -25,7 +25,7 @@ import { fail } from "../base/assert.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { NO_ERROR } from "../base/errors.ts";
 import { loopTurns } from "../base/loop-turns.ts";
-import type { BudgetWaiter, MemoryBudget } from "../base/memory-budget.ts";
+import type { BudgetWaiter, MemoryAccount } from "../base/memory-account.ts";
 import { MINUTE_MS } from "../base/units.ts";
 import type { FetchSlot, SlotListener } from "./fetch-slot.ts";
 
@@ -37,7 +37,7 @@ export const THROTTLE_MS = 500;
 /** What all fetches share; `Fetches` (fetch.ts) is it. */
 export interface FetchHost {
   readonly clock: Clock;
-  readonly budget: MemoryBudget;
+  readonly budget: MemoryAccount;
   /** Records in one answer, whatever the client allows. */
   readonly responseBytesMax: number;
   /** A fetch starts to wait: false when too many do. */
@@ -103,6 +103,10 @@ export class Fetch implements SlotListener, BudgetWaiter {
     this.#minBytes = Math.min(options.minBytes, this.#maxBytes);
     this.#maxWaitMs = Math.min(options.maxWaitMs, WAIT_MS_MAX);
     this.#isExpired = this.#maxWaitMs <= 0 || options.minBytes <= 0;
+  }
+
+  get isWaiting(): boolean {
+    return this.#state === WAITING;
   }
 
   get isDone(): boolean {

@@ -7,7 +7,7 @@
  * Input is read while nothing holds it. Holds are counted apart, so that one cannot lift another:
  *     handler   `pauseInput` .. `resumeInput`; frames that are there already wait too, in order
  *     output    unsent output above `outputSoftBytes`, until half of it is gone: who does not read may not ask for more
- *     memory    the next frame waits for its part of the memory budget
+ *     memory    the frame under way waits until its gathering buffer may grow
  *
  * Output leaves at the end of the turn, many small buffers in one write. Above `outputHardBytes` the peer is cut off.
  *
@@ -17,14 +17,16 @@
  *
  * Idle: a connection is cut when it neither completes a frame, nor moves 64 KiB of one, nor takes output within the timeout.
  * Time in which it waits for us (answers, holds of handler and memory) does not count, unless it owes the rest of a frame.
+ * It is cut much earlier when others wait for memory that it holds and does not use (frame-memory.ts, answer-memory.ts).
  */
 
-import { formatAddress } from "../base/address.ts";
+import { formatAddress, socketHost } from "../base/address.ts";
 import { fail } from "../base/assert.ts";
 import type { Timer } from "../base/clock.ts";
 import { loopTurns } from "../base/loop-turns.ts";
-import type { BudgetWaiter } from "../base/memory-budget.ts";
+import type { BudgetWaiter, MemoryAccount } from "../base/memory-account.ts";
 import { KiB } from "../base/units.ts";
+import { AnswerMemory } from "./answer-memory.ts";
 import type { ConnectionOptions, SocketDoor } from "./connection-options.ts";
 import type { FrameConnection, FrameViolation } from "./frame-handler.ts";
 import { FrameMemory } from "./frame-memory.ts";
@@ -52,6 +54,7 @@ const CLOSED = 3;
 export class Connection<State> implements FrameConnection<State>, Watched, BudgetWaiter {
   readonly id: number;
   readonly remoteAddress: string;
+  readonly remoteHost: string;
   readonly localHost: string;
   readonly state: State;
   bytesIn = 0;
@@ -62,6 +65,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
   readonly #socket: SocketDoor;
   readonly #cutter: FrameCutter;
   readonly #memory: FrameMemory;
+  #answerMemory: AnswerMemory | null = null;
   readonly #output = new OutputQueue();
   #phase = OPEN;
   #holds = 0;
@@ -72,6 +76,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
   #unanswered = 0;
   #progressTick: number;
   #stillBytes = 0;
+  #isGrowthGranted = false;
   #lingerMs = LINGER_MS;
   #linger: Timer | null = null;
   readonly #scheduledTurn = (): void => {
@@ -82,11 +87,12 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
   constructor(id: number, socket: SocketDoor, options: ConnectionOptions<State>) {
     this.id = id;
     this.remoteAddress = formatAddress({ host: socket.remoteAddress, port: socket.remotePort });
-    this.localHost = unmapped(socket.localAddress);
+    this.remoteHost = socketHost(socket.remoteAddress);
+    this.localHost = socketHost(socket.localAddress);
     this.#socket = socket;
     this.#options = options;
     this.#cutter = new FrameCutter(options.byteOrder, options.frameBytesMax);
-    this.#memory = new FrameMemory(options.budget);
+    this.#memory = new FrameMemory(options.budget, this);
     this.#progressTick = options.idle.now;
     options.idle.watch(this);
     this.state = options.handler.open(this);
@@ -106,6 +112,17 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
 
   get unanswered(): number {
     return this.#unanswered;
+  }
+
+  get answerMemory(): MemoryAccount {
+    this.#answerMemory ??= new AnswerMemory(this.#options.answerBudget, this);
+    return this.#answerMemory.account;
+  }
+
+  /** What its memory asks: whether the input is held because of what the peer does, or does not do. */
+  get isHeldByPeer(): boolean {
+    if ((this.#holds & HOLD_OUTPUT) !== 0) return true;
+    return (this.#holds & HOLD_HANDLER) !== 0 && this.#options.handler.isPeerWaiting(this);
   }
 
   write(buffer: Buffer): void {
@@ -193,6 +210,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     this.#phase = CLOSED;
     this.#dropInput();
     this.#memory.close();
+    this.#answerMemory?.account.close();
     this.#output.clear();
     this.#linger?.cancel();
     this.#options.idle.unwatch(this);
@@ -211,8 +229,14 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
 
   budgetGranted(bytes: number): void {
     this.#memory.granted(bytes);
-    this.#cutter.reserved();
+    this.#isGrowthGranted = true;
     this.#unhold(HOLD_MEMORY);
+  }
+
+  cutForMemory(heldBytes: number): void {
+    this.#options.counters.cutForMemory += 1;
+    this.#options.cutForMemory(this.remoteAddress, heldBytes);
+    this.closeNow();
   }
 
   tick(tick: number): void {
@@ -243,6 +267,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     this.#isInTurn = false;
     this.#flush();
     this.#applyHolds();
+    this.#keepRest();
   }
 
   #deliver(): void {
@@ -254,9 +279,10 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
       step = this.#cutter.next();
       if (step === Step.FRAME) {
         this.frames += 1;
+        this.#memory.deliver(this.#cutter.end - this.#cutter.position);
         handler.frame(this, this.#cutter.buffer, this.#cutter.position, this.#cutter.end);
       } else if (step === Step.NEED_BYTES) break;
-      else if (step === Step.RESERVE) this.#reserve(this.#cutter.frameBytes);
+      else if (step === Step.GROW) this.#grow();
       else {
         hasViolated = true;
         this.#violation(step, this.#cutter.refusedBytes);
@@ -280,16 +306,26 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     if (kind !== "empty") this.finish();
   }
 
-  #reserve(frameBytes: number): void {
-    if (!this.#options.budget.canHold(frameBytes)) this.#violation(Step.TOO_LARGE, frameBytes);
-    else if (this.#memory.reserve(frameBytes, this)) this.#cutter.reserved();
-    else this.#hold(HOLD_MEMORY);
+  #grow(): void {
+    const { growBytes, frameBytes, restBytes } = this.#cutter;
+    if (!this.#isGrowthGranted && !this.#memory.grow(growBytes, frameBytes, restBytes, this)) {
+      this.#hold(HOLD_MEMORY);
+      return;
+    }
+    this.#isGrowthGranted = false;
+    this.#cutter.grow();
+  }
+
+  /** What the last chunk has left stays while the input is held, and is counted. */
+  #keepRest(): void {
+    if (this.#phase !== OPEN) return;
+    this.#cutter.keepRest();
+    this.#memory.keepRest(this.#cutter.restBytes);
   }
 
   /** Lets go of the frame under way and of what it holds or waits for. */
   #dropInput(): void {
-    this.#memory.cancel(this);
-    if (this.#cutter.isReserved) this.#memory.release(this.#cutter.frameBytes);
+    this.#memory.drop(this);
     this.#cutter.clear();
   }
 
@@ -369,9 +405,4 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
 function violationOf(step: Step): FrameViolation {
   if (step === Step.EMPTY) return "empty";
   return step === Step.NEGATIVE ? "negative" : "too-large";
-}
-
-/** An IPv4 address as it is, also where an IPv6 socket took the connection. */
-function unmapped(address: string): string {
-  return address.startsWith("::ffff:") ? address.slice("::ffff:".length) : address;
 }

@@ -35,7 +35,7 @@ let done: { fetch: Fetch; failure: unknown }[];
 
 beforeEach(() => {
   clock = new StepClock();
-  budget = new MemoryBudget(100_000);
+  budget = new MemoryBudget(100_000, new StepClock());
   fetches = new Fetches(clock, budget, { openMax: 3, responseBytesMax: 50_000 });
   rotation = new FetchRotation();
   done = [];
@@ -321,7 +321,7 @@ test("an error of the log becomes the partition's error code, our own mistake th
 });
 
 test("an answer waits for the memory budget, first come first served", async () => {
-  budget = new MemoryBudget(5000);
+  budget = new MemoryBudget(5000, new StepClock());
   fetches = new Fetches(clock, budget, { openMax: 3, responseBytesMax: 50_000 });
   const partition = new FakePartition();
   partition.append(1, 3000);
@@ -336,7 +336,7 @@ test("an answer waits for the memory budget, first come first served", async () 
 });
 
 test("a fetch that is cancelled while it waits for memory, for records or for the disk leaves nothing behind", async () => {
-  budget = new MemoryBudget(5000);
+  budget = new MemoryBudget(5000, new StepClock());
   fetches = new Fetches(clock, budget, { openMax: 3, responseBytesMax: 50_000 });
   const partition = new FakePartition();
   partition.append(1, 3000);

@@ -45,14 +45,14 @@ export async function openDoor(options: TestDoorOptions = {}): Promise<TestDoor>
   const broker = await openBroker(options.broker, { engine });
   const offsets = await GroupOffsets.open(engine.state, systemClock);
   broker.topics.onRemoved((name) => offsets.removeTopic(name));
-  const fetchBudget = new MemoryBudget(options.fetchBudgetBytes ?? 64 * MiB);
+  const fetchBudget = new MemoryBudget(options.fetchBudgetBytes ?? 64 * MiB, systemClock);
   const fetches = new Fetches(systemClock, fetchBudget, { openMax: 1000, responseBytesMax: 64 * MiB });
   const lines: LoggedLine[] = [];
   const log = collectingLog(lines);
   const advertised = { host: "127.0.0.1", port: 0 };
   const context: KafkaContext = { broker, offsets, fetches, clock: systemClock, log, advertised };
   const door = new KafkaDoor(context);
-  const frameBudget = new MemoryBudget(64 * MiB);
+  const frameBudget = new MemoryBudget(64 * MiB, systemClock);
   const listener = new Listener<KafkaSession>({
     hostname: "127.0.0.1",
     port: 0,
@@ -64,6 +64,7 @@ export async function openDoor(options: TestDoorOptions = {}): Promise<TestDoor>
     outputSoftBytes: 8 * MiB,
     outputHardBytes: 128 * MiB,
     budget: frameBudget,
+    answerBudget: fetchBudget,
     refusal: "",
     clock: systemClock,
     log,

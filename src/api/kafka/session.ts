@@ -85,6 +85,11 @@ export class KafkaSession implements ExchangeOwner {
     return this.#exchanges.count;
   }
 
+  /** Whether the peer itself asked to wait: nothing is under way but a long poll. */
+  get isPeerWaiting(): boolean {
+    return this.#exchanges.peek()?.fetch?.isWaiting ?? false;
+  }
+
   /** Whether a request may start now. */
   canStart(isPipelined: boolean): boolean {
     const last = this.#exchanges.last();
@@ -204,7 +209,7 @@ export class KafkaSession implements ExchangeOwner {
     }
     this.#stillChecks += 1;
     const { fetches, log } = this.#context;
-    if (this.#stillChecks * WRITTEN_CHECK_MS < STALL_MS || fetches.budget.waitingCount === 0) return;
+    if (this.#stillChecks * WRITTEN_CHECK_MS < STALL_MS || fetches.budgetWaitingCount === 0) return;
     log.warn("a connection that does not read its answers is closed, because others wait for the memory", {
       address: this.address,
       bytes: this.#connection.outputBytes,
