@@ -30,7 +30,6 @@ export class OffsetTable {
   /** The first row of each group, by its number. */
   readonly #first: number[] = [];
   #count = 0;
-  /** Rows at and above it were never used. */
   #end = 0;
   /** The first row that was removed; the next is in `#after`. */
   #free = NONE;
@@ -80,15 +79,26 @@ export class OffsetTable {
     return rows;
   }
 
-  /** Every row of a topic, over all groups. O(rows). */
-  rowsOfTopic(topic: string): number[] {
+  /** Rows at and above it were never used. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** The rows of a topic, over all groups, among those in `[from, to)`. O(rows looked at). */
+  rowsOfTopic(topic: string, from = 0, to = this.#end): number[] {
     const rows: number[] = [];
     const number = this.#topics.find(topic);
     if (number === NONE) return rows;
-    for (let row = 0; row < this.#end; row += 1) {
+    for (let row = from; row < Math.min(to, this.#end); row += 1) {
       if (this.#group[row] !== NONE && this.#topic[row] === number) rows.push(row);
     }
     return rows;
+  }
+
+  /** Whether the row is one of the group's now. */
+  isOf(row: number, group: string): boolean {
+    const number = this.#group[row]!;
+    return number !== NONE && this.#groups.nameOf(number) === group;
   }
 
   groupOf(row: number): string {

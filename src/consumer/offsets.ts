@@ -1,25 +1,29 @@
 /**
- * Committed offsets of consumer groups. All of them are in memory (offset-table.ts); the state store holds the durable copy:
- *
- *     "offset/GROUP/TOPIC/PARTITION" -> {"offset":42,"leaderEpoch":0,"metadata":"","committedAtMs":1700000000000}
- *
- * (names percent-encoded, so that a slash in a group name cannot leave its place)
+ * Committed offsets of consumer groups. All of them are in memory (offset-table.ts); the state store holds the durable copy
+ * (offset-entry.ts).
  *
  * Promises
- *   - `commit` resolves when the commit is durable; only then do `fetch` and `list` see it.
+ *   - `commit` resolves when the commit is durable; only then do `fetch` and `list` see it, all of it at once.
  *   - Of two commits to the same partition the one that was called last wins, in memory as in the store.
  *   - An entry that cannot be read at start is left alone and reported; it never stops the start.
- *   - When a topic is removed its committed offsets go too, also those that were still on their way. What the store refuses to
- *     remove stays here as well, so that it can be removed again.
+ *   - When a topic is removed its committed offsets are hidden at once (`hideTopic`) and go in slices (`removeTopic`), also those that
+ *     were still on their way. What the store refuses to remove stays, hidden, so that it can be removed again. Nobody commits to a
+ *     topic that is hidden.
  *   - What is stored already is always loaded; what would go beyond a limit is refused before it is written.
+ *   - What a commit, a removal or a listing does in one turn is bounded, however many offsets it is about; only a single commit
+ *     becomes visible in one.
  *
  * It knows nothing of members and generations: the coordinator decides who may commit, this decides what is kept.
  */
 
+import { fail } from "../base/assert.ts";
 import type { Clock } from "../base/clock.ts";
 import { ObeliskError } from "../base/errors.ts";
+import { nextTurn, Turnstile } from "../base/turns.ts";
 import { KiB, MiB } from "../base/units.ts";
-import type { StateChange, StateStore } from "../storage/contract.ts";
+import type { StateChange, StateEntry, StateStore } from "../storage/contract.ts";
+import { GroupListing } from "./group-listing.ts";
+import { encodeOffset, keyOf, OFFSET_KEY_PREFIX, readEntry } from "./offset-entry.ts";
 import { type CommittedOffset, OffsetTable } from "./offset-table.ts";
 
 /** As Kafka's `offset.metadata.max.bytes`, which counts UTF-16 units: room for a note, not for a payload. */
@@ -36,10 +40,17 @@ export const COMMITTED_OFFSETS_MAX = 1_000_000;
  * bytes for each offset that there may be; clients leave no note, or a few bytes.
  */
 export const OFFSET_TEXT_BYTES_MAX = 64 * MiB;
+/**
+ * Offsets of all commits that wait for the disk together: they are held as they came, with some 500 bytes each. Beyond them a client
+ * is told to try again.
+ */
+export const PENDING_COMMITS_MAX = 262_144;
 /** Rows that are read together at the start: what is read takes ten times the memory of what is kept. */
 const LOAD_ROWS = 10_000;
-
-const KEY_PREFIX = "offset/";
+/** Offsets of one commit that are encoded in a turn: with the longest notes 1 MB. */
+const ENCODED_A_TURN = 256;
+/** Rows that a removal looks at in a turn, and at most removes: about 5 ms. */
+const REMOVED_A_TURN = 2048;
 
 export interface OffsetToCommit {
   readonly topic: string;
@@ -60,11 +71,18 @@ export class GroupOffsets {
   readonly #clock: Clock;
   readonly #table = new OffsetTable();
   readonly #pending = new Set<Promise<void>>();
+  /** Topics that are being removed: nobody sees what is left of them. */
+  readonly #hidden = new Set<string>();
+  /** One commit at a time is encoded, so that they reach the store in the order of their calls. */
+  readonly #encoding = new Turnstile(1);
+  /** Commits that are being encoded, or wait for it. */
+  #encodingCount = 0;
   /** Keys of entries that could not be read at start. They stay in the store until they are overwritten. */
   readonly unreadable: string[] = [];
   /** The number of the last commit call: a late completion must not undo a later commit. */
   #serial = 0;
   /** Offsets and text of the commits that are being written. */
+  #pendingCommits = 0;
   #pendingRows = 0;
   #pendingTextBytes = 0;
 
@@ -78,8 +96,8 @@ export class GroupOffsets {
     const offsets = new GroupOffsets(state, clock);
     let after = "";
     for (;;) {
-      const page = await state.page(KEY_PREFIX, after, LOAD_ROWS);
-      for (const { key, value } of page) offsets.#load(key, value);
+      const page = await state.page(OFFSET_KEY_PREFIX, after, LOAD_ROWS);
+      for (const entry of page) offsets.#load(entry);
       const last = page.at(-1);
       if (last === undefined) return offsets;
       after = last.key;
@@ -98,23 +116,31 @@ export class GroupOffsets {
 
   /**
    * Makes the commits durable, all or none.
-   * @throws ObeliskError INVALID_GROUP_ID, POLICY_VIOLATION (too many, or too much text), STATE_UNUSABLE
+   * @throws ObeliskError INVALID_GROUP_ID, POLICY_VIOLATION (too many, or too much text), KAFKA_STORAGE_ERROR (too many wait),
+   *   STATE_UNUSABLE
    */
   async commit(group: string, commits: readonly OffsetToCommit[]): Promise<void> {
     if (commits.length === 0) return;
     if (Buffer.byteLength(group) > GROUP_NAME_BYTES_MAX) {
       throw new ObeliskError("INVALID_GROUP_ID", { limit: GROUP_NAME_BYTES_MAX });
     }
+    if (this.#pendingCommits > 0 && commits.length > PENDING_COMMITS_MAX - this.#pendingCommits)
+      throw new ObeliskError("KAFKA_STORAGE_ERROR", {
+        detail: "too many commits of offsets wait for the disk",
+        limit: PENDING_COMMITS_MAX,
+      });
     const { rows, textBytes } = this.#additions(group, commits);
     if (rows > 0 && rows > COMMITTED_OFFSETS_MAX - this.count - this.#pendingRows)
       throw overLimit("too many committed offsets", COMMITTED_OFFSETS_MAX);
     if (textBytes > 0 && textBytes > OFFSET_TEXT_BYTES_MAX - this.textBytes - this.#pendingTextBytes)
       throw overLimit("the names and notes of committed offsets take too many bytes", OFFSET_TEXT_BYTES_MAX);
+    this.#pendingCommits += commits.length;
     this.#pendingRows += rows;
     this.#pendingTextBytes += textBytes;
     try {
       await this.#track(this.#commit(group, commits));
     } finally {
+      this.#pendingCommits -= commits.length;
       this.#pendingRows -= rows;
       this.#pendingTextBytes -= textBytes;
     }
@@ -122,19 +148,26 @@ export class GroupOffsets {
 
   /** What the group committed for the partition, or null. */
   fetch(group: string, topic: string, partition: number): CommittedOffset | null {
+    if (this.#isHidden(topic)) return null;
     const row = this.#table.find(group, topic, partition);
     return row === -1 ? null : this.#table.committedAt(row);
   }
 
-  /** Everything the group committed, by topic and partition. */
+  /** Everything the group committed, by topic and partition. For few; `listing` is for many. */
   list(group: string): PartitionOffset[] {
     const table = this.#table;
-    const listed = table.rowsOf(group).map((row) => ({
+    const rows = table.rowsOf(group).filter((row) => !this.#isHidden(table.topicOf(row)));
+    const listed = rows.map((row) => ({
       topic: table.topicOf(row),
       partition: table.partitionOf(row),
       committed: table.committedAt(row),
     }));
     return listed.sort(byPlace);
+  }
+
+  /** Everything the group committed, however much it is, to be taken topic by topic. */
+  listing(group: string): Promise<GroupListing> {
+    return GroupListing.open(this.#table, group, (topic) => this.#isHidden(topic));
   }
 
   /** Groups with at least one committed offset, sorted. */
@@ -143,56 +176,93 @@ export class GroupOffsets {
   }
 
   /** Forgets all that the group committed. */
-  removeGroup(group: string): Promise<void> {
-    return this.#remove(() => this.#table.rowsOf(group));
+  async removeGroup(group: string): Promise<void> {
+    await Promise.allSettled([...this.#pending]);
+    const rows = this.#table.rowsOf(group);
+    for (let start = 0; start < rows.length; start += REMOVED_A_TURN) {
+      const own = rows.slice(start, start + REMOVED_A_TURN);
+      await this.#removeRows(own.filter((row) => this.#table.isOf(row, group)));
+      await nextTurn();
+    }
   }
 
-  /** Forgets what every group committed for the topic. Call it when the topic takes no more commits. */
-  removeTopic(topic: string): Promise<void> {
-    return this.#remove(() => this.#table.rowsOfTopic(topic));
+  /** Nobody sees what was committed for the topic any more. `removeTopic` is to follow, or `showTopic`. */
+  hideTopic(topic: string): void {
+    this.#hidden.add(topic);
+  }
+
+  showTopic(topic: string): void {
+    this.#hidden.delete(topic);
+  }
+
+  /** Forgets what every group committed for the topic, which is hidden until then. Call it when the topic takes no more commits. */
+  async removeTopic(topic: string): Promise<void> {
+    this.hideTopic(topic);
+    await Promise.allSettled([...this.#pending]);
+    for (let from = 0; from < this.#table.end; from += REMOVED_A_TURN) {
+      await this.#removeRows(this.#table.rowsOfTopic(topic, from, from + REMOVED_A_TURN));
+      await nextTurn();
+    }
+    if (this.#table.rowsOfTopic(topic).length > 0) fail("a removed topic has committed offsets");
+    this.showTopic(topic);
+  }
+
+  #isHidden(topic: string): boolean {
+    return this.#hidden.size > 0 && this.#hidden.has(topic);
   }
 
   async #commit(group: string, commits: readonly OffsetToCommit[]): Promise<void> {
     const serial = (this.#serial += 1);
     const committedAtMs = this.#clock.nowMs();
-    const changes: StateChange[] = [];
-    for (const { topic, partition, offset, leaderEpoch, metadata } of commits) {
-      const value = JSON.stringify({ offset, leaderEpoch, metadata, committedAtMs });
-      changes.push({ key: keyOf(group, topic, partition), value });
-    }
-    await this.#state.change(changes);
+    await this.#write(group, commits, committedAtMs);
     for (const { topic, partition, offset, leaderEpoch, metadata } of commits) {
       this.#store(group, topic, partition, { offset, leaderEpoch, metadata, committedAtMs }, serial);
     }
   }
 
-  /** `find` is asked when nothing is on its way any more. */
-  async #remove(find: () => readonly number[]): Promise<void> {
-    await Promise.allSettled([...this.#pending]);
+  /** A small one goes to the store in this turn, unless a large one is before it. */
+  async #write(group: string, commits: readonly OffsetToCommit[], committedAtMs: number): Promise<void> {
+    if (this.#encodingCount === 0 && commits.length <= ENCODED_A_TURN) {
+      await this.#state.change(encodeCommits(group, commits, committedAtMs));
+      return;
+    }
+    this.#encodingCount += 1;
+    const [written] = await this.#encoding.run(async () => {
+      const changes: StateChange[] = [];
+      for (let start = 0; start < commits.length; start += ENCODED_A_TURN) {
+        if (start > 0) await nextTurn();
+        const some = commits.slice(start, start + ENCODED_A_TURN);
+        for (const change of encodeCommits(group, some, committedAtMs)) changes.push(change);
+      }
+      this.#encodingCount -= 1;
+      return [this.#state.change(changes)]; // in an array, so that the next one need not wait for the disk
+    });
+    await written;
+  }
+
+  /** Off the store, then out of the table, unless somebody else has removed them meanwhile or committed again. */
+  async #removeRows(rows: readonly number[]): Promise<void> {
+    if (rows.length === 0) return;
     const table = this.#table;
-    const removed = find().map((row) => ({
+    const removed = rows.map((row) => ({
       group: table.groupOf(row),
       topic: table.topicOf(row),
       partition: table.partitionOf(row),
       serial: table.serialOf(row),
     }));
-    const changes = removed.map(({ group, topic, partition }) => ({
-      key: keyOf(group, topic, partition),
-      value: null,
-    }));
-    if (changes.length > 0) await this.#state.change(changes);
+    await this.#state.change(
+      removed.map(({ group, topic, partition }) => ({ key: keyOf(group, topic, partition), value: null })),
+    );
     for (const { group, topic, partition, serial } of removed) {
       const row = table.find(group, topic, partition);
-      // It may have been removed, or committed again, meanwhile.
       if (row !== -1 && table.serialOf(row) === serial) table.remove(row);
     }
   }
 
-  #load(key: string, value: string): void {
-    const place = parseKey(key);
-    const committed = parseValue(value);
-    if (place === null || committed === null) this.unreadable.push(key);
-    else this.#store(place.group, place.topic, place.partition, committed, 0);
+  #load(entry: StateEntry): void {
+    const stored = readEntry(entry);
+    if (stored === null) this.unreadable.push(entry.key);
+    else this.#store(stored.group, stored.topic, stored.partition, stored.committed, 0);
   }
 
   #store(group: string, topic: string, partition: number, committed: CommittedOffset, serial: number): void {
@@ -226,52 +296,20 @@ export class GroupOffsets {
   }
 }
 
-/** The state store's key of a committed offset. */
-export function keyOf(group: string, topic: string, partition: number): string {
-  return `${KEY_PREFIX}${encode(group)}/${encode(topic)}/${partition}`;
-}
-
-function encode(name: string): string {
-  return encodeURIComponent(name.toWellFormed());
-}
-
-function parseKey(key: string): { group: string; topic: string; partition: number } | null {
-  const parts = key.slice(KEY_PREFIX.length).split("/");
-  if (parts.length !== 3 || !/^\d{1,10}$/.test(parts[2]!) || !isInt32(Number(parts[2]))) return null;
-  try {
-    return {
-      group: decodeURIComponent(parts[0]!),
-      topic: decodeURIComponent(parts[1]!),
-      partition: Number(parts[2]),
-    };
-  } catch (thrown) {
-    if (thrown instanceof URIError) return null;
-    throw thrown;
-  }
-}
-
-function parseValue(value: string): CommittedOffset | null {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(value);
-  } catch (thrown) {
-    if (thrown instanceof SyntaxError) return null;
-    throw thrown;
-  }
-  if (typeof parsed !== "object" || parsed === null) return null;
-  const { offset, leaderEpoch = -1, metadata = "", committedAtMs = 0 } = parsed as Record<string, unknown>;
-  if (!Number.isSafeInteger(offset) || !isInt32(leaderEpoch)) return null;
-  if (typeof metadata !== "string" || typeof committedAtMs !== "number") return null;
-  return { offset: offset as number, leaderEpoch, metadata, committedAtMs };
+function encodeCommits(
+  group: string,
+  commits: readonly OffsetToCommit[],
+  committedAtMs: number,
+): StateChange[] {
+  return commits.map(({ topic, partition, offset, leaderEpoch, metadata }) => ({
+    key: keyOf(group, topic, partition),
+    value: encodeOffset({ offset, leaderEpoch, metadata, committedAtMs }),
+  }));
 }
 
 function byPlace(left: PartitionOffset, right: PartitionOffset): number {
   if (left.topic !== right.topic) return left.topic < right.topic ? -1 : 1;
   return left.partition - right.partition;
-}
-
-function isInt32(value: unknown): value is number {
-  return typeof value === "number" && (value | 0) === value;
 }
 
 function overLimit(detail: string, limit: number): ObeliskError {

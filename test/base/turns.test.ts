@@ -1,7 +1,7 @@
 /** Work in turns: few pieces at a time, in the order in which they came, and a place is free again whatever became of the work. */
 
 import { expect, test } from "bun:test";
-import { nextTurn, Turnstile } from "../../src/base/turns.ts";
+import { nextTurn, Slices, Turnstile } from "../../src/base/turns.ts";
 
 test("as many pieces of work as there are places are under way, and the others follow in their order", async () => {
   const turnstile = new Turnstile(3);
@@ -41,4 +41,27 @@ test("a turn lets what is ready run first", async () => {
   await nextTurn();
   order.push("next");
   expect(order).toEqual(["waited already", "next"]);
+});
+
+test("slices let so many pieces be done in a turn, whoever does them, and the others follow in their order", async () => {
+  const turns: (() => void)[] = [];
+  const slices = new Slices(3, () => new Promise((resolve) => turns.push(resolve)));
+  const done: string[] = [];
+  const work = async (name: string, pieces: number) => {
+    for (let piece = 0; piece < pieces; piece += 1) {
+      await slices.next();
+      done.push(`${name}${piece}`);
+    }
+  };
+  const all = Promise.all([work("a", 4), work("b", 3)]);
+  const seen: string[][] = [];
+  for (;;) {
+    await nextTurn();
+    seen.push(done.splice(0));
+    const turn = turns.shift();
+    if (turn === undefined) break;
+    turn();
+  }
+  await all;
+  expect(seen).toEqual([["a0", "b0", "a1"], ["b1", "a2", "b2"], ["a3"]]);
 });

@@ -3,8 +3,10 @@
 import { expect, test } from "bun:test";
 import type { Clock } from "../../src/base/clock.ts";
 import { ObeliskError } from "../../src/base/errors.ts";
+import { nextTurn } from "../../src/base/turns.ts";
 import { MiB } from "../../src/base/units.ts";
-import { GROUP_NAME_BYTES_MAX, GroupOffsets, keyOf } from "../../src/consumer/offsets.ts";
+import { keyOf } from "../../src/consumer/offset-entry.ts";
+import { GROUP_NAME_BYTES_MAX, GroupOffsets, PENDING_COMMITS_MAX } from "../../src/consumer/offsets.ts";
 import { HeldStateStore } from "../support/kafka-state.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
@@ -172,4 +174,81 @@ test("a group name above the limit is refused", async () => {
   const offsets = await GroupOffsets.open(new HeldStateStore(), clock);
   const name = "g".repeat(GROUP_NAME_BYTES_MAX + 1);
   await expect(offsets.commit(name, [commit("t", 0, 1)])).rejects.toThrow(`limit ${GROUP_NAME_BYTES_MAX}`);
+});
+
+/** Commits of so many partitions of a topic. */
+function many(topic: string, count: number, offset = 1) {
+  return Array.from({ length: count }, (_, partition) => commit(topic, partition, offset));
+}
+
+test("what is committed for a topic is hidden at once and goes in pieces, whose memory is bounded", async () => {
+  const state = new HeldStateStore();
+  const offsets = await GroupOffsets.open(state, clock);
+  for (const group of ["g", "h", "i"]) await offsets.commit(group, [...many("t", 5000), commit("u", 0, 7)]);
+  const sizes: number[] = [];
+  state.onChange = (changes) => sizes.push(changes.length);
+  const removing = offsets.removeTopic("t");
+  const seen = () => [offsets.fetch("g", "t", 4999), offsets.list("h").map(({ topic }) => topic)];
+  expect(seen()).toEqual([null, ["u"]]);
+  while (offsets.count > 10_000) await nextTurn();
+  expect(seen()).toEqual([null, ["u"]]);
+  await removing;
+  expect([offsets.count, Math.max(...sizes) <= 2048, sizes.length > 5]).toEqual([3, true, true]);
+  expect((await state.list("offset/")).length).toBe(3);
+});
+
+test("a removal that the store refuses half way leaves the topic's offsets hidden, and goes on when it is asked again", async () => {
+  const state = new HeldStateStore();
+  const offsets = await GroupOffsets.open(state, clock);
+  await offsets.commit("g", many("t", 5000));
+  state.onChange = () => {
+    if (offsets.count < 5000) state.failure = new ObeliskError("DISK_FULL");
+  };
+  await expect(offsets.removeTopic("t")).rejects.toThrow(ObeliskError);
+  expect([offsets.count > 0, offsets.fetch("g", "t", 4999), offsets.list("g")]).toEqual([true, null, []]);
+  state.onChange = null;
+  state.failure = null;
+  await offsets.removeTopic("t");
+  expect([offsets.count, await state.list("")]).toEqual([0, []]);
+  await offsets.commit("g", [commit("t", 0, 9)]);
+  expect(offsets.fetch("g", "t", 0)?.offset).toBe(9);
+});
+
+test("a topic that is shown again has its offsets", async () => {
+  const offsets = await GroupOffsets.open(new HeldStateStore(), clock);
+  await offsets.commit("g", [commit("t", 0, 5)]);
+  offsets.hideTopic("t");
+  expect(offsets.fetch("g", "t", 0)).toBeNull();
+  offsets.showTopic("t");
+  expect(offsets.fetch("g", "t", 0)?.offset).toBe(5);
+});
+
+test("a large commit lets others go on while it is prepared, reaches the store before a later one, and is seen whole", async () => {
+  const state = new HeldStateStore();
+  const offsets = await GroupOffsets.open(state, clock);
+  const large = offsets.commit("g", many("t", 5000, 1));
+  const later = offsets.commit("g", [commit("t", 4999, 2)]);
+  let turns = 0;
+  for (let isDone = false; !isDone; turns += 1) {
+    await Promise.race([large.then(() => (isDone = true)), nextTurn()]);
+    expect([0, 5000]).toContain(offsets.count);
+  }
+  await later;
+  expect([turns > 10, offsets.fetch("g", "t", 4999)?.offset]).toEqual([true, 2]);
+  expect((await GroupOffsets.open(state, clock)).fetch("g", "t", 4999)?.offset).toBe(2);
+});
+
+test("commits beyond what may wait for the disk are refused, and one alone never is", async () => {
+  const state = new HeldStateStore();
+  const offsets = await GroupOffsets.open(state, clock);
+  state.isHeld = true;
+  const half = many("t", PENDING_COMMITS_MAX / 2 + 1);
+  const first = offsets.commit("g", half);
+  await expect(offsets.commit("g", half)).rejects.toThrow("too many commits of offsets wait for the disk");
+  while (state.waitingCount === 0) await nextTurn();
+  state.isHeld = false;
+  state.release();
+  await first;
+  await offsets.commit("g", half);
+  expect(offsets.count).toBe(half.length);
 });

@@ -8,6 +8,8 @@ export class HeldStateStore implements StateStore {
   /** While true, changes wait for `release`. */
   isHeld = false;
   failure: Error | null = null;
+  /** Told of each change before it is made or refused. */
+  onChange: ((changes: readonly StateChange[]) => void) | null = null;
   changeCount = 0;
   readonly refusal = null;
 
@@ -30,6 +32,7 @@ export class HeldStateStore implements StateStore {
 
   async change(changes: readonly StateChange[]): Promise<boolean> {
     this.changeCount += 1;
+    this.onChange?.(changes);
     if (this.isHeld) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     if (this.failure !== null) throw this.failure;
     for (const { key, expectedVersion } of changes) {

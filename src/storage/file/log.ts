@@ -19,7 +19,7 @@ import { batchLastOffsetDelta, batchMaxTimestamp, stampBatch } from "../../proto
 import type { PartitionLog, TimestampedOffset } from "../contract.ts";
 import { lastOffsetFrom } from "../last-offset.ts";
 import type { LeaderEpochs } from "../leader-epochs.ts";
-import { BATCH_BYTES_MAX } from "../scan.ts";
+import { BATCH_BYTES_MAX } from "../scan-range.ts";
 import type { IndexFiles } from "./index-files.ts";
 import { LogLocator } from "./locator.ts";
 import { LogReads } from "./log-reads.ts";
