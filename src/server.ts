@@ -38,10 +38,8 @@ import { openStorage, type StorageOptions } from "./storage/open.ts";
 
 /** Long polls that may wait at once, over all connections: one for each, and some for consumers with several. */
 const OPEN_FETCHES_MAX = 10_000;
-/** Records in one fetch answer, whatever the client allows: several of the largest batches. */
-const FETCH_BYTES_MAX = 64 * MiB;
-/** So many answers at least have room at once: a few clients that do not read must not hold up the others. */
-const FETCHES_AT_ONCE_MIN = 16;
+/** Records in one fetch answer, whatever the client allows: none is faster when it is larger, and all of it is checked before it goes. */
+const FETCH_BYTES_MAX = 16 * MiB;
 /** Unsent answers of one connection above which its requests wait. */
 const OUTPUT_SOFT_BYTES = 8 * MiB;
 /** What the doors get of the time for an orderly end; the rest is for the disk. */
@@ -99,9 +97,9 @@ async function start(
   await broker.topics.finishRemovals();
 
   const answerBudget = new MemoryBudget(shareBytes(settings), clock);
-  const fetches = new Fetches(clock, answerBudget, {
+  const fetches = new Fetches(clock, {
     openMax: OPEN_FETCHES_MAX,
-    responseBytesMax: Math.min(FETCH_BYTES_MAX, Math.floor(shareBytes(settings) / FETCHES_AT_ONCE_MIN)),
+    responseBytesMax: FETCH_BYTES_MAX,
   });
   const requestBudget = new MemoryBudget(limitWithin(shareBytes(settings)), clock);
   const door = {

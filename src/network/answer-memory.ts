@@ -10,7 +10,7 @@ import type { MemoryBudget } from "../base/memory-budget.ts";
 export interface AnswerPeer {
   readonly remoteHost: string;
   readonly bytesOut: number;
-  readonly outputBytes: number;
+  readonly heldOutputBytes: number;
   /** Closes the connection at once, because others wait for the memory. */
   cutForMemory(heldBytes: number): void;
 }
@@ -31,7 +31,7 @@ export class AnswerMemory implements MemoryHolder {
   }
 
   get unfinishedBytes(): number {
-    return Math.min(this.account.bytes, this.#peer.outputBytes);
+    return Math.min(this.account.bytes, this.#peer.heldOutputBytes);
   }
 
   evict(heldBytes: number): void {

@@ -6,10 +6,12 @@
  *
  * Input is read while nothing holds it. Holds are counted apart, so that one cannot lift another:
  *     handler   `pauseInput` .. `resumeInput`; frames that are there already wait too, in order
- *     output    unsent output above `outputSoftBytes`, until half of it is gone: who does not read may not ask for more
+ *     output    unsent output above `outputSoftBytes`, until half of it is gone, or any that is read as it is sent (base/byte-source.ts),
+ *               until all of it is gone: who does not read may not ask for more
  *     memory    the frame under way waits until its gathering buffer may grow
  *
- * Output leaves at the end of the turn, many small buffers in one write. Above `outputHardBytes` the peer is cut off.
+ * Output leaves at the end of the turn, many small buffers in one write. Above `outputHardBytes` of it in memory
+ * the peer is cut off.
  *
  * Finishing reads no more frames but drops what comes, and after the last answer only the sending side is shut: closing a
  * socket with unread bytes would reset the connection, and could take the last answer away from the peer. A peer that has
@@ -22,9 +24,12 @@
 
 import { formatAddress, socketHost } from "../base/address.ts";
 import { fail } from "../base/assert.ts";
+import type { ByteSource } from "../base/byte-source.ts";
 import type { Timer } from "../base/clock.ts";
+import { ObeliskError } from "../base/errors.ts";
 import { loopTurns } from "../base/loop-turns.ts";
 import type { BudgetWaiter, MemoryAccount } from "../base/memory-account.ts";
+import { nextTurn } from "../base/turns.ts";
 import { KiB } from "../base/units.ts";
 import { AnswerMemory } from "./answer-memory.ts";
 import type { ConnectionOptions, SocketDoor } from "./connection-options.ts";
@@ -66,7 +71,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
   readonly #cutter: FrameCutter;
   readonly #memory: FrameMemory;
   #answerMemory: AnswerMemory | null = null;
-  readonly #output = new OutputQueue();
+  readonly #output = new OutputQueue(() => this.#goOn());
   #phase = OPEN;
   #holds = 0;
   #isSocketPaused = false;
@@ -110,6 +115,11 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     return this.#output.bytes;
   }
 
+  /** Those of them that are held in memory. */
+  get heldOutputBytes(): number {
+    return this.#output.heldBytes;
+  }
+
   get unanswered(): number {
     return this.#unanswered;
   }
@@ -125,11 +135,11 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     return (this.#holds & HOLD_HANDLER) !== 0 && this.#options.handler.isPeerWaiting(this);
   }
 
-  write(buffer: Buffer): void {
+  write(part: Buffer | ByteSource): void {
     if (this.#phase > FINISHING) return;
-    this.#output.push(buffer);
+    this.#output.push(part);
     if (!this.#isInTurn) this.#schedule();
-    else if (this.#output.bytes > this.#options.outputSoftBytes) this.#hold(HOLD_OUTPUT);
+    else if (this.#mustHoldOutput()) this.#hold(HOLD_OUTPUT);
   }
 
   expectAnswers(count: number): void {
@@ -194,9 +204,8 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
   }
 
   socketDrained(): void {
-    if (this.#output.bytes === 0) return;
-    loopTurns.enter("socket");
-    this.#turn();
+    this.#output.drained();
+    if (this.#output.bytes > 0) this.#goOn();
   }
 
   socketEnded(): void {
@@ -250,6 +259,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
   }
 
   #waitsForUs(): boolean {
+    if (this.#output.isWaiting) return true;
     if (this.#output.bytes > 0) return false;
     if ((this.#holds & (HOLD_HANDLER | HOLD_MEMORY)) !== 0) return true;
     return this.#unanswered > 0 && this.#cutter.incompleteBytes === 0;
@@ -329,9 +339,15 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     this.#cutter.clear();
   }
 
+  /** A turn of its own: the socket asks for more, or the disk has given something. */
+  #goOn(): void {
+    loopTurns.enter("socket");
+    this.#turn();
+  }
+
   #flush(): void {
     if (this.#phase > FINISHING) return;
-    const takenBytes = this.#output.flush(this.#socket);
+    const takenBytes = this.#flushOutput();
     if (takenBytes < 0) {
       // Nobody else will tell: no event comes for a paused socket whose peer is gone.
       this.closeNow();
@@ -342,11 +358,30 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
       this.#options.counters.bytesOut += takenBytes;
       this.#progress();
     }
-    const { outputSoftBytes, outputHardBytes } = this.#options;
-    if (this.#output.bytes > outputHardBytes) this.#cutSlow();
-    else if (this.#output.bytes > outputSoftBytes) this.#hold(HOLD_OUTPUT);
-    else if (this.#output.bytes <= outputSoftBytes / 2) this.#unhold(HOLD_OUTPUT);
+    if (this.#output.heldBytes > this.#options.outputHardBytes) this.#cutSlow();
+    else if (this.#mustHoldOutput()) this.#hold(HOLD_OUTPUT);
+    else if (!this.#output.hasSource && this.#output.bytes <= this.#options.outputSoftBytes / 2)
+      this.#unhold(HOLD_OUTPUT);
+    if (this.#output.isInterrupted) void nextTurn().then(() => this.#goOn());
     if (this.#phase === FINISHING && this.#unanswered === 0 && this.#output.bytes === 0) this.#startLinger();
+  }
+
+  /** What the socket took, or -1 when the connection must be closed. */
+  #flushOutput(): number {
+    try {
+      return this.#output.flush(this.#socket);
+    } catch (thrown) {
+      if (!(thrown instanceof ObeliskError)) throw thrown;
+      // The length of the answer was promised: only its end can tell the peer, which connects and asks again.
+      const facts = { address: this.remoteAddress, error: thrown.message };
+      this.#options.log.debug("a connection is closed: its answer cannot be read to the end", facts);
+      return -1;
+    }
+  }
+
+  /** A peer gets one answer that is read as it is sent at a time, and as much as may be held for it. */
+  #mustHoldOutput(): boolean {
+    return this.#output.hasSource || this.#output.heldBytes > this.#options.outputSoftBytes;
   }
 
   #cutSlow(): void {

@@ -13,6 +13,7 @@
  *     connection, and the listener logs it.
  */
 
+import type { ByteSource } from "../base/byte-source.ts";
 import type { MemoryAccount } from "../base/memory-account.ts";
 
 export type FrameViolation =
@@ -45,8 +46,8 @@ export interface FrameConnection<State> {
   readonly unanswered: number;
   /** Where the memory of large answers is reserved before they are built. It is closed with the connection. */
   readonly answerMemory: MemoryAccount;
-  /** Queues bytes in order; the buffer belongs to the connection from now on. Nothing happens when it is closed. */
-  write(buffer: Buffer): void;
+  /** Queues bytes in order; a buffer belongs to the connection from now on. Nothing happens when it is closed. */
+  write(part: Buffer | ByteSource): void;
   expectAnswers(count: number): void;
   answered(count: number): void;
   /** Gives back the memory of a frame that `frame` received. May be called for every frame: small ones hold none. */
