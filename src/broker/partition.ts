@@ -24,14 +24,12 @@ import {
   batchBytes,
   setLogAppendTime,
 } from "../protocol/record/batch.ts";
-import type { PartitionLog, RecordSpan, StorageEngine, TimestampedOffset } from "../storage/contract.ts";
-import { noRecords } from "../storage/held-records.ts";
+import type { PartitionLog, StorageEngine, TimestampedOffset } from "../storage/contract.ts";
 import type { BrokerCounters } from "./counters.ts";
 import { type DurableListener, DurableWaiters } from "./durable-waiters.ts";
 import type { Committable, GroupCommit } from "./group-commit.ts";
 import { ACCEPTED, OLD_EPOCH, OUT_OF_ORDER, Producers } from "./producers.ts";
 import type { RecentBatches, RecentRow } from "./recent-batches.ts";
-import { RecentRecords, type RecentSource } from "./recent-records.ts";
 import { type DiskRefusal, Standing } from "./standing.ts";
 
 /** What a crash may leave to be scanned at the next start, for each partition: about 0.1 s. */
@@ -83,7 +81,6 @@ export class Partition implements Committable {
   readonly #producers: Producers;
   readonly #commit: GroupCommit;
   readonly #recent: RecentRow;
-  readonly #recentSource: RecentSource;
   readonly #counters: BrokerCounters;
   readonly #clock: Clock;
   readonly #standing: Standing;
@@ -102,7 +99,6 @@ export class Partition implements Committable {
     this.#counters = parts.counters;
     this.#clock = parts.clock;
     this.#standing = new Standing(log, parts.clock, parts.log);
-    this.#recentSource = { row: this.#recent, log, checkReadable: () => this.#standing.checkReadable() };
     this.#highWatermark = log.durableOffset;
     log.onDurable = () => this.committed(log.durableOffset);
   }
@@ -220,22 +216,20 @@ export class Partition implements Committable {
 
   /**
    * Whole batches from the one that contains `offset`, below the high watermark, as many as fit into `bytesMax`; the
-   * first in any case when `atLeastOne`. Empty at the end, unless it is offline. From memory when recent, else from the log; read as
-   * they are taken.
+   * first in any case when `atLeastOne`. Empty at the end, unless it is offline. From memory when recent, else from the log.
    * @throws ObeliskError OFFSET_OUT_OF_RANGE (never while offline), KAFKA_STORAGE_ERROR, UNKNOWN_TOPIC_OR_PARTITION
    */
-  span(offset: number, bytesMax: number, atLeastOne: boolean): RecordSpan | Promise<RecordSpan> {
+  read(offset: number, bytesMax: number, atLeastOne: boolean): Buffer | Promise<Buffer> {
     this.#standing.checkReadable();
     if (offset < this.startOffset || offset >= this.#highWatermark) {
       if (this.isOffline) throw this.#standing.error("KAFKA_STORAGE_ERROR");
-      if (offset >= this.startOffset && offset <= this.endOffset) return noRecords(offset);
+      if (offset >= this.startOffset && offset <= this.endOffset) return NOTHING;
       throw new ObeliskError("OFFSET_OUT_OF_RANGE", { topic: this.topic, partition: this.index, offset });
     }
-    const recent = this.#recent.measure(offset, this.#highWatermark, bytesMax, atLeastOne);
-    if (recent?.bytes === 0) return noRecords(offset);
-    if (recent !== null) return new RecentRecords(this.#recentSource, offset, recent);
-    const span = this.log.span(offset, this.#highWatermark, bytesMax, atLeastOne);
-    return span instanceof Promise ? this.#unlessRemoved(span) : span;
+    const recent = this.#recent.read(offset, this.#highWatermark, bytesMax, atLeastOne);
+    if (recent !== null) return Buffer.from(recent);
+    const records = this.log.read(offset, this.#highWatermark, bytesMax, atLeastOne);
+    return records instanceof Promise ? this.#unlessRemoved(records) : records;
   }
 
   addReader(reader: PartitionReader): void {
@@ -246,13 +240,13 @@ export class Partition implements Committable {
     this.#readers.delete(reader);
   }
 
-  /** As the log's, below the high watermark. @throws ObeliskError as `span` */
+  /** As the log's, below the high watermark. @throws ObeliskError as `read` */
   async offsetForTimestamp(timestampMs: number): Promise<TimestampedOffset | null> {
     this.#standing.checkReadable();
     return await this.#unlessRemoved(this.log.offsetForTimestamp(timestampMs, this.#highWatermark));
   }
 
-  /** As the log's, below the high watermark. @throws ObeliskError as `span` */
+  /** As the log's, below the high watermark. @throws ObeliskError as `read` */
   async offsetOfMaxTimestamp(): Promise<TimestampedOffset | null> {
     this.#standing.checkReadable();
     return await this.#unlessRemoved(this.log.offsetOfMaxTimestamp(this.#highWatermark));
@@ -394,6 +388,8 @@ export class Partition implements Committable {
     for (const reader of [...this.#readers]) reader.wake();
   }
 }
+
+const NOTHING = Buffer.alloc(0);
 
 const SEQUENCE_ERRORS: Record<number, ErrorCode> = {
   [OUT_OF_ORDER]: "OUT_OF_ORDER_SEQUENCE_NUMBER",

@@ -13,8 +13,7 @@
 
 import { fail } from "../base/assert.ts";
 import { type ErrorCode, NO_ERROR, ObeliskError, wireCode } from "../base/errors.ts";
-import type { RecordSpan } from "../storage/contract.ts";
-import { noRecords } from "../storage/held-records.ts";
+import { nextOffsetBehind } from "./batch-walk.ts";
 
 /** What a fetch asks of a partition; the broker's `Partition` has it. */
 export interface FetchablePartition {
@@ -24,7 +23,7 @@ export interface FetchablePartition {
   readonly isOffline: boolean;
   /** Why nothing can be asked of it, its bounds neither: removed, or never opened. */
   readonly refusal: ErrorCode | null;
-  span(offset: number, bytesMax: number, atLeastOne: boolean): RecordSpan | Promise<RecordSpan>;
+  read(offset: number, bytesMax: number, atLeastOne: boolean): Buffer | Promise<Buffer>;
   addReader(reader: FetchReader): void;
   removeReader(reader: FetchReader): void;
 }
@@ -40,7 +39,7 @@ export interface SlotListener {
 }
 
 /** The answer where no record is. */
-export const NO_RECORDS: RecordSpan = noRecords(0);
+export const NO_RECORDS: Buffer = Buffer.alloc(0);
 
 export class FetchSlot implements FetchReader {
   readonly partition: FetchablePartition | null;
@@ -48,8 +47,8 @@ export class FetchSlot implements FetchReader {
   readonly bytesMax: number;
   /** Kafka's number; set by the caller for what it refused, or by the fetch for what it found. */
   errorCode: number;
-  /** Whole batches; nothing of them is held. */
-  records: RecordSpan = NO_RECORDS;
+  /** Whole batches. Lent by the partition until the answer is written. */
+  records: Buffer = NO_RECORDS;
   /** As they were when the records were read; -1 with an error. */
   highWatermark = -1;
   startOffset = -1;
@@ -106,7 +105,7 @@ export class FetchSlot implements FetchReader {
   }
 
   /** Keeps what was read, and the bounds of the moment. */
-  keep(records: RecordSpan): void {
+  keep(records: Buffer): void {
     this.records = records;
     this.highWatermark = this.partition!.highWatermark;
     this.startOffset = this.partition!.startOffset;
@@ -123,7 +122,7 @@ export class FetchSlot implements FetchReader {
   /** Lets the records go, but remembers how many bytes there were. */
   drop(): void {
     this.countedBytes = this.records.length;
-    this.countedOffset = this.records.length > 0 ? this.records.nextOffset : this.offset;
+    this.countedOffset = nextOffsetBehind(this.records, this.offset);
     this.records = NO_RECORDS;
   }
 
@@ -134,13 +133,13 @@ export class FetchSlot implements FetchReader {
     if (this.errorCode !== NO_ERROR || this.countedOffset >= partition.highWatermark) return true;
     const bytesLeft = this.bytesMax - this.countedBytes;
     if (bytesLeft <= 0) return true;
-    const fresh = partition.span(this.countedOffset, bytesLeft, this.countedBytes === 0);
+    const fresh = partition.read(this.countedOffset, bytesLeft, this.countedBytes === 0);
     if (fresh instanceof Promise) {
       fresh.catch(ignore);
       return false;
     }
     this.countedBytes += fresh.length;
-    if (fresh.length > 0) this.countedOffset = fresh.nextOffset;
+    this.countedOffset = nextOffsetBehind(fresh, this.countedOffset);
     if (this.countedOffset > partition.highWatermark)
       fail("records above the high watermark are not there to be counted");
     return true;

@@ -3,10 +3,12 @@
  *
  *   openMax            fetches that wait at once; beyond it the answer is empty at once and asks the client to wait
  *                      (throttleTimeMs), so that it does not come back in a circle
- *   responseBytesMax   records in one answer, whatever the client allows
+ *   responseBytesMax   records in one answer, whatever the client allows; never more than the budget
+ *   budget             bytes of all answers that are not yet written, first come first served
  */
 
 import type { Clock } from "../base/clock.ts";
+import type { MemoryBudget } from "../base/memory-budget.ts";
 import type { FetchSlot } from "./fetch-slot.ts";
 import {
   Fetch,
@@ -25,6 +27,7 @@ export interface FetchLimits {
 
 export class Fetches implements FetchHost {
   readonly clock: Clock;
+  readonly budget: MemoryBudget;
   readonly responseBytesMax: number;
   readonly #openMax: number;
   readonly #open = new Set<Fetch>();
@@ -32,9 +35,10 @@ export class Fetches implements FetchHost {
   /** Fetches that were answered empty because too many waited. */
   throttledCount = 0;
 
-  constructor(clock: Clock, limits: FetchLimits) {
+  constructor(clock: Clock, budget: MemoryBudget, limits: FetchLimits) {
     this.clock = clock;
-    this.responseBytesMax = limits.responseBytesMax;
+    this.budget = budget;
+    this.responseBytesMax = Math.min(limits.responseBytesMax, budget.limitBytes);
     this.#openMax = limits.openMax;
   }
 
@@ -64,7 +68,8 @@ export class Fetches implements FetchHost {
   }
 
   /**
-   * Starts a fetch. `listener` is called once unless the fetch is cancelled, maybe before this returns.
+   * Starts a fetch. `listener` is called once unless the fetch is cancelled, maybe before this returns. The caller
+   * calls `release` when the answer is written or can no longer be.
    */
   start(
     slots: readonly FetchSlot[],

@@ -20,7 +20,7 @@ import { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import { NetworkCounters } from "./counters.ts";
 import type { FrameHandler } from "./frame-handler.ts";
-import { type ByteOrder, frameBytesFor } from "./framing.ts";
+import type { ByteOrder } from "./framing.ts";
 import { IdleSweep } from "./idle-sweep.ts";
 
 /** A free port of one address family may be taken in the other: so often another one is tried. */
@@ -39,9 +39,8 @@ export interface ListenerOptions<State> {
   readonly outputSoftBytes: number;
   /** Unsent output of one connection: above it the connection is cut. Larger than the largest answer. */
   readonly outputHardBytes: number;
-  /** Memory for requests and for answers, shared with the other doors. */
+  /** Shared with the other doors. */
   readonly budget: MemoryBudget;
-  readonly answerBudget: MemoryBudget;
   /** Written to a connection over the limit; empty: it is only closed. */
   readonly refusal: string;
   readonly clock: Clock;
@@ -77,15 +76,8 @@ export class Listener<State> {
   /** @throws ObeliskError PORT_IN_USE, INVALID_SETTING (no such address, no permission) */
   constructor(options: ListenerOptions<State>) {
     this.#options = options;
-    const memoryWarning = new RareWarning(
-      options.log,
-      options.clock,
-      "a connection is closed: it holds memory that others wait for, and neither sends nor reads",
-    );
     this.#shared = {
       ...options,
-      frameBytesMax: frameBytesMax(options),
-      cutForMemory: (address: string, bytes: number) => memoryWarning.tell({ address, bytes }),
       counters: this.counters,
       idle: new IdleSweep(options.clock, options.idleTimeoutMs),
       closed: (connection: Connection<State>) => this.#closed(connection),
@@ -204,12 +196,4 @@ export class Listener<State> {
     if (this.#connections.size > 0) return;
     this.#whenEmpty?.();
   }
-}
-
-/** A frame that can never have its memory is too large, whatever its own limit says. */
-function frameBytesMax({
-  frameBytesMax,
-  budget,
-}: Pick<ListenerOptions<unknown>, "frameBytesMax" | "budget">): number {
-  return Math.min(frameBytesMax, frameBytesFor(budget.requestBytesMax));
 }

@@ -54,6 +54,7 @@ export class Wire {
         error: () => wire?.gone(),
       },
     });
+    socket.setNoDelay(true);
     wire = new Wire(socket, answerEnd);
     return wire;
   }

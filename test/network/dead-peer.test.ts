@@ -21,9 +21,6 @@ class Holder implements FrameHandler<null> {
   turnEnd(): void {}
   violation(): void {}
   end(): void {}
-  isPeerWaiting(): boolean {
-    return false;
-  }
   close(): void {}
 }
 

@@ -4,7 +4,6 @@
  */
 
 import { fail } from "../../base/assert.ts";
-import type { ByteSource } from "../../base/byte-source.ts";
 import type { Fetch, FetchRotation } from "../../consumer/long-poll.ts";
 import type { Encoded } from "../../protocol/kafka/writer.ts";
 
@@ -13,7 +12,7 @@ export interface ExchangeRoute {
   readonly name: string;
   /** Whether a request may start while earlier ones of this route are still unanswered. */
   readonly isPipelined: boolean;
-  encode(version: number, correlationId: number, answer: unknown): Encoded<Buffer | ByteSource>;
+  encode(version: number, correlationId: number, answer: unknown): Encoded;
 }
 
 /** The connection that an exchange belongs to; `KafkaSession` is it. */
@@ -39,8 +38,8 @@ export class Exchange<in Answer> {
   frameBytes: number;
   isDone = false;
   /** What goes out when all before it are out; null while it is not done, and for good when there is no answer. */
-  encoded: Encoded<Buffer | ByteSource> | null = null;
-  /** A fetch under way: ended with the connection. */
+  encoded: Encoded | null = null;
+  /** A fetch under way: ended with the connection, released when its answer is written. */
   fetch: Fetch | null = null;
 
   constructor(

@@ -8,7 +8,6 @@
  * and one that could not be read has null. Every negative leader epoch means that the client knows none.
  */
 
-import type { ByteSource } from "../../base/byte-source.ts";
 import { NO_ERROR, wireCode } from "../../base/errors.ts";
 import { FetchSlot, NO_RECORDS } from "../../consumer/fetch-slot.ts";
 import type { Fetch } from "../../consumer/long-poll.ts";
@@ -104,7 +103,7 @@ function partitionAnswer(
   errorCode: number,
   highWatermark: number,
   logStartOffset: number,
-  records: ByteSource,
+  records: Buffer,
   abortedTransactions: readonly never[] | null,
 ): PartitionAnswer {
   return {

@@ -7,14 +7,15 @@
 
 import { ObeliskError } from "../../base/errors.ts";
 import { systemReason } from "../../base/system-error.ts";
-import type { RecordSpan, TimestampedOffset } from "../contract.ts";
-import { noRecords } from "../held-records.ts";
+import type { TimestampedOffset } from "../contract.ts";
 import type { IndexFiles } from "./index-files.ts";
 import type { LogLocator } from "./locator.ts";
 import { LogReader } from "./reader.ts";
 import type { Segment } from "./segment.ts";
 import { refusedRead, type Store, storageError } from "./store.ts";
 import { findMaxTimestamp, findTimestamp, type Searched } from "./time-search.ts";
+
+const NOTHING = Buffer.alloc(0);
 
 /** The log that is read, as it is at the moment. */
 export interface ReadLog {
@@ -47,22 +48,17 @@ export class LogReads {
     this.#indexes = indexes;
     this.#directory = directory;
     this.#segments = segments;
-    this.#reader = new LogReader(store, locator, (thrown) => this.#refuse(thrown));
+    this.#reader = new LogReader(store, locator);
     this.#log = log;
   }
 
-  /** As `PartitionLog.span`. */
-  span(
-    offset: number,
-    limitOffset: number,
-    bytesMax: number,
-    atLeastOne: boolean,
-  ): RecordSpan | Promise<RecordSpan> {
+  /** As `PartitionLog.read`. */
+  read(offset: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): Buffer | Promise<Buffer> {
     this.checkRange(offset);
-    if (offset >= limitOffset || offset === this.#log.endOffset) return noRecords(offset);
+    if (offset >= limitOffset || offset === this.#log.endOffset) return NOTHING;
     try {
-      const span = this.#reader.span(offset, limitOffset, bytesMax, atLeastOne);
-      return span instanceof Promise ? span.catch((thrown) => this.#refuse(thrown)) : span;
+      const answer = this.#reader.read(offset, limitOffset, bytesMax, atLeastOne);
+      return answer instanceof Promise ? answer.catch((thrown) => this.#refuse(thrown)) : answer;
     } catch (thrown) {
       return this.#refuse(thrown);
     }
