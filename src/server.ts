@@ -14,14 +14,17 @@ import { KafkaDoor } from "./api/kafka/door.ts";
 import { NativeDoor } from "./api/native/native-door.ts";
 import { type Address, isWildcard } from "./base/address.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
+import { DescriptorBudget } from "./base/descriptor-budget.ts";
+import { descriptorLimit, openDescriptors } from "./base/descriptor-limit.ts";
 import { DescriptorWatch } from "./base/descriptor-watch.ts";
-import { createDisk } from "./base/disk.ts";
+import { createDisk, type Disk } from "./base/disk.ts";
 import type { Log } from "./base/log.ts";
 import { loopTurns } from "./base/loop-turns.ts";
 import { LoopWatch } from "./base/loop-watch.ts";
 import { MemoryBudget } from "./base/memory-budget.ts";
 import { RareWarning } from "./base/rare-warning.ts";
 import { SlowWork } from "./base/slow-work.ts";
+import { SpareDescriptors } from "./base/spare-descriptors.ts";
 import { MiB } from "./base/units.ts";
 import { Broker, type BrokerOptions } from "./broker/broker.ts";
 import type { Settings } from "./config/settings.ts";
@@ -44,6 +47,8 @@ const FETCH_BYTES_MAX = 64 * MiB;
 const FETCHES_AT_ONCE_MIN = 16;
 /** Unsent answers of one connection above which its requests wait. */
 const OUTPUT_SOFT_BYTES = 8 * MiB;
+/** Probes and scrapers are few. */
+const HTTP_CONNECTIONS_MAX = 256;
 /** What the doors get of the time for an orderly end; the rest is for the disk. */
 const DOORS_SHARE_OF_STOP = 0.5;
 
@@ -88,7 +93,25 @@ async function start(
 ): Promise<Server> {
   const startedMonotonicMs = clock.monotonicMs();
 
-  const storage = await openStorage(settings.data, storageOptions(settings, log, clock));
+  const plainDisk = createDisk();
+  const descriptors = new DescriptorBudget({
+    limit: descriptorLimit(plainDisk),
+    openAtStart: openDescriptors(plainDisk),
+    filesMax: settings.openFilesMax,
+  });
+  const places = {
+    native: descriptors.door(settings.connectionsMax),
+    kafka: descriptors.door(settings.connectionsMax),
+    http: descriptors.door(Math.min(settings.connectionsMax, HTTP_CONNECTIONS_MAX)),
+  };
+  const spares = new SpareDescriptors(plainDisk);
+  spares.hold(descriptors.spareCount);
+  undo.push(() => spares.close());
+  const disk = createDisk(spares);
+  disk.startThreads(settings.durability.mode === "fsync");
+  undo.push(() => disk.endThreads());
+
+  const storage = await openStorage(settings.data, storageOptions(settings, disk, descriptors, log, clock));
   undo.push(() => storage.engine.close());
   for (const finding of storage.findings) logFinding(log, finding);
 
@@ -105,7 +128,6 @@ async function start(
   const door = {
     hostname: settings.host,
     budget: new MemoryBudget(shareBytes(settings)),
-    connectionsMax: settings.connectionsMax,
     outputSoftBytes: OUTPUT_SOFT_BYTES,
     outputHardBytes: outputBytesMax(settings),
     clock,
@@ -115,6 +137,7 @@ async function start(
   const native = new Listener({
     ...door,
     port: settings.nativePort,
+    places: places.native,
     handler: nativeDoor,
     byteOrder: "little-endian",
     frameBytesMax: NATIVE_MESSAGE_BYTES_MAX,
@@ -130,6 +153,7 @@ async function start(
   const kafka = new Listener({
     ...door,
     port: settings.kafkaPort,
+    places: places.kafka,
     handler: kafkaDoor,
     byteOrder: "big-endian",
     frameBytesMax: requestBytesMax(settings),
@@ -140,14 +164,20 @@ async function start(
   advertised.port = settings.advertise?.port ?? kafka.port;
 
   let isReady = true;
-  const http = HttpDoor.start({
+  const http: HttpDoor = HttpDoor.start({
     host: settings.host,
     port: settings.httpPort,
+    places: places.http,
     broker,
-    doors: () => [doorStatus("native", native, isReady), doorStatus("kafka", kafka, isReady)],
+    doors: () => [
+      doorStatus("native", native, isReady),
+      doorStatus("kafka", kafka, isReady),
+      doorStatus("http", http, isReady),
+    ],
     threshold: settings.healthThreshold,
     startedMonotonicMs,
     clock,
+    log,
     isReady: () => isReady,
     activity: () => ({
       requests: kafkaDoor.requests,
@@ -162,12 +192,21 @@ async function start(
     logLinesLost,
   });
 
-  const descriptors = new DescriptorWatch(createDisk(), clock, log);
+  const watch = new DescriptorWatch({
+    files: plainDisk,
+    spares,
+    budget: descriptors,
+    accept: (isAccepting) => {
+      if (isReady) for (const door of [native, kafka, http]) door.setAccepting(isAccepting);
+    },
+    clock,
+    log,
+  });
   const loopWatch = new LoopWatch(loopTurns, clock, log);
 
   async function stop(): Promise<void> {
     isReady = false;
-    descriptors.stop();
+    watch.stop();
     loopWatch.stop();
     const graceMs = settings.shutdownTimeoutMs * DOORS_SHARE_OF_STOP;
     const doors = Promise.all([native.stop(graceMs), kafka.stop(graceMs)]);
@@ -180,7 +219,9 @@ async function start(
       await broker.close();
       progress.step("syncing, and writing small files", () => ({ files: storage.engine.filesToWrite }));
       await storage.engine.close();
-      await http.stop();
+      http.stop();
+      disk.endThreads();
+      spares.close();
     } finally {
       progress.end();
     }
@@ -230,9 +271,15 @@ function tellFindings(log: Log, clock: Clock): FindingListener {
   };
 }
 
-function storageOptions(settings: Settings, log: Log, clock: Clock): StorageOptions {
+function storageOptions(
+  settings: Settings,
+  files: Disk,
+  fileBounds: DescriptorBudget,
+  log: Log,
+  clock: Clock,
+): StorageOptions {
   return {
-    files: createDisk(),
+    files,
     clock,
     log,
     nodeId: settings.nodeId,
@@ -241,7 +288,7 @@ function storageOptions(settings: Settings, log: Log, clock: Clock): StorageOpti
     segmentBytesMax: settings.segmentBytes,
     segmentAgeMsMax: settings.segmentMs,
     indexIntervalBytes: settings.indexIntervalBytes,
-    openFilesMax: settings.openFilesMax,
+    fileBounds,
     fileIdleMs: settings.fileIdleMs,
     canSyncContinuously: settings.durability.mode === "fsync",
     onFinding: tellFindings(log, clock),
@@ -279,6 +326,8 @@ function doorStatus(
     isListening,
     connectionsActive: open,
     connectionsTotal: accepted,
-    connectionErrors: refused + violations + cutIdle + cutSlow + faults,
+    connectionErrors:
+      refused["connections-max"] + refused.descriptors + violations + cutIdle + cutSlow + faults,
+    connectionsRefused: refused,
   };
 }

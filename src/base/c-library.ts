@@ -1,6 +1,6 @@
 /**
- * The few functions of the C library that node:fs lacks, called through bun:ffi: flock and posix_fadvise on this thread, and those that block for
- * as long as the disk takes on threads of their own (helper-thread.ts), which get the code that opens them as text.
+ * The few functions of the C library that node:fs lacks, called through bun:ffi: flock, posix_fadvise and dup on this thread, and those that
+ * block for as long as the disk takes on threads of their own (helper-thread.ts), which get the code that opens them as text.
  *
  * It is opened by the first call that needs it. Where there is none (another system, another C library) callers go without.
  */
@@ -12,6 +12,9 @@ export interface CLibrary {
   flock(descriptor: number, operation: number): number;
   /** Drops what the page cache holds of a file and has written; absent where the system lacks it. */
   dropCached: ((descriptor: number) => void) | undefined;
+  /** Another descriptor of the same file or socket; below 0 when there is none. */
+  duplicate(descriptor: number): number;
+  close(descriptor: number): void;
   /** The number of the last failure on this thread. */
   errno(): number;
 }
@@ -74,6 +77,8 @@ function openLibrary(name: string): CLibrary | undefined {
     const { symbols } = dlopen(name, {
       flock: { args: ["i32", "i32"], returns: "i32" },
       [errnoSymbol]: { args: [], returns: "ptr" },
+      dup: { args: ["i32"], returns: "i32" },
+      close: { args: ["i32"], returns: "i32" },
       ...(process.platform === "linux" ? FADVISE : {}),
     });
     const advise = symbols["posix_fadvise"] as
@@ -84,6 +89,8 @@ function openLibrary(name: string): CLibrary | undefined {
     >[0];
     return {
       flock: symbols["flock"] as (descriptor: number, operation: number) => number,
+      duplicate: symbols["dup"] as (descriptor: number) => number,
+      close: symbols["close"] as (descriptor: number) => void,
       dropCached: advise && ((descriptor) => void advise(descriptor, 0, 0, DONT_NEED)),
       errno: () => readMemory.i32(errnoPlace(), 0),
     };

@@ -1,32 +1,49 @@
 /**
- * Tells when the process has no file descriptor left. The system says so to nobody: a connection that cannot be accepted stays in
- * its queue without an event, and clients wait in vain. So one is opened now and then, and given back.
+ * Looks at the process's descriptors now and then: the limit may have been changed, and they may be used up although the budget says
+ * otherwise. The system tells neither: a connection that cannot be accepted stays in its queue, and the loop that would accept it
+ * spins.
+ *
+ *     all well         the spare ones are held, and one more can be opened
+ *     used up          one of the spare ones is left to the system, so that what comes is accepted and refused
+ *     nothing to leave the doors accept no more until there is one: what comes waits in the system's queue
  */
 
 import type { Clock, Timer } from "./clock.ts";
+import type { DescriptorBudget } from "./descriptor-budget.ts";
+import { descriptorLimit } from "./descriptor-limit.ts";
 import { errnoOf } from "./errors.ts";
 import type { Files } from "./files.ts";
 import type { Log } from "./log.ts";
 import { RareWarning } from "./rare-warning.ts";
+import { isOutOfDescriptors, type SpareDescriptors } from "./spare-descriptors.ts";
 import { SECOND_MS } from "./units.ts";
 
-/** Often enough for a short rush to be seen; a look costs microseconds. */
+/** Often enough for a short rush to be seen; a look costs some 30 us. */
 export const DESCRIPTOR_LOOK_MS = SECOND_MS;
 const ALWAYS_THERE = "/dev/null";
 
+export interface DescriptorWatchParts {
+  /** Without spares: it looks whether the system has some. */
+  files: Pick<Files, "open" | "close" | "exists" | "readFile">;
+  spares: Pick<SpareDescriptors, "refill" | "leaveOne">;
+  budget: Pick<DescriptorBudget, "limit" | "setLimit" | "isShort">;
+  /** Every door accepts connections, or none does. */
+  accept: (isAccepting: boolean) => void;
+  clock: Clock;
+  log: Log;
+}
+
 export class DescriptorWatch {
-  readonly #files: Pick<Files, "open" | "close">;
-  readonly #clock: Clock;
+  readonly #parts: DescriptorWatchParts;
   readonly #warning: RareWarning;
   #timer: Timer;
 
-  constructor(files: Pick<Files, "open" | "close">, clock: Clock, log: Log) {
-    this.#files = files;
-    this.#clock = clock;
+  constructor(parts: DescriptorWatchParts) {
+    this.#parts = parts;
     this.#warning = new RareWarning(
-      log,
-      clock,
-      "no file descriptor is left: connections are not accepted and files cannot be opened; raise `ulimit -n`, or lower connections-max",
+      parts.log,
+      parts.clock,
+      "no file descriptor is left: connections are refused, and files may not be opened; raise `ulimit -n`, or lower connections-max",
     );
     this.#timer = this.#plan();
   }
@@ -36,19 +53,56 @@ export class DescriptorWatch {
   }
 
   #plan(): Timer {
-    return this.#clock.after(DESCRIPTOR_LOOK_MS, () => {
+    return this.#parts.clock.after(DESCRIPTOR_LOOK_MS, () => {
       this.#look();
       this.#timer = this.#plan();
     });
   }
 
   #look(): void {
-    try {
-      this.#files.close(this.#files.open(ALWAYS_THERE, "read"));
-    } catch (thrown) {
-      const reason = errnoOf(thrown);
-      // Anything else is this file's own matter, and no sign.
-      if (reason === "EMFILE" || reason === "ENFILE") this.#warning.tell({ reason });
+    const { spares, budget, accept } = this.#parts;
+    const isHeld = spares.refill();
+    const reason = isHeld ? this.#shortage() : "EMFILE";
+    budget.isShort = reason !== null;
+    if (reason === null) {
+      this.#readLimit();
+      accept(true);
+      return;
     }
+    this.#warning.tell({ reason, limit: budget.limit });
+    accept(this.#leaveOne());
+    this.#readLimit();
+  }
+
+  /** Below a limit that was lowered some are of no use: their numbers are too high. */
+  #leaveOne(): boolean {
+    while (this.#parts.spares.leaveOne()) if (this.#shortage() === null) return true;
+    return false;
+  }
+
+  /** Why nothing more can be opened, or null. */
+  #shortage(): string | null {
+    const { files } = this.#parts;
+    try {
+      files.close(files.open(ALWAYS_THERE, "read"));
+      return null;
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined) throw thrown;
+      // Anything else is this file's own matter, and no sign.
+      return isOutOfDescriptors(thrown) ? errnoOf(thrown)! : null;
+    }
+  }
+
+  /** As it was, where it cannot be read now. */
+  #readLimit(): void {
+    const { files, budget, log } = this.#parts;
+    const before = budget.limit;
+    try {
+      budget.setLimit(descriptorLimit(files));
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined) throw thrown;
+    }
+    if (budget.limit !== before)
+      log.warn("the limit of open files has been changed", { before, now: budget.limit });
   }
 }

@@ -8,6 +8,7 @@
  *   forget      posix_fadvise: what is written and cached is dropped
  *   lock        flock: the kernel lets go of it when the process dies, however it dies
  *
+ * What opens a file, for long or for the moment of a call, takes a spare descriptor where the system has none left.
  * Failures carry the system's name in `code`.
  */
 
@@ -41,6 +42,7 @@ import { cLibrary } from "./c-library.ts";
 import { errnoOf } from "./errors.ts";
 import { canSyncFileSystem, FileSystemSyncer } from "./file-system-sync.ts";
 import type { Files, OpenMode, SyncThread } from "./files.ts";
+import { SpareDescriptors } from "./spare-descriptors.ts";
 import { WorkerSyncThread } from "./sync-thread.ts";
 import { systemError } from "./system-error.ts";
 
@@ -61,34 +63,57 @@ const ABSENT = new Set(["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EACCES", 
 /** The suffix of files that `replace` has not finished. Whoever owns the directory may delete them at start. */
 export const TEMPORARY_SUFFIX = ".tmp";
 
-/** The disk of this machine. */
-export function createDisk(): Files {
-  return new Disk();
+/** The disk of this machine. Its threads start when they are needed, or before that. */
+export interface Disk extends Files {
+  /** Starts the threads of `syncAll` and, when `isBusy`, of `openSyncThread`: later there may be no descriptors for them. */
+  startThreads(isBusy: boolean): void;
+  /** Ends those that are at rest. */
+  endThreads(): void;
 }
 
-class Disk implements Files {
+/** `spares`: taken where the system has no descriptor left. */
+export function createDisk(spares?: SpareDescriptors): Disk {
+  return new RealDisk(spares);
+}
+
+class RealDisk implements Disk {
   readonly syncAll: ((descriptor: number) => Promise<void>) | undefined;
   readonly openSyncThread: (() => SyncThread) | undefined;
+  /** No private name: what is derived from this disk (Object.create) has it too. */
+  protected readonly spares: SpareDescriptors;
+  readonly #syncer: FileSystemSyncer | undefined;
+  /** Started, and not asked for yet. */
+  #syncThread: WorkerSyncThread | undefined;
 
-  constructor() {
-    this.openSyncThread =
-      process.platform === "linux" && cLibrary() !== undefined
-        ? () => new WorkerSyncThread(canOpen)
-        : undefined;
-    if (!canSyncFileSystem()) {
-      this.syncAll = undefined;
-      return;
-    }
-    const syncer = new FileSystemSyncer(canOpen);
-    this.syncAll = (descriptor) => syncer.sync(descriptor);
+  constructor(spares = new SpareDescriptors({ open: (path) => openSync(path, "r"), close: closeSync })) {
+    this.spares = spares;
+    const hasSyncThread = process.platform === "linux" && cLibrary() !== undefined;
+    this.openSyncThread = hasSyncThread ? () => this.#takeSyncThread() : undefined;
+    this.#syncer = canSyncFileSystem() ? new FileSystemSyncer(canOpen) : undefined;
+    const syncer = this.#syncer;
+    this.syncAll = syncer && ((descriptor) => syncer.sync(descriptor));
+  }
+
+  startThreads(isBusy: boolean): void {
+    this.#syncer?.start();
+    if (!isBusy || this.openSyncThread === undefined) return;
+    this.#syncThread ??= new WorkerSyncThread(canOpen);
+    this.#syncThread.start();
+  }
+
+  endThreads(): void {
+    this.#syncer?.end();
+    this.#syncThread?.close();
+    this.#syncThread = undefined;
   }
 
   open(path: string, mode: OpenMode): number {
-    return openSync(path, OPEN_FLAGS[mode], FILE_MODE);
+    return this.spares.use(() => openSync(path, OPEN_FLAGS[mode], FILE_MODE));
   }
 
   close(descriptor: number): void {
     closeSync(descriptor);
+    if (this.spares.isLent) this.spares.refill();
   }
 
   size(descriptor: number): number {
@@ -156,21 +181,18 @@ class Disk implements Files {
 
   map(path: string): Buffer {
     if (statSync(path).size === 0) return Buffer.alloc(0);
-    const bytes = Bun.mmap(path, { shared: true });
+    const bytes = this.spares.use(() => Bun.mmap(path, { shared: true }));
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   readFile(path: string): Buffer {
-    return readFileSync(path);
+    return this.spares.use(() => readFileSync(path));
   }
 
   replace(path: string, content: Buffer): void {
     const temporary = path + TEMPORARY_SUFFIX;
-    const descriptor = openSync(
-      temporary,
-      constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC,
-      FILE_MODE,
-    );
+    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC;
+    const descriptor = this.spares.use(() => openSync(temporary, flags, FILE_MODE));
     try {
       this.write(descriptor, content, 0, content.length, 0);
       fsyncSync(descriptor);
@@ -224,7 +246,7 @@ class Disk implements Files {
   }
 
   list(directory: string): string[] {
-    const entries = readdirSync(directory, { withFileTypes: true });
+    const entries = this.spares.use(() => readdirSync(directory, { withFileTypes: true }));
     return entries.map((entry) => (leadsToDirectory(entry) ? `${entry.name}/` : entry.name)).sort();
   }
 
@@ -245,7 +267,7 @@ class Disk implements Files {
   }
 
   syncDirectory(directory: string): void {
-    const descriptor = openSync(directory, constants.O_RDONLY);
+    const descriptor = this.spares.use(() => openSync(directory, constants.O_RDONLY));
     try {
       fsyncSync(descriptor);
     } finally {
@@ -267,6 +289,12 @@ class Disk implements Files {
     const errno = library.errno();
     if (errno === systemConstants.errno.EWOULDBLOCK || errno === systemConstants.errno.EAGAIN) return false;
     throw systemError("flock", errno);
+  }
+
+  #takeSyncThread(): WorkerSyncThread {
+    const thread = this.#syncThread ?? new WorkerSyncThread(canOpen);
+    this.#syncThread = undefined;
+    return thread;
   }
 }
 
@@ -309,7 +337,8 @@ function readOnce(
   });
 }
 
-function canOpen(count: number): boolean {
+/** Whether so many more files can be opened now. */
+export function canOpen(count: number): boolean {
   const opened: number[] = [];
   try {
     while (opened.length < count) opened.push(openSync("/", constants.O_RDONLY));

@@ -175,6 +175,7 @@ export const ERRORS = {
   DATA_DIRECTORY_UNUSABLE: row(-1, "configuration", false, 500, 2, "the data directory cannot be used"),
   STATE_UNUSABLE: row(56, "permanent", false, 500, 2, "the state file cannot be used"),
   PORT_IN_USE: row(-1, "configuration", false, 500, 2, "the port is in use"),
+  TOO_FEW_DESCRIPTORS: row(-1, "configuration", false, 500, 2, "the process may open too few files"),
   INVALID_SETTING: row(-1, "configuration", false, 422, 64, "the configuration is not valid"),
   INVALID_USAGE: row(-1, "configuration", false, 400, 64, "the command line is not valid"),
   OUTPUT_FAILED: row(-1, "transient", false, 500, 2, "standard output cannot be written"),

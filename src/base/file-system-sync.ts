@@ -51,6 +51,18 @@ export class FileSystemSyncer {
     this.#code = code;
   }
 
+  /** Starts the thread before it is needed. */
+  start(): void {
+    this.#thread ??= this.#start();
+  }
+
+  /** Ends the thread if nobody waits for it; the next sync starts another. */
+  end(): void {
+    if (this.#waiters.length > 0) return;
+    this.#thread?.end();
+    this.#thread = null;
+  }
+
   /** @throws system errors; ENOSYS: nothing was tried */
   sync(descriptor: number): Promise<void> {
     return new Promise((resolve, reject) => {

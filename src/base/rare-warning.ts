@@ -23,13 +23,15 @@ export class RareWarning {
     this.#message = message;
   }
 
-  tell(facts: Facts): void {
+  /** Facts that cost something are given as a function: it is called only for a line. */
+  tell(facts: Facts | (() => Facts)): void {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs < this.#nextAtMs) {
       this.#keptBack += 1;
       return;
     }
-    this.#log.warn(this.#message, this.#keptBack === 0 ? facts : { ...facts, keptBack: this.#keptBack });
+    const told = typeof facts === "function" ? facts() : facts;
+    this.#log.warn(this.#message, this.#keptBack === 0 ? told : { ...told, keptBack: this.#keptBack });
     this.#nextAtMs = nowMs + INTERVAL_MS;
     this.#keptBack = 0;
   }

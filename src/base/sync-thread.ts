@@ -84,6 +84,11 @@ export class WorkerSyncThread implements SyncThread {
     this.#code = code;
   }
 
+  /** Starts the thread before it is needed. */
+  start(): void {
+    this.#thread ??= this.#start();
+  }
+
   attach(descriptor: number, mark: number, listener: SyncListener): void {
     if (this.#isClosed) fail("a file is attached to a sync thread that is closed");
     if (this.#attachment !== null) fail("a sync thread has one file at a time");

@@ -13,6 +13,7 @@
 
 import { type Address, formatAddress } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
+import { canOpen } from "../base/disk.ts";
 import { errnoOf, ObeliskError } from "../base/errors.ts";
 import { Ring } from "../base/ring.ts";
 import { KiB } from "../base/units.ts";
@@ -203,6 +204,9 @@ function connectionFailed(
 }
 
 function reasonText(reason: string): string {
+  // Bun says the same of a process that has no descriptor left.
+  if (reason === "ECONNREFUSED" && !canOpen(1))
+    return "this process may open no more files, raise its limit (`ulimit -n`)";
   if (reason === "ECONNREFUSED") return "nobody listens at the address";
   return reason;
 }

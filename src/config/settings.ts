@@ -155,7 +155,8 @@ export const SETTINGS = {
     kind: integer({ min: 1, max: 1_000_000 }),
     default: 1_000,
     advice:
-      "Open connections at the native and at the Kafka door, each. Further ones are closed at once. The process needs as many file descriptors.",
+      "Open connections at the native and at the Kafka door, each, and at the HTTP door up to 256 of them. Further ones are refused. " +
+      "Where `ulimit -n` leaves less than all doors may have, that is the limit.",
   }),
   nativeIdleTimeoutMs: setting({
     name: "native-idle-timeout",
@@ -237,7 +238,7 @@ export const SETTINGS = {
     kind: integer({ min: 16, max: 1_000_000 }),
     default: 1_000,
     advice:
-      "Files kept open for reading; the one that was used longest ago is closed for the next. Keep it below `ulimit -n`.",
+      "Files kept open for reading; the one that was used longest ago is closed for the next. Where `ulimit -n` leaves less, fewer stay open.",
   }),
   fileIdleMs: setting({
     name: "file-idle-ms",

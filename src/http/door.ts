@@ -1,33 +1,32 @@
 /**
- * The HTTP door: probes and metrics. Elysia routes, Bun serves.
+ * The HTTP door: probes and metrics. Elysia routes; how connections are taken and closed is http-connections.ts.
  *
  *   GET /health         the whole report; 503 when unhealthy
  *   GET /health/live    200 as long as the process answers
  *   GET /health/ready   200 when messages are accepted; 503 while stopping or unhealthy
  *   GET /metrics        Prometheus text
  *
- * Everything else is 404 with a JSON body. "localhost" is served on both loopbacks, as the other doors do.
+ * Everything else is 404 with a JSON body.
  */
 
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { Elysia } from "elysia";
-import { LOOPBACK_NAME } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
-import { ObeliskError } from "../base/errors.ts";
-import { listenError } from "../base/listen-error.ts";
+import type { ConnectionPlaces } from "../base/descriptor-budget.ts";
+import type { Log } from "../base/log.ts";
 import type { LoopTurns } from "../base/loop-turns.ts";
+import type { NetworkCounters } from "../network/counters.ts";
 import { type HealthParts, reportHealth } from "./health.ts";
+import { HttpConnections } from "./http-connections.ts";
 import { createMetrics, type DoorActivity } from "./metrics.ts";
-
-/** A probe has no body; anything larger is refused before it is read. */
-const REQUEST_BYTES_MAX = 64 * 1024;
-/** A free port of one address family may be taken in the other: so often another one is tried. */
-const FREE_PORT_TRIES = 16;
 
 export interface HttpDoorOptions extends HealthParts {
   host: string;
   /** 0 takes a free port. */
   port: number;
+  places: ConnectionPlaces;
   clock: Clock;
+  log: Log;
   /** False while the server stops. */
   isReady: () => boolean;
   activity: () => DoorActivity;
@@ -38,54 +37,63 @@ export interface HttpDoorOptions extends HealthParts {
 }
 
 export class HttpDoor {
-  readonly #servers: Bun.Server<undefined>[];
-  readonly port: number;
+  readonly #connections: HttpConnections;
 
-  private constructor(servers: Bun.Server<undefined>[]) {
-    this.#servers = servers;
-    this.port = servers[0]!.port!;
+  private constructor(connections: HttpConnections) {
+    this.#connections = connections;
   }
 
-  /** @throws ObeliskError PORT_IN_USE */
+  /** @throws ObeliskError PORT_IN_USE, INVALID_SETTING */
   static start(options: HttpDoorOptions): HttpDoor {
     const app = routes(options);
-    const answer: Answer = (request) => {
-      options.loopTurns.enter("http");
+    const { host: hostname, port, places, loopTurns, clock, log } = options;
+    const fetch: Answer = (request) => {
+      loopTurns.enter("http");
       return app.fetch(request);
     };
-    const servers =
-      options.host === LOOPBACK_NAME
-        ? serveLoopbacks(answer, options.port)
-        : [serve(answer, options.host, options.port)];
-    return new HttpDoor(servers);
+    const answer = (request: IncomingMessage, response: ServerResponse) => reply(fetch, request, response);
+    return new HttpDoor(new HttpConnections({ hostname, port, places, answer, clock, log }));
   }
 
-  async stop(): Promise<void> {
-    await Promise.all(this.#servers.map((server) => server.stop(true)));
+  get port(): number {
+    return this.#connections.port;
+  }
+
+  get counters(): NetworkCounters {
+    return this.#connections.counters;
+  }
+
+  setAccepting(isAccepting: boolean): void {
+    this.#connections.setAccepting(isAccepting);
+  }
+
+  stop(): void {
+    this.#connections.stop();
   }
 }
 
 type Answer = (request: Request) => Response | Promise<Response>;
 
-/** Both loopbacks on one port; the IPv4 one alone on a machine without IPv6. */
-function serveLoopbacks(answer: Answer, port: number): Bun.Server<undefined>[] {
-  for (let tries = 1; ; tries += 1) {
-    const first = serve(answer, "127.0.0.1", port);
-    try {
-      return [first, serve(answer, "::1", first.port!)];
-    } catch (thrown) {
-      if (!(thrown instanceof ObeliskError) || thrown.code !== "PORT_IN_USE") return [first];
-      void first.stop(true);
-      if (port !== 0 || tries === FREE_PORT_TRIES) throw thrown;
-    }
+/** From node:http's request to Elysia's, and back. */
+async function reply(fetch: Answer, asked: IncomingMessage, response: ServerResponse): Promise<void> {
+  const request = requestOf(asked);
+  if (request === null) {
+    response.writeHead(400, { connection: "close" }).end();
+    return;
   }
+  const answer = await fetch(request);
+  const body = Buffer.from(await answer.arrayBuffer());
+  response.writeHead(answer.status, { ...Object.fromEntries(answer.headers), "content-length": body.length });
+  response.end(body);
 }
 
-function serve(answer: Answer, hostname: string, port: number): Bun.Server<undefined> {
+/** Without its body, which nobody wants; null for a method or a path that cannot be. */
+function requestOf({ method = "GET", url = "/" }: IncomingMessage): Request | null {
   try {
-    return Bun.serve({ hostname, port, maxRequestBodySize: REQUEST_BYTES_MAX, fetch: answer });
+    return new Request(new URL(url, "http://localhost"), { method });
   } catch (thrown) {
-    throw listenError(thrown, hostname, port);
+    if (thrown instanceof TypeError) return null;
+    throw thrown;
   }
 }
 

@@ -13,6 +13,7 @@
  */
 
 import type { Clock } from "../base/clock.ts";
+import type { RefusalCause } from "../base/descriptor-budget.ts";
 import { OUTCOME_AGE_MS_MAX, type OutcomeWindow } from "../base/outcome-window.ts";
 import { formatDuration, KiB } from "../base/units.ts";
 import type { Broker } from "../broker/broker.ts";
@@ -46,6 +47,8 @@ export interface DoorStatus {
   readonly connectionsActive: number;
   readonly connectionsTotal: number;
   readonly connectionErrors: number;
+  /** Connections that had no place, by cause. */
+  readonly connectionsRefused: Readonly<Record<RefusalCause, number>>;
 }
 
 export interface HealthParts {

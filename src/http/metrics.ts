@@ -38,6 +38,7 @@ export function createMetrics(parts: MetricsParts): Registry {
   const registry = new Registry();
   addMessageMetrics(registry, parts);
   addConnectionMetrics(registry, parts);
+  addRefusalMetric(registry, parts);
   addActivityMetrics(registry, parts);
   addLoopMetrics(registry, parts);
   addHealthMetrics(registry, parts);
@@ -106,6 +107,24 @@ function addConnectionMetrics(registry: Registry, { doors }: MetricsParts): void
     "door",
     () => doors().map((door) => [door.name, door.connectionErrors]),
     Counter,
+  );
+}
+
+/** Two labels: which door, and why. */
+function addRefusalMetric(registry: Registry, { doors }: MetricsParts): void {
+  registry.registerMetric(
+    new Counter({
+      name: "obelisk_connections_refused_total",
+      help: "Connections refused: cause connections-max (the setting), or descriptors (`ulimit -n` leaves no place).",
+      labelNames: ["door", "cause"],
+      registers: [],
+      collect() {
+        this.reset();
+        for (const { name, connectionsRefused } of doors())
+          for (const [cause, count] of Object.entries(connectionsRefused))
+            this.inc({ door: name, cause }, count);
+      },
+    }),
   );
 }
 

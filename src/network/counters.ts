@@ -1,9 +1,11 @@
 /** What one listener has counted since it started. Plain numbers, read by whoever publishes them. */
 
+import type { RefusalCause } from "../base/descriptor-budget.ts";
+
 export class NetworkCounters {
   accepted = 0;
-  /** Turned away because of the connection limit. */
-  refused = 0;
+  /** Turned away because there was no place for them. */
+  readonly refused: Record<RefusalCause, number> = { "connections-max": 0, descriptors: 0 };
   /** Connections now. */
   open = 0;
   bytesIn = 0;

@@ -10,6 +10,7 @@
  */
 
 import type { Clock } from "../base/clock.ts";
+import type { FileBounds } from "../base/descriptor-budget.ts";
 import { errnoOf, ObeliskError } from "../base/errors.ts";
 import type { Files } from "../base/files.ts";
 import type { Log } from "../base/log.ts";
@@ -34,7 +35,8 @@ export interface StorageOptions {
   segmentBytesMax?: number;
   segmentAgeMsMax?: number;
   indexIntervalBytes?: number;
-  openFilesMax?: number;
+  /** How many segment files may be open. */
+  fileBounds?: FileBounds;
   fileIdleMs?: number;
   canSyncInPlace?: boolean;
   canSyncContinuously?: boolean;

@@ -1,7 +1,9 @@
 import { afterEach, expect, test } from "bun:test";
 import { fail } from "../../src/base/assert.ts";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
+import type { ConnectionPlaces } from "../../src/base/descriptor-budget.ts";
 import { ObeliskError } from "../../src/base/errors.ts";
+import { silentLog } from "../../src/base/log.ts";
 import { LoopTurns } from "../../src/base/loop-turns.ts";
 import { OUTCOME_AGE_MS_MAX } from "../../src/base/outcome-window.ts";
 import { DAY_MS, MINUTE_MS } from "../../src/base/units.ts";
@@ -14,6 +16,7 @@ import { batchOf } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { GatedEngine, turns } from "../support/gated-engine.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { placesOf } from "../support/places.ts";
 
 const doors: HttpDoor[] = [];
 afterEach(async () => {
@@ -24,6 +27,7 @@ interface Options<Engine> {
   engine: Engine;
   isReady?: boolean;
   clock?: Clock;
+  places?: ConnectionPlaces;
   loopTurns?: LoopTurns;
 }
 
@@ -45,10 +49,13 @@ async function startedOn<Engine extends StorageEngine>(options: Options<Engine>)
     connectionsActive: 2,
     connectionsTotal: 7,
     connectionErrors: 1,
+    connectionsRefused: { "connections-max": 3, descriptors: 4 },
   };
   const door = HttpDoor.start({
     host: "localhost",
     port: 0,
+    places: options.places ?? placesOf(100),
+    log: silentLog,
     broker,
     doors: () => [native],
     threshold: 0.95,
@@ -69,7 +76,7 @@ async function startedOn<Engine extends StorageEngine>(options: Options<Engine>)
   });
   doors.push(door);
   const get = (path: string, host = "127.0.0.1") => fetch(`http://${host}:${door.port}${path}`);
-  return { engine, broker, get };
+  return { engine, broker, get, door };
 }
 
 async function produce(
@@ -259,6 +266,8 @@ test("metrics carry the Go Obelisk's ten names with the real counts", async () =
     'obelisk_active_connections{door="native"} 2',
     'obelisk_connections_total{door="native"} 7',
     'obelisk_connection_errors_total{door="native"} 1',
+    'obelisk_connections_refused_total{door="native",cause="connections-max"} 3',
+    'obelisk_connections_refused_total{door="native",cause="descriptors"} 4',
     'obelisk_requests_total{api="Produce"} 5',
     "obelisk_malformed_requests_total 2",
     'obelisk_native_answers_total{answer="OK"} 9',
@@ -311,6 +320,8 @@ test("a port that is taken is refused with the remedy", async () => {
     HttpDoor.start({
       host: "127.0.0.1",
       port: taken.port!,
+      places: placesOf(1),
+      log: silentLog,
       broker,
       doors: () => [],
       threshold: 0.95,

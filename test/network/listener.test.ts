@@ -8,6 +8,7 @@ import { KiB, MiB } from "../../src/base/units.ts";
 import { type Connection, LINGER_MS, REST_LINGER_MS } from "../../src/network/connection.ts";
 import type { FrameHandler, FrameViolation } from "../../src/network/frame-handler.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { placesOf } from "../support/places.ts";
 import { bigEndianFrame, listen, TestClient, until } from "./support.ts";
 
 type Journal = string[];
@@ -66,7 +67,7 @@ test("frames of one chunk arrive in order within one turn, and the answers come 
   expect(handler.journals).toEqual([["open", "a", "bb", "ccc", "turn end", "end 0", "close"]]);
   expect({ ...listener.counters }).toEqual({
     accepted: 1,
-    refused: 0,
+    refused: { "connections-max": 0, descriptors: 0 },
     open: 0,
     bytesIn: 18,
     bytesOut: 6,
@@ -139,12 +140,16 @@ test("held input waits in order, also what came in the same chunk", async () => 
 
 test("a connection over the limit gets the refusal and is closed", async () => {
   const handler = new Recorder();
-  using listener = listen(handler, { connectionsMax: 1, refusal: "no room\n" });
+  using listener = listen(handler, { places: placesOf(1), refusal: "no room\n" });
   await using first = await TestClient.connect(listener.port);
   await until(() => listener.counters.open === 1);
   await using second = await TestClient.connect(listener.port);
   await second.ends();
-  expect([second.text, listener.counters.refused, first.hasEnded]).toEqual(["no room\n", 1, false]);
+  expect([second.text, listener.counters.refused, first.hasEnded]).toEqual([
+    "no room\n",
+    { "connections-max": 1, descriptors: 0 },
+    false,
+  ]);
   first.close();
   await until(() => listener.counters.open === 0);
   await using third = await TestClient.connect(listener.port);
@@ -153,7 +158,7 @@ test("a connection over the limit gets the refusal and is closed", async () => {
 });
 
 test("without a refusal text a connection over the limit is only closed", async () => {
-  using listener = listen(new Recorder(), { connectionsMax: 0 });
+  using listener = listen(new Recorder(), { places: placesOf(0) });
   await using client = await TestClient.connect(listener.port);
   await client.ends();
   expect(client.text).toBe("");

@@ -6,6 +6,7 @@ import { MemoryBudget } from "../../src/base/memory-budget.ts";
 import { KiB, MiB } from "../../src/base/units.ts";
 import type { FrameHandler } from "../../src/network/frame-handler.ts";
 import { Listener, type ListenerOptions } from "../../src/network/listener.ts";
+import { placesOf } from "../support/places.ts";
 
 /** Long enough for a slow machine; a condition that does not come true fails the test. */
 const WAIT_MS = 4000;
@@ -115,7 +116,7 @@ export function listen<State>(
     handler,
     byteOrder: "big-endian",
     frameBytesMax: 8 * MiB,
-    connectionsMax: 100,
+    places: placesOf(100),
     idleTimeoutMs: 30_000,
     outputSoftBytes: 256 * KiB,
     outputHardBytes: 64 * MiB,

@@ -13,6 +13,7 @@ import { DAY_MS, KiB, MiB } from "../../src/base/units.ts";
 import { Broker } from "../../src/broker/broker.ts";
 import { DataDirectory } from "../../src/storage/file/data-directory.ts";
 import { FileEngine } from "../../src/storage/file/engine.ts";
+import { boundsOf } from "../../src/storage/file/pool.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import type { SimulatedFiles } from "../support/simulated-files.ts";
 import { SimulatedSyncThread } from "../support/simulated-sync-thread.ts";
@@ -88,7 +89,7 @@ export class Life {
       segmentAgeMsMax: profile.segmentAgeMsMax,
       fileIdleMs: profile.fileIdleMs,
       indexIntervalBytes: profile.indexIntervalBytes,
-      openFilesMax: profile.openFilesMax,
+      fileBounds: boundsOf(profile.openFilesMax),
       canSyncInPlace: profile.canSyncInPlace,
       onFinding: ({ kind, file, detail }) => {
         if (!this.isOver) this.judge.note(`  finding ${kind} in ${file}: ${detail}`);

@@ -341,7 +341,7 @@ test("a full disk is an error of the call, and the store works again afterwards"
   await small.close();
 });
 
-async function open(path = directory, given = files) {
+async function open(path = directory, given: Files = files) {
   const opened = await openStateFile(given, path);
   return { ...opened, [Symbol.asyncDispose]: () => opened.state.close() };
 }

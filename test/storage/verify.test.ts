@@ -471,7 +471,7 @@ async function verify(path: string) {
   return { findings, summary };
 }
 
-async function repair(path: string, files = disk) {
+async function repair(path: string, files: Files = disk) {
   const repairs: Finding[] = [];
   const summary = await repairDirectory(files, path, {
     ...directoryOptions,

@@ -15,6 +15,7 @@ import type { StorageEngine } from "../../src/storage/contract.ts";
 import { MemoryEngine } from "../../src/storage/memory/engine.ts";
 import { openBroker } from "./broker.ts";
 import { WireClient } from "./kafka-wire.ts";
+import { placesOf } from "./places.ts";
 
 export interface LoggedLine {
   readonly level: string;
@@ -59,7 +60,7 @@ export async function openDoor(options: TestDoorOptions = {}): Promise<TestDoor>
     handler: door,
     byteOrder: "big-endian",
     frameBytesMax: 16 * MiB,
-    connectionsMax: 100,
+    places: placesOf(100),
     idleTimeoutMs: 60_000,
     outputSoftBytes: 8 * MiB,
     outputHardBytes: 128 * MiB,

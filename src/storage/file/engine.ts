@@ -11,6 +11,7 @@
 
 import { fail } from "../../base/assert.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
+import type { FileBounds } from "../../base/descriptor-budget.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
 import { loopTurns } from "../../base/loop-turns.ts";
@@ -24,10 +25,9 @@ import type {
   StorageEngine,
 } from "../contract.ts";
 import { checkPartitionName } from "../names.ts";
-import { sharesOfDescriptors } from "./descriptor-limit.ts";
 import { IndexFiles } from "./index-files.ts";
 import { FileLog } from "./log.ts";
-import { DescriptorPool, OPEN_FILES_MAX } from "./pool.ts";
+import { DescriptorPool } from "./pool.ts";
 import { recoverPartition } from "./recovery/recovery.ts";
 import type { Reserve } from "./reserve.ts";
 import { SEGMENT_BYTES_LIMIT } from "./segment.ts";
@@ -70,7 +70,7 @@ export interface FileEngineOptions {
   segmentBytesMax?: number;
   segmentAgeMsMax?: number;
   indexIntervalBytes?: number;
-  openFilesMax?: number;
+  fileBounds?: FileBounds;
   fileIdleMs?: number;
   /** Syncs little data in place on a disk that has shown to be fast (log-syncer.ts). */
   canSyncInPlace?: boolean;
@@ -106,8 +106,7 @@ export class FileEngine implements StorageEngine {
   /** @throws ObeliskError DATA_DIRECTORY_UNUSABLE, DISK_FULL */
   constructor(options: FileEngineOptions) {
     const { files, clock, directory } = options;
-    const shares = sharesOfDescriptors(files, options.openFilesMax ?? OPEN_FILES_MAX);
-    const pool = new DescriptorPool(files, shares.openMax, shares.pinnedMax);
+    const pool = new DescriptorPool(files, options.fileBounds);
     const limits = {
       segmentBytesMax: Math.min(options.segmentBytesMax ?? SEGMENT_BYTES_MAX, SEGMENT_BYTES_LIMIT),
       segmentAgeMsMax: options.segmentAgeMsMax ?? SEGMENT_AGE_MS_MAX,

@@ -5,18 +5,20 @@
  *   - A pinned file keeps its descriptor: it has bytes that wait for a sync (which reports a write error only to the
  *     descriptors that were open when it happened), or a read is under way.
  *   - At the bound the file used longest ago is closed. When all are pinned the bound gives way: refusing an append
- *     because of a number that we chose would be worse. Only three quarters of what the system allows are never passed
- *     (descriptor-limit.ts): a process without any descriptor left cannot go on.
+ *     because of a number that we chose would be worse. Only what the system allows for connections and files together
+ *     (descriptor-budget.ts) is never passed: a process without any descriptor left cannot go on.
  *   - When the system itself refuses (EMFILE, ENFILE), idle files are closed and the open is tried again; with
  *     nothing left to close the caller gets KAFKA_STORAGE_ERROR, which clients try again.
  */
 
 import { fail } from "../../base/assert.ts";
-import { errnoOf, ObeliskError } from "../../base/errors.ts";
+import type { FileBounds } from "../../base/descriptor-budget.ts";
+import { ObeliskError } from "../../base/errors.ts";
 import type { Files, OpenMode } from "../../base/files.ts";
+import { isOutOfDescriptors } from "../../base/spare-descriptors.ts";
 
 /** Well below the usual limit of a service (4096 and more), and enough that a busy server seldom opens a file twice. */
-export const OPEN_FILES_MAX = 1024;
+const OPEN_FILES_MAX = 1024;
 /** How many are closed at once when the system refuses: room for the next few, without emptying the pool. */
 const CLOSED_AT_ONCE = 16;
 
@@ -33,18 +35,22 @@ export class PooledFile {
   }
 }
 
+/** So many files stay open, and any number that waits for a sync. */
+export function boundsOf(openMax: number): FileBounds {
+  return { openMax, pinnedMax: Number.POSITIVE_INFINITY };
+}
+
 export class DescriptorPool {
   readonly #files: Files;
-  readonly #openMax: number;
-  readonly #pinnedMax: number;
+  readonly #bounds: FileBounds;
   readonly #open = new Set<PooledFile>();
   #turn = 0;
   #idleTurn = 0;
 
-  constructor(files: Files, openMax = OPEN_FILES_MAX, pinnedMax = Number.POSITIVE_INFINITY) {
+  /** `bounds` are asked for at each opening: they follow what the system allows. */
+  constructor(files: Files, bounds = boundsOf(OPEN_FILES_MAX)) {
     this.#files = files;
-    this.#openMax = openMax;
-    this.#pinnedMax = pinnedMax;
+    this.#bounds = bounds;
   }
 
   get openCount(): number {
@@ -53,12 +59,12 @@ export class DescriptorPool {
 
   /** How many files may be pinned while others still come and go. */
   get pinnedComfortably(): number {
-    return Math.floor(this.#openMax / 2);
+    return Math.floor(this.#bounds.openMax / 2);
   }
 
   /** Whether more files are open than should stay open: the others are pinned. */
   get isCrowded(): boolean {
-    return this.#open.size > this.#openMax;
+    return this.#open.size > this.#bounds.openMax;
   }
 
   /** The file's descriptor, opened if need be; good until the caller gives way to other work, longer only when pinned. */
@@ -106,8 +112,7 @@ export class DescriptorPool {
       try {
         return work();
       } catch (thrown) {
-        const errno = errnoOf(thrown);
-        if (errno !== "EMFILE" && errno !== "ENFILE") throw thrown;
+        if (!isOutOfDescriptors(thrown)) throw thrown;
         if (this.#closeOldest(CLOSED_AT_ONCE) > 0) continue;
         throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail: "too many open files", file: path }, thrown);
       }
@@ -115,13 +120,14 @@ export class DescriptorPool {
   }
 
   #openFile(file: PooledFile, mode: OpenMode): number {
-    if (this.#open.size >= this.#openMax) this.#closeOldest(1);
-    if (this.#open.size >= this.#pinnedMax)
+    const { openMax, pinnedMax } = this.#bounds;
+    if (this.#open.size >= openMax) this.#closeOldest(this.#open.size - openMax + 1);
+    if (this.#open.size >= pinnedMax)
       throw new ObeliskError("KAFKA_STORAGE_ERROR", {
         detail: "too many files wait for a sync",
         remedy: "allow the process more open files (ulimit -n)",
         file: file.path,
-        limit: this.#pinnedMax,
+        limit: pinnedMax,
       });
     file.descriptor = this.withRoom(file.path, () => this.#files.open(file.path, mode));
     this.#open.add(file);

@@ -20,6 +20,7 @@
 import { TEMPORARY_SUFFIX } from "../../base/disk.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
+import { isOutOfDescriptors } from "../../base/spare-descriptors.ts";
 import { nextTurn } from "../../base/turns.ts";
 import type { DescriptorPool } from "./pool.ts";
 
@@ -107,7 +108,7 @@ export class FileReplacer {
         try {
           await this.#replaceOne(file);
         } catch (thrown) {
-          if (!isOutOfDescriptors(thrown) || atWork === 1) {
+          if (!foundNoRoom(thrown) || atWork === 1) {
             this.#settle(file, thrown);
             continue;
           }
@@ -150,7 +151,7 @@ export class FileReplacer {
         else if (this.#writeTemporary(file, device, anchors)) written.set(file, device);
         else this.#settle(file);
       } catch (thrown) {
-        if (isOutOfDescriptors(thrown)) again.push(file);
+        if (foundNoRoom(thrown)) again.push(file);
         else this.#settle(file, thrown);
       }
     }
@@ -317,9 +318,8 @@ export class FileReplacer {
 }
 
 /** `withRoom` found no descriptor that could be closed. */
-function isOutOfDescriptors(thrown: unknown): boolean {
-  const errno = errnoOf(thrown instanceof ObeliskError ? thrown.cause : thrown);
-  return errno === "EMFILE" || errno === "ENFILE";
+function foundNoRoom(thrown: unknown): boolean {
+  return isOutOfDescriptors(thrown instanceof ObeliskError ? thrown.cause : thrown);
 }
 
 function directoryOf(path: string): string {

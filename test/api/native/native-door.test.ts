@@ -13,6 +13,7 @@ import { readRecords } from "../../../src/protocol/record/records.ts";
 import { listen, TestClient, until } from "../../network/support.ts";
 import { openBroker } from "../../support/broker.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
+import { placesOf } from "../../support/places.ts";
 import { REFUSED, StandInBroker } from "./stand-in.ts";
 
 const NOW_MS = 1_700_000_000_000;
@@ -397,7 +398,7 @@ test("a connection with too many unanswered messages is read no further until ha
 });
 
 test("a connection over the limit is told so", async () => {
-  using served = serve(new StandInBroker(), { connectionsMax: 0 });
+  using served = serve(new StandInBroker(), { places: placesOf(0) });
   await using client = await TestClient.connect(served.listener.port);
   await client.ends();
   expect(client.text).toBe("NACK:TOO_MANY_CONNECTIONS\n");

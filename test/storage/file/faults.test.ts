@@ -10,6 +10,7 @@ import { createDisk } from "../../../src/base/disk.ts";
 import { ObeliskError } from "../../../src/base/errors.ts";
 import type { PartitionLog } from "../../../src/storage/contract.ts";
 import type { FileEngine } from "../../../src/storage/file/engine.ts";
+import { boundsOf } from "../../../src/storage/file/pool.ts";
 import { type Fault, FaultyFiles, type Operation } from "../../support/faulty-files.ts";
 import { SimulatedFiles } from "../../support/simulated-files.ts";
 import { append, Replay, readAll, remove } from "../conformance/suite.ts";
@@ -207,7 +208,7 @@ test("a close after a failed sync does not mark the directory as clean", async (
 
 test("hundreds of partitions share a handful of open files", async () => {
   using folder = temporaryDirectory();
-  const engine = openEngine(new TestDirectory(folder.path), { openFilesMax: 8 });
+  const engine = openEngine(new TestDirectory(folder.path), { fileBounds: boundsOf(8) });
   const logs: PartitionLog[] = [];
   for (let index = 0; index < 100; index += 1) logs.push(await engine.open("t", index, new Replay()));
   for (const log of logs) {
@@ -307,7 +308,7 @@ test("what a start had to sync at once, for lack of open files, keeps the names 
     disk.makeDirectory("/data");
     disk.syncDirectory("/");
     const directory = new TestDirectory("/data");
-    const options = { openFilesMax: 1, segmentBytesMax: 500 };
+    const options = { fileBounds: boundsOf(1), segmentBytesMax: 500 };
     const first = openEngine(directory, { files: disk, ...options });
     append(await first.open("other", 0, new Replay()), ["keeps a file open until it is synced"]);
     const written = await first.open("t", 0, new Replay());

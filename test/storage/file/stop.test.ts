@@ -7,6 +7,7 @@ import { expect, test } from "bun:test";
 import type { Files } from "../../../src/base/files.ts";
 import type { PartitionLog } from "../../../src/storage/contract.ts";
 import type { FileEngine } from "../../../src/storage/file/engine.ts";
+import { boundsOf } from "../../../src/storage/file/pool.ts";
 import { CountedFiles } from "../../support/counted-files.ts";
 import { turns } from "../../support/gated-engine.ts";
 import { SimulatedFiles } from "../../support/simulated-files.ts";
@@ -26,7 +27,7 @@ interface Opened {
 }
 
 async function open(files: Files, directory: TestDirectory, count: number): Promise<Opened> {
-  const engine = openEngine(directory, { files, openFilesMax: 16 });
+  const engine = openEngine(directory, { files, fileBounds: boundsOf(16) });
   const logs: PartitionLog[] = [];
   const replays = Array.from({ length: count }, () => new Replay());
   for (const [partition, replay] of replays.entries()) logs.push(await engine.open("t", partition, replay));

@@ -6,6 +6,7 @@
 import { expect, test } from "bun:test";
 import type { PartitionLog } from "../../../../src/storage/contract.ts";
 import type { FileEngine, FileEngineOptions } from "../../../../src/storage/file/engine.ts";
+import { boundsOf } from "../../../../src/storage/file/pool.ts";
 import { decodeSnapshot } from "../../../../src/storage/file/snapshot.ts";
 import { RecoveredLogs } from "../../../../src/storage/recovered-logs.ts";
 import { FaultyFiles } from "../../../support/faulty-files.ts";
@@ -250,13 +251,13 @@ for (const [openFilesMax, syncsMax] of [
     const disk = newDisk(1, true);
     const directory = new TestDirectory("/data");
     const partitions = 600;
-    const first = openEngine(directory, { files: disk, openFilesMax });
+    const first = openEngine(directory, { files: disk, fileBounds: boundsOf(openFilesMax) });
     for (let partition = 0; partition < partitions; partition += 1) {
       const log = await first.open("t", partition, new Replay());
       append(log, [`in ${partition}`]);
       await first.sync([log]);
     }
-    const engine = openEngine(directory, { files: disk, openFilesMax });
+    const engine = openEngine(directory, { files: disk, fileBounds: boundsOf(openFilesMax) });
     const recovered = new RecoveredLogs(engine);
     const logs: PartitionLog[] = [];
     let openMost = 0;

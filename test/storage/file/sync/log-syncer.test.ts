@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import type { PartitionLog } from "../../../../src/storage/contract.ts";
 import { type FileEngine, TICK_MS } from "../../../../src/storage/file/engine.ts";
 import type { FileLog } from "../../../../src/storage/file/log.ts";
+import { boundsOf } from "../../../../src/storage/file/pool.ts";
 import { FILES_SINGLY_MAX } from "../../../../src/storage/file/sync/log-syncer.ts";
 import { WATCH_MS } from "../../../../src/storage/file/watch.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
@@ -72,7 +73,7 @@ async function fixture(options: FixtureOptions = {}) {
   const clock = new ManualClock();
   const directory = new TestDirectory("/data");
   const { segmentBytesMax = 10_000_000, openFilesMax = 100 } = options;
-  const engine = openEngine(directory, { files, clock, segmentBytesMax, openFilesMax });
+  const engine = openEngine(directory, { files, clock, segmentBytesMax, fileBounds: boundsOf(openFilesMax) });
   const logs: FileLog[] = [];
   for (let index = 0; index < (options.partitions ?? MANY); index += 1) {
     logs.push((await engine.open("t", index, new Replay())) as FileLog);

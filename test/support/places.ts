@@ -1,0 +1,6 @@
+import { type ConnectionPlaces, DescriptorBudget } from "../../src/base/descriptor-budget.ts";
+
+/** A door's places where the system allows any number. */
+export function placesOf(connectionsMax: number): ConnectionPlaces {
+  return new DescriptorBudget({ limit: null, openAtStart: null, filesMax: 0 }).door(connectionsMax);
+}
