@@ -21,7 +21,7 @@ import { createDisk, type Disk } from "./base/disk.ts";
 import type { Log } from "./base/log.ts";
 import { loopTurns } from "./base/loop-turns.ts";
 import { LoopWatch } from "./base/loop-watch.ts";
-import { MemoryBudget } from "./base/memory-budget.ts";
+import { largeWithin, limitWithin, MemoryBudget } from "./base/memory-budget.ts";
 import { RareWarning } from "./base/rare-warning.ts";
 import { SlowWork } from "./base/slow-work.ts";
 import { SpareDescriptors } from "./base/spare-descriptors.ts";
@@ -41,10 +41,8 @@ import { openStorage, type StorageOptions } from "./storage/open.ts";
 
 /** Long polls that may wait at once, over all connections: one for each, and some for consumers with several. */
 const OPEN_FETCHES_MAX = 10_000;
-/** Records in one fetch answer, whatever the client allows: several of the largest batches. */
-const FETCH_BYTES_MAX = 64 * MiB;
-/** So many answers at least have room at once: a few clients that do not read must not hold up the others. */
-const FETCHES_AT_ONCE_MIN = 16;
+/** Records in one fetch answer, whatever the client allows: none is faster when it is larger, and all of it is checked before it goes. */
+const FETCH_BYTES_MAX = 16 * MiB;
 /** Unsent answers of one connection above which its requests wait. */
 const OUTPUT_SOFT_BYTES = 8 * MiB;
 /** Probes and scrapers are few. */
@@ -121,13 +119,16 @@ async function start(
   broker.topics.onRemoved((topic) => offsets.removeTopic(topic));
   await broker.topics.finishRemovals();
 
-  const fetches = new Fetches(clock, new MemoryBudget(shareBytes(settings)), {
+  const answerBudget = new MemoryBudget(shareBytes(settings), clock);
+  const fetches = new Fetches(clock, {
     openMax: OPEN_FETCHES_MAX,
-    responseBytesMax: Math.min(FETCH_BYTES_MAX, Math.floor(shareBytes(settings) / FETCHES_AT_ONCE_MIN)),
+    responseBytesMax: FETCH_BYTES_MAX,
   });
+  const requestBudget = new MemoryBudget(limitWithin(shareBytes(settings)), clock);
   const door = {
     hostname: settings.host,
-    budget: new MemoryBudget(shareBytes(settings)),
+    budget: requestBudget,
+    answerBudget,
     outputSoftBytes: OUTPUT_SOFT_BYTES,
     outputHardBytes: outputBytesMax(settings),
     clock,
@@ -253,9 +254,9 @@ function shareBytes(settings: Settings): number {
   return Math.floor((settings.memoryBytes - settings.recentBytes) / 2);
 }
 
-/** A request must fit the memory for requests, whatever its own limit says. */
+/** A request must fit the part of the memory for requests that is for large ones, whatever its own limit says. */
 function requestBytesMax(settings: Settings): number {
-  return Math.min(settings.frameBytesMax, shareBytes(settings));
+  return Math.min(settings.frameBytesMax, largeWithin(shareBytes(settings)));
 }
 
 function logFinding(log: Log, { file, position, bytes, kind, detail }: Finding): void {

@@ -99,3 +99,8 @@ function unmapped(spelled: string): string {
   const [high, low] = [Number.parseInt(match[1]!, 16), Number.parseInt(match[2]!, 16)];
   return [high >> 8, high & 255, low >> 8, low & 255].join(".");
 }
+
+/** A socket's address as it is, an IPv4 one also where an IPv6 socket took the connection. */
+export function socketHost(host: string): string {
+  return host.startsWith("::ffff:") ? host.slice("::ffff:".length) : host;
+}

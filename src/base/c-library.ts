@@ -5,7 +5,7 @@
  * It is opened by the first call that needs it. Where there is none (another system, another C library) callers go without.
  */
 
-import { dlopen, read as readMemory } from "bun:ffi";
+import { dlopen, ptr, read as readMemory } from "bun:ffi";
 import { constants as systemConstants } from "node:os";
 
 export interface CLibrary {
@@ -15,6 +15,19 @@ export interface CLibrary {
   /** Another descriptor of the same file or socket; below 0 when there is none. */
   duplicate(descriptor: number): number;
   close(descriptor: number): void;
+  /**
+   * pread of what needs no waiting: bytes read, or a negative errno (-EAGAIN: nothing of it is cached; -EOPNOTSUPP: the file system
+   * cannot tell). Absent where the system lacks it.
+   */
+  readCached:
+    | ((
+        descriptor: number,
+        target: Buffer,
+        targetPosition: number,
+        bytes: number,
+        position: number,
+      ) => number)
+    | undefined;
   /** The number of the last failure on this thread. */
   errno(): number;
 }
@@ -69,6 +82,11 @@ function libraryNames(): string[] {
 
 /** POSIX_FADV_DONTNEED of Linux. */
 const DONT_NEED = 4;
+/** RWF_NOWAIT of Linux. */
+const NO_WAIT = 8;
+const PREADV2 = {
+  preadv2: { args: ["i32", "ptr", "i32", "i64", "i32"], returns: "i64" },
+} as const;
 const FADVISE = { posix_fadvise: { args: ["i32", "i64", "i64", "i32"], returns: "i32" } } as const;
 
 function openLibrary(name: string): CLibrary | undefined {
@@ -87,15 +105,36 @@ function openLibrary(name: string): CLibrary | undefined {
     const errnoPlace = (symbols as Record<string, unknown>)[errnoSymbol] as () => Parameters<
       typeof readMemory.i32
     >[0];
+    const errno = () => readMemory.i32(errnoPlace(), 0);
     return {
       flock: symbols["flock"] as (descriptor: number, operation: number) => number,
       duplicate: symbols["dup"] as (descriptor: number) => number,
       close: symbols["close"] as (descriptor: number) => void,
       dropCached: advise && ((descriptor) => void advise(descriptor, 0, 0, DONT_NEED)),
-      errno: () => readMemory.i32(errnoPlace(), 0),
+      readCached: openReadCached(name, errno),
+      errno,
     };
   } catch (thrown) {
     // A library of this name is not on the machine: the caller tries the next name.
+    if (thrown instanceof Error) return undefined;
+    throw thrown;
+  }
+}
+
+/** Older C libraries lack the call: then the others are there all the same. */
+function openReadCached(name: string, errno: () => number): CLibrary["readCached"] {
+  if (process.platform !== "linux") return undefined;
+  try {
+    const { preadv2 } = dlopen(name, PREADV2).symbols;
+    const vector = new BigUint64Array(2);
+    const vectorPlace = ptr(vector);
+    return (descriptor, target, targetPosition, bytes, position) => {
+      vector[0] = BigInt(ptr(target, targetPosition));
+      vector[1] = BigInt(bytes);
+      const got = Number(preadv2(descriptor, vectorPlace, 1, position, NO_WAIT));
+      return got < 0 ? -errno() : got;
+    };
+  } catch (thrown) {
     if (thrown instanceof Error) return undefined;
     throw thrown;
   }

@@ -19,16 +19,16 @@ type NativeCrc32c = (input: Uint8Array, initial?: number) => number;
 const native = loadNative();
 const [T0, T1, T2, T3, T4, T5, T6, T7] = buildTables();
 
-/** CRC-32C of `buffer[position, end)`, as an unsigned 32-bit number. */
-export function crc32c(buffer: Buffer, position: number, end: number): number {
+/** CRC-32C of `buffer[position, end)`, as an unsigned 32-bit number. `before` is that of the bytes that come before it. */
+export function crc32c(buffer: Buffer, position: number, end: number, before = 0): number {
   if (native === null || end - position < CRC32C_NATIVE_BYTES_MIN)
-    return crc32cByTable(buffer, position, end);
-  return native(buffer.subarray(position, end));
+    return crc32cByTable(buffer, position, end, before);
+  return native(buffer.subarray(position, end), before);
 }
 
 /** The same without the addon. */
-export function crc32cByTable(buffer: Buffer, position: number, end: number): number {
-  let crc = -1;
+export function crc32cByTable(buffer: Buffer, position: number, end: number, before = 0): number {
+  let crc = ~before;
   let at = position;
   for (const wholeEnd = end - 7; at < wholeEnd; at += 8) {
     crc ^= buffer[at]! | (buffer[at + 1]! << 8) | (buffer[at + 2]! << 16) | (buffer[at + 3]! << 24);

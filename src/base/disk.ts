@@ -2,7 +2,9 @@
  * The real disk: `Files` over the system's calls.
  *
  *   operation   call
- *   read, write pread and pwrite on this thread (a 1 MiB read from the page cache takes 0.04 ms, 0.11 ms through the pool)
+ *   read, write pread and pwrite on this thread
+ *   readCached  preadv2 that does not wait (RWF_NOWAIT): 256 KiB into memory that is used again take 0.03 ms, 0.05 ms into fresh memory
+ *   readLater   pread in the thread pool: 0.04 ms from the page cache
  *   sync        fdatasync in the thread pool
  *   syncAll     syncfs on a thread of its own (file-system-sync.ts)
  *   forget      posix_fadvise: what is written and cached is dropped
@@ -45,6 +47,7 @@ import type { Files, OpenMode, SyncThread } from "./files.ts";
 import { SpareDescriptors } from "./spare-descriptors.ts";
 import { WorkerSyncThread } from "./sync-thread.ts";
 import { systemError } from "./system-error.ts";
+import { KiB } from "./units.ts";
 
 const OPEN_FLAGS: Record<OpenMode, number> = {
   read: constants.O_RDONLY,
@@ -56,6 +59,9 @@ const FILE_MODE = 0o644;
 const OVERLAY_TYPE = 0x794c7630;
 /** Linux's O_CLOEXEC, as /proc shows it. */
 const CLOSE_ON_EXEC = 0o2000000;
+/** Where the system cannot say what is cached: a batch of 64 KiB and its neighbour. A cold disk must not stop the loop for longer. */
+const READ_NOW_BYTES_MAX = 128 * KiB;
+const { EAGAIN, EINVAL, ENOSYS, EOPNOTSUPP } = systemConstants.errno;
 const LOCK_EXCLUSIVE = 2;
 const LOCK_NO_WAIT = 4;
 /** What the system says of a name that leads to nothing, for us. Anything else (EIO) says nothing of it, and is thrown. */
@@ -132,6 +138,21 @@ class RealDisk implements Disk {
       count += step;
     }
     return count;
+  }
+
+  readCached(
+    descriptor: number,
+    target: Buffer,
+    targetPosition: number,
+    bytes: number,
+    position: number,
+  ): number {
+    const got = cLibrary()?.readCached?.(descriptor, target, targetPosition, bytes, position) ?? -EOPNOTSUPP;
+    if (got >= 0) return got;
+    if (got === -EAGAIN) return 0;
+    if (got !== -EOPNOTSUPP && got !== -ENOSYS && got !== -EINVAL) throw systemError("preadv2", -got);
+    // Nobody can tell what is cached: what is short is read, the rest is for the thread pool.
+    return bytes > READ_NOW_BYTES_MAX ? 0 : this.read(descriptor, target, targetPosition, bytes, position);
   }
 
   async readLater(

@@ -27,6 +27,17 @@ export interface Files {
   truncate(descriptor: number, bytes: number): void;
   /** Reads up to `bytes` bytes into `target` at `targetPosition`; returns how many (fewer only at the end of the file). */
   read(descriptor: number, target: Buffer, targetPosition: number, bytes: number, position: number): number;
+  /**
+   * As `read`, but only what can be given without waiting for the disk: fewer bytes than asked for, or 0, say nothing about what
+   * lies behind them.
+   */
+  readCached(
+    descriptor: number,
+    target: Buffer,
+    targetPosition: number,
+    bytes: number,
+    position: number,
+  ): number;
   /** As `read`, off the event loop's thread. `target` belongs to the call until it resolves. */
   readLater(
     descriptor: number,

@@ -1,94 +1,361 @@
 /**
- * A byte budget that many askers share: what they hold together never passes `limitBytes`.
+ * A byte budget that strangers share. What is held is counted when it is held, never because somebody has promised to send it.
  *
- *     reserve(bytes) fits and nobody waits  ->  held at once
- *     otherwise                             ->  the asker joins a queue, first come first served
- *     release(bytes)                        ->  the queue is served from the front, as far as it fits
+ *     |<---------------- large: at most three quarters ---------------->|<--- small only --->|
+ *     0                                                            largeBytesMax         limitBytes
+ *
+ *     reserve fits, and nobody is before  ->  held at once
+ *     otherwise                           ->  waits (memory-queue.ts, growth-order.ts)
+ *     release                             ->  who waits is served: small before large, what is under way before what is new,
+ *                                             among these the eldest first, or the host that holds least
+ *     nothing fits                        ->  a holder whose peer does not move is evicted (memory-pressure.ts)
+ *
+ * Small is what belongs to something of `smallBytesMax` at most. Small requests may use everything, until a large one has waited for
+ * LARGE_PATIENCE_MS: from then on they have their quarter only, and it gets what it waits for.
  *
  * Invariants
- *   - 0 <= usedBytes <= limitBytes.
- *   - Nobody overtakes: a small request behind a large one waits too, so that a large one is never starved.
- *   - No deadlock: a request larger than the whole budget is refused (`canHold`), nobody holds one part while waiting for
- *     another, and whoever holds is expected to finish or to be cut off by its own timeout.
+ *   - usedBytes = what the accounts hold together = what the hosts hold together; largeBytes <= usedBytes.
+ *   - 0 <= usedBytes <= limitBytes, and the large part <= largeBytesMax, whatever is reserved. What has come already and could not be
+ *     refused may pass both. Above ceilingBytes, an eighth beyond the limit, holders are evicted at once until it fits again, unless
+ *     all of it is our own work.
+ *   - A large request never holds up a small one as long as the small ones keep to their quarter.
+ *   - Nobody waits for ever: a request larger than there can be room is refused (`canHold`); who holds finishes, is cut by the timeout
+ *     of its work, or is evicted; where those who wait hold each other up, the youngest is evicted.
+ *   - Nobody is evicted while nobody waits and everything fits, nor ever for what is our own work.
  *
- * It moves no bytes and knows no sockets: it counts.
+ * Evictions run in a microtask, because whoever asks may be in the middle of something. It moves no bytes and knows no sockets: it counts.
  */
 
 import { fail } from "./assert.ts";
-import { Ring } from "./ring.ts";
+import type { Clock, Timer } from "./clock.ts";
+import { GrowthOrder } from "./growth-order.ts";
+import {
+  type AccountOwner,
+  type BudgetWaiter,
+  MemoryAccount,
+  type MemoryHolder,
+  type MemoryWait,
+} from "./memory-account.ts";
+import { GRACE_MS, MemoryPressure } from "./memory-pressure.ts";
+import { MemoryQueue } from "./memory-queue.ts";
+import { MiB } from "./units.ts";
 
-export interface BudgetWaiter {
-  /** The bytes asked for are held from now on. Called within another holder's `release`: do no work here, schedule it. */
-  budgetGranted(bytes: number): void;
+/** What usual requests and answers are below, even with many partitions. */
+export const SMALL_BYTES_MAX = MiB;
+/** The rest is for small ones only. */
+const LARGE_PART = 0.75;
+/** What has come already and has no room may pass the limit by one of so many parts before holders are cut at once. */
+const BEYOND_PARTS = 8;
+/** So long small requests may take what a large one waits for. */
+const LARGE_PATIENCE_MS = 1000;
+/** How often it is noted who moves, while somebody holds anything. */
+const LOOK_MS = GRACE_MS / 2;
+
+/** One of the two kinds of requests. */
+interface Kind {
+  readonly isLarge: boolean;
+  /** Those of which a part is held. */
+  readonly order: GrowthOrder;
+  /** Everybody who waits, the longest first; of these who is under way already. */
+  readonly waits: Set<MemoryWait>;
+  readonly growing: Set<MemoryWait>;
 }
 
-interface Wait {
-  waiter: BudgetWaiter | null;
-  bytes: number;
-}
-
-export class MemoryBudget {
+export class MemoryBudget implements AccountOwner {
   readonly limitBytes: number;
+  /** What large ones may hold together. */
+  readonly largeBytesMax: number;
+  /** The limit, and what may have come beyond it. */
+  readonly ceilingBytes: number;
+  /** Holders that were cut because others waited. */
+  evictedCount = 0;
+  /** Requests that had to wait. */
+  waitedCount = 0;
+  readonly #clock: Clock;
+  readonly #smallBytesMax: number;
+  readonly #holders = new Set<MemoryAccount>();
+  readonly #pressure = new MemoryPressure(this.#holders);
+  readonly #queue = new MemoryQueue();
+  readonly #small: Kind = kind(false);
+  readonly #large: Kind = kind(true);
   #usedBytes = 0;
-  #waitingCount = 0;
-  readonly #queue = new Ring<Wait>();
+  #largeBytes = 0;
+  #isLargePatient = true;
+  #isRelieving = false;
+  #timer: Timer | null = null;
 
-  constructor(limitBytes: number) {
+  constructor(limitBytes: number, clock: Clock, smallBytesMax = SMALL_BYTES_MAX) {
     this.limitBytes = limitBytes;
+    this.largeBytesMax = Math.floor(limitBytes * LARGE_PART);
+    this.ceilingBytes = limitBytes + Math.floor(limitBytes / BEYOND_PARTS);
+    this.#clock = clock;
+    this.#smallBytesMax = smallBytesMax;
   }
 
   get usedBytes(): number {
     return this.#usedBytes;
   }
 
+  get largeBytes(): number {
+    return this.#largeBytes;
+  }
+
   get waitingCount(): number {
-    return this.#waitingCount;
+    return this.#small.waits.size + this.#large.waits.size;
+  }
+
+  /** The largest request that can ever be granted. */
+  get requestBytesMax(): number {
+    return Math.max(this.largeBytesMax, Math.min(this.limitBytes, this.#smallBytesMax));
   }
 
   /** Whether such a request can ever be granted. */
   canHold(bytes: number): boolean {
-    return bytes <= this.limitBytes;
+    return bytes <= (this.#kindOf(bytes).isLarge ? this.largeBytesMax : this.limitBytes);
   }
 
-  /** True: held now. False: queued, and `waiter.budgetGranted` will be called. One wait for each waiter at a time. */
-  reserve(bytes: number, waiter: BudgetWaiter): boolean {
-    if (!this.canHold(bytes)) fail("a reservation larger than the whole budget");
-    if (this.#waitingCount === 0 && this.#usedBytes + bytes <= this.limitBytes) {
-      this.#usedBytes += bytes;
-      return true;
+  /** An account for one holder; it costs nothing while it holds nothing. */
+  open(holder: MemoryHolder): MemoryAccount {
+    return new MemoryAccount(this, holder);
+  }
+
+  // What accounts call.
+
+  reserve(
+    account: MemoryAccount,
+    bytes: number,
+    waiter: BudgetWaiter,
+    wholeBytes: number,
+    cameBytes: number,
+  ): boolean {
+    const isPart = wholeBytes > 0;
+    if (!this.canHold(Math.max(bytes, wholeBytes))) fail("a reservation larger than there can be room");
+    const asked = this.#kindOf(Math.max(bytes, wholeBytes));
+    if (isPart) {
+      if (account.wholeBytes > 0 && account.wholeBytes !== wholeBytes)
+        fail("two things are under way in one account");
+      account.wholeBytes = wholeBytes;
     }
-    this.#queue.push({ waiter, bytes });
-    this.#waitingCount += 1;
+    const isGrowth = isPart && asked.order.has(account);
+    if (isGrowth || !this.#isSomebodyBefore(asked)) {
+      if (this.#hasRoom(bytes, asked) && (!isPart || bytes <= this.#headroom(account, asked))) {
+        this.#take(account, bytes, asked, isPart);
+        return true;
+      }
+    }
+    if (cameBytes > 0) this.#take(account, cameBytes, asked, isPart);
+    this.#enqueue(account, bytes - cameBytes, waiter, asked, isPart);
+    this.#watch();
+    this.#scheduleRelief();
     return false;
   }
 
-  release(bytes: number): void {
-    if (bytes > this.#usedBytes) fail("more bytes were released than were reserved");
+  charge(account: MemoryAccount, bytes: number, wholeBytes: number): void {
+    this.#take(account, bytes, this.#kindOf(wholeBytes), false);
+    if (this.#isOver) this.#scheduleRelief();
+  }
+
+  /** What an account holds of large things goes first. */
+  release(account: MemoryAccount, bytes: number): void {
+    if (bytes > account.bytes) fail("more bytes were released than were held");
+    const largeBytes = Math.min(bytes, account.largeBytes);
+    account.bytes -= bytes;
+    account.largeBytes -= largeBytes;
     this.#usedBytes -= bytes;
+    this.#largeBytes -= largeBytes;
+    this.#queue.changed(account, -bytes);
+    if (account.bytes === 0) {
+      this.#holders.delete(account);
+      account.stillSinceMs = -1;
+    }
     this.#serve();
   }
 
-  /** Takes a waiter out of the queue; nothing happens when it does not wait. O(waiting). */
-  cancel(waiter: BudgetWaiter): void {
-    for (let index = 0; index < this.#queue.count; index += 1) {
-      const wait = this.#queue.at(index)!;
-      if (wait.waiter !== waiter) continue;
-      wait.waiter = null;
-      this.#waitingCount -= 1;
-      this.#serve();
-      return;
+  settle(account: MemoryAccount): void {
+    this.#kindOf(account.wholeBytes).order.remove(account);
+    account.wholeBytes = 0;
+    this.#serve();
+  }
+
+  cancel(wait: MemoryWait): void {
+    this.#unqueue(wait);
+    this.#serve();
+  }
+
+  #kindOf(bytes: number): Kind {
+    return bytes > this.#smallBytesMax ? this.#large : this.#small;
+  }
+
+  get #isOver(): boolean {
+    return this.#usedBytes > this.ceilingBytes;
+  }
+
+  /** Whether someone waits whose turn comes before that of a new request. */
+  #isSomebodyBefore({ isLarge }: Kind): boolean {
+    return this.#small.waits.size > 0 || (isLarge && this.#large.waits.size > 0);
+  }
+
+  /** Whether so much more may be held, whoever it is that asks. */
+  #hasRoom(bytes: number, { isLarge }: Kind): boolean {
+    const isWithinLimit = this.#usedBytes + bytes <= this.limitBytes;
+    if (isLarge) return isWithinLimit && this.#largeBytes + bytes <= this.largeBytesMax;
+    const smallBytes = this.#usedBytes - this.#largeBytes;
+    if (smallBytes + bytes <= this.limitBytes - this.largeBytesMax) return true;
+    return isWithinLimit && this.#isLargePatient;
+  }
+
+  /** What those of one kind that are under way can count on together. */
+  #growthRoom({ isLarge }: Kind): number {
+    if (isLarge) return this.largeBytesMax;
+    return this.limitBytes - Math.min(this.#largeBytes, this.largeBytesMax);
+  }
+
+  #headroom(account: MemoryAccount, asked: Kind): number {
+    return asked.order.headroom(account, this.#growthRoom(asked));
+  }
+
+  #take(account: MemoryAccount, bytes: number, { isLarge, order }: Kind, isPart: boolean): void {
+    account.bytes += bytes;
+    this.#usedBytes += bytes;
+    if (isLarge) {
+      account.largeBytes += bytes;
+      this.#largeBytes += bytes;
     }
+    this.#holders.add(account);
+    this.#queue.changed(account, bytes);
+    if (isPart) order.grown(account, bytes);
+    this.#watch();
   }
 
   #serve(): void {
-    for (let wait = this.#queue.peek(); wait !== undefined; wait = this.#queue.peek()) {
-      if (wait.waiter !== null) {
-        if (this.#usedBytes + wait.bytes > this.limitBytes) return;
-        this.#usedBytes += wait.bytes;
-        this.#waitingCount -= 1;
-      }
-      this.#queue.shift();
-      wait.waiter?.budgetGranted(wait.bytes);
+    if (this.waitingCount === 0) return;
+    for (const served of [this.#small, this.#large]) {
+      this.#serveGrowing(served);
+      this.#serveNew(served);
     }
   }
+
+  #serveGrowing(served: Kind): void {
+    if (served.growing.size === 0) return;
+    served.order.offer(this.#growthRoom(served), (account, headroomBytes) => {
+      const wait = account.waits.find((each) => each.isPart);
+      if (wait === undefined || wait.bytes > headroomBytes || !this.#hasRoom(wait.bytes, served)) return 0;
+      this.#grant(wait, served);
+      return wait.bytes;
+    });
+  }
+
+  #serveNew(served: Kind): void {
+    while (served.growing.size === 0) {
+      const wait = served.isLarge ? this.#queue.nextLarge() : this.#queue.nextSmall();
+      if (wait === null || !this.#hasRoom(wait.bytes, served)) return;
+      if (wait.isPart && wait.bytes > this.#headroom(wait.account, served)) return;
+      this.#grant(wait, served);
+    }
+  }
+
+  #grant(wait: MemoryWait, served: Kind): void {
+    this.#unqueue(wait);
+    this.#take(wait.account, wait.bytes, served, wait.isPart);
+    wait.account.stillSinceMs = -1;
+    wait.waiter.budgetGranted(wait.bytes);
+  }
+
+  #unqueue(wait: MemoryWait): void {
+    const { waits } = wait.account;
+    const index = waits.indexOf(wait);
+    if (index < 0) fail("who does not wait was taken out of the queue");
+    waits.splice(index, 1);
+    const { isLarge } = wait;
+    const asked = isLarge ? this.#large : this.#small;
+    asked.waits.delete(wait);
+    if (!asked.growing.delete(wait)) this.#queue.remove(wait);
+  }
+
+  #enqueue(account: MemoryAccount, bytes: number, waiter: BudgetWaiter, asked: Kind, isPart: boolean): void {
+    const wait = {
+      account,
+      waiter,
+      bytes,
+      isLarge: asked.isLarge,
+      isPart,
+      sinceMs: this.#clock.monotonicMs(),
+    };
+    account.waits.push(wait);
+    asked.waits.add(wait);
+    if (isPart && asked.order.has(account)) asked.growing.add(wait);
+    else this.#queue.add(wait);
+    this.waitedCount += 1;
+  }
+
+  #scheduleRelief(): void {
+    if (this.#isRelieving) return;
+    this.#isRelieving = true;
+    queueMicrotask(() => {
+      this.#isRelieving = false;
+      this.#relieve();
+    });
+  }
+
+  /** Evicts as long as somebody waits, or too much is held, and there is somebody to be evicted. */
+  #relieve(): void {
+    if (this.waitingCount === 0 && !this.#isOver) return;
+    const nowMs = this.#clock.monotonicMs();
+    this.#pressure.look(nowMs);
+    this.#isLargePatient = nowMs - sinceMs(this.#large.waits, nowMs) < LARGE_PATIENCE_MS;
+    this.#serve();
+    while (this.waitingCount > 0 || this.#isOver) {
+      const victim = this.#victim(nowMs);
+      if (victim === null) return;
+      this.evictedCount += 1;
+      victim.holder.evict(victim.bytes);
+      if (victim.bytes > 0) fail("a holder that was evicted kept its memory");
+    }
+  }
+
+  #victim(nowMs: number): MemoryAccount | null {
+    const stillest = this.#pressure.stillest(nowMs, this.#isOnlyLargeShort());
+    if (stillest !== null) return stillest;
+    if (this.#isOver) return this.#pressure.largest();
+    const longestMs = nowMs - Math.min(sinceMs(this.#small.waits, nowMs), sinceMs(this.#large.waits, nowMs));
+    if (longestMs < GRACE_MS || !this.#pressure.isStuck) return null;
+    return this.#large.order.youngest() ?? this.#small.order.youngest() ?? this.#pressure.largest();
+  }
+
+  /** Whether those who wait would have room if only large things were fewer. */
+  #isOnlyLargeShort(): boolean {
+    if (this.#isOver || this.#small.waits.size > 0) return false;
+    for (const wait of this.#large.waits) return this.#usedBytes + wait.bytes <= this.limitBytes;
+    return false;
+  }
+
+  #watch(): void {
+    if (this.#timer !== null) return;
+    this.#timer = this.#clock.after(LOOK_MS, () => {
+      this.#timer = null;
+      this.#pressure.look(this.#clock.monotonicMs());
+      this.#relieve();
+      if (this.#holders.size > 0 || this.waitingCount > 0) this.#watch();
+    });
+  }
+}
+
+/** The limit of a budget that never passes `ceilingBytes`. */
+export function limitWithin(ceilingBytes: number): number {
+  return Math.floor((ceilingBytes * BEYOND_PARTS) / (BEYOND_PARTS + 1));
+}
+
+/** What a large request may have of such a budget: two thirds of the ceiling. */
+export function largeWithin(ceilingBytes: number): number {
+  return Math.floor(limitWithin(ceilingBytes) * LARGE_PART);
+}
+
+function kind(isLarge: boolean): Kind {
+  return { isLarge, order: new GrowthOrder(), waits: new Set(), growing: new Set() };
+}
+
+/** Since when the first of those that wait does; now when nobody does. */
+function sinceMs(waits: ReadonlySet<MemoryWait>, nowMs: number): number {
+  for (const wait of waits) return wait.sinceMs;
+  return nowMs;
 }

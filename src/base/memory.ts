@@ -7,7 +7,7 @@ import { KiB, MiB } from "./units.ts";
 
 /** Below this a buffer has no pages of its own. */
 const OWN_PAGES_BYTES = 32 * KiB;
-const KEPT_CLASS_BYTES_MIN = 64 * KiB;
+const KEPT_CLASS_BYTES_MIN = 16 * KiB;
 const KEPT_CLASS_BYTES_MAX = MiB;
 
 /** Gives a buffer's memory back to the allocator at once. Whoever still has a view of it sees it empty. */

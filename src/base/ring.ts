@@ -39,6 +39,12 @@ export class Ring<T> {
     return this.#slots[(this.#head + index) & (this.#slots.length - 1)];
   }
 
+  /** Puts another item in place of the one that is `index` places behind the front. */
+  replace(index: number, value: T): void {
+    if (!(index >= 0 && index < this.#count)) fail("only what is in the ring can be replaced");
+    this.#slots[(this.#head + index) & (this.#slots.length - 1)] = value;
+  }
+
   /** The front item without taking it, or undefined when empty. */
   peek(): T | undefined {
     return this.#slots[this.#head];

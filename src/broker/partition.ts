@@ -24,12 +24,14 @@ import {
   batchBytes,
   setLogAppendTime,
 } from "../protocol/record/batch.ts";
-import type { PartitionLog, StorageEngine, TimestampedOffset } from "../storage/contract.ts";
+import type { PartitionLog, RecordSpan, StorageEngine, TimestampedOffset } from "../storage/contract.ts";
+import { noRecords } from "../storage/held-records.ts";
 import type { BrokerCounters } from "./counters.ts";
 import { type DurableListener, DurableWaiters } from "./durable-waiters.ts";
 import type { Committable, GroupCommit } from "./group-commit.ts";
 import { ACCEPTED, OLD_EPOCH, OUT_OF_ORDER, Producers } from "./producers.ts";
 import type { RecentBatches, RecentRow } from "./recent-batches.ts";
+import { RecentRecords, type RecentSource } from "./recent-records.ts";
 import { type DiskRefusal, Standing } from "./standing.ts";
 
 /** What a crash may leave to be scanned at the next start, for each partition: about 0.1 s. */
@@ -81,6 +83,7 @@ export class Partition implements Committable {
   readonly #producers: Producers;
   readonly #commit: GroupCommit;
   readonly #recent: RecentRow;
+  readonly #recentSource: RecentSource;
   readonly #counters: BrokerCounters;
   readonly #clock: Clock;
   readonly #standing: Standing;
@@ -99,6 +102,7 @@ export class Partition implements Committable {
     this.#counters = parts.counters;
     this.#clock = parts.clock;
     this.#standing = new Standing(log, parts.clock, parts.log);
+    this.#recentSource = { row: this.#recent, log, checkReadable: () => this.#standing.checkReadable() };
     this.#highWatermark = log.durableOffset;
     log.onDurable = () => this.committed(log.durableOffset);
   }
@@ -216,20 +220,22 @@ export class Partition implements Committable {
 
   /**
    * Whole batches from the one that contains `offset`, below the high watermark, as many as fit into `bytesMax`; the
-   * first in any case when `atLeastOne`. Empty at the end, unless it is offline. From memory when recent, else from the log.
+   * first in any case when `atLeastOne`. Empty at the end, unless it is offline. From memory when recent, else from the log; read as
+   * they are taken.
    * @throws ObeliskError OFFSET_OUT_OF_RANGE (never while offline), KAFKA_STORAGE_ERROR, UNKNOWN_TOPIC_OR_PARTITION
    */
-  read(offset: number, bytesMax: number, atLeastOne: boolean): Buffer | Promise<Buffer> {
+  span(offset: number, bytesMax: number, atLeastOne: boolean): RecordSpan | Promise<RecordSpan> {
     this.#standing.checkReadable();
     if (offset < this.startOffset || offset >= this.#highWatermark) {
       if (this.isOffline) throw this.#standing.error("KAFKA_STORAGE_ERROR");
-      if (offset >= this.startOffset && offset <= this.endOffset) return NOTHING;
+      if (offset >= this.startOffset && offset <= this.endOffset) return noRecords(offset);
       throw new ObeliskError("OFFSET_OUT_OF_RANGE", { topic: this.topic, partition: this.index, offset });
     }
-    const recent = this.#recent.read(offset, this.#highWatermark, bytesMax, atLeastOne);
-    if (recent !== null) return Buffer.from(recent);
-    const records = this.log.read(offset, this.#highWatermark, bytesMax, atLeastOne);
-    return records instanceof Promise ? this.#unlessRemoved(records) : records;
+    const recent = this.#recent.measure(offset, this.#highWatermark, bytesMax, atLeastOne);
+    if (recent?.bytes === 0) return noRecords(offset);
+    if (recent !== null) return new RecentRecords(this.#recentSource, offset, recent);
+    const span = this.log.span(offset, this.#highWatermark, bytesMax, atLeastOne);
+    return span instanceof Promise ? this.#unlessRemoved(span) : span;
   }
 
   addReader(reader: PartitionReader): void {
@@ -240,13 +246,13 @@ export class Partition implements Committable {
     this.#readers.delete(reader);
   }
 
-  /** As the log's, below the high watermark. @throws ObeliskError as `read` */
+  /** As the log's, below the high watermark. @throws ObeliskError as `span` */
   async offsetForTimestamp(timestampMs: number): Promise<TimestampedOffset | null> {
     this.#standing.checkReadable();
     return await this.#unlessRemoved(this.log.offsetForTimestamp(timestampMs, this.#highWatermark));
   }
 
-  /** As the log's, below the high watermark. @throws ObeliskError as `read` */
+  /** As the log's, below the high watermark. @throws ObeliskError as `span` */
   async offsetOfMaxTimestamp(): Promise<TimestampedOffset | null> {
     this.#standing.checkReadable();
     return await this.#unlessRemoved(this.log.offsetOfMaxTimestamp(this.#highWatermark));
@@ -388,8 +394,6 @@ export class Partition implements Committable {
     for (const reader of [...this.#readers]) reader.wake();
   }
 }
-
-const NOTHING = Buffer.alloc(0);
 
 const SEQUENCE_ERRORS: Record<number, ErrorCode> = {
   [OUT_OF_ORDER]: "OUT_OF_ORDER_SEQUENCE_NUMBER",

@@ -95,6 +95,13 @@ export class RecentBatches {
   }
 }
 
+/** What a row has of what was asked for. */
+export interface Measured {
+  readonly bytes: number;
+  /** The offset behind it. */
+  readonly nextOffset: number;
+}
+
 export class RecentRow {
   readonly #owner: RecentBatches;
   readonly #batches = new Ring<RecentBatch>();
@@ -117,6 +124,25 @@ export class RecentRow {
     const batch = this.#owner.add(this, buffer, position, end, baseOffset, nextOffset);
     if (batch === null) this.clear();
     else this.#batches.push(batch);
+  }
+
+  /**
+   * How many bytes `read` would give, and the offset behind them: (0, `offset`) when there are none; null when `offset` is older than
+   * the row. Touches no bytes.
+   */
+  measure(offset: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): Measured | null {
+    const start = this.#indexOf(offset);
+    if (start < 0) return null;
+    let bytes = 0;
+    let nextOffset = offset;
+    for (let index = start; index < this.#batches.count; index += 1) {
+      const batch = this.#batches.at(index)!;
+      const isOverBudget = bytes + batch.bytes > bytesMax && !(atLeastOne && index === start);
+      if (batch.nextOffset > limitOffset || isOverBudget) break;
+      bytes += batch.bytes;
+      nextOffset = batch.nextOffset;
+    }
+    return { bytes, nextOffset };
   }
 
   /**

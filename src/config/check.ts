@@ -1,7 +1,7 @@
 /** What must hold between settings, beyond the range of each. */
 
 import { formatBytes } from "../base/units.ts";
-import { isDefaultOrigin } from "./defaults.ts";
+import { isDefaultOrigin, REQUEST_PARTS_OF_MEMORY } from "./defaults.ts";
 import type { Mistake } from "./mistakes.ts";
 import { SETTINGS, type SettingKey, type Settings } from "./settings.ts";
 
@@ -27,16 +27,16 @@ const AT_MOST: readonly (readonly [BytesKey, BytesKey, string])[] = [
   ["batchBytes", "messageBytesMax", "a shared batch is a batch"],
 ];
 
-/** The server divides its memory: recent batches, then halves for requests and for answers. */
+/** The server divides its memory: recent batches, then halves for requests and for answers; a request gets two thirds of its half. */
 function memoryShares(settings: Settings, origins: Readonly<Record<SettingKey, string>>): Mistake[] {
   const { memoryBytes, recentBytes, messageBytesMax } = settings;
   if (recentBytes > memoryBytes / 2) {
     const message = `recent-bytes (${formatBytes(recentBytes)}) must not be more than half of memory (${formatBytes(memoryBytes)})`;
     return [{ source: firstSet(origins, "recentBytes", "memoryBytes"), message }];
   }
-  const requestBytes = (memoryBytes - recentBytes) / 2;
+  const requestBytes = (memoryBytes - recentBytes) / REQUEST_PARTS_OF_MEMORY;
   if (messageBytesMax > requestBytes) {
-    const message = `message-bytes-max (${formatBytes(messageBytesMax)}) must not be more than the memory for requests, which is half of memory without recent-bytes (${formatBytes(requestBytes)})`;
+    const message = `message-bytes-max (${formatBytes(messageBytesMax)}) must not be more than what a request may have, which is a third of memory without recent-bytes (${formatBytes(requestBytes)})`;
     return [{ source: firstSet(origins, "messageBytesMax", "memoryBytes"), message }];
   }
   return [];

@@ -3,7 +3,7 @@
  * be given alone, down to the lower end of its range.
  *
  *     recent-bytes        an eighth of memory
- *     message-bytes-max   frame-bytes-max
+ *     message-bytes-max   frame-bytes-max, and what memory leaves for a request
  *     batch-bytes         message-bytes-max
  *
  * A default is only lowered, and only where nobody set the setting itself. Where it was, its place says what for.
@@ -17,6 +17,8 @@ export const DEFAULT_ORIGIN = "default";
 type Origins = Record<SettingKey, string>;
 
 const RECENT_PART_OF_MEMORY = 8;
+/** Of what recent batches leave, half is for requests, and the largest may have two thirds of that. */
+export const REQUEST_PARTS_OF_MEMORY = 3;
 
 /** The defaults among `settings` that are too large for what was set beside them, lowered. */
 export function fitDefaults(settings: Settings, origins: Origins): { settings: Settings; origins: Origins } {
@@ -29,6 +31,8 @@ export function fitDefaults(settings: Settings, origins: Origins): { settings: S
   };
   lower("recentBytes", Math.floor(fitted.memoryBytes / RECENT_PART_OF_MEMORY), "memoryBytes");
   lower("messageBytesMax", fitted.frameBytesMax, "frameBytesMax");
+  const requestBytes = Math.floor((fitted.memoryBytes - fitted.recentBytes) / REQUEST_PARTS_OF_MEMORY);
+  lower("messageBytesMax", requestBytes, "memoryBytes");
   lower("batchBytes", fitted.messageBytesMax, "messageBytesMax");
   return { settings: fitted, origins: places };
 }

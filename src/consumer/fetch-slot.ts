@@ -13,7 +13,8 @@
 
 import { fail } from "../base/assert.ts";
 import { type ErrorCode, NO_ERROR, ObeliskError, wireCode } from "../base/errors.ts";
-import { nextOffsetBehind } from "./batch-walk.ts";
+import type { RecordSpan } from "../storage/contract.ts";
+import { noRecords } from "../storage/held-records.ts";
 
 /** What a fetch asks of a partition; the broker's `Partition` has it. */
 export interface FetchablePartition {
@@ -23,7 +24,7 @@ export interface FetchablePartition {
   readonly isOffline: boolean;
   /** Why nothing can be asked of it, its bounds neither: removed, or never opened. */
   readonly refusal: ErrorCode | null;
-  read(offset: number, bytesMax: number, atLeastOne: boolean): Buffer | Promise<Buffer>;
+  span(offset: number, bytesMax: number, atLeastOne: boolean): RecordSpan | Promise<RecordSpan>;
   addReader(reader: FetchReader): void;
   removeReader(reader: FetchReader): void;
 }
@@ -39,7 +40,7 @@ export interface SlotListener {
 }
 
 /** The answer where no record is. */
-export const NO_RECORDS: Buffer = Buffer.alloc(0);
+export const NO_RECORDS: RecordSpan = noRecords(0);
 
 export class FetchSlot implements FetchReader {
   readonly partition: FetchablePartition | null;
@@ -47,8 +48,8 @@ export class FetchSlot implements FetchReader {
   readonly bytesMax: number;
   /** Kafka's number; set by the caller for what it refused, or by the fetch for what it found. */
   errorCode: number;
-  /** Whole batches. Lent by the partition until the answer is written. */
-  records: Buffer = NO_RECORDS;
+  /** Whole batches; nothing of them is held. */
+  records: RecordSpan = NO_RECORDS;
   /** As they were when the records were read; -1 with an error. */
   highWatermark = -1;
   startOffset = -1;
@@ -105,7 +106,7 @@ export class FetchSlot implements FetchReader {
   }
 
   /** Keeps what was read, and the bounds of the moment. */
-  keep(records: Buffer): void {
+  keep(records: RecordSpan): void {
     this.records = records;
     this.highWatermark = this.partition!.highWatermark;
     this.startOffset = this.partition!.startOffset;
@@ -122,7 +123,7 @@ export class FetchSlot implements FetchReader {
   /** Lets the records go, but remembers how many bytes there were. */
   drop(): void {
     this.countedBytes = this.records.length;
-    this.countedOffset = nextOffsetBehind(this.records, this.offset);
+    this.countedOffset = this.records.length > 0 ? this.records.nextOffset : this.offset;
     this.records = NO_RECORDS;
   }
 
@@ -133,13 +134,13 @@ export class FetchSlot implements FetchReader {
     if (this.errorCode !== NO_ERROR || this.countedOffset >= partition.highWatermark) return true;
     const bytesLeft = this.bytesMax - this.countedBytes;
     if (bytesLeft <= 0) return true;
-    const fresh = partition.read(this.countedOffset, bytesLeft, this.countedBytes === 0);
+    const fresh = partition.span(this.countedOffset, bytesLeft, this.countedBytes === 0);
     if (fresh instanceof Promise) {
       fresh.catch(ignore);
       return false;
     }
     this.countedBytes += fresh.length;
-    this.countedOffset = nextOffsetBehind(fresh, this.countedOffset);
+    if (fresh.length > 0) this.countedOffset = fresh.nextOffset;
     if (this.countedOffset > partition.highWatermark)
       fail("records above the high watermark are not there to be counted");
     return true;

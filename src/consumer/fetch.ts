@@ -3,12 +3,10 @@
  *
  *   openMax            fetches that wait at once; beyond it the answer is empty at once and asks the client to wait
  *                      (throttleTimeMs), so that it does not come back in a circle
- *   responseBytesMax   records in one answer, whatever the client allows; never more than the budget
- *   budget             bytes of all answers that are not yet written, first come first served
+ *   responseBytesMax   records in one answer, whatever the client allows
  */
 
 import type { Clock } from "../base/clock.ts";
-import type { MemoryBudget } from "../base/memory-budget.ts";
 import type { FetchSlot } from "./fetch-slot.ts";
 import {
   Fetch,
@@ -27,7 +25,6 @@ export interface FetchLimits {
 
 export class Fetches implements FetchHost {
   readonly clock: Clock;
-  readonly budget: MemoryBudget;
   readonly responseBytesMax: number;
   readonly #openMax: number;
   readonly #open = new Set<Fetch>();
@@ -35,10 +32,9 @@ export class Fetches implements FetchHost {
   /** Fetches that were answered empty because too many waited. */
   throttledCount = 0;
 
-  constructor(clock: Clock, budget: MemoryBudget, limits: FetchLimits) {
+  constructor(clock: Clock, limits: FetchLimits) {
     this.clock = clock;
-    this.budget = budget;
-    this.responseBytesMax = Math.min(limits.responseBytesMax, budget.limitBytes);
+    this.responseBytesMax = limits.responseBytesMax;
     this.#openMax = limits.openMax;
   }
 
@@ -68,8 +64,7 @@ export class Fetches implements FetchHost {
   }
 
   /**
-   * Starts a fetch. `listener` is called once unless the fetch is cancelled, maybe before this returns. The caller
-   * calls `release` when the answer is written or can no longer be.
+   * Starts a fetch. `listener` is called once unless the fetch is cancelled, maybe before this returns.
    */
   start(
     slots: readonly FetchSlot[],

@@ -5,16 +5,18 @@
  *   at least `minBytes` (all partitions together)  at once, or as soon as a high watermark moves far enough
  *   `maxWaitMs` are over                           with what there is, maybe nothing
  *
- *     looking ---> reserving ---> reading ---> done      reserving waits for the memory budget, reading for the disk
- *        |             ^             |
- *        v             |             v  (fewer than minBytes)
- *        '---------> waiting <-------'
+ *     looking ---> reading ---> done      reading waits for the disk
+ *        |         ^     |
+ *        v         |     v  (fewer than minBytes)
+ *        '-------> waiting
  *
+ * - What is read is measured and checked, and held by nobody: the answer is read again as it is sent (base/byte-source.ts). So an
+ *   answer takes no memory, and nobody waits for it.
  * - All that lies in the ring of recent batches is answered in the same turn, without a promise.
  * - The answer holds at most `maxBytes`, each partition at most its own share, but the first partition that has
  *   anything gives at least one batch (KIP-74), so that no consumer is ever stuck behind a large batch.
  * - Reading starts behind the partition that was served first last time, so that a busy one cannot starve others.
- * - A waiting fetch holds no records: it counts what comes, and reads it once when there is enough. A partition that moves costs a
+ * - A waiting fetch counts what comes, and reads it once when there is enough. A partition that moves costs a
  *   look at that partition, however many the fetch asks for.
  * - Several partitions that move in one turn wake a fetch once: it reads in a microtask.
  *
@@ -25,8 +27,8 @@ import { fail } from "../base/assert.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { NO_ERROR } from "../base/errors.ts";
 import { loopTurns } from "../base/loop-turns.ts";
-import type { BudgetWaiter, MemoryBudget } from "../base/memory-budget.ts";
 import { MINUTE_MS } from "../base/units.ts";
+import type { RecordSpan } from "../storage/contract.ts";
 import type { FetchSlot, SlotListener } from "./fetch-slot.ts";
 
 /** No client asks for more; it only bounds how long a forgotten fetch stays. */
@@ -37,7 +39,6 @@ export const THROTTLE_MS = 500;
 /** What all fetches share; `Fetches` (fetch.ts) is it. */
 export interface FetchHost {
   readonly clock: Clock;
-  readonly budget: MemoryBudget;
   /** Records in one answer, whatever the client allows. */
   readonly responseBytesMax: number;
   /** A fetch starts to wait: false when too many do. */
@@ -63,13 +64,11 @@ export interface FetchListener {
 }
 
 const LOOKING = 0;
-const RESERVING = 1;
-const READING = 2;
-const WAITING = 3;
-const DONE = 4;
-const RELEASED = 5;
+const READING = 1;
+const WAITING = 2;
+const DONE = 3;
 
-export class Fetch implements SlotListener, BudgetWaiter {
+export class Fetch implements SlotListener {
   readonly slots: readonly FetchSlot[];
   readonly #host: FetchHost;
   readonly #rotation: FetchRotation;
@@ -86,7 +85,6 @@ export class Fetch implements SlotListener, BudgetWaiter {
   #isListening = false;
   /** What all slots together have counted while the fetch waits. */
   #countedBytes = 0;
-  #budgetBytes = 0;
 
   constructor(
     host: FetchHost,
@@ -105,6 +103,10 @@ export class Fetch implements SlotListener, BudgetWaiter {
     this.#isExpired = this.#maxWaitMs <= 0 || options.minBytes <= 0;
   }
 
+  get isWaiting(): boolean {
+    return this.#state === WAITING;
+  }
+
   get isDone(): boolean {
     return this.#state >= DONE;
   }
@@ -112,7 +114,7 @@ export class Fetch implements SlotListener, BudgetWaiter {
   /** Called once, by the host. */
   start(): void {
     if (this.#state !== LOOKING) fail("a fetch was started twice");
-    if (this.#look() > 0 || this.#mayNotWait()) this.#reserve();
+    if (this.#look() || this.#mayNotWait()) this.#read();
     else this.#wait();
   }
 
@@ -128,35 +130,20 @@ export class Fetch implements SlotListener, BudgetWaiter {
     this.#timer?.cancel();
     this.#timer = null;
     this.#isExpired = true;
-    if (this.#state === WAITING) this.#reserve();
+    if (this.#state === WAITING) this.#read();
   }
 
-  /** Ends the fetch without an answer: its connection is gone. Releases too. */
+  /** Ends the fetch without an answer: its connection is gone. */
   cancel(): void {
     this.#stopWaiting();
-    if (this.#state === RESERVING && this.#budgetBytes === 0) this.#host.budget.cancel(this);
-    this.release();
+    this.#state = DONE;
   }
 
-  budgetGranted(bytes: number): void {
-    this.#budgetBytes = bytes;
-    queueMicrotask(() => {
-      if (this.#state === RESERVING) this.#read();
-    });
-  }
-
-  /** Gives the budget back: the answer is written, or will never be. May be called again. */
-  release(): void {
-    this.#state = RELEASED;
-    if (this.#budgetBytes > 0) this.#host.budget.release(this.#budgetBytes);
-    this.#budgetBytes = 0;
-  }
-
-  /** Examines every slot; returns how many bytes may be read now (their shares, not what is there). */
-  #look(): number {
-    let bytes = 0;
-    for (const slot of this.slots) if (slot.examine()) bytes += Math.max(slot.bytesMax, 1);
-    return Math.min(bytes, Math.max(this.#maxBytes, 1));
+  /** Examines every slot; returns whether any has something that may be read now. */
+  #look(): boolean {
+    let hasRecords = false;
+    for (const slot of this.slots) if (slot.examine()) hasRecords = true;
+    return hasRecords;
   }
 
   #mayNotWait(): boolean {
@@ -165,17 +152,9 @@ export class Fetch implements SlotListener, BudgetWaiter {
     return false;
   }
 
-  #reserve(): void {
-    const bytes = this.#look();
-    this.#state = RESERVING;
-    if (bytes > 0 && !this.#host.budget.reserve(bytes, this)) return;
-    this.#budgetBytes = bytes;
-    this.#read();
-  }
-
-  /** The budget is ours: reads all slots, from the one behind that which was served first last time. */
+  /** Reads all slots, from the one behind that which was served first last time. */
   #read(): void {
-    if (this.#state !== RESERVING) fail("a fetch reads without a reservation");
+    this.#look();
     this.#state = READING;
     try {
       const first = this.slots.length === 0 ? 0 : this.#rotation.nextIndex % this.slots.length;
@@ -204,13 +183,13 @@ export class Fetch implements SlotListener, BudgetWaiter {
   }
 
   /** What the slot adds behind `total` bytes. Sets the slot's records or its error. */
-  #readSlot(slot: FetchSlot, total: number): Buffer | Promise<Buffer> {
+  #readSlot(slot: FetchSlot, total: number): RecordSpan | Promise<RecordSpan> {
     if (slot.partition === null || slot.errorCode !== NO_ERROR) return slot.records;
     const bytesMax = Math.min(slot.bytesMax, this.#maxBytes - total);
     slot.seenHighWatermark = slot.partition.highWatermark;
     const isWanted = slot.offset < slot.partition.highWatermark && (bytesMax > 0 || total === 0);
     try {
-      const records = isWanted ? slot.partition.read(slot.offset, bytesMax, total === 0) : slot.records;
+      const records = isWanted ? slot.partition.span(slot.offset, bytesMax, total === 0) : slot.records;
       if (!(records instanceof Promise)) slot.keep(records);
       return records;
     } catch (thrown) {
@@ -219,7 +198,7 @@ export class Fetch implements SlotListener, BudgetWaiter {
     }
   }
 
-  async #readLater(records: Promise<Buffer>, first: number, step: number, total: number): Promise<void> {
+  async #readLater(records: Promise<RecordSpan>, first: number, step: number, total: number): Promise<void> {
     const index = (first + step) % this.slots.length;
     const slot = this.slots[index]!;
     try {
@@ -243,12 +222,10 @@ export class Fetch implements SlotListener, BudgetWaiter {
         slot.drop();
         this.#countedBytes += slot.countedBytes;
       }
-      this.#giveAllBut(0);
       this.#wait();
       this.#lookAgain();
       return;
     }
-    this.#giveAllBut(bytes);
     this.#finish(null);
   }
 
@@ -257,15 +234,6 @@ export class Fetch implements SlotListener, BudgetWaiter {
     this.#stopWaiting();
     this.#state = DONE;
     this.#listener.fetchDone(this, failure);
-  }
-
-  /** The reservation was a guess: what the answer does not need goes back. A single large batch is not charged more. */
-  #giveAllBut(bytes: number): void {
-    if (this.#state >= DONE) fail("a fetch that is done gives its memory back when its answer is out");
-    const spare = this.#budgetBytes - bytes;
-    if (spare <= 0) return;
-    this.#budgetBytes -= spare;
-    this.#host.budget.release(spare);
   }
 
   #wait(): void {
@@ -317,7 +285,7 @@ export class Fetch implements SlotListener, BudgetWaiter {
     this.#isWakeQueued = true;
     queueMicrotask(() => {
       this.#isWakeQueued = false;
-      if (this.#state === WAITING) this.#reserve();
+      if (this.#state === WAITING) this.#read();
     });
   }
 

@@ -29,11 +29,15 @@ export interface ConnectionOptions<State> {
   readonly frameBytesMax: number;
   readonly outputSoftBytes: number;
   readonly outputHardBytes: number;
+  /** Memory for what comes in, and for what goes out. */
   readonly budget: MemoryBudget;
+  readonly answerBudget: MemoryBudget;
   readonly idle: IdleSweep;
   readonly clock: Clock;
   readonly counters: NetworkCounters;
   readonly log: Log;
+  /** A connection is about to be cut, because others wait for what it holds. */
+  cutForMemory(address: string, heldBytes: number): void;
   /** The connection is closed and holds nothing any more. */
   closed(connection: FrameConnection<State>): void;
 }

@@ -16,6 +16,8 @@ export class NetworkCounters {
   cutIdle = 0;
   /** Cut off: the peer did not read, and its output passed the limit. */
   cutSlow = 0;
+  /** Cut off: others waited for memory that it held without moving. */
+  cutForMemory = 0;
   /** Cut off: the handler threw. */
   faults = 0;
 }

@@ -13,6 +13,9 @@
  *     connection, and the listener logs it.
  */
 
+import type { ByteSource } from "../base/byte-source.ts";
+import type { MemoryAccount } from "../base/memory-account.ts";
+
 export type FrameViolation =
   /** Length 0. The next frame can still be read. */
   | "empty"
@@ -24,6 +27,8 @@ export type FrameViolation =
 /** What a handler sees of a connection (connection.ts fulfils it). */
 export interface FrameConnection<State> {
   readonly id: number;
+  /** The peer's host, as memory is shared by. */
+  readonly remoteHost: string;
   /** "127.0.0.1:50716" or "[::1]:50716". */
   readonly remoteAddress: string;
   /** Our end: the address that the peer connected to, without the port. */
@@ -39,8 +44,10 @@ export interface FrameConnection<State> {
   /** Bytes written by the handler that the system has not taken yet. */
   readonly outputBytes: number;
   readonly unanswered: number;
-  /** Queues bytes in order; the buffer belongs to the connection from now on. Nothing happens when it is closed. */
-  write(buffer: Buffer): void;
+  /** Where the memory of large answers is reserved before they are built. It is closed with the connection. */
+  readonly answerMemory: MemoryAccount;
+  /** Queues bytes in order; a buffer belongs to the connection from now on. Nothing happens when it is closed. */
+  write(part: Buffer | ByteSource): void;
   expectAnswers(count: number): void;
   answered(count: number): void;
   /** Gives back the memory of a frame that `frame` received. May be called for every frame: small ones hold none. */
@@ -69,6 +76,8 @@ export interface FrameHandler<State> {
    * still read. The connection finishes by itself: after this call it waits for the answers that are expected, then closes.
    */
   end(connection: FrameConnection<State>, incompleteBytes: number): void;
+  /** Whether the input is held only because the peer itself asked to wait (a long poll). Asked when memory is short. */
+  isPeerWaiting(connection: FrameConnection<State>): boolean;
   /** The connection is gone, for whatever reason; nothing can be written any more. Called once. */
   close(connection: FrameConnection<State>): void;
 }

@@ -1,52 +1,123 @@
 /**
- * One connection's part of the memory budget: what its large frames hold, from before they are read until their request is
- * done (`RESERVED_FROM_BYTES` and less is not counted). When the connection closes, everything is given back at once; a
- * handler that releases a frame later releases nothing.
+ * One connection's part of the memory for requests: what it holds, and of that what only its peer can bring to an end.
+ *
+ *     part       the gathering buffer of the frame that is not whole yet        unfinished: the peer has to send
+ *     rest       what is left of the last chunk while the input is held         unfinished where the peer itself is the reason
+ *     delivered  frames that handlers have, until they release them             the same
+ *
+ * A part of more than 64 KiB waits for its memory before it grows; what has come already is counted at once (smaller frames, whole ones,
+ * the rest of a chunk). Frames of 64 KiB and less are not counted once they are whole: they are handled where they lie. When the
+ * connection closes, everything is given back; a handler that releases a frame later releases nothing.
  */
 
 import { fail } from "../base/assert.ts";
-import type { BudgetWaiter, MemoryBudget } from "../base/memory-budget.ts";
-import { RESERVED_FROM_BYTES } from "./framing.ts";
+import type { BudgetWaiter, MemoryAccount, MemoryHolder } from "../base/memory-account.ts";
+import type { MemoryBudget } from "../base/memory-budget.ts";
+import { KiB } from "../base/units.ts";
+import { gatherBytesMax } from "./framing.ts";
 
-export class FrameMemory {
-  readonly #budget: MemoryBudget;
-  #heldBytes = 0;
-  #isWaiting = false;
-  #isClosed = false;
+/** Frames up to this size never wait: a socket chunk is as large, and most frames are smaller. */
+const RESERVED_FROM_BYTES = 64 * KiB;
+/** What came before anybody wanted it counts as large, however little it is: it may not take the room that is left for small requests. */
+const UNWANTED = Number.POSITIVE_INFINITY;
 
-  constructor(budget: MemoryBudget) {
-    this.#budget = budget;
+/** The connection, as its memory sees it. */
+export interface FramePeer {
+  readonly remoteHost: string;
+  readonly bytesIn: number;
+  /** Whether the input is held because of what the peer does: it waits in a long poll, or does not read its answers. */
+  readonly isHeldByPeer: boolean;
+  /** Closes the connection at once, because others wait for the memory. */
+  cutForMemory(heldBytes: number): void;
+}
+
+export class FrameMemory implements MemoryHolder {
+  readonly host: string;
+  readonly #peer: FramePeer;
+  readonly #account: MemoryAccount;
+  #partBytes = 0;
+  #restBytes = 0;
+  /** Of what the last chunk has left, what is counted as a part of the frame already: it waits to be gathered. */
+  #cameBytes = 0;
+  #deliveredBytes = 0;
+
+  constructor(budget: MemoryBudget, peer: FramePeer) {
+    this.host = peer.remoteHost;
+    this.#peer = peer;
+    this.#account = budget.open(this);
   }
 
-  /** True: held. False: `waiter.budgetGranted` will be called, and has to call `granted`. */
-  reserve(frameBytes: number, waiter: BudgetWaiter): boolean {
-    this.#isWaiting = !this.#budget.reserve(frameBytes, waiter);
-    if (!this.#isWaiting) this.#heldBytes += frameBytes;
-    return !this.#isWaiting;
+  get movedBytes(): number {
+    return this.#peer.bytesIn;
   }
 
-  granted(frameBytes: number): void {
-    this.#isWaiting = false;
-    this.#heldBytes += frameBytes;
+  get unfinishedBytes(): number {
+    return this.#peer.isHeldByPeer
+      ? this.#account.bytes
+      : this.#partBytes + (this.#account.isGrowing ? this.#restBytes : 0);
   }
 
-  /** Stops waiting, if it does. */
-  cancel(waiter: BudgetWaiter): void {
-    if (!this.#isWaiting) return;
-    this.#isWaiting = false;
-    this.#budget.cancel(waiter);
+  evict(heldBytes: number): void {
+    this.#peer.cutForMemory(heldBytes);
   }
 
+  /**
+   * True: the gathering buffer of a frame may grow. False: `waiter.budgetGranted` will be called, and has to call `granted`.
+   * `restBytes`: what the last chunk has left.
+   */
+  grow(growBytes: number, frameBytes: number, restBytes: number, waiter: BudgetWaiter): boolean {
+    const hasCome = restBytes >= growBytes;
+    if (hasCome || frameBytes <= RESERVED_FROM_BYTES) this.#account.charge(growBytes, frameBytes);
+    else if (!this.#account.grow(growBytes, waiter, gatherBytesMax(frameBytes), restBytes)) {
+      this.#cameBytes = restBytes;
+      this.#partBytes += restBytes;
+      return false;
+    }
+    this.#partBytes += growBytes;
+    return true;
+  }
+
+  granted(grantedBytes: number): void {
+    this.#partBytes += grantedBytes;
+  }
+
+  /** A frame is whole, and goes to the handler. */
+  deliver(frameBytes: number): void {
+    this.#account.settle();
+    const countedBytes = frameBytes <= RESERVED_FROM_BYTES ? 0 : frameBytes;
+    if (countedBytes > this.#partBytes) this.#account.charge(countedBytes - this.#partBytes, frameBytes);
+    else this.#account.release(this.#partBytes - countedBytes);
+    this.#partBytes = 0;
+    this.#deliveredBytes += countedBytes;
+  }
+
+  /** So much of the last chunk stays until the input goes on. */
+  keepRest(chunkBytes: number): void {
+    this.#cameBytes = Math.min(this.#cameBytes, chunkBytes);
+    const restBytes = chunkBytes - this.#cameBytes;
+    if (restBytes > this.#restBytes) this.#account.charge(restBytes - this.#restBytes, UNWANTED);
+    else this.#account.release(this.#restBytes - restBytes);
+    this.#restBytes = restBytes;
+  }
+
+  /** The handler is done with a frame. */
   release(frameBytes: number): void {
-    if (frameBytes <= RESERVED_FROM_BYTES || this.#isClosed) return;
-    if (frameBytes > this.#heldBytes) fail("a frame was released twice");
-    this.#heldBytes -= frameBytes;
-    this.#budget.release(frameBytes);
+    if (frameBytes <= RESERVED_FROM_BYTES) return;
+    if (frameBytes > this.#deliveredBytes) fail("a frame was released twice");
+    this.#deliveredBytes -= frameBytes;
+    this.#account.release(frameBytes);
+  }
+
+  /** Nothing more is read: lets go of what is not whole, and of what is waited for. */
+  drop(waiter: BudgetWaiter): void {
+    this.#account.cancel(waiter);
+    this.#account.settle();
+    this.#account.release(this.#partBytes + this.#restBytes);
+    this.#partBytes = 0;
+    this.#restBytes = 0;
   }
 
   close(): void {
-    this.#isClosed = true;
-    this.#budget.release(this.#heldBytes);
-    this.#heldBytes = 0;
+    this.#account.close();
   }
 }

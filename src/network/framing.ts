@@ -13,29 +13,30 @@
  *   - The length is checked before anything else happens with it. EMPTY leaves the cutter behind the four bytes, ready for
  *     the next frame. TOO_LARGE and NEGATIVE (big-endian only, where the field is an int32) cannot be passed over: `next`
  *     repeats them for ever, the connection has to end.
- *   - A body larger than `RESERVED_FROM_BYTES` is announced with RESERVE before it is gathered or handed on; `next` repeats
- *     RESERVE until `reserved` is called.
- *   - A claimed length allocates nothing by itself: the gathering buffer grows with what came.
+ *   - A claimed length allocates nothing by itself: the gathering buffer grows with what came, to some eight times as much at most,
+ *     and says so before: `next` repeats GROW until `grow` is called, which takes `growBytes` more.
  *   - No allocation and no closure for a body that lies within one chunk.
  */
 
 import { fail } from "../base/assert.ts";
-import { BufferPool, dispose } from "../base/memory.ts";
+import { BufferPool, dispose, sizeFor } from "../base/memory.ts";
 import { KiB, MiB } from "../base/units.ts";
 
 export type ByteOrder = "big-endian" | "little-endian";
 
-/** Bodies up to this size are not counted in the memory budget: a socket chunk is as large, and most frames are smaller. */
-export const RESERVED_FROM_BYTES = 64 * KiB;
+/** The first gathering buffer: a few bytes of a frame take no more. */
+const GATHER_BYTES_FIRST = 16 * KiB;
 /** Gathering buffers that are kept for the next frames: some turn of many connections. */
 const GATHER_KEPT_BYTES = 8 * MiB;
-/** Growth of the gathering buffer: fewer copies than doubling, and a 10 MiB frame takes two. */
+/** Growth of the gathering buffer: fewer copies than doubling, and the whole body as soon as that is half of it. */
 const GATHER_GROWTH = 4;
+/** What is left of a chunk is copied out when it is less than half of it. */
+const REST_PART_MIN = 2;
 const PREFIX_BYTES = 4;
 const NOTHING = Buffer.alloc(0);
 const gathering = new BufferPool(GATHER_KEPT_BYTES);
 
-export const Step = { NEED_BYTES: 0, FRAME: 1, RESERVE: 2, EMPTY: 3, NEGATIVE: 4, TOO_LARGE: 5 } as const;
+export const Step = { NEED_BYTES: 0, FRAME: 1, GROW: 2, EMPTY: 3, NEGATIVE: 4, TOO_LARGE: 5 } as const;
 export type Step = (typeof Step)[keyof typeof Step];
 
 export class FrameCutter {
@@ -47,6 +48,8 @@ export class FrameCutter {
   frameBytes = -1;
   /** The length that TOO_LARGE or NEGATIVE refused. */
   refusedBytes = 0;
+  /** By how much the gathering buffer has to grow, after GROW. */
+  growBytes = 0;
 
   readonly #isLittleEndian: boolean;
   readonly #frameBytesMax: number;
@@ -59,7 +62,6 @@ export class FrameCutter {
   #gatheredBytes = 0;
   /** The gathering buffer of the last FRAME, until the next call. */
   #lent: Buffer = NOTHING;
-  #isReserved = false;
   #broken: Step = Step.NEED_BYTES;
 
   constructor(byteOrder: ByteOrder, frameBytesMax: number) {
@@ -69,15 +71,13 @@ export class FrameCutter {
 
   /** Bytes of the current frame that have come (with its prefix), 0 between frames. What a half-closed peer left behind. */
   get incompleteBytes(): number {
-    const rest = this.#chunkEnd - this.#chunkPosition;
-    if (this.frameBytes < 0) return this.#prefixBytes + rest;
-    return PREFIX_BYTES + this.#gatheredBytes + rest;
+    if (this.frameBytes < 0) return this.#prefixBytes + this.restBytes;
+    return PREFIX_BYTES + this.#gatheredBytes + this.restBytes;
   }
 
   /** Adds the bytes of `chunk`, which belongs to the cutter from now on. Copies only when bytes of the last one are left. */
   feed(chunk: Buffer): void {
-    const rest = this.#chunkEnd - this.#chunkPosition;
-    this.#chunk = rest === 0 ? chunk : this.#behindRest(chunk);
+    this.#chunk = this.restBytes === 0 ? chunk : this.#behindRest(chunk);
     this.#chunkPosition = 0;
     this.#chunkEnd = this.#chunk.length;
   }
@@ -88,20 +88,36 @@ export class FrameCutter {
       const step = this.#readPrefix();
       if (step !== Step.FRAME) return step;
     }
-    if (!this.#isReserved && this.frameBytes > RESERVED_FROM_BYTES) return Step.RESERVE;
-    if (this.#gatheredBytes === 0 && this.#chunkEnd - this.#chunkPosition >= this.frameBytes)
-      return this.#takeFromChunk();
+    if (this.#gatheredBytes === 0 && this.restBytes >= this.frameBytes) return this.#takeFromChunk();
     return this.#gather();
   }
 
-  /** The body announced by RESERVE may be read now. */
-  reserved(): void {
-    this.#isReserved = true;
+  /** Takes the memory that GROW asked for. With what was taken before, a body never takes more than `gatherBytesMax`. */
+  grow(): void {
+    const larger = gathering.take(this.#gathered.length + this.growBytes);
+    if (larger.length !== this.#gathered.length + this.growBytes)
+      fail("a gathering buffer has not the size that was asked for");
+    this.#gathered.copy(larger, 0, 0, this.#gatheredBytes);
+    if (this.#gathered !== NOTHING) gathering.give(this.#gathered);
+    this.#gathered = larger;
   }
 
-  /** Whether the frame under way has its reservation; it is the caller's to give back when the frame is dropped. */
-  get isReserved(): boolean {
-    return this.#isReserved;
+  /** Bytes of the last chunk that wait to be read. */
+  get restBytes(): number {
+    return this.#chunkEnd - this.#chunkPosition;
+  }
+
+  /** What is left of the chunk stays for a while: it takes no more memory than it has to. Nobody may read the last FRAME any more. */
+  keepRest(): void {
+    const rest = this.restBytes;
+    if (rest === 0 || rest * REST_PART_MIN > this.#chunk.length) return;
+    const kept = Buffer.allocUnsafeSlow(rest);
+    this.#chunk.copy(kept, 0, this.#chunkPosition, this.#chunkEnd);
+    this.buffer = NOTHING;
+    dispose(this.#chunk);
+    this.#chunk = kept;
+    this.#chunkPosition = 0;
+    this.#chunkEnd = rest;
   }
 
   /** Lets go of every buffer and of the frame under way. Nothing may be fed afterwards. */
@@ -123,7 +139,7 @@ export class FrameCutter {
   /** FRAME when the length is known and allowed. */
   #readPrefix(): Step {
     if (this.#broken !== Step.NEED_BYTES) return this.#broken;
-    if (this.#prefixBytes === 0 && this.#chunkEnd - this.#chunkPosition >= PREFIX_BYTES) {
+    if (this.#prefixBytes === 0 && this.restBytes >= PREFIX_BYTES) {
       const length = this.#readLength(this.#chunk, this.#chunkPosition);
       this.#chunkPosition += PREFIX_BYTES;
       return this.#checkLength(length);
@@ -165,9 +181,12 @@ export class FrameCutter {
 
   #gather(): Step {
     const missing = this.frameBytes - this.#gatheredBytes;
-    const bytes = Math.min(missing, this.#chunkEnd - this.#chunkPosition);
+    const bytes = Math.min(missing, this.restBytes);
     if (bytes === 0) return this.#needBytes();
-    this.#growGathered(this.#gatheredBytes + bytes);
+    if (this.#gatheredBytes + bytes > this.#gathered.length) {
+      this.growBytes = gatherBytesFor(this.#gatheredBytes + bytes, this.frameBytes) - this.#gathered.length;
+      return Step.GROW;
+    }
     this.#chunk.copy(this.#gathered, this.#gatheredBytes, this.#chunkPosition, this.#chunkPosition + bytes);
     this.#gatheredBytes += bytes;
     this.#chunkPosition += bytes;
@@ -182,19 +201,8 @@ export class FrameCutter {
     return Step.FRAME;
   }
 
-  #growGathered(bytes: number): void {
-    if (bytes <= this.#gathered.length) return;
-    if (bytes > this.frameBytes) fail("a frame gathered more than its length");
-    const wanted = Math.max(bytes, this.#gathered.length * GATHER_GROWTH);
-    const larger = gathering.take(Math.min(this.frameBytes, wanted));
-    this.#gathered.copy(larger, 0, 0, this.#gatheredBytes);
-    if (this.#gathered !== NOTHING) gathering.give(this.#gathered);
-    this.#gathered = larger;
-  }
-
   #startNext(): void {
     this.frameBytes = -1;
-    this.#isReserved = false;
   }
 
   /** The chunk is used up: an idle connection holds no memory. */
@@ -220,4 +228,22 @@ export class FrameCutter {
     this.#chunkPosition = 0;
     this.#chunkEnd = 0;
   }
+}
+
+/** The gathering buffer for a body of `frameBytes` of which `bytes` have come. */
+function gatherBytesFor(bytes: number, frameBytes: number): number {
+  const wanted = Math.max(GATHER_BYTES_FIRST, bytes * GATHER_GROWTH);
+  return wanted * 2 >= frameBytes ? gatherBytesMax(frameBytes) : sizeFor(wanted);
+}
+
+/** The largest body whose gathering buffer fits into so much memory. */
+export function frameBytesFor(memoryBytes: number): number {
+  let bytes = memoryBytes;
+  while (bytes > 0 && sizeFor(bytes) > memoryBytes) bytes = Math.floor(bytes / 2);
+  return bytes;
+}
+
+/** What the gathering buffer of a whole body takes. */
+export function gatherBytesMax(frameBytes: number): number {
+  return sizeFor(frameBytes);
 }

@@ -17,7 +17,7 @@ import { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import { NetworkCounters } from "./counters.ts";
 import type { FrameHandler } from "./frame-handler.ts";
-import type { ByteOrder } from "./framing.ts";
+import { type ByteOrder, frameBytesFor } from "./framing.ts";
 import { IdleSweep } from "./idle-sweep.ts";
 import { type ListeningSocket, listenOn } from "./listening-socket.ts";
 
@@ -34,8 +34,9 @@ export interface ListenerOptions<State> {
   readonly outputSoftBytes: number;
   /** Unsent output of one connection: above it the connection is cut. Larger than the largest answer. */
   readonly outputHardBytes: number;
-  /** Shared with the other doors. */
+  /** Memory for requests and for answers, shared with the other doors. */
   readonly budget: MemoryBudget;
+  readonly answerBudget: MemoryBudget;
   /** Written to a connection that has no place; empty: it is only closed. */
   readonly refusal: string;
   readonly clock: Clock;
@@ -71,8 +72,15 @@ export class Listener<State> {
   /** @throws ObeliskError PORT_IN_USE, INVALID_SETTING (no such address, no permission) */
   constructor(options: ListenerOptions<State>) {
     this.#options = options;
+    const memoryWarning = new RareWarning(
+      options.log,
+      options.clock,
+      "a connection is closed: it holds memory that others wait for, and neither sends nor reads",
+    );
     this.#shared = {
       ...options,
+      frameBytesMax: frameBytesMax(options),
+      cutForMemory: (address: string, bytes: number) => memoryWarning.tell({ address, bytes }),
       counters: this.counters,
       idle: new IdleSweep(options.clock, options.idleTimeoutMs),
       closed: (connection: Connection<State>) => this.#closed(connection),
@@ -178,4 +186,12 @@ export class Listener<State> {
     if (this.#connections.size > 0) return;
     this.#whenEmpty?.();
   }
+}
+
+/** A frame that can never have its memory is too large, whatever its own limit says. */
+function frameBytesMax({
+  frameBytesMax,
+  budget,
+}: Pick<ListenerOptions<unknown>, "frameBytesMax" | "budget">): number {
+  return Math.min(frameBytesMax, frameBytesFor(budget.requestBytesMax));
 }

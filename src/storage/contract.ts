@@ -20,6 +20,8 @@
  * log up to which it is true, and `open` gives it back together with the header of every batch after that place.
  */
 
+import type { ByteSource } from "../base/byte-source.ts";
+
 /** What a log tells its owner while it opens. Called before `open` resolves, in the order of the log. */
 export interface RecoveryListener {
   /**
@@ -78,6 +80,14 @@ export interface TimestampedOffset {
   leaderEpoch: number;
 }
 
+/** Whole batches that are known to be sound, and are read as they are sent. */
+export interface RecordSpan extends ByteSource {
+  /** An offset in the first batch. */
+  readonly baseOffset: number;
+  /** The offset behind the last of them; of none the one that was asked for. */
+  readonly nextOffset: number;
+}
+
 export interface PartitionLog {
   readonly topic: string;
   readonly partition: number;
@@ -105,10 +115,16 @@ export interface PartitionLog {
   /**
    * Whole batches from the one that contains `offset`, stopping before `limitOffset`, as many as fit into `bytesMax`
    * (an engine may answer less: the file engine stops at the end of a segment); the first even if it alone is larger when `atLeastOne`. Empty when there is nothing between. Damaged bytes in the middle are
-   * passed over: the answer then starts at the next good batch. Answers at once when it can, else a promise.
+   * passed over: the answer then starts at the next good batch. They are checked now, and read when they are asked for; then too
+   * they can be refused, or be gone with their topic. Answers at once when it can, else a promise.
    * @throws ObeliskError OFFSET_OUT_OF_RANGE when `offset` is below `startOffset` or above `endOffset`
    */
-  read(offset: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): Buffer | Promise<Buffer>;
+  span(
+    offset: number,
+    limitOffset: number,
+    bytesMax: number,
+    atLeastOne: boolean,
+  ): RecordSpan | Promise<RecordSpan>;
 
   /** The first record with a timestamp of `timestampMs` or later, below `limitOffset`; null when there is none. */
   offsetForTimestamp(timestampMs: number, limitOffset: number): Promise<TimestampedOffset | null>;

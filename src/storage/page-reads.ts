@@ -131,3 +131,30 @@ export class Refusals {
     return low;
   }
 }
+
+/** Reads one file for a scan. What the disk refuses is noted in `refusals`, with zeros in its place; where they are null it is thrown. */
+export class PageReader {
+  readonly #files: Files;
+  readonly #descriptor: number;
+  readonly #refusals: Refusals | null;
+
+  constructor(files: Files, descriptor: number, refusals: Refusals | null) {
+    this.#files = files;
+    this.#descriptor = descriptor;
+    this.#refusals = refusals;
+  }
+
+  /** Up to `bytes` bytes from `position` to the front of `target`; fewer at the file's end, or when the disk refuses some behind `needed`. */
+  read(target: Buffer, bytes: number, position: number, needed: number): number {
+    const refusals = this.#refusals;
+    if (refusals === null) return readBefore(this.#files, this.#descriptor, target, bytes, position, needed);
+    return readAround(this.#files, this.#descriptor, target, bytes, position, (refusal) =>
+      refusals.note(refusal),
+    );
+  }
+
+  /** Whether some of the bytes were refused: the zeros in their place would be taken for what a producer sent. */
+  isRefused(position: number, bytes: number): boolean {
+    return this.#refusals?.has(position, position + bytes) === true;
+  }
+}

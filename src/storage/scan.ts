@@ -9,11 +9,14 @@
  * outside the CRC, so a wrong one is told by its neighbours: a batch that leaves a gap is believed only when the batch behind it
  * goes on from there. A batch that claims offsets which were given out already is damage.
  *
+ * The way back is batch-search.ts; it goes in steps, and so does a scan.
+ *
  * Memory is one window of `WINDOW_BYTES`, or one batch where that is larger (`BATCH_BYTES_MAX`). Damage is only ever what was really
  * read. Where the disk refuses bytes that are needed the scan ends with the system's error, because the refusal may pass; a visitor
  * that only judges (`unreadable`) is told of them instead, and the scan goes on behind.
  */
 
+import { fail } from "../base/assert.ts";
 import type { Files } from "../base/files.ts";
 import { MiB } from "../base/units.ts";
 import {
@@ -21,31 +24,17 @@ import {
   BATCH_MAGIC,
   batchBaseOffset,
   batchBytes,
+  batchCrc,
   batchLastOffset,
   MAGIC,
 } from "../protocol/record/batch.ts";
 import { validateStoredBatch } from "../protocol/record/validate.ts";
-import { type Refusal, Refusals, readAround, readBefore } from "./page-reads.ts";
+import { BatchSearch } from "./batch-search.ts";
+import { PageReader, type Refusal, Refusals } from "./page-reads.ts";
+import { BATCH_BYTES_MAX, OFFSET_GAP_MAX, type ScanRange } from "./scan-range.ts";
 
-export const WINDOW_BYTES = MiB;
-/** More than any limit that a topic can set; a length above it is damage, and is not allocated for. */
-export const BATCH_BYTES_MAX = 128 * MiB;
-/** How far a gap in offsets may reach. Beyond it an offset is damage, not a hole. */
-export const OFFSET_GAP_MAX = 2 ** 31;
-
+const WINDOW_BYTES = MiB;
 const UNREADABLE = "the disk refuses to read it";
-
-export interface ScanRange {
-  /** File positions; `end` is where whole batches should end. */
-  start: number;
-  end: number;
-  /** The offset that the first batch should have. */
-  offset: number;
-  /** Offsets at or above it belong to the next segment; Infinity for the last one. */
-  offsetLimit: number;
-  /** Whether gaps may be there without damage (they are, behind compaction; never in an active segment). */
-  allowsGaps: boolean;
-}
 
 export interface ScanVisitor {
   /** A sound batch in `buffer[position, end)`, lent until the call returns. Answer false to stop the scan here. */
@@ -66,52 +55,81 @@ export function scanBatches(
   range: ScanRange,
   visitor: ScanVisitor,
 ): number {
-  return new Scan(files, descriptor, range, visitor).run();
+  const scan = new Scan(files, descriptor, range, visitor);
+  scan.run(Number.POSITIVE_INFINITY);
+  return scan.offset;
 }
 
-class Scan {
-  readonly #files: Files;
-  readonly #descriptor: number;
+/** A scan in steps: what it has told the visitor is so, and what it looks at between two steps it has told nobody. */
+export class Scan {
   readonly #range: ScanRange;
   readonly #visitor: ScanVisitor;
   /** What the disk refused so far; null when that ends the scan. */
   readonly #refusals: Refusals | null;
+  readonly #reader: PageReader;
   #window: Buffer;
   #windowStart = 0;
   #windowEnd = 0;
+  #position: number;
   /** What the next batch should start with; exact until damage has hidden how many offsets it took. */
   #offset: number;
   #isOffsetExact = true;
+  /** Made at the first damage. */
+  #search: BatchSearch | null = null;
+  /** Why the bytes at the position are no batch, while the next one is searched for; null while none is. */
+  #fault: string | null = null;
+  /** A header before claimed the bytes up to here, and their CRC is false: the next such claim must not cost them again. */
+  #disprovedEnd = 0;
 
   constructor(files: Files, descriptor: number, range: ScanRange, visitor: ScanVisitor) {
-    this.#files = files;
-    this.#descriptor = descriptor;
     this.#range = range;
     this.#visitor = visitor;
     this.#refusals = visitor.unreadable === undefined ? null : new Refusals();
+    this.#reader = new PageReader(files, descriptor, this.#refusals);
+    this.#position = range.start;
     this.#offset = range.offset;
     this.#window = Buffer.allocUnsafeSlow(Math.min(WINDOW_BYTES, Math.max(range.end - range.start, 1)));
   }
 
-  run(): number {
-    let position = this.#range.start;
-    while (position < this.#range.end) {
+  /** The offset behind the last sound batch so far. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** Goes on; false when a search behind damage has cost `workMax` before it ended (a nanosecond each), true at the end of the scan. */
+  run(workMax: number): boolean {
+    while (this.#position < this.#range.end) {
+      const position = this.#position;
+      if (this.#fault !== null) {
+        if (!this.#search!.step(workMax)) return false;
+        this.#pass(this.#search!.found, this.#fault);
+        continue;
+      }
       const reason = this.#faultAt(position);
       if (reason !== null) {
-        const next = this.#findNext(position);
-        this.#tell(position, next, reason);
-        this.#isOffsetExact = false;
-        position = next;
+        this.#fault = reason;
+        this.#search ??= new BatchSearch(this.#reader, this.#range);
+        this.#search.begin(position, this.#offset);
         continue;
       }
       const at = position - this.#windowStart;
       const end = at + batchBytes(this.#window, at);
       this.#offset = batchLastOffset(this.#window, at) + 1;
       this.#isOffsetExact = true;
+      this.#position += end - at;
       if (!this.#visitor.batch(this.#window, at, end, position)) break;
-      position += end - at;
     }
-    return this.#offset;
+    return true;
+  }
+
+  /** The search is over: what lies before `next` is damage. */
+  #pass(next: number, reason: string): void {
+    if (!(next > this.#position)) fail("a search behind damage moves on");
+    this.#fault = null;
+    this.#isOffsetExact = false;
+    const start = this.#position;
+    this.#position = next;
+    this.#tell(start, next, reason);
   }
 
   /** Of bytes that hold no sound batch. */
@@ -143,15 +161,18 @@ class Scan {
 
   #batchFaultAt(position: number): string | null {
     const available = this.#range.end - position;
+    let claimedEnd = 0;
     if (!this.#has(position, Math.min(BATCH_HEADER_BYTES, available)))
       return "the bytes cannot be read to their end";
-    if (this.#isRefused(position, BATCH_HEADER_BYTES)) return UNREADABLE;
+    if (this.#reader.isRefused(position, BATCH_HEADER_BYTES)) return UNREADABLE;
     const at = position - this.#windowStart;
     if (available >= BATCH_HEADER_BYTES && this.#window[at + BATCH_MAGIC] === MAGIC) {
       const bytes = batchBytes(this.#window, at);
       if (bytes >= BATCH_HEADER_BYTES && bytes <= available && bytes <= BATCH_BYTES_MAX) {
+        if (this.#isDisproved(position, bytes)) return "the CRC is not what the batch says";
         if (!this.#has(position, bytes)) return "the batch cannot be read to its end";
-        if (this.#isRefused(position, bytes)) return UNREADABLE;
+        if (this.#reader.isRefused(position, bytes)) return UNREADABLE;
+        claimedEnd = position + bytes;
       }
     }
     const start = position - this.#windowStart;
@@ -160,9 +181,19 @@ class Scan {
       start,
       Math.min(this.#windowEnd, this.#range.end) - this.#windowStart,
     );
-    if (fault !== null) return fault.detail;
+    if (fault !== null) {
+      this.#disprovedEnd = Math.max(this.#disprovedEnd, claimedEnd);
+      return fault.detail;
+    }
     if (!this.#isOffsetPlausible(start)) return "the batch's offsets lie outside its segment";
     return null;
+  }
+
+  /** Within what a header before has claimed a CRC is asked of the sums, which are there or are made once. */
+  #isDisproved(position: number, bytes: number): boolean {
+    if (this.#search === null || position >= this.#disprovedEnd) return false;
+    const at = position - this.#windowStart;
+    return !this.#search.hasCrc(position, bytes, batchCrc(this.#window, at));
   }
 
   #isOffsetPlausible(at: number): boolean {
@@ -177,68 +208,17 @@ class Scan {
     return batchBaseOffset(this.#window, position - this.#windowStart);
   }
 
-  /** Where the next sound batch behind a damaged place starts, or the end of the range. */
-  #findNext(damaged: number): number {
-    const claimed = this.#claimedEnd(damaged);
-    this.#isOffsetExact = false;
-    if (claimed !== null && this.#isNext(claimed)) return claimed;
-    for (let position = damaged + 1; position + BATCH_HEADER_BYTES <= this.#range.end; position += 1) {
-      position = this.#findMagic(position);
-      if (position + BATCH_HEADER_BYTES > this.#range.end) break;
-      if (this.#isNext(position)) return position;
-    }
-    return this.#range.end;
-  }
-
-  /** Where the damaged batch itself says that it ends: true when only its body was hit, and the cheapest place to look. */
-  #claimedEnd(damaged: number): number | null {
-    if (damaged + BATCH_HEADER_BYTES > this.#range.end || !this.#has(damaged, BATCH_HEADER_BYTES))
-      return null;
-    const bytes = batchBytes(this.#window, damaged - this.#windowStart);
-    const end = damaged + bytes;
-    return bytes >= BATCH_HEADER_BYTES && end < this.#range.end ? end : null;
-  }
-
-  #isNext(position: number): boolean {
-    if (!this.#has(position, Math.min(BATCH_HEADER_BYTES, this.#range.end - position))) return false;
-    return this.#faultAt(position) === null;
-  }
-
-  /** The first place at or behind `position` whose magic byte fits, or the end of the range. */
-  #findMagic(position: number): number {
-    let from = position;
-    while (from + BATCH_HEADER_BYTES <= this.#range.end) {
-      if (!this.#has(from, BATCH_HEADER_BYTES)) return this.#range.end;
-      const found = this.#window.indexOf(MAGIC, from + BATCH_MAGIC - this.#windowStart);
-      if (found !== -1 && found < this.#windowEnd - this.#windowStart)
-        return found + this.#windowStart - BATCH_MAGIC;
-      from = this.#windowEnd - BATCH_MAGIC;
-    }
-    return this.#range.end;
-  }
-
-  /** The zeros in their place would be taken for what a producer sent. */
-  #isRefused(position: number, bytes: number): boolean {
-    return this.#refusals?.has(position, position + bytes) === true;
-  }
-
   /** Brings `[position, position + bytes)` into the window; false when the file ends before. */
   #has(position: number, bytes: number): boolean {
     if (position >= this.#windowStart && position + bytes <= this.#windowEnd) return true;
     if (bytes > this.#window.length) this.#window = Buffer.allocUnsafeSlow(bytes);
-    const wanted = Math.min(this.#window.length, this.#range.end - position);
-    const got = this.#read(wanted, position, bytes);
+    const wanted = Math.min(
+      Math.max(bytes, Math.min(this.#window.length, WINDOW_BYTES)),
+      this.#range.end - position,
+    );
+    const got = this.#reader.read(this.#window, wanted, position, bytes);
     this.#windowStart = position;
     this.#windowEnd = position + got;
     return got >= bytes;
-  }
-
-  #read(bytes: number, position: number, needed: number): number {
-    const refusals = this.#refusals;
-    if (refusals === null)
-      return readBefore(this.#files, this.#descriptor, this.#window, bytes, position, needed);
-    return readAround(this.#files, this.#descriptor, this.#window, bytes, position, (refusal) =>
-      refusals.note(refusal),
-    );
   }
 }

@@ -1,88 +1,260 @@
-import { expect, test } from "bun:test";
-import fc from "fast-check";
-import { InvariantError } from "../../src/base/assert.ts";
-import { MemoryBudget } from "../../src/base/memory-budget.ts";
+/** The budget with holders that a test moves by hand, on a clock that it turns. */
 
-class Asker {
-  granted: number[] = [];
+import { beforeEach, expect, test } from "bun:test";
+import { InvariantError } from "../../src/base/assert.ts";
+import type { BudgetWaiter, MemoryAccount, MemoryHolder } from "../../src/base/memory-account.ts";
+import { MemoryBudget } from "../../src/base/memory-budget.ts";
+import { GRACE_MS } from "../../src/base/memory-pressure.ts";
+import { KiB, MiB } from "../../src/base/units.ts";
+import { ManualClock } from "../support/manual-clock.ts";
+
+const LIMIT = 100 * MiB;
+
+let clock: ManualClock;
+let budget: MemoryBudget;
+let journal: string[];
+
+beforeEach(() => {
+  clock = new ManualClock();
+  budget = new MemoryBudget(LIMIT, clock);
+  journal = [];
+});
+
+class Holder implements MemoryHolder, BudgetWaiter {
+  movedBytes = 0;
+  unfinishedBytes = 0;
+  readonly account: MemoryAccount;
+
   constructor(
-    readonly journal: string[] = [],
-    readonly name = "",
-  ) {}
+    readonly name: string,
+    readonly host = "one",
+  ) {
+    this.account = budget.open(this);
+  }
+
   budgetGranted(bytes: number): void {
-    this.granted.push(bytes);
-    this.journal.push(this.name);
+    journal.push(`${this.name} gets ${bytes / MiB}`);
+  }
+
+  evict(heldBytes: number): void {
+    journal.push(`${this.name} is evicted with ${heldBytes / MiB}`);
+    this.account.close();
+  }
+
+  reserve(mebibytes: number): boolean {
+    return this.account.reserve(mebibytes * MiB, this);
+  }
+
+  /** Grows by so much, all of it unfinished. */
+  grow(mebibytes: number, whole: number): boolean {
+    const isHeld = this.account.grow(mebibytes * MiB, this, whole * MiB, 0);
+    if (isHeld) this.unfinishedBytes += mebibytes * MiB;
+    return isHeld;
+  }
+
+  release(mebibytes: number): void {
+    this.account.release(mebibytes * MiB);
+  }
+}
+
+/** Turns the clock in steps, and lets evictions happen. */
+async function pass(ms: number): Promise<void> {
+  for (let rest = ms; rest > 0; rest -= 25) {
+    clock.advance(Math.min(rest, 25));
+    await Promise.resolve();
   }
 }
 
 test("what fits is held at once, what does not waits for a release", () => {
-  const budget = new MemoryBudget(100);
-  const asker = new Asker();
-  expect(budget.reserve(60, asker)).toBe(true);
-  expect(budget.reserve(50, asker)).toBe(false);
-  expect([budget.usedBytes, budget.waitingCount, asker.granted]).toEqual([60, 1, []]);
-  budget.release(60);
-  expect([budget.usedBytes, budget.waitingCount, asker.granted]).toEqual([50, 0, [50]]);
+  const first = new Holder("first");
+  const second = new Holder("second");
+  expect(first.reserve(60)).toBe(true);
+  expect(second.reserve(50)).toBe(false);
+  expect([budget.usedBytes, budget.waitingCount, journal]).toEqual([60 * MiB, 1, []]);
+  first.release(60);
+  expect([budget.usedBytes, budget.waitingCount, journal]).toEqual([50 * MiB, 0, ["second gets 50"]]);
+  expect([budget.waitedCount, budget.evictedCount]).toEqual([1, 0]);
 });
 
-test("a small request does not overtake a large one that waits", () => {
-  const budget = new MemoryBudget(100);
-  const journal: string[] = [];
-  budget.reserve(60, new Asker());
-  budget.reserve(80, new Asker(journal, "large"));
-  budget.reserve(5, new Asker(journal, "small"));
-  expect(journal).toEqual([]);
-  budget.release(60);
-  expect([journal, budget.usedBytes]).toEqual([["large", "small"], 85]);
+test("large ones never take the last quarter, and small ones are served while large ones wait", () => {
+  const large = new Holder("large");
+  expect([large.reserve(75), new Holder("next").reserve(2)]).toEqual([true, false]);
+  const small = Array.from({ length: 26 }, (_, index) => new Holder(`small ${index}`));
+  expect(small.map((holder) => holder.reserve(1))).toEqual(small.map((_, index) => index < 25));
+  expect([budget.usedBytes, budget.largeBytes]).toEqual([LIMIT, 75 * MiB]);
+});
+
+test("small ones take what nobody uses, until a large one has waited for a second", async () => {
+  const small = Array.from({ length: 90 }, (_, index) => new Holder(`small ${index}`));
+  for (const holder of small.slice(0, 80)) expect(holder.reserve(1)).toBe(true);
+  const large = new Holder("large");
+  expect(large.reserve(60)).toBe(false);
+  expect([small[80]!.reserve(1), journal]).toEqual([true, []]);
+  await pass(1200);
+  expect(small[81]!.reserve(1)).toBe(false);
+  for (const holder of small.slice(0, 41)) holder.release(1);
+  expect([journal, budget.largeBytes]).toEqual([["large gets 60"], 60 * MiB]);
+});
+
+test("the host that holds least is served first, within a host who came first", () => {
+  const greedy = new Holder("greedy", "greedy");
+  greedy.reserve(75);
+  new Holder("first", "greedy").reserve(2);
+  new Holder("second", "greedy").reserve(2);
+  new Holder("modest", "modest").reserve(2);
+  greedy.release(10);
+  expect(journal).toEqual(["modest gets 2", "first gets 2", "second gets 2"]);
 });
 
 test("a waiter that gives up lets those behind it through", () => {
-  const budget = new MemoryBudget(100);
-  const journal: string[] = [];
-  const large = new Asker(journal, "large");
-  budget.reserve(60, new Asker());
-  budget.reserve(80, large);
-  budget.reserve(40, new Asker(journal, "small"));
-  budget.cancel(large);
-  budget.cancel(large);
-  expect([journal, budget.usedBytes, budget.waitingCount]).toEqual([["small"], 100, 0]);
+  const holder = new Holder("holder");
+  holder.reserve(60);
+  const large = new Holder("large");
+  const next = new Holder("next");
+  expect([large.reserve(50), next.reserve(10)]).toEqual([false, false]);
+  large.account.cancel(large);
+  large.account.cancel(large);
+  expect([journal, budget.usedBytes, budget.waitingCount]).toEqual([["next gets 10"], 70 * MiB, 0]);
 });
 
-test("more than the whole budget can never be held", () => {
-  const budget = new MemoryBudget(100);
-  expect([budget.canHold(100), budget.canHold(101)]).toEqual([true, false]);
-  expect(() => budget.reserve(101, new Asker())).toThrow(InvariantError);
-  expect(() => budget.release(1)).toThrow(InvariantError);
+test("a closed account gives everything back, and what it releases later counts no more", () => {
+  const holder = new Holder("holder");
+  const waiting = new Holder("waiting");
+  holder.reserve(70);
+  waiting.reserve(10);
+  waiting.account.close();
+  holder.account.close();
+  holder.release(70);
+  holder.account.charge(MiB);
+  expect([budget.usedBytes, budget.waitingCount, journal]).toEqual([0, 0, []]);
+  expect(() => holder.reserve(1)).toThrow(InvariantError);
 });
 
-test("against a plain model: never above the limit, first come first served, nobody forgotten", () => {
-  fc.assert(
-    fc.property(
-      fc.array(fc.tuple(fc.constantFrom("reserve", "release"), fc.integer({ min: 1, max: 10 }))),
-      (steps) => {
-        const budget = new MemoryBudget(10);
-        const journal: string[] = [];
-        const asked: string[] = [];
-        const sizes = new Map<string, number>();
-        let released = 0;
-        for (const [kind, bytes] of steps) {
-          if (kind === "reserve") {
-            const name = String(asked.length);
-            asked.push(name);
-            sizes.set(name, bytes);
-            if (budget.reserve(bytes, new Asker(journal, name))) journal.push(name);
-          } else if (released < journal.length) {
-            released += 1;
-            budget.release(sizes.get(journal[released - 1]!)!);
-          }
-          expect(journal).toEqual(asked.slice(0, journal.length));
-          const held = journal.slice(released).reduce((sum, name) => sum + sizes.get(name)!, 0);
-          expect(budget.usedBytes).toBe(held);
-          expect(held).toBeLessThanOrEqual(10);
-          const next = asked[journal.length];
-          if (next !== undefined) expect(held + sizes.get(next)!).toBeGreaterThan(10);
-        }
-      },
-    ),
-  );
+test("more than there can be room for can never be held", () => {
+  const holder = new Holder("holder");
+  expect([budget.canHold(75 * MiB), budget.canHold(75 * MiB + 1), budget.requestBytesMax]).toEqual([
+    true,
+    false,
+    75 * MiB,
+  ]);
+  expect(() => holder.reserve(76)).toThrow(InvariantError);
+  expect(() => holder.release(1)).toThrow(InvariantError);
+  expect(() => holder.grow(3, 2)).toThrow(InvariantError);
+});
+
+test("a holder that does not move is evicted as soon as somebody waits and it was still for the grace", async () => {
+  const still = new Holder("still");
+  still.grow(70, 75);
+  await pass(10 * GRACE_MS);
+  expect(journal).toEqual([]);
+  new Holder("next").reserve(20);
+  expect(journal).toEqual([]);
+  await Promise.resolve();
+  expect(journal).toEqual(["still is evicted with 70", "next gets 20"]);
+  expect(budget.evictedCount).toBe(1);
+});
+
+test("a byte now and then is no movement, the sixty-fourth part of what is held in each grace is", async () => {
+  const trickle = new Holder("trickle");
+  const slow = new Holder("slow");
+  trickle.grow(30, 40);
+  slow.grow(32, 70);
+  new Holder("next").reserve(40);
+  for (let round = 0; round < 8; round += 1) {
+    trickle.movedBytes += 1;
+    slow.movedBytes += MiB / 2;
+    await pass(GRACE_MS / 2);
+  }
+  expect(journal).toEqual(["trickle is evicted with 30", "next gets 40"]);
+});
+
+test("of those that are still the one that holds most goes first, and no more than is needed", async () => {
+  const less = new Holder("less");
+  const most = new Holder("most");
+  less.grow(20, 21);
+  most.grow(40, 41);
+  await pass(2 * GRACE_MS);
+  new Holder("next").reserve(50);
+  await Promise.resolve();
+  expect(journal).toEqual(["most is evicted with 40", "next gets 50"]);
+});
+
+test("our own work is never evicted, however long others wait", async () => {
+  const ours = new Holder("ours");
+  ours.reserve(70);
+  new Holder("next").reserve(20);
+  await pass(20 * GRACE_MS);
+  expect(journal).toEqual([]);
+  ours.release(70);
+  expect(journal).toEqual(["next gets 20"]);
+});
+
+test("who waits for memory for what it has begun is not still", async () => {
+  const ours = new Holder("ours");
+  ours.reserve(40);
+  const begun = new Holder("begun");
+  begun.grow(30, 70);
+  expect(begun.grow(40, 70)).toBe(false);
+  await pass(10 * GRACE_MS);
+  expect(journal).toEqual([]);
+  ours.release(40);
+  expect(journal).toEqual(["begun gets 40"]);
+});
+
+test("large ones that grow beside each other all come through: the eldest can always be completed", () => {
+  const elder = new Holder("elder");
+  const younger = new Holder("younger");
+  const youngest = new Holder("youngest");
+  expect([elder.grow(20, 60), younger.grow(15, 60)]).toEqual([true, true]);
+  expect([youngest.grow(1, 60), younger.grow(15, 60), elder.grow(40, 60)]).toEqual([false, false, true]);
+  elder.account.settle();
+  elder.release(60);
+  expect(journal).toEqual(["younger gets 15", "youngest gets 1"]);
+});
+
+test("what has come already is counted without asking, and evicts at once when there is no room for it", async () => {
+  const ours = new Holder("ours");
+  ours.reserve(75);
+  const long = new Holder("long");
+  const short = new Holder("short");
+  for (const [holder, mebibytes] of [
+    [long, 30],
+    [short, 10],
+  ] as const) {
+    holder.account.charge(mebibytes * MiB, Number.POSITIVE_INFINITY);
+    holder.unfinishedBytes = mebibytes * MiB;
+  }
+  expect([budget.usedBytes, journal]).toEqual([115 * MiB, []]);
+  await Promise.resolve();
+  expect([budget.usedBytes, journal]).toEqual([85 * MiB, ["long is evicted with 30"]]);
+});
+
+test("what came unwanted leaves small ones their quarter", () => {
+  const ours = new Holder("ours");
+  ours.account.charge(100 * MiB, Number.POSITIVE_INFINITY);
+  const small = Array.from({ length: 26 }, (_, index) => new Holder(`small ${index}`));
+  expect(small.map((holder) => holder.reserve(1))).toEqual(small.map((_, index) => index < 25));
+});
+
+test("where everybody who holds something waits for more of it, the youngest is evicted after the grace", async () => {
+  const small = new MemoryBudget(10 * KiB, clock, KiB);
+  budget = small;
+  const parts = Array.from({ length: 10 }, (_, index) => new Holder(`part ${index}`));
+  for (const part of parts) {
+    part.account.charge(KiB, Number.POSITIVE_INFINITY);
+    part.unfinishedBytes = KiB;
+  }
+  for (const part of parts) {
+    expect(part.account.grow(2 * KiB, part, 4 * KiB, 0)).toBe(false);
+  }
+  await pass(GRACE_MS / 2);
+  expect(journal).toEqual([]);
+  await pass(GRACE_MS);
+  expect(journal.slice(0, 4).map((line) => line.split(" ").slice(0, 4).join(" "))).toEqual([
+    "part 0 is evicted",
+    "part 1 is evicted",
+    "part 2 is evicted",
+    "part 3 is evicted",
+  ]);
+  expect(journal.some((line) => line.includes("gets"))).toBe(true);
 });

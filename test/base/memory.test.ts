@@ -26,8 +26,8 @@ test("a buffer that comes back is lent again to who asks for its size", () => {
 
 test("a pool keeps no more than its limit, and nothing of a size that is rare", () => {
   const pool = new BufferPool(192 * KiB);
-  const [first, second, large] = [pool.take(1), pool.take(128 * KiB), pool.take(3 * MiB)];
-  const third = pool.take(1);
+  const [first, second, large] = [pool.take(33 * KiB), pool.take(128 * KiB), pool.take(3 * MiB)];
+  const third = pool.take(33 * KiB);
   for (const each of [first, second, third, large]) pool.give(each);
   expect([first.length, second.length, third.length, large.length, pool.keptBytes]).toEqual([
     64 * KiB,
@@ -40,7 +40,7 @@ test("a pool keeps no more than its limit, and nothing of a size that is rare", 
 
 test("sizes are powers of two up to a MiB, and exact above", () => {
   expect([1, 64 * KiB, 64 * KiB + 1, MiB, MiB + 1].map(sizeFor)).toEqual([
-    64 * KiB,
+    16 * KiB,
     64 * KiB,
     128 * KiB,
     MiB,

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Broker } from "../../src/broker/broker.ts";
 import type { Partition } from "../../src/broker/partition.ts";
-import { recordsIn } from "../support/batches.ts";
+import { bytesOf, recordsIn } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { GatedEngine, turns } from "../support/gated-engine.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -41,7 +41,7 @@ test("messages that come while a sync runs share one batch and the next sync", a
   expect([partition.endOffset, other.endOffset, engine.started[1]]).toEqual([3, 1, ["t-0", "t-1"]]);
   await engine.waiting[0]!.end();
   expect([second.isDurable, elsewhere.isDurable, broker.counters.batchesStored]).toEqual([true, true, 3]);
-  expect(recordsIn(await partition.read(0, 10_000, true))).toEqual([
+  expect(recordsIn(await bytesOf(partition.span(0, 10_000, true)))).toEqual([
     [0, "first"],
     [1, "second"],
     [2, "third"],

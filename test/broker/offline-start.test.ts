@@ -8,7 +8,7 @@ import { createDisk } from "../../src/base/disk.ts";
 import { type ErrorCode, wireCode } from "../../src/base/errors.ts";
 import { MemoryState } from "../../src/storage/memory/state.ts";
 import { openEngine, TestDirectory, temporaryDirectory } from "../storage/file/support.ts";
-import { batchOf } from "../support/batches.ts";
+import { batchOf, bytesOf } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { FaultyFiles, type Operation } from "../support/faulty-files.ts";
 
@@ -57,7 +57,7 @@ for (const operation of ["write", "sync"] as const) {
     expect(answers).toEqual(["KAFKA_STORAGE_ERROR", "KAFKA_STORAGE_ERROR"]);
     expect(() => partition.checkWritable()).toThrow(refused);
     for (const offset of [-1, 0, 2, 3, 60]) {
-      const read = async () => (await partition.read(offset, 1000, true)).length;
+      const read = async () => (await bytesOf(partition.span(offset, 1000, true))).length;
       expect(read()).rejects.toThrow(refused);
     }
     expect(partition.offsetForTimestamp(0)).rejects.toThrow(refused);

@@ -5,7 +5,9 @@ import { silentLog } from "../../src/base/log.ts";
 import { DAY_MS } from "../../src/base/units.ts";
 import type { BrokerOptions } from "../../src/broker/broker.ts";
 import { BATCH_CRC } from "../../src/protocol/record/batch.ts";
-import { batchOf, recordsIn } from "../support/batches.ts";
+import type { RecordSpan } from "../../src/storage/contract.ts";
+import { noRecords } from "../../src/storage/held-records.ts";
+import { batchOf, bytesOf, recordsIn } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { GatedEngine, turns } from "../support/gated-engine.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -19,8 +21,8 @@ async function opened(configs: Record<string, string> = {}, options: Partial<Bro
 
 const gone = expect.objectContaining({ code: "UNKNOWN_TOPIC_OR_PARTITION" });
 
-async function readAll(read: Buffer | Promise<Buffer>) {
-  return recordsIn(await read);
+async function readAll(span: RecordSpan | Promise<RecordSpan>) {
+  return recordsIn(await bytesOf(span));
 }
 
 test("a batch gets its offset at once, and becomes visible and acknowledged when the sync ends", async () => {
@@ -40,10 +42,10 @@ test("a batch gets its offset at once, and becomes visible and acknowledged when
   partition.addReader({ wake: () => woken.push(partition.highWatermark) });
   await turns();
   expect([partition.highWatermark, answers, woken]).toEqual([0, [], []]);
-  expect(await readAll(partition.read(0, 1000, true))).toEqual([]);
+  expect(await readAll(partition.span(0, 1000, true))).toEqual([]);
   await engine.waiting[0]!.end();
   expect([partition.highWatermark, answers, woken]).toEqual([2, [null], [2]]);
-  expect(await readAll(partition.read(0, 1000, true))).toEqual([
+  expect(await readAll(partition.span(0, 1000, true))).toEqual([
     [0, "a"],
     [1, "b"],
   ]);
@@ -86,7 +88,7 @@ test("a failed sync takes the partition offline: waiters are told, appends refus
   ]);
   const third = batchOf(["refused"]);
   expect(partition.append(third, 0, third.length).errorCode).toBe(wireCode("KAFKA_STORAGE_ERROR"));
-  expect(await readAll(partition.read(0, 1000, true))).toEqual([[0, "kept"]]);
+  expect(await readAll(partition.span(0, 1000, true))).toEqual([[0, "kept"]]);
 });
 
 test("damaged, oversized and old-format batches are refused with Kafka's numbers and change nothing", async () => {
@@ -133,9 +135,9 @@ test("a topic that stamps records itself says when", async () => {
 
 test("offsets outside the log are refused, the end of the log is an empty answer", async () => {
   const { partition } = await opened();
-  expect(await partition.read(0, 1000, true)).toHaveLength(0);
-  expect(() => partition.read(1, 1000, true)).toThrow("the offset is not within what the partition holds");
-  expect(() => partition.read(-1, 1000, true)).toThrow("the offset is not within what the partition holds");
+  expect(await bytesOf(partition.span(0, 1000, true))).toHaveLength(0);
+  expect(() => partition.span(1, 1000, true)).toThrow("the offset is not within what the partition holds");
+  expect(() => partition.span(-1, 1000, true)).toThrow("the offset is not within what the partition holds");
 });
 
 test("a removed topic lets go of everyone who waits, and is told as gone, not as a broken disk", async () => {
@@ -159,7 +161,7 @@ test("a removed topic lets go of everyone who waits, and is told as gone, not as
     errorCode: wireCode("UNKNOWN_TOPIC_OR_PARTITION"),
     errorMessage: "the topic was removed",
   });
-  expect(() => partition.read(0, 1000, true)).toThrow(gone);
+  expect(() => partition.span(0, 1000, true)).toThrow(gone);
   expect(partition.offsetForTimestamp(0)).rejects.toThrow(gone);
   expect(partition.offsetOfMaxTimestamp()).rejects.toThrow(gone);
   await engine.waiting[0]!.end();
@@ -172,7 +174,7 @@ test("a partition that is offline never calls an offset out of range: a consumer
   await turns();
   await engine.waiting[0]!.end(true);
   for (const offset of [-1, 2, 60]) {
-    expect(() => partition.read(offset, 1000, true)).toThrow(
+    expect(() => partition.span(offset, 1000, true)).toThrow(
       expect.objectContaining({ code: "KAFKA_STORAGE_ERROR" }),
     );
   }
@@ -186,12 +188,12 @@ for (const answer of ["nothing", "an error"] as const) {
     await turns();
     await engine.waiting[0]!.end();
     let end = () => {};
-    const asked = new Promise<Buffer>((resolve, reject) => {
+    const asked = new Promise<RecordSpan>((resolve, reject) => {
       end = () =>
-        answer === "nothing" ? resolve(Buffer.alloc(0)) : reject(new ObeliskError("KAFKA_STORAGE_ERROR"));
+        answer === "nothing" ? resolve(noRecords(0)) : reject(new ObeliskError("KAFKA_STORAGE_ERROR"));
     });
-    partition.log.read = () => asked;
-    const read = partition.read(0, 1000, true);
+    partition.log.span = () => asked;
+    const read = partition.span(0, 1000, true);
     partition.retire();
     end();
     expect(read).rejects.toThrow(gone);

@@ -8,7 +8,7 @@ import { ObeliskError } from "../../src/base/errors.ts";
 import type { Broker } from "../../src/broker/broker.ts";
 import { MemoryState } from "../../src/storage/memory/state.ts";
 import { openEngine, TestDirectory } from "../storage/file/support.ts";
-import { batchOf, recordsIn } from "../support/batches.ts";
+import { batchOf, bytesOf, recordsIn } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { FaultyFiles } from "../support/faulty-files.ts";
 import { SimulatedFiles } from "../support/simulated-files.ts";
@@ -38,7 +38,7 @@ async function done(work: Promise<unknown>): Promise<boolean> {
 async function recordsOf(broker: Broker): Promise<(string | null)[] | null> {
   const partition = broker.topics.get("t")?.partitions[0];
   if (partition === undefined) return null;
-  return recordsIn(await partition.read(0, 100_000, true)).map(([, value]) => value);
+  return recordsIn(await bytesOf(partition.span(0, 100_000, true))).map(([, value]) => value);
 }
 
 for (let seed = 1; seed <= SEEDS; seed += 1) {

@@ -19,7 +19,7 @@ import type { Broker } from "../../src/broker/broker.ts";
 import { GroupOffsets } from "../../src/consumer/offsets.ts";
 import type { FileEngine } from "../../src/storage/file/engine.ts";
 import { openEngine, TestDirectory, temporaryDirectory } from "../storage/file/support.ts";
-import { batchOf, recordsIn } from "../support/batches.ts";
+import { batchOf, bytesOf, recordsIn } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { FaultyFiles } from "../support/faulty-files.ts";
 import { ManualClock } from "../support/manual-clock.ts";
@@ -140,7 +140,7 @@ test("a topic that the disk refuses to remove is still there, and takes records"
   files.setFault({ operations: ["rename"], nth: 1, errno: "EACCES" });
   expect(await codeOf(broker.topics.remove("t"))).toBe("KAFKA_STORAGE_ERROR");
   await append(broker, "t");
-  const read = await broker.topics.get("t")!.partitions[0]!.read(0, 10_000, true);
+  const read = await bytesOf(broker.topics.get("t")!.partitions[0]!.span(0, 10_000, true));
   expect(recordsIn(read).length).toBe(2);
   await broker.topics.remove("t");
 });
@@ -152,7 +152,7 @@ test("a topic whose removal cannot be synced is offline: a power cut may show it
   expect(await codeOf(broker.topics.remove("t"))).toBe("KAFKA_STORAGE_ERROR");
   const partition = broker.topics.get("t")!.partitions[0]!;
   expect([partition.isOffline, engine.findings.map(({ kind }) => kind)]).toEqual([true, ["unreadable"]]);
-  expect(recordsIn(await partition.read(0, 10_000, true)).length).toBe(1);
+  expect(recordsIn(await bytesOf(partition.span(0, 10_000, true))).length).toBe(1);
 });
 
 test("a removal that was decided is not taken back by a sync that fails behind it", async () => {

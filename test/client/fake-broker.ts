@@ -7,6 +7,7 @@ import { FrameReader } from "../../src/client/frames.ts";
 import type { AnyApi } from "../../src/protocol/kafka/api.ts";
 import { APIS } from "../../src/protocol/kafka/apis.ts";
 import { decodeRequestHeader } from "../../src/protocol/kafka/request-header.ts";
+import { frameOf } from "../support/encoded.ts";
 
 export interface ArrivedRequest {
   readonly name: string;
@@ -145,8 +146,7 @@ export class FakeBroker {
 }
 
 function encode(api: AnyApi, version: number, correlationId: number, answer: object): Buffer {
-  const { parts } = api.encodeResponse(version, correlationId, answer as never);
-  return Buffer.concat(parts);
+  return frameOf(api.encodeResponse(version, correlationId, answer as never));
 }
 
 /** Resolves when `condition` holds; looks again at every turn, for at most `limitMs`. */

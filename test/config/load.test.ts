@@ -291,7 +291,7 @@ describe("mistakes in settings", () => {
       {
         source: "--message-bytes-max",
         message:
-          "message-bytes-max (40 MiB) must not be more than the memory for requests, which is half of memory without recent-bytes (32 MiB)",
+          "message-bytes-max (40 MiB) must not be more than what a request may have, which is a third of memory without recent-bytes (21.3 MiB)",
       },
     ]);
   });

@@ -21,6 +21,9 @@ class Holder implements FrameHandler<null> {
   turnEnd(): void {}
   violation(): void {}
   end(): void {}
+  isPeerWaiting(): boolean {
+    return false;
+  }
   close(): void {}
 }
 

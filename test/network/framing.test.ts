@@ -23,7 +23,7 @@ function drain(cutter: FrameCutter): (string | number)[] {
   const seen: (string | number)[] = [];
   for (let step = cutter.next(); step !== Step.NEED_BYTES; step = cutter.next()) {
     if (step === Step.FRAME) seen.push(cutter.buffer.toString("hex", cutter.position, cutter.end));
-    else if (step === Step.RESERVE) cutter.reserved();
+    else if (step === Step.GROW) cutter.grow();
     else seen.push(step);
     if (step === Step.NEGATIVE || step === Step.TOO_LARGE) break;
   }
@@ -100,32 +100,52 @@ test("chunks fed before the last one was used up keep their order", () => {
   expect(drain(cutter)).toEqual(["one", "two", "three"].map((text) => Buffer.from(text).toString("hex")));
 });
 
-test("a large body is announced before it is read, also when it is there already", () => {
+test("a body over several chunks says before by how much its memory grows, and one within a chunk does not", () => {
   const body = Buffer.alloc(3 * MiB + 5, 9);
   const stream = framed("big-endian", body, Buffer.from("next"));
-  for (const chunkBytes of [stream.length, 512 * KiB]) {
+  const grown: number[][] = [];
+  for (const chunkBytes of [stream.length, 512 * KiB, 5000]) {
     const cutter = new FrameCutter("big-endian", LIMIT);
     const frames: Buffer[] = [];
-    let announced = 0;
+    const sizes: number[] = [];
     for (let start = 0; start < stream.length; start += chunkBytes) {
       cutter.feed(Buffer.from(stream.subarray(start, start + chunkBytes)));
       for (let step = cutter.next(); step !== Step.NEED_BYTES; step = cutter.next()) {
         if (step === Step.FRAME)
           frames.push(Buffer.from(cutter.buffer.subarray(cutter.position, cutter.end)));
-        if (step !== Step.RESERVE) continue;
-        expect([cutter.frameBytes, cutter.next(), cutter.isReserved]).toEqual([
-          body.length,
-          Step.RESERVE,
-          false,
-        ]);
-        announced += 1;
-        cutter.reserved();
+        if (step !== Step.GROW) continue;
+        expect([cutter.frameBytes, cutter.next()]).toEqual([body.length, Step.GROW]);
+        sizes.push((sizes.at(-1) ?? 0) + cutter.growBytes);
+        cutter.grow();
       }
     }
-    expect(announced).toBe(1);
+    grown.push(sizes);
     expect(frames.map((frame) => frame.length)).toEqual([body.length, 4]);
     expect(frames[0]!.equals(body)).toBe(true);
   }
+  expect(grown).toEqual([[], [body.length], [32 * KiB, 256 * KiB, 4 * 264_996, body.length]]);
+});
+
+test("a length that is only claimed takes nothing, and a few bytes of it take little", () => {
+  const cutter = new FrameCutter("big-endian", LIMIT);
+  cutter.feed(Buffer.of(0, 0x70, 0, 0));
+  expect([cutter.next(), cutter.growBytes]).toEqual([Step.NEED_BYTES, 0]);
+  cutter.feed(Buffer.of(1));
+  expect([cutter.next(), cutter.growBytes]).toEqual([Step.GROW, 16 * KiB]);
+});
+
+test("what is left of a chunk is kept in as much memory as it needs", () => {
+  const chunk = Buffer.allocUnsafeSlow(100 * KiB);
+  framed("big-endian", Buffer.alloc(90 * KiB, 1), Buffer.from("rest")).copy(chunk);
+  const cutter = new FrameCutter("big-endian", LIMIT);
+  cutter.feed(chunk);
+  expect(cutter.next()).toBe(Step.FRAME);
+  cutter.keepRest();
+  expect([chunk.length, cutter.restBytes]).toEqual([0, 10 * KiB - 4]);
+  expect([cutter.next(), cutter.buffer.toString("utf8", cutter.position, cutter.end)]).toEqual([
+    Step.FRAME,
+    "rest",
+  ]);
 });
 
 test("the memory of a body is used again as soon as the next step is asked for", () => {
@@ -150,6 +170,10 @@ test("the memory of a body is used again as soon as the next step is asked for",
   ] as const) {
     cutter.feed(Buffer.from(stream.subarray(start, end)));
     for (let step = cutter.next(); step !== Step.NEED_BYTES; step = cutter.next()) {
+      if (step === Step.GROW) {
+        cutter.grow();
+        continue;
+      }
       expect(cutter.buffer.subarray(cutter.position, cutter.end).equals(body)).toBe(true);
       gathered.push(cutter.buffer.buffer);
     }

@@ -1,6 +1,7 @@
 /** Listener and connection on real sockets; the handler is an echo that writes down what it is told. */
 
 import { expect, test } from "bun:test";
+import { systemClock } from "../../src/base/clock.ts";
 import { ObeliskError } from "../../src/base/errors.ts";
 import { listenError } from "../../src/base/listen-error.ts";
 import { MemoryBudget } from "../../src/base/memory-budget.ts";
@@ -43,6 +44,10 @@ class Recorder implements FrameHandler<Journal> {
     connection.state.push(`end ${incompleteBytes}`);
   }
 
+  isPeerWaiting(): boolean {
+    return false;
+  }
+
   close(connection: Connection<Journal>): void {
     connection.state.push("close");
   }
@@ -75,6 +80,7 @@ test("frames of one chunk arrive in order within one turn, and the answers come 
     violations: 0,
     cutIdle: 0,
     cutSlow: 0,
+    cutForMemory: 0,
     faults: 0,
   });
 });
@@ -183,14 +189,16 @@ test("a still connection is closed at the idle timeout, one that completes frame
 
 test("bytes that trickle do not keep an incomplete frame alive, and its memory is given back", async () => {
   const clock = new ManualClock();
-  const budget = new MemoryBudget(MiB);
+  const budget = new MemoryBudget(MiB, clock);
   using listener = listen(new Recorder(), { clock, budget, idleTimeoutMs: 8000 });
   await using client = await TestClient.connect(listener.port);
   client.send(Buffer.of(0, 0x0f, 0, 0));
-  await until(() => budget.usedBytes === 0x0f_00_00);
+  await until(() => listener.counters.bytesIn === 4);
+  expect(budget.usedBytes).toBe(0);
   for (let sent = 1; sent <= 9; sent += 1) {
     client.send(Buffer.of(1));
     await until(() => listener.counters.bytesIn === 4 + sent);
+    expect(budget.usedBytes).toBe(16 * KiB);
     clock.advance(1000);
   }
   await client.ends();
@@ -286,7 +294,7 @@ test("a stop gives a peer that is in the middle of a frame its time to see the e
 });
 
 test("large frames of many connections never hold more than the budget, and all get through", async () => {
-  const budget = new MemoryBudget(MiB);
+  const budget = new MemoryBudget(32 * MiB, new ManualClock());
   const handler = new Recorder();
   let usedMax = 0;
   const plain = handler.frame.bind(handler);
@@ -297,16 +305,18 @@ test("large frames of many connections never hold more than the budget, and all 
   };
   using listener = listen(handler, { budget });
   const clients = await Promise.all(Array.from({ length: 8 }, () => TestClient.connect(listener.port)));
-  for (const client of clients) client.send(bigEndianFrame(Buffer.alloc(600 * KiB)));
+  for (const client of clients) client.send(bigEndianFrame(Buffer.alloc(8 * MiB)));
   await until(() => clients.every((client) => client.text === "."), "every frame to be read");
-  expect([usedMax, budget.usedBytes, budget.waitingCount]).toEqual([600 * KiB, 0, 0]);
+  expect([budget.usedBytes, budget.waitingCount, budget.evictedCount]).toEqual([0, 0, 0]);
+  expect(usedMax).toBeGreaterThanOrEqual(8 * MiB);
+  expect(usedMax).toBeLessThanOrEqual(budget.limitBytes);
   for (const client of clients) client.close();
   await until(() => listener.counters.open === 0);
 });
 
 test("a frame larger than the whole budget is too large, whatever the frame limit says", async () => {
   const handler = new Recorder();
-  using listener = listen(handler, { budget: new MemoryBudget(100 * KiB) });
+  using listener = listen(handler, { budget: new MemoryBudget(100 * KiB, systemClock) });
   await using client = await TestClient.connect(listener.port);
   client.send(bigEndianFrame(Buffer.alloc(101 * KiB)));
   await client.ends();
@@ -314,12 +324,12 @@ test("a frame larger than the whole budget is too large, whatever the frame limi
 });
 
 test("a peer that vanishes in the middle of a frame leaves no memory behind, neither held nor waited for", async () => {
-  const budget = new MemoryBudget(MiB);
+  const budget = new MemoryBudget(MiB, new ManualClock());
   const handler = new Recorder();
   using listener = listen(handler, { budget });
   await using holder = await TestClient.connect(listener.port);
-  holder.send(bigEndianFrame(Buffer.alloc(800 * KiB)).subarray(0, 1000));
-  await until(() => budget.usedBytes === 800 * KiB);
+  holder.send(bigEndianFrame(Buffer.alloc(800 * KiB)).subarray(0, 700 * KiB));
+  await until(() => budget.usedBytes === MiB, "the large part of the frame");
   await using waiter = await TestClient.connect(listener.port);
   waiter.send(bigEndianFrame(Buffer.alloc(900 * KiB)).subarray(0, 1000));
   await until(() => budget.waitingCount === 1);

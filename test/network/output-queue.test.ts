@@ -19,7 +19,7 @@ class Sink implements ByteSink {
 }
 
 function queueOf(...buffers: Buffer[]): OutputQueue {
-  const queue = new OutputQueue();
+  const queue = new OutputQueue(() => {});
   for (const buffer of buffers) queue.push(buffer);
   return queue;
 }

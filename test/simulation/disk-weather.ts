@@ -27,7 +27,7 @@ const CHANGES: readonly Operation[] = [
   "syncAll",
   "syncDirectory",
 ];
-const READS: readonly Operation[] = ["read", "readLater", "map", "readFile"];
+const READS: readonly Operation[] = ["read", "readCached", "readLater", "map", "readFile"];
 const OPENS: readonly Operation[] = ["open", "map", "readFile", "replace", "list", "syncDirectory"];
 const GROWS: readonly Operation[] = ["write", "replace", "makeDirectory", "rename"];
 const GUARDED: readonly Operation[] = ["open", "rename", "removeFile", "makeDirectory", "list", "truncate"];
@@ -72,6 +72,12 @@ export class DiskWeather implements Weather {
 
   delay(operation: Operation, path: string): Promise<void> {
     return this.#scheduler.wait(`${operation} ${path}`);
+  }
+
+  cachedOf(bytes: number): number {
+    const luck = this.#random();
+    if (luck < 0.6) return bytes;
+    return luck < 0.8 ? 0 : Math.floor(bytes * this.#random());
   }
 
   writeBack(path: string, kind: "file" | "directory"): Errno | null {

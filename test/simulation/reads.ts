@@ -3,6 +3,7 @@
 import { ObeliskError } from "../../src/base/errors.ts";
 import { KiB } from "../../src/base/units.ts";
 import type { Partition } from "../../src/broker/partition.ts";
+import { bytesOf } from "../support/batches.ts";
 import type { Life } from "./life.ts";
 import type { PartitionOracle } from "./partition-oracle.ts";
 
@@ -56,7 +57,7 @@ async function readOnce(
 ): Promise<number | string> {
   const highWatermark = partition.highWatermark;
   try {
-    const answer = await partition.read(offset, bytesMax, true);
+    const answer = await bytesOf(partition.span(offset, bytesMax, true));
     if (life.isOver || partition.isRetired) return offset;
     life.judge.note(`read ${oracle.name} from ${offset}: ${answer.length} bytes`);
     const next = oracle.readAnswer(answer, offset, partition.highWatermark);

@@ -15,7 +15,7 @@ import type { PartitionLog, StorageEngine } from "../../src/storage/contract.ts"
 import { hasGoData, type ImportReport, importGoData } from "../../src/storage/file/go/go-import.ts";
 import { GoOffsetMap } from "../../src/storage/file/go/go-offset-map.ts";
 import { MemoryEngine } from "../../src/storage/memory/engine.ts";
-import { recordsIn } from "../support/batches.ts";
+import { bytesOf, recordsIn } from "../support/batches.ts";
 import { goFrame, goIndex, writeGoTopic } from "../support/go-data.ts";
 import { RefusingFiles } from "../support/refusing-files.ts";
 
@@ -288,7 +288,7 @@ function saveOffsets(saved: Record<string, Record<string, number>>, slashName = 
 
 async function recordsOf(engine: StorageEngine, topic: string) {
   const log: PartitionLog = await engine.open(topic, 0, listener);
-  return recordsIn(await log.read(0, log.endOffset, 2 ** 30, true));
+  return recordsIn(await bytesOf(log.span(0, log.endOffset, 2 ** 30, true)));
 }
 
 async function stateOf(engine: StorageEngine): Promise<Record<string, unknown>> {

@@ -1,7 +1,9 @@
 /** Record batches for tests, built with the project's own builder. */
 
+import { readWhole } from "../../src/base/byte-source.ts";
 import { BatchBuilder, type FinishOptions } from "../../src/protocol/record/builder.ts";
 import { readRecords } from "../../src/protocol/record/records.ts";
+import type { RecordSpan } from "../../src/storage/contract.ts";
 
 const BYTES_MAX = 64 * 1024 * 1024;
 
@@ -13,6 +15,11 @@ export function batchOf(values: readonly string[], options: FinishOptions = {}, 
     builder.append(timestampMs + index, null, 0, 0, value, 0, value.length);
   }
   return builder.finish(options);
+}
+
+/** The bytes of what a log or a partition was asked for. */
+export async function bytesOf(asked: RecordSpan | Promise<RecordSpan>): Promise<Buffer> {
+  return await readWhole(await asked);
 }
 
 /** Offset and value of every record in a run of batches. */

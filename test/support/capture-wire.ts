@@ -13,6 +13,7 @@ import { apiVersionsApi } from "../../src/protocol/kafka/apis/api-versions.ts";
 import { produceApi } from "../../src/protocol/kafka/apis/produce.ts";
 import { apiByKey } from "../../src/protocol/kafka/apis.ts";
 import { decodeRequestHeader } from "../../src/protocol/kafka/request-header.ts";
+import { frameOf } from "./encoded.ts";
 
 export interface Exchange {
   readonly key: number;
@@ -152,8 +153,8 @@ function capVersions(frame: Buffer, version: number, cap: number): Buffer {
     const highest = Math.min(maxVersion, api.versionMax, Math.max(cap, minVersion));
     apiKeys.push({ apiKey, minVersion, maxVersion: highest });
   }
-  const { parts } = apiVersionsApi.encodeResponse(version, frame.readInt32BE(0), { ...answer, apiKeys });
-  return Buffer.concat(parts).subarray(4);
+  const encoded = apiVersionsApi.encodeResponse(version, frame.readInt32BE(0), { ...answer, apiKeys });
+  return frameOf(encoded).subarray(4);
 }
 
 if (import.meta.main) {

@@ -19,7 +19,7 @@ import type { RecoveryListener } from "../../src/storage/contract.ts";
 import { DataDirectory } from "../../src/storage/file/data-directory.ts";
 import { FileEngine } from "../../src/storage/file/engine.ts";
 import { openStateFile } from "../../src/storage/file/state/state-file.ts";
-import { batchOf, recordsIn } from "./batches.ts";
+import { batchOf, bytesOf, recordsIn } from "./batches.ts";
 
 export const disk = createDisk();
 export const NO_LISTENER: RecoveryListener = {
@@ -98,7 +98,7 @@ export async function readData(path: string): Promise<Record<number, string[]>> 
     const log = await engine.open("orders", partition, NO_LISTENER);
     values[partition] = [];
     for (let offset = log.startOffset; offset < log.endOffset; ) {
-      const records = recordsIn(await log.read(offset, log.endOffset, 10_000, true));
+      const records = recordsIn(await bytesOf(log.span(offset, log.endOffset, 10_000, true)));
       if (records.length === 0) break;
       for (const [at, value] of records) if (at >= offset) values[partition].push(value!);
       offset = records.at(-1)![0] + 1;

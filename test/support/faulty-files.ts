@@ -10,6 +10,7 @@ export type Operation =
   | Exclude<
       keyof Files,
       | "syncAll"
+      | "readCached"
       | "exists"
       | "isDirectory"
       | "isLink"
@@ -89,6 +90,18 @@ export class FaultyFiles implements Files {
   read(descriptor: number, target: Buffer, targetPosition: number, bytes: number, position: number): number {
     this.#checkDescriptor("read", descriptor);
     return this.#under.read(descriptor, target, targetPosition, bytes, position);
+  }
+
+  /** A read as any other, for faults. */
+  readCached(
+    descriptor: number,
+    target: Buffer,
+    targetPosition: number,
+    bytes: number,
+    position: number,
+  ): number {
+    this.#checkDescriptor("read", descriptor);
+    return this.#under.readCached(descriptor, target, targetPosition, bytes, position);
   }
 
   async readLater(

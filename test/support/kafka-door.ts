@@ -27,7 +27,6 @@ export interface TestDoor {
   readonly context: KafkaContext;
   readonly door: KafkaDoor;
   readonly listener: Listener<KafkaSession>;
-  readonly fetchBudget: MemoryBudget;
   readonly frameBudget: MemoryBudget;
   readonly lines: LoggedLine[];
   readonly port: number;
@@ -38,7 +37,6 @@ export interface TestDoor {
 export interface TestDoorOptions {
   readonly broker?: Partial<BrokerOptions>;
   readonly engine?: StorageEngine;
-  readonly fetchBudgetBytes?: number;
 }
 
 export async function openDoor(options: TestDoorOptions = {}): Promise<TestDoor> {
@@ -46,14 +44,13 @@ export async function openDoor(options: TestDoorOptions = {}): Promise<TestDoor>
   const broker = await openBroker(options.broker, { engine });
   const offsets = await GroupOffsets.open(engine.state, systemClock);
   broker.topics.onRemoved((name) => offsets.removeTopic(name));
-  const fetchBudget = new MemoryBudget(options.fetchBudgetBytes ?? 64 * MiB);
-  const fetches = new Fetches(systemClock, fetchBudget, { openMax: 1000, responseBytesMax: 64 * MiB });
+  const fetches = new Fetches(systemClock, { openMax: 1000, responseBytesMax: 64 * MiB });
   const lines: LoggedLine[] = [];
   const log = collectingLog(lines);
   const advertised = { host: "127.0.0.1", port: 0 };
   const context: KafkaContext = { broker, offsets, fetches, clock: systemClock, log, advertised };
   const door = new KafkaDoor(context);
-  const frameBudget = new MemoryBudget(64 * MiB);
+  const frameBudget = new MemoryBudget(64 * MiB, systemClock);
   const listener = new Listener<KafkaSession>({
     hostname: "127.0.0.1",
     port: 0,
@@ -65,6 +62,7 @@ export async function openDoor(options: TestDoorOptions = {}): Promise<TestDoor>
     outputSoftBytes: 8 * MiB,
     outputHardBytes: 128 * MiB,
     budget: frameBudget,
+    answerBudget: new MemoryBudget(64 * MiB, systemClock),
     refusal: "",
     clock: systemClock,
     log,
@@ -80,7 +78,7 @@ export async function openDoor(options: TestDoorOptions = {}): Promise<TestDoor>
     for (const client of clients) client.close();
     await listener.stop(1000);
   };
-  return { context, door, listener, fetchBudget, frameBudget, lines, port: listener.port, connect, stop };
+  return { context, door, listener, frameBudget, lines, port: listener.port, connect, stop };
 }
 
 function collectingLog(lines: LoggedLine[]): Log {

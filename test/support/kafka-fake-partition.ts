@@ -8,6 +8,8 @@ import {
   BATCH_LAST_OFFSET_DELTA,
   LOG_OVERHEAD,
 } from "../../src/protocol/record/batch.ts";
+import type { RecordSpan } from "../../src/storage/contract.ts";
+import { HeldRecords } from "../../src/storage/held-records.ts";
 
 /** A batch whose header fields are those that a reader steps by; the rest is zero. */
 export function fakeBatch(baseOffset: number, records: number, bytes: number): Buffer {
@@ -69,7 +71,7 @@ export class FakePartition implements FetchablePartition {
     for (const reader of [...this.readers]) reader.wake();
   }
 
-  read(offset: number, bytesMax: number, atLeastOne: boolean): Buffer | Promise<Buffer> {
+  span(offset: number, bytesMax: number, atLeastOne: boolean): RecordSpan | Promise<RecordSpan> {
     this.readCount += 1;
     if (this.failure !== null) throw this.failure;
     if (offset < this.startOffset || offset > this.endOffset)
@@ -91,15 +93,17 @@ export class FakePartition implements FetchablePartition {
     this.readers.delete(reader);
   }
 
-  #collect(offset: number, bytesMax: number, atLeastOne: boolean): Buffer {
+  #collect(offset: number, bytesMax: number, atLeastOne: boolean): RecordSpan {
     const parts: Buffer[] = [];
     let bytes = 0;
+    let nextOffset = offset;
     for (const batch of this.#batches) {
       if (batch.nextOffset <= offset || batch.nextOffset > this.highWatermark) continue;
       if (bytes + batch.bytes.length > bytesMax && !(atLeastOne && parts.length === 0)) break;
       parts.push(batch.bytes);
       bytes += batch.bytes.length;
+      nextOffset = batch.nextOffset;
     }
-    return Buffer.concat(parts);
+    return new HeldRecords(parts, offset, nextOffset);
   }
 }

@@ -34,6 +34,17 @@ export class RefusingFiles extends FaultyFiles {
     return super.read(descriptor, target, targetPosition, bytes, position);
   }
 
+  override readCached(
+    descriptor: number,
+    target: Buffer,
+    targetPosition: number,
+    bytes: number,
+    position: number,
+  ): number {
+    this.#refuse(this.#opened.get(descriptor) ?? "", position, position + bytes);
+    return super.readCached(descriptor, target, targetPosition, bytes, position);
+  }
+
   override async readLater(
     descriptor: number,
     target: Buffer,

@@ -27,11 +27,18 @@ export interface Weather {
   before(operation: keyof Files, path: string): void;
   /** Resolves when an operation that does not hold up the event loop may end. */
   delay(operation: keyof Files, path: string): Promise<void>;
+  /** How many of so many bytes of a file are in the page cache. */
+  cachedOf(bytes: number): number;
   /** Asked when dirty bytes of a file, or names in a directory, go to the disk: null, or why they do not arrive. */
   writeBack(path: string, kind: "file" | "directory"): Errno | null;
 }
 
-const CALM: Weather = { before: () => {}, delay: () => Promise.resolve(), writeBack: () => null };
+const CALM: Weather = {
+  before: () => {},
+  delay: () => Promise.resolve(),
+  cachedOf: (bytes) => bytes,
+  writeBack: () => null,
+};
 
 interface Descriptor {
   readonly path: string;
@@ -157,6 +164,18 @@ export class SimulatedFiles implements Files {
     const { inode, path } = this.#opened(descriptor);
     this.weather.before("read", path);
     return inode.read(target, targetPosition, bytes, position);
+  }
+
+  readCached(
+    descriptor: number,
+    target: Buffer,
+    targetPosition: number,
+    bytes: number,
+    position: number,
+  ): number {
+    const { inode, path } = this.#opened(descriptor);
+    this.weather.before("readCached", path);
+    return inode.read(target, targetPosition, this.weather.cachedOf(bytes), position);
   }
 
   async readLater(

@@ -56,6 +56,10 @@ export class KafkaDoor implements FrameHandler<KafkaSession> {
 
   end(_connection: KafkaConnection, _incompleteBytes: number): void {}
 
+  isPeerWaiting(connection: KafkaConnection): boolean {
+    return connection.state.isPeerWaiting;
+  }
+
   close(connection: KafkaConnection): void {
     connection.state.close();
   }

@@ -4,6 +4,7 @@
  */
 
 import { fail } from "../../base/assert.ts";
+import type { ByteSource } from "../../base/byte-source.ts";
 import type { Fetch, FetchRotation } from "../../consumer/long-poll.ts";
 import type { Encoded } from "../../protocol/kafka/writer.ts";
 
@@ -12,7 +13,7 @@ export interface ExchangeRoute {
   readonly name: string;
   /** Whether a request may start while earlier ones of this route are still unanswered. */
   readonly isPipelined: boolean;
-  encode(version: number, correlationId: number, answer: unknown): Encoded;
+  encode(version: number, correlationId: number, answer: unknown): Encoded<Buffer | ByteSource>;
 }
 
 /** The connection that an exchange belongs to; `KafkaSession` is it. */
@@ -38,8 +39,8 @@ export class Exchange<in Answer> {
   frameBytes: number;
   isDone = false;
   /** What goes out when all before it are out; null while it is not done, and for good when there is no answer. */
-  encoded: Encoded | null = null;
-  /** A fetch under way: ended with the connection, released when its answer is written. */
+  encoded: Encoded<Buffer | ByteSource> | null = null;
+  /** A fetch under way: ended with the connection. */
   fetch: Fetch | null = null;
 
   constructor(

@@ -8,6 +8,7 @@
  * and one that could not be read has null. Every negative leader epoch means that the client knows none.
  */
 
+import type { ByteSource } from "../../base/byte-source.ts";
 import { NO_ERROR, wireCode } from "../../base/errors.ts";
 import { FetchSlot, NO_RECORDS } from "../../consumer/fetch-slot.ts";
 import type { Fetch } from "../../consumer/long-poll.ts";
@@ -103,7 +104,7 @@ function partitionAnswer(
   errorCode: number,
   highWatermark: number,
   logStartOffset: number,
-  records: Buffer,
+  records: ByteSource,
   abortedTransactions: readonly never[] | null,
 ): PartitionAnswer {
   return {

@@ -11,37 +11,21 @@
  *     nothing starts behind it. So a client that sends Produce and then Fetch reads what it wrote, and sequences of an
  *     idempotent producer are checked in the order in which they were sent.
  *   - At most one frame is parked and at most `IN_FLIGHT_MAX` requests are under way; then input is paused.
- *   - The memory of a fetch's answer is given back when the socket has taken it. While other fetches wait for that memory, a
- *     peer that takes less than `STALL_BYTES` of its answers within `STALL_MS` is cut off: it must not hold up the others.
  */
 
-import type { Timer } from "../../base/clock.ts";
 import { Ring } from "../../base/ring.ts";
-import { KiB, SECOND_MS } from "../../base/units.ts";
-import { type Fetch, FetchRotation } from "../../consumer/long-poll.ts";
+import { FetchRotation } from "../../consumer/long-poll.ts";
 import type { FrameConnection } from "../../network/frame-handler.ts";
 import type { KafkaContext } from "./context.ts";
 import type { Exchange, ExchangeOwner } from "./exchange.ts";
 
 /** Clients keep 5 in flight, load generators some hundreds; a waiting Produce is about 500 bytes. */
 export const IN_FLIGHT_MAX = 1000;
-/** How often a slow socket is asked whether it has taken a fetch's answer. */
-const WRITTEN_CHECK_MS = 20;
-/** The system asks for more only when a megabyte or so has left it: this is 100 KB/s. Who is cut connects again and goes on. */
-const STALL_MS = 10 * SECOND_MS;
-const STALL_BYTES = 64 * KiB;
-
 /** A frame that came too early. */
 export interface ParkedFrame {
   readonly buffer: Buffer;
   readonly position: number;
   readonly end: number;
-}
-
-/** A fetch whose answer is on its way out, and the connection's byte count at which it is out. */
-interface Unwritten {
-  readonly fetch: Fetch;
-  readonly atBytesOut: number;
 }
 
 type KafkaConnection = FrameConnection<KafkaSession>;
@@ -52,15 +36,10 @@ export class KafkaSession implements ExchangeOwner {
   readonly #connection: KafkaConnection;
   readonly #startParked: (session: KafkaSession, frame: ParkedFrame) => void;
   readonly #exchanges = new Ring<Exchange<never>>();
-  readonly #unwritten = new Ring<Unwritten>();
   #parked: ParkedFrame | null = null;
   #isPaused = false;
   #isClosed = false;
   #isNextScheduled = false;
-  #timer: Timer | null = null;
-  /** Checks since the socket took `STALL_BYTES` of the answers, and its byte count then. */
-  #stillChecks = 0;
-  #stillSinceBytes = 0;
 
   /** `startParked` starts a frame that was parked before. */
   constructor(
@@ -83,6 +62,11 @@ export class KafkaSession implements ExchangeOwner {
 
   get inFlightCount(): number {
     return this.#exchanges.count;
+  }
+
+  /** Whether the peer itself asked to wait: nothing is under way but a long poll. */
+  get isPeerWaiting(): boolean {
+    return this.#exchanges.peek()?.fetch?.isWaiting ?? false;
   }
 
   /** Whether a request may start now. */
@@ -157,11 +141,7 @@ export class KafkaSession implements ExchangeOwner {
     for (let exchange = this.#exchanges.shift(); exchange !== undefined; exchange = this.#exchanges.shift()) {
       exchange.fetch?.cancel();
     }
-    for (let item = this.#unwritten.shift(); item !== undefined; item = this.#unwritten.shift()) {
-      item.fetch.release();
-    }
     this.#parked = null;
-    this.#timer?.cancel();
   }
 
   #send(exchange: Exchange<never>): void {
@@ -170,46 +150,6 @@ export class KafkaSession implements ExchangeOwner {
       for (const part of exchange.encoded.parts) this.#connection.write(part);
     }
     this.#connection.answered(1);
-    if (exchange.fetch !== null) this.#releaseWhenWritten(exchange.fetch);
-  }
-
-  #releaseWhenWritten(fetch: Fetch): void {
-    const connection = this.#connection;
-    this.#unwritten.push({ fetch, atBytesOut: connection.bytesOut + connection.outputBytes });
-    queueMicrotask(this.#releaseWritten);
-  }
-
-  /** The microtask runs behind the connection's own, which wrote; only a slow socket needs the timer. */
-  readonly #releaseWritten = (): void => {
-    const { bytesOut } = this.#connection;
-    for (let item = this.#unwritten.peek(); item !== undefined; item = this.#unwritten.peek()) {
-      if (item.atBytesOut > bytesOut) break;
-      this.#unwritten.shift();
-      item.fetch.release();
-    }
-    if (this.#unwritten.count === 0) this.#stillChecks = 0;
-    if (this.#unwritten.count === 0 || this.#timer !== null || this.#isClosed) return;
-    this.#timer = this.#context.clock.after(WRITTEN_CHECK_MS, () => {
-      this.#timer = null;
-      this.#noteStall();
-      this.#releaseWritten();
-    });
-  };
-
-  #noteStall(): void {
-    const { bytesOut } = this.#connection;
-    if (this.#stillChecks === 0 || bytesOut - this.#stillSinceBytes >= STALL_BYTES) {
-      this.#stillChecks = 0;
-      this.#stillSinceBytes = bytesOut;
-    }
-    this.#stillChecks += 1;
-    const { fetches, log } = this.#context;
-    if (this.#stillChecks * WRITTEN_CHECK_MS < STALL_MS || fetches.budget.waitingCount === 0) return;
-    log.warn("a connection that does not read its answers is closed, because others wait for the memory", {
-      address: this.address,
-      bytes: this.#connection.outputBytes,
-    });
-    this.#connection.closeNow();
   }
 
   #pause(): void {

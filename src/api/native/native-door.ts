@@ -108,6 +108,10 @@ export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
     connection.state.batchSettled();
   }
 
+  isPeerWaiting(): boolean {
+    return false;
+  }
+
   close(connection: FrameConnection<NativeSession<Place>>): void {
     // A turn that threw has no end of its own.
     this.#endTurn();

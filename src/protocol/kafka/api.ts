@@ -20,6 +20,7 @@
  */
 
 import { fail } from "../../base/assert.ts";
+import type { ByteSource } from "../../base/byte-source.ts";
 import { ObeliskError } from "../../base/errors.ts";
 import { ArrayEncoder } from "./array-encoder.ts";
 import {
@@ -110,7 +111,7 @@ export class Api<RequestInput, Request, ResponseInput, Response> {
     writer.nullableString(clientId);
     if (version >= this.flexibleFrom) writer.unsignedVarint(0);
     write(writer, request);
-    return writer.finish();
+    return writer.finish() as Encoded;
   }
 
   /** Decodes a frame that starts with its header (the correlation id) at `position`. Buffers in it are views of `buffer`. */
@@ -126,7 +127,11 @@ export class Api<RequestInput, Request, ResponseInput, Response> {
   }
 
   /** Encodes a whole frame: length, header, body. Large records in it are parts of the result, not copies. */
-  encodeResponse(version: number, correlationId: number, response: ResponseInput): Encoded {
+  encodeResponse(
+    version: number,
+    correlationId: number,
+    response: ResponseInput,
+  ): Encoded<Buffer | ByteSource> {
     const write = (this.#responseWriters[version] ??= compileWriter(
       this.responseFields,
       this.#context(version, false),

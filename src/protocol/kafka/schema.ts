@@ -22,6 +22,8 @@
  * A tagged structure is null where it is absent; that differs from Kafka's own classes, which fill in defaults.
  */
 
+import type { ByteSource } from "../../base/byte-source.ts";
+
 /** Inclusive. `to` is Infinity for "3+"; `from` above `to` means no version. */
 export interface VersionRange {
   readonly from: number;
@@ -144,6 +146,11 @@ export function records<const O extends FieldOptions<null>>(
   options?: O,
 ): Plain<Buffer | null, O> {
   return field("records", versions, null, EVERY, options);
+}
+
+/** As `records`, and what is encoded may also be read only as it is sent. */
+export function servedRecords(versions: string): Field<Buffer | null, Buffer | ByteSource | null, false> {
+  return base("records", versions, null, EVERY) as Field<Buffer | null, Buffer | ByteSource | null, false>;
 }
 
 /** An array of structures (given as their fields) or of a primitive type (given as a field). */

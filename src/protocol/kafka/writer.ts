@@ -8,16 +8,22 @@
  * Frames are cut one after another from a slab, so that a small response costs one view and no allocation. A frame
  * belongs to its receiver from `finish` on: the writer never touches those bytes again, and the slab lives as long as
  * one of its frames does. Record batches above `COPY_BYTES_MAX` are not copied: the frame becomes a list of buffers,
- * in which the receiver must not change anything either.
+ * in which the receiver must not change anything either, and of sources that are read as they are sent. Smaller ones are copied, as
+ * long as they do not make the frame large (`COPIED_BYTES_MAX`): who asks for many must not make us hold them.
  *
  * One frame at a time: `begin` forgets a frame that was not finished (its encoding threw).
  */
 
+import { fail } from "../../base/assert.ts";
+import type { ByteSource } from "../../base/byte-source.ts";
 import { writeInt64 } from "../../base/bytes.ts";
 import { ObeliskError } from "../../base/errors.ts";
 
 /** Up to here a copy (about 1 us) is cheaper than one more buffer to hand to the socket. */
 export const COPY_BYTES_MAX = 16 * 1024;
+
+/** What a frame may hold of record batches that could be read later. */
+const COPIED_BYTES_MAX = 64 * 1024;
 
 /** Enough for some hundred small responses; little enough that one slow connection may keep it alive. */
 const SLAB_BYTES = 64 * 1024;
@@ -34,10 +40,10 @@ const PLAIN_STRING_BYTES_MAX = 0x7fff;
 /** Texts up to here take less time in a loop than in a native call, if they are ASCII. */
 const LOOP_LENGTH_MAX = 24;
 
-/** A frame for the socket, its length prefix included. */
-export interface Encoded {
+/** A frame for the socket, its length prefix included. Only answers have parts that are not buffers. */
+export interface Encoded<Part = Buffer> {
   /** In order. One buffer unless large record batches are in it. */
-  readonly parts: readonly Buffer[];
+  readonly parts: readonly Part[];
   /** The sum of the parts. */
   readonly bytes: number;
 }
@@ -47,8 +53,10 @@ export class Writer {
   #start = 0;
   #position = 0;
   /** Finished parts of the current frame and their bytes. */
-  #parts: Buffer[] = [];
+  #parts: (Buffer | ByteSource)[] = [];
   #partBytes = 0;
+  /** Of record batches that were copied though they are sources. */
+  #copiedBytes = 0;
 
   /** Starts a frame. */
   begin(): void {
@@ -58,6 +66,7 @@ export class Writer {
     this.#position = this.#start + 4;
     this.#parts = [];
     this.#partBytes = 0;
+    this.#copiedBytes = 0;
   }
 
   /** Starts the elements of an array (array-encoder.ts): they have no length before them. */
@@ -72,18 +81,20 @@ export class Writer {
     if (this.#position - this.#start >= PIECE_BYTES) this.#cut();
   }
 
-  /** Ends the elements and hands them over. */
+  /** Ends the elements and hands them over. No records are in them. */
   finishElements(): readonly Buffer[] {
     if (this.#position > this.#start) this.#cut();
-    return this.#parts;
+    return this.#parts as Buffer[];
   }
 
   /** Ends the frame and hands it over. */
-  finish(): Encoded {
+  finish(): Encoded<Buffer | ByteSource> {
     const parts = this.#parts;
     if (this.#position > this.#start) this.#cut();
     const bytes = this.#partBytes;
-    parts[0]!.writeInt32BE(bytes - 4, 0);
+    const [first] = parts;
+    if (!(first instanceof Uint8Array)) fail("a frame begins with its length");
+    first.writeInt32BE(bytes - 4, 0);
     return { parts, bytes };
   }
 
@@ -167,22 +178,22 @@ export class Writer {
     else this.compactString(value);
   }
 
-  bytes(value: Buffer): void {
+  bytes(value: Buffer | ByteSource): void {
     this.int32(value.length);
     this.raw(value);
   }
 
-  compactBytes(value: Buffer): void {
+  compactBytes(value: Buffer | ByteSource): void {
     this.unsignedVarint(value.length + 1);
     this.raw(value);
   }
 
-  nullableBytes(value: Buffer | null): void {
+  nullableBytes(value: Buffer | ByteSource | null): void {
     if (value === null) this.int32(-1);
     else this.bytes(value);
   }
 
-  compactNullableBytes(value: Buffer | null): void {
+  compactNullableBytes(value: Buffer | ByteSource | null): void {
     if (value === null) this.unsignedVarint(0);
     else this.compactBytes(value);
   }
@@ -215,15 +226,26 @@ export class Writer {
   }
 
   /** Bytes without a length: copied when few, else a part of their own. */
-  raw(value: Buffer): void {
-    if (value.length > COPY_BYTES_MAX) {
+  raw(value: Buffer | ByteSource): void {
+    const source = value instanceof Uint8Array ? value : this.#fewBytesOf(value);
+    if (source === null || value.length > COPY_BYTES_MAX) {
       this.#cut();
       this.#parts.push(value);
       this.#partBytes += value.length;
       return;
     }
-    const at = this.#reserve(value.length);
-    value.copy(this.#slab, at);
+    const at = this.#reserve(source.length);
+    source.copy(this.#slab, at);
+  }
+
+  /** All that a source has, when that is little and at hand; null when it had better be a part. */
+  #fewBytesOf(source: ByteSource): Buffer | null {
+    if (source.length === 0) return NOTHING;
+    if (source.length > COPY_BYTES_MAX || this.#copiedBytes + source.length > COPIED_BYTES_MAX) return null;
+    const bytes = source.peek(ignore);
+    if (bytes === null || bytes.length < source.length) return null;
+    this.#copiedBytes += source.length;
+    return bytes;
   }
 
   /** Writes UTF-8 and returns its bytes. May move the frame to a larger slab. */
@@ -279,3 +301,8 @@ export class Writer {
     this.#start = this.#position;
   }
 }
+
+const NOTHING = Buffer.alloc(0);
+
+/** What comes from the disk is asked for again when it is sent. */
+function ignore(): void {}

@@ -100,6 +100,18 @@ export function validateStoredBatch(buffer: Buffer, position: number, end: numbe
   );
 }
 
+/**
+ * Whether the header at `position`, which lies whole in the buffer, can be that of a sound batch: all that `validateStoredBatch` asks
+ * but for the CRC. `end` is where the readable bytes end, which may be behind the buffer.
+ */
+export function isStoredHeader(buffer: Buffer, position: number, end: number): boolean {
+  return (
+    faultOfShape(buffer, position, end) === null &&
+    faultOfStoredCodec(batchAttributes(buffer, position)) === null &&
+    faultOfStoredFields(buffer, position, batchBytes(buffer, position)) === null
+  );
+}
+
 /** Whether `buffer[position, end)` is one whole batch of magic 2, and no other whole one follows it. */
 function faultOfEnvelope(buffer: Buffer, position: number, end: number): BatchFault | null {
   const fault = faultOfNext(buffer, position, end);

@@ -7,15 +7,14 @@
 
 import { ObeliskError } from "../../base/errors.ts";
 import { systemReason } from "../../base/system-error.ts";
-import type { TimestampedOffset } from "../contract.ts";
+import type { RecordSpan, TimestampedOffset } from "../contract.ts";
+import { noRecords } from "../held-records.ts";
 import type { IndexFiles } from "./index-files.ts";
 import type { LogLocator } from "./locator.ts";
 import { LogReader } from "./reader.ts";
 import type { Segment } from "./segment.ts";
 import { refusedRead, type Store, storageError } from "./store.ts";
 import { findMaxTimestamp, findTimestamp, type Searched } from "./time-search.ts";
-
-const NOTHING = Buffer.alloc(0);
 
 /** The log that is read, as it is at the moment. */
 export interface ReadLog {
@@ -48,17 +47,22 @@ export class LogReads {
     this.#indexes = indexes;
     this.#directory = directory;
     this.#segments = segments;
-    this.#reader = new LogReader(store, locator);
+    this.#reader = new LogReader(store, locator, (thrown) => this.#refuse(thrown));
     this.#log = log;
   }
 
-  /** As `PartitionLog.read`. */
-  read(offset: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): Buffer | Promise<Buffer> {
+  /** As `PartitionLog.span`. */
+  span(
+    offset: number,
+    limitOffset: number,
+    bytesMax: number,
+    atLeastOne: boolean,
+  ): RecordSpan | Promise<RecordSpan> {
     this.checkRange(offset);
-    if (offset >= limitOffset || offset === this.#log.endOffset) return NOTHING;
+    if (offset >= limitOffset || offset === this.#log.endOffset) return noRecords(offset);
     try {
-      const answer = this.#reader.read(offset, limitOffset, bytesMax, atLeastOne);
-      return answer instanceof Promise ? answer.catch((thrown) => this.#refuse(thrown)) : answer;
+      const span = this.#reader.span(offset, limitOffset, bytesMax, atLeastOne);
+      return span instanceof Promise ? span.catch((thrown) => this.#refuse(thrown)) : span;
     } catch (thrown) {
       return this.#refuse(thrown);
     }

@@ -16,10 +16,10 @@ import { fail } from "../../base/assert.ts";
 import { ObeliskError } from "../../base/errors.ts";
 import { KiB } from "../../base/units.ts";
 import { batchLastOffsetDelta, batchMaxTimestamp, stampBatch } from "../../protocol/record/batch.ts";
-import type { PartitionLog, TimestampedOffset } from "../contract.ts";
+import type { PartitionLog, RecordSpan, TimestampedOffset } from "../contract.ts";
 import { lastOffsetFrom } from "../last-offset.ts";
 import type { LeaderEpochs } from "../leader-epochs.ts";
-import { BATCH_BYTES_MAX } from "../scan.ts";
+import { BATCH_BYTES_MAX } from "../scan-range.ts";
 import type { IndexFiles } from "./index-files.ts";
 import { LogLocator } from "./locator.ts";
 import { LogReads } from "./log-reads.ts";
@@ -131,8 +131,13 @@ export class FileLog implements PartitionLog {
     return baseOffset;
   }
 
-  read(offset: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): Buffer | Promise<Buffer> {
-    return this.#reads.read(offset, limitOffset, bytesMax, atLeastOne);
+  span(
+    offset: number,
+    limitOffset: number,
+    bytesMax: number,
+    atLeastOne: boolean,
+  ): RecordSpan | Promise<RecordSpan> {
+    return this.#reads.span(offset, limitOffset, bytesMax, atLeastOne);
   }
 
   offsetForTimestamp(timestampMs: number, limitOffset: number): Promise<TimestampedOffset | null> {

@@ -1,113 +1,128 @@
 /**
- * Reads whole batches of one partition.
+ * Finds whole batches of one partition, and vouches for them.
  *
- *     offset -> place (locator.ts, or where the last read ended) -> one pread -> cut
+ *     offset -> place (locator.ts, or where the last read ended) -> pieces (read-pieces.ts) -> check (batch-check.ts) -> span
  *
- *   - The pread takes as many bytes as the budget allows; where the answer ends is found by walking the headers in memory.
- *     Every header is checked against the offset that must come next, and every CRC that has not been checked lately.
- *   - Where one read ended the next will start: `READ_PLACES` such places are kept, so that a reader in sequence needs no search.
+ *   - Nothing is held: the batches are checked piece by piece, and read again as they are sent (file-records.ts). What fits the buffer in
+ *     place is sent from there, if that is in the same turn.
+ *   - Where one answer ended the next will start: `READ_PLACES` such places are kept, so that a reader in sequence needs no search.
  *   - A place that is not what it should be is handed to the locator's `mend`, and the read goes on behind it. Damaged bytes
  *     are never served.
  *   - Where the log's last batches are lost, a batch without records stands for their offsets, so that consumers go on behind them.
  *   - What the disk refuses to give is no damage: such a read throws the system's error, and nothing is remembered of it. A refusal
  *     further on than the first batch only makes the answer shorter.
- *   - Reads up to `READ_NOW_BYTES_MAX` are done in place, because the way to the thread pool costs more; larger ones leave the
- *     event loop free. The buffer is fresh each time and belongs to the caller.
+ *   - What the page cache has is read in place, whatever its size, because the way to the thread pool costs more; what must come
+ *     from the disk leaves the event loop free, and so does a long check (`TURN_BYTES_MAX`).
  */
 
-import { fail } from "../../base/assert.ts";
+import { readWhole } from "../../base/byte-source.ts";
 import { errnoOf } from "../../base/errors.ts";
-import { KiB } from "../../base/units.ts";
-import {
-  BATCH_HEADER_BYTES,
-  BATCH_LAST_OFFSET_DELTA,
-  BATCH_LENGTH,
-  BATCH_MAGIC,
-  batchBytes,
-  batchCrc,
-  computeBatchCrc,
-  LOG_OVERHEAD,
-  MAGIC,
-} from "../../protocol/record/batch.ts";
+import { nextTurn } from "../../base/turns.ts";
+import { MiB } from "../../base/units.ts";
+import { batchLastOffset } from "../../protocol/record/batch.ts";
 import { gapBatch } from "../../protocol/record/gap-batch.ts";
-import { readBefore } from "../page-reads.ts";
-import { HIGH, type LogLocator, type Place } from "./locator.ts";
+import type { RecordSpan } from "../contract.ts";
+import { HeldRecords, noRecords } from "../held-records.ts";
+import { BatchCheck, type ReadRequest } from "./batch-check.ts";
+import { FileRecords, type Refuse } from "./file-records.ts";
+import type { LogLocator, Place } from "./locator.ts";
 import type { Store } from "./store.ts";
 
-/**
- * A batch of 64 KiB and its neighbour. From the page cache such reads give 2.7 GB/s in place and 1.6 through the pool; at 1 MiB
- * there is no difference any more (2.4 to 3 GB/s), and a cold disk would stop the loop for longer.
- */
-export const READ_NOW_BYTES_MAX = 128 * KiB;
 /** As many readers in sequence as one partition usually has. */
 const READ_PLACES = 8;
-const NOTHING = Buffer.alloc(0);
-
-interface ReadRequest {
-  readonly offset: number;
-  readonly limitOffset: number;
-  readonly bytesMax: number;
-  readonly atLeastOne: boolean;
-}
+/** What one turn of the loop reads and checks: some 5 ms. */
+const TURN_BYTES_MAX = 8 * MiB;
 
 export class LogReader {
   readonly #store: Store;
   readonly #locator: LogLocator;
+  readonly #refuse: Refuse;
   readonly #places: Place[] = [];
   #placeNext = 0;
-  /** Where the last `#cut` stopped because the next batch is not what it should be. */
-  #cutMetFault = false;
 
-  constructor(store: Store, locator: LogLocator) {
+  /** `refuse` turns what the disk says when batches are read again into an error of ours. */
+  constructor(store: Store, locator: LogLocator, refuse: Refuse) {
     this.#store = store;
     this.#locator = locator;
+    this.#refuse = refuse;
   }
 
-  /** As `PartitionLog.read`; the range was checked. */
-  read(offset: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): Buffer | Promise<Buffer> {
+  /** As `PartitionLog.span`; the range was checked. @throws system errors */
+  span(
+    offset: number,
+    limitOffset: number,
+    bytesMax: number,
+    atLeastOne: boolean,
+  ): RecordSpan | Promise<RecordSpan> {
     const place = this.#takePlace(offset) ?? this.#locator.locate(offset);
-    return this.#readAt(place, { offset, limitOffset, bytesMax, atLeastOne });
+    return this.#spanAt(place, { offset, limitOffset, bytesMax, atLeastOne });
+  }
+
+  /** The bytes of such a span. */
+  async read(offset: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): Promise<Buffer> {
+    return await readWhole(await this.span(offset, limitOffset, bytesMax, atLeastOne));
   }
 
   /** Forgets remembered places: segments were cut or removed. */
   reset(): void {
     this.#places.length = 0;
     this.#placeNext = 0;
+    this.#store.pieces.forget();
   }
 
-  #readAt(place: Place, request: ReadRequest): Buffer | Promise<Buffer> {
+  #spanAt(place: Place, request: ReadRequest): RecordSpan | Promise<RecordSpan> {
     while (this.#locator.settle(place)) {
-      const bytes = this.#bytesToRead(place, request.bytesMax);
-      if (bytes > READ_NOW_BYTES_MAX) return this.#readLater(place, bytes, request);
-      const buffer = Buffer.allocUnsafeSlow(bytes);
-      const got = this.#readUpTo(place, buffer, buffer.length);
-      const end = this.#cut(place, buffer, got, request);
-      if (end > 0) return this.#answer(place, buffer, end);
-      if (this.#cutMetFault) {
-        this.#mendFor(place, request);
-        continue;
-      }
-      const needed = this.#firstBatchBytes(place, buffer, got);
-      if (!request.atLeastOne || needed <= got) return NOTHING;
-      return this.#readLater(place, needed, request);
+      const check = new BatchCheck(place, request);
+      if (!this.#checkNow(check)) return this.#spanLater(check, place, request);
+      if (!check.isFault) return this.#answer(check, request);
+      this.#mendFor(place, request);
     }
-    return gapBatch(request.offset, request.limitOffset);
+    const gap = gapBatch(request.offset, request.limitOffset);
+    return new HeldRecords([gap], request.offset, batchLastOffset(gap, 0) + 1);
   }
 
-  async #readLater(place: Place, bytes: number, request: ReadRequest): Promise<Buffer> {
-    const { segment } = place;
-    const buffer = Buffer.allocUnsafeSlow(bytes);
-    const got = await this.#readPinned(place, buffer);
-    if (segment.isRemoved) return NOTHING;
-    const end = this.#cut(place, buffer, got, request);
-    if (end > 0) return this.#answer(place, buffer, end);
-    if (this.#cutMetFault) {
-      this.#mendFor(place, request);
-      return this.#readAt(place, request);
+  async #spanLater(check: BatchCheck, place: Place, request: ReadRequest): Promise<RecordSpan> {
+    while (!check.isDone) {
+      await this.#checkLater(check);
+      if (check.segment.isRemoved) return noRecords(request.offset);
+      if (!check.isDone) await nextTurn();
+      if (check.segment.isRemoved) return noRecords(request.offset);
+      this.#checkNow(check);
     }
-    const needed = this.#firstBatchBytes(place, buffer, got);
-    if (!request.atLeastOne || needed <= got) return NOTHING;
-    return this.#readLater(place, needed, request);
+    if (!check.isFault) return this.#answer(check, request);
+    this.#mendFor(place, request);
+    return this.#spanAt(place, request);
+  }
+
+  /** Checks what the page cache has, for as long as one turn may take; true when the check is done. */
+  #checkNow(check: BatchCheck): boolean {
+    const { pieces } = this.#store;
+    const turnEnd = check.position + TURN_BYTES_MAX;
+    while (!check.isDone && check.position < turnEnd) {
+      const { position } = check;
+      try {
+        const piece = pieces.now(check.segment, position, check.wantedBytes, check.neededBytes);
+        if (piece === null) return false;
+        check.take(piece);
+      } catch (thrown) {
+        stopBefore(check, thrown);
+      }
+      if (check.position === position && !check.isDone) return false;
+    }
+    return check.isDone;
+  }
+
+  /** Checks one piece that comes from the disk. */
+  async #checkLater(check: BatchCheck): Promise<void> {
+    const { position } = check;
+    try {
+      await this.#store.pieces.later(check.segment, position, check.wantedBytes, check.neededBytes, (piece) =>
+        check.take(piece),
+      );
+    } catch (thrown) {
+      stopBefore(check, thrown);
+    }
+    if (check.position === position && !check.isDone) check.stop();
   }
 
   /** Mends, and goes on to the batch that was asked for: a damaged header may have ended the walk to it too early. */
@@ -116,95 +131,13 @@ export class LogReader {
     if (place.offset < request.offset) this.#locator.walkTo(place, request.offset);
   }
 
-  /** The budget, within the segment and up to the next hole; at least one header. */
-  #bytesToRead(place: Place, bytesMax: number): number {
-    const hole = place.segment.holeFrom(place.position);
-    const end = hole === undefined ? place.segment.bytes : hole.position;
-    return Math.min(Math.max(bytesMax, BATCH_HEADER_BYTES), end - place.position);
-  }
-
-  /** As many of `bytes` bytes as the disk gives without a refusal, a header at least. @throws system errors */
-  #readUpTo({ segment, position }: Place, buffer: Buffer, bytes: number): number {
-    const { files, pool } = this.#store;
-    return readBefore(files, pool.use(segment.file), buffer, bytes, position, BATCH_HEADER_BYTES);
-  }
-
-  /** Reads off the loop, with the descriptor pinned against being closed meanwhile. */
-  async #readPinned(place: Place, buffer: Buffer): Promise<number> {
-    const { files, pool } = this.#store;
-    const { segment } = place;
-    const descriptor = pool.use(segment.file);
-    segment.pin();
-    try {
-      return await files.readLater(descriptor, buffer, 0, buffer.length, place.position);
-    } catch (thrown) {
-      if (errnoOf(thrown) === undefined) throw thrown;
-      return this.#readUpTo(place, buffer, Math.min(buffer.length, READ_NOW_BYTES_MAX));
-    } finally {
-      segment.unpin(pool);
-    }
-  }
-
-  /**
-   * How many of `bytes` bytes are whole, sound batches below the limit and within the budget. Hot: one step for each
-   * batch, no allocation.
-   */
-  #cut(place: Place, buffer: Buffer, bytes: number, request: ReadRequest): number {
-    const { segment } = place;
-    const { limitOffset, bytesMax, atLeastOne } = request;
-    const isVerified = segment.isVerified(place.position, place.position + bytes);
-    let expected = place.offset;
-    let at = 0;
-    // Too few bytes for a header, or fewer than the first batch should have: the scanner must look.
-    this.#cutMetFault = bytes < BATCH_HEADER_BYTES;
-    while (at + BATCH_HEADER_BYTES <= bytes) {
-      const size = buffer.readInt32BE(at + BATCH_LENGTH) + LOG_OVERHEAD;
-      if (buffer[at + BATCH_MAGIC] !== MAGIC || size < BATCH_HEADER_BYTES)
-        return this.#stop(place, at, expected);
-      if (at + size > bytes) {
-        if (place.position + at + size > segment.bytes) return this.#stop(place, at, expected);
-        this.#cutMetFault = bytes < buffer.length;
-        break;
-      }
-      const base = buffer.readUInt32BE(at) * HIGH + buffer.readUInt32BE(at + 4);
-      if (base !== expected && expected !== -1) return this.#stop(place, at, expected);
-      const last = base + buffer.readInt32BE(at + BATCH_LAST_OFFSET_DELTA);
-      if (at + size > bytesMax && !(atLeastOne && at === 0)) break;
-      if (!isVerified && batchCrc(buffer, at) !== computeBatchCrc(buffer, at, size)) {
-        return this.#stop(place, at, expected);
-      }
-      if (last >= limitOffset) break;
-      at += size;
-      expected = last + 1;
-    }
-    if (at > 0) {
-      if (!(expected <= limitOffset)) fail("a read answers nothing at or behind its limit");
-      this.#cutMetFault = false;
-      if (!isVerified) segment.noteVerified(place.position, place.position + at);
-      place.offset = expected;
-    }
-    return at;
-  }
-
-  /** Ends a cut at a batch that is not what it should be: what lies before it is answered, the next read meets it first. */
-  #stop(place: Place, at: number, expected: number): number {
-    this.#cutMetFault = at === 0;
-    if (at > 0) place.offset = expected;
-    return at;
-  }
-
   /** Remembers where the answer ends, and gives it. */
-  #answer(place: Place, buffer: Buffer, end: number): Buffer {
-    place.position += end;
-    if (!(place.position <= place.segment.bytes)) fail("a read answers nothing behind its segment's end");
-    this.#keepPlace(place);
-    return end === buffer.length ? buffer : buffer.subarray(0, end);
-  }
-
-  /** The size that the batch at the place claims to have; 0 when its header is not there. Only the CRC will tell whether it is true. */
-  #firstBatchBytes(place: Place, buffer: Buffer, got: number): number {
-    if (got < BATCH_HEADER_BYTES) return 0;
-    return Math.min(batchBytes(buffer, 0), place.segment.bytes - place.position);
+  #answer(check: BatchCheck, request: ReadRequest): RecordSpan {
+    const { segment, start, end, nextOffset } = check;
+    if (end === start) return noRecords(request.offset);
+    check.noteVerified();
+    this.#keepPlace({ segment, position: end, offset: nextOffset });
+    return new FileRecords(this.#store.pieces, check, this.#refuse);
   }
 
   #takePlace(offset: number): Place | undefined {
@@ -223,4 +156,10 @@ export class LogReader {
     this.#places[this.#placeNext] = place;
     this.#placeNext = (this.#placeNext + 1) % READ_PLACES;
   }
+}
+
+/** What is refused further on than the first header ends the answer before it. @throws system errors */
+function stopBefore(check: BatchCheck, thrown: unknown): void {
+  if (check.position === check.start || errnoOf(thrown) === undefined) throw thrown;
+  check.stop();
 }

@@ -6,6 +6,7 @@ import type { Files } from "../../base/files.ts";
 import { systemReason } from "../../base/system-error.ts";
 import type { Finding, FindingKind, FindingListener } from "../contract.ts";
 import type { DescriptorPool } from "./pool.ts";
+import { ReadPieces } from "./read-pieces.ts";
 import { FileReplacer } from "./replacer.ts";
 import { QUARANTINE, setAsideBytes, takeBack } from "./set-aside.ts";
 
@@ -40,6 +41,8 @@ export class Store {
   readonly pool: DescriptorPool;
   /** For the small files of all partitions. */
   readonly replacer: FileReplacer;
+  /** What segments are read into. */
+  readonly pieces: ReadPieces;
   readonly clock: Clock;
   readonly limits: StoreLimits;
   /** The data directory. Findings name files relative to it. */
@@ -64,6 +67,7 @@ export class Store {
     this.files = files;
     this.pool = pool;
     this.replacer = new FileReplacer(files, pool);
+    this.pieces = new ReadPieces(files, pool);
     this.clock = clock;
     this.root = root;
     this.limits = limits;

@@ -14,7 +14,8 @@ import {
   NO_TIMESTAMP,
   stampBatch,
 } from "../../protocol/record/batch.ts";
-import type { PartitionLog, RecoveryListener, TimestampedOffset } from "../contract.ts";
+import type { PartitionLog, RecordSpan, RecoveryListener, TimestampedOffset } from "../contract.ts";
+import { HeldRecords, noRecords } from "../held-records.ts";
 import { lastOffsetFrom } from "../last-offset.ts";
 import { LeaderEpochs } from "../leader-epochs.ts";
 import { RecordSearch } from "../record-search.ts";
@@ -24,8 +25,6 @@ export interface MemoryUse {
   bytes: number;
   readonly bytesMax: number;
 }
-
-const NOTHING = Buffer.alloc(0);
 
 export class MemoryLog implements PartitionLog {
   readonly topic: string;
@@ -78,7 +77,7 @@ export class MemoryLog implements PartitionLog {
     return baseOffset;
   }
 
-  read(offset: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): Buffer {
+  span(offset: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): RecordSpan {
     this.#checkRange(offset);
     const first = this.#find(offset);
     let bytes = 0;
@@ -90,7 +89,9 @@ export class MemoryLog implements PartitionLog {
       if (bytes + batch.length > bytesMax && !isForced) break;
       bytes += batch.length;
     }
-    return index === first ? NOTHING : Buffer.concat(this.#batches.slice(first, index), bytes);
+    if (index === first) return noRecords(offset);
+    const batches = this.#batches.slice(first, index);
+    return new HeldRecords(batches, batchBaseOffset(batches[0]!, 0), batchLastOffset(batches.at(-1)!, 0) + 1);
   }
 
   async offsetForTimestamp(timestampMs: number, limitOffset: number): Promise<TimestampedOffset | null> {

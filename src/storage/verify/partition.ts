@@ -30,7 +30,8 @@ import { segmentName } from "../file/segment.ts";
 import { decodeSnapshot, type Hole, SNAPSHOT_FILE, type Snapshot } from "../file/snapshot.ts";
 import type { PartitionLayout } from "../layout.ts";
 import type { Refusal } from "../page-reads.ts";
-import { BATCH_BYTES_MAX, scanBatches } from "../scan.ts";
+import { scanBatches } from "../scan.ts";
+import { BATCH_BYTES_MAX, type ScanRange } from "../scan-range.ts";
 import { findStrangers, openerOfReadable } from "../strangers.ts";
 import { largestTimestamp } from "../timestamps.ts";
 import { EpochCheck } from "./epoch-check.ts";
@@ -178,7 +179,7 @@ class PartitionCheck {
   }
 
   #scanStretch(
-    range: Parameters<typeof scanBatches>[2],
+    range: ScanRange,
     isLast: boolean,
     file: string,
     baseOffset: number,

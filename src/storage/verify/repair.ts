@@ -376,7 +376,7 @@ function placeOf({ file, position }: Finding): string {
 /** Builds the segment's index, as any reader's search does. What the disk refuses remains a finding. */
 async function readIfPossible(log: PartitionLog, offset: number): Promise<void> {
   try {
-    await log.read(offset, log.endOffset, 1, true);
+    await log.span(offset, log.endOffset, 1, true);
   } catch (thrown) {
     if (!(thrown instanceof ObeliskError && thrown.retriable)) throw thrown;
   }

@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { fetchApi } from "../../../src/protocol/kafka/apis/fetch.ts";
 import { produceApi } from "../../../src/protocol/kafka/apis/produce.ts";
-import { batchOf, recordsIn } from "../../support/batches.ts";
+import { batchOf, bytesOf, recordsIn } from "../../support/batches.ts";
 import { openDoor } from "../../support/kafka-door.ts";
 import { randomOf } from "../../support/random.ts";
 
@@ -70,7 +70,7 @@ test("what many connections send at once, in frames of all sizes, is read back b
   for (const [index, values] of sent.entries()) {
     const stored: (string | null)[] = [];
     while (stored.length < values.length) {
-      const batches = await partitions[index]!.read(stored.length, 1_000_000, true);
+      const batches = await bytesOf(partitions[index]!.span(stored.length, 1_000_000, true));
       for (const [, value] of recordsIn(batches)) stored.push(value);
     }
     expect(stored.every((value, offset) => value === values[offset])).toBe(true);

@@ -9,7 +9,7 @@ import {
   BATCH_RECORD_COUNT,
   computeBatchCrc,
 } from "../../../src/protocol/record/batch.ts";
-import { batchOf, recordsIn } from "../../support/batches.ts";
+import { batchOf, bytesOf, recordsIn } from "../../support/batches.ts";
 import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
 import type { WireClient } from "../../support/kafka-wire.ts";
 
@@ -45,7 +45,7 @@ async function produce(version: number, asked: ProduceRequestInput) {
 }
 
 async function readAll(index: number): Promise<[number, string | null][]> {
-  return recordsIn(await partition(index).read(0, 100_000, true));
+  return recordsIn(await bytesOf(partition(index).span(0, 100_000, true)));
 }
 
 for (let version = 3; version <= 11; version += 1) {

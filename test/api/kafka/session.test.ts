@@ -153,7 +153,6 @@ test("a connection that goes away takes its long poll, its produce requests and 
   await until(() => door.listener.connections.size === 0);
   await endSyncs();
   expect(door.context.fetches.openCount).toBe(0);
-  expect(door.fetchBudget.usedBytes).toBe(0);
   expect(door.frameBudget.usedBytes).toBe(0);
 });
 
@@ -209,13 +208,4 @@ test("our own mistake is UNKNOWN_SERVER_ERROR and a line with the stack, and the
     facts: { api: "Produce", error: expect.stringContaining("a bug") },
   });
   expect((await client.ask(apiVersionsApi, 0, {})).errorCode).toBe(0);
-});
-
-test("a fetch's memory is given back when the client has its answer", async () => {
-  const produced = client.ask(produceApi, 7, produceRequest("a"));
-  await until(() => engine.waiting.length > 0);
-  await endSyncs();
-  await produced;
-  await client.ask(fetchApi, 4, fetchRequest(0));
-  await until(() => door.fetchBudget.usedBytes === 0);
 });

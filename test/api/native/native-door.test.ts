@@ -11,6 +11,7 @@ import { TOO_MANY_CONNECTIONS_LINE } from "../../../src/protocol/native/answers.
 import { encodeNativeFrame, NATIVE_MESSAGE_BYTES_MAX } from "../../../src/protocol/native/message.ts";
 import { readRecords } from "../../../src/protocol/record/records.ts";
 import { listen, TestClient, until } from "../../network/support.ts";
+import { bytesOf } from "../../support/batches.ts";
 import { openBroker } from "../../support/broker.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { placesOf } from "../../support/places.ts";
@@ -429,7 +430,7 @@ test("with the real broker: new topics, many messages one byte at a time, and th
   for (const byte of Buffer.concat(frames)) client.send(Buffer.of(byte));
   await client.receives("OK\n".repeat(count));
   expect(client.text).toBe("OK\n".repeat(count));
-  const bytes = await broker.topics.get("topic-1")!.partitions[0]!.read(0, MiB, true);
+  const bytes = await bytesOf(broker.topics.get("topic-1")!.partitions[0]!.span(0, MiB, true));
   const values: string[] = [];
   for (let position = 0; position < bytes.length; ) {
     const end = position + 12 + bytes.readInt32BE(position + 8);

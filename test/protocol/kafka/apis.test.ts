@@ -5,11 +5,13 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import type { ByteSource } from "../../../src/base/byte-source.ts";
 import { ObeliskError } from "../../../src/base/errors.ts";
 import type { Api } from "../../../src/protocol/kafka/api.ts";
 import { APIS, apiByKey, apiTable } from "../../../src/protocol/kafka/apis.ts";
 import { decodeRequestHeader } from "../../../src/protocol/kafka/request-header.ts";
 import type { Encoded } from "../../../src/protocol/kafka/writer.ts";
+import { frameOf } from "../../support/encoded.ts";
 import { arbitraryOf, sampleOf, type Value, versionsOf } from "./sample-values.ts";
 
 type LooseApi = Api<Value, Value, Value, Value>;
@@ -20,8 +22,9 @@ const CLIENT_ID = "klient-ü";
 describe.each(versionsOf(APIS))("%s version %d", (_name, version, anyApi) => {
   const api = anyApi as unknown as LooseApi;
   const requestFrame = () =>
-    frameOf(api.encodeRequest(version, 7, CLIENT_ID, sampleOf(api.requestFields, version)));
-  const responseFrame = () => frameOf(api.encodeResponse(version, 7, sampleOf(api.responseFields, version)));
+    checkedFrameOf(api.encodeRequest(version, 7, CLIENT_ID, sampleOf(api.requestFields, version)));
+  const responseFrame = () =>
+    checkedFrameOf(api.encodeResponse(version, 7, sampleOf(api.responseFields, version)));
   const decodeRequest = (frame: Buffer) => {
     const header = decodeRequestHeader(frame, 4, frame.length);
     return api.decodeRequest(version, frame, header.bodyPosition, frame.length);
@@ -30,7 +33,7 @@ describe.each(versionsOf(APIS))("%s version %d", (_name, version, anyApi) => {
 
   test("a request survives the wire", () => {
     const property = fc.property(arbitraryOf(api.requestFields, version), (request) => {
-      const frame = frameOf(api.encodeRequest(version, 7, CLIENT_ID, request));
+      const frame = checkedFrameOf(api.encodeRequest(version, 7, CLIENT_ID, request));
       const header = decodeRequestHeader(frame, 4, frame.length);
       expect(header).toEqual({
         key: api.key,
@@ -47,7 +50,7 @@ describe.each(versionsOf(APIS))("%s version %d", (_name, version, anyApi) => {
 
   test("a response survives the wire", () => {
     const property = fc.property(arbitraryOf(api.responseFields, version), (response) => {
-      expect(decodeResponse(frameOf(api.encodeResponse(version, 7, response)))).toEqual(response);
+      expect(decodeResponse(checkedFrameOf(api.encodeResponse(version, 7, response)))).toEqual(response);
     });
     fc.assert(property, { numRuns: RUNS });
   });
@@ -92,8 +95,8 @@ test("the table for the documentation names every API", () => {
   expect(lines).toContain("| 17 | SaslHandshake | 0-1 | never |");
 });
 
-function frameOf(encoded: Encoded): Buffer {
-  const frame = Buffer.concat(encoded.parts);
+function checkedFrameOf(encoded: Encoded<Buffer | ByteSource>): Buffer {
+  const frame = frameOf(encoded);
   expect(encoded.bytes).toBe(frame.length);
   expect(frame.readInt32BE(0)).toBe(frame.length - 4);
   return frame;

@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import { InvariantError } from "../../../src/base/assert.ts";
 import { metadataApi } from "../../../src/protocol/kafka/apis/metadata.ts";
 import { offsetFetchApi } from "../../../src/protocol/kafka/apis/offset-fetch.ts";
+import { frameOf } from "../../support/encoded.ts";
 
 const PARTITIONS = Array.from({ length: 5_000 }, (_, partitionIndex) => ({
   errorCode: 0,
@@ -40,7 +41,7 @@ test.each([0, 5, 9, 12])("arrays in arrays, version %d", (version) => {
   const piecewise = metadataApi.encodeResponse(version, 7, { brokers: BROKERS, topics: topics.finish() });
   const atOnce = metadataApi.encodeResponse(version, 7, { brokers: BROKERS, topics: whole });
   expect(piecewise.bytes).toBe(atOnce.bytes);
-  expect(Buffer.concat(piecewise.parts).equals(Buffer.concat(atOnce.parts))).toBe(true);
+  expect(frameOf(piecewise).equals(frameOf(atOnce))).toBe(true);
 });
 
 test("frames that are encoded meanwhile do not disturb it, and it may stand in an answer twice", () => {
@@ -49,7 +50,7 @@ test("frames that are encoded meanwhile do not disturb it, and it may stand in a
     partitions: [{ partitionIndex: 3, committedOffset: 5, metadata: "note", errorCode: 0 }],
   };
   const topics = offsetFetchApi.responseArray<typeof topic>(8, "groups", "topics");
-  const other = () => Buffer.concat(metadataApi.encodeResponse(9, 1, { brokers: BROKERS, topics: [] }).parts);
+  const other = () => frameOf(metadataApi.encodeResponse(9, 1, { brokers: BROKERS, topics: [] }));
   const before = other();
   for (let count = 0; count < 3000; count += 1) {
     topics.push(topic);
@@ -64,7 +65,7 @@ test("frames that are encoded meanwhile do not disturb it, and it may stand in a
   const whole = Array.from({ length: 3000 }, () => topic);
   const twice = offsetFetchApi.encodeResponse(8, 1, { groups: [group("a", encoded), group("b", encoded)] });
   const expected = offsetFetchApi.encodeResponse(8, 1, { groups: [group("a", whole), group("b", whole)] });
-  expect(Buffer.concat(twice.parts).equals(Buffer.concat(expected.parts))).toBe(true);
+  expect(frameOf(twice).equals(frameOf(expected))).toBe(true);
 });
 
 test("a place where no array of structures is", () => {

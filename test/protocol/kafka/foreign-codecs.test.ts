@@ -6,6 +6,7 @@
 import { expect, test } from "bun:test";
 import { createRequire } from "node:module";
 import { produceApi } from "../../../src/protocol/kafka/apis/produce.ts";
+import { frameOf } from "../../support/encoded.ts";
 
 interface ForeignRequest {
   encode(): Promise<{ readonly buffer: Buffer }>;
@@ -44,7 +45,7 @@ test.each([0, 1, 2])("kafkajs and we agree on the request of Produce version %d"
 test.each([0, 1, 2])("kafkajs and we agree on the response of Produce version %d", async (version) => {
   const partitionResponses = [{ index: 3, errorCode: 43, baseOffset: 9, logAppendTimeMs: 77 }];
   const answer = { responses: [{ name: "t", partitionResponses }], throttleTimeMs: 5 };
-  const frame = Buffer.concat(produceApi.encodeResponse(version, 1, answer).parts);
+  const frame = frameOf(produceApi.encodeResponse(version, 1, answer));
   const partition = {
     partition: 3,
     errorCode: 43,

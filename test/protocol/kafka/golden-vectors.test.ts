@@ -4,9 +4,11 @@
  */
 
 import { describe, expect, test } from "bun:test";
+import type { ByteSource } from "../../../src/base/byte-source.ts";
 import type { Api } from "../../../src/protocol/kafka/api.ts";
 import { decodeCorrelationId, decodeRequestHeader } from "../../../src/protocol/kafka/request-header.ts";
 import type { Encoded } from "../../../src/protocol/kafka/writer.ts";
+import { frameOf } from "../../support/encoded.ts";
 import { decodeRequestFrame, readGoldenVectors } from "./golden-vectors.ts";
 import type { Value } from "./sample-values.ts";
 
@@ -60,6 +62,6 @@ test("there is a vector for every version that a broker of today answers", () =>
   expect(missing).toEqual([]);
 });
 
-function hexOf({ parts }: Encoded): string {
-  return Buffer.concat(parts).toString("hex", 4);
+function hexOf(encoded: Encoded<Buffer | ByteSource>): string {
+  return frameOf(encoded).toString("hex", 4);
 }

@@ -4,6 +4,7 @@ import { apiVersionsAnswerVersion, apiVersionsApi } from "../../../src/protocol/
 import { fetchApi } from "../../../src/protocol/kafka/apis/fetch.ts";
 import { metadataApi } from "../../../src/protocol/kafka/apis/metadata.ts";
 import { decodeCorrelationId, decodeRequestHeader } from "../../../src/protocol/kafka/request-header.ts";
+import { frameOf } from "../../support/encoded.ts";
 
 const decode = (hex: string) => {
   const frame = Buffer.from(hex.replaceAll(" ", ""), "hex");
@@ -70,19 +71,17 @@ test("the correlation id of a response is read without anything else", () => {
 describe("the answer to ApiVersions", () => {
   test("its header has no tags in any version", () => {
     for (let version = 0; version <= 4; version += 1) {
-      const frame = Buffer.concat(
-        apiVersionsApi.encodeResponse(version, 7, { errorCode: 0, apiKeys: [] }).parts,
-      );
+      const frame = frameOf(apiVersionsApi.encodeResponse(version, 7, { errorCode: 0, apiKeys: [] }));
       expect(frame.toString("hex", 4, 10)).toBe("000000070000");
     }
   });
 
   test("a refusal is decoded as version 0, whatever was asked", () => {
     const apiKeys = [{ apiKey: 18, minVersion: 0, maxVersion: 4 }];
-    const refusal = Buffer.concat(apiVersionsApi.encodeResponse(0, 7, { errorCode: 35, apiKeys }).parts);
+    const refusal = frameOf(apiVersionsApi.encodeResponse(0, 7, { errorCode: 35, apiKeys }));
     expect(apiVersionsAnswerVersion(4, refusal, 4, refusal.length)).toBe(0);
     expect(apiVersionsApi.decodeResponse(0, refusal, 4, refusal.length).apiKeys).toEqual(apiKeys);
-    const answer = Buffer.concat(apiVersionsApi.encodeResponse(4, 7, { errorCode: 0, apiKeys }).parts);
+    const answer = frameOf(apiVersionsApi.encodeResponse(4, 7, { errorCode: 0, apiKeys }));
     expect(apiVersionsAnswerVersion(4, answer, 4, answer.length)).toBe(4);
     expect(apiVersionsAnswerVersion(4, answer, 4, 8)).toBe(4);
   });

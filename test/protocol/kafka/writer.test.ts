@@ -3,14 +3,16 @@
 import { describe, expect, test } from "bun:test";
 import { ObeliskError } from "../../../src/base/errors.ts";
 import { COPY_BYTES_MAX, Writer } from "../../../src/protocol/kafka/writer.ts";
+import { frameOf, heldParts } from "../../support/encoded.ts";
 
 /** The hex of the frame that `write` fills, without its length. */
 function hexOf(write: (writer: Writer) => void): string {
   const writer = new Writer();
   writer.begin();
   write(writer);
-  const { parts, bytes } = writer.finish();
-  const frame = Buffer.concat(parts);
+  const encoded = writer.finish();
+  const { bytes } = encoded;
+  const frame = frameOf(encoded);
   expect(frame.length).toBe(bytes);
   expect(frame.readInt32BE(0)).toBe(bytes - 4);
   return frame.toString("hex", 4);
@@ -116,7 +118,7 @@ describe("frames", () => {
     const writer = new Writer();
     writer.begin();
     for (let index = 0; index < 100_000; index += 1) writer.int32(index);
-    const { parts } = writer.finish();
+    const parts = heldParts(writer.finish());
     expect(parts.length).toBe(1);
     for (let index = 0; index < 100_000; index += 1) {
       if (parts[0]!.readInt32BE(4 + index * 4) !== index) throw new Error(`${index} is wrong`);
@@ -132,7 +134,9 @@ describe("frames", () => {
     writer.bytes(large);
     writer.int16(7);
     writer.bytes(large);
-    const { parts, bytes } = writer.finish();
+    const encoded = writer.finish();
+    const { bytes } = encoded;
+    const parts = heldParts(encoded);
     expect(parts.length).toBe(4);
     expect(parts[1]).toBe(large);
     expect(parts[3]).toBe(large);

@@ -5,7 +5,7 @@
 
 import { describe, expect, test } from "bun:test";
 import type { PartitionLog, RecoveryListener, StorageEngine } from "../../../src/storage/contract.ts";
-import { batchOf, recordsIn } from "../../support/batches.ts";
+import { batchOf, bytesOf, recordsIn } from "../../support/batches.ts";
 
 export interface EngineUnderTest {
   engine: StorageEngine;
@@ -58,7 +58,7 @@ export async function readAll(log: PartitionLog, bytesMax = 1000): Promise<[numb
   const records: [number, string | null][] = [];
   let offset = log.startOffset;
   while (offset < log.endOffset) {
-    const found = recordsIn(await log.read(offset, log.endOffset, bytesMax, true));
+    const found = recordsIn(await bytesOf(log.span(offset, log.endOffset, bytesMax, true)));
     if (found.length === 0) break;
     records.push(...found);
     offset = found.at(-1)![0] + 1;
@@ -93,7 +93,7 @@ export function testEngine(factory: EngineFactory): void {
       "opens an empty partition at offset 0",
       withLog(async (log) => {
         expect(bounds(log)).toEqual({ start: 0, durable: 0, end: 0, epoch: 0, bytes: 0, isOffline: false });
-        expect(await log.read(0, 0, 1000, true)).toEqual(Buffer.alloc(0));
+        expect(await bytesOf(log.span(0, 0, 1000, true))).toEqual(Buffer.alloc(0));
         expect(await log.offsetForTimestamp(0, 0)).toBeNull();
         expect(await log.offsetOfMaxTimestamp(0)).toBeNull();
       }),
@@ -107,7 +107,7 @@ export function testEngine(factory: EngineFactory): void {
         batch.fill(0x7f, 12, 16);
         expect(log.append(batch, 0, batch.length)).toBe(0);
         expect(append(log, ["c"])).toBe(2);
-        const stored = await log.read(0, 3, 10_000, true);
+        const stored = await bytesOf(log.span(0, 3, 10_000, true));
         expect(stored.subarray(0, 16).toString("hex")).toBe(
           `${"00".repeat(8)}${stored.toString("hex", 8, 12)}00000000`,
         );
@@ -127,7 +127,7 @@ export function testEngine(factory: EngineFactory): void {
         log.append(buffer, 7, 7 + batch.length);
         batch.fill(0, 0, 8);
         batch.fill(0, 12, 16);
-        expect(await log.read(0, 1, 1000, true)).toEqual(batch);
+        expect(await bytesOf(log.span(0, 1, 1000, true))).toEqual(batch);
         expect(log.bytes).toBe(batch.length);
       }),
     );
@@ -178,9 +178,11 @@ export function testEngine(factory: EngineFactory): void {
       withLog(async (log) => {
         append(log, ["a", "b", "c"]);
         append(log, ["d"]);
-        expect(recordsIn(await log.read(1, 4, 10_000, true)).map(([offset]) => offset)).toEqual([0, 1, 2, 3]);
-        expect(recordsIn(await log.read(3, 4, 10_000, true))).toEqual([[3, "d"]]);
-        expect(await log.read(4, 4, 10_000, true)).toEqual(Buffer.alloc(0));
+        expect(recordsIn(await bytesOf(log.span(1, 4, 10_000, true))).map(([offset]) => offset)).toEqual([
+          0, 1, 2, 3,
+        ]);
+        expect(recordsIn(await bytesOf(log.span(3, 4, 10_000, true)))).toEqual([[3, "d"]]);
+        expect(await bytesOf(log.span(4, 4, 10_000, true))).toEqual(Buffer.alloc(0));
       }),
     );
 
@@ -191,7 +193,7 @@ export function testEngine(factory: EngineFactory): void {
         append(log, ["b", "c"]);
         append(log, ["d"]);
         const ends = [0, 1, 2, 3, 4].map(
-          async (limit) => recordsIn(await log.read(0, limit, 10_000, true)).length,
+          async (limit) => recordsIn(await bytesOf(log.span(0, limit, 10_000, true))).length,
         );
         expect(await Promise.all(ends)).toEqual([0, 1, 1, 3, 4]);
       }),
@@ -203,7 +205,7 @@ export function testEngine(factory: EngineFactory): void {
         const size = batchOf(["aaaa"]).length;
         for (const value of ["aaaa", "bbbb", "cccc"]) append(log, [value]);
         const countAt = async (bytesMax: number, atLeastOne: boolean) =>
-          recordsIn(await log.read(0, 3, bytesMax, atLeastOne)).length;
+          recordsIn(await bytesOf(log.span(0, 3, bytesMax, atLeastOne))).length;
         expect(await countAt(size * 2, false)).toBe(2);
         expect(await countAt(size * 2 - 1, false)).toBe(1);
         expect(await countAt(size - 1, false)).toBe(0);
@@ -220,7 +222,7 @@ export function testEngine(factory: EngineFactory): void {
         append(log, ["small"]);
         append(log, [value]);
         append(log, ["after"]);
-        expect(recordsIn(await log.read(1, 3, 100, true))).toEqual([[1, value]]);
+        expect(recordsIn(await bytesOf(log.span(1, 3, 100, true)))).toEqual([[1, value]]);
         expect((await readAll(log, 2_000_000)).map(([offset]) => offset)).toEqual([0, 1, 2]);
       }),
     );
@@ -230,7 +232,7 @@ export function testEngine(factory: EngineFactory): void {
       withLog(async (log) => {
         append(log, ["a"]);
         for (const offset of [-1, 2]) {
-          await expect(async () => log.read(offset, 1, 1000, true)).toThrow(
+          await expect(async () => log.span(offset, 1, 1000, true)).toThrow(
             expect.objectContaining({ code: "OFFSET_OUT_OF_RANGE" }),
           );
         }
@@ -248,7 +250,7 @@ export function testEngine(factory: EngineFactory): void {
         }
         expect(await readAll(log)).toEqual(expected);
         for (const offset of [0, 1, 99, 150, 298, 299]) {
-          expect(recordsIn(await log.read(offset, 300, 1, true))).toEqual([expected[offset]!]);
+          expect(recordsIn(await bytesOf(log.span(offset, 300, 1, true)))).toEqual([expected[offset]!]);
         }
       }),
     );
@@ -302,7 +304,7 @@ export function testEngine(factory: EngineFactory): void {
         log.dropBefore(150);
         expect(log.startOffset).toBe(150);
         expect(log.bytes).toBeLessThan(before);
-        await expect(async () => log.read(149, 200, 1000, true)).toThrow(
+        await expect(async () => log.span(149, 200, 1000, true)).toThrow(
           expect.objectContaining({ code: "OFFSET_OUT_OF_RANGE" }),
         );
         expect((await readAll(log)).map(([offset]) => offset)).toEqual(range(150, 200));

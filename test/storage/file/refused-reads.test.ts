@@ -10,7 +10,7 @@ import { KiB } from "../../../src/base/units.ts";
 import type { PartitionLog } from "../../../src/storage/contract.ts";
 import type { FileEngine } from "../../../src/storage/file/engine.ts";
 import { decodeSnapshot } from "../../../src/storage/file/snapshot.ts";
-import { recordsIn } from "../../support/batches.ts";
+import { bytesOf, recordsIn } from "../../support/batches.ts";
 import { RefusingFiles } from "../../support/refusing-files.ts";
 import { SimulatedFiles } from "../../support/simulated-files.ts";
 import { append, Replay } from "../conformance/suite.ts";
@@ -72,7 +72,7 @@ async function answers(log: PartitionLog, bytesMax: number): Promise<string[]> {
   const found: string[] = [];
   for (let offset = 0; offset < log.endOffset; offset += 1) {
     try {
-      const buffer = await log.read(offset, log.endOffset, bytesMax, true);
+      const buffer = await bytesOf(log.span(offset, log.endOffset, bytesMax, true));
       found.push(recordsIn(buffer)[0]?.[1]?.split(" ")[0] ?? "nothing");
     } catch (thrown) {
       if (!(thrown instanceof ObeliskError)) throw thrown;
@@ -146,9 +146,10 @@ test("a reader in sequence gets everything before the page that cannot be read",
   const slot = batches.findLastIndex(({ file, start }) => file === FIRST_LOG && start < 3 * PAGE_BYTES);
   files.refused = [{ file: FIRST_LOG, start: 3 * PAGE_BYTES, end: 4 * PAGE_BYTES }];
   let next = 0;
-  while (next < slot) next += recordsIn(await log.read(next, log.endOffset, 1024 * KiB, true)).length;
+  while (next < slot)
+    next += recordsIn(await bytesOf(log.span(next, log.endOffset, 1024 * KiB, true))).length;
   expect(next).toBe(slot);
-  expect(() => log.read(next, log.endOffset, 1024 * KiB, true)).toThrow(
+  expect(() => log.span(next, log.endOffset, 1024 * KiB, true)).toThrow(
     expect.objectContaining({ code: "KAFKA_STORAGE_ERROR" }),
   );
   files.refused = [];
@@ -297,7 +298,7 @@ for (const { errno, operations, remedy } of REFUSED_COPIES) {
       const expected = NUMBERS.with(2, "KAFKA_STORAGE_ERROR");
       expect(await answers(log, 1)).toEqual(expected);
     }
-    const refused = await thrownBy(() => log.read(2, log.endOffset, 1, true));
+    const refused = await thrownBy(() => log.span(2, log.endOffset, 1, true));
     expect(refused.message).toContain(`could not be copied to quarantine/`);
     for (const part of [errno, remedy]) expect(refused.message).toContain(part);
     expect(engine.findings.map(({ kind, file }) => [kind, file])).toEqual([["unreadable", "topics/t/0"]]);

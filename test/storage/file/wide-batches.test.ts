@@ -23,7 +23,7 @@ import { inspectPath } from "../../../src/storage/inspect.ts";
 import { OFFSET_MAX } from "../../../src/storage/last-offset.ts";
 import { verifyDirectory } from "../../../src/storage/verify.ts";
 import { resealed } from "../../protocol/record/batches.ts";
-import { batchOf, recordsIn } from "../../support/batches.ts";
+import { batchOf, bytesOf, recordsIn } from "../../support/batches.ts";
 import { NO_LISTENER } from "../../support/data-tree.ts";
 import { SimulatedFiles } from "../../support/simulated-files.ts";
 import { SimulatedSyncThread } from "../../support/simulated-sync-thread.ts";
@@ -73,7 +73,7 @@ test("a segment ends before its offsets leave int32, and so does what the thread
   expect(Math.max(...marks)).toBe(INT32_MAX - 1);
   const bases: number[] = [];
   for (let offset = start; offset < log.endOffset; ) {
-    const batch = await log.read(offset, log.endOffset, 1, true);
+    const batch = await bytesOf(log.span(offset, log.endOffset, 1, true));
     bases.push(batchBaseOffset(batch, 0));
     offset = batchLastOffset(batch, 0) + 1;
   }
@@ -140,8 +140,8 @@ test("a count of two thousand million that a log has taken in before is read aro
   expect(append(log, ["next"], 1000)).toBe(INT32_MAX);
   expect(append(log, ["later"], 3000)).toBe(INT32_MAX + 1);
   expect(await engine.sync([log])).toEqual([]);
-  expect(await log.read(INT32_MAX - 1, log.endOffset, 10_000, true)).toEqual(wide);
-  expect(recordsIn(await log.read(INT32_MAX, log.endOffset, 10_000, true))).toEqual([
+  expect(await bytesOf(log.span(INT32_MAX - 1, log.endOffset, 10_000, true))).toEqual(wide);
+  expect(recordsIn(await bytesOf(log.span(INT32_MAX, log.endOffset, 10_000, true)))).toEqual([
     [INT32_MAX, "next"],
     [INT32_MAX + 1, "later"],
   ]);

@@ -1,6 +1,6 @@
 /**
  * Fetch (1): record batches from partitions, up to version 12, the last that names topics by name. The batches of a
- * response are handed to the socket as they are (see writer.ts).
+ * response are handed to the socket as they are, or are read as they are sent (see writer.ts).
  */
 
 import { defineApi } from "../api.ts";
@@ -14,7 +14,7 @@ import {
   int64,
   nullableArray,
   nullableString,
-  records,
+  servedRecords,
   string,
   taggedStruct,
 } from "../schema.ts";
@@ -85,7 +85,7 @@ const response = {
         { default: null, ignorable: true },
       ),
       preferredReadReplica: int32("11+", { default: -1 }),
-      records: records("0+"),
+      records: servedRecords("0+"),
     }),
   }),
 };

@@ -145,6 +145,7 @@ async function connect(path: string): Promise<SQL> {
     await connection.unsafe(`PRAGMA busy_timeout=${BUSY_TIMEOUT_MS}`);
     await connection.unsafe("PRAGMA journal_mode=WAL");
     await connection.unsafe("PRAGMA synchronous=NORMAL");
+    await connection.unsafe("PRAGMA wal_autocheckpoint=0");
     await connection.unsafe(TABLE);
   } catch (error) {
     if (!isDamage(error)) {

@@ -11,8 +11,10 @@
  * Durability. SQLite runs in this thread, and a commit that syncs by itself blocks it: measured 0.27 ms when the disk is idle,
  * many times that when it writes. So the commit only writes to the write-ahead log (WAL mode, synchronous=NORMAL: 0.02 ms), and
  * then the log's descriptor is synced in the thread pool, as everywhere else. `change` resolves behind that sync, which is what
- * synchronous=FULL promises. SQLite itself still syncs around checkpoints, so the file is consistent after any power cut.
+ * synchronous=FULL promises. The log is moved into the file between two transactions (state-checkpoint.ts).
  * A worker would cost another 10 MB and a second module in the executable for the same result.
+ *
+ * Turns. A large transaction gives way to others every few hundred rows. Nobody else uses the connection until it has ended.
  *
  * Group commit. While one transaction is synced the next calls gather; they share a transaction, each with its own verdict about
  * expected versions, judged in the order of arrival. Versions count on over all entries; the row "last-version" keeps the last one
@@ -23,19 +25,28 @@ import type { SQL } from "bun";
 import { fail } from "../../../base/assert.ts";
 import { errnoOf, ObeliskError, toObeliskError } from "../../../base/errors.ts";
 import type { Files } from "../../../base/files.ts";
+import { loopTurns } from "../../../base/loop-turns.ts";
 import { Ring } from "../../../base/ring.ts";
-import { MiB } from "../../../base/units.ts";
+import { nextTurn } from "../../../base/turns.ts";
+import { KiB, MiB } from "../../../base/units.ts";
 import type { StateChange, StateEntry, StateStore } from "../../contract.ts";
+import { StateCheckpoint } from "./state-checkpoint.ts";
 import { planChanges, type StatePlan } from "./state-plan.ts";
 import { LAST_VERSION_KEY, rowChecksum, STATE_FILE, type StateRow, WAL_SUFFIX } from "./state-row.ts";
 
 /** Calls that may wait. More means that the disk has stalled for seconds; waiting longer would only hide it. */
 const WAITING_CALLS_MAX = 16_384;
+/** What they may hold together, with so much for each change: a few of the largest calls. */
+const WAITING_BYTES_MAX = 128 * MiB;
+const CHANGE_BYTES = 128;
 /** What one transaction may carry: a few milliseconds of this thread. A single larger call goes alone. */
 const TRANSACTION_CHANGES_MAX = 1024;
 const TRANSACTION_BYTES_MAX = 1 * MiB;
 /** Rows in one statement: 1.4 us a row here, 50 us when sent one by one. */
 const STATEMENT_ROWS_MAX = 64;
+/** What is written in one turn of the loop: about 2 ms. */
+const TURN_ROWS_MAX = 512;
+const TURN_BYTES_MAX = 512 * KiB;
 
 interface WaitingCall {
   changes: readonly StateChange[];
@@ -49,7 +60,12 @@ export class SqliteState implements StateStore {
   readonly #sql: SQL;
   /** Of the write-ahead log. SQLite holds its locks elsewhere, so closing this descriptor frees none of them. */
   readonly #walDescriptor: number;
+  readonly #checkpoint: StateCheckpoint;
   readonly #waiting = new Ring<WaitingCall>(WAITING_CALLS_MAX);
+  #waitingBytes = 0;
+  /** What this turn has written. */
+  #turnRows = 0;
+  #turnBytes = 0;
   #reads = 0;
   #isCommitting = false;
   #committing: Promise<void> = Promise.resolve();
@@ -65,6 +81,7 @@ export class SqliteState implements StateStore {
     this.#sql = sql;
     this.#lastVersion = lastVersion;
     this.#walDescriptor = files.open(`${directory}/${STATE_FILE}${WAL_SUFFIX}`, "update");
+    this.#checkpoint = new StateCheckpoint(files, `${directory}/${STATE_FILE}`, sql);
     files.syncDirectory(directory);
   }
 
@@ -100,9 +117,12 @@ export class SqliteState implements StateStore {
     const refusal = this.#refusal();
     if (refusal !== null) return Promise.reject(refusal);
     let bytes = 0;
-    for (const { key, value } of changes) bytes += key.length + (value?.length ?? 0);
+    for (const { key, value } of changes) bytes += key.length + (value?.length ?? 0) + CHANGE_BYTES;
+    if (this.#waiting.count > 0 && bytes > WAITING_BYTES_MAX - this.#waitingBytes)
+      return Promise.reject(tooMuchWaits(WAITING_BYTES_MAX));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ changes, bytes, resolve, reject });
+      this.#waitingBytes += bytes;
       if (this.#isCommitting) return;
       this.#isCommitting = true;
       // Starts behind the current turn's other calls, so that they share the first transaction.
@@ -116,11 +136,14 @@ export class SqliteState implements StateStore {
     this.#isClosed = true;
     await this.#committing;
     await this.#connection;
+    // SQLite would delete the log as it closes.
+    if (this.#checkpoint.hasFailed) return;
     try {
       if (this.#failure === null) await foldLog(this.#sql);
     } finally {
       await this.#sql.close();
       this.#files.close(this.#walDescriptor);
+      this.#checkpoint.close();
     }
   }
 
@@ -128,25 +151,24 @@ export class SqliteState implements StateStore {
     if (this.#isClosed) return new ObeliskError("STATE_UNUSABLE", { detail: "the state file is closed" });
     if (this.#failure !== null) return this.#failure;
     if (this.#waiting.count + this.#reads < WAITING_CALLS_MAX) return null;
-    return new ObeliskError("KAFKA_STORAGE_ERROR", {
-      detail: "too many state changes wait for the disk",
-      limit: WAITING_CALLS_MAX,
-    });
+    return tooMuchWaits(WAITING_CALLS_MAX);
   }
 
   async #commitWaiting(): Promise<void> {
     while (this.#waiting.count > 0) {
+      loopTurns.enter("state");
       const calls = this.#takeCalls();
       try {
         if (this.#failure !== null) throw this.#failure;
         const verdicts = await this.#exclusively(() => this.#transact(calls));
-        await this.#syncLog();
+        await this.#sync(() => this.#files.sync(this.#walDescriptor));
         for (const [index, call] of calls.entries())
           call.resolve(verdicts[index] ?? fail("a state change has no verdict"));
       } catch (error) {
         const cause = stateError(error);
         for (const call of calls) call.reject(cause);
       }
+      if (this.#checkpoint.isDue && this.#failure === null) await this.#moveLog();
     }
     this.#isCommitting = false;
   }
@@ -161,7 +183,10 @@ export class SqliteState implements StateStore {
       if (calls.length > 0 && (changeCount > TRANSACTION_CHANGES_MAX || bytes > TRANSACTION_BYTES_MAX)) break;
       calls.push(call);
       this.#waiting.shift();
+      this.#waitingBytes -= call.bytes;
     }
+    if (this.#waiting.count === 0 && this.#waitingBytes !== 0)
+      fail("state changes are counted that nobody waits for");
     return calls;
   }
 
@@ -193,11 +218,14 @@ export class SqliteState implements StateStore {
     }
   }
 
+  /** Of the entries whose version a call expects. */
   async #versionsOf(calls: readonly WaitingCall[]): Promise<Map<string, number>> {
     const keys = new Set<string>();
-    for (const call of calls) for (const { key } of call.changes) keys.add(key);
+    for (const { changes } of calls)
+      for (const { key, expectedVersion } of changes) if (expectedVersion !== undefined) keys.add(key);
     const versions = new Map<string, number>();
     for (const chunk of chunks([...keys], STATEMENT_ROWS_MAX)) {
+      await this.#giveWay(chunk.length, 0);
       const places = chunk.map(() => "?").join(",");
       const rows: StateRow[] = await this.#sql.unsafe(
         `SELECT key, version FROM state WHERE key IN (${places})`,
@@ -211,6 +239,7 @@ export class SqliteState implements StateStore {
   async #write({ writes, lastVersion }: StatePlan): Promise<void> {
     const removed = writes.filter(({ value }) => value === null);
     for (const chunk of chunks(removed, STATEMENT_ROWS_MAX)) {
+      await this.#giveWay(chunk.length, 0);
       const places = chunk.map(() => "?").join(",");
       await this.#sql.unsafe(
         `DELETE FROM state WHERE key IN (${places})`,
@@ -220,6 +249,9 @@ export class SqliteState implements StateStore {
     const stored = writes.filter(({ value }) => value !== null);
     if (removed.length > 0) stored.push({ key: LAST_VERSION_KEY, value: "null", version: lastVersion });
     for (const chunk of chunks(stored, STATEMENT_ROWS_MAX)) {
+      let bytes = 0;
+      for (const { value } of chunk) bytes += value?.length ?? 0;
+      await this.#giveWay(chunk.length, bytes);
       const places = chunk.map(() => "(?,?,?,?)").join(",");
       const values = chunk.flatMap(({ key, value, version }) => [
         key,
@@ -234,9 +266,22 @@ export class SqliteState implements StateStore {
     }
   }
 
-  async #syncLog(): Promise<void> {
+  /** Lets others have the loop when this turn has written enough, before so much more is. */
+  async #giveWay(rows: number, bytes: number): Promise<void> {
+    const isEnough = this.#turnRows + rows > TURN_ROWS_MAX || this.#turnBytes + bytes > TURN_BYTES_MAX;
+    if (this.#turnRows > 0 && isEnough) {
+      await nextTurn();
+      this.#turnRows = 0;
+      this.#turnBytes = 0;
+    }
+    this.#turnRows += rows;
+    this.#turnBytes += bytes;
+    this.#checkpoint.noteChanges(rows, bytes);
+  }
+
+  async #sync(work: () => Promise<void>): Promise<void> {
     try {
-      await this.#files.sync(this.#walDescriptor);
+      await work();
     } catch (error) {
       // The kernel may have dropped the pages: a second sync would succeed and prove nothing.
       this.#failure = new ObeliskError(
@@ -259,6 +304,17 @@ export class SqliteState implements StateStore {
       throw stateError(error);
     } finally {
       this.#reads -= 1;
+    }
+  }
+
+  /** Nothing is written meanwhile: whoever calls `change` waits behind it. A log that cannot be moved grows on. */
+  async #moveLog(): Promise<void> {
+    await nextTurn();
+    try {
+      if (await this.#exclusively(() => this.#checkpoint.copy()))
+        await this.#sync(() => this.#checkpoint.sync());
+    } catch (error) {
+      if (this.#failure === null) throw error;
     }
   }
 
@@ -299,6 +355,13 @@ function endOfPrefix(prefix: string): string | null {
     return points.join("") + String.fromCodePoint(next === 0xd800 ? 0xe000 : next);
   }
   return null;
+}
+
+function tooMuchWaits(limit: number): ObeliskError {
+  return new ObeliskError("KAFKA_STORAGE_ERROR", {
+    detail: "too many state changes wait for the disk",
+    limit,
+  });
 }
 
 function* chunks<T>(values: readonly T[], countMax: number): Generator<T[]> {

@@ -16,7 +16,7 @@ export async function writeOff({ files, pool }: Store, segments: readonly Segmen
   const open = segments.filter(({ file }) => file.descriptor >= 0);
   for (const segment of open) segment.pin();
   for (const { file } of open) files.forget(file.descriptor);
-  await Promise.allSettled(open.map(({ file }) => files.sync(file.descriptor)));
+  await Promise.allSettled(open.map(async ({ file }) => await files.sync(file.descriptor)));
   for (const segment of open) {
     files.forget(segment.file.descriptor);
     segment.unpin(pool);

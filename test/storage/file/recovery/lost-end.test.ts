@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { batchBaseOffset, batchLastOffset, batchRecordCount } from "../../../../src/protocol/record/batch.ts";
-import { batchOf, recordsIn } from "../../../support/batches.ts";
+import { batchOf, bytesOf, recordsIn } from "../../../support/batches.ts";
 import { cutFile, flipByte, NO_LISTENER, openData, scratchFolder } from "../../../support/data-tree.ts";
 
 const LOG = "topics/orders/0/00000000000000000000.log";
@@ -33,13 +33,13 @@ for (const [name, damage] of [
     const { engine } = await openData(path);
     const log = await engine.open("orders", 0, NO_LISTENER);
     expect(log.endOffset).toBe(2);
-    const lost = await log.read(1, 2, 10_000, true);
+    const lost = await bytesOf(log.span(1, 2, 10_000, true));
     expect([batchBaseOffset(lost, 0), batchLastOffset(lost, 0), batchRecordCount(lost, 0)]).toEqual([
       1, 1, 0,
     ]);
     const next = batchOf(["three"], {}, 1002);
     log.append(next, 0, next.length);
-    expect(recordsIn(await log.read(1, 3, 10_000, true))).toEqual([[2, "three"]]);
+    expect(recordsIn(await bytesOf(log.span(1, 3, 10_000, true)))).toEqual([[2, "three"]]);
     await engine.close();
   });
 }

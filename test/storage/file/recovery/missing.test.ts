@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { MemoryState } from "../../../../src/storage/memory/state.ts";
-import { batchOf, recordsIn } from "../../../support/batches.ts";
+import { batchOf, bytesOf, recordsIn } from "../../../support/batches.ts";
 import { NO_LISTENER } from "../../../support/data-tree.ts";
 import { openEngine, TestDirectory, temporaryDirectory } from "../support.ts";
 
@@ -36,7 +36,7 @@ async function findingsOfStart(directory: TestDirectory, mustExist = false) {
   const found = engine.findings.map(({ file, kind, detail }) => [file, kind, detail]);
   const offsets: number[] = [];
   for (let offset = log.startOffset; offset < log.endOffset; ) {
-    const records = recordsIn(await log.read(offset, log.endOffset, 100_000, true));
+    const records = recordsIn(await bytesOf(log.span(offset, log.endOffset, 100_000, true)));
     offsets.push(...records.map(([at]) => at));
     offset = (records.at(-1)?.[0] ?? offset) + 1;
   }

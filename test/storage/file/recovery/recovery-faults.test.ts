@@ -107,8 +107,8 @@ async function checkOpened(engine: FileEngine, log: PartitionLog, story: string)
   expect([story, log.isReadable, log.endOffsetForEpoch(0), log.epochAt(0)]).toEqual([story, false, null, -1]);
   const refused = expect.objectContaining({ code: "KAFKA_STORAGE_ERROR" });
   for (const ask of [
-    async () => log.read(50, 60, 1000, true),
-    async () => log.read(RECORDS + 5, RECORDS + 6, 1000, true),
+    async () => log.span(50, 60, 1000, true),
+    async () => log.span(RECORDS + 5, RECORDS + 6, 1000, true),
     () => log.offsetForTimestamp(1010, RECORDS),
     () => log.offsetOfMaxTimestamp(RECORDS),
     async () => append(log, ["not taken"]),

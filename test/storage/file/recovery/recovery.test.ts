@@ -18,7 +18,7 @@ import { ObeliskError } from "../../../../src/base/errors.ts";
 import type { PartitionLog } from "../../../../src/storage/contract.ts";
 import type { FileEngine } from "../../../../src/storage/file/engine.ts";
 import { decodeSnapshot, SNAPSHOT_FILE } from "../../../../src/storage/file/snapshot.ts";
-import { recordsIn } from "../../../support/batches.ts";
+import { bytesOf, recordsIn } from "../../../support/batches.ts";
 import { append, Replay, readAll } from "../../conformance/suite.ts";
 import { openEngine, TestDirectory, temporaryDirectory } from "../support.ts";
 
@@ -188,7 +188,8 @@ for (const [stop, segmentBytesMax] of [
           writeFileSync(path, broken);
           const { engine, log } = await subject.open();
           try {
-            const atAsked = asked < log.endOffset ? await log.read(asked, log.endOffset, 1, true) : NOTHING;
+            const atAsked =
+              asked < log.endOffset ? await bytesOf(log.span(asked, log.endOffset, 1, true)) : NOTHING;
             const found = await readAll(log, 1500);
             const isEpochByte = position - starts[victim]! >= 12 && position - starts[victim]! < 16;
             const isCut = offset === 99 && stop === "dirty" && !isEpochByte;
@@ -236,10 +237,10 @@ test("a read that meets damage in the middle answers what lies before it, then w
   const path = join(subject.partition, FIRST_LOG);
   flip(path, batchStarts(path)[50]! + 70);
   const { log } = await subject.open();
-  const before = await log.read(40, 100, 1e6, true);
+  const before = await bytesOf(log.span(40, 100, 1e6, true));
   expect(before.readBigInt64BE(0)).toBe(40n);
   expect(before.length).toBe(batchStarts(path)[50]! - batchStarts(path)[40]!);
-  expect((await log.read(50, 100, 1e6, true)).readBigInt64BE(0)).toBe(51n);
+  expect((await bytesOf(log.span(50, 100, 1e6, true))).readBigInt64BE(0)).toBe(51n);
 });
 
 for (const suffix of ["index", "timeindex"]) {
@@ -287,7 +288,7 @@ test("offsets that were synced and are gone are not given out again", async () =
   expect(engine.findings.map(({ kind }) => kind)).toEqual(["offset-gap"]);
   expect(append(log, ["next"])).toBe(100);
   expect(offsets(await readAll(log))).toEqual([...without(first), 100]);
-  expect((await log.read(100, 101, 1000, true)).readBigInt64BE(0)).toBe(100n);
+  expect((await bytesOf(log.span(100, 101, 1000, true))).readBigInt64BE(0)).toBe(100n);
 });
 
 test("a partition that may not be read is offline, the others are not", async () => {

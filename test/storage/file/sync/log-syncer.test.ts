@@ -35,6 +35,10 @@ class TestWeather implements Weather {
     }
   }
 
+  cachedOf(bytes: number): number {
+    return bytes;
+  }
+
   delay(operation: string, path: string): Promise<void> {
     if (!this.isSlow) return Promise.resolve();
     return new Promise((resolve) => {

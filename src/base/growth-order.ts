@@ -1,0 +1,72 @@
+/**
+ * Things that grow while they hold: frames of which a part is in, in the order of age. It keeps them out of each other's way.
+ *
+ *     a part may grow  <=>  afterwards each elder one, when it is complete, fits beside what all younger ones hold
+ *
+ *     elder [####......]  [##........]  [#...] younger         # held   . still to come
+ *
+ * So the eldest can always be completed once those that are complete have let go, and then the next: nobody who holds a part waits
+ * for another who holds one (a banker's rule with a fixed order). What an elder one has only promised keeps the younger ones from
+ * a room, but it is charged to nobody, and a peer that promises and does not move is cut (memory-pressure.ts).
+ *
+ * Cost: a walk over what is under way, once for each growth.
+ */
+
+import { fail } from "./assert.ts";
+import type { MemoryAccount } from "./memory-account.ts";
+
+export class GrowthOrder {
+  readonly #accounts = new Set<MemoryAccount>();
+  #partBytes = 0;
+
+  has(account: MemoryAccount): boolean {
+    return this.#accounts.has(account);
+  }
+
+  /** The account's part has grown by `bytes`; with its first part it joins as the youngest. */
+  grown(account: MemoryAccount, bytes: number): void {
+    this.#accounts.add(account);
+    account.partBytes += bytes;
+    this.#partBytes += bytes;
+    if (account.partBytes > account.wholeBytes) fail("a part grew beyond the whole");
+  }
+
+  /** It is complete, or given up. */
+  remove(account: MemoryAccount): void {
+    if (!this.#accounts.delete(account)) return;
+    this.#partBytes -= account.partBytes;
+    account.partBytes = 0;
+  }
+
+  youngest(): MemoryAccount | null {
+    let youngest: MemoryAccount | null = null;
+    for (const account of this.#accounts) youngest = account;
+    return youngest;
+  }
+
+  /** How far `account` may grow beside its elders, which together have `roomBytes`. One that is not under way would be the youngest. */
+  headroom(account: MemoryAccount, roomBytes: number): number {
+    let headroomBytes = Number.POSITIVE_INFINITY;
+    let youngerBytes = this.#partBytes;
+    for (const elder of this.#accounts) {
+      if (elder === account) break;
+      youngerBytes -= elder.partBytes;
+      headroomBytes = Math.min(headroomBytes, roomBytes - elder.wholeBytes - youngerBytes);
+    }
+    return headroomBytes;
+  }
+
+  /**
+   * Offers room to everyone under way, from the eldest on. `grant(account, headroomBytes)` returns by how much the account has
+   * grown, having called `grown`.
+   */
+  offer(roomBytes: number, grant: (account: MemoryAccount, headroomBytes: number) => number): void {
+    let headroomBytes = Number.POSITIVE_INFINITY;
+    let youngerBytes = this.#partBytes;
+    for (const account of this.#accounts) {
+      const grownBytes = grant(account, headroomBytes);
+      youngerBytes += grownBytes - account.partBytes;
+      headroomBytes = Math.min(headroomBytes - grownBytes, roomBytes - account.wholeBytes - youngerBytes);
+    }
+  }
+}
