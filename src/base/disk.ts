@@ -200,12 +200,6 @@ class RealDisk implements Disk {
     cLibrary()?.dropCached?.(descriptor);
   }
 
-  map(path: string): Buffer {
-    if (statSync(path).size === 0) return Buffer.alloc(0);
-    const bytes = this.spares.use(() => Bun.mmap(path, { shared: true }));
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
-
   readFile(path: string): Buffer {
     return this.spares.use(() => readFileSync(path));
   }

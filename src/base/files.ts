@@ -65,8 +65,6 @@ export interface Files {
   syncAll: ((descriptor: number) => Promise<void>) | undefined;
   /** Starts a thread for one busy file, or undefined where the system has none. */
   openSyncThread: (() => SyncThread) | undefined;
-  /** Read-only map of a whole file that never changes again (truncating a mapped file is a SIGBUS). */
-  map(path: string): Buffer;
 
   readFile(path: string): Buffer;
   /** Atomic and durable replacement of a small file. */

@@ -126,10 +126,17 @@ export interface PartitionLog {
     atLeastOne: boolean,
   ): RecordSpan | Promise<RecordSpan>;
 
-  /** The first record with a timestamp of `timestampMs` or later, below `limitOffset`; null when there is none. */
-  offsetForTimestamp(timestampMs: number, limitOffset: number): Promise<TimestampedOffset | null>;
-  /** The first record that carries the largest timestamp below `limitOffset`; null when empty. */
-  offsetOfMaxTimestamp(limitOffset: number): Promise<TimestampedOffset | null>;
+  /**
+   * The first record with a timestamp of `timestampMs` or later, below `limitOffset`; null when there is none. May be long work: once
+   * `isWanted` says no, nobody waits for it any more, and it ends with null.
+   */
+  offsetForTimestamp(
+    timestampMs: number,
+    limitOffset: number,
+    isWanted?: () => boolean,
+  ): Promise<TimestampedOffset | null>;
+  /** The first record that carries the largest timestamp below `limitOffset`; null when empty. `isWanted` as above. */
+  offsetOfMaxTimestamp(limitOffset: number, isWanted?: () => boolean): Promise<TimestampedOffset | null>;
   /** The leader epoch of what lies, or would be appended, at `offset`; -1 when it is forgotten. */
   epochAt(offset: number): number;
   /** For KIP-320: the largest epoch not above `epoch`, and the offset where it ended; null when unknown. */

@@ -82,13 +82,6 @@ test("a lock is refused to a second holder until the first lets go", () => {
   expect(() => disk.lock(100_000)).toThrow(expect.objectContaining({ code: "EBADF" }));
 });
 
-test("a map shows the whole file; an empty file maps to nothing", () => {
-  writeFileSync(join(folder, "mapped"), "content");
-  writeFileSync(join(folder, "empty"), "");
-  expect(disk.map(join(folder, "mapped")).toString()).toBe("content");
-  expect(disk.map(join(folder, "empty")).length).toBe(0);
-});
-
 test("lists are sorted and tell directories by a slash", () => {
   const path = join(folder, "list");
   for (const name of ["b", "a/inner"]) disk.makeDirectory(`${path}/${name}`);

@@ -157,17 +157,27 @@ export async function produceBatch(
 }
 
 /** Where the partition ends. `errorCode` 0 when it can be told. */
-export async function askEnd(
+export function askEnd(
   wire: Wire,
   topic: string,
   partition = 0,
 ): Promise<{ errorCode: number; offset: number }> {
+  return askOffset(wire, topic, -1, partition);
+}
+
+/** The first record with a timestamp or later, or what a special one asks for (-1 the end, -3 the latest record). */
+export async function askOffset(
+  wire: Wire,
+  topic: string,
+  timestamp: number,
+  partition = 0,
+): Promise<{ errorCode: number; offset: number; timestamp: number }> {
   const request = {
     replicaId: -1,
-    topics: [{ name: topic, partitions: [{ partitionIndex: partition, timestamp: -1 }] }],
+    topics: [{ name: topic, partitions: [{ partitionIndex: partition, timestamp }] }],
   };
-  const answer = await wire.call(flat(listOffsetsApi.encodeRequest(4, 1, CLIENT, request)));
-  return listOffsetsApi.decodeResponse(4, answer, 4, answer.length).topics[0]!.partitions[0]!;
+  const answer = await wire.call(flat(listOffsetsApi.encodeRequest(7, 1, CLIENT, request)));
+  return listOffsetsApi.decodeResponse(7, answer, 4, answer.length).topics[0]!.partitions[0]!;
 }
 
 /** The answer to one fetch. @throws Gone */

@@ -27,8 +27,8 @@ const CHANGES: readonly Operation[] = [
   "syncAll",
   "syncDirectory",
 ];
-const READS: readonly Operation[] = ["read", "readCached", "readLater", "map", "readFile"];
-const OPENS: readonly Operation[] = ["open", "map", "readFile", "replace", "list", "syncDirectory"];
+const READS: readonly Operation[] = ["read", "readCached", "readLater", "readFile"];
+const OPENS: readonly Operation[] = ["open", "readFile", "replace", "list", "syncDirectory"];
 const GROWS: readonly Operation[] = ["write", "replace", "makeDirectory", "rename"];
 const GUARDED: readonly Operation[] = ["open", "rename", "removeFile", "makeDirectory", "list", "truncate"];
 

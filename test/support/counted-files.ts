@@ -8,6 +8,8 @@ export class CountedFiles extends FaultyFiles {
   /** Opening one more fails with EMFILE. */
   openMax = Number.POSITIVE_INFINITY;
   openPeak = 0;
+  /** How many were opened since the test set it back. */
+  opened = 0;
   readonly #open = new Set<number>();
 
   constructor(under: Files, options: { hasSyncAll?: boolean } = {}) {
@@ -22,6 +24,7 @@ export class CountedFiles extends FaultyFiles {
     if (this.#open.size >= this.openMax) throw systemError("EMFILE", "open");
     const descriptor = super.open(path, mode);
     this.#open.add(descriptor);
+    this.opened += 1;
     this.openPeak = Math.max(this.openPeak, this.#open.size);
     return descriptor;
   }

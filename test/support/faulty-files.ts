@@ -142,11 +142,6 @@ export class FaultyFiles implements Files {
     await this.#under.sync(descriptor);
   }
 
-  map(path: string): Buffer {
-    this.#check("map", path);
-    return this.#under.map(path);
-  }
-
   readFile(path: string): Buffer {
     this.#check("readFile", path);
     return this.#under.readFile(path);

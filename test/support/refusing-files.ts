@@ -61,11 +61,6 @@ export class RefusingFiles extends FaultyFiles {
     return super.readFile(path);
   }
 
-  override map(path: string): Buffer {
-    this.#refuse(path, 0, Number.POSITIVE_INFINITY);
-    return super.map(path);
-  }
-
   #refuse(path: string, start: number, end: number): void {
     const isHit = (stretch: RefusedStretch) =>
       path.endsWith(stretch.file) && start < stretch.end && end > stretch.start;

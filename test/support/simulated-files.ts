@@ -223,11 +223,6 @@ export class SimulatedFiles implements Files {
     this.#checkErrors(opened, "fdatasync");
   }
 
-  map(path: string): Buffer {
-    this.weather.before("map", path);
-    return this.#names.findFile(path, "map").content();
-  }
-
   readFile(path: string): Buffer {
     this.weather.before("readFile", path);
     return this.#names.findFile(path, "read").content();

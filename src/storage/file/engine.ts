@@ -172,7 +172,7 @@ export class FileEngine implements StorageEngine {
     const directory = `${this.#topics}/${name}`;
     const device = this.#wasClean ? null : this.#syncer.deviceOf(directory);
     const condition = { wasClean: this.#wasClean, mustExist, mustForget: await this.#mustForget(device) };
-    const recovered = recoverPartition(this.#store, this.#indexes, directory, condition, listener);
+    const recovered = recoverPartition(this.#store, directory, condition, listener);
     for (const segment of recovered.segments) segment.device = device;
     const log = new FileLog(this.#store, this.#indexes, topic, partition, recovered);
     this.#logs.set(name, log);

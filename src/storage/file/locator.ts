@@ -3,12 +3,12 @@
  *
  *     offset -> segment (binary search) -> position (index) -> batch (a short walk over headers)
  *
- *   - An index entry counts only when the batch at its position is the one that it names. An index that leads nowhere is built
- *     again from the log.
+ *   - An index entry counts only when the batch at its position is the one that it names. An index that leads nowhere, or cannot be
+ *     read, is built again from the log, in goes: the place is told when that is done.
  *   - A walk checks headers against the offset that must come next, and no CRC: what it gives is a good guess that the
  *     reader checks.
  *   - `mend` looks at a place with the scanner, copies what is damaged into quarantine and notes a hole. Known holes are jumped over.
- *   - Where the disk refuses to read, or to keep a copy, the error goes to the caller: no hole is noted and no index given up.
+ *   - Where the disk refuses to read the log, or to keep a copy, the error goes to the caller: no hole is noted.
  */
 
 import { fail } from "../../base/assert.ts";
@@ -24,8 +24,9 @@ import {
 import { readBefore } from "../page-reads.ts";
 import { scanBatches } from "../scan.ts";
 import type { IndexFiles } from "./index-files.ts";
+import { IndexFault } from "./sealed-index.ts";
 import type { Segment } from "./segment.ts";
-import type { SegmentIndex } from "./segment-index.ts";
+import type { IndexLookup } from "./segment-index.ts";
 import { LOOK_BYTES, type Store } from "./store.ts";
 
 /** The worth of the high word of a 64-bit integer. */
@@ -68,22 +69,51 @@ export class LogLocator {
     this.#walk = store.lookBuffer;
   }
 
-  /** The place of the batch that holds `offset`, or of the first one behind it. */
-  locate(offset: number): Place {
-    const segment = this.segmentOf(offset);
+  /** The place of the batch that holds `offset`, or of the first one behind it. Told later when an index has to be built for it. */
+  locate(offset: number): Place | Promise<Place> {
+    const segment = this.#segmentOf(offset);
     const place = { segment, position: 0, offset: segment.baseOffset };
-    const index = this.#indexes.of(segment);
-    if (!this.#followIndex(place, index, offset) && segment.index === null) {
+    try {
+      this.#moveTo(place, this.#indexes.of(segment), offset, segment.index !== null);
+      return place;
+    } catch (thrown) {
+      if (!(thrown instanceof IndexFault)) throw thrown;
       this.#indexes.forget(segment);
-      const reason = `the entries up to offset ${offset} point to no batch`;
-      this.#followIndex(place, this.#indexes.rebuild(segment, "damaged-index", reason), offset);
+      return this.#locateRebuilt(place, offset, thrown);
     }
+  }
+
+  async #locateRebuilt(place: Place, offset: number, fault: IndexFault): Promise<Place> {
+    const index = await this.#indexes.rebuild(place.segment, fault);
+    place.position = 0;
+    place.offset = place.segment.baseOffset;
+    this.#moveTo(place, index, offset, true);
+    return place;
+  }
+
+  /** As `locate`, without an index: from the front of the segment, however long that takes. */
+  locateNow(offset: number): Place {
+    const segment = this.#segmentOf(offset);
+    const place = { segment, position: 0, offset: segment.baseOffset };
     this.walkTo(place, offset);
     return place;
   }
 
+  /** From the front of a segment. @throws IndexFault when an index that was read from its files does not lead to the offset */
+  #moveTo(place: Place, index: IndexLookup, offset: number, isOfLog: boolean): void {
+    if (!this.#followIndex(place, index, offset, isOfLog))
+      throw new IndexFault("damaged-index", `the entries up to offset ${offset} point to no batch`);
+    if (!this.walkTo(place, offset, isOfLog ? Number.POSITIVE_INFINITY : WALK_BATCHES_MAX))
+      throw new IndexFault("damaged-index", "the index has lost its end");
+  }
+
   /** The segment whose range holds `offset`; the last one for the log's end. */
-  segmentOf(offset: number): Segment {
+  #segmentOf(offset: number): Segment {
+    return this.#segments[Math.max(this.#slotBehind(offset) - 1, 0)]!;
+  }
+
+  /** The slot of the first segment that begins behind `offset`. */
+  #slotBehind(offset: number): number {
     let low = 0;
     let high = this.#segments.length;
     while (low < high) {
@@ -91,7 +121,7 @@ export class LogLocator {
       if (this.#segments[middle]!.baseOffset <= offset) low = middle + 1;
       else high = middle;
     }
-    return this.#segments[Math.max(low - 1, 0)]!;
+    return low;
   }
 
   /** Moves over the end of a segment and over known holes; false at the end of the log. */
@@ -104,7 +134,7 @@ export class LogLocator {
         continue;
       }
       if (place.position < place.segment.bytes) return true;
-      const next = this.#segments[this.#segments.indexOf(place.segment) + 1];
+      const next = this.#segments[this.#slotBehind(place.segment.baseOffset)];
       if (next === undefined) return false;
       place.segment = next;
       place.position = 0;
@@ -150,26 +180,32 @@ export class LogLocator {
 
   /**
    * Moves the place to what the index says. An entry counts only when the batch at its position ends with the offset that it
-   * names; behind a damaged batch the entry before it is as good. False when none of several holds: then the index is wrong.
+   * names; behind damaged batches one before it is as good, tried in steps that double. False when none of several in an index's file
+   * holds: then the file is wrong, and not the log.
    */
-  #followIndex(place: Place, index: SegmentIndex, offset: number): boolean {
+  #followIndex(place: Place, index: IndexLookup, offset: number, isOfLog: boolean): boolean {
     const { segment } = place;
-    const slot = index.slotOf(offset - segment.baseOffset);
-    for (let tries = 0; tries < INDEX_TRIES_MAX && tries <= slot; tries += 1) {
-      place.position = index.positionAt(slot - tries);
+    const slotMax = index.slotOf(offset - segment.baseOffset);
+    let tries = 0;
+    for (let back = 0; back <= slotMax; back = back === 0 ? 1 : back * 2) {
+      if (!isOfLog && tries === INDEX_TRIES_MAX) break;
+      tries += 1;
+      place.position = index.positionAt(slotMax - back);
       const got = this.#readWalk(place);
       if (got < BATCH_HEADER_BYTES || !isHeader(this.#walk, 0)) continue;
       place.offset = baseOffsetOf(this.#walk, 0);
       const last = place.offset + this.#walk.readInt32BE(BATCH_LAST_OFFSET_DELTA);
-      if (last === segment.baseOffset + index.offsetAt(slot - tries)) return true;
+      if (last === segment.baseOffset + index.offsetAt(slotMax - back)) return true;
     }
     place.position = 0;
     place.offset = segment.baseOffset;
-    return slot < INDEX_TRIES_MAX;
+    return isOfLog || slotMax < INDEX_TRIES_MAX;
   }
 
-  /** Walks over headers to the batch that holds `offset`, or the first one behind it. */
-  walkTo(place: Place, offset: number): void {
+  /**
+   * Walks over headers to the batch that holds `offset`, or the first one behind it; false when more than `batchesMax` lie before it.
+   */
+  walkTo(place: Place, offset: number, batchesMax = Number.POSITIVE_INFINITY): boolean {
     const previous: Place = { ...place };
     let window = EMPTY_WINDOW;
     let batches = 0;
@@ -181,18 +217,19 @@ export class LogLocator {
       if (at + BATCH_HEADER_BYTES > window.bytes || !this.#isSoundHeader(place, at)) {
         window = EMPTY_WINDOW;
         this.#mendWalk(previous, place);
-        if (place.offset > offset) return;
+        if (place.offset > offset) return true;
         continue;
       }
       place.offset = baseOffsetOf(this.#walk, at);
       const last = place.offset + this.#walk.readInt32BE(at + BATCH_LAST_OFFSET_DELTA);
-      if (last >= offset) return;
+      if (last >= offset) return true;
       Object.assign(previous, place);
       place.position += batchBytes(this.#walk, at);
       place.offset = last + 1;
       batches += 1;
-      if (batches === WALK_BATCHES_MAX) this.#shorten(place);
+      if (batches === batchesMax) return false;
     }
+    return true;
   }
 
   /**
@@ -216,13 +253,6 @@ export class LogLocator {
   #offsetBehind(place: Place): number {
     this.#readWalk(place);
     return batchLastOffset(this.#walk, 0) + 1;
-  }
-
-  /** The walk is too long for a whole index: builds it again, for the next time. */
-  #shorten(place: Place): void {
-    if (place.segment.index !== null) return;
-    this.#indexes.forget(place.segment);
-    this.#indexes.rebuild(place.segment, "damaged-index", "the index has lost its end");
   }
 
   #isSoundHeader(place: Place, at: number): boolean {

@@ -69,13 +69,17 @@ export class LogReads {
   }
 
   /** As `PartitionLog.offsetForTimestamp`. */
-  offsetForTimestamp(timestampMs: number, limitOffset: number): Promise<TimestampedOffset | null> {
-    return this.#search(() => findTimestamp(this.#searched(limitOffset), timestampMs));
+  offsetForTimestamp(
+    timestampMs: number,
+    limitOffset: number,
+    isWanted?: () => boolean,
+  ): Promise<TimestampedOffset | null> {
+    return this.#search(() => findTimestamp(this.#searched(limitOffset, isWanted), timestampMs));
   }
 
   /** As `PartitionLog.offsetOfMaxTimestamp`. */
-  offsetOfMaxTimestamp(limitOffset: number): Promise<TimestampedOffset | null> {
-    return this.#search(() => findMaxTimestamp(this.#searched(limitOffset)));
+  offsetOfMaxTimestamp(limitOffset: number, isWanted?: () => boolean): Promise<TimestampedOffset | null> {
+    return this.#search(() => findMaxTimestamp(this.#searched(limitOffset, isWanted)));
   }
 
   /** Segments were cut or removed: no place that was remembered holds. */
@@ -98,14 +102,20 @@ export class LogReads {
     throw new ObeliskError("OFFSET_OUT_OF_RANGE", { ...this.#place(), offset });
   }
 
-  #searched(limitOffset: number): Searched {
+  #searched(limitOffset: number, isWanted: () => boolean = () => true): Searched {
     const { startOffset } = this.#log;
+    const goesOn = () => {
+      if (!this.#log.isDiscarded) return isWanted();
+      throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail: "the log was removed", ...this.#place() });
+    };
     return {
       segments: this.#segments,
       indexes: this.#indexes,
       reader: this.#reader,
+      clock: this.#store.clock,
       startOffset,
       limitOffset,
+      goesOn,
     };
   }
 

@@ -9,6 +9,7 @@
  */
 
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
+import { copyIndex } from "./index-copies.ts";
 import type { IndexFiles } from "./index-files.ts";
 import type { Segment } from "./segment.ts";
 import type { Checkpoint, Snapshot } from "./snapshot.ts";
@@ -16,6 +17,7 @@ import { SnapshotWriter } from "./snapshot-writer.ts";
 import type { Store } from "./store.ts";
 
 export class LogUpkeep {
+  readonly #store: Store;
   readonly #indexes: IndexFiles;
   readonly #writer: SnapshotWriter;
   /** What snapshots tell: true on disk. */
@@ -33,6 +35,7 @@ export class LogUpkeep {
     checkpoint: Checkpoint | null,
     facts: () => Omit<Snapshot, "checkpoint">,
   ) {
+    this.#store = store;
     this.#indexes = indexes;
     this.#checkpoint = checkpoint;
     this.#writer = new SnapshotWriter(store, directory, () => {
@@ -71,7 +74,11 @@ export class LogUpkeep {
   seal(segments: readonly Segment[]): void {
     if (segments.length === 0) return;
     this.#writer.later(async () => {
-      for (const segment of segments) await this.#indexes.seal(segment);
+      for (const segment of segments) {
+        const { hasOldTimes } = segment;
+        await this.#indexes.seal(segment);
+        if (hasOldTimes) this.#writer.touch(); // the snapshot says which indexes are old
+      }
     });
   }
 
@@ -133,7 +140,7 @@ export class LogUpkeep {
     this.#uncopied = null;
     if (active === null) return;
     try {
-      this.#indexes.append(active);
+      copyIndex(this.#store, active);
     } catch (thrown) {
       if (errnoOf(thrown) === undefined && !(thrown instanceof ObeliskError)) throw thrown;
     }

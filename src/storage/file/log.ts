@@ -140,12 +140,16 @@ export class FileLog implements PartitionLog {
     return this.#reads.span(offset, limitOffset, bytesMax, atLeastOne);
   }
 
-  offsetForTimestamp(timestampMs: number, limitOffset: number): Promise<TimestampedOffset | null> {
-    return this.#reads.offsetForTimestamp(timestampMs, limitOffset);
+  offsetForTimestamp(
+    timestampMs: number,
+    limitOffset: number,
+    isWanted?: () => boolean,
+  ): Promise<TimestampedOffset | null> {
+    return this.#reads.offsetForTimestamp(timestampMs, limitOffset, isWanted);
   }
 
-  offsetOfMaxTimestamp(limitOffset: number): Promise<TimestampedOffset | null> {
-    return this.#reads.offsetOfMaxTimestamp(limitOffset);
+  offsetOfMaxTimestamp(limitOffset: number, isWanted?: () => boolean): Promise<TimestampedOffset | null> {
+    return this.#reads.offsetOfMaxTimestamp(limitOffset, isWanted);
   }
 
   epochAt(offset: number): number {
@@ -179,7 +183,7 @@ export class FileLog implements PartitionLog {
   truncate(offset: number): void {
     this.#reads.checkRange(offset);
     if (this.unsynced.isBusy) fail("a log cannot be truncated while it is being synced");
-    const place = this.#locator.locate(offset);
+    const place = this.#locator.locateNow(offset);
     if (offset < this.endOffset && place.offset !== offset)
       fail("a log can be truncated only at a batch boundary");
     this.#cutAt(offset === this.endOffset ? this.#active : place.segment, place.position, offset);

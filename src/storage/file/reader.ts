@@ -54,8 +54,9 @@ export class LogReader {
     bytesMax: number,
     atLeastOne: boolean,
   ): RecordSpan | Promise<RecordSpan> {
+    const request = { offset, limitOffset, bytesMax, atLeastOne };
     const place = this.#takePlace(offset) ?? this.#locator.locate(offset);
-    return this.#spanAt(place, { offset, limitOffset, bytesMax, atLeastOne });
+    return place instanceof Promise ? this.#spanWhenLocated(place, request) : this.#spanAt(place, request);
   }
 
   /** The bytes of such a span. */
@@ -79,6 +80,12 @@ export class LogReader {
     }
     const gap = gapBatch(request.offset, request.limitOffset);
     return new HeldRecords([gap], request.offset, batchLastOffset(gap, 0) + 1);
+  }
+
+  /** The index had to be built first. */
+  async #spanWhenLocated(located: Promise<Place>, request: ReadRequest): Promise<RecordSpan> {
+    const place = await located;
+    return place.segment.isRemoved ? noRecords(request.offset) : this.#spanAt(place, request);
   }
 
   async #spanLater(check: BatchCheck, place: Place, request: ReadRequest): Promise<RecordSpan> {

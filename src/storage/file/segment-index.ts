@@ -11,10 +11,9 @@
  *     timestamps rise strictly. One is written beside an offset entry, and one when the segment is sealed.
  *   - Both are hints: whoever follows one checks the batch that it finds there.
  *
- * An active segment's index grows in memory; a sealed one's is a read-only map of its files, and `note` refuses it.
+ * An active segment's index grows in memory, and this is it; a sealed one's is searched in its files (sealed-index.ts).
  */
 
-import { fail } from "../../base/assert.ts";
 import { readInt64, writeInt64 } from "../../base/bytes.ts";
 import { KiB } from "../../base/units.ts";
 
@@ -24,45 +23,41 @@ export const TIME_ENTRY_BYTES = 12;
 const ENTRIES_AT_START = 8;
 const NO_TIMESTAMP = -1;
 
-export class SegmentIndex {
-  #offsets: Buffer;
-  #offsetsBytes: number;
-  #times: Buffer;
-  #timesBytes: number;
+/** What can be asked of a segment's index, wherever it lies. Offsets are relative to the segment's base. */
+export interface IndexLookup {
+  /** The largest timestamp noted, or -1. */
+  readonly maxTimestamp: number;
+  /** The last relative offset of the first batch that has the largest timestamp. */
+  readonly maxTimestampOffset: number;
+  /** The slot of the last entry that names a relative offset of at most this, or -1. */
+  slotOf(relativeOffset: number): number;
+  /** The last relative offset of the batch that the entry names. */
+  offsetAt(slot: number): number;
+  /** Where that batch starts. */
+  positionAt(slot: number): number;
+  /** A relative offset before which no batch reaches `timestamp`; the last one of a batch, or 0. */
+  offsetBefore(timestamp: number): number;
+}
+
+export class SegmentIndex implements IndexLookup {
+  #offsets: Buffer = Buffer.allocUnsafeSlow(ENTRIES_AT_START * OFFSET_ENTRY_BYTES);
+  #offsetsBytes = 0;
+  #times: Buffer = Buffer.allocUnsafeSlow(ENTRIES_AT_START * TIME_ENTRY_BYTES);
+  #timesBytes = 0;
   #bytesSinceEntry = 0;
   #maxTimestamp = NO_TIMESTAMP;
   #maxTimestampOffset = 0;
   /** How much of both the files beside an active segment have; -1 when that is not known. */
   copiedBytes = -1;
-  readonly #isFixed: boolean;
   readonly #intervalBytes: number;
 
-  private constructor(offsets: Buffer, times: Buffer, isFixed: boolean, intervalBytes: number) {
+  private constructor(intervalBytes: number) {
     this.#intervalBytes = intervalBytes;
-    this.#offsets = offsets;
-    this.#times = times;
-    this.#isFixed = isFixed;
-    this.#offsetsBytes = isFixed ? offsets.length : 0;
-    this.#timesBytes = isFixed ? times.length : 0;
-    if (this.#timesBytes > 0) {
-      this.#maxTimestamp = readInt64(times, this.#timesBytes - TIME_ENTRY_BYTES);
-      this.#maxTimestampOffset = times.readInt32BE(this.#timesBytes - 4);
-    }
   }
 
   /** An empty index that can grow, with an entry for each `intervalBytes` of log. */
   static growing(intervalBytes = INDEX_INTERVAL_BYTES): SegmentIndex {
-    return new SegmentIndex(
-      Buffer.allocUnsafeSlow(ENTRIES_AT_START * OFFSET_ENTRY_BYTES),
-      Buffer.allocUnsafeSlow(ENTRIES_AT_START * TIME_ENTRY_BYTES),
-      false,
-      intervalBytes,
-    );
-  }
-
-  /** An index over the bytes of sealed files, which must have passed `faultOfIndex`. */
-  static fixed(offsets: Buffer, times: Buffer): SegmentIndex {
-    return new SegmentIndex(offsets, times, true, INDEX_INTERVAL_BYTES);
+    return new SegmentIndex(intervalBytes);
   }
 
   /** The offset index as its file has it. Lent. */
@@ -75,31 +70,16 @@ export class SegmentIndex {
     return this.#times.subarray(0, this.#timesBytes);
   }
 
-  /** The largest timestamp noted, or -1. */
   get maxTimestamp(): number {
     return this.#maxTimestamp;
   }
 
-  /** The last relative offset of the first batch that has the largest timestamp. */
   get maxTimestampOffset(): number {
     return this.#maxTimestampOffset;
   }
 
-  /** Where the last entry of the offset index points; 0 when there is none. */
-  get lastPosition(): number {
-    return this.#offsetsBytes === 0 ? 0 : this.#offsets.readInt32BE(this.#offsetsBytes - 4);
-  }
-
-  /** Takes note of the timestamp of a batch behind the last entry of a fixed index. */
-  noteTail(relativeOffset: number, timestamp: number): void {
-    if (timestamp <= this.#maxTimestamp) return;
-    this.#maxTimestamp = timestamp;
-    this.#maxTimestampOffset = relativeOffset;
-  }
-
   /** Takes note of an appended batch by its last relative offset, place, size and largest timestamp. */
   note(relativeOffset: number, position: number, bytes: number, timestamp: number): void {
-    if (this.#isFixed) fail("a sealed segment's index cannot grow");
     if (timestamp > this.#maxTimestamp) {
       this.#maxTimestamp = timestamp;
       this.#maxTimestampOffset = relativeOffset;
@@ -142,7 +122,6 @@ export class SegmentIndex {
     this.#maxTimestampOffset = maxOffset;
   }
 
-  /** The slot of the last entry that names a relative offset of at most this, or -1. */
   slotOf(relativeOffset: number): number {
     let low = 0;
     let high = this.#offsetsBytes / OFFSET_ENTRY_BYTES;
@@ -154,17 +133,14 @@ export class SegmentIndex {
     return low - 1;
   }
 
-  /** The last relative offset of the batch that the entry names. */
   offsetAt(slot: number): number {
     return this.#offsets.readInt32BE(slot * OFFSET_ENTRY_BYTES);
   }
 
-  /** Where that batch starts. */
   positionAt(slot: number): number {
     return this.#offsets.readInt32BE(slot * OFFSET_ENTRY_BYTES + 4);
   }
 
-  /** A relative offset before which no batch reaches `timestamp`. */
   offsetBefore(timestamp: number): number {
     let low = 0;
     let high = this.#timesBytes / TIME_ENTRY_BYTES;

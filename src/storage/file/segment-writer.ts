@@ -7,6 +7,7 @@
  */
 
 import { errnoOf } from "../../base/errors.ts";
+import { builtNow } from "./index-builder.ts";
 import type { IndexFiles } from "./index-files.ts";
 import type { Segment } from "./segment.ts";
 import { SegmentIndex } from "./segment-index.ts";
@@ -44,11 +45,14 @@ export class SegmentWriter {
     if (!segment.isDirty) segment.markDirty();
   }
 
-  /** Lets the segment end at `position`, where the batch with `offset` was. @throws system errors */
+  /**
+   * Lets the segment end at `position`, where the batch with `offset` was. Reads a sealed one as a whole, at once: nobody cuts a log
+   * that is served. @throws system errors
+   */
   cut(segment: Segment, position: number, offset: number): void {
     const { files, pool, limits } = this.#store;
     const descriptor = pool.use(segment.file);
-    const index = this.#indexes.of(segment);
+    const index = segment.index ?? builtNow(this.#store, segment);
     const shorter = SegmentIndex.growing(limits.indexIntervalBytes);
     shorter.restore(index.offsets, index.times, position, index.maxTimestamp, index.maxTimestampOffset);
     for (const path of [segment.indexPath, segment.timeIndexPath])

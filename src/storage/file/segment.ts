@@ -22,6 +22,8 @@ export const SEGMENT_BYTES_LIMIT = 2 ** 30;
 /** Of the last record to the segment's base. The end behind it is an int32 too, in the marks of the sync thread. */
 export const RELATIVE_OFFSET_MAX = 2 ** 31 - 3;
 const NAME_DIGITS = 20;
+/** Of a segment's largest timestamp, until its index was looked at. */
+export const TIME_UNKNOWN = -2;
 
 export class Segment {
   readonly baseOffset: number;
@@ -43,6 +45,8 @@ export class Segment {
   isSuspect = false;
   /** Its file system, once it was asked for (`Files.device`). */
   device: string | null = null;
+  /** The largest timestamp in a sealed segment, or not below it, once that is known. */
+  maxTimestamp = TIME_UNKNOWN;
   /** Its time index goes by what the headers of batches say, and not by their records. */
   hasOldTimes = false;
   isRemoved = false;

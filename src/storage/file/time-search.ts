@@ -3,28 +3,44 @@
  * written before headers were checked is made again first (index-files.ts), and headers are not taken for the records'
  * word (record-search.ts), so that what lies in a log since then is found as well.
  *
- * `SEARCHES_AT_ONCE` searches are under way in the whole process: each holds what it has read, which is `SEARCH_BYTES` or one batch.
+ *   - A segment whose largest timestamp is known is passed by without a look at its files, and after the first search it is known of
+ *     all (16 bytes each). The first one behind a start looks at the end of each index.
+ *   - A log may have a hundred thousand segments: between two slices of the search everybody else is served, and a search that nobody
+ *     waits for, or whose log is being removed, ends there.
+ *   - `SEARCHES_AT_ONCE` searches are under way in the whole process: each holds what it has read, which is `SEARCH_BYTES` or one batch.
  */
 
+import type { Clock } from "../../base/clock.ts";
 import { loopTurns } from "../../base/loop-turns.ts";
-import { Turnstile } from "../../base/turns.ts";
+import { nextTurn, Slice, Turnstile } from "../../base/turns.ts";
 import { KiB } from "../../base/units.ts";
 import {
   BATCH_HEADER_BYTES,
+  batchBaseOffset,
   batchBytes,
   batchLastOffset,
   NO_TIMESTAMP,
 } from "../../protocol/record/batch.ts";
 import type { TimestampedOffset } from "../contract.ts";
 import { type Found, RecordSearch } from "../record-search.ts";
+import { largestTimestamp } from "../timestamps.ts";
 import type { IndexFiles } from "./index-files.ts";
 import type { LogReader } from "./reader.ts";
+import { IndexFault } from "./sealed-index.ts";
 import type { Segment } from "./segment.ts";
 
 /** A search reads at most this much at once. */
 const SEARCH_BYTES = 256 * KiB;
 /** A request may ask for a thousand partitions. More at once are no faster: the loop does their work. */
 const SEARCHES_AT_ONCE = 8;
+/** Of one slice: so many segments that are passed by, some tens of microseconds. */
+export const SLICE_STEPS_MAX = 8 * KiB;
+/** Looking at the files of a segment: 64 of them in a slice, some milliseconds. */
+export const LOOK_STEPS = 128;
+/** Reading some of a segment: 16 in a slice. */
+const READ_STEPS = 512;
+/** Where a disk is slow a slice ends earlier. */
+const SLICE_MS_MAX = 5;
 
 const searches = new Turnstile(SEARCHES_AT_ONCE);
 
@@ -33,116 +49,233 @@ export interface Searched {
   readonly segments: readonly Segment[];
   readonly indexes: IndexFiles;
   readonly reader: LogReader;
+  readonly clock: Clock;
   readonly startOffset: number;
   readonly limitOffset: number;
+  /** Asked between two slices. False: nobody waits for it any more. @throws ObeliskError when the log is being removed */
+  goesOn(): boolean;
 }
 
-/** The first record at or behind `startOffset`, below `limitOffset`, with `timestampMs` or later. */
+/** The first record at or behind `startOffset`, below `limitOffset`, with `timestampMs` or later. Null also when nobody waits. */
 export function findTimestamp(searched: Searched, timestampMs: number): Promise<TimestampedOffset | null> {
-  return searches.run(() => findFirst(searched, timestampMs));
+  return searches.run(() => new TimeSearch(searched).first(timestampMs));
 }
 
-/** The first record with the largest timestamp of those at or behind `startOffset` and below `limitOffset`. */
+/** The first record with the largest timestamp of those at or behind `startOffset` and below `limitOffset`. Else as `findTimestamp`. */
 export function findMaxTimestamp(searched: Searched): Promise<TimestampedOffset | null> {
-  return searches.run(() => findLatest(searched));
+  return searches.run(() => new TimeSearch(searched).latest());
 }
 
-async function findFirst(searched: Searched, timestampMs: number): Promise<TimestampedOffset | null> {
-  const { segments, indexes, startOffset, limitOffset } = searched;
-  const search = new RecordSearch();
-  for (const segment of [...segments]) {
-    if (segment.isRemoved || segment.bytes === 0) continue;
-    if (segment.baseOffset >= limitOffset) return null;
-    const index = indexes.timesOf(segment);
-    if (index.maxTimestamp < timestampMs) continue;
-    const from = Math.max(segment.baseOffset + index.offsetBefore(timestampMs), startOffset);
-    let found: TimestampedOffset | null = null;
-    await walkBatches(searched, segment, from, {
-      look: (buffer, position) => search.first(buffer, position, timestampMs, startOffset),
+/** A segment that may hold what is looked for. */
+interface Candidate {
+  readonly segment: Segment;
+  /** No record in it is later. */
+  readonly largestMs: number;
+}
+
+class TimeSearch {
+  readonly #searched: Searched;
+  readonly #records = new RecordSearch();
+  readonly #slice: Slice;
+  #isEnded: boolean;
+
+  constructor(searched: Searched) {
+    this.#searched = searched;
+    this.#slice = new Slice(searched.clock, SLICE_STEPS_MAX, SLICE_MS_MAX);
+    this.#isEnded = !searched.goesOn();
+  }
+
+  async first(timestampMs: number): Promise<TimestampedOffset | null> {
+    for (const segment of this.#segments()) {
+      const told = this.#largestOf(segment);
+      const largestMs = typeof told === "number" ? told : await told;
+      if (this.#isEnded) return null;
+      if (largestMs < timestampMs) continue;
+      const found = await this.#firstIn(segment, timestampMs);
+      if (found !== null || this.#isEnded) return found;
+    }
+    return null;
+  }
+
+  /** Looks where the latest may be, and again where else it may be when a header had claimed too much there. */
+  async latest(): Promise<TimestampedOffset | null> {
+    const segments = this.#segments();
+    const looked = new Set<Segment>();
+    let best: TimestampedOffset | null = null;
+    for (;;) {
+      const candidate = await this.#latestOf(segments, looked, best);
+      if (this.#isEnded) return null;
+      if (candidate === null) return best;
+      looked.add(candidate.segment);
+      best = (await this.#laterIn(candidate, best)) ?? best;
+    }
+  }
+
+  /** As they are now, and only where readers may see. */
+  #segments(): Segment[] {
+    const { segments, startOffset, limitOffset } = this.#searched;
+    return segments.filter(
+      ({ bytes, baseOffset, endOffset }) => bytes > 0 && baseOffset < limitOffset && endOffset > startOffset,
+    );
+  }
+
+  /** At once where it is known and the slice has room for it. */
+  #largestOf(segment: Segment): number | Promise<number> {
+    const known = segment.isRemoved ? NO_TIMESTAMP : this.#searched.indexes.knownLargest(segment);
+    const isOver = this.#slice.isOver(known === null ? LOOK_STEPS : 1);
+    return known === null || isOver ? this.#lookAtLargest(segment, isOver) : known;
+  }
+
+  async #lookAtLargest(segment: Segment, isOver: boolean): Promise<number> {
+    if (isOver) await this.#nextSlice();
+    if (this.#isEnded || segment.isRemoved) return NO_TIMESTAMP;
+    return await this.#searched.indexes.largestOf(segment);
+  }
+
+  async #nextSlice(): Promise<void> {
+    await nextTurn();
+    loopTurns.enter("search by time");
+    if (!this.#searched.goesOn()) this.#isEnded = true;
+  }
+
+  async #firstIn(segment: Segment, timestampMs: number): Promise<TimestampedOffset | null> {
+    const { indexes } = this.#searched;
+    const before = await indexes.offsetBefore(segment, timestampMs);
+    const found = await this.#firstFrom(segment, before, timestampMs);
+    if (found !== MISLED) return found;
+    const fault = new IndexFault(
+      "damaged-index",
+      `the time index is wrong about offset ${segment.baseOffset + before}`,
+    );
+    const index = await indexes.rebuild(segment, fault);
+    const again = await this.#firstFrom(segment, index.offsetBefore(timestampMs), timestampMs);
+    return again === MISLED ? null : again;
+  }
+
+  /** `before`: the last offset of a batch, relative, up to which none reaches the time, as the index says. */
+  async #firstFrom(
+    segment: Segment,
+    before: number,
+    timestampMs: number,
+  ): Promise<TimestampedOffset | typeof MISLED | null> {
+    const { startOffset } = this.#searched;
+    const named = segment.baseOffset + before;
+    let isUnchecked = before > 0 && segment.index === null && named >= startOffset;
+    let found: TimestampedOffset | typeof MISLED | null = null;
+    await this.#walk(segment, Math.max(named, startOffset), {
+      look: (buffer, position) => {
+        if (isUnchecked && isMisled(buffer, position, named, timestampMs)) found = MISLED;
+        isUnchecked = false;
+        return found === null ? this.#records.first(buffer, position, timestampMs, startOffset) : null;
+      },
       take: (record) => {
         found = record;
         return false;
       },
+      isDone: () => found !== null,
     });
-    if (found !== null) return found;
+    return found;
   }
-  return null;
-}
 
-async function findLatest(searched: Searched): Promise<TimestampedOffset | null> {
-  const { segments, indexes, startOffset, limitOffset } = searched;
-  const search = new RecordSearch();
-  let best: TimestampedOffset | null = null;
-  for (const segment of [...segments]) {
-    if (segment.isRemoved || segment.bytes === 0 || segment.baseOffset >= limitOffset) continue;
-    const index = indexes.timesOf(segment);
-    const { maxTimestamp } = index;
-    if (maxTimestamp <= (best?.timestampMs ?? NO_TIMESTAMP)) continue;
-    const isWhole = segment.endOffset <= limitOffset && segment.baseOffset >= startOffset;
-    const question: LargerQuestion = { search, best, enough: maxTimestamp };
-    const look = (from: number) => findLargerIn(searched, segment, from, question);
-    const told: TimestampedOffset | null = isWhole
-      ? await look(segment.baseOffset + index.maxTimestampOffset)
-      : null;
-    // The header of a compressed batch may have claimed more than its records hold: then each batch has to be looked at.
-    best = told?.timestampMs === maxTimestamp ? told : await look(segment.baseOffset);
+  /** The segment that may hold the latest record, if it can be later than the best one, or as late and before it; the first of several. */
+  async #latestOf(
+    segments: readonly Segment[],
+    looked: ReadonlySet<Segment>,
+    best: TimestampedOffset | null,
+  ): Promise<Candidate | null> {
+    let candidate: Candidate | null = null;
+    for (const segment of segments) {
+      const told = this.#largestOf(segment);
+      const largestMs = typeof told === "number" ? told : await told;
+      if (this.#isEnded) return null;
+      const isLater = largestMs > (candidate?.largestMs ?? NO_TIMESTAMP);
+      if (isLater && largestMs > laterThan(best, segment) && !looked.has(segment))
+        candidate = { segment, largestMs };
+    }
+    return candidate;
   }
-  return best;
+
+  /** The first record with the largest timestamp of the segment, if it can take the place of the best one. */
+  async #laterIn(
+    { segment, largestMs }: Candidate,
+    best: TimestampedOffset | null,
+  ): Promise<TimestampedOffset | null> {
+    const { startOffset, limitOffset, indexes } = this.#searched;
+    const thanMs = laterThan(best, segment);
+    const { maxTimestampOffset } = await indexes.timesOf(segment);
+    const named = segment.baseOffset + maxTimestampOffset;
+    if (named >= startOffset && named < limitOffset) {
+      const told = await this.#laterFrom(segment, named, thanMs, largestMs);
+      if (told?.timestampMs === largestMs) return told;
+    }
+    // The header of a compressed batch may have claimed more than its records hold, or readers may not see it yet.
+    return await this.#laterFrom(segment, segment.baseOffset, thanMs, largestMs);
+  }
+
+  /** From the batch that holds `from` on; `enoughMs`: none can be later. */
+  async #laterFrom(
+    segment: Segment,
+    from: number,
+    thanMs: number,
+    enoughMs: number,
+  ): Promise<TimestampedOffset | null> {
+    const { startOffset } = this.#searched;
+    let latest: TimestampedOffset | null = null;
+    let latestMs = thanMs;
+    await this.#walk(segment, Math.max(from, startOffset), {
+      look: (buffer, position) => this.#records.later(buffer, position, latestMs, startOffset),
+      take: (record) => {
+        if (record.timestampMs > latestMs) latest = record;
+        latestMs = Math.max(latestMs, record.timestampMs);
+        return record.timestampMs < enoughMs;
+      },
+      isDone: () => false,
+    });
+    return latest;
+  }
+
+  /** Shows every sound batch of one segment from the one that holds `offset`. */
+  async #walk(segment: Segment, offset: number, visitor: BatchVisitor): Promise<void> {
+    const { reader, limitOffset } = this.#searched;
+    let next = offset;
+    const end = Math.min(segment.endOffset, limitOffset);
+    while (next < end) {
+      if (this.#slice.isOver(READ_STEPS)) await this.#nextSlice();
+      if (this.#isEnded || segment.isRemoved) return;
+      const buffer = await reader.read(next, limitOffset, SEARCH_BYTES, true);
+      loopTurns.enter("search by time");
+      if (buffer.length === 0) return;
+      for (let at = 0; at + BATCH_HEADER_BYTES <= buffer.length; at += batchBytes(buffer, at)) {
+        next = batchLastOffset(buffer, at) + 1;
+        if (next > segment.endOffset) return;
+        const seen = visitor.look(buffer, at);
+        const found = seen instanceof Promise ? await seen : seen;
+        if (found !== null && !visitor.take(found)) return;
+        if (visitor.isDone()) return;
+      }
+    }
+  }
 }
 
-interface LargerQuestion {
-  readonly search: RecordSearch;
-  /** What was found in the segments before. */
-  readonly best: TimestampedOffset | null;
-  /** The timestamp that ends the search: none can be larger. */
-  readonly enough: number;
+/** The index has led to a batch that is not as it says. */
+const MISLED = "misled";
+
+/** Whether the batch shows that no entry of a true index ends at `named` for that time. A batch behind it shows nothing. */
+function isMisled(buffer: Buffer, position: number, named: number, timestampMs: number): boolean {
+  if (batchBaseOffset(buffer, position) > named) return false;
+  return batchLastOffset(buffer, position) !== named || largestTimestamp(buffer, position) >= timestampMs;
 }
 
-/** The first record with the largest timestamp from the batch that holds `from` on, if it is larger than the best one; else that. */
-async function findLargerIn(
-  searched: Searched,
-  segment: Segment,
-  from: number,
-  { search, best, enough }: LargerQuestion,
-): Promise<TimestampedOffset | null> {
-  const { startOffset } = searched;
-  let largest = best;
-  await walkBatches(searched, segment, Math.max(from, startOffset), {
-    look: (buffer, position) =>
-      search.later(buffer, position, largest?.timestampMs ?? NO_TIMESTAMP, startOffset),
-    take: (record) => {
-      if (record.timestampMs > (largest?.timestampMs ?? NO_TIMESTAMP)) largest = record;
-      return record.timestampMs < enough;
-    },
-  });
-  return largest;
+/** A record of the segment must be later than this to take the place of the best one: the first of several as late is wanted. */
+function laterThan(best: TimestampedOffset | null, segment: Segment): number {
+  if (best === null) return NO_TIMESTAMP;
+  return segment.baseOffset < best.offset ? best.timestampMs - 1 : best.timestampMs;
 }
 
 interface BatchVisitor {
   look(buffer: Buffer, position: number): Found;
   /** Gets what was found; false ends the walk. */
   take(found: TimestampedOffset): boolean;
-}
-
-/** Shows every sound batch of one segment from the one that holds `offset`. */
-async function walkBatches(
-  { reader, limitOffset }: Searched,
-  segment: Segment,
-  offset: number,
-  visitor: BatchVisitor,
-): Promise<void> {
-  let next = offset;
-  const end = Math.min(segment.endOffset, limitOffset);
-  while (next < end) {
-    const buffer = await reader.read(next, limitOffset, SEARCH_BYTES, true);
-    loopTurns.enter("search by time");
-    if (buffer.length === 0) return;
-    for (let at = 0; at + BATCH_HEADER_BYTES <= buffer.length; at += batchBytes(buffer, at)) {
-      next = batchLastOffset(buffer, at) + 1;
-      if (next > segment.endOffset) return;
-      const seen = visitor.look(buffer, at);
-      const found = seen instanceof Promise ? await seen : seen;
-      if (found !== null && !visitor.take(found)) return;
-    }
-  }
+  /** Asked behind each batch: true ends the walk. */
+  isDone(): boolean;
 }

@@ -72,7 +72,7 @@ async function sync(
 const KINDS: { errno: Fault["errno"]; operations?: Operation[] }[] = [
   { errno: "EIO" },
   { errno: "ENOSPC", operations: ["write", "replace", "open", "sync", "syncAll", "makeDirectory", "rename"] },
-  { errno: "EMFILE", operations: ["open", "syncDirectory", "map", "replace"] },
+  { errno: "EMFILE", operations: ["open", "syncDirectory", "replace"] },
   { errno: "EACCES", operations: ["open", "truncate", "rename", "removeFile", "list", "fileSize"] },
 ];
 

@@ -1,6 +1,6 @@
 /**
- * A disk that refuses to read, for a while. What it refuses is refused to clients too, who may try again; nothing is made of it: no
- * hole, no cut, no index, no copy. What is damaged and cannot be copied is neither cut nor passed over by
+ * A disk that refuses to read, for a while. What it refuses of a log is refused to clients too, who may try again; nothing is made of
+ * it: no hole, no cut, no copy. An index says nothing that the log does not: it is built again. What is damaged and cannot be copied is neither cut nor passed over by
  * readers.
  */
 
@@ -157,38 +157,48 @@ test("a reader in sequence gets everything before the page that cannot be read",
 });
 
 for (const suffix of ["index", "timeindex"]) {
-  test(`a ${suffix} file that cannot be read is no damage: searches in its segment are refused, until it can`, async () => {
+  test(`a ${suffix} file that cannot be read is built again from the log, and costs no answer`, async () => {
     const { files, open } = await written("clean");
     const before = contents(files, PARTITION);
     const { engine, log } = await open();
-    files.refused = [{ file: FIRST_LOG.replace("log", suffix), start: 0, end: Number.POSITIVE_INFINITY }];
+    const file = FIRST_LOG.replace("log", suffix);
+    files.refused = [{ file, start: 0, end: Number.POSITIVE_INFINITY }];
+    expect(await answers(log, 1)).toEqual(NUMBERS);
+    expect(await log.offsetForTimestamp(1010, log.endOffset)).toMatchObject({ offset: 10 });
+    expect(engine.findings).toEqual([
+      expect.objectContaining({
+        kind: "unreadable",
+        file: `topics/t/0/${FIRST_LOG.replace("log", "index")}`,
+        detail: "the disk cannot read or write it (EIO); rebuilt from the log",
+      }),
+    ]);
+    files.refused = [];
+    await engine.close();
+    expect([...contents(files, PARTITION)]).toEqual([...before]);
+  });
+}
+
+for (const errno of ["EMFILE", "ENOMEM"] as const) {
+  test(`an index that the process is short of something for (${errno}) is not built again: that may pass`, async () => {
+    const { files, open } = await written("clean");
+    const before = contents(files, PARTITION);
+    const { engine, log } = await open();
+    files.setFault({ operations: ["open"], errno, nth: 1, more: Number.POSITIVE_INFINITY, path: "index" });
     const told = await answers(log, 1);
-    const behind = places(files).findIndex(({ file }) => file !== FIRST_LOG);
-    expect(new Set(told.slice(0, behind))).toEqual(new Set(["KAFKA_STORAGE_ERROR"]));
-    expect(told.slice(behind)).toEqual(NUMBERS.slice(behind));
-    await expect(log.offsetForTimestamp(0, log.endOffset)).rejects.toMatchObject({
+    const isSealed = (offset: number) => places(files)[offset]!.file !== places(files).at(-1)!.file;
+    expect(told).toEqual(
+      NUMBERS.map((number, offset) => (isSealed(offset) ? "KAFKA_STORAGE_ERROR" : number)),
+    );
+    await expect(log.offsetForTimestamp(1010, log.endOffset)).rejects.toMatchObject({
       code: "KAFKA_STORAGE_ERROR",
     });
-    files.refused = [];
+    files.setFault(null);
     expect(await answers(log, 1)).toEqual(NUMBERS);
-    expect(engine.findings.map(({ kind }) => kind)).toEqual(["unreadable"]);
+    expect(engine.findings.filter(({ kind }) => kind !== "unreadable")).toEqual([]);
     expect([...contents(files, PARTITION)]).toEqual([...before]);
     await engine.close();
   });
 }
-
-test("an index that cannot be mapped, for lack of memory, is read instead and no finding", async () => {
-  const { files, open } = await written("clean");
-  const before = contents(files, PARTITION);
-  const { engine, log } = await open();
-  files.setFault({ operations: ["map"], errno: "ENOMEM", nth: 1, more: Number.POSITIVE_INFINITY });
-  expect(await answers(log, 1)).toEqual(NUMBERS);
-  expect(await log.offsetForTimestamp(1010, log.endOffset)).toMatchObject({ offset: 10 });
-  expect([files.failed > 0, engine.findings]).toEqual([true, []]);
-  files.setFault(null);
-  expect([...contents(files, PARTITION)]).toEqual([...before]);
-  await engine.close();
-});
 
 test("a start that cannot read a page takes the partition offline and changes nothing; the next one that can has it all", async () => {
   const { files, directory, open } = await written("dirty");

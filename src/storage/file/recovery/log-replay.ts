@@ -15,7 +15,8 @@ import { errnoOf, ObeliskError } from "../../../base/errors.ts";
 import { batchBaseOffset, batchLeaderEpoch } from "../../../protocol/record/batch.ts";
 import type { RecoveryListener } from "../../contract.ts";
 import { scanBatches } from "../../scan.ts";
-import { goesOn, type IndexBytes, noteBatch } from "../index-files.ts";
+import { noteBatch } from "../index-builder.ts";
+import { goesOn, type IndexBytes, readCopies } from "../index-copies.ts";
 import type { Segment } from "../segment.ts";
 import { SegmentIndex } from "../segment-index.ts";
 import { type Checkpoint, SNAPSHOT_FILE } from "../snapshot.ts";
@@ -93,9 +94,9 @@ function startOf(
 }
 
 /** A short segment's index has no entries, and its copy is not worth a look. */
-function storedIndex({ store, indexes }: RecoveryState, segment: Segment, position: number) {
+function storedIndex({ store }: RecoveryState, segment: Segment, position: number) {
   if (position <= store.limits.indexIntervalBytes) return { offsets: NO_ENTRIES, times: NO_ENTRIES };
-  return store.pool.withRoom(segment.indexPath, () => indexes.readActive(segment, position));
+  return store.pool.withRoom(segment.indexPath, () => readCopies(store, segment, position));
 }
 
 /** The index of the checkpoint's segment up to there: from the copies beside it, which it answers, else from the log. */

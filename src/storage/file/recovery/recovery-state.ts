@@ -4,7 +4,6 @@
  */
 
 import { LeaderEpochs } from "../../leader-epochs.ts";
-import type { IndexFiles } from "../index-files.ts";
 import type { Segment } from "../segment.ts";
 import type { Checkpoint, Snapshot } from "../snapshot.ts";
 import type { Store } from "../store.ts";
@@ -20,7 +19,6 @@ export interface RecoveryCondition {
 
 export class RecoveryState {
   readonly store: Store;
-  readonly indexes: IndexFiles;
   readonly directory: string;
   readonly wasClean: boolean;
   readonly mustExist: boolean;
@@ -41,9 +39,8 @@ export class RecoveryState {
   /** A leader epoch begins with the next record. */
   isEpochNew = false;
 
-  constructor(store: Store, indexes: IndexFiles, directory: string, condition: RecoveryCondition) {
+  constructor(store: Store, directory: string, condition: RecoveryCondition) {
     this.store = store;
-    this.indexes = indexes;
     this.directory = directory;
     this.wasClean = condition.wasClean;
     this.mustExist = condition.mustExist;

@@ -33,7 +33,6 @@ import { errnoOf, ObeliskError } from "../../../base/errors.ts";
 import { systemReason } from "../../../base/system-error.ts";
 import type { RecoveryListener } from "../../contract.ts";
 import type { LeaderEpochs } from "../../leader-epochs.ts";
-import type { IndexFiles } from "../index-files.ts";
 import { PooledFile } from "../pool.ts";
 import { logPathOf, Segment } from "../segment.ts";
 import { SegmentIndex } from "../segment-index.ts";
@@ -71,12 +70,11 @@ export interface Recovered {
 /** Opens what lies in `directory`, or makes it. @throws what `listener` throws */
 export function recoverPartition(
   store: Store,
-  indexes: IndexFiles,
   directory: string,
   condition: RecoveryCondition,
   listener: RecoveryListener,
 ): Recovered {
-  const state = new RecoveryState(store, indexes, directory, condition);
+  const state = new RecoveryState(store, directory, condition);
   let isOffline = false;
   try {
     findSegments(state);

@@ -71,7 +71,7 @@ const KINDS: { errno: Fault["errno"]; operations?: Operation[] }[] = [
     ],
   },
   { errno: "EACCES" },
-  { errno: "EMFILE", operations: ["open", "list", "readFile", "syncDirectory", "map", "replace"] },
+  { errno: "EMFILE", operations: ["open", "list", "readFile", "syncDirectory", "replace"] },
   { errno: "ENOSPC", operations: ["open", "write", "truncate", "replace", "makeDirectory", "rename"] },
 ];
 

@@ -1,0 +1,71 @@
+/**
+ * Builds a segment's index from its log, in goes: between two of them everybody else is served, and the segment may be gone. Reads the
+ * whole log file, with its CRCs.
+ */
+
+import { MiB } from "../../base/units.ts";
+import { BATCH_HEADER_BYTES, batchLastOffset } from "../../protocol/record/batch.ts";
+import { scanBatches } from "../scan.ts";
+import { largestTimestamp } from "../timestamps.ts";
+import type { Segment } from "./segment.ts";
+import { SegmentIndex } from "./segment-index.ts";
+import type { Store } from "./store.ts";
+
+/** Some 5 ms from the system's cache, where records are small. */
+const GO_BYTES = 4 * MiB;
+/** A slow disk, or batches that have to be inflated, end a go earlier. */
+const GO_MS_MAX = 5;
+
+/** Yields between two goes. The segment must stay, and keep its length. @throws system errors */
+export function* buildIndex(store: Store, segment: Segment): Generator<void, SegmentIndex> {
+  const { files, pool, clock, limits } = store;
+  const index = SegmentIndex.growing(limits.indexIntervalBytes);
+  let position = 0;
+  let offset = segment.baseOffset;
+  while (position + BATCH_HEADER_BYTES <= segment.bytes) {
+    const goEnd = position + GO_BYTES;
+    const endsAtMs = clock.monotonicMs() + GO_MS_MAX;
+    const range = {
+      start: position,
+      end: segment.bytes,
+      offset,
+      offsetLimit: segment.endOffset,
+      allowsGaps: true,
+    };
+    position = segment.bytes;
+    scanBatches(files, pool.use(segment.file), range, {
+      batch: (buffer, at, end, filePosition) => {
+        noteBatch(index, segment.baseOffset, buffer, at, end, filePosition);
+        const next = filePosition + end - at;
+        if (next < goEnd && clock.monotonicMs() < endsAtMs) return true;
+        position = next;
+        offset = batchLastOffset(buffer, at) + 1;
+        return false;
+      },
+      damage: () => {}, // whoever reads that place meets it and reports it
+    });
+    yield;
+  }
+  return index;
+}
+
+/** The same at once, however long it takes. */
+export function builtNow(store: Store, segment: Segment): SegmentIndex {
+  for (const goes = buildIndex(store, segment); ; ) {
+    const go = goes.next();
+    if (go.done) return go.value;
+  }
+}
+
+/** Takes note of a batch that lies in `buffer[position, end)` and starts at `filePosition`. */
+export function noteBatch(
+  index: SegmentIndex,
+  segmentBase: number,
+  buffer: Buffer,
+  position: number,
+  end: number,
+  filePosition: number,
+): void {
+  const relativeOffset = batchLastOffset(buffer, position) - segmentBase;
+  index.note(relativeOffset, filePosition, end - position, largestTimestamp(buffer, position));
+}
