@@ -25,7 +25,7 @@ import { largeWithin, limitWithin, MemoryBudget } from "./base/memory-budget.ts"
 import { RareWarning } from "./base/rare-warning.ts";
 import { SlowWork } from "./base/slow-work.ts";
 import { SpareDescriptors } from "./base/spare-descriptors.ts";
-import { MiB } from "./base/units.ts";
+import { KiB, MiB } from "./base/units.ts";
 import { Broker, type BrokerOptions } from "./broker/broker.ts";
 import type { Settings } from "./config/settings.ts";
 import { Fetches } from "./consumer/fetch.ts";
@@ -44,7 +44,7 @@ const OPEN_FETCHES_MAX = 10_000;
 /** Records in one fetch answer, whatever the client allows: none is faster when it is larger, and all of it is checked before it goes. */
 const FETCH_BYTES_MAX = 16 * MiB;
 /** Unsent answers of one connection above which its requests wait. */
-const OUTPUT_SOFT_BYTES = 8 * MiB;
+const OUTPUT_SOFT_BYTES = 256 * KiB;
 /** Probes and scrapers are few. */
 const HTTP_CONNECTIONS_MAX = 256;
 /** What the doors get of the time for an orderly end; the rest is for the disk. */

@@ -6,15 +6,28 @@
  *   the handler throws anything else      our bug: logged with its stack, refused with UNKNOWN_SERVER_ERROR
  *   the answer does not encode            our bug: logged, and the connection ends, because the client waits for it
  *
+ * What a request and its answer may take in memory is known before anything is done: what was decoded (reader.ts), and what the API
+ * says of the answer (`answerBytes`). Above `UNCOUNTED_BYTES` it is reserved first, and held until the socket has taken the answer:
+ *
+ *   there is room           handled at once
+ *   there is none now       what was decoded is dropped and only the bytes are kept; later it is decoded again, and handled
+ *   never for the answer    the API's own refusal with POLICY_VIOLATION
+ *   never for the request   PROTOCOL_ERROR, as for a frame that is too large
+ *
  * A `Route` is one line of the table of APIs (kafka/apis.ts) with the types of its messages forgotten, so that the
  * table can be a list. A handler returns its answer, or a promise of it, or `LATER` when it will call
  * `exchange.answer` itself: the hot handlers do, so that no promise is made for each request.
  */
 
-import { ObeliskError, wireCode } from "../base/errors.ts";
+import { type ErrorCode, ObeliskError, wireCode } from "../base/errors.ts";
+import { KiB } from "../base/units.ts";
 import type { Api } from "../protocol/kafka/api.ts";
+import { REQUEST_ELEMENTS_MAX, Reader } from "../protocol/kafka/reader.ts";
 import type { KafkaContext } from "./kafka/context.ts";
-import type { Exchange, ExchangeRoute } from "./kafka/exchange.ts";
+import { type Exchange, type ExchangeRoute, UNCOUNTED_BYTES } from "./kafka/exchange.ts";
+
+/** What is counted for the smallest request of a peer that is behind with reading. */
+const COUNTED_BYTES_MIN = KiB;
 
 /** The handler keeps the exchange and answers it later, or not at all (`exchange.end`). */
 export const LATER: unique symbol = Symbol("later");
@@ -25,10 +38,12 @@ export type Handler<Request, Answer> = (
   request: Request,
   version: number,
   exchange: Exchange<Answer>,
-) => Answer | Promise<Answer> | Later;
+) => Answer | Promise<Answer | Later> | Later;
 
 /** The answer that says `errorCode` for everything that was asked. */
 export type Refusal<Request, Answer> = (request: Request, errorCode: number, version: number) => Answer;
+
+export type AnswerBytes<Request> = (context: KafkaContext, request: Request, version: number) => number;
 
 export interface Route extends ExchangeRoute {
   readonly key: number;
@@ -48,6 +63,8 @@ export interface Route extends ExchangeRoute {
 export interface RouteOptions<Request, Answer> {
   readonly versions: readonly [min: number, max: number];
   readonly isPipelined?: boolean;
+  /** What the answer may take beside what the request's own size says (256 bytes for each element, and its texts). May be off a little. */
+  readonly answerBytes?: AnswerBytes<Request>;
   readonly handle: Handler<Request, Answer>;
   readonly refuse: Refusal<Request, Answer>;
 }
@@ -64,8 +81,31 @@ export function route<RequestInput, Request, Answer, Response>(
     versionMax: versions[1],
     isPipelined,
     start: (context, exchange, buffer, position, end) => {
-      const request = api.decodeRequest(exchange.version, buffer, position, end);
-      run(context, options, request, exchange as unknown as Exchange<Answer>);
+      const { version } = exchange;
+      const reader = new Reader(buffer, position, end, REQUEST_ELEMENTS_MAX);
+      const request = api.readRequest(version, reader);
+      const typed = exchange as unknown as Exchange<Answer>;
+      const { decodedBytes } = reader;
+      const answerBytes = options.answerBytes?.(context, request, version) ?? 0;
+      const bytes = Math.max(decodedBytes + answerBytes, COUNTED_BYTES_MIN);
+      if (bytes <= UNCOUNTED_BYTES && !exchange.session.isBehind) {
+        run(context, options, request, typed);
+        return;
+      }
+      if (!exchange.canReserve(decodedBytes))
+        throw tooMuch("PROTOCOL_ERROR", "the request takes", decodedBytes);
+      const canAnswer = exchange.canReserve(bytes);
+      const begin = (found: Request) => {
+        if (canAnswer) run(context, options, found, typed);
+        else
+          refuse(context, options, found, typed, tooMuch("POLICY_VIOLATION", "the answer would take", bytes));
+      };
+      if (exchange.reserve(canAnswer ? bytes : decodedBytes)) {
+        begin(request);
+        return;
+      }
+      const body = Buffer.from(buffer.subarray(position, end));
+      exchange.whenReserved(() => begin(api.decodeRequest(version, body, 0, body.length)));
     },
     encode: (version, correlationId, answer) => api.encodeResponse(version, correlationId, answer as Answer),
   };
@@ -77,19 +117,34 @@ function run<Request, Answer>(
   request: Request,
   exchange: Exchange<Answer>,
 ): void {
-  const refuse = (thrown: unknown) => {
-    exchange.answer(options.refuse(request, errorCodeFor(context, thrown, exchange), exchange.version));
+  const give = (given: Answer | Later) => {
+    if (given !== LATER) exchange.answer(given);
   };
-  let answer: Answer | Promise<Answer> | Later;
+  let answer: Answer | Promise<Answer | Later> | Later;
   try {
     answer = options.handle(context, request, exchange.version, exchange);
   } catch (thrown) {
-    refuse(thrown);
+    refuse(context, options, request, exchange, thrown);
     return;
   }
-  if (answer === LATER) return;
-  if (answer instanceof Promise) answer.then((settled) => exchange.answer(settled), refuse);
-  else exchange.answer(answer);
+  if (answer instanceof Promise)
+    answer.then(give, (thrown) => refuse(context, options, request, exchange, thrown));
+  else give(answer);
+}
+
+function refuse<Request, Answer>(
+  context: KafkaContext,
+  options: RouteOptions<Request, Answer>,
+  request: Request,
+  exchange: Exchange<Answer>,
+  thrown: unknown,
+): void {
+  exchange.answer(options.refuse(request, errorCodeFor(context, thrown, exchange), exchange.version));
+}
+
+function tooMuch(code: ErrorCode, what: string, bytes: number): ObeliskError {
+  const detail = `${what} more memory than there is for answers: ask for less, or give the server more \`memory\``;
+  return new ObeliskError(code, { detail, bytes });
 }
 
 /** Kafka's number for what was thrown; our own mistakes are logged. */

@@ -42,6 +42,7 @@ export interface MemoryWait {
 
 /** The budget that an account belongs to; `MemoryBudget` is it. */
 export interface AccountOwner {
+  canHold(bytes: number): boolean;
   reserve(
     account: MemoryAccount,
     bytes: number,
@@ -80,6 +81,11 @@ export class MemoryAccount {
   /** It waits for the next piece of what is under way: that it stands still is not its peer's fault. */
   get isGrowing(): boolean {
     return this.waits.some((wait) => wait.isPart);
+  }
+
+  /** Whether so much can ever be granted. */
+  canHold(bytes: number): boolean {
+    return this.#owner.canHold(bytes);
   }
 
   /** True: held now. False: `waiter.budgetGranted` will be called, unless `cancel` or `close` comes first. */

@@ -23,6 +23,9 @@ export interface FetchLimits {
   readonly responseBytesMax: number;
 }
 
+/** A fetch with so many partitions holds so little that answering it early frees nothing. */
+const SMALL_PARTITIONS = 16;
+
 export class Fetches implements FetchHost {
   readonly clock: Clock;
   readonly responseBytesMax: number;
@@ -47,6 +50,22 @@ export class Fetches implements FetchHost {
   answerAll(): void {
     this.#isStopping = true;
     for (const fetch of [...this.#open]) fetch.expire();
+  }
+
+  /**
+   * Others wait for memory: answers fetches that wait, as if their time were over, those with the most partitions first, until
+   * `partitions` partitions are free. Those with a few stay. O(fetches that wait)
+   */
+  answerLarge(partitions: number): void {
+    const large = [...this.#open].filter(({ slots }) => slots.length > SMALL_PARTITIONS);
+    large.sort((left, right) => left.slots.length - right.slots.length);
+    let missing = partitions;
+    while (missing > 0) {
+      const fetch = large.pop();
+      if (fetch === undefined) return;
+      missing -= fetch.slots.length;
+      fetch.expire();
+    }
   }
 
   enter(fetch: Fetch): boolean {

@@ -79,6 +79,22 @@ export class OffsetTable {
     return rows;
   }
 
+  /** How many rows a group has, and the UTF-8 bytes of their notes and of their topics' names. O(rows of the group). */
+  measure(group: string): { rows: number; textBytes: number } {
+    const number = this.#groups.find(group);
+    if (number === NONE) return { rows: 0, textBytes: 0 };
+    const topics = new Set<number>();
+    let rows = 0;
+    let textBytes = 0;
+    for (let row = this.#first[number]!; row !== NONE; row = this.#after[row]!) {
+      rows += 1;
+      topics.add(this.#topic[row]!);
+      if (this.#notes[row] !== "") textBytes += this.noteBytesOf(row);
+    }
+    for (const topic of topics) textBytes += Buffer.byteLength(this.#topics.nameOf(topic));
+    return { rows, textBytes };
+  }
+
   /** Rows at and above it were never used. */
   get end(): number {
     return this.#end;

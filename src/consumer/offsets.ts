@@ -170,6 +170,17 @@ export class GroupOffsets {
     return GroupListing.open(this.#table, group, (topic) => this.#isHidden(topic));
   }
 
+  /** How many partitions the group committed for, and the UTF-8 bytes of their notes and topics. O(partitions). */
+  measure(group: string): { rows: number; textBytes: number } {
+    return this.#table.measure(group);
+  }
+
+  /** UTF-8 bytes of the note that stands with a committed offset. */
+  noteBytes(group: string, topic: string, partition: number): number {
+    const row = this.#table.find(group, topic, partition);
+    return row === -1 ? 0 : this.#table.noteBytesOf(row);
+  }
+
   /** Groups with at least one committed offset, sorted. */
   groups(): string[] {
     return [...this.#table.groups()].sort();

@@ -357,6 +357,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
       this.bytesOut += takenBytes;
       this.#options.counters.bytesOut += takenBytes;
       this.#progress();
+      this.#options.handler.written(this);
     }
     if (this.#output.heldBytes > this.#options.outputHardBytes) this.#cutSlow();
     else if (this.#mustHoldOutput()) this.#hold(HOLD_OUTPUT);

@@ -43,6 +43,8 @@ export interface FrameConnection<State> {
   readonly isWritable: boolean;
   /** Bytes written by the handler that the system has not taken yet. */
   readonly outputBytes: number;
+  /** Those of them that are held in memory. */
+  readonly heldOutputBytes: number;
   readonly unanswered: number;
   /** Where the memory of large answers is reserved before they are built. It is closed with the connection. */
   readonly answerMemory: MemoryAccount;
@@ -78,6 +80,8 @@ export interface FrameHandler<State> {
   end(connection: FrameConnection<State>, incompleteBytes: number): void;
   /** Whether the input is held only because the peer itself asked to wait (a long poll). Asked when memory is short. */
   isPeerWaiting(connection: FrameConnection<State>): boolean;
+  /** The system has taken bytes of what was written. */
+  written(connection: FrameConnection<State>): void;
   /** The connection is gone, for whatever reason; nothing can be written any more. Called once. */
   close(connection: FrameConnection<State>): void;
 }

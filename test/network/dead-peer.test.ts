@@ -21,6 +21,8 @@ class Holder implements FrameHandler<null> {
   turnEnd(): void {}
   violation(): void {}
   end(): void {}
+  written(): void {}
+
   isPeerWaiting(): boolean {
     return false;
   }

@@ -44,6 +44,8 @@ class Recorder implements FrameHandler<Journal> {
     connection.state.push(`end ${incompleteBytes}`);
   }
 
+  written(): void {}
+
   isPeerWaiting(): boolean {
     return false;
   }

@@ -27,6 +27,7 @@ export interface TestDoor {
   readonly context: KafkaContext;
   readonly door: KafkaDoor;
   readonly listener: Listener<KafkaSession>;
+  readonly answerBudget: MemoryBudget;
   readonly frameBudget: MemoryBudget;
   readonly lines: LoggedLine[];
   readonly port: number;
@@ -37,6 +38,8 @@ export interface TestDoor {
 export interface TestDoorOptions {
   readonly broker?: Partial<BrokerOptions>;
   readonly engine?: StorageEngine;
+  readonly answerBudgetBytes?: number;
+  readonly outputSoftBytes?: number;
 }
 
 export async function openDoor(options: TestDoorOptions = {}): Promise<TestDoor> {
@@ -50,6 +53,7 @@ export async function openDoor(options: TestDoorOptions = {}): Promise<TestDoor>
   const advertised = { host: "127.0.0.1", port: 0 };
   const context: KafkaContext = { broker, offsets, fetches, clock: systemClock, log, advertised };
   const door = new KafkaDoor(context);
+  const answerBudget = new MemoryBudget(options.answerBudgetBytes ?? 64 * MiB, systemClock);
   const frameBudget = new MemoryBudget(64 * MiB, systemClock);
   const listener = new Listener<KafkaSession>({
     hostname: "127.0.0.1",
@@ -59,10 +63,10 @@ export async function openDoor(options: TestDoorOptions = {}): Promise<TestDoor>
     frameBytesMax: 16 * MiB,
     places: placesOf(100),
     idleTimeoutMs: 60_000,
-    outputSoftBytes: 8 * MiB,
+    outputSoftBytes: options.outputSoftBytes ?? 8 * MiB,
     outputHardBytes: 128 * MiB,
     budget: frameBudget,
-    answerBudget: new MemoryBudget(64 * MiB, systemClock),
+    answerBudget,
     refusal: "",
     clock: systemClock,
     log,
@@ -78,7 +82,17 @@ export async function openDoor(options: TestDoorOptions = {}): Promise<TestDoor>
     for (const client of clients) client.close();
     await listener.stop(1000);
   };
-  return { context, door, listener, frameBudget, lines, port: listener.port, connect, stop };
+  return {
+    context,
+    door,
+    listener,
+    answerBudget,
+    frameBudget,
+    lines,
+    port: listener.port,
+    connect,
+    stop,
+  };
 }
 
 function collectingLog(lines: LoggedLine[]): Log {

@@ -6,10 +6,11 @@
  * handler. Produce alone is pipelined (session.ts).
  */
 
+import { KiB } from "../../base/units.ts";
 import { apiVersionsApi } from "../../protocol/kafka/apis/api-versions.ts";
-import { createTopicsApi } from "../../protocol/kafka/apis/create-topics.ts";
+import { type CreateTopicsRequest, createTopicsApi } from "../../protocol/kafka/apis/create-topics.ts";
 import { deleteTopicsApi } from "../../protocol/kafka/apis/delete-topics.ts";
-import { fetchApi } from "../../protocol/kafka/apis/fetch.ts";
+import { type FetchRequest, fetchApi } from "../../protocol/kafka/apis/fetch.ts";
 import { findCoordinatorApi } from "../../protocol/kafka/apis/find-coordinator.ts";
 import { initProducerIdApi } from "../../protocol/kafka/apis/init-producer-id.ts";
 import { listOffsetsApi } from "../../protocol/kafka/apis/list-offsets.ts";
@@ -20,15 +21,17 @@ import { offsetForLeaderEpochApi } from "../../protocol/kafka/apis/offset-for-le
 import { produceApi } from "../../protocol/kafka/apis/produce.ts";
 import { type Route, route } from "../dispatch.ts";
 import { apiVersions, refuseApiVersions, type SpokenVersions, unspokenApiVersions } from "./api-versions.ts";
+import type { KafkaContext } from "./context.ts";
 import { createTopics, refuseCreateTopics } from "./create-topics.ts";
 import { deleteTopics, refuseDeleteTopics } from "./delete-topics.ts";
+import { FETCHED_PARTITION_BYTES } from "./exchange.ts";
 import { fetch, refuseFetch } from "./fetch.ts";
-import { findCoordinator, refuseFindCoordinator } from "./find-coordinator.ts";
+import { findCoordinator, findCoordinatorBytes, refuseFindCoordinator } from "./find-coordinator.ts";
 import { initProducerId, refuseInitProducerId } from "./init-producer-id.ts";
 import { listOffsets, refuseListOffsets } from "./list-offsets.ts";
-import { metadata, refuseMetadata } from "./metadata.ts";
+import { metadata, metadataBytes, refuseMetadata } from "./metadata.ts";
 import { offsetCommit, refuseOffsetCommit } from "./offset-commit.ts";
-import { offsetFetch, refuseOffsetFetch } from "./offset-fetch.ts";
+import { offsetFetch, offsetFetchBytes, refuseOffsetFetch } from "./offset-fetch.ts";
 import { offsetForLeaderEpoch, refuseOffsetForLeaderEpoch } from "./offset-for-leader-epoch.ts";
 import { produce, refuseProduce } from "./produce.ts";
 
@@ -38,17 +41,40 @@ export const apiVersionsRoute: Route = route(apiVersionsApi, {
   refuse: refuseApiVersions,
 });
 
+/** A topic's settings as CreateTopics tells them, and what is held while the topic is made. */
+const CREATED_TOPIC_BYTES = 4 * KiB;
+
 /** In the order of their numbers. */
 export const ROUTES: readonly Route[] = [
   route(produceApi, { versions: [0, 11], isPipelined: true, handle: produce, refuse: refuseProduce }),
-  route(fetchApi, { versions: [4, 12], handle: fetch, refuse: refuseFetch }),
+  route(fetchApi, { versions: [4, 12], answerBytes: fetchBytes, handle: fetch, refuse: refuseFetch }),
   route(listOffsetsApi, { versions: [1, 8], handle: listOffsets, refuse: refuseListOffsets }),
-  route(metadataApi, { versions: [0, 12], handle: metadata, refuse: refuseMetadata }),
+  route(metadataApi, {
+    versions: [0, 12],
+    answerBytes: metadataBytes,
+    handle: metadata,
+    refuse: refuseMetadata,
+  }),
   route(offsetCommitApi, { versions: [2, 8], handle: offsetCommit, refuse: refuseOffsetCommit }),
-  route(offsetFetchApi, { versions: [1, 8], handle: offsetFetch, refuse: refuseOffsetFetch }),
-  route(findCoordinatorApi, { versions: [0, 4], handle: findCoordinator, refuse: refuseFindCoordinator }),
+  route(offsetFetchApi, {
+    versions: [1, 8],
+    answerBytes: offsetFetchBytes,
+    handle: offsetFetch,
+    refuse: refuseOffsetFetch,
+  }),
+  route(findCoordinatorApi, {
+    versions: [0, 4],
+    answerBytes: findCoordinatorBytes,
+    handle: findCoordinator,
+    refuse: refuseFindCoordinator,
+  }),
   apiVersionsRoute,
-  route(createTopicsApi, { versions: [2, 7], handle: createTopics, refuse: refuseCreateTopics }),
+  route(createTopicsApi, {
+    versions: [2, 7],
+    answerBytes: createTopicsBytes,
+    handle: createTopics,
+    refuse: refuseCreateTopics,
+  }),
   route(deleteTopicsApi, { versions: [1, 6], handle: deleteTopics, refuse: refuseDeleteTopics }),
   route(initProducerIdApi, { versions: [0, 4], handle: initProducerId, refuse: refuseInitProducerId }),
   route(offsetForLeaderEpochApi, {
@@ -72,6 +98,16 @@ export function routeFor(key: number): Route | undefined {
 /** The answer, in version 0, to an ApiVersions request of a version that is not spoken. */
 export function unsupportedApiVersions(): unknown {
   return unspokenApiVersions(SPOKEN);
+}
+
+function createTopicsBytes(_context: KafkaContext, { topics }: CreateTopicsRequest): number {
+  return topics.length * CREATED_TOPIC_BYTES;
+}
+
+function fetchBytes(_context: KafkaContext, { topics }: FetchRequest): number {
+  let partitions = 0;
+  for (const topic of topics) partitions += topic.partitions.length;
+  return partitions * FETCHED_PARTITION_BYTES;
 }
 
 /** A function, because the table that it reads is still being built when the route is. */

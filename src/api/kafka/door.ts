@@ -60,6 +60,10 @@ export class KafkaDoor implements FrameHandler<KafkaSession> {
     return connection.state.isPeerWaiting;
   }
 
+  written(connection: KafkaConnection): void {
+    connection.state.written();
+  }
+
   close(connection: KafkaConnection): void {
     connection.state.close();
   }

@@ -5,8 +5,18 @@
 
 import { fail } from "../../base/assert.ts";
 import type { ByteSource } from "../../base/byte-source.ts";
+import { KiB } from "../../base/units.ts";
 import type { Fetch, FetchRotation } from "../../consumer/long-poll.ts";
 import type { Encoded } from "../../protocol/kafka/writer.ts";
+
+/**
+ * What a request and its answer may take without being counted, and how far a peer may be behind with reading before everything is
+ * counted: so a connection takes twice as much at most that nobody knows of. Usual requests are far below.
+ */
+export const UNCOUNTED_BYTES: number = 16 * KiB;
+
+/** What waits for a partition's records in a fetch. */
+export const FETCHED_PARTITION_BYTES = 600;
 
 /** What an exchange knows of its API; a `Route` (dispatch.ts) is one. */
 export interface ExchangeRoute {
@@ -22,6 +32,14 @@ export interface ExchangeOwner {
   /** Our end of the connection. */
   readonly localHost: string;
   readonly rotation: FetchRotation;
+  readonly isClosed: boolean;
+  /** Whether the peer has left more than `UNCOUNTED_BYTES` of its answers unread. */
+  readonly isBehind: boolean;
+  canReserve(bytes: number): boolean;
+  /** True: held by the exchange now. False: later, and then its `resume` is called. Nothing starts behind it until then. */
+  reserve(exchange: Exchange<never>, bytes: number): boolean;
+  /** A request that was being taken in, over several turns, is; others may start behind it. */
+  taken(): void;
   answered(exchange: Exchange<never>, answer: unknown): void;
   /** An exchange ended without an answer. */
   ended(): void;
@@ -37,6 +55,12 @@ export class Exchange<in Answer> {
   readonly correlationId: number;
   /** Bytes of the request's frame, to be given back once. */
   frameBytes: number;
+  /** Bytes of the memory for answers, held until the answer is written. */
+  memoryBytes = 0;
+  /** It waits for memory, or is taken in over several turns: nothing may start behind it. */
+  isStarting = false;
+  /** What to do when the memory is there that it waits for. */
+  resume: (() => void) | null = null;
   isDone = false;
   /** What goes out when all before it are out; null while it is not done, and for good when there is no answer. */
   encoded: Encoded<Buffer | ByteSource> | null = null;
@@ -59,6 +83,35 @@ export class Exchange<in Answer> {
 
   get address(): string {
     return this.session.address;
+  }
+
+  /** Whether its connection is gone: what is answered now reaches nobody. */
+  get isDropped(): boolean {
+    return this.session.isClosed;
+  }
+
+  canReserve(bytes: number): boolean {
+    return this.session.canReserve(bytes);
+  }
+
+  /** Reserves what the request and its answer may take. False: `whenReserved` is to follow. */
+  reserve(bytes: number): boolean {
+    if (this.memoryBytes > 0 || this.isStarting) fail("a request reserves memory twice");
+    return this.session.reserve(this, bytes);
+  }
+
+  whenReserved(resume: () => void): void {
+    this.resume = resume;
+  }
+
+  /** The request takes several turns to be taken in; `taken` ends that. */
+  begin(): void {
+    this.isStarting = true;
+  }
+
+  taken(): void {
+    this.isStarting = false;
+    this.session.taken();
   }
 
   answer(answer: Answer): void {

@@ -15,6 +15,9 @@ const KEY_TYPE_TRANSACTION = 1;
 /** The first version that asks for several keys. */
 const BATCHED_FROM = 4;
 
+/** A coordinator in an answer, with an address for its host. */
+const COORDINATOR_BYTES = 60;
+
 export function findCoordinator(
   context: KafkaContext,
   request: FindCoordinatorRequest,
@@ -27,6 +30,14 @@ export function findCoordinator(
   const place = { ...placeFor(context, exchange.session.localHost), errorCode: NO_ERROR };
   if (version < BATCHED_FROM) return place;
   return { coordinators: request.coordinatorKeys.map((key) => ({ key, ...place })) };
+}
+
+/** What an answer takes beside the keys: each names this broker. */
+export function findCoordinatorBytes(
+  { advertised }: KafkaContext,
+  { coordinatorKeys }: FindCoordinatorRequest,
+): number {
+  return coordinatorKeys.length * (COORDINATOR_BYTES + (advertised.host ?? "").length);
 }
 
 export function refuseFindCoordinator(

@@ -10,9 +10,13 @@
  * As in Kafka: a partition that is asked for twice in a request is INVALID_REQUEST, answered once, because two questions
  * cannot be told apart in the answer; every other negative timestamp, and a special one that the version does not have, is
  * UNSUPPORTED_VERSION, also for a partition that is not there.
+ *
+ * Searches by time go to the disk: a request has a few of them under way at a time, and the others do not exist yet. Each partition is
+ * answered as it is when its turn comes.
  */
 
 import { NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
+import { TurnShare } from "../../base/turn-share.ts";
 import type { Partition } from "../../broker/partition.ts";
 import {
   type ListOffsetsRequest,
@@ -25,6 +29,7 @@ import {
 import type { TimestampedOffset } from "../../storage/contract.ts";
 import type { KafkaContext } from "./context.ts";
 import { partitionError, partitionOf } from "./epochs.ts";
+import type { Exchange } from "./exchange.ts";
 
 /** The first version of a special timestamp. */
 const VERSIONS: Readonly<Record<number, number>> = {
@@ -34,24 +39,42 @@ const VERSIONS: Readonly<Record<number, number>> = {
   [TIMESTAMP_EARLIEST_LOCAL]: 8,
 };
 
+/** As many as search at once in all (docs/guarantees.md), so that one client alone can use them. */
+const SEARCHES_AT_ONCE = 8;
+const ASKED_TWICE = null;
+
 type PartitionQuestion = ListOffsetsRequest["topics"][number]["partitions"][number];
 type PartitionAnswer = ListOffsetsResponseInput["topics"][number]["partitions"][number];
+
+const UNSETTLED: PartitionAnswer = { partitionIndex: -1, errorCode: -1 };
 
 export async function listOffsets(
   context: KafkaContext,
   request: ListOffsetsRequest,
   version: number,
+  exchange: Exchange<ListOffsetsResponseInput>,
 ): Promise<ListOffsetsResponseInput> {
+  const share = new TurnShare(context.clock);
   const topics: { name: string; partitions: PartitionAnswer[] }[] = [];
+  const searches: Promise<void>[] = [];
   for (const [name, questions] of questionsByTopic(request)) {
     const topic = context.broker.topics.get(name);
-    const answers = [...questions].map(([index, asked]) =>
-      asked === ASKED_TWICE
-        ? refused(index, wireCode("INVALID_REQUEST"))
-        : answerFor(partitionOf(topic, index), asked, version),
-    );
-    topics.push({ name, partitions: await Promise.all(answers) });
+    const partitions: PartitionAnswer[] = [];
+    topics.push({ name, partitions });
+    for (const [index, asked] of questions) {
+      if (share.isUsedUp) await share.rest();
+      // Nobody is left to be answered.
+      if (exchange.isDropped) return { topics };
+      const answer =
+        asked === ASKED_TWICE
+          ? refused(index, wireCode("INVALID_REQUEST"))
+          : answerFor(partitionOf(topic, index), asked, version);
+      if (answer instanceof Promise) searches.push(settle(partitions, answer));
+      else partitions.push(answer);
+      if (searches.length === SEARCHES_AT_ONCE) await Promise.all(searches.splice(0));
+    }
   }
+  await Promise.all(searches);
   return { topics };
 }
 
@@ -62,8 +85,6 @@ export function refuseListOffsets(request: ListOffsetsRequest, errorCode: number
   }));
   return { topics };
 }
-
-const ASKED_TWICE = null;
 
 /** By topic and partition, whichever way the request spreads them. */
 function questionsByTopic(
@@ -81,31 +102,49 @@ function questionsByTopic(
   return topics;
 }
 
-async function answerFor(
+/** Keeps the place of an answer that is still searched for. */
+async function settle(partitions: PartitionAnswer[], search: Promise<PartitionAnswer>): Promise<void> {
+  const place = partitions.length;
+  partitions.push(UNSETTLED);
+  partitions[place] = await search;
+}
+
+function answerFor(
   partition: Partition | undefined,
   { partitionIndex, currentLeaderEpoch, timestamp }: PartitionQuestion,
   version: number,
-): Promise<PartitionAnswer> {
+): PartitionAnswer | Promise<PartitionAnswer> {
   if (timestamp < 0 && !(version >= (VERSIONS[timestamp] ?? Number.POSITIVE_INFINITY))) {
     return refused(partitionIndex, wireCode("UNSUPPORTED_VERSION"));
   }
   if (partition === undefined) return refused(partitionIndex, wireCode("UNKNOWN_TOPIC_OR_PARTITION"));
   const fault = partitionError(partition, currentLeaderEpoch);
   if (fault !== NO_ERROR) return refused(partitionIndex, fault);
+  const found = lookUp(partition, timestamp);
+  return found instanceof Promise ? searched(partitionIndex, found) : answered(partitionIndex, found);
+}
+
+async function searched(
+  partitionIndex: number,
+  search: Promise<TimestampedOffset | null>,
+): Promise<PartitionAnswer> {
   try {
-    const found = await lookUp(partition, timestamp);
-    return {
-      partitionIndex,
-      errorCode: NO_ERROR,
-      timestamp: found?.timestampMs ?? -1,
-      offset: found?.offset ?? -1,
-      leaderEpoch: found?.leaderEpoch ?? -1,
-    };
+    return answered(partitionIndex, await search);
   } catch (thrown) {
     const error = toObeliskError(thrown);
     if (error.wire < 0) throw thrown;
     return refused(partitionIndex, error.wire);
   }
+}
+
+function answered(partitionIndex: number, found: TimestampedOffset | null): PartitionAnswer {
+  return {
+    partitionIndex,
+    errorCode: NO_ERROR,
+    timestamp: found?.timestampMs ?? -1,
+    offset: found?.offset ?? -1,
+    leaderEpoch: found?.leaderEpoch ?? -1,
+  };
 }
 
 function lookUp(

@@ -16,17 +16,24 @@
  * Up to version 9 a topic is asked for by name; from 10 an id that is not zero decides, whatever name stands beside it (Java
  * sends an empty one). As in Kafka, one id makes the request one for ids: names without an id are then not answered.
  * What is asked for twice is answered once. There are no permissions yet, so who asks what it may do may do everything.
+ *
+ * A long answer is encoded topic by topic in slices. A topic that is deleted meanwhile is still described as it was: the client learns
+ * of it from the next answer, as it would had it asked a moment earlier.
  */
 
 import { isStorageError, NO_ERROR, ObeliskError, toObeliskError, wireCode } from "../../base/errors.ts";
-import type { Topic } from "../../broker/topic.ts";
+import { TurnShare } from "../../base/turn-share.ts";
+import type { Partition } from "../../broker/partition.ts";
+import { Topic } from "../../broker/topic.ts";
 import {
   CLUSTER_OPERATIONS,
   type MetadataRequest,
   type MetadataResponseInput,
+  metadataApi,
   OPERATIONS_UNKNOWN,
   TOPIC_OPERATIONS,
 } from "../../protocol/kafka/apis/metadata.ts";
+import { LongArray } from "../../protocol/kafka/array-encoder.ts";
 import { ZERO_UUID } from "../../protocol/kafka/schema.ts";
 import { isTopicName } from "../../storage/names.ts";
 import { type KafkaContext, placeFor } from "./context.ts";
@@ -38,8 +45,20 @@ const EPOCH_UNKNOWN = -1;
 /** The first version in which an answer can say that it knows no name. */
 const NULL_NAME_FROM = 12;
 
+/** Topics and partitions that are described in the turn that brought the request. */
+const SHORT_MAX = 500;
+/** Topics that are created at once, so that they share the syncs of the state. */
+const CREATED_AT_ONCE = 100;
+
+/** What a partition takes in an answer of any version, at most, and a topic with a name of usual length. */
+const PARTITION_BYTES = 40;
+const TOPIC_BYTES = 100;
+
 type TopicAnswer = MetadataResponseInput["topics"][number];
+type PartitionAnswer = TopicAnswer["partitions"][number];
 type TopicQuestion = NonNullable<MetadataRequest["topics"]>[number];
+/** What was found for a question: a topic, or why there is none. */
+type Found = Topic | TopicAnswer;
 
 export function metadata(
   context: KafkaContext,
@@ -47,19 +66,40 @@ export function metadata(
   version: number,
   exchange: Exchange<MetadataResponseInput>,
 ): MetadataResponseInput | Promise<MetadataResponseInput> {
-  const topics = topicsAsked(context, request, version);
-  if (topics instanceof Promise) return topics.then((found) => answer(context, exchange, request, found));
+  const found = topicsAsked(context, request, version);
+  if (found instanceof Promise || !isShort(found)) return describeInSlices(context, request, exchange, found);
+  const topics = found.map((each) => describeFound(context, request, each));
   return answer(context, exchange, request, topics);
+}
+
+/** What an answer takes, names of usual length included. */
+export function metadataBytes(
+  { broker: { topics } }: KafkaContext,
+  { topics: asked }: MetadataRequest,
+  version: number,
+): number {
+  if (isAll(asked, version)) return topics.partitionCount * PARTITION_BYTES + topics.count * TOPIC_BYTES;
+  const seen = new Set<Topic>();
+  let partitions = 0;
+  for (const { name, topicId } of asked) {
+    const topic = topicId === ZERO_UUID ? topics.get(name ?? "") : topics.byId(topicId);
+    if (topic === undefined || seen.has(topic)) continue;
+    seen.add(topic);
+    partitions += topic.partitions.length;
+  }
+  return partitions * PARTITION_BYTES + seen.size * TOPIC_BYTES;
+}
+
+function isAll(topics: MetadataRequest["topics"], version: number): topics is null {
+  return topics === null || (version === 0 && topics.length === 0);
 }
 
 function topicsAsked(
   context: KafkaContext,
   request: MetadataRequest,
   version: number,
-): TopicAnswer[] | Promise<TopicAnswer[]> {
-  if (request.topics === null || (version === 0 && request.topics.length === 0)) {
-    return context.broker.topics.all().map((topic) => describeTopic(context, topic));
-  }
+): Found[] | Promise<Found[]> {
+  if (isAll(request.topics, version)) return context.broker.topics.all();
   const ids = new Set(request.topics.map(({ topicId }) => topicId));
   ids.delete(ZERO_UUID);
   if (ids.size > 0) return [...ids].map((id) => findById(context, id, version));
@@ -67,6 +107,41 @@ function topicsAsked(
   const missing = request.allowAutoTopicCreation ? missingNames(context, names) : [];
   if (missing.length > 0) return createMissing(context, names, missing);
   return names.map((name) => find(context, name, NO_FAULTS));
+}
+
+function isShort(found: readonly Found[]): boolean {
+  let count = found.length;
+  for (const { partitions } of found) count += partitions.length;
+  return count <= SHORT_MAX;
+}
+
+async function describeInSlices(
+  context: KafkaContext,
+  request: MetadataRequest,
+  exchange: Exchange<MetadataResponseInput>,
+  wanted: readonly Found[] | Promise<readonly Found[]>,
+): Promise<MetadataResponseInput> {
+  const { version } = exchange;
+  const found = await wanted;
+  const share = new TurnShare(context.clock);
+  await share.rest();
+  const topics = metadataApi.responseArray<TopicAnswer>(version, "topics");
+  for (const each of found) {
+    if (share.isUsedUp) await share.rest();
+    if (!(each instanceof Topic)) {
+      topics.push(describeFound(context, request, each));
+      continue;
+    }
+    const partitions = new LongArray<PartitionAnswer>(() =>
+      metadataApi.responseArray(version, "topics", "partitions"),
+    );
+    for (const partition of each.partitions) {
+      if (share.isUsedUp) await share.rest();
+      partitions.push(describePartition(context, partition));
+    }
+    topics.push(withOperations(request, { ...describeTopic(each), partitions: partitions.finish() }));
+  }
+  return answer(context, exchange, request, topics.finish());
 }
 
 export function refuseMetadata(request: MetadataRequest, errorCode: number): MetadataResponseInput {
@@ -91,62 +166,73 @@ function missingNames({ broker: { topics } }: KafkaContext, names: readonly stri
   return names.filter((name) => topics.get(name) === undefined && isTopicName(name));
 }
 
-/** All at once, so that they share the syncs of the state. */
 async function createMissing(
   context: KafkaContext,
   names: readonly string[],
   missing: readonly string[],
-): Promise<TopicAnswer[]> {
+): Promise<Found[]> {
   const faults = new Map<string, number>();
-  const { topics } = context.broker;
-  const creations = missing.map(async (name) => {
-    if (topics.isLeftAlone(name)) {
-      faults.set(name, wireCode("LEADER_NOT_AVAILABLE"));
-      return;
-    }
-    try {
-      await topics.ensure(name);
-    } catch (thrown) {
-      const error = toObeliskError(thrown);
-      if (error.wire < 0) throw thrown;
-      faults.set(name, isStorageError(error) ? wireCode("LEADER_NOT_AVAILABLE") : error.wire);
-    }
-  });
-  await Promise.all(creations);
+  const share = new TurnShare(context.clock);
+  for (let start = 0; start < missing.length; start += CREATED_AT_ONCE) {
+    if (share.isUsedUp) await share.rest();
+    const some = missing.slice(start, start + CREATED_AT_ONCE);
+    await Promise.all(some.map((name) => create(context, name, faults)));
+  }
   return names.map((name) => find(context, name, faults));
 }
 
-function find(context: KafkaContext, name: string, faults: ReadonlyMap<string, number>): TopicAnswer {
+async function create(
+  { broker: { topics } }: KafkaContext,
+  name: string,
+  faults: Map<string, number>,
+): Promise<void> {
+  if (topics.isLeftAlone(name)) {
+    faults.set(name, wireCode("LEADER_NOT_AVAILABLE"));
+    return;
+  }
+  try {
+    await topics.ensure(name);
+  } catch (thrown) {
+    const error = toObeliskError(thrown);
+    if (error.wire < 0) throw thrown;
+    faults.set(name, isStorageError(error) ? wireCode("LEADER_NOT_AVAILABLE") : error.wire);
+  }
+}
+
+function find(context: KafkaContext, name: string, faults: ReadonlyMap<string, number>): Found {
   const topic = context.broker.topics.get(name);
-  if (topic !== undefined) return describeTopic(context, topic);
+  if (topic !== undefined) return topic;
   if (!isTopicName(name)) return failed(name, ZERO_UUID, wireCode("INVALID_TOPIC_EXCEPTION"));
   return failed(name, ZERO_UUID, faults.get(name) ?? wireCode("UNKNOWN_TOPIC_OR_PARTITION"));
 }
 
-function findById(context: KafkaContext, id: string, version: number): TopicAnswer {
+function findById(context: KafkaContext, id: string, version: number): Found {
   const topic = context.broker.topics.byId(id);
-  if (topic !== undefined) return describeTopic(context, topic);
+  if (topic !== undefined) return topic;
   return failed(version >= NULL_NAME_FROM ? null : "", id, wireCode("UNKNOWN_TOPIC_ID"));
 }
 
-function describeTopic({ broker: { nodeId } }: KafkaContext, topic: Topic): TopicAnswer {
+function describeFound(context: KafkaContext, request: MetadataRequest, found: Found): TopicAnswer {
+  if (!(found instanceof Topic)) return withOperations(request, found);
+  const partitions = found.partitions.map((partition) => describePartition(context, partition));
+  return withOperations(request, { ...describeTopic(found), partitions });
+}
+
+function describeTopic({ name, id: topicId }: Topic): TopicAnswer {
+  return { errorCode: NO_ERROR, name, topicId, partitions: [] };
+}
+
+function describePartition({ broker: { nodeId } }: KafkaContext, partition: Partition): PartitionAnswer {
   const nodes = [nodeId];
+  const hasLeader = partition.refusal === null;
   return {
-    errorCode: NO_ERROR,
-    name: topic.name,
-    topicId: topic.id,
-    partitions: topic.partitions.map((partition) => {
-      const hasLeader = partition.refusal === null;
-      return {
-        errorCode: hasLeader ? NO_ERROR : wireCode("LEADER_NOT_AVAILABLE"),
-        partitionIndex: partition.index,
-        leaderId: hasLeader ? nodeId : NO_LEADER,
-        leaderEpoch: hasLeader ? partition.leaderEpoch : EPOCH_UNKNOWN,
-        replicaNodes: nodes,
-        isrNodes: hasLeader ? nodes : [],
-        offlineReplicas: partition.isOffline ? nodes : [],
-      };
-    }),
+    errorCode: hasLeader ? NO_ERROR : wireCode("LEADER_NOT_AVAILABLE"),
+    partitionIndex: partition.index,
+    leaderId: hasLeader ? nodeId : NO_LEADER,
+    leaderEpoch: hasLeader ? partition.leaderEpoch : EPOCH_UNKNOWN,
+    replicaNodes: nodes,
+    isrNodes: hasLeader ? nodes : [],
+    offlineReplicas: partition.isOffline ? nodes : [],
   };
 }
 
@@ -158,22 +244,25 @@ function answer(
   context: KafkaContext,
   exchange: Exchange<MetadataResponseInput>,
   request: MetadataRequest,
-  topics: TopicAnswer[],
+  topics: readonly TopicAnswer[],
 ): MetadataResponseInput {
   const { nodeId, clusterId } = context.broker;
-  const brokers = [{ ...placeFor(context, exchange.session.localHost), rack: null }];
   return {
-    brokers,
+    brokers: [{ ...placeFor(context, exchange.session.localHost), rack: null }],
     clusterId,
     controllerId: nodeId,
-    topics: request.includeTopicAuthorizedOperations ? topics.map(withOperations) : topics,
+    topics,
     clusterAuthorizedOperations: request.includeClusterAuthorizedOperations
       ? CLUSTER_OPERATIONS
       : OPERATIONS_UNKNOWN,
   };
 }
 
-function withOperations(topic: TopicAnswer): TopicAnswer {
+function withOperations(
+  { includeTopicAuthorizedOperations }: MetadataRequest,
+  topic: TopicAnswer,
+): TopicAnswer {
   const isKnown = topic.errorCode !== wireCode("UNKNOWN_TOPIC_ID");
-  return isKnown ? { ...topic, topicAuthorizedOperations: TOPIC_OPERATIONS } : topic;
+  if (!includeTopicAuthorizedOperations || !isKnown) return topic;
+  return { ...topic, topicAuthorizedOperations: TOPIC_OPERATIONS };
 }

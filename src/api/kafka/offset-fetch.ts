@@ -4,18 +4,34 @@
  *
  * Up to version 7 one group at the top; version 8 asks for several. `requireStable` asks to wait for open transactions;
  * there are none, so what is stored is always stable.
+ *
+ * What is asked for twice is answered twice, as in Kafka; everything of a group that is asked for again and again is looked up and
+ * encoded once. A long answer is encoded in slices: each offset is what it is when its turn comes.
  */
 
 import { NO_ERROR } from "../../base/errors.ts";
+import { TurnShare } from "../../base/turn-share.ts";
 import type { CommittedOffset } from "../../consumer/offset-table.ts";
 import type { GroupOffsets } from "../../consumer/offsets.ts";
-import type { OffsetFetchRequest, OffsetFetchResponseInput } from "../../protocol/kafka/apis/offset-fetch.ts";
+import {
+  type OffsetFetchRequest,
+  type OffsetFetchResponseInput,
+  offsetFetchApi,
+} from "../../protocol/kafka/apis/offset-fetch.ts";
+import { type ArrayEncoder, LongArray } from "../../protocol/kafka/array-encoder.ts";
 import type { KafkaContext } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
 
 /** The first version that asks for several groups. */
 const BATCHED_FROM = 8;
+/** Topics and partitions that are looked up in the turn that brought the request. */
+const SHORT_MAX = 500;
 
-type TopicQuestions = OffsetFetchRequest["topics"];
+/** What a partition takes in an answer of any version beside its note, and a topic beside its name. */
+const PARTITION_BYTES = 24;
+const TOPIC_BYTES = 8;
+
+type GroupQuestion = OffsetFetchRequest["groups"][number];
 
 interface PartitionAnswer {
   partitionIndex: number;
@@ -27,21 +43,54 @@ interface PartitionAnswer {
 
 interface TopicAnswer {
   name: string;
-  partitions: PartitionAnswer[];
+  partitions: readonly PartitionAnswer[];
+}
+
+interface GroupAnswer {
+  groupId: string;
+  topics: readonly TopicAnswer[];
 }
 
 export function offsetFetch(
+  context: KafkaContext,
+  request: OffsetFetchRequest,
+  version: number,
+  exchange: Exchange<OffsetFetchResponseInput>,
+): OffsetFetchResponseInput | Promise<OffsetFetchResponseInput> {
+  const groups = groupsAsked(request, version);
+  if (!isShort(groups)) return new LongAnswer(context, version).find(groups, exchange);
+  return answerWith(
+    groups.map((asked) => find(context.offsets, asked)),
+    version,
+  );
+}
+
+/** What an answer takes beside the names of groups and topics that stand in the request. */
+export function offsetFetchBytes(
   { offsets }: KafkaContext,
   request: OffsetFetchRequest,
   version: number,
-): OffsetFetchResponseInput {
-  if (version < BATCHED_FROM) return { topics: find(offsets, request.groupId, request.topics) };
-  const groups = request.groups.map(({ groupId, topics }) => ({
-    groupId,
-    topics: find(offsets, groupId, topics),
-    errorCode: NO_ERROR,
-  }));
-  return { groups };
+): number {
+  const wholeBytes = new Map<string, number>();
+  let bytes = 0;
+  for (const { groupId, topics } of groupsAsked(request, version)) {
+    if (topics === null) {
+      const known = wholeBytes.get(groupId) ?? bytesOfAll(offsets, groupId);
+      wholeBytes.set(groupId, known);
+      bytes += known;
+      continue;
+    }
+    for (const { name, partitionIndexes } of topics) {
+      for (const index of partitionIndexes)
+        bytes += PARTITION_BYTES + offsets.noteBytes(groupId, name, index);
+    }
+  }
+  return bytes;
+}
+
+function bytesOfAll(offsets: GroupOffsets, group: string): number {
+  const { rows, textBytes } = offsets.measure(group);
+  return rows * (PARTITION_BYTES + TOPIC_BYTES) + textBytes;
 }
 
 export function refuseOffsetFetch(
@@ -53,23 +102,95 @@ export function refuseOffsetFetch(
   return { groups: request.groups.map(({ groupId }) => ({ groupId, topics: [], errorCode })) };
 }
 
-function find(offsets: GroupOffsets, group: string, asked: TopicQuestions): TopicAnswer[] {
-  if (asked === null) return findAll(offsets, group);
-  return asked.map(({ name, partitionIndexes }) => ({
-    name,
-    partitions: partitionIndexes.map((index) => answerOf(index, offsets.fetch(group, name, index))),
-  }));
+function groupsAsked(request: OffsetFetchRequest, version: number): readonly GroupQuestion[] {
+  if (version < BATCHED_FROM) return [{ groupId: request.groupId, topics: request.topics }];
+  return request.groups;
 }
 
-function findAll(offsets: GroupOffsets, group: string): TopicAnswer[] {
-  const topics: TopicAnswer[] = [];
-  for (const { topic, partition, committed } of offsets.list(group)) {
-    const last = topics.at(-1);
-    const answer = answerOf(partition, committed);
-    if (last?.name === topic) last.partitions.push(answer);
-    else topics.push({ name: topic, partitions: [answer] });
+/** Whether so little is asked for that it is answered in the turn that brought the request. */
+function isShort(groups: readonly GroupQuestion[]): boolean {
+  let count = 0;
+  for (const { topics } of groups) {
+    if (topics === null) return false;
+    for (const { partitionIndexes } of topics) count += 1 + partitionIndexes.length;
   }
-  return topics;
+  return count <= SHORT_MAX;
+}
+
+function answerWith(groups: readonly GroupAnswer[], version: number): OffsetFetchResponseInput {
+  if (version < BATCHED_FROM) return { topics: groups[0]?.topics ?? [] };
+  return { groups: groups.map(({ groupId, topics }) => ({ groupId, topics, errorCode: NO_ERROR })) };
+}
+
+function find(offsets: GroupOffsets, { groupId, topics }: GroupQuestion): GroupAnswer {
+  const found = (topics ?? []).map(({ name, partitionIndexes }) => ({
+    name,
+    partitions: partitionIndexes.map((index) => answerOf(index, offsets.fetch(groupId, name, index))),
+  }));
+  return { groupId, topics: found };
+}
+
+/** An answer that is looked up and encoded in slices. */
+class LongAnswer {
+  readonly #offsets: GroupOffsets;
+  readonly #version: number;
+  readonly #share: TurnShare;
+  /** Where topics stand in an answer. */
+  readonly #place: readonly string[];
+
+  constructor({ offsets, clock }: KafkaContext, version: number) {
+    this.#offsets = offsets;
+    this.#version = version;
+    this.#share = new TurnShare(clock);
+    this.#place = version < BATCHED_FROM ? ["topics"] : ["groups", "topics"];
+  }
+
+  async find(
+    groups: readonly GroupQuestion[],
+    exchange: Exchange<OffsetFetchResponseInput>,
+  ): Promise<OffsetFetchResponseInput> {
+    const found: GroupAnswer[] = [];
+    const whole = new Map<string, readonly TopicAnswer[]>();
+    await this.#share.rest();
+    for (const { groupId, topics } of groups) {
+      // Nobody is left to be answered.
+      if (exchange.isDropped) break;
+      let answers = topics === null ? whole.get(groupId) : undefined;
+      answers ??= topics === null ? await this.#findAll(groupId) : await this.#find(groupId, topics);
+      if (topics === null) whole.set(groupId, answers);
+      found.push({ groupId, topics: answers });
+    }
+    return answerWith(found, this.#version);
+  }
+
+  async #find(group: string, asked: NonNullable<GroupQuestion["topics"]>): Promise<readonly TopicAnswer[]> {
+    const topics = offsetFetchApi.responseArray<TopicAnswer>(this.#version, ...this.#place);
+    for (const { name, partitionIndexes } of asked) {
+      const answers = new LongArray<PartitionAnswer>(() => this.#partitions());
+      for (const index of partitionIndexes) {
+        if (this.#share.isUsedUp) await this.#share.rest();
+        answers.push(answerOf(index, this.#offsets.fetch(group, name, index)));
+      }
+      topics.push({ name, partitions: answers.finish() });
+    }
+    return topics.finish();
+  }
+
+  async #findAll(group: string): Promise<readonly TopicAnswer[]> {
+    const topics = offsetFetchApi.responseArray<TopicAnswer>(this.#version, ...this.#place);
+    const listing = await this.#offsets.listing(group);
+    for (let found = listing.next(); found !== null; found = listing.next()) {
+      const answers = new LongArray<PartitionAnswer>(() => this.#partitions());
+      for (const { partition, committed } of found.partitions) answers.push(answerOf(partition, committed));
+      topics.push({ name: found.topic, partitions: answers.finish() });
+      if (this.#share.isUsedUp) await this.#share.rest();
+    }
+    return topics.finish();
+  }
+
+  #partitions(): ArrayEncoder<PartitionAnswer> {
+    return offsetFetchApi.responseArray(this.#version, ...this.#place, "partitions");
+  }
 }
 
 function answerOf(partitionIndex: number, committed: CommittedOffset | null): PartitionAnswer {

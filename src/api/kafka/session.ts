@@ -10,17 +10,29 @@
  *   - A pipelined request (Produce) may start behind unanswered ones of its kind; anything else starts alone, and
  *     nothing starts behind it. So a client that sends Produce and then Fetch reads what it wrote, and sequences of an
  *     idempotent producer are checked in the order in which they were sent.
+ *   - A request that takes much memory waits for it, and then one that is taken in over several turns is taken in whole, before
+ *     anything starts behind it.
+ *   - What a large answer holds is given back when the socket has taken it. When the peer has left answers unread, everything that it
+ *     asks for is counted; who does not move is cut by the budget when others wait, and long
+ *     polls with many partitions are answered early.
  *   - At most one frame is parked and at most `IN_FLIGHT_MAX` requests are under way; then input is paused.
  */
 
+import { fail } from "../../base/assert.ts";
+import type { ByteSource } from "../../base/byte-source.ts";
+import { loopTurns } from "../../base/loop-turns.ts";
+import type { BudgetWaiter } from "../../base/memory-account.ts";
 import { Ring } from "../../base/ring.ts";
 import { FetchRotation } from "../../consumer/long-poll.ts";
 import type { FrameConnection } from "../../network/frame-handler.ts";
+import type { Encoded } from "../../protocol/kafka/writer.ts";
 import type { KafkaContext } from "./context.ts";
-import type { Exchange, ExchangeOwner } from "./exchange.ts";
+import { type Exchange, type ExchangeOwner, FETCHED_PARTITION_BYTES, UNCOUNTED_BYTES } from "./exchange.ts";
+import { UnwrittenAnswers } from "./unwritten.ts";
 
 /** Clients keep 5 in flight, load generators some hundreds; a waiting Produce is about 500 bytes. */
 export const IN_FLIGHT_MAX = 1000;
+
 /** A frame that came too early. */
 export interface ParkedFrame {
   readonly buffer: Buffer;
@@ -30,12 +42,15 @@ export interface ParkedFrame {
 
 type KafkaConnection = FrameConnection<KafkaSession>;
 
-export class KafkaSession implements ExchangeOwner {
+export class KafkaSession implements ExchangeOwner, BudgetWaiter {
   readonly rotation = new FetchRotation();
   readonly #context: KafkaContext;
   readonly #connection: KafkaConnection;
   readonly #startParked: (session: KafkaSession, frame: ParkedFrame) => void;
   readonly #exchanges = new Ring<Exchange<never>>();
+  readonly #counted = new UnwrittenAnswers();
+  /** What waits for memory: one at most, because nothing starts behind it. */
+  #starting: Exchange<never> | null = null;
   #parked: ParkedFrame | null = null;
   #isPaused = false;
   #isClosed = false;
@@ -60,6 +75,14 @@ export class KafkaSession implements ExchangeOwner {
     return this.#connection.localHost;
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  get isBehind(): boolean {
+    return this.#connection.heldOutputBytes > UNCOUNTED_BYTES;
+  }
+
   get inFlightCount(): number {
     return this.#exchanges.count;
   }
@@ -72,8 +95,7 @@ export class KafkaSession implements ExchangeOwner {
   /** Whether a request may start now. */
   canStart(isPipelined: boolean): boolean {
     const last = this.#exchanges.last();
-    if (last === undefined) return true;
-    return isPipelined && last.route.isPipelined && this.#exchanges.count < IN_FLIGHT_MAX;
+    return last === undefined || (isPipelined && this.#mayBeFollowed(last));
   }
 
   /** Keeps a copy of a frame that must wait, and reads no further. */
@@ -96,8 +118,35 @@ export class KafkaSession implements ExchangeOwner {
 
   /** A request was handed to its handler: reads on only if another may start behind it. */
   started(exchange: Exchange<never>): void {
-    if (exchange.isDone) return;
-    if (!exchange.route.isPipelined || this.#exchanges.count >= IN_FLIGHT_MAX) this.#pause();
+    if (!exchange.isDone && !this.#mayBeFollowed(exchange)) this.#pause();
+  }
+
+  canReserve(bytes: number): boolean {
+    return this.#connection.answerMemory.canHold(bytes);
+  }
+
+  reserve(exchange: Exchange<never>, bytes: number): boolean {
+    const isHeld = this.#connection.answerMemory.reserve(bytes, this);
+    if (isHeld) exchange.memoryBytes = bytes;
+    else {
+      exchange.isStarting = true;
+      this.#starting = exchange;
+      this.#context.fetches.answerLarge(bytes / FETCHED_PARTITION_BYTES);
+    }
+    return isHeld;
+  }
+
+  /** What `reserve` could not have at once is held. */
+  budgetGranted(bytes: number): void {
+    const exchange = this.#starting;
+    if (exchange === null) fail("memory was granted that nobody waits for");
+    this.#starting = null;
+    exchange.memoryBytes = bytes;
+    queueMicrotask(() => this.#resume(exchange));
+  }
+
+  taken(): void {
+    if (!this.#isClosed) this.#goOn();
   }
 
   answered(exchange: Exchange<never>, answer: unknown): void {
@@ -114,6 +163,7 @@ export class KafkaSession implements ExchangeOwner {
       this.#connection.closeNow();
       return;
     }
+    this.#count(exchange);
     this.ended();
   }
 
@@ -125,6 +175,12 @@ export class KafkaSession implements ExchangeOwner {
       this.#send(front);
     }
     this.#goOn();
+  }
+
+  /** The socket has taken bytes. */
+  written(): void {
+    const bytes = this.#counted.written(this.#connection.bytesOut);
+    if (bytes > 0) this.#connection.answerMemory.release(bytes);
   }
 
   releaseFrame(bytes: number): void {
@@ -144,12 +200,42 @@ export class KafkaSession implements ExchangeOwner {
     this.#parked = null;
   }
 
-  #send(exchange: Exchange<never>): void {
-    exchange.releaseFrame();
-    if (exchange.encoded !== null) {
-      for (const part of exchange.encoded.parts) this.#connection.write(part);
+  #mayBeFollowed(last: Exchange<never>): boolean {
+    return last.route.isPipelined && !last.isStarting && this.#exchanges.count < IN_FLIGHT_MAX;
+  }
+
+  #resume(exchange: Exchange<never>): void {
+    if (this.#isClosed) return;
+    exchange.isStarting = false;
+    loopTurns.enter(exchange.route.name);
+    try {
+      exchange.resume?.();
+    } catch (thrown) {
+      this.#connection.failed(thrown);
+      return;
     }
-    this.#connection.answered(1);
+    if (!exchange.isDone) this.#goOn();
+  }
+
+  /** The answer is there: from now on it is held for what it is. */
+  #count(exchange: Exchange<never>): void {
+    const bytes = exchange.encoded === null ? 0 : heldBy(exchange.encoded);
+    const heldBytes = bytes > UNCOUNTED_BYTES || exchange.memoryBytes > 0 ? bytes : 0;
+    const memory = this.#connection.answerMemory;
+    if (heldBytes > exchange.memoryBytes) memory.charge(heldBytes - exchange.memoryBytes);
+    else memory.release(exchange.memoryBytes - heldBytes);
+    exchange.memoryBytes = heldBytes;
+  }
+
+  #send(exchange: Exchange<never>): void {
+    const connection = this.#connection;
+    exchange.releaseFrame();
+    if (exchange.encoded === null) this.#count(exchange);
+    else for (const part of exchange.encoded.parts) connection.write(part);
+    connection.answered(1);
+    if (exchange.memoryBytes > 0) {
+      this.#counted.add(exchange.memoryBytes, connection.bytesOut + connection.outputBytes);
+    }
   }
 
   #pause(): void {
@@ -175,8 +261,15 @@ export class KafkaSession implements ExchangeOwner {
       this.#startParked(this, parked);
     }
     const last = this.#exchanges.last();
-    if (last !== undefined && (!last.route.isPipelined || this.#exchanges.count >= IN_FLIGHT_MAX)) return;
+    if (last !== undefined && !this.#mayBeFollowed(last)) return;
     this.#isPaused = false;
     this.#connection.resumeInput();
   };
+}
+
+/** Records that are read as the socket takes them hold nothing. */
+function heldBy({ parts }: Encoded<Buffer | ByteSource>): number {
+  let bytes = 0;
+  for (const part of parts) if (part instanceof Buffer) bytes += part.length;
+  return bytes;
 }

@@ -112,6 +112,9 @@ export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
     return false;
   }
 
+  /** What it writes is a few bytes, and counted by the answer queue. */
+  written(): void {}
+
   close(connection: FrameConnection<NativeSession<Place>>): void {
     // A turn that threw has no end of its own.
     this.#endTurn();

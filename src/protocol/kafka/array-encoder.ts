@@ -12,6 +12,9 @@
 import type { WriteFunction } from "./compile.ts";
 import { Writer } from "./writer.ts";
 
+/** Below this an encoder (64 KiB of its own) costs more than the elements. */
+const ENCODED_FROM = 256;
+
 /** Stands for an array: as long, and encoded already. `compile.ts` knows it by its parts. */
 interface EncodedArray {
   readonly length: number;
@@ -39,5 +42,30 @@ export class ArrayEncoder<Element> {
   finish(): readonly Element[] {
     const encoded: EncodedArray = { length: this.#length, parts: this.#writer.finishElements() };
     return encoded as unknown as readonly Element[];
+  }
+}
+
+/** Elements of an array of which it is not known whether there will be many: they are encoded from there on. */
+export class LongArray<Element> {
+  readonly #open: () => ArrayEncoder<Element>;
+  readonly #elements: Element[] = [];
+  #encoder: ArrayEncoder<Element> | null = null;
+
+  /** `open` makes the encoder, when one is needed. */
+  constructor(open: () => ArrayEncoder<Element>) {
+    this.#open = open;
+  }
+
+  push(element: Element): void {
+    if (this.#encoder !== null) this.#encoder.push(element);
+    else if (this.#elements.push(element) === ENCODED_FROM) {
+      this.#encoder = this.#open();
+      for (const each of this.#elements.splice(0)) this.#encoder.push(each);
+    }
+  }
+
+  /** As that of an `ArrayEncoder`. */
+  finish(): readonly Element[] {
+    return this.#encoder?.finish() ?? this.#elements;
   }
 }

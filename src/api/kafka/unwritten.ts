@@ -1,0 +1,38 @@
+/**
+ * Answers of one connection that are on their way out, in order: how much memory each holds, and the connection's byte count at which
+ * the socket has taken it.
+ *
+ *     bytes out   ------------------|
+ *     answers      [ taken ][ taken |      ][          ]
+ *                  given back       ^ written(bytesOut)
+ */
+
+import { fail } from "../../base/assert.ts";
+import { Ring } from "../../base/ring.ts";
+
+interface Unwritten {
+  readonly bytes: number;
+  readonly atBytesOut: number;
+}
+
+export class UnwrittenAnswers {
+  readonly #answers = new Ring<Unwritten>();
+
+  /** `bytes` are held until the connection has sent `atBytesOut` bytes in all. */
+  add(bytes: number, atBytesOut: number): void {
+    if (atBytesOut < (this.#answers.last()?.atBytesOut ?? 0))
+      fail("an answer is written before an earlier one");
+    this.#answers.push({ bytes, atBytesOut });
+  }
+
+  /** What those held that are taken now. */
+  written(bytesOut: number): number {
+    let bytes = 0;
+    for (let first = this.#answers.peek(); first !== undefined; first = this.#answers.peek()) {
+      if (first.atBytesOut > bytesOut) break;
+      this.#answers.shift();
+      bytes += first.bytes;
+    }
+    return bytes;
+  }
+}

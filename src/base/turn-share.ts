@@ -1,0 +1,57 @@
+/**
+ * Long work in slices of time, where pieces cannot be counted (`Slices` in turns.ts): after some milliseconds it leaves the loop to
+ * the others, and goes on in a later turn.
+ *
+ *   turn 1   sockets, work A, work B        both have used up their share, and rest
+ *   turn 2   sockets, A
+ *   turn 3   sockets, B
+ *
+ * Of all that rest only one goes on in each turn, in order, so that a turn does not become longer with their number. What others can
+ * see must be whole whenever work rests.
+ */
+
+import type { Clock } from "./clock.ts";
+import { loopTurns } from "./loop-turns.ts";
+import { Ring } from "./ring.ts";
+
+/** A tenth of the longest turn that there may be, and so long that a rest (some 10 us) costs nothing. */
+const SHARE_MS = 5;
+
+/** There is one loop, so there is one queue. */
+const resting = new Ring<() => void>();
+
+/**
+ * One piece of long work; made when it begins. Who knows that it will be long rests first, or many that come in one turn would each
+ * take a share of it.
+ */
+export class TurnShare {
+  readonly #clock: Clock;
+  /** The word that stands for it in the watch over long turns. */
+  readonly #work = loopTurns.work;
+  #startedMs: number;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#startedMs = clock.monotonicMs();
+  }
+
+  /** Whether the work should rest now. Costs a look at the clock. */
+  get isUsedUp(): boolean {
+    return this.#clock.monotonicMs() - this.#startedMs >= SHARE_MS;
+  }
+
+  /** Resolves in a later turn, when it is this work's turn. */
+  async rest(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      resting.push(resolve);
+      if (resting.count === 1) setImmediate(resumeOne);
+    });
+    loopTurns.enter(this.#work);
+    this.#startedMs = this.#clock.monotonicMs();
+  }
+}
+
+function resumeOne(): void {
+  resting.shift()?.();
+  if (resting.count > 0) setImmediate(resumeOne);
+}

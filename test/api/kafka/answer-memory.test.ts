@@ -1,0 +1,190 @@
+/**
+ * The memory of requests and answers: reserved before anything is done, given back when the client has taken the answer, waited for in
+ * the order of requests. A stranger holds what the test wants it to hold.
+ */
+
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { wireCode } from "../../../src/base/errors.ts";
+import type { MemoryAccount } from "../../../src/base/memory-account.ts";
+import { KiB, MiB } from "../../../src/base/units.ts";
+import { apiVersionsApi } from "../../../src/protocol/kafka/apis/api-versions.ts";
+import { fetchApi } from "../../../src/protocol/kafka/apis/fetch.ts";
+import { metadataApi } from "../../../src/protocol/kafka/apis/metadata.ts";
+import { offsetFetchApi } from "../../../src/protocol/kafka/apis/offset-fetch.ts";
+import { produceApi } from "../../../src/protocol/kafka/apis/produce.ts";
+import { batchOf } from "../../support/batches.ts";
+import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
+import { until } from "../../support/kafka-until.ts";
+
+const LIMIT = 8 * MiB;
+const PARTITIONS = 3_000;
+/** What is held in small pieces keeps out small requests too. */
+const SMALL = 1;
+
+let door: TestDoor;
+let stranger: MemoryAccount;
+beforeEach(async () => {
+  door = await openDoor({
+    broker: { partitionsMax: 10_000 },
+    answerBudgetBytes: LIMIT,
+    outputSoftBytes: 256 * KiB,
+  });
+  await door.context.broker.topics.create("large", { partitions: PARTITIONS, configs: {} });
+  await door.context.broker.topics.create("t", { partitions: 2, configs: {} });
+  stranger = door.answerBudget.open({
+    host: "elsewhere",
+    movedBytes: 0,
+    unfinishedBytes: 0,
+    evict: () => {},
+  });
+});
+afterEach(() => door.stop());
+
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index);
+}
+
+const LARGE = { topics: [{ name: "large" }] };
+
+function produceRequest(values: readonly string[], index = 0) {
+  const partitionData = values.map((value) => ({ index, records: batchOf([value]) }));
+  return { acks: -1, timeoutMs: 1000, topicData: [{ name: "t", partitionData }] };
+}
+
+test("an answer that finds no memory waits, with what the client asks behind it; others go on, and then all is given back", async () => {
+  stranger.charge(LIMIT, SMALL);
+  const client = await door.connect();
+  const ids = [client.send(metadataApi, 4, LARGE), client.send(apiVersionsApi, 0, {})];
+  await until(() => door.answerBudget.waitingCount === 1);
+  const other = await door.connect();
+  expect((await other.ask(apiVersionsApi, 0, {})).errorCode).toBe(0);
+  expect(client.waitingCount).toBe(0);
+  stranger.close();
+  const [first, second] = [(await client.take())!, (await client.take())!];
+  expect([first.readInt32BE(0), second.readInt32BE(0)]).toEqual(ids);
+  expect(metadataApi.decodeResponse(4, first, 0, first.length).topics[0]!.partitions.length).toBe(PARTITIONS);
+  await until(() => door.answerBudget.usedBytes === 0);
+});
+
+test("who leaves while it waits takes its request along", async () => {
+  stranger.charge(LIMIT, SMALL);
+  const client = await door.connect();
+  client.send(metadataApi, 4, LARGE);
+  await until(() => door.answerBudget.waitingCount === 1);
+  client.close();
+  await until(() => door.answerBudget.waitingCount === 0);
+  stranger.close();
+  expect(door.answerBudget.usedBytes).toBe(0);
+});
+
+test("an answer that could never be held is refused in the API's own words", async () => {
+  await door.context.offsets.commit(
+    "g",
+    range(1000).map((partition) => ({
+      topic: "t",
+      partition,
+      offset: 1,
+      leaderEpoch: 0,
+      metadata: "n".repeat(4000),
+    })),
+  );
+  const client = await door.connect();
+  const group = { groupId: "g", topics: null };
+  const once = await client.ask(offsetFetchApi, 8, { groups: [group] });
+  expect(once.groups.map(({ errorCode, topics }) => [errorCode, topics[0]!.partitions.length])).toEqual([
+    [0, 1000],
+  ]);
+  const often = await client.ask(offsetFetchApi, 8, { groups: [group, group] });
+  const refusal = { groupId: "g", topics: [], errorCode: wireCode("POLICY_VIOLATION") };
+  expect(often.groups).toEqual([refusal, refusal]);
+  const old = await client.ask(offsetFetchApi, 7, {
+    groupId: "g",
+    topics: range(3).map(() => ({ name: "t", partitionIndexes: range(1000) })),
+  });
+  expect([old.errorCode, old.topics]).toEqual([wireCode("POLICY_VIOLATION"), []]);
+  await until(() => door.answerBudget.usedBytes === 0);
+});
+
+test("a request that could never be held in memory ends its connection", async () => {
+  const before = door.door.malformedCount;
+  const client = await door.connect();
+  const names = range(100).map((index) => ({ name: `${index}`.padEnd(30_000, "x") }));
+  client.send(metadataApi, 4, { topics: names, allowAutoTopicCreation: false });
+  expect(await client.take()).toBeNull();
+  expect([door.door.malformedCount, door.answerBudget.usedBytes]).toEqual([before + 1, 0]);
+});
+
+test("a client that asks and does not read is answered no further, and everything that is unsent is counted", async () => {
+  const client = await door.connect();
+  client.pause();
+  for (let count = 0; count < 500; count += 1) client.send(metadataApi, 4, LARGE);
+  const [connection] = [...door.listener.connections];
+  await until(() => connection!.outputBytes > 256 * KiB);
+  const unsent = connection!.outputBytes;
+  expect(unsent).toBeLessThan(512 * KiB);
+  expect(door.answerBudget.usedBytes).toBeGreaterThanOrEqual(unsent - 16 * KiB);
+  expect(door.answerBudget.usedBytes).toBeLessThan(unsent + 256 * KiB);
+  client.resume();
+  for (let count = 0; count < 500; count += 1)
+    expect((await client.take())!.length).toBeGreaterThan(64 * KiB);
+  await until(() => door.answerBudget.usedBytes === 0);
+});
+
+test("a client that asks and does not read loses its connection when others wait for the memory", async () => {
+  const client = await door.connect();
+  client.pause();
+  for (let count = 0; count < 500; count += 1) client.send(metadataApi, 4, LARGE);
+  const [connection] = [...door.listener.connections];
+  await until(() => connection!.outputBytes > 256 * KiB);
+  stranger.charge(LIMIT - door.answerBudget.usedBytes, SMALL);
+  const honest = await door.connect();
+  expect((await honest.ask(metadataApi, 4, LARGE)).topics[0]!.partitions.length).toBe(PARTITIONS);
+  expect(connection!.isOpen).toBe(false);
+});
+
+test("a large produce request is taken in over turns: each entry is stored, and what follows comes behind", async () => {
+  const client = await door.connect();
+  const partition = door.context.broker.topics.get("t")!.partitions[0]!;
+  const first = client.send(produceApi, 9, produceRequest(range(2000).map((index) => `first ${index}`)));
+  const second = client.send(produceApi, 9, produceRequest(["second"]));
+  const frames = [(await client.take())!, (await client.take())!];
+  expect(frames.map((frame) => frame.readInt32BE(0))).toEqual([first, second]);
+  const [large, small] = frames.map((frame) => produceApi.decodeResponse(9, frame, 0, frame.length));
+  const answers = large!.responses[0]!.partitionResponses.map(({ index, errorCode, baseOffset }) => [
+    index,
+    errorCode,
+    baseOffset,
+  ]);
+  expect(answers).toEqual(range(2000).map((offset) => [0, 0, offset]));
+  expect(small!.responses[0]!.partitionResponses[0]!.baseOffset).toBe(2000);
+  expect(partition.highWatermark).toBe(2001);
+  await until(() => door.answerBudget.usedBytes === 0);
+});
+
+test("a large produce request without acknowledgement is stored although its client has left", async () => {
+  const client = await door.connect();
+  const partition = door.context.broker.topics.get("t")!.partitions[0]!;
+  client.send(produceApi, 9, { ...produceRequest(range(2000).map((index) => `${index}`)), acks: 0 });
+  await until(() => partition.endOffset > 0);
+  client.close();
+  await until(() => partition.endOffset === 2000);
+});
+
+test("long polls with many partitions are answered early when others wait for what they hold", async () => {
+  const waiter = await door.connect();
+  const partitions = range(PARTITIONS).map((partition) => ({
+    partition,
+    fetchOffset: 0,
+    partitionMaxBytes: 1000,
+  }));
+  waiter.send(fetchApi, 12, { maxWaitMs: 300_000, minBytes: 1, topics: [{ topic: "large", partitions }] });
+  await until(() => door.context.fetches.openCount === 1);
+  const held = door.answerBudget.usedBytes;
+  expect(held).toBeGreaterThan(PARTITIONS * 256);
+  stranger.charge(LIMIT - held, SMALL);
+  const other = await door.connect();
+  other.send(metadataApi, 4, LARGE);
+  expect(await other.takeAs(metadataApi, 4)).toMatchObject({ topics: [{ name: "large" }] });
+  const { responses } = await waiter.takeAs(fetchApi, 12);
+  expect(responses[0]!.partitions.length).toBe(PARTITIONS);
+});
