@@ -4,9 +4,9 @@
  *
  *   - records are walked where they lie, without an object for any of them, and only as far as the answer;
  *   - batches that can inflate to little are looked into at once, up to `GO_BYTES_MAX` of them;
- *   - for others the search waits its turn: one such batch is open at a time in the whole process, and it is walked in goes of
- *     `GO_RECORDS`, between which everybody else is served. What was inflated is given back at its end. The longest hold is the
- *     inflating itself;
+ *   - for others the search waits its turn: one such batch is open at a time in the whole process, it is inflated and walked a
+ *     piece of 256 KiB after the other, and between two of them everybody else is served. What is in memory of it is a piece or two,
+ *     or one record where that is larger (a block of snappy: its result);
  *   - one search opens `SEARCH_INFLATED_BYTES_MAX` in all, and takes the word of the headers from then on.
  *
  * A batch that is beyond a limit, or of a codec that is missing here, counts by its header, and its first offset stands for its
@@ -14,25 +14,33 @@
  */
 
 import { ObeliskError } from "../base/errors.ts";
+import { loopTurns } from "../base/loop-turns.ts";
 import { nextTurn, Turnstile } from "../base/turns.ts";
 import { GiB, KiB, MiB } from "../base/units.ts";
 import {
+  BATCH_HEADER_BYTES,
   batchBaseOffset,
   batchBytes,
   batchCodec,
   batchLastOffset,
   batchLeaderEpoch,
   batchMaxTimestamp,
+  batchRecordCount,
   isLogAppendTime,
   isMaxTimestampCredible,
 } from "../protocol/record/batch.ts";
+import { CODECS, type Codec } from "../protocol/record/compression.ts";
+import { inflatePieces } from "../protocol/record/inflate-pieces.ts";
+import { RecordPieces } from "../protocol/record/record-pieces.ts";
 import { inflatedBytesMax } from "../protocol/record/record-room.ts";
-import { RecordCursor } from "../protocol/record/records.ts";
+import { INFLATED_BYTES_MAX, RecordCursor } from "../protocol/record/records.ts";
 import type { TimestampedOffset } from "./contract.ts";
 import { largestTimestamp } from "./timestamps.ts";
 
 /** 150,000 of the smallest records: about 5 ms. */
 const GO_BYTES_MAX = 1 * MiB;
+/** What the loop is told (loop-turns.ts). */
+export const SEARCH_WORK = "search by time";
 /** About 5 ms as well. */
 const GO_RECORDS = 128 * KiB;
 /** Eight of the largest batches. No honest log asks for more: its headers say what its batches hold. */
@@ -40,6 +48,15 @@ export const SEARCH_INFLATED_BYTES_MAX = 1 * GiB;
 
 /** Those that open a large batch. */
 const openers = new Turnstile(1);
+
+enum Walked {
+  /** There are more records. */
+  SOME,
+  /** No further one is there. */
+  ALL,
+  /** No further one matters. */
+  ENOUGH,
+}
 
 /** In the batch that was looked into; null when it has no such record. */
 export type Found = TimestampedOffset | null | Promise<TimestampedOffset | null>;
@@ -90,7 +107,7 @@ export class RecordSearch {
   #lookNow(buffer: Buffer, position: number): TimestampedOffset | null {
     try {
       this.#open(buffer, position);
-      this.#walk(Number.POSITIVE_INFINITY);
+      this.#walk(this.#cursor, this.#cursor, Number.POSITIVE_INFINITY);
       return this.#found(buffer, position);
     } catch (thrown) {
       return this.#unopened(thrown, buffer, position);
@@ -102,8 +119,11 @@ export class RecordSearch {
   async #lookInTurns(buffer: Buffer, position: number): Promise<TimestampedOffset | null> {
     await nextTurn();
     try {
-      this.#open(buffer, position);
-      while (!this.#walk(GO_RECORDS)) await nextTurn();
+      const codec = CODECS[batchCodec(buffer, position)];
+      if (codec === undefined || codec === "none" || batchRecordCount(buffer, position) === 0) {
+        this.#open(buffer, position);
+        while (this.#walk(this.#cursor, this.#cursor, GO_RECORDS) === Walked.SOME) await nextTurn();
+      } else await this.#walkPieces(codec, buffer, position);
       return this.#found(buffer, position);
     } catch (thrown) {
       return this.#unopened(thrown, buffer, position);
@@ -112,28 +132,65 @@ export class RecordSearch {
     }
   }
 
+  /** What comes behind the answer is inflated as well: only the end tells whether the batch opens at all. */
+  async #walkPieces(codec: Exclude<Codec, "none">, buffer: Buffer, position: number): Promise<void> {
+    this.#checkInflated();
+    const pieces = new RecordPieces();
+    const records = buffer.subarray(position + BATCH_HEADER_BYTES, position + batchBytes(buffer, position));
+    pieces.begin(buffer, position);
+    try {
+      let isOver = false;
+      for await (const piece of inflatePieces(codec, records, INFLATED_BYTES_MAX)) {
+        loopTurns.enter(SEARCH_WORK);
+        this.#inflatedBytes += piece.length;
+        if (!isOver) isOver = this.#walkPiece(pieces, piece);
+        await nextTurn();
+      }
+    } catch (thrown) {
+      if (thrown instanceof ObeliskError && thrown.code === "CORRUPT_MESSAGE") this.#foundOffset = -1;
+      else throw thrown;
+    } finally {
+      pieces.close();
+    }
+  }
+
+  /** True when no further record matters: what is garbled holds none either. */
+  #walkPiece(pieces: RecordPieces, piece: Buffer): boolean {
+    try {
+      pieces.add(piece);
+      const walked = this.#walk(pieces, pieces.cursor, Number.POSITIVE_INFINITY);
+      return walked === Walked.ENOUGH || pieces.cursor.remaining === 0;
+    } catch (thrown) {
+      if (thrown instanceof ObeliskError && thrown.code === "GARBLED_RECORDS") return true;
+      throw thrown;
+    }
+  }
+
   /** @throws as `RecordCursor.open` */
   #open(buffer: Buffer, position: number): void {
-    if (this.#inflatedBytes >= SEARCH_INFLATED_BYTES_MAX) {
-      throw new ObeliskError("RECORDS_TOO_LARGE", { limit: SEARCH_INFLATED_BYTES_MAX });
-    }
+    this.#checkInflated();
     this.#cursor.open(buffer, position);
     if (this.#cursor.buffer !== buffer) this.#inflatedBytes += this.#cursor.buffer.length;
   }
 
-  /** Goes on for so many records. True when no further one matters. */
-  #walk(recordsMax: number): boolean {
-    const cursor = this.#cursor;
+  /** @throws ObeliskError RECORDS_TOO_LARGE when this search has opened enough */
+  #checkInflated(): void {
+    if (this.#inflatedBytes < SEARCH_INFLATED_BYTES_MAX) return;
+    throw new ObeliskError("RECORDS_TOO_LARGE", { limit: SEARCH_INFLATED_BYTES_MAX });
+  }
+
+  /** Goes on for so many records. */
+  #walk(records: { next(): boolean }, cursor: RecordCursor, recordsMax: number): Walked {
     for (let left = recordsMax; left > 0; left -= 1) {
-      if (!cursor.next()) return true;
-      if (cursor.offset > this.#lastOffset) return true; // garbage: the offset is another batch's
+      if (!records.next()) return Walked.ALL;
+      if (cursor.offset > this.#lastOffset) return Walked.ENOUGH; // garbage: the offset is another batch's
       if (cursor.timestampMs < this.#timestampMin || cursor.offset < this.#offsetMin) continue;
       this.#foundOffset = cursor.offset;
       this.#foundMs = cursor.timestampMs;
-      if (this.#isFirstEnough) return true;
+      if (this.#isFirstEnough) return Walked.ENOUGH;
       this.#timestampMin = cursor.timestampMs + 1;
     }
-    return false;
+    return Walked.SOME;
   }
 
   #found(buffer: Buffer, position: number): TimestampedOffset | null {

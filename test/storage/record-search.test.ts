@@ -8,13 +8,15 @@ import {
   BATCH_CRC,
   BATCH_HEADER_BYTES,
   BATCH_LAST_OFFSET_DELTA,
+  BATCH_LENGTH,
   BATCH_MAX_TIMESTAMP,
   computeBatchCrc,
+  LOG_OVERHEAD,
   stampBatch,
 } from "../../src/protocol/record/batch.ts";
 import { BatchBuilder } from "../../src/protocol/record/builder.ts";
 import { CODECS, type Codec } from "../../src/protocol/record/compression.ts";
-import { RecordCursor } from "../../src/protocol/record/records.ts";
+import { RecordPieces } from "../../src/protocol/record/record-pieces.ts";
 import { type Found, RecordSearch, SEARCH_INFLATED_BYTES_MAX } from "../../src/storage/record-search.ts";
 import { largestTimestamp } from "../../src/storage/timestamps.ts";
 
@@ -22,7 +24,8 @@ const BASE_OFFSET = 40;
 const LEADER_EPOCH = 3;
 /** 5 MiB and more of the smallest records there are. */
 const LARGE_RECORDS = 700_000;
-const realOpen = RecordCursor.prototype.open;
+const realBegin = RecordPieces.prototype.begin;
+const realClose = RecordPieces.prototype.close;
 
 function first(batch: Buffer, timestampMs: number, offsetMin: number): Found {
   return new RecordSearch().first(batch, 0, timestampMs, offsetMin);
@@ -140,15 +143,21 @@ describe("a batch that inflates to much", () => {
   });
 
   test("is alone: of many searches one has it open, and the next begins when its memory is back", async () => {
-    const opened: Buffer[] = [];
+    let opened = 0;
+    const alive = new Set<RecordPieces>();
     let mostAlive = 0;
-    const open = spyOn(RecordCursor.prototype, "open").mockImplementation(function (
-      this: RecordCursor,
-      ...args: Parameters<RecordCursor["open"]>
+    const begin = spyOn(RecordPieces.prototype, "begin").mockImplementation(function (
+      this: RecordPieces,
+      ...args: Parameters<RecordPieces["begin"]>
     ) {
-      realOpen.apply(this, args);
-      opened.push(this.buffer);
-      mostAlive = Math.max(mostAlive, opened.filter((buffer) => buffer.length > 0).length);
+      realBegin.apply(this, args);
+      opened += 1;
+      alive.add(this);
+      mostAlive = Math.max(mostAlive, alive.size);
+    });
+    const close = spyOn(RecordPieces.prototype, "close").mockImplementation(function (this: RecordPieces) {
+      realClose.apply(this);
+      alive.delete(this);
     });
     try {
       const asked = Array.from({ length: 20 }, (_, index) =>
@@ -156,9 +165,30 @@ describe("a batch that inflates to much", () => {
       );
       expect(await Promise.all(asked)).toEqual(asked.map(() => LAST));
     } finally {
-      open.mockRestore();
+      begin.mockRestore();
+      close.mockRestore();
     }
-    expect([opened.length, mostAlive, opened.filter((buffer) => buffer.length > 0)]).toEqual([20, 1, []]);
+    expect([opened, mostAlive, alive.size]).toEqual([20, 1, 0]);
+  });
+
+  test("is found in whatever codec, with records over several pieces, and holds none when its end does not open", async () => {
+    const value = Buffer.alloc(3 * MiB, "some text, ");
+    for (const codec of CODECS.slice(1)) {
+      const builder = new BatchBuilder(16 * MiB);
+      for (const timestampMs of [1000, 2000, 3000])
+        builder.append(timestampMs, null, 0, 0, value, 0, value.length);
+      const batch = builder.finish({ codec });
+      stampBatch(batch, 0, BASE_OFFSET, LEADER_EPOCH);
+      const second = { offset: BASE_OFFSET + 1, timestampMs: 2000, leaderEpoch: LEADER_EPOCH };
+      expect([codec, await first(batch, 1500, 0)]).toEqual([codec, second]);
+      expect([codec, await latest(batch)]).toEqual([
+        codec,
+        { offset: BASE_OFFSET + 2, timestampMs: 3000, leaderEpoch: LEADER_EPOCH },
+      ]);
+      const cut = Buffer.from(batch.subarray(0, batch.length - 3));
+      cut.writeInt32BE(cut.length - LOG_OVERHEAD, BATCH_LENGTH);
+      expect([codec, await first(cut, 1500, 0)]).toEqual([codec, null]);
+    }
   });
 
   test("is believed by its header once a search has opened enough", async () => {

@@ -10,6 +10,8 @@
  * zstd stop at the limit, snappy says its size up front, and an lz4 frame's blocks are counted first. Truncated input
  * and bytes behind the end are refused for every codec, also where the library would pass over them.
  *
+ * `inflatePieces` (inflate-pieces.ts) does the same a piece at a time, for who serves others meanwhile.
+ *
  * The two packages are native addons. They are loaded at first use, so that a platform without them only lacks the codec.
  */
 

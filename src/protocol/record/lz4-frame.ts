@@ -18,11 +18,13 @@
 
 import { ObeliskError } from "../../base/errors.ts";
 import { KiB } from "../../base/units.ts";
+import { xxhash32 } from "./xxhash32.ts";
 
 type Lz4 = typeof import("lz4-napi");
 
 const MAGIC = 0x184d2204;
 const HEADER_BYTES_MIN = 7;
+const FLAG_INDEPENDENT = 0x20;
 const FLAG_BLOCK_CHECKSUMS = 0x10;
 const FLAG_CONTENT_SIZE = 0x08;
 const FLAG_CONTENT_CHECKSUM = 0x04;
@@ -62,32 +64,89 @@ type BlockCounter = (source: Buffer, position: number, end: number, blockBytesMa
 
 /** Walks the frame and sums what `count` says of each compressed block. */
 function countInflated(source: Buffer, count: BlockCounter): number {
-  if (source.length < HEADER_BYTES_MIN || source.readUInt32LE(0) !== MAGIC)
-    throw corrupt("there is no lz4 frame");
-  const flags = source[4]!;
-  if (flags >>> 6 !== 1 || (flags & FLAGS_REFUSED) !== 0) throw corrupt("the lz4 frame has unknown flags");
-  const blockBytesMax = 2 ** (8 + 2 * ((source[5]! >>> 4) & 0x07));
-  if (blockBytesMax < 64 * KiB) throw corrupt("the lz4 frame has an unknown block size");
-  const blockChecksumBytes = (flags & FLAG_BLOCK_CHECKSUMS) === 0 ? 0 : 4;
-
+  const frame = new Lz4Frame(source);
   let bytes = 0;
-  let position = (flags & FLAG_CONTENT_SIZE) === 0 ? HEADER_BYTES_MIN : HEADER_BYTES_MIN + 8;
-  for (;;) {
-    if (source.length - position < 4) throw corrupt("the lz4 frame has no end");
-    const size = source.readUInt32LE(position);
-    position += 4;
-    if (size === 0) break;
-    const blockBytes = size & ~STORED_BLOCK;
-    if (blockBytes > blockBytesMax || blockBytes > source.length - position) {
-      throw corrupt(`an lz4 block claims ${blockBytes} bytes`);
-    }
-    const end = position + blockBytes;
-    bytes += size >= STORED_BLOCK ? blockBytes : count(source, position, end, blockBytesMax);
-    position = end + blockChecksumBytes;
+  for (let block = frame.next(); block !== null; block = frame.next()) {
+    const { start, end, isStored } = block;
+    bytes += isStored ? end - start : count(source, start, end, frame.blockBytesMax);
   }
-  if ((flags & FLAG_CONTENT_CHECKSUM) !== 0) position += 4;
-  if (position !== source.length) throw corrupt("the lz4 frame does not end where its bytes do");
   return bytes;
+}
+
+/** Bytes of a block, as they lie in the frame. */
+interface Lz4Block {
+  readonly start: number;
+  readonly end: number;
+  readonly isStored: boolean;
+  /** Null when the frame has none. */
+  readonly checksum: number | null;
+}
+
+/** The frame that fills `source`, block by block. Looks at no block's content, and at no checksum. */
+export class Lz4Frame {
+  readonly blockBytesMax: number;
+  /** Whether blocks copy from those before them. */
+  readonly isLinked: boolean;
+  /** What the frame says that it inflates to; null when it does not. A number beyond 53 bits is not exact. */
+  readonly contentBytes: number | null;
+  /** Null when the frame has none, and until its end. */
+  contentChecksum: number | null = null;
+  readonly #source: Buffer;
+  readonly #flags: number;
+  readonly #headerEnd: number;
+  #at: number;
+
+  /** @throws ObeliskError CORRUPT_MESSAGE when it is no frame */
+  constructor(source: Buffer) {
+    if (source.length < HEADER_BYTES_MIN || source.readUInt32LE(0) !== MAGIC)
+      throw corrupt("there is no lz4 frame");
+    const flags = source[4]!;
+    if (flags >>> 6 !== 1 || (flags & FLAGS_REFUSED) !== 0) throw corrupt("the lz4 frame has unknown flags");
+    this.blockBytesMax = 2 ** (8 + 2 * ((source[5]! >>> 4) & 0x07));
+    if (this.blockBytesMax < 64 * KiB) throw corrupt("the lz4 frame has an unknown block size");
+    const saysContent = (flags & FLAG_CONTENT_SIZE) !== 0;
+    this.#headerEnd = saysContent ? HEADER_BYTES_MIN + 8 : HEADER_BYTES_MIN;
+    if (source.length < this.#headerEnd) throw corrupt("the lz4 frame has no end");
+    this.isLinked = (flags & FLAG_INDEPENDENT) === 0;
+    this.contentBytes = saysContent ? source.readUInt32LE(6) + 2 ** 32 * source.readUInt32LE(10) : null;
+    this.#source = source;
+    this.#flags = flags;
+    this.#at = this.#headerEnd;
+  }
+
+  get hasTrueHeaderChecksum(): boolean {
+    const sum = xxhash32(this.#source, 4, this.#headerEnd - 1);
+    return ((sum >>> 8) & 0xff) === this.#source[this.#headerEnd - 1];
+  }
+
+  /** The next block; null at the end, which is that of the source too. @throws ObeliskError CORRUPT_MESSAGE */
+  next(): Lz4Block | null {
+    const size = this.#number("the lz4 frame has no end");
+    if (size === 0) {
+      this.#end();
+      return null;
+    }
+    const bytes = size & ~STORED_BLOCK;
+    const start = this.#at;
+    if (bytes > this.blockBytesMax || bytes > this.#source.length - start)
+      throw corrupt(`an lz4 block claims ${bytes} bytes`);
+    this.#at += bytes;
+    const hasChecksum = (this.#flags & FLAG_BLOCK_CHECKSUMS) !== 0;
+    const checksum = hasChecksum ? this.#number("an lz4 block has no checksum") : null;
+    return { start, end: start + bytes, isStored: size >= STORED_BLOCK, checksum };
+  }
+
+  #end(): void {
+    if ((this.#flags & FLAG_CONTENT_CHECKSUM) !== 0)
+      this.contentChecksum = this.#number("the lz4 frame does not end where its bytes do");
+    if (this.#at !== this.#source.length) throw corrupt("the lz4 frame does not end where its bytes do");
+  }
+
+  #number(otherwise: string): number {
+    if (this.#source.length - this.#at < 4) throw corrupt(otherwise);
+    this.#at += 4;
+    return this.#source.readUInt32LE(this.#at - 4);
+  }
 }
 
 function boundOfBlock(_source: Buffer, position: number, end: number, blockBytesMax: number): number {

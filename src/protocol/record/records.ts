@@ -110,12 +110,7 @@ export class RecordCursor {
     const end = position + batchBytes(batch, position);
     const codec = CODECS[batchCodec(batch, position)];
     if (codec === undefined) throw new ObeliskError("UNSUPPORTED_COMPRESSION_TYPE");
-    this.#remaining = batchRecordCount(batch, position);
-    this.#baseOffset = batchBaseOffset(batch, position);
-    this.#baseTimestampMs = readInt64(batch, position + BATCH_BASE_TIMESTAMP);
-    this.#isLogAppendTime = isLogAppendTime(batch, position);
-    this.#appendTimestampMs = this.#isLogAppendTime ? readInt64(batch, position + BATCH_MAX_TIMESTAMP) : -1;
-    this.#isInflated = false;
+    this.begin(batch, position);
     if (codec === "none") {
       this.buffer = batch;
       this.#reader.reset(batch, position + BATCH_HEADER_BYTES, end);
@@ -133,6 +128,27 @@ export class RecordCursor {
     }
     this.#count = this.#remaining;
     this.#start = this.#reader.position;
+  }
+
+  /** Takes what the header of the batch at `position` says. For who feeds the inflated records in pieces (record-pieces.ts). */
+  begin(batch: Buffer, position: number): void {
+    this.#remaining = batchRecordCount(batch, position);
+    this.#baseOffset = batchBaseOffset(batch, position);
+    this.#baseTimestampMs = readInt64(batch, position + BATCH_BASE_TIMESTAMP);
+    this.#isLogAppendTime = isLogAppendTime(batch, position);
+    this.#appendTimestampMs = this.#isLogAppendTime ? readInt64(batch, position + BATCH_MAX_TIMESTAMP) : -1;
+    this.#isInflated = false;
+  }
+
+  /** Goes on at the front of `piece`, where a record begins; `next` is for those that lie whole in it. */
+  feed(piece: Buffer): void {
+    this.buffer = piece;
+    this.#reader.reset(piece, 0, piece.length);
+  }
+
+  /** Records behind the current one, as the header counts them. */
+  get remaining(): number {
+    return this.#remaining;
   }
 
   /** Stands before the first record again, of the batch that is open. */
@@ -317,6 +333,6 @@ function asRecordsFault(thrown: unknown): unknown {
   return thrown;
 }
 
-function garbled(detail: string, position: number): ObeliskError {
+export function garbled(detail: string, position: number): ObeliskError {
   return new ObeliskError("GARBLED_RECORDS", { detail, position });
 }

@@ -62,12 +62,26 @@ export function decompressSnappy(source: Buffer, bytesMax: number): Buffer {
 
 /** What `source` says that it inflates to. @throws ObeliskError CORRUPT_MESSAGE when it cannot be so */
 export function snappyInflatedBytes(source: Buffer): number {
-  if (!isXerial(source)) return inflatedBytes(source, 0, source.length);
   let bytes = 0;
-  for (let position = XERIAL_HEADER_BYTES; position < source.length; position = blockEnd(source, position)) {
-    bytes += inflatedBytes(source, position + 4, blockEnd(source, position));
-  }
+  for (const block of snappyBlocks(source)) bytes += block.inflatedBytes;
   return bytes;
+}
+
+/** A raw block's elements, behind what it says that they inflate to. */
+export interface SnappyBlock {
+  readonly start: number;
+  readonly end: number;
+  readonly inflatedBytes: number;
+}
+
+/** The blocks of either framing. @throws ObeliskError CORRUPT_MESSAGE where one cannot be so */
+export function* snappyBlocks(source: Buffer): Generator<SnappyBlock, void, void> {
+  if (!isXerial(source)) {
+    yield blockAt(source, 0, source.length);
+    return;
+  }
+  for (let position = XERIAL_HEADER_BYTES; position < source.length; position = blockEnd(source, position))
+    yield blockAt(source, position + 4, blockEnd(source, position));
 }
 
 function isXerial(source: Buffer): boolean {
@@ -96,17 +110,13 @@ function blockEnd(source: Buffer, position: number): number {
   return end;
 }
 
-function inflatedBytes(source: Buffer, position: number, end: number): number {
-  const bytes = readPreamble(source, position, end);
-  if (bytes > (end - position) * EXPANSION_MAX)
-    throw corrupt(`a snappy block claims to inflate to ${bytes} bytes`);
-  return bytes;
-}
-
-function readPreamble(source: Buffer, position: number, end: number): number {
+function blockAt(source: Buffer, position: number, end: number): SnappyBlock {
   try {
     preamble.reset(source, position, end);
-    return preamble.unsignedVarint();
+    const bytes = preamble.unsignedVarint();
+    if (bytes > (end - position) * EXPANSION_MAX)
+      throw corrupt(`a snappy block claims to inflate to ${bytes} bytes`);
+    return { start: preamble.position, end, inflatedBytes: bytes };
   } finally {
     preamble.reset(NO_BYTES, 0, 0);
   }

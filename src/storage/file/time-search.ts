@@ -22,7 +22,7 @@ import {
   NO_TIMESTAMP,
 } from "../../protocol/record/batch.ts";
 import type { TimestampedOffset } from "../contract.ts";
-import { type Found, RecordSearch } from "../record-search.ts";
+import { type Found, RecordSearch, SEARCH_WORK } from "../record-search.ts";
 import { largestTimestamp } from "../timestamps.ts";
 import type { IndexFiles } from "./index-files.ts";
 import type { LogReader } from "./reader.ts";
@@ -134,7 +134,7 @@ class TimeSearch {
 
   async #nextSlice(): Promise<void> {
     await nextTurn();
-    loopTurns.enter("search by time");
+    loopTurns.enter(SEARCH_WORK);
     if (!this.#searched.goesOn()) this.#isEnded = true;
   }
 
@@ -243,7 +243,7 @@ class TimeSearch {
       if (this.#slice.isOver(READ_STEPS)) await this.#nextSlice();
       if (this.#isEnded || segment.isRemoved) return;
       const buffer = await reader.read(next, limitOffset, SEARCH_BYTES, true);
-      loopTurns.enter("search by time");
+      loopTurns.enter(SEARCH_WORK);
       if (buffer.length === 0) return;
       for (let at = 0; at + BATCH_HEADER_BYTES <= buffer.length; at += batchBytes(buffer, at)) {
         next = batchLastOffset(buffer, at) + 1;
