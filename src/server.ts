@@ -116,7 +116,7 @@ async function start(
   const parts = { engine: storage.engine, clock, log, newId: () => crypto.randomUUID() };
   const broker = await Broker.open(brokerOptions(settings, storage.clusterId), parts);
   const offsets = await GroupOffsets.open(broker.state, clock);
-  broker.topics.onRemoved((topic) => offsets.removeTopic(topic));
+  broker.topics.onRemoved(offsets);
   await broker.topics.finishRemovals();
 
   const answerBudget = new MemoryBudget(shareBytes(settings), clock);

@@ -15,26 +15,33 @@
  */
 
 import {
+  close as closeInPool,
   closeSync,
   constants,
   type Dirent,
   fdatasync,
   fdatasyncSync,
   fstatSync,
+  fsync as fsyncInPool,
   fsyncSync,
   ftruncateSync,
   lstatSync,
+  mkdir as makeDirectoryInPool,
   mkdirSync,
+  open as openInPool,
   openSync,
+  readdir as readDirectoryInPool,
   readdirSync,
   readFileSync,
   read as readInPool,
   readSync,
+  rmdir as removeDirectoryInPool,
   renameSync,
   rmdirSync,
   rmSync,
   statfsSync,
   statSync,
+  unlink as unlinkInPool,
   unlinkSync,
   writeSync,
 } from "node:fs";
@@ -43,7 +50,7 @@ import { dirname } from "node:path";
 import { cLibrary } from "./c-library.ts";
 import { errnoOf } from "./errors.ts";
 import { canSyncFileSystem, FileSystemSyncer } from "./file-system-sync.ts";
-import type { Files, OpenMode, SyncThread } from "./files.ts";
+import type { Files, ListedName, OpenMode, SyncThread } from "./files.ts";
 import { SpareDescriptors } from "./spare-descriptors.ts";
 import { WorkerSyncThread } from "./sync-thread.ts";
 import { systemError } from "./system-error.ts";
@@ -120,6 +127,10 @@ class RealDisk implements Disk {
   close(descriptor: number): void {
     closeSync(descriptor);
     if (this.spares.isLent) this.spares.refill();
+  }
+
+  closeLater(descriptor: number): void {
+    closeInPool(descriptor, ignore);
   }
 
   size(descriptor: number): number {
@@ -265,8 +276,27 @@ class RealDisk implements Disk {
     return entries.map((entry) => (leadsToDirectory(entry) ? `${entry.name}/` : entry.name)).sort();
   }
 
+  async listLater(directory: string): Promise<ListedName[]> {
+    const entries = await this.spares.useLater(() =>
+      inPool<Dirent[]>((done) => readDirectoryInPool(directory, { withFileTypes: true }, done)),
+    );
+    return entries.map((entry) => ({
+      name: entry.name,
+      isDirectory: entry.isDirectory(),
+      isLink: entry.isSymbolicLink(),
+    }));
+  }
+
   makeDirectory(directory: string): void {
     mkdirSync(directory, { recursive: true });
+  }
+
+  async makeDirectoryLater(directory: string): Promise<void> {
+    await inPool<string | undefined>((done) => makeDirectoryInPool(directory, { recursive: true }, done));
+  }
+
+  async createLater(path: string): Promise<void> {
+    this.close(await this.openLater(path, OPEN_FLAGS.create));
   }
 
   rename(source: string, target: string): void {
@@ -277,8 +307,16 @@ class RealDisk implements Disk {
     unlinkSync(path);
   }
 
+  removeFileLater(path: string): Promise<void> {
+    return inPool<void>((done) => unlinkInPool(path, done));
+  }
+
   removeDirectory(directory: string): void {
     rmdirSync(directory);
+  }
+
+  removeDirectoryLater(directory: string): Promise<void> {
+    return inPool<void>((done) => removeDirectoryInPool(directory, done));
   }
 
   syncDirectory(directory: string): void {
@@ -287,6 +325,15 @@ class RealDisk implements Disk {
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);
+    }
+  }
+
+  async syncDirectoryLater(directory: string): Promise<void> {
+    const descriptor = await this.openLater(directory, constants.O_RDONLY);
+    try {
+      await inPool<void>((done) => fsyncInPool(descriptor, done));
+    } finally {
+      this.close(descriptor);
     }
   }
 
@@ -310,6 +357,10 @@ class RealDisk implements Disk {
     const thread = this.#syncThread ?? new WorkerSyncThread(canOpen);
     this.#syncThread = undefined;
     return thread;
+  }
+
+  protected openLater(path: string, flags: number): Promise<number> {
+    return this.spares.useLater(() => inPool<number>((done) => openInPool(path, flags, FILE_MODE, done)));
   }
 }
 
@@ -365,3 +416,14 @@ export function canOpen(count: number): boolean {
     for (const descriptor of opened) closeSync(descriptor);
   }
 }
+
+/** What a call of the thread pool answers. */
+function inPool<Answer>(
+  call: (done: (error: Error | null, answer?: Answer) => void) => void,
+): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    call((error, answer) => (error ? reject(error) : resolve(answer as Answer)));
+  });
+}
+
+function ignore(): void {}

@@ -46,6 +46,17 @@ export class SpareDescriptors {
     }
   }
 
+  /** The same for work off the event loop's thread. */
+  async useLater<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (thrown) {
+        if (!isOutOfDescriptors(thrown) || !this.#giveUp()) throw thrown;
+      }
+    }
+  }
+
   /** Leaves one more to the system until all are taken back; false when none is held. */
   leaveOne(): boolean {
     this.#isLeaving = true;

@@ -303,6 +303,12 @@ export class Partition implements Committable {
     this.commitFailed();
   }
 
+  /** The topic is not removed after all, and offline. */
+  restore(): void {
+    if (!this.log.isOffline) fail("a partition whose files were taken away is offline");
+    this.#standing.isRetired = false;
+  }
+
   #wait(endOffset: number, listener: DurableListener): void {
     if (this.refusal === null && endOffset <= this.#highWatermark) listener(null);
     else if (this.isOffline) listener(this.#standing.offlineCode);

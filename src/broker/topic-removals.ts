@@ -28,15 +28,26 @@ export interface TopicRemovalsParts {
   readonly log: Log;
 }
 
+/** Whoever keeps something of topics. */
+export interface RemovalListener {
+  /** The topic is gone for everyone, in this moment. */
+  hideTopic(name: string): void;
+  /** It is back: its removal could not be made durable. */
+  showTopic(name: string): void;
+  /** Its records are gone, and its name is free when this resolves. Called again after a crash, or when it was rejected. */
+  removeTopic(name: string): Promise<void>;
+}
+
 export class TopicRemovals {
   readonly #parts: TopicRemovalsParts;
   readonly #inTurn: (name: string, work: () => Promise<void>) => Promise<void>;
-  readonly #listeners: ((name: string) => Promise<void>)[] = [];
+  readonly #listeners: RemovalListener[] = [];
   readonly #unfinished = new Set<string>();
   /** Names whose removal is under way or ended a moment ago, with what ends that. */
   readonly #leaving = new Map<string, Timer | null>();
   readonly #warning: RareWarning;
   #retry: Timer | null = null;
+  #isClosed = false;
 
   /** `inTurn` does the work after whatever is under way for the name. */
   constructor(parts: TopicRemovalsParts, inTurn: (name: string, work: () => Promise<void>) => Promise<void>) {
@@ -46,8 +57,7 @@ export class TopicRemovals {
     this.#warning = new RareWarning(parts.log, parts.clock, message);
   }
 
-  /** Called when a topic's records are gone, before its name is free again. May be called again after a crash. */
-  onRemoved(listener: (name: string) => Promise<void>): void {
+  onRemoved(listener: RemovalListener): void {
     this.#listeners.push(listener);
   }
 
@@ -71,15 +81,21 @@ export class TopicRemovals {
     await Promise.all(names.map((name) => this.#inTurn(name, () => this.#tryToFinish(name))));
   }
 
-  /** The topic was detached just now, in its turn. */
-  async decided(name: string): Promise<void> {
+  /**
+   * The topic was detached just now, in its turn; `detached` resolves when that is durable. When it is not, it is taken back.
+   * @throws what `detached` is rejected with
+   */
+  async decided(name: string, detached: Promise<void>, takeBack: () => void): Promise<void> {
     this.#leaving.get(name)?.cancel();
     this.#leaving.set(name, null);
+    for (const listener of this.#listeners) listener.hideTopic(name);
     try {
-      await this.clearAway(name);
+      await this.#durably(name, detached, takeBack);
+      this.#unfinished.add(name);
+      await this.#tryToFinish(name, true);
     } finally {
-      const timer = this.#parts.clock.after(LEAVING_MS, () => this.#leaving.delete(name));
-      this.#leaving.set(name, timer);
+      if (this.#isClosed) this.#leaving.delete(name);
+      else this.#leaveSoon(name);
     }
   }
 
@@ -90,30 +106,47 @@ export class TopicRemovals {
   }
 
   /** Before the name is used again, in its turn. @throws ObeliskError DISK_FULL and the like; then it can be called again */
-  async finish(name: string): Promise<void> {
+  async finish(name: string, isDetached = false): Promise<void> {
     if (!this.#unfinished.has(name)) return;
     const { engine, state } = this.#parts;
-    engine.detach(name);
+    if (!isDetached) await engine.detach(name);
     await engine.discard(name);
-    for (const listener of this.#listeners) await listener(name);
+    for (const listener of this.#listeners) await listener.removeTopic(name);
     await state.change([{ key: topicKey(name), value: null }]);
-    engine.release(name);
+    await engine.release(name);
     this.#unfinished.delete(name);
   }
 
   /** Tries nothing again by itself any more. */
   close(): void {
+    this.#isClosed = true;
     this.#retry?.cancel();
     this.#retry = null;
     for (const timer of this.#leaving.values()) timer?.cancel();
     this.#leaving.clear();
   }
 
-  async #tryToFinish(name: string): Promise<void> {
+  #leaveSoon(name: string): void {
+    const timer = this.#parts.clock.after(LEAVING_MS, () => this.#leaving.delete(name));
+    this.#leaving.set(name, timer);
+  }
+
+  async #durably(name: string, detached: Promise<void>, takeBack: () => void): Promise<void> {
     try {
-      await this.finish(name);
+      await detached;
+    } catch (thrown) {
+      takeBack();
+      for (const listener of this.#listeners) listener.showTopic(name);
+      throw thrown;
+    }
+  }
+
+  async #tryToFinish(name: string, isDetached = false): Promise<void> {
+    try {
+      await this.finish(name, isDetached);
     } catch (thrown) {
       if (!(thrown instanceof ObeliskError)) throw thrown;
+      if (this.#isClosed) return; // the next start goes on with it
       this.#warning.tell({ topic: name, reason: thrown.message });
       this.#retry ??= this.#parts.clock.after(RETRY_MS, () => {
         loopTurns.enter("topic removal");

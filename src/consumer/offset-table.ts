@@ -30,6 +30,7 @@ export class OffsetTable {
   /** The first row of each group, by its number. */
   readonly #first: number[] = [];
   #count = 0;
+  /** Rows at and above it were never used. */
   #end = 0;
   /** The first row that was removed; the next is in `#after`. */
   #free = NONE;
@@ -95,20 +96,24 @@ export class OffsetTable {
     return { rows, textBytes };
   }
 
-  /** Rows at and above it were never used. */
-  get end(): number {
-    return this.#end;
-  }
-
-  /** The rows of a topic, over all groups, among those in `[from, to)`. O(rows looked at). */
-  rowsOfTopic(topic: string, from = 0, to = this.#end): number[] {
+  /**
+   * Rows of a topic from `from` on, over all groups: at most `countMax`, and among at most `lookedAtMax`. `next` is where to go on, null
+   * when there are no more.
+   */
+  rowsOfTopic(
+    topic: string,
+    from: number,
+    countMax: number,
+    lookedAtMax: number,
+  ): { rows: number[]; next: number | null } {
     const rows: number[] = [];
     const number = this.#topics.find(topic);
-    if (number === NONE) return rows;
-    for (let row = from; row < Math.min(to, this.#end); row += 1) {
+    const end = number === NONE ? from : Math.min(this.#end, from + lookedAtMax);
+    let row = from;
+    for (; row < end && rows.length < countMax; row += 1) {
       if (this.#group[row] !== NONE && this.#topic[row] === number) rows.push(row);
     }
-    return rows;
+    return { rows, next: number === NONE || row >= this.#end ? null : row };
   }
 
   /** Whether the row is one of the group's now. */

@@ -179,17 +179,18 @@ export interface StorageEngine {
    */
   sync(logs: readonly PartitionLog[]): Promise<readonly PartitionLog[]>;
   /** Makes room for a new topic's partitions; they are opened next. @throws ObeliskError DISK_FULL, KAFKA_STORAGE_ERROR; nothing is left then */
-  create(topic: string, partitions: number): void;
+  create(topic: string, partitions: number): Promise<void>;
   /**
-   * Takes a topic with all its partitions away, at once and for good; their logs are offline. Needs no room. What follows are
-   * `discard`, whatever else belongs to the topic, and `release`.
-   * @throws ObeliskError KAFKA_STORAGE_ERROR, DISK_FULL; then it is still there, but offline when a sync was what failed
+   * Takes a topic with all its partitions away, at once and for good; their logs are offline. Needs no room. It has happened when the
+   * call returns, and is durable when the promise resolves; one that is rejected has taken it back, and the logs are offline. What
+   * follows are `discard`, whatever else belongs to the topic, and `release`.
+   * @throws ObeliskError KAFKA_STORAGE_ERROR, DISK_FULL from the call itself; then nothing has happened
    */
-  detach(topic: string): void;
+  detach(topic: string): Promise<void>;
   /** Gives back the room that a detached topic takes, as far as that is possible. */
   discard(topic: string): Promise<void>;
   /** The name of a detached topic may be used again. @throws ObeliskError KAFKA_STORAGE_ERROR, DISK_FULL */
-  release(topic: string): void;
+  release(topic: string): Promise<void>;
   /** Topics that are detached and not released: before the first `open`, what a crash has interrupted. */
   detached(): string[];
   /** What recovery found and did since the engine was opened; the first ones, when there are very many. */

@@ -45,12 +45,24 @@ function copying(path: string, copies: string[]): Files {
       return answer;
     };
   };
+  const afterLater = (
+    name: "makeDirectoryLater" | "createLater" | "removeFileLater" | "removeDirectoryLater",
+  ) => {
+    return async (target: string) => {
+      await disk[name](target);
+      copies.push(copyData(path, `${path}-${copies.length}`));
+    };
+  };
   return Object.assign(Object.create(disk), {
     makeDirectory: after("makeDirectory"),
     open: after("open"),
     rename: after("rename"),
     removeFile: after("removeFile"),
     removeDirectory: after("removeDirectory"),
+    makeDirectoryLater: afterLater("makeDirectoryLater"),
+    createLater: afterLater("createLater"),
+    removeFileLater: afterLater("removeFileLater"),
+    removeDirectoryLater: afterLater("removeDirectoryLater"),
   }) as Files;
 }
 

@@ -20,7 +20,7 @@ import { GroupOffsets } from "../../src/consumer/offsets.ts";
 import type { FileEngine } from "../../src/storage/file/engine.ts";
 import { openEngine, TestDirectory, temporaryDirectory } from "../storage/file/support.ts";
 import { batchOf, bytesOf, recordsIn } from "../support/batches.ts";
-import { openBroker } from "../support/broker.ts";
+import { openBroker, removing } from "../support/broker.ts";
 import { FaultyFiles } from "../support/faulty-files.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { FULL, RefusingState } from "../support/refusing-state.ts";
@@ -82,10 +82,10 @@ async function rowOf({ state }: Fixture, topic = "t"): Promise<unknown> {
 test("a removal that was interrupted is finished at the next start, and nothing of it is served meanwhile", async () => {
   const before = await opened();
   await append(before.broker, "t");
-  before.engine.detach("t");
+  await before.engine.detach("t");
   const after = await opened(before.path, before.state);
   const told: string[] = [];
-  after.broker.topics.onRemoved(async (name) => void told.push(name));
+  after.broker.topics.onRemoved(removing(async (name) => void told.push(name)));
   expect([after.broker.topics.count, topicsOn(after)]).toEqual([0, ["~~t"]]);
   await after.broker.topics.finishRemovals();
   expect([told, topicsOn(after), await rowOf(after)]).toEqual([["t"], [], null]);
@@ -95,7 +95,7 @@ test("on a full disk a topic is removed with its records, and the state follows 
   const fixture = await opened();
   const { broker, state, clock } = fixture;
   const offsets = await GroupOffsets.open(state, clock);
-  broker.topics.onRemoved((topic) => offsets.removeTopic(topic));
+  broker.topics.onRemoved(offsets);
   await append(broker, "t");
   await offsets.commit("g", [{ topic: "t", partition: 0, offset: 1, leaderEpoch: -1, metadata: "" }]);
   state.refuses = FULL;
@@ -127,7 +127,7 @@ test("a name whose removal waits for the disk is free as soon as somebody wants 
 test("a start on a full disk goes on without a topic whose removal cannot be finished", async () => {
   const before = await opened();
   await append(before.broker, "t");
-  before.engine.detach("t");
+  await before.engine.detach("t");
   before.state.refuses = FULL;
   const after = await opened(before.path, before.state);
   await after.broker.topics.finishRemovals();
@@ -161,9 +161,9 @@ test("a removal that was decided is not taken back by a sync that fails behind i
   await append(broker, "t");
   files.setFault({ operations: ["syncDirectory"], path: "topics", nth: 2, errno: "EIO" });
   await broker.topics.remove("t");
-  expect([files.failed, topicsOn(fixture)]).toEqual([1, ["~~t"]]);
+  expect([files.failed, topicsOn(fixture)]).toEqual([1, []]);
   const killed = await opened(path, state);
-  expect([killed.broker.topics.get("t"), topicsOn(killed)]).toEqual([undefined, ["~~t"]]);
+  expect([killed.broker.topics.get("t"), topicsOn(killed)]).toEqual([undefined, []]);
   files.setFault(null);
   await killed.broker.topics.finishRemovals();
   expect([topicsOn(killed), await rowOf(killed)]).toEqual([[], null]);

@@ -4,7 +4,7 @@ import { ObeliskError } from "../../src/base/errors.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { MemoryEngine } from "../../src/storage/memory/engine.ts";
 import { batchOf } from "../support/batches.ts";
-import { openBroker } from "../support/broker.ts";
+import { openBroker, removing } from "../support/broker.ts";
 
 async function codeOf(work: () => Promise<unknown>): Promise<ErrorCode | null> {
   try {
@@ -68,7 +68,7 @@ test("a removed topic is gone, and the same name later gets another id and an em
   const batch = batchOf(["v"]);
   first.partitions[0]!.append(batch, 0, batch.length);
   const told: string[] = [];
-  topics.onRemoved(async (name) => void told.push(name));
+  topics.onRemoved(removing(async (name) => void told.push(name)));
   await topics.remove("t");
   expect(await codeOf(() => topics.remove("t"))).toBe("UNKNOWN_TOPIC_OR_PARTITION");
   const second = await topics.ensure("t");

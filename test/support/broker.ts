@@ -5,6 +5,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { type Log, silentLog } from "../../src/base/log.ts";
 import { DAY_MS, KiB, MiB } from "../../src/base/units.ts";
 import { Broker, type BrokerOptions } from "../../src/broker/broker.ts";
+import type { RemovalListener } from "../../src/broker/topic-removals.ts";
 import type { StorageEngine } from "../../src/storage/contract.ts";
 import { MemoryEngine } from "../../src/storage/memory/engine.ts";
 
@@ -39,4 +40,9 @@ export function openBroker(
       newId: () => crypto.randomUUID(),
     },
   );
+}
+
+/** Who hears only of the end of a removal. */
+export function removing(removeTopic: (name: string) => Promise<void>): RemovalListener {
+  return { hideTopic: () => {}, showTopic: () => {}, removeTopic };
 }

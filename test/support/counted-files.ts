@@ -38,4 +38,14 @@ export class CountedFiles extends FaultyFiles {
     if (this.#open.size >= this.openMax) throw systemError("EMFILE", "open");
     super.syncDirectory(directory);
   }
+
+  override async createLater(path: string): Promise<void> {
+    if (this.#open.size >= this.openMax) throw systemError("EMFILE", "open");
+    await super.createLater(path);
+  }
+
+  override async syncDirectoryLater(directory: string): Promise<void> {
+    if (this.#open.size >= this.openMax) throw systemError("EMFILE", "open");
+    await super.syncDirectoryLater(directory);
+  }
 }

@@ -3,7 +3,7 @@
  * were written. Everything else goes through to the disk beneath.
  */
 
-import type { Files, OpenMode } from "../../src/base/files.ts";
+import type { Files, ListedName, OpenMode } from "../../src/base/files.ts";
 import { type Errno, systemError } from "./system-error.ts";
 
 export type Operation =
@@ -19,6 +19,13 @@ export type Operation =
       | "forget"
       | "tellsFailures"
       | "lock"
+      | "closeLater"
+      | "listLater"
+      | "makeDirectoryLater"
+      | "createLater"
+      | "removeFileLater"
+      | "removeDirectoryLater"
+      | "syncDirectoryLater"
     >
   | "syncAll";
 
@@ -75,6 +82,10 @@ export class FaultyFiles implements Files {
   close(descriptor: number): void {
     this.#paths.delete(descriptor);
     this.#under.close(descriptor);
+  }
+
+  closeLater(descriptor: number): void {
+    this.close(descriptor);
   }
 
   size(descriptor: number): number {
@@ -197,9 +208,24 @@ export class FaultyFiles implements Files {
     return this.#under.list(directory);
   }
 
+  async listLater(directory: string): Promise<ListedName[]> {
+    this.#check("list", directory);
+    return await this.#under.listLater(directory);
+  }
+
   makeDirectory(directory: string): void {
     this.#check("makeDirectory", directory);
     this.#under.makeDirectory(directory);
+  }
+
+  async makeDirectoryLater(directory: string): Promise<void> {
+    this.#check("makeDirectory", directory);
+    await this.#under.makeDirectoryLater(directory);
+  }
+
+  async createLater(path: string): Promise<void> {
+    this.#check("open", path);
+    await this.#under.createLater(path);
   }
 
   rename(source: string, target: string): void {
@@ -212,6 +238,16 @@ export class FaultyFiles implements Files {
     this.#under.removeFile(path);
   }
 
+  async removeFileLater(path: string): Promise<void> {
+    this.#check("removeFile", path);
+    await this.#under.removeFileLater(path);
+  }
+
+  async removeDirectoryLater(directory: string): Promise<void> {
+    this.#check("removeDirectory", directory);
+    await this.#under.removeDirectoryLater(directory);
+  }
+
   removeDirectory(directory: string): void {
     this.#check("removeDirectory", directory);
     this.#under.removeDirectory(directory);
@@ -220,6 +256,11 @@ export class FaultyFiles implements Files {
   syncDirectory(directory: string): void {
     this.#check("syncDirectory", directory);
     this.#under.syncDirectory(directory);
+  }
+
+  async syncDirectoryLater(directory: string): Promise<void> {
+    this.#check("syncDirectory", directory);
+    await this.#under.syncDirectoryLater(directory);
   }
 
   space(path: string): { freeBytes: number; totalBytes: number; freeFiles: number } {

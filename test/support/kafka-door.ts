@@ -46,7 +46,7 @@ export async function openDoor(options: TestDoorOptions = {}): Promise<TestDoor>
   const engine = options.engine ?? new MemoryEngine();
   const broker = await openBroker(options.broker, { engine });
   const offsets = await GroupOffsets.open(engine.state, systemClock);
-  broker.topics.onRemoved((name) => offsets.removeTopic(name));
+  broker.topics.onRemoved(offsets);
   const fetches = new Fetches(systemClock, { openMax: 1000, responseBytesMax: 64 * MiB });
   const lines: LoggedLine[] = [];
   const log = collectingLog(lines);

@@ -13,7 +13,7 @@
  * The seed and the weather decide everything, so a run can be repeated.
  */
 
-import type { Files, OpenMode, SyncThread } from "../../src/base/files.ts";
+import type { Files, ListedName, OpenMode, SyncThread } from "../../src/base/files.ts";
 import { ErrorSequence } from "./error-sequence.ts";
 import { parentOf } from "./paths.ts";
 import { randomOf } from "./random.ts";
@@ -144,6 +144,10 @@ export class SimulatedFiles implements Files {
   close(descriptor: number): void {
     this.weather.before("close", this.#opened(descriptor).path);
     this.#open.delete(descriptor);
+  }
+
+  closeLater(descriptor: number): void {
+    this.close(descriptor);
   }
 
   size(descriptor: number): number {
@@ -288,9 +292,27 @@ export class SimulatedFiles implements Files {
     return this.#names.list(directory);
   }
 
+  async listLater(directory: string): Promise<ListedName[]> {
+    await this.weather.delay("listLater", directory);
+    return this.list(directory).map((entry) => {
+      const isDirectory = entry.endsWith("/");
+      return { name: isDirectory ? entry.slice(0, -1) : entry, isDirectory, isLink: false };
+    });
+  }
+
   makeDirectory(directory: string): void {
     this.weather.before("makeDirectory", directory);
     this.#names.makeDirectory(directory);
+  }
+
+  async makeDirectoryLater(directory: string): Promise<void> {
+    await this.weather.delay("makeDirectoryLater", directory);
+    this.makeDirectory(directory);
+  }
+
+  async createLater(path: string): Promise<void> {
+    await this.weather.delay("createLater", path);
+    this.close(this.open(path, "create"));
   }
 
   rename(source: string, target: string): void {
@@ -304,6 +326,16 @@ export class SimulatedFiles implements Files {
     this.#names.set(path, undefined);
   }
 
+  async removeFileLater(path: string): Promise<void> {
+    await this.weather.delay("removeFileLater", path);
+    this.removeFile(path);
+  }
+
+  async removeDirectoryLater(directory: string): Promise<void> {
+    await this.weather.delay("removeDirectoryLater", directory);
+    this.removeDirectory(directory);
+  }
+
   removeDirectory(directory: string): void {
     this.weather.before("removeDirectory", directory);
     this.#names.checkDirectory(directory, "rmdir");
@@ -314,14 +346,15 @@ export class SimulatedFiles implements Files {
   syncDirectory(directory: string): void {
     this.weather.before("syncDirectory", directory);
     this.#names.checkDirectory(directory, "open");
+    this.#writeNamesBack(directory, this.#names.changesIn(directory));
+  }
+
+  async syncDirectoryLater(directory: string): Promise<void> {
+    this.weather.before("syncDirectory", directory);
+    this.#names.checkDirectory(directory, "open");
     const changes = this.#names.changesIn(directory);
-    const errno = this.weather.writeBack(directory, "directory");
-    if (errno === null) {
-      this.#names.settle(changes);
-      return;
-    }
-    this.#names.drop(changes);
-    throw systemError(errno, "fsync");
+    await this.weather.delay("syncDirectoryLater", directory);
+    this.#writeNamesBack(directory, changes);
   }
 
   space(path: string): { freeBytes: number; totalBytes: number; freeFiles: number } {
@@ -335,6 +368,16 @@ export class SimulatedFiles implements Files {
       if (other !== opened && other.inode === opened.inode && other.isLocked) return false;
     opened.isLocked = true;
     return true;
+  }
+
+  #writeNamesBack(directory: string, changes: ReturnType<SimulatedNames["changesIn"]>): void {
+    const errno = this.weather.writeBack(directory, "directory");
+    if (errno === null) {
+      this.#names.settle(changes);
+      return;
+    }
+    this.#names.drop(changes);
+    throw systemError(errno, "fsync");
   }
 
   async #syncAll(descriptor: number): Promise<void> {

@@ -15,6 +15,7 @@ import type { FileBounds } from "../../base/descriptor-budget.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
 import { loopTurns } from "../../base/loop-turns.ts";
+import { nextTurn, Slices } from "../../base/turns.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS, MiB, SECOND_MS } from "../../base/units.ts";
 import type {
   Finding,
@@ -46,6 +47,9 @@ export const SEGMENT_AGE_MS_MAX = 7 * DAY_MS;
 export const FILE_IDLE_MS = HOUR_MS;
 /** How often old segments and idle files are looked for. */
 export const TICK_MS = 30 * SECOND_MS;
+/** Logs whose files are let go in one turn, and that are looked at by the clock. */
+const LOGS_A_TURN = 64;
+const TICKED_A_TURN = 32;
 /** Bytes that were checked are checked again after this, so that damage that comes up later is met as well. */
 export const VERIFIED_MS = 10 * MINUTE_MS;
 
@@ -94,6 +98,8 @@ export class FileEngine implements StorageEngine {
   readonly #logs = new Map<string, FileLog>();
   /** Logs of detached topics, until their files are let go. */
   readonly #abandoned = new Map<string, FileLog[]>();
+  readonly #slices = new Slices(LOGS_A_TURN);
+  #isClosed = false;
   #hidesLosses: Promise<boolean> | null = null;
   #idleAtMs: number;
   #forgetAtMs: number;
@@ -168,6 +174,7 @@ export class FileEngine implements StorageEngine {
   ): Promise<PartitionLog> {
     checkPartitionName(topic, partition);
     const name = `${topic}/${partition}`;
+    this.#checkOpen();
     if (this.#logs.has(name)) fail(`partition ${name} is open already: it has one writer`);
     const directory = `${this.#topics}/${name}`;
     const device = this.#wasClean ? null : this.#syncer.deviceOf(directory);
@@ -194,36 +201,39 @@ export class FileEngine implements StorageEngine {
     return this.#syncer.sync(logs as readonly FileLog[]);
   }
 
-  create(topic: string, partitions: number): void {
+  async create(topic: string, partitions: number): Promise<void> {
     checkPartitionName(topic, partitions - 1);
     this.#checkOwned();
-    this.#directories.create(topic, partitions);
+    await this.#directories.create(topic, partitions);
   }
 
-  detach(topic: string): void {
+  detach(topic: string): Promise<void> {
     checkPartitionName(topic, 0);
     this.#checkOwned();
     const logs = [...this.#logs.values()].filter((log) => log.topic === topic);
-    const isDecidedNow = this.#directories.detach(topic, this.#undeletable);
-    this.#syncDetached(topic, logs, isDecidedNow);
+    const isDecidedNow = this.#directories.detach(topic);
     for (const log of logs) {
       log.abandon();
       this.#logs.delete(`${topic}/${log.partition}`);
     }
-    this.#abandoned.set(topic, [...(this.#abandoned.get(topic) ?? []), ...logs]);
+    const before = this.#abandoned.get(topic) ?? [];
+    this.#abandoned.set(topic, [...before, ...logs]);
+    return this.#syncDetached(topic, logs, isDecidedNow);
   }
 
   async discard(topic: string): Promise<void> {
     for (const log of this.#abandoned.get(topic) ?? []) {
+      await this.#slices.next();
       await this.#syncer.letGo(log);
       await log.discard();
     }
     this.#abandoned.delete(topic);
-    this.#directories.discard(topic);
+    await this.#directories.discard(topic);
   }
 
-  release(topic: string): void {
-    this.#directories.release(topic, this.#undeletable);
+  async release(topic: string): Promise<void> {
+    this.#checkOwned();
+    await this.#directories.release(topic, this.#undeletable);
   }
 
   detached(): string[] {
@@ -241,6 +251,8 @@ export class FileEngine implements StorageEngine {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#directories.close();
     this.#tick.cancel();
     this.#watch.stop();
     await this.#syncer.closeThread();
@@ -277,13 +289,19 @@ export class FileEngine implements StorageEngine {
    * A sync that fails takes the topic offline, as any does: what is under its name after a power cut is not known any more. What was
    * detached before stays so: it may have been told already.
    */
-  #syncDetached(topic: string, logs: readonly FileLog[], isDecidedNow: boolean): void {
+  async #syncDetached(topic: string, logs: readonly FileLog[], isDecidedNow: boolean): Promise<void> {
     try {
-      this.#directories.sync();
+      await this.#directories.sync();
     } catch (thrown) {
-      if (isDecidedNow) this.#directories.attach(topic);
       const error = storageError(thrown, { topic, file: this.#topics });
-      for (const log of logs) log.failSync(error);
+      if (isDecidedNow) {
+        this.#directories.attach(topic);
+        this.#abandoned.delete(topic);
+        for (const log of logs) {
+          log.reclaim(error);
+          this.#logs.set(`${topic}/${log.partition}`, log);
+        }
+      }
       throw error;
     }
   }
@@ -309,8 +327,14 @@ export class FileEngine implements StorageEngine {
     return this.#loss;
   }
 
+  /** Nothing is made or taken away beside an end in order. @throws ObeliskError KAFKA_STORAGE_ERROR */
+  #checkOpen(): void {
+    if (this.#isClosed) throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail: "the server stops" });
+  }
+
   /** @throws ObeliskError KAFKA_STORAGE_ERROR */
   #checkOwned(): void {
+    this.#checkOpen();
     const loss = this.#lookAtDirectory();
     if (loss !== null) throw loss;
   }
@@ -333,7 +357,18 @@ export class FileEngine implements StorageEngine {
     const mustForget = nowMs >= this.#forgetAtMs;
     if (mustForget) this.#forgetAtMs = nowMs + VERIFIED_MS;
     this.#syncer.tick();
-    for (const log of this.#logs.values()) log.tick(mustForget);
+    void this.#tickLogs(mustForget);
+  }
+
+  /** Segments of the same age are rolled in the same tick: new names, and maybe syncs of directories. */
+  async #tickLogs(mustForget: boolean): Promise<void> {
+    let count = 0;
+    for (const log of this.#logs.values()) {
+      count += 1;
+      if (count % TICKED_A_TURN === 0) await nextTurn();
+      if (this.#isClosed) return;
+      log.tick(mustForget);
+    }
     this.#tick = this.#store.clock.after(TICK_MS, () => this.#onTick());
   }
 

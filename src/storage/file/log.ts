@@ -14,6 +14,7 @@
 
 import { fail } from "../../base/assert.ts";
 import { ObeliskError } from "../../base/errors.ts";
+import { nextTurn } from "../../base/turns.ts";
 import { KiB } from "../../base/units.ts";
 import { batchLastOffsetDelta, batchMaxTimestamp, stampBatch } from "../../protocol/record/batch.ts";
 import type { PartitionLog, RecordSpan, TimestampedOffset } from "../contract.ts";
@@ -38,6 +39,8 @@ export const REMOVED_DETAIL = "the segment file was removed while it was in use"
 
 /** What a start reads in less time than a stop takes to replace a small file: about 0.02 ms. */
 const STOP_UNREAD_BYTES_MAX = 16 * KiB;
+/** Segments that are let go in one turn: about 2 ms. */
+const RELEASED_A_TURN = 512;
 
 export class FileLog implements PartitionLog {
   readonly topic: string;
@@ -66,6 +69,8 @@ export class FileLog implements PartitionLog {
   /** No snapshot tells of the leader epoch yet. */
   #isEpochNew: boolean;
   #writtenOff: Promise<void> | null = null;
+  /** Before it was abandoned. */
+  #wasOffline = false;
   /** When the active segment began, as the last snapshot tells. */
   #toldFirstAtMs: number;
 
@@ -317,9 +322,17 @@ export class FileLog implements PartitionLog {
 
   /** Its files are being taken away: nothing more is written. `discard` follows. */
   abandon(): void {
+    if (!this.isDiscarded) this.#wasOffline = this.isOffline;
     this.isDiscarded = true;
     this.isOffline = true;
     this.#upkeep.stop();
+  }
+
+  /** Its files were not taken away after all, but nobody knows where a power cut shows them: a sync has failed. */
+  reclaim(error: Error): void {
+    this.isDiscarded = false;
+    this.isOffline = this.#wasOffline;
+    this.failSync(error);
   }
 
   /** Lets go of the files without writing anything more; the log must not be used afterwards. */
@@ -327,7 +340,8 @@ export class FileLog implements PartitionLog {
     this.abandon();
     await this.#upkeep.idle();
     await this.#writtenOff;
-    for (const segment of this.#segments) {
+    for (const [slot, segment] of this.#segments.entries()) {
+      if (slot % RELEASED_A_TURN === RELEASED_A_TURN - 1) await nextTurn();
       this.#indexes.forget(segment);
       segment.release(this.#store.pool);
     }

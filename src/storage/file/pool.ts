@@ -85,12 +85,14 @@ export class DescriptorPool {
   }
 
   close(file: PooledFile): void {
-    if (file.pins > 0) fail("a file is closed while somebody needs its descriptor");
-    if (file.descriptor < 0) return;
-    this.#open.delete(file);
-    const descriptor = file.descriptor;
-    file.descriptor = -1;
-    this.#files.close(descriptor);
+    const descriptor = this.#letGo(file);
+    if (descriptor >= 0) this.#files.close(descriptor);
+  }
+
+  /** For the file of a segment that is gone: its name may be, too. */
+  closeLater(file: PooledFile): void {
+    const descriptor = this.#letGo(file);
+    if (descriptor >= 0) this.#files.closeLater(descriptor);
   }
 
   /** Closes what nobody has used since the last call. Call it once for each idle time. */
@@ -117,6 +119,16 @@ export class DescriptorPool {
         throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail: "too many open files", file: path }, thrown);
       }
     }
+  }
+
+  /** The descriptor that is to be closed, -1 when there is none. */
+  #letGo(file: PooledFile): number {
+    if (file.pins > 0) fail("a file is closed while somebody needs its descriptor");
+    const { descriptor } = file;
+    if (descriptor < 0) return -1;
+    this.#open.delete(file);
+    file.descriptor = -1;
+    return descriptor;
   }
 
   #openFile(file: PooledFile, mode: OpenMode): number {

@@ -153,7 +153,7 @@ export class Segment {
   unpin(pool: DescriptorPool): void {
     if (!(this.file.pins > 0)) fail("a file that nobody has pinned");
     this.file.pins -= 1;
-    if (this.isRemoved && this.file.pins === 0) pool.close(this.file);
+    if (this.isRemoved && this.file.pins === 0) pool.closeLater(this.file);
   }
 
   /** The segment is gone: its file is closed now, or when the read or sync that is under way has ended. */

@@ -10,21 +10,21 @@
  *     else because it needs no room, and `discard` gives back room that the rest of the removal needs: on a full disk this is
  *     the only order that works.
  *   - `~` is in no topic's name, so only names that we gave ourselves are ever deleted.
- *   - Links. A topic or a partition may be a link to a folder elsewhere. Behind a link only what is ours is deleted (segments,
- *     indexes, snapshots in numbered folders), then the link goes; the folder behind it stays, because somebody else made it.
+ *   - Names are made and deleted one by one in the thread pool, however many partitions, segments or bytes a topic has. What others
+ *     see is whole meanwhile: a topic that is being made is no topic yet, and one that is detached is none any more.
+ *   - A topic or a partition may be a link to a folder elsewhere: deletion.ts.
  */
 
-import { TEMPORARY_SUFFIX } from "../../base/disk.ts";
-import { errnoOf } from "../../base/errors.ts";
+import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
+import { Turnstile } from "../../base/turns.ts";
 import { isTopicName } from "../names.ts";
-import { logPathOf, parseSegmentName } from "./segment.ts";
-import { SNAPSHOT_FILE } from "./snapshot.ts";
+import { Deletions, deleteNow } from "./deletion.ts";
+import { logPathOf } from "./segment.ts";
 import { storageError } from "./store.ts";
 
 export const DETACHED_PREFIX = "~~";
 const REMOVED_PREFIX = "~removed-";
-const PARTITION_PATTERN = /^\d{1,9}\/?$/;
 
 /** Told of a folder that cannot be deleted, and why. */
 type RefusalListener = (path: string, reason: string) => void;
@@ -32,12 +32,21 @@ type RefusalListener = (path: string, reason: string) => void;
 export class TopicDirectories {
   readonly #files: Files;
   readonly #path: string;
+  /** One partition at a time, over all topics that are being made: the thread pool has few threads, and records are synced by them. */
+  readonly #creations = new Turnstile(1);
+  readonly #deletions: Deletions;
   #removedCount = 0;
+  /** The sync that runs, or ran last; never rejects. */
+  #lastSync: Promise<void> = Promise.resolve();
+  /** The one that has not begun. */
+  #nextSync: Promise<void> | null = null;
+  #isClosed = false;
 
   /** `path`: the folder that holds one folder for each topic. */
   constructor(files: Files, path: string) {
     this.#files = files;
     this.#path = path;
+    this.#deletions = new Deletions(files);
   }
 
   /**
@@ -52,8 +61,11 @@ export class TopicDirectories {
       const path = `${this.#path}/${name}`;
       const isStale = name.startsWith(DETACHED_PREFIX) && files.exists(this.#of(topicOf(name)));
       if (!isStale && !name.startsWith(REMOVED_PREFIX)) continue;
-      const reason = this.#tryToDelete(path);
-      if (reason !== null) refused(path, reason);
+      try {
+        deleteNow(files, path);
+      } catch (thrown) {
+        refused(path, reasonOf(thrown));
+      }
     }
   }
 
@@ -78,26 +90,28 @@ export class TopicDirectories {
   }
 
   /** @throws ObeliskError DISK_FULL, KAFKA_STORAGE_ERROR; then nothing is left of it */
-  create(topic: string, partitions: number): void {
+  async create(topic: string, partitions: number): Promise<void> {
     const files = this.#files;
     const path = this.#of(topic);
     const wasThere = files.exists(path);
     try {
-      for (let index = 0; index < partitions; index += 1) this.#createPartition(`${path}/${index}`);
+      for (let index = 0; index < partitions; index += 1) {
+        await this.#creations.run(() => this.#createPartition(`${path}/${index}`));
+      }
     } catch (thrown) {
-      if (!wasThere && files.exists(path)) this.#tryToDelete(path);
+      if (!wasThere && files.exists(path)) await this.#tryToDelete(path);
       throw storageError(thrown, { topic, file: path });
     }
   }
 
   /** False when there is no such folder (any more). `sync` is to follow in any case. @throws ObeliskError KAFKA_STORAGE_ERROR, DISK_FULL; then it is still there */
-  detach(topic: string, refused: RefusalListener): boolean {
+  detach(topic: string): boolean {
     const files = this.#files;
     const source = this.#of(topic);
     const target = this.#ofDetached(topic);
     if (!files.exists(source) && !files.isLink(source)) return false;
     try {
-      this.release(topic, refused);
+      if (files.exists(target) || files.isLink(target)) this.#setAside(target);
       files.rename(source, target);
       return true;
     } catch (thrown) {
@@ -105,14 +119,19 @@ export class TopicDirectories {
     }
   }
 
-  /** Makes a detachment durable. @throws system errors */
-  sync(): void {
-    this.#files.syncDirectory(this.#path);
+  /** Makes detachments durable: all that came before, with one sync for those who wait for it together. @throws system errors */
+  sync(): Promise<void> {
+    this.#nextSync ??= this.#syncNext();
+    return this.#nextSync;
   }
 
   /** Takes a detachment back that could not be made durable: a power cut may show either name. */
   attach(topic: string): void {
-    this.#quietly(() => this.#files.rename(this.#ofDetached(topic), this.#of(topic)));
+    try {
+      this.#files.rename(this.#ofDetached(topic), this.#of(topic));
+    } catch (thrown) {
+      reasonOf(thrown);
+    }
   }
 
   /** Topics that were detached and not released: what a crash has interrupted. @throws system errors */
@@ -121,56 +140,64 @@ export class TopicDirectories {
     return names.map(topicOf).filter(isTopicName);
   }
 
-  /** Deletes what a detached topic holds, as far as the disk allows it. */
-  discard(topic: string): void {
-    const files = this.#files;
+  /** Deletes what a detached topic holds, as far as the disk allows it. @throws ObeliskError KAFKA_STORAGE_ERROR when it is closed under way */
+  async discard(topic: string): Promise<void> {
     const path = this.#ofDetached(topic);
-    this.#quietly(() => {
-      if (files.isLink(path)) deleteBehindLink(files, path);
-      else if (files.isDirectory(path))
-        for (const name of files.list(path)) this.#tryToDelete(`${path}/${trimmed(name)}`);
-    });
+    if (this.#files.isLink(path) || this.#files.exists(path)) await this.#deletions.empty(path);
   }
 
   /** The topic's name may be used again. `refused` as for `prepare`. @throws ObeliskError KAFKA_STORAGE_ERROR, DISK_FULL */
-  release(topic: string, refused: RefusalListener): void {
+  async release(topic: string, refused: RefusalListener): Promise<void> {
     const files = this.#files;
     const path = this.#ofDetached(topic);
     try {
       if (!files.exists(path) && !files.isLink(path)) return;
-      const reason = this.#tryToDelete(path);
-      if (reason !== null) {
-        const target = `${this.#path}/${this.#removedName()}`;
-        files.rename(path, target);
-        refused(target, reason);
-      }
-      files.syncDirectory(this.#path);
+      const reason = await this.#tryToDelete(path);
+      if (reason !== null) refused(this.#setAside(path), reason);
+      await this.sync();
     } catch (thrown) {
       throw storageError(thrown, { topic, file: path });
     }
   }
 
-  #createPartition(directory: string): void {
+  /** Creates and deletes nothing more. What is under way has ended when it resolves. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#creations.run(async () => {});
+    await this.#deletions.close();
+  }
+
+  async #syncNext(): Promise<void> {
+    await this.#lastSync;
+    this.#nextSync = null; // who comes from now on renames behind its beginning
+    const sync = this.#files.syncDirectoryLater(this.#path);
+    this.#lastSync = sync.catch(ignore);
+    await sync;
+  }
+
+  async #createPartition(directory: string): Promise<void> {
     const files = this.#files;
+    if (this.#isClosed) throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail: "the server stops" });
     if (files.exists(directory)) return;
-    files.makeDirectory(directory);
-    files.close(files.open(logPathOf(directory, 0), "create"));
+    await files.makeDirectoryLater(directory);
+    await files.createLater(logPathOf(directory, 0));
   }
 
-  /** Why it could not be deleted, or null. */
-  #tryToDelete(path: string): string | null {
-    return this.#quietly(() => deleteEntry(this.#files, path));
-  }
-
-  /** Why the disk refused, or null. */
-  #quietly(work: () => void): string | null {
+  /** Why it could not be deleted, or null. @throws ObeliskError KAFKA_STORAGE_ERROR when it is closed under way */
+  async #tryToDelete(path: string): Promise<string | null> {
     try {
-      work();
+      await this.#deletions.delete(path);
       return null;
     } catch (thrown) {
-      if (errnoOf(thrown) === undefined || !(thrown instanceof Error)) throw thrown;
-      return thrown.message;
+      return reasonOf(thrown);
     }
+  }
+
+  /** Out of the way, for the next start. The path that it has now. @throws system errors */
+  #setAside(path: string): string {
+    const target = `${this.#path}/${this.#removedName()}`;
+    this.#files.rename(path, target);
+    return target;
   }
 
   #countPartitions(topic: string): number {
@@ -206,53 +233,15 @@ function topicOf(detachedName: string): string {
   return detachedName.slice(DETACHED_PREFIX.length);
 }
 
+/** Why the disk refused. */
+function reasonOf(thrown: unknown): string {
+  if (thrown instanceof ObeliskError || errnoOf(thrown) === undefined) throw thrown;
+  return (thrown as Error).message;
+}
+
+function ignore(): void {}
+
 /** A directory's name without its slash. */
 function trimmed(name: string): string {
   return name.endsWith("/") ? name.slice(0, -1) : name;
-}
-
-/** Deletes a file, a folder with all that is in it, or a link with what is ours behind it. */
-function deleteEntry(files: Files, path: string): void {
-  if (files.isLink(path)) {
-    deleteBehindLink(files, path);
-    files.removeFile(path);
-  } else if (files.isDirectory(path)) {
-    for (const name of files.list(path)) deleteEntry(files, `${path}/${trimmed(name)}`);
-    files.removeDirectory(path);
-  } else files.removeFile(path);
-}
-
-/** `path` is a link to a topic, to a partition, or to one of a partition's files. */
-function deleteBehindLink(files: Files, path: string): void {
-  if (!files.exists(path)) return;
-  if (!files.isDirectory(path)) emptyFile(files, path);
-  else {
-    for (const name of files.list(path)) {
-      const inner = `${path}/${trimmed(name)}`;
-      if (isPartitionFile(name)) deleteEntry(files, inner);
-      else if (PARTITION_PATTERN.test(name) && files.isDirectory(inner)) deletePartition(files, inner);
-    }
-  }
-}
-
-function deletePartition(files: Files, path: string): void {
-  for (const name of files.list(path)) if (isPartitionFile(name)) deleteEntry(files, `${path}/${name}`);
-  if (files.isLink(path)) files.removeFile(path);
-  else if (files.list(path).length === 0) files.removeDirectory(path);
-}
-
-function isPartitionFile(name: string): boolean {
-  const plain = name.endsWith(TEMPORARY_SUFFIX) ? name.slice(0, -TEMPORARY_SUFFIX.length) : name;
-  return plain === SNAPSHOT_FILE || parseSegmentName(plain) !== null;
-}
-
-/** The records go; the file itself is where only its owner knows. */
-function emptyFile(files: Files, path: string): void {
-  if (!isPartitionFile(path.slice(path.lastIndexOf("/") + 1))) return;
-  const descriptor = files.open(path, "update");
-  try {
-    files.truncate(descriptor, 0);
-  } finally {
-    files.close(descriptor);
-  }
 }

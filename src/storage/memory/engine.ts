@@ -47,19 +47,20 @@ export class MemoryEngine implements StorageEngine {
     return logs.filter((log) => log.isOffline);
   }
 
-  create(topic: string, partitions: number): void {
+  async create(topic: string, partitions: number): Promise<void> {
     checkPartitionName(topic, partitions - 1);
   }
 
-  detach(topic: string): void {
+  detach(topic: string): Promise<void> {
     checkPartitionName(topic, 0);
     for (const log of this.#logs.get(topic) ?? []) log.release();
     this.#logs.delete(topic);
+    return Promise.resolve();
   }
 
   async discard(_topic: string): Promise<void> {}
 
-  release(_topic: string): void {}
+  async release(_topic: string): Promise<void> {}
 
   detached(): string[] {
     return [];
@@ -73,7 +74,7 @@ export class MemoryEngine implements StorageEngine {
   }
 
   async close(): Promise<void> {
-    for (const topic of [...this.#logs.keys()]) this.detach(topic);
+    for (const topic of [...this.#logs.keys()]) await this.detach(topic);
     await this.state.close();
   }
 }

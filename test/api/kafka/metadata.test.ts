@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { wireCode } from "../../../src/base/errors.ts";
 import { type MetadataRequestInput, metadataApi } from "../../../src/protocol/kafka/apis/metadata.ts";
 import { ZERO_UUID } from "../../../src/protocol/kafka/schema.ts";
+import { removing } from "../../support/broker.ts";
 import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
 import type { WireClient } from "../../support/kafka-wire.ts";
 
@@ -77,10 +78,11 @@ test("a topic that is being deleted is not brought back before whoever deletes i
   const { topics } = door.context.broker;
   const discarding = Promise.withResolvers<void>();
   const held = Promise.withResolvers<void>();
-  topics.onRemoved(async () => {
+  const listener = removing(async () => {
     discarding.resolve();
     await held.promise;
   });
+  topics.onRemoved(listener);
   const removal = topics.remove("t");
   await discarding.promise;
   const answer = await metadata(4, named("t", "fresh"));

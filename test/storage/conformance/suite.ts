@@ -49,9 +49,9 @@ export function append(log: PartitionLog, values: readonly string[], timestampMs
 
 /** A topic's removal, all of it. */
 export async function remove(engine: StorageEngine, topic: string): Promise<void> {
-  engine.detach(topic);
+  await engine.detach(topic);
   await engine.discard(topic);
-  engine.release(topic);
+  await engine.release(topic);
 }
 
 export async function readAll(log: PartitionLog, bytesMax = 1000): Promise<[number, string | null][]> {
@@ -164,12 +164,13 @@ export function testEngine(factory: EngineFactory): void {
       withLog(async (log, engine) => {
         const removed = await engine.open("removed", 0, new Replay());
         for (const each of [log, removed]) append(each, ["a"]);
-        engine.detach("removed");
+        const detached = engine.detach("removed");
         expect(removed.isOffline).toBe(true);
         expect(await engine.sync([removed, log])).toEqual([removed]);
         expect([log.durableOffset, removed.durableOffset]).toEqual([1, 0]);
+        await detached;
         await engine.discard("removed");
-        engine.release("removed");
+        await engine.release("removed");
       }),
     );
 

@@ -160,7 +160,7 @@ describe("a directory that is not ours any more", () => {
     directory.loss = "the data directory was moved or removed";
     await syncFails(engine, log);
     expect([engine.loss, other.isOffline]).toEqual([expect.stringContaining("moved or removed"), true]);
-    expect(() => engine.create("new", 1)).toThrow("moved or removed");
+    await expect(engine.create("new", 1)).rejects.toThrow("moved or removed");
     expect(() => engine.detach("t")).toThrow("moved or removed");
     await expect(engine.state.change([{ key: "a", value: "1" }])).rejects.toThrow("moved or removed");
     expect(await engine.state.get("a")).toBeNull();

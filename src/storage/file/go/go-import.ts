@@ -188,9 +188,9 @@ class GoImport {
   /** Only ever called while "topic/TOPIC" does not exist: what is stored then is a copy that was not finished. */
   async #discardCopy(topic: string): Promise<void> {
     if (!this.#engine.stored().some((stored) => stored.topic === topic)) return;
-    this.#engine.detach(topic);
+    await this.#engine.detach(topic);
     await this.#engine.discard(topic);
-    this.#engine.release(topic);
+    await this.#engine.release(topic);
   }
 
   async #copy(topic: string, file: string): Promise<{ map: GoOffsetMap; damagedBytes: number }> {
