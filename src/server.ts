@@ -187,6 +187,10 @@ async function start(
       waitingFetches: fetches.openCount,
       throttledFetches: fetches.throttledCount,
       committedOffsets: offsets.count,
+      memory: [
+        ["requests", requestBudget],
+        ["answers", answerBudget],
+      ],
     }),
     loopTurns,
     residentBytes: () => process.memoryUsage.rss(),
@@ -321,14 +325,14 @@ function doorStatus(
   { counters }: { readonly counters: NetworkCounters },
   isListening: boolean,
 ): DoorStatus {
-  const { accepted, refused, open, violations, cutIdle, cutSlow, faults } = counters;
+  const { accepted, refused, open, violations, faults } = counters;
+  const cut = counters.cutIdle + counters.cutSlow + counters.cutForMemory;
   return {
     name,
     isListening,
     connectionsActive: open,
     connectionsTotal: accepted,
-    connectionErrors:
-      refused["connections-max"] + refused.descriptors + violations + cutIdle + cutSlow + faults,
+    connectionErrors: refused["connections-max"] + refused.descriptors + violations + cut + faults,
     connectionsRefused: refused,
   };
 }

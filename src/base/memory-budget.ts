@@ -316,10 +316,17 @@ export class MemoryBudget implements AccountOwner {
   #victim(nowMs: number): MemoryAccount | null {
     const stillest = this.#pressure.stillest(nowMs, this.#isOnlyLargeShort());
     if (stillest !== null) return stillest;
-    if (this.#isOver) return this.#pressure.largest();
+    if (this.#isOver) return this.#pressure.largest(true) ?? this.#youngest();
     const longestMs = nowMs - Math.min(sinceMs(this.#small.waits, nowMs), sinceMs(this.#large.waits, nowMs));
     if (longestMs < GRACE_MS || !this.#pressure.isStuck) return null;
-    return this.#large.order.youngest() ?? this.#small.order.youngest() ?? this.#pressure.largest();
+    return this.#youngest();
+  }
+
+  /** Who loses least, of those that wait for more: the youngest of the host that holds most. */
+  #youngest(): MemoryAccount | null {
+    const weigh = (account: MemoryAccount) => this.#queue.hostBytes(account);
+    const large = this.#large.order.youngestWaiting(weigh);
+    return large ?? this.#small.order.youngestWaiting(weigh) ?? this.#pressure.largest(false);
   }
 
   /** Whether those who wait would have room if only large things were fewer. */

@@ -5,7 +5,8 @@
  *     moving     the same, but the peer moves, or it waits for memory itself: it is spared
  *     ours       all that it holds is our work: it is never cut
  *
- * In this order: a still one, the one that holds most first; where more has come than the ceiling allows, whoever holds most of what is not ours; and where everybody who holds something waits for more, the youngest.
+ * Who is still goes first, of those who holds most. Only where more has come than the ceiling allows, or where everybody who holds
+ * something waits for more of it, others go: who has nothing under way, then the youngest of the host that holds most.
  */
 
 import type { MemoryAccount } from "./memory-account.ts";
@@ -47,17 +48,14 @@ export class MemoryPressure {
     return worst;
   }
 
-  /** Who holds most of what is not our work, moving or not; one that has nothing under way, if there is any: it loses least. */
-  largest(): MemoryAccount | null {
+  /** Who holds most of what is not our work; `isResting`: among those that have nothing under way. */
+  largest(isResting: boolean): MemoryAccount | null {
     let worst: MemoryAccount | null = null;
-    let worstResting: MemoryAccount | null = null;
     for (const account of this.#holders) {
-      const { unfinishedBytes } = account.holder;
-      if (unfinishedBytes > (worst?.holder.unfinishedBytes ?? 0)) worst = account;
-      if (account.partBytes === 0 && unfinishedBytes > (worstResting?.holder.unfinishedBytes ?? 0))
-        worstResting = account;
+      if (isResting && account.partBytes > 0) continue;
+      if (account.holder.unfinishedBytes > (worst?.holder.unfinishedBytes ?? 0)) worst = account;
     }
-    return worstResting ?? worst;
+    return worst;
   }
 
   /** Everybody who holds something waits for more, and none of it is our work: nothing will be given back. */

@@ -33,6 +33,11 @@ export class MemoryQueue {
     this.#forgetIfDone(host, share);
   }
 
+  /** What the account's host holds over all its accounts. */
+  hostBytes({ holder }: MemoryAccount): number {
+    return this.#shares.get(holder.host)?.bytes ?? 0;
+  }
+
   add(wait: MemoryWait): void {
     const share = this.#share(wait.account.holder.host);
     if (wait.isLarge) {

@@ -23,6 +23,16 @@ export interface DoorActivity {
   readonly throttledFetches: number;
   /** Partitions with a committed offset, over all groups. */
   readonly committedOffsets: number;
+  /** The memory that connections share, by what it is for. */
+  readonly memory: readonly (readonly [string, MemoryActivity])[];
+}
+
+/** What a memory budget counts. */
+export interface MemoryActivity {
+  readonly usedBytes: number;
+  readonly waitingCount: number;
+  readonly waitedCount: number;
+  readonly evictedCount: number;
 }
 
 export interface MetricsParts extends HealthParts {
@@ -40,6 +50,7 @@ export function createMetrics(parts: MetricsParts): Registry {
   addConnectionMetrics(registry, parts);
   addRefusalMetric(registry, parts);
   addActivityMetrics(registry, parts);
+  addMemoryMetrics(registry, parts);
   addLoopMetrics(registry, parts);
   addHealthMetrics(registry, parts);
   addStorageMetrics(registry, parts);
@@ -204,6 +215,21 @@ function addLoopMetrics(registry: Registry, { loopTurns }: MetricsParts): void {
     rows(({ longCount }) => longCount),
     Counter,
   );
+}
+
+function addMemoryMetrics(registry: Registry, { activity }: MetricsParts): void {
+  const rows = (of: (memory: MemoryActivity) => number) => () =>
+    activity().memory.map(([use, memory]) => [use, of(memory)] as const);
+  const name = "obelisk_memory";
+  const held = rows((memory) => memory.usedBytes);
+  const waiting = rows((memory) => memory.waitingCount);
+  const waits = rows((memory) => memory.waitedCount);
+  const evictions = rows((memory) => memory.evictedCount);
+  labelled(registry, `${name}_held_bytes`, "Bytes held of the memory that connections share.", "use", held);
+  labelled(registry, `${name}_waiting`, "Requests and answers that wait for memory.", "use", waiting);
+  labelled(registry, `${name}_waits_total`, "Times that memory was waited for.", "use", waits, Counter);
+  const cut = "Connections cut because they held memory without moving while others waited.";
+  labelled(registry, `${name}_evictions_total`, cut, "use", evictions, Counter);
 }
 
 function addHealthMetrics(registry: Registry, parts: MetricsParts): void {

@@ -25,6 +25,8 @@ const UNWANTED = Number.POSITIVE_INFINITY;
 export interface FramePeer {
   readonly remoteHost: string;
   readonly bytesIn: number;
+  /** Who reads an answer moves as well: meanwhile nothing is read from it. */
+  readonly bytesOut: number;
   /** Whether the input is held because of what the peer does: it waits in a long poll, or does not read its answers. */
   readonly isHeldByPeer: boolean;
   /** Closes the connection at once, because others wait for the memory. */
@@ -48,7 +50,7 @@ export class FrameMemory implements MemoryHolder {
   }
 
   get movedBytes(): number {
-    return this.#peer.bytesIn;
+    return this.#peer.bytesIn + this.#peer.bytesOut;
   }
 
   get unfinishedBytes(): number {

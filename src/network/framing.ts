@@ -110,20 +110,22 @@ export class FrameCutter {
   /** What is left of the chunk stays for a while: it takes no more memory than it has to. Nobody may read the last FRAME any more. */
   keepRest(): void {
     const rest = this.restBytes;
+    this.#takeBack();
     if (rest === 0 || rest * REST_PART_MIN > this.#chunk.length) return;
     const kept = Buffer.allocUnsafeSlow(rest);
     this.#chunk.copy(kept, 0, this.#chunkPosition, this.#chunkEnd);
-    this.buffer = NOTHING;
     dispose(this.#chunk);
     this.#chunk = kept;
     this.#chunkPosition = 0;
     this.#chunkEnd = rest;
   }
 
-  /** Lets go of every buffer and of the frame under way. Nothing may be fed afterwards. */
+  /** Gives back every buffer and the frame under way, but for what a handler is reading right now. Nothing may be fed afterwards. */
   clear(): void {
+    if (this.buffer === NOTHING) dispose(this.#chunk);
     this.#dropChunk();
     this.#prefixBytes = 0;
+    if (this.#gathered !== NOTHING) gathering.give(this.#gathered);
     this.#gathered = NOTHING;
     this.#gatheredBytes = 0;
     this.#startNext();
@@ -214,8 +216,8 @@ export class FrameCutter {
 
   /** What the last FRAME gave is read. */
   #takeBack(): void {
-    if (this.#lent === NOTHING) return;
     this.buffer = NOTHING;
+    if (this.#lent === NOTHING) return;
     gathering.give(this.#lent);
     this.#lent = NOTHING;
   }

@@ -1,6 +1,7 @@
 /** The budget with holders that a test moves by hand, on a clock that it turns. */
 
 import { beforeEach, expect, test } from "bun:test";
+import fc from "fast-check";
 import { InvariantError } from "../../src/base/assert.ts";
 import type { BudgetWaiter, MemoryAccount, MemoryHolder } from "../../src/base/memory-account.ts";
 import { MemoryBudget } from "../../src/base/memory-budget.ts";
@@ -257,4 +258,123 @@ test("where everybody who holds something waits for more of it, the youngest is 
     "part 3 is evicted",
   ]);
   expect(journal.some((line) => line.includes("gets"))).toBe(true);
+});
+
+/** A peer of the random test: sends a frame piece by piece, as `FrameMemory` asks for it, or holds our work. */
+class Sender extends Holder {
+  wholeBytes = 0;
+  partBytes = 0;
+  oursBytes = 0;
+  isWaiting = false;
+  isEvicted = false;
+
+  override budgetGranted(bytes: number): void {
+    this.isWaiting = false;
+    this.partBytes += bytes;
+    this.unfinishedBytes = this.partBytes;
+  }
+
+  override evict(): void {
+    if (this.unfinishedBytes === 0) throw new Error(`${this.name} was evicted with nothing but our work`);
+    this.isEvicted = true;
+    this.account.close();
+  }
+
+  begin(wholeBytes: number): void {
+    if (this.isEvicted || this.wholeBytes > 0 || this.isWaiting) return;
+    this.wholeBytes = wholeBytes;
+    // So much that room is kept free for all of it.
+    this.send(Math.ceil(wholeBytes / 16));
+  }
+
+  /** The next `bytes`, or fewer where the frame ends; what is whole becomes our work. */
+  send(bytes: number): void {
+    if (this.isEvicted || this.wholeBytes === 0 || this.isWaiting) return;
+    const more = Math.min(bytes, this.wholeBytes - this.partBytes);
+    this.movedBytes += more;
+    if (more > 0 && !this.account.grow(more, this, this.wholeBytes, 0)) {
+      this.isWaiting = true;
+      return;
+    }
+    this.partBytes += more;
+    this.unfinishedBytes = this.partBytes;
+    if (this.partBytes === this.wholeBytes) this.deliver();
+  }
+
+  deliver(): void {
+    this.account.settle();
+    this.oursBytes += this.partBytes;
+    this.wholeBytes = 0;
+    this.partBytes = 0;
+    this.unfinishedBytes = 0;
+  }
+
+  finishWork(): void {
+    if (!this.isEvicted) this.account.release(this.oursBytes);
+    this.oursBytes = 0;
+  }
+}
+
+/** What is named more than once happens more often. */
+const STEPS = [
+  "begin small",
+  "begin large",
+  "begin large",
+  "send",
+  "send",
+  "send",
+  "finish work",
+  "finish work",
+  "vanish",
+  "pass",
+] as const;
+
+test("at random: nothing is lost or held twice, no limit is passed, our work is spared, and whoever moves comes through", async () => {
+  const step = fc.record({
+    who: fc.nat(7),
+    what: fc.constantFrom(...STEPS),
+    bytes: fc.integer({ min: 1, max: 300 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 120, size: "max" }), async (steps) => {
+      clock = new ManualClock();
+      budget = new MemoryBudget(1000, clock, 100);
+      const senders = Array.from({ length: 8 }, (_, index) => new Sender(`${index}`, `host ${index % 3}`));
+      const check = () => {
+        const held = senders.reduce((sum, { account }) => sum + account.bytes, 0);
+        const large = senders.reduce((sum, { account }) => sum + account.largeBytes, 0);
+        expect([budget.usedBytes, budget.largeBytes]).toEqual([held, large]);
+        expect(budget.usedBytes).toBeLessThanOrEqual(budget.limitBytes);
+        expect(budget.largeBytes).toBeLessThanOrEqual(budget.largeBytesMax);
+        expect(budget.waitingCount).toBe(senders.filter((each) => each.isWaiting && !each.isEvicted).length);
+      };
+      for (const { who, what, bytes } of steps) {
+        const sender = senders[who]!;
+        if (what === "begin small") sender.begin(1 + (bytes % 100));
+        else if (what === "begin large") sender.begin(101 + bytes * 2);
+        else if (what === "send") sender.send(bytes);
+        else if (what === "finish work") sender.finishWork();
+        else if (what === "pass") await pass(GRACE_MS);
+        else {
+          sender.account.close();
+          senders[who] = new Sender(`${who}`, sender.host);
+        }
+        await Promise.resolve();
+        check();
+      }
+      // From now on everybody moves: every frame comes to its end, but for those that were cut before.
+      const cutBefore = budget.evictedCount;
+      for (let round = 0; round < 100; round += 1) {
+        for (const sender of senders) {
+          sender.send(700);
+          sender.finishWork();
+        }
+        await pass(25);
+        check();
+      }
+      const unfinished = senders.filter((each) => !each.isEvicted && (each.isWaiting || each.wholeBytes > 0));
+      expect([unfinished.length, budget.usedBytes, budget.evictedCount - cutBefore]).toEqual([0, 0, 0]);
+    }),
+    { numRuns: 300 },
+  );
 });

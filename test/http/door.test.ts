@@ -69,6 +69,7 @@ async function startedOn<Engine extends StorageEngine>(options: Options<Engine>)
       waitingFetches: 3,
       throttledFetches: 4,
       committedOffsets: 6,
+      memory: [["requests", { usedBytes: 7, waitingCount: 8, waitedCount: 9, evictedCount: 10 }]],
     }),
     loopTurns: options.loopTurns ?? turnsOf(clock),
     residentBytes: () => 1234,
@@ -274,6 +275,10 @@ test("metrics carry the Go Obelisk's ten names with the real counts", async () =
     "obelisk_waiting_fetches 3",
     "obelisk_throttled_fetches_total 4",
     "obelisk_committed_offsets 6",
+    'obelisk_memory_held_bytes{use="requests"} 7',
+    'obelisk_memory_waiting{use="requests"} 8',
+    'obelisk_memory_waits_total{use="requests"} 9',
+    'obelisk_memory_evictions_total{use="requests"} 10',
     "obelisk_log_lines_lost_total 5",
     "process_resident_memory_bytes 1234",
   ]) {
