@@ -22,7 +22,7 @@
 import { type ErrorCode, ObeliskError, wireCode } from "../base/errors.ts";
 import { KiB } from "../base/units.ts";
 import type { Api } from "../protocol/kafka/api.ts";
-import { REQUEST_ELEMENTS_MAX, Reader } from "../protocol/kafka/reader.ts";
+import { Reader } from "../protocol/kafka/reader.ts";
 import type { KafkaContext } from "./kafka/context.ts";
 import { type Exchange, type ExchangeRoute, UNCOUNTED_BYTES } from "./kafka/exchange.ts";
 
@@ -82,7 +82,7 @@ export function route<RequestInput, Request, Answer, Response>(
     isPipelined,
     start: (context, exchange, buffer, position, end) => {
       const { version } = exchange;
-      const reader = new Reader(buffer, position, end, REQUEST_ELEMENTS_MAX);
+      const reader = Reader.ofRequest(buffer, position, end);
       const request = api.readRequest(version, reader);
       const typed = exchange as unknown as Exchange<Answer>;
       const { decodedBytes } = reader;

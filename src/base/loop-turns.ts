@@ -93,6 +93,11 @@ export class LoopTurns {
     return this.#isOpen ? this.#work : OTHER_WORK;
   }
 
+  /** How long the turn had taken when the piece that is under way began; 0 when nobody has said a word yet. */
+  get spentMs(): number {
+    return this.#isOpen ? this.#pieceAtMs - this.#startedAtMs : 0;
+  }
+
   get nowMs(): number {
     return this.#clock.monotonicMs();
   }

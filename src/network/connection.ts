@@ -9,6 +9,7 @@
  *     output    unsent output above `outputSoftBytes`, until half of it is gone, or any that is read as it is sent (base/byte-source.ts),
  *               until all of it is gone: who does not read may not ask for more
  *     memory    the frame under way waits until its gathering buffer may grow
+ *     turn      frames have taken enough of this turn of the loop (frame-turns.ts)
  *
  * Output leaves at the end of the turn, many small buffers in one write. Above `outputHardBytes` of it in memory
  * the peer is cut off.
@@ -35,6 +36,7 @@ import { AnswerMemory } from "./answer-memory.ts";
 import type { ConnectionOptions, SocketDoor } from "./connection-options.ts";
 import type { FrameConnection, FrameViolation } from "./frame-handler.ts";
 import { FrameMemory } from "./frame-memory.ts";
+import { frameTurns, type TurnWaiter } from "./frame-turns.ts";
 import { FrameCutter, Step } from "./framing.ts";
 import { IDLE_TICKS, type Watched } from "./idle-sweep.ts";
 import { OutputQueue } from "./output-queue.ts";
@@ -49,6 +51,7 @@ const PROGRESS_BYTES = 64 * KiB;
 const HOLD_HANDLER = 1;
 const HOLD_OUTPUT = 2;
 const HOLD_MEMORY = 4;
+const HOLD_TURN = 8;
 
 const OPEN = 0;
 const FINISHING = 1;
@@ -56,7 +59,7 @@ const LINGERING = 2;
 const CLOSED = 3;
 
 /** What a handler may do with it is described in frame-handler.ts. */
-export class Connection<State> implements FrameConnection<State>, Watched, BudgetWaiter {
+export class Connection<State> implements FrameConnection<State>, Watched, BudgetWaiter, TurnWaiter {
   readonly id: number;
   readonly remoteAddress: string;
   readonly remoteHost: string;
@@ -82,6 +85,8 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
   #progressTick: number;
   #stillBytes = 0;
   #isGrowthGranted = false;
+  /** It has waited for this turn: one frame may come, whatever the turn has taken already. */
+  #isTurnGranted = false;
   #lingerMs = LINGER_MS;
   #linger: Timer | null = null;
   readonly #scheduledTurn = (): void => {
@@ -242,6 +247,13 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     this.#unhold(HOLD_MEMORY);
   }
 
+  turnCame(): void {
+    if ((this.#holds & HOLD_TURN) === 0) return;
+    this.#holds &= ~HOLD_TURN;
+    this.#isTurnGranted = true;
+    this.#turn();
+  }
+
   cutForMemory(heldBytes: number): void {
     this.#options.counters.cutForMemory += 1;
     this.#options.cutForMemory(this.remoteAddress, heldBytes);
@@ -261,7 +273,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
   #waitsForUs(): boolean {
     if (this.#output.isWaiting) return true;
     if (this.#output.bytes > 0) return false;
-    if ((this.#holds & (HOLD_HANDLER | HOLD_MEMORY)) !== 0) return true;
+    if ((this.#holds & (HOLD_HANDLER | HOLD_MEMORY | HOLD_TURN)) !== 0) return true;
     return this.#unanswered > 0 && this.#cutter.incompleteBytes === 0;
   }
 
@@ -286,6 +298,12 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     let hasViolated = false;
     let step: Step = Step.FRAME;
     while (this.#holds === 0 && this.#phase === OPEN) {
+      if (frameTurns.isSpent && !this.#isTurnGranted) {
+        this.#hold(HOLD_TURN);
+        frameTurns.wait(this);
+        break;
+      }
+      this.#isTurnGranted = false;
       step = this.#cutter.next();
       if (step === Step.FRAME) {
         this.frames += 1;

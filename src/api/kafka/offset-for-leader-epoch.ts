@@ -4,6 +4,7 @@
  */
 
 import { NO_ERROR, wireCode } from "../../base/errors.ts";
+import { TurnShare } from "../../base/turn-share.ts";
 import type { Partition } from "../../broker/partition.ts";
 import type {
   OffsetForLeaderEpochRequest,
@@ -11,19 +12,30 @@ import type {
 } from "../../protocol/kafka/apis/offset-for-leader-epoch.ts";
 import type { KafkaContext } from "./context.ts";
 import { partitionError, partitionOf } from "./epochs.ts";
+import type { Exchange } from "./exchange.ts";
 
 type PartitionQuestion = OffsetForLeaderEpochRequest["topics"][number]["partitions"][number];
 type PartitionAnswer = OffsetForLeaderEpochResponseInput["topics"][number]["partitions"][number];
 
-export function offsetForLeaderEpoch(
+export async function offsetForLeaderEpoch(
   context: KafkaContext,
   request: OffsetForLeaderEpochRequest,
-): OffsetForLeaderEpochResponseInput {
-  const topics = request.topics.map(({ topic: name, partitions }) => {
+  _version: number,
+  exchange: Exchange<OffsetForLeaderEpochResponseInput>,
+): Promise<OffsetForLeaderEpochResponseInput> {
+  const share = new TurnShare(context.clock);
+  const topics: { topic: string; partitions: PartitionAnswer[] }[] = [];
+  for (const { topic: name, partitions } of request.topics) {
     const topic = context.broker.topics.get(name);
-    const answers = partitions.map((asked) => answerFor(partitionOf(topic, asked.partition), asked));
-    return { topic: name, partitions: answers };
-  });
+    const answers: PartitionAnswer[] = [];
+    topics.push({ topic: name, partitions: answers });
+    for (const asked of partitions) {
+      if (share.isUsedUp) await share.rest();
+      // Nobody is left to be answered.
+      if (exchange.isDropped) return { topics };
+      answers.push(answerFor(partitionOf(topic, asked.partition), asked));
+    }
+  }
   return { topics };
 }
 

@@ -30,7 +30,7 @@ import {
   type ReadFunction,
   type WriteFunction,
 } from "./compile.ts";
-import { REQUEST_ELEMENTS_MAX, Reader } from "./reader.ts";
+import { Reader } from "./reader.ts";
 import { type Decoded, type Fields, type Input, parseVersions } from "./schema.ts";
 import { type Encoded, Writer } from "./writer.ts";
 
@@ -81,7 +81,7 @@ export class Api<RequestInput, Request, ResponseInput, Response> {
 
   /** Decodes the body that lies from `position` (behind the header) to `end`. Buffers in it are views of `buffer`. */
   decodeRequest(version: number, buffer: Buffer, position: number, end: number): Request {
-    return this.readRequest(version, new Reader(buffer, position, end, REQUEST_ELEMENTS_MAX));
+    return this.readRequest(version, Reader.ofRequest(buffer, position, end));
   }
 
   /** As `decodeRequest`, for who asks the reader afterwards what that took. */

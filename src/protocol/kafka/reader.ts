@@ -19,7 +19,7 @@
 
 import { nearestInt64, readInt64 } from "../../base/bytes.ts";
 import { ObeliskError } from "../../base/errors.ts";
-import { KiB } from "../../base/units.ts";
+import { KiB, MiB } from "../../base/units.ts";
 
 /**
  * Array elements and tagged fields in one answer. An element costs some hundred bytes of memory and as little as one byte of
@@ -31,6 +31,12 @@ export const ELEMENTS_MAX = 2_000_000;
  * 100,000 partitions stays below.
  */
 export const REQUEST_ELEMENTS_MAX: number = 128 * KiB;
+
+/**
+ * Bytes of text in one request: the longest notes for 12,000 committed offsets. Texts are copied, and some are answered, so that a
+ * frame of 100 MB of them would take half a gigabyte and half a second.
+ */
+export const REQUEST_TEXT_BYTES_MAX: number = 48 * MiB;
 
 /** What a decoded element takes, measured: 10 to 150 bytes, and as much again for what is made of it. */
 const ELEMENT_BYTES = 256;
@@ -50,14 +56,27 @@ export class Reader {
   position: number;
   readonly #elementsMax: number;
   #elementsLeft: number;
+  readonly #textBytesMax: number;
   #textBytes = 0;
 
-  constructor(buffer: Buffer, position: number, end: number, elementsMax = ELEMENTS_MAX) {
+  constructor(
+    buffer: Buffer,
+    position: number,
+    end: number,
+    elementsMax = ELEMENTS_MAX,
+    textBytesMax = Number.POSITIVE_INFINITY,
+  ) {
     this.buffer = buffer;
     this.end = end;
     this.position = position;
     this.#elementsMax = elementsMax;
     this.#elementsLeft = elementsMax;
+    this.#textBytesMax = textBytesMax;
+  }
+
+  /** For the body of a request. */
+  static ofRequest(buffer: Buffer, position: number, end: number): Reader {
+    return new Reader(buffer, position, end, REQUEST_ELEMENTS_MAX, REQUEST_TEXT_BYTES_MAX);
   }
 
   /** What the values that were read take in memory, at most, and what an answer of their shape does. Views count nothing. */
@@ -230,6 +249,8 @@ export class Reader {
     const start = this.position;
     this.position = start + this.#filled(length);
     this.#textBytes += length;
+    if (this.#textBytes > this.#textBytesMax)
+      this.refuse(`a frame has more than ${this.#textBytesMax} bytes of text`);
     return this.buffer.toString("utf8", start, this.position);
   }
 

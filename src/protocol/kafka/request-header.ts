@@ -10,7 +10,7 @@
 import { ObeliskError } from "../../base/errors.ts";
 import type { AnyApi } from "./api.ts";
 import { apiByKey } from "./apis.ts";
-import { REQUEST_ELEMENTS_MAX, Reader } from "./reader.ts";
+import { Reader } from "./reader.ts";
 
 export interface RequestHeader {
   readonly key: number;
@@ -41,7 +41,7 @@ export function decodeRequestHeader(buffer: Buffer, position: number, end: numbe
     const clientId = clientIdIfReadable(buffer, position + FIXED_BYTES, end);
     return { key, version, correlationId, clientId, api: null, bodyPosition: -1 };
   }
-  const reader = new Reader(buffer, position + FIXED_BYTES, end, REQUEST_ELEMENTS_MAX);
+  const reader = Reader.ofRequest(buffer, position + FIXED_BYTES, end);
   const clientId = reader.nullableString();
   if (version >= api.flexibleFrom) reader.skipTags();
   return { key, version, correlationId, clientId, api, bodyPosition: reader.position };

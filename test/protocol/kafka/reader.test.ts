@@ -146,6 +146,12 @@ describe("refusals", () => {
     expect(refusalOf(() => reader.arrayCount(1))).toEqual({ code: "PROTOCOL_ERROR", position: 8 });
   });
 
+  test("more text than the limit, however many strings it is in", () => {
+    const reader = new Reader(Buffer.from("0003616263 0002646566".replaceAll(" ", ""), "hex"), 0, 10, 10, 4);
+    expect(reader.string()).toBe("abc");
+    expect(refusalOf(() => reader.string())).toEqual({ code: "PROTOCOL_ERROR", position: 9 });
+  });
+
   test("tagged fields count as elements do", () => {
     const reader = new Reader(Buffer.from([2, 0, 0, 1, 0, 3, 2, 0, 0]), 0, 9, 3);
     reader.skipTags();

@@ -1,0 +1,44 @@
+/** Frames of many connections that come together are spread over turns of the loop; nothing is lost, and each connection keeps its order. */
+
+import { expect, test } from "bun:test";
+import { loopTurns } from "../../src/base/loop-turns.ts";
+import type { FrameConnection, FrameHandler } from "../../src/network/frame-handler.ts";
+import { bigEndianFrame, listen, TestClient, until } from "./support.ts";
+
+const CLIENTS = 12;
+const FRAMES = 10;
+const FRAME_MS = 5;
+
+test("a turn takes no further frame when it has taken long, and the others follow in later turns", async () => {
+  const delivered = new Map<number, string[]>();
+  let inTurn = 0;
+  let most = 0;
+  const handler: FrameHandler<null> = {
+    open: () => null,
+    frame: ({ id }: FrameConnection<null>, buffer, position, end) => {
+      loopTurns.enter("test");
+      if (inTurn === 0) setImmediate(() => (inTurn = 0));
+      inTurn += 1;
+      most = Math.max(most, inTurn);
+      const frames = delivered.get(id) ?? [];
+      delivered.set(id, frames);
+      frames.push(buffer.toString("utf8", position, end));
+      for (const startedMs = performance.now(); performance.now() - startedMs < FRAME_MS; );
+    },
+    turnEnd: () => {},
+    violation: () => {},
+    end: () => {},
+    written: () => {},
+    isPeerWaiting: () => false,
+    close: () => {},
+  };
+  using listener = listen(handler);
+  const clients = await Promise.all(Array.from({ length: CLIENTS }, () => TestClient.connect(listener.port)));
+  const names = Array.from({ length: FRAMES }, (_, index) => `${index}`);
+  for (const client of clients) client.send(Buffer.concat(names.map(bigEndianFrame)));
+  await until(() => [...delivered.values()].filter(({ length }) => length === FRAMES).length === CLIENTS);
+  for (const client of clients) client.close();
+  expect([...delivered.values()]).toEqual(clients.map(() => names));
+  // Four take 20 ms; the fifth has begun before that is known.
+  expect(most).toBeLessThanOrEqual(6);
+});
