@@ -41,8 +41,8 @@ import { openStorage, type StorageOptions } from "./storage/open.ts";
 
 /** Long polls that may wait at once, over all connections: one for each, and some for consumers with several. */
 const OPEN_FETCHES_MAX = 10_000;
-/** Records in one fetch answer, whatever the client allows: none is faster when it is larger, and all of it is checked before it goes. */
-const FETCH_BYTES_MAX = 16 * MiB;
+/** Records in one fetch answer, whatever the client allows: as much as is read at once (read-pieces.ts), and none is faster when larger. */
+const FETCH_BYTES_MAX = 4 * MiB;
 /** Unsent answers of one connection above which its requests wait. */
 const OUTPUT_SOFT_BYTES = 256 * KiB;
 /** Probes and scrapers are few. */

@@ -28,6 +28,11 @@ export interface CLibrary {
         position: number,
       ) => number)
     | undefined;
+  /**
+   * How many bytes that are not sent yet the system takes for a TCP socket; those of a listening one hold for what it accepts.
+   * Absent where the system lacks it.
+   */
+  limitUnsent: ((descriptor: number, bytes: number) => void) | undefined;
   /** The number of the last failure on this thread. */
   errno(): number;
 }
@@ -87,6 +92,12 @@ const NO_WAIT = 8;
 const PREADV2 = {
   preadv2: { args: ["i32", "ptr", "i32", "i64", "i32"], returns: "i64" },
 } as const;
+/** IPPROTO_TCP and TCP_NOTSENT_LOWAT of Linux. */
+const TCP = 6;
+const NOT_SENT_LOW_WATER = 25;
+const SOCKET_OPTION = {
+  setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
+} as const;
 const FADVISE = { posix_fadvise: { args: ["i32", "i64", "i64", "i32"], returns: "i32" } } as const;
 
 function openLibrary(name: string): CLibrary | undefined {
@@ -97,10 +108,13 @@ function openLibrary(name: string): CLibrary | undefined {
       [errnoSymbol]: { args: [], returns: "ptr" },
       dup: { args: ["i32"], returns: "i32" },
       close: { args: ["i32"], returns: "i32" },
-      ...(process.platform === "linux" ? FADVISE : {}),
+      ...(process.platform === "linux" ? { ...FADVISE, ...SOCKET_OPTION } : {}),
     });
     const advise = symbols["posix_fadvise"] as
       | ((descriptor: number, start: number, bytes: number, advice: number) => number)
+      | undefined;
+    const setOption = symbols["setsockopt"] as
+      | ((descriptor: number, level: number, option: number, value: Int32Array, bytes: number) => number)
       | undefined;
     const errnoPlace = (symbols as Record<string, unknown>)[errnoSymbol] as () => Parameters<
       typeof readMemory.i32
@@ -111,6 +125,10 @@ function openLibrary(name: string): CLibrary | undefined {
       duplicate: symbols["dup"] as (descriptor: number) => number,
       close: symbols["close"] as (descriptor: number) => void,
       dropCached: advise && ((descriptor) => void advise(descriptor, 0, 0, DONT_NEED)),
+      limitUnsent:
+        setOption &&
+        ((descriptor, bytes) =>
+          void setOption(descriptor, TCP, NOT_SENT_LOW_WATER, new Int32Array([bytes]), 4)),
       readCached: openReadCached(name, errno),
       errno,
     };

@@ -30,7 +30,6 @@ import type { Timer } from "../base/clock.ts";
 import { ObeliskError } from "../base/errors.ts";
 import { loopTurns } from "../base/loop-turns.ts";
 import type { BudgetWaiter, MemoryAccount } from "../base/memory-account.ts";
-import { nextTurn } from "../base/turns.ts";
 import { KiB } from "../base/units.ts";
 import { AnswerMemory } from "./answer-memory.ts";
 import type { ConnectionOptions, SocketDoor } from "./connection-options.ts";
@@ -381,7 +380,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     else if (this.#mustHoldOutput()) this.#hold(HOLD_OUTPUT);
     else if (!this.#output.hasSource && this.#output.bytes <= this.#options.outputSoftBytes / 2)
       this.#unhold(HOLD_OUTPUT);
-    if (this.#output.isInterrupted) void nextTurn().then(() => this.#goOn());
+    if (this.#output.isInterrupted) this.#output.rest();
     if (this.#phase === FINISHING && this.#unanswered === 0 && this.#output.bytes === 0) this.#startLinger();
   }
 

@@ -19,6 +19,7 @@ import { ObeliskError } from "../base/errors.ts";
 import { listenError } from "../base/listen-error.ts";
 import type { Log } from "../base/log.ts";
 import { loopTurns } from "../base/loop-turns.ts";
+import { KiB } from "../base/units.ts";
 
 /** About 3 ms of a core. */
 export const ACCEPTED_AT_ONCE_MAX = 128;
@@ -28,6 +29,11 @@ const REST_MS = 5;
 const RETRY_MS = 1000;
 /** A free port of one address family may be taken in the other: so often another one is tried. */
 const FREE_PORT_TRIES = 16;
+/**
+ * What the system holds for a peer beyond what is on its way. By itself it would take megabytes for each that does not read, and share what
+ * it has for all sockets among them: with 900 the others had a tenth of their speed. A fast reader needs half as much.
+ */
+const UNSENT_BYTES_MAX = 512 * KiB;
 const NONE = -1;
 
 export interface ListeningOptions<Data> {
@@ -61,6 +67,7 @@ export class ListeningSocket<Data> {
     this.#listening = this.#listen({ hostname, port, exclusive: true });
     this.hostname = this.#listening.hostname;
     this.port = this.#listening.port;
+    cLibrary()?.limitUnsent?.(this.#listening.fd, UNSENT_BYTES_MAX);
     this.#kept = cLibrary()?.duplicate(this.#listening.fd) ?? NONE;
   }
 

@@ -12,12 +12,14 @@
  * when it asks for more: so a peer that does not read holds the few bytes between sources, and those in a copy of their own, because
  * they may be a small part of a large buffer.
  *
- * One call writes `FLUSH_BYTES_MAX` of sources at most: a peer as fast as this machine must not keep the loop to itself.
+ * One call writes some `FLUSH_BYTES_MAX` at most, and of sources what the turn has room for (base/turn-bytes.ts): a peer as fast as this
+ * machine must not keep the loop to itself, nor many that ask at once.
  */
 
 import { fail } from "../base/assert.ts";
 import type { ByteSource } from "../base/byte-source.ts";
 import { Ring } from "../base/ring.ts";
+import { turnBytes } from "../base/turn-bytes.ts";
 import { KiB, MiB } from "../base/units.ts";
 
 /** What the queue asks of a socket: as Bun's, `write` returns how many bytes were taken, -1 when it is closed. */
@@ -27,8 +29,8 @@ export interface ByteSink {
 
 /** From here a write of its own costs less than copying. */
 const COALESCED_BYTES_MAX = 16 * KiB;
-/** Some 2 ms. */
-export const FLUSH_BYTES_MAX = 4 * MiB;
+/** Less than 1 ms. */
+export const FLUSH_BYTES_MAX = 1 * MiB;
 /** A buffer that stays is copied when what lies around it is more than this many times its size. */
 const BUFFER_SHARE_MAX = 4;
 const scratch = Buffer.allocUnsafeSlow(64 * KiB);
@@ -38,7 +40,7 @@ export class OutputQueue {
   bytes = 0;
   /** Those of them that are held in memory. */
   heldBytes = 0;
-  /** The front waits for the disk; `ready` will be called. */
+  /** The front waits for the disk or for a turn with room; `ready` will be called. */
   isWaiting = false;
   readonly #parts = new Ring<Buffer | ByteSource>();
   readonly #ready: () => void;
@@ -66,6 +68,12 @@ export class OutputQueue {
     return this.bytes > 0 && !this.#isFull && !this.isWaiting;
   }
 
+  /** Goes on in a later turn. */
+  rest(): void {
+    this.isWaiting = true;
+    turnBytes.wait(this.#ready);
+  }
+
   push(part: Buffer | ByteSource): void {
     if (part.length === 0) return;
     this.#parts.push(part);
@@ -89,7 +97,11 @@ export class OutputQueue {
     while (this.bytes > 0 && takenBytes < FLUSH_BYTES_MAX) {
       const front = this.#parts.peek()!;
       // Nothing is read for a socket that will not take it.
-      if (this.#isFull && !(front instanceof Uint8Array)) break;
+      if (this.isWaiting || (this.#isFull && !(front instanceof Uint8Array))) break;
+      if (!(front instanceof Uint8Array) && !turnBytes.hasRoom) {
+        this.rest();
+        break;
+      }
       const isGathered = this.#isFrontSmall(front);
       const piece = isGathered ? this.#gather() : this.#frontBytes(front);
       if (piece === null) {
@@ -98,6 +110,7 @@ export class OutputQueue {
       }
       const taken = sink.write(piece, 0, piece.length);
       if (taken < 0) return -1;
+      if (this.#sources > 0) turnBytes.spend(piece.length);
       this.#advance(taken);
       takenBytes += taken;
       this.#isFull = taken < piece.length;

@@ -20,8 +20,8 @@ import type { Segment } from "./segment.ts";
 
 /** What is read at once off the loop, and for a socket: a slow one leaves most of it, and it is read again. */
 export const PIECE_BYTES = 256 * KiB;
-/** Most consumers ask for this much of a partition: it is read once. */
-export const IN_PLACE_BYTES = 1 * MiB;
+/** As much as a fetch answer may have: what the page cache holds of it is read once. */
+export const IN_PLACE_BYTES = 4 * MiB;
 /** More than the system's thread pool has threads, so that one always finds work. */
 const PIECES_MAX = 16;
 /** What a disk that refuses a page is asked for again, page by page. */

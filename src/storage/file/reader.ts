@@ -12,13 +12,13 @@
  *   - What the disk refuses to give is no damage: such a read throws the system's error, and nothing is remembered of it. A refusal
  *     further on than the first batch only makes the answer shorter.
  *   - What the page cache has is read in place, whatever its size, because the way to the thread pool costs more; what must come
- *     from the disk leaves the event loop free, and so does a long check (`TURN_BYTES_MAX`).
+ *     from the disk leaves the event loop free, and so does a check for which this turn has no
+ *     room (turn-bytes.ts).
  */
 
 import { readWhole } from "../../base/byte-source.ts";
 import { errnoOf } from "../../base/errors.ts";
-import { nextTurn } from "../../base/turns.ts";
-import { MiB } from "../../base/units.ts";
+import { turnBytes } from "../../base/turn-bytes.ts";
 import { batchLastOffset } from "../../protocol/record/batch.ts";
 import { gapBatch } from "../../protocol/record/gap-batch.ts";
 import type { RecordSpan } from "../contract.ts";
@@ -30,8 +30,6 @@ import type { Store } from "./store.ts";
 
 /** As many readers in sequence as one partition usually has. */
 const READ_PLACES = 8;
-/** What one turn of the loop reads and checks: some 5 ms. */
-const TURN_BYTES_MAX = 8 * MiB;
 
 export class LogReader {
   readonly #store: Store;
@@ -90,26 +88,25 @@ export class LogReader {
 
   async #spanLater(check: BatchCheck, place: Place, request: ReadRequest): Promise<RecordSpan> {
     while (!check.isDone) {
-      await this.#checkLater(check);
+      const { position } = check;
+      const isDone = await turnBytes.run(() => check.segment.isRemoved || this.#checkNow(check));
+      if (!isDone && check.position === position) await this.#checkLater(check);
       if (check.segment.isRemoved) return noRecords(request.offset);
-      if (!check.isDone) await nextTurn();
-      if (check.segment.isRemoved) return noRecords(request.offset);
-      this.#checkNow(check);
     }
     if (!check.isFault) return this.#answer(check, request);
     this.#mendFor(place, request);
     return this.#spanAt(place, request);
   }
 
-  /** Checks what the page cache has, for as long as one turn may take; true when the check is done. */
+  /** Checks what the page cache has, as far as this turn has room; true when the check is done. */
   #checkNow(check: BatchCheck): boolean {
     const { pieces } = this.#store;
-    const turnEnd = check.position + TURN_BYTES_MAX;
-    while (!check.isDone && check.position < turnEnd) {
+    while (!check.isDone && turnBytes.hasRoom) {
       const { position } = check;
       try {
         const piece = pieces.now(check.segment, position, check.wantedBytes, check.neededBytes);
         if (piece === null) return false;
+        turnBytes.spend(piece.length);
         check.take(piece);
       } catch (thrown) {
         stopBefore(check, thrown);

@@ -1,0 +1,56 @@
+/** What all together may move in a turn of the loop. */
+
+import { expect, test } from "bun:test";
+import { TurnBytes } from "../../src/base/turn-bytes.ts";
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+test("what does not fit in a turn waits for the next ones, in order, and nobody overtakes who waits", async () => {
+  const shared = new TurnBytes(100);
+  const done: string[] = [];
+  const work = (name: string, bytes: number) => () => {
+    expect(shared.hasRoom).toBe(true);
+    shared.spend(bytes);
+    done.push(name);
+  };
+  expect(shared.hasRoom).toBe(true);
+  shared.spend(100);
+  expect(shared.hasRoom).toBe(false);
+  for (const [name, bytes] of [
+    ["a", 60],
+    ["b", 60],
+    ["c", 10],
+  ] as const)
+    shared.wait(work(name, bytes));
+  await turn();
+  expect(done).toEqual(["a", "b"]);
+  expect(shared.hasRoom).toBe(false);
+  await turn();
+  expect(done).toEqual(["a", "b", "c"]);
+  await turn();
+  expect(shared.hasRoom).toBe(true);
+});
+
+test("who waits again comes behind those who wait already", async () => {
+  const shared = new TurnBytes(10);
+  const done: string[] = [];
+  const twice = (name: string) => () => {
+    shared.spend(10);
+    done.push(name);
+    shared.wait(() => void done.push(`${name} again`));
+  };
+  shared.spend(10);
+  shared.wait(twice("a"));
+  shared.wait(twice("b"));
+  for (let turns = 0; turns < 6; turns += 1) await turn();
+  expect(done).toEqual(["a", "b", "a again", "b again"]);
+});
+
+test("work that runs later gives its result or its error", async () => {
+  const shared = new TurnBytes(10);
+  expect(await shared.run(() => 7)).toBe(7);
+  const failing = shared.run(() => {
+    throw new Error("no");
+  });
+  expect(failing).rejects.toThrow("no");
+});
