@@ -93,7 +93,7 @@ async function start(
 
   const plainDisk = createDisk();
   const descriptors = new DescriptorBudget({
-    limit: descriptorLimit(plainDisk),
+    limit: descriptorLimit(),
     openAtStart: openDescriptors(plainDisk),
     filesMax: settings.openFilesMax,
   });
@@ -193,12 +193,13 @@ async function start(
       ],
     }),
     loopTurns,
-    residentBytes: () => process.memoryUsage.rss(),
+    residentBytes: residentReader(),
     logLinesLost,
   });
 
   const watch = new DescriptorWatch({
     files: plainDisk,
+    limit: descriptorLimit,
     spares,
     budget: descriptors,
     accept: (isAccepting) => {
@@ -317,6 +318,20 @@ function brokerOptions(settings: Settings, clusterId: string): BrokerOptions {
     recentBytesMax: settings.recentBytes,
     producerIdExpirationMs: settings.producerIdExpirationMs,
     healthWindow: settings.healthWindow,
+  };
+}
+
+/** Reading it takes a descriptor; without one it is as it was. */
+function residentReader(): () => number {
+  let lastBytes = 0;
+  return () => {
+    try {
+      lastBytes = process.memoryUsage.rss();
+    } catch (thrown) {
+      // Bun's, without a code.
+      if (!(thrown instanceof Error && thrown.name === "SystemError")) throw thrown;
+    }
+    return lastBytes;
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * The few functions of the C library that node:fs lacks, called through bun:ffi: flock, posix_fadvise and dup on this thread, and those that
+ * The few functions of the C library that node:fs lacks, called through bun:ffi: flock, posix_fadvise, dup and getrlimit on this thread, and those that
  * block for as long as the disk takes on threads of their own (helper-thread.ts), which get the code that opens them as text.
  *
  * It is opened by the first call that needs it. Where there is none (another system, another C library) callers go without.
@@ -15,6 +15,8 @@ export interface CLibrary {
   /** Another descriptor of the same file or socket; below 0 when there is none. */
   duplicate(descriptor: number): number;
   close(descriptor: number): void;
+  /** How many descriptors the process may have; null: any number. Needs none. */
+  descriptorLimit(): number | null;
   /**
    * pread of what needs no waiting: bytes read, or a negative errno (-EAGAIN: nothing of it is cached; -EOPNOTSUPP: the file system
    * cannot tell). Absent where the system lacks it.
@@ -85,6 +87,18 @@ function libraryNames(): string[] {
   return [];
 }
 
+/** RLIMIT_NOFILE, and what stands for no limit: more descriptors than there can be. */
+const OPEN_FILES = process.platform === "darwin" ? 8 : 7;
+const UNLIMITED_FROM = 2 ** 31;
+
+/** The soft limit is the first of two int64, in the machine's order: little-endian wherever Bun runs. */
+function limitOf(getrlimit: (resource: number, target: Buffer) => number): number | null {
+  const limits = Buffer.alloc(16);
+  if (getrlimit(OPEN_FILES, limits) !== 0) return null;
+  const limit = limits.readUInt32LE(0) + limits.readUInt32LE(4) * 2 ** 32;
+  return limit < UNLIMITED_FROM ? limit : null;
+}
+
 /** POSIX_FADV_DONTNEED of Linux. */
 const DONT_NEED = 4;
 /** RWF_NOWAIT of Linux. */
@@ -108,6 +122,7 @@ function openLibrary(name: string): CLibrary | undefined {
       [errnoSymbol]: { args: [], returns: "ptr" },
       dup: { args: ["i32"], returns: "i32" },
       close: { args: ["i32"], returns: "i32" },
+      getrlimit: { args: ["i32", "ptr"], returns: "i32" },
       ...(process.platform === "linux" ? { ...FADVISE, ...SOCKET_OPTION } : {}),
     });
     const advise = symbols["posix_fadvise"] as
@@ -124,6 +139,7 @@ function openLibrary(name: string): CLibrary | undefined {
       flock: symbols["flock"] as (descriptor: number, operation: number) => number,
       duplicate: symbols["dup"] as (descriptor: number) => number,
       close: symbols["close"] as (descriptor: number) => void,
+      descriptorLimit: () => limitOf(symbols["getrlimit"] as (resource: number, target: Buffer) => number),
       dropCached: advise && ((descriptor) => void advise(descriptor, 0, 0, DONT_NEED)),
       limitUnsent:
         setOption &&

@@ -42,6 +42,8 @@ export interface FileBounds {
   readonly openMax: number;
   /** Beyond it even a file with bytes that wait for a sync is refused. */
   readonly pinnedMax: number;
+  /** Descriptors that are to be had are below it. */
+  readonly limit: number;
 }
 
 export interface DescriptorBudgetOptions {

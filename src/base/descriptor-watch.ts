@@ -10,7 +10,6 @@
 
 import type { Clock, Timer } from "./clock.ts";
 import type { DescriptorBudget } from "./descriptor-budget.ts";
-import { descriptorLimit } from "./descriptor-limit.ts";
 import { errnoOf } from "./errors.ts";
 import type { Files } from "./files.ts";
 import type { Log } from "./log.ts";
@@ -18,13 +17,15 @@ import { RareWarning } from "./rare-warning.ts";
 import { isOutOfDescriptors, type SpareDescriptors } from "./spare-descriptors.ts";
 import { SECOND_MS } from "./units.ts";
 
-/** Often enough for a short rush to be seen; a look costs some 30 us. */
+/** Often enough for a short rush to be seen; a look costs microseconds. */
 export const DESCRIPTOR_LOOK_MS = SECOND_MS;
 const ALWAYS_THERE = "/dev/null";
 
 export interface DescriptorWatchParts {
   /** Without spares: it looks whether the system has some. */
-  files: Pick<Files, "open" | "close" | "exists" | "readFile">;
+  files: Pick<Files, "open" | "close">;
+  /** What the system allows now; null: any number. */
+  limit: () => number | null;
   spares: Pick<SpareDescriptors, "refill" | "leaveOne">;
   budget: Pick<DescriptorBudget, "limit" | "setLimit" | "isShort">;
   /** Every door accepts connections, or none does. */
@@ -61,17 +62,16 @@ export class DescriptorWatch {
 
   #look(): void {
     const { spares, budget, accept } = this.#parts;
+    this.#readLimit();
     const isHeld = spares.refill();
     const reason = isHeld ? this.#shortage() : "EMFILE";
     budget.isShort = reason !== null;
     if (reason === null) {
-      this.#readLimit();
       accept(true);
       return;
     }
     this.#warning.tell({ reason, limit: budget.limit });
     accept(this.#leaveOne());
-    this.#readLimit();
   }
 
   /** Below a limit that was lowered some are of no use: their numbers are too high. */
@@ -93,15 +93,10 @@ export class DescriptorWatch {
     }
   }
 
-  /** As it was, where it cannot be read now. */
   #readLimit(): void {
-    const { files, budget, log } = this.#parts;
+    const { limit, budget, log } = this.#parts;
     const before = budget.limit;
-    try {
-      budget.setLimit(descriptorLimit(files));
-    } catch (thrown) {
-      if (errnoOf(thrown) === undefined) throw thrown;
-    }
+    budget.setLimit(limit());
     if (budget.limit !== before)
       log.warn("the limit of open files has been changed", { before, now: budget.limit });
   }

@@ -12,6 +12,7 @@ import type { Log } from "../base/log.ts";
 import type { StateStore, StorageEngine } from "../storage/contract.ts";
 import { Batcher } from "./batcher.ts";
 import { BrokerCounters } from "./counters.ts";
+import { DiskNews } from "./disk-news.ts";
 import { type Durability, GroupCommit } from "./group-commit.ts";
 import { ProducerIds } from "./producer-ids.ts";
 import { RecentBatches } from "./recent-batches.ts";
@@ -96,6 +97,7 @@ export class Broker {
         counters: this.counters,
         clock,
         log,
+        diskNews: new DiskNews(log, clock),
         newId,
         producerIdExpirationMs: options.producerIdExpirationMs,
       },

@@ -27,6 +27,7 @@ import {
 import type { PartitionLog, RecordSpan, StorageEngine, TimestampedOffset } from "../storage/contract.ts";
 import { noRecords } from "../storage/held-records.ts";
 import type { BrokerCounters } from "./counters.ts";
+import type { DiskNews } from "./disk-news.ts";
 import { type DurableListener, DurableWaiters } from "./durable-waiters.ts";
 import type { Committable, GroupCommit } from "./group-commit.ts";
 import { ACCEPTED, OLD_EPOCH, OUT_OF_ORDER, Producers } from "./producers.ts";
@@ -68,6 +69,7 @@ export interface PartitionParts {
   counters: BrokerCounters;
   clock: Clock;
   log: Log;
+  diskNews: DiskNews;
   /** A producer that was silent for so long is forgotten. */
   producerIdExpirationMs: number;
 }
@@ -101,7 +103,7 @@ export class Partition implements Committable {
     this.#recent = parts.recent.row();
     this.#counters = parts.counters;
     this.#clock = parts.clock;
-    this.#standing = new Standing(log, parts.clock, parts.log);
+    this.#standing = new Standing(log, parts.clock, parts.log, parts.diskNews);
     this.#recentSource = { row: this.#recent, log, checkReadable: () => this.#standing.checkReadable() };
     this.#highWatermark = log.durableOffset;
     log.onDurable = () => this.committed(log.durableOffset);

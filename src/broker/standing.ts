@@ -13,6 +13,7 @@ import type { Clock } from "../base/clock.ts";
 import { type ErrorCode, ObeliskError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { PartitionLog } from "../storage/contract.ts";
+import type { DiskNews } from "./disk-news.ts";
 
 /** The last append that the disk did not take. */
 export interface DiskRefusal {
@@ -35,12 +36,14 @@ export class Standing {
   readonly #place: { topic: string; partition: number };
   readonly #clock: Clock;
   readonly #events: Log;
+  readonly #news: DiskNews;
 
-  constructor(log: PartitionLog, clock: Clock, events: Log) {
+  constructor(log: PartitionLog, clock: Clock, events: Log, news: DiskNews) {
     this.#log = log;
     this.#place = { topic: log.topic, partition: log.partition };
     this.#clock = clock;
     this.#events = events;
+    this.#news = news;
   }
 
   get isOffline(): boolean {
@@ -86,7 +89,7 @@ export class Standing {
   diskRefused(error: ObeliskError, bytes: number): void {
     if (this.diskRefusal === null) {
       const facts = { ...this.#place, reason: error.message };
-      this.#events.error("the disk refuses records, and producers are told so", facts);
+      this.#news.refuses(facts);
     }
     const isFull = error.code === "DISK_FULL";
     this.diskRefusal = { isFull, bytes, monotonicMs: this.#clock.monotonicMs() };
@@ -95,7 +98,7 @@ export class Standing {
   diskTook(): void {
     if (this.diskRefusal === null) return;
     this.diskRefusal = null;
-    this.#events.info("the disk takes records again", this.#place);
+    this.#news.takesAgain(this.#place);
   }
 
   /** Nothing of the partition can be trusted any more. */

@@ -12,12 +12,15 @@ import { ObeliskError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { loopTurns } from "../base/loop-turns.ts";
 import { RareWarning } from "../base/rare-warning.ts";
+import { nextTurn } from "../base/turns.ts";
 import { SECOND_MS } from "../base/units.ts";
 import type { StateStore, StorageEngine } from "../storage/contract.ts";
 import { topicKey } from "./topic.ts";
 
 /** How long what is left of a removal waits for the disk: whoever frees some space need not wait for long. */
 const RETRY_MS = 10 * SECOND_MS;
+/** What refused creations may leave behind; each costs two syncs when it is cleared away. Beyond it no creation is begun. */
+export const UNFINISHED_MAX = 100;
 /** How long a removed name is left to who removed it: a tool that makes the topic anew does so within milliseconds. */
 const LEAVING_MS = SECOND_MS;
 
@@ -46,6 +49,7 @@ export class TopicRemovals {
   /** Names whose removal is under way or ended a moment ago, with what ends that. */
   readonly #leaving = new Map<string, Timer | null>();
   readonly #warning: RareWarning;
+  /** Planned, or under way. */
   #retry: Timer | null = null;
   #isClosed = false;
 
@@ -76,9 +80,22 @@ export class TopicRemovals {
     for (const name of this.#parts.engine.detached()) this.#unfinished.add(name);
   }
 
+  /** One after another: each may take two syncs, and everybody else is served between. */
   async finishAll(): Promise<void> {
-    const names = [...this.#unfinished];
-    await Promise.all(names.map((name) => this.#inTurn(name, () => this.#tryToFinish(name))));
+    for (const name of [...this.#unfinished]) {
+      await this.#inTurn(name, () => this.#tryToFinish(name));
+      await nextTurn();
+    }
+  }
+
+  /** Whether a creation that the disk refuses could be cleared away. @throws ObeliskError KAFKA_STORAGE_ERROR */
+  checkRoom(): void {
+    if (this.#unfinished.size < UNFINISHED_MAX) return;
+    throw new ObeliskError("KAFKA_STORAGE_ERROR", {
+      detail:
+        "the disk holds what is left of topics that it has refused, and no topic is made until it is cleared away",
+      limit: UNFINISHED_MAX,
+    });
   }
 
   /**
@@ -148,11 +165,22 @@ export class TopicRemovals {
       if (!(thrown instanceof ObeliskError)) throw thrown;
       if (this.#isClosed) return; // the next start goes on with it
       this.#warning.tell({ topic: name, reason: thrown.message });
-      this.#retry ??= this.#parts.clock.after(RETRY_MS, () => {
-        loopTurns.enter("topic removal");
-        this.#retry = null;
-        void this.finishAll();
-      });
+      this.#planRetry();
     }
+  }
+
+  /** Not while one is planned or under way. */
+  #planRetry(): void {
+    if (this.#isClosed) return;
+    this.#retry ??= this.#parts.clock.after(RETRY_MS, () => {
+      loopTurns.enter("topic removal");
+      void this.#tryAgain();
+    });
+  }
+
+  async #tryAgain(): Promise<void> {
+    await this.finishAll();
+    this.#retry = null;
+    if (this.#unfinished.size > 0) this.#planRetry();
   }
 }

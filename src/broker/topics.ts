@@ -233,6 +233,7 @@ export class Topics {
 
   async #create(name: string, options: TopicOptions): Promise<Topic> {
     await this.#removals.finish(name);
+    this.#removals.checkRoom();
     const partitions = this.#partitionsOf(options);
     this.#limits.check(name, partitions);
     this.#limits.add(partitions);

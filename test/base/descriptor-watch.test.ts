@@ -20,8 +20,6 @@ class Machine {
       throw Object.assign(new Error("EMFILE"), { code: "EMFILE" });
     },
     close: (number: number) => void this.open.delete(number),
-    exists: () => true,
-    readFile: () => Buffer.from(`Max open files            ${this.limit} 4096 files\n`),
   };
   readonly spares = new SpareDescriptors(this.files);
   readonly budget = {
@@ -35,7 +33,8 @@ class Machine {
     const { files, spares, budget, clock } = this;
     const log = { ...silentLog, warn: (message: string, facts?: object) => this.told.push([message, facts]) };
     const accept = (isAccepting: boolean) => void (this.isAccepting = isAccepting);
-    return new DescriptorWatch({ files, spares, budget, accept, clock, log });
+    const limit = () => this.limit;
+    return new DescriptorWatch({ files, limit, spares, budget, accept, clock, log });
   }
 
   look(): [isShort: boolean, isAccepting: boolean, free: number] {
@@ -85,8 +84,8 @@ test("a limit that is lowered under what is open is known and told, and the spar
   machine.limit = 10;
   expect(machine.look()).toEqual([false, true, 2]);
   expect(machine.told).toEqual([
-    [SHORTAGE, { reason: "EMFILE", limit: 10 }],
     ["the limit of open files has been changed", { before: 10, now: 3 }],
+    [SHORTAGE, { reason: "EMFILE", limit: 3 }],
     ["the limit of open files has been changed", { before: 3, now: 10 }],
   ]);
   watch.stop();

@@ -14,8 +14,10 @@ import { join } from "node:path";
 import { createDisk } from "../../src/base/disk.ts";
 import { type ErrorCode, ObeliskError } from "../../src/base/errors.ts";
 import { silentLog } from "../../src/base/log.ts";
+import { nextTurn } from "../../src/base/turns.ts";
 import { MiB } from "../../src/base/units.ts";
 import type { Broker } from "../../src/broker/broker.ts";
+import { UNFINISHED_MAX } from "../../src/broker/topic-removals.ts";
 import { GroupOffsets } from "../../src/consumer/offsets.ts";
 import type { FileEngine } from "../../src/storage/file/engine.ts";
 import { openEngine, TestDirectory, temporaryDirectory } from "../storage/file/support.ts";
@@ -234,6 +236,32 @@ test("a creation that the disk refuses has its line in the log, and not one for 
   for (let attempt = 0; attempt < 3; attempt += 1)
     expect(await codeOf(broker.topics.ensure("t"))).toBe("DISK_FULL");
   expect(told).toEqual([{ message: "a topic could not be created", topic: "t", reason: "the disk is full" }]);
+});
+
+test("what refused creations leave behind is bounded, and is cleared away in turns before further topics are made", async () => {
+  const fixture = await opened();
+  const { broker, files, clock } = fixture;
+  files.setFault({
+    operations: ["open", "list", "syncDirectory"],
+    nth: 1,
+    more: Number.POSITIVE_INFINITY,
+    errno: "EMFILE",
+  });
+  for (let count = 0; count < UNFINISHED_MAX; count += 1)
+    expect(await codeOf(broker.topics.ensure(`t${count}`))).toBe("KAFKA_STORAGE_ERROR");
+  const left = topicsOn(fixture).length;
+  await expect(broker.topics.ensure("further")).rejects.toThrow("no topic is made until it is cleared away");
+  expect([left, topicsOn(fixture).length]).toEqual([UNFINISHED_MAX, UNFINISHED_MAX]);
+  files.setFault(null);
+  clock.advance(10_000);
+  let turns = 0;
+  while (topicsOn(fixture).length > 0) {
+    await nextTurn();
+    turns += 1;
+  }
+  expect(turns).toBeGreaterThanOrEqual(UNFINISHED_MAX);
+  await append(broker, "further");
+  expect(topicsOn(fixture)).toEqual(["further"]);
 });
 
 test("a topic is removed by its id only while it is the one that has it", async () => {

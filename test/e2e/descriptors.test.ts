@@ -100,6 +100,7 @@ for (const [limit, count, topics] of [
         [],
       );
     },
+    60_000,
   );
 }
 

@@ -86,6 +86,7 @@ test.skipIf(missing !== undefined)(
     await honest.close();
     expect(await server.stop()).toBe(0);
   },
+  60_000,
 );
 
 test.skipIf(missing !== undefined)(
@@ -107,6 +108,7 @@ test.skipIf(missing !== undefined)(
     await honest.close();
     expect(await server.stop()).toBe(0);
   },
+  60_000,
 );
 
 /** Opens connections and closes them at once, until it is killed. */
@@ -143,5 +145,6 @@ for (const door of ["native", "kafka", "http"] as const) {
       expect(await server.stop()).toBe(0);
       expect((await new Response(server.child.stderr).text()).split("\n").length).toBeLessThan(30);
     },
+    60_000,
   );
 }

@@ -8,7 +8,8 @@
  *     because of a number that we chose would be worse. Only what the system allows for connections and files together
  *     (descriptor-budget.ts) is never passed: a process without any descriptor left cannot go on.
  *   - When the system itself refuses (EMFILE, ENFILE), idle files are closed and the open is tried again; with
- *     nothing left to close the caller gets KAFKA_STORAGE_ERROR, which clients try again.
+ *     nothing left to close the caller gets KAFKA_STORAGE_ERROR, which clients try again. Below a limit that was lowered only
+ *     numbers under it are to be had again: files with higher ones stay, for those who use them.
  */
 
 import { fail } from "../../base/assert.ts";
@@ -37,7 +38,7 @@ export class PooledFile {
 
 /** So many files stay open, and any number that waits for a sync. */
 export function boundsOf(openMax: number): FileBounds {
-  return { openMax, pinnedMax: Number.POSITIVE_INFINITY };
+  return { openMax, pinnedMax: Number.POSITIVE_INFINITY, limit: Number.POSITIVE_INFINITY };
 }
 
 export class DescriptorPool {
@@ -115,8 +116,13 @@ export class DescriptorPool {
         return work();
       } catch (thrown) {
         if (!isOutOfDescriptors(thrown)) throw thrown;
-        if (this.#closeOldest(CLOSED_AT_ONCE) > 0) continue;
-        throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail: "too many open files", file: path }, thrown);
+        if (this.#closeOldest(CLOSED_AT_ONCE, this.#bounds.limit) > 0) continue;
+        const remedy = "allow the process more open files (ulimit -n)";
+        throw new ObeliskError(
+          "KAFKA_STORAGE_ERROR",
+          { detail: "too many open files", remedy, file: path },
+          thrown,
+        );
       }
     }
   }
@@ -132,9 +138,9 @@ export class DescriptorPool {
   }
 
   #openFile(file: PooledFile, mode: OpenMode): number {
-    const { openMax, pinnedMax } = this.#bounds;
-    if (this.#open.size >= openMax) this.#closeOldest(this.#open.size - openMax + 1);
-    if (this.#open.size >= pinnedMax)
+    const { openMax, pinnedMax, limit } = this.#bounds;
+    if (this.#open.size >= openMax) this.#closeOldest(this.#open.size - openMax + 1, limit);
+    if (this.#open.size >= pinnedMax && this.#pinnedCount() >= pinnedMax)
       throw new ObeliskError("KAFKA_STORAGE_ERROR", {
         detail: "too many files wait for a sync",
         remedy: "allow the process more open files (ulimit -n)",
@@ -146,13 +152,20 @@ export class DescriptorPool {
     return file.descriptor;
   }
 
-  /** Closes up to `count` files that are not pinned, the longest unused first; returns how many. */
-  #closeOldest(count: number): number {
+  #pinnedCount(): number {
+    let count = 0;
+    for (const file of this.#open) if (file.pins > 0) count += 1;
+    return count;
+  }
+
+  /** Closes up to `count` files that are not pinned and have a number below `limit`, the longest unused first; returns how many. */
+  #closeOldest(count: number, limit: number): number {
     let closed = 0;
     while (closed < count) {
       let oldest: PooledFile | undefined;
       for (const file of this.#open) {
-        if (file.pins === 0 && (oldest === undefined || file.usedAt < oldest.usedAt)) oldest = file;
+        if (file.pins > 0 || file.descriptor >= limit) continue;
+        if (oldest === undefined || file.usedAt < oldest.usedAt) oldest = file;
       }
       if (oldest === undefined) break;
       this.close(oldest);
