@@ -65,6 +65,8 @@ export interface RouteOptions<Request, Answer> {
   readonly isPipelined?: boolean;
   /** What the answer may take beside what the request's own size says (256 bytes for each element, and its texts). May be off a little. */
   readonly answerBytes?: AnswerBytes<Request>;
+  /** Fewer elements than other requests may have, where each costs more time. */
+  readonly elementsMax?: number;
   readonly handle: Handler<Request, Answer>;
   readonly refuse: Refusal<Request, Answer>;
 }
@@ -82,7 +84,7 @@ export function route<RequestInput, Request, Answer, Response>(
     isPipelined,
     start: (context, exchange, buffer, position, end) => {
       const { version } = exchange;
-      const reader = Reader.ofRequest(buffer, position, end);
+      const reader = Reader.ofRequest(buffer, position, end, options.elementsMax);
       const request = api.readRequest(version, reader);
       const typed = exchange as unknown as Exchange<Answer>;
       const { decodedBytes } = reader;

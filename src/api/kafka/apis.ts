@@ -44,10 +44,19 @@ export const apiVersionsRoute: Route = route(apiVersionsApi, {
 /** A topic's settings as CreateTopics tells them, and what is held while the topic is made. */
 const CREATED_TOPIC_BYTES = 4 * KiB;
 
+/** A fetch begins all its partitions in one turn, with a little more than 1 us for each. */
+const FETCHED_ELEMENTS_MAX = 64 * KiB;
+
 /** In the order of their numbers. */
 export const ROUTES: readonly Route[] = [
   route(produceApi, { versions: [0, 11], isPipelined: true, handle: produce, refuse: refuseProduce }),
-  route(fetchApi, { versions: [4, 12], answerBytes: fetchBytes, handle: fetch, refuse: refuseFetch }),
+  route(fetchApi, {
+    versions: [4, 12],
+    elementsMax: FETCHED_ELEMENTS_MAX,
+    answerBytes: fetchBytes,
+    handle: fetch,
+    refuse: refuseFetch,
+  }),
   route(listOffsetsApi, { versions: [1, 8], handle: listOffsets, refuse: refuseListOffsets }),
   route(metadataApi, {
     versions: [0, 12],

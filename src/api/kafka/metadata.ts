@@ -59,6 +59,11 @@ type PartitionAnswer = TopicAnswer["partitions"][number];
 type TopicQuestion = NonNullable<MetadataRequest["topics"]>[number];
 /** What was found for a question: a topic, or why there is none. */
 type Found = Topic | TopicAnswer;
+/** What is asked for, each once: a topic, or a name or id that `find` looks up when its turn comes. */
+interface Wanted {
+  readonly keys: readonly (string | Topic)[];
+  readonly find: (key: string) => Found;
+}
 
 export function metadata(
   context: KafkaContext,
@@ -66,9 +71,12 @@ export function metadata(
   version: number,
   exchange: Exchange<MetadataResponseInput>,
 ): MetadataResponseInput | Promise<MetadataResponseInput> {
-  const found = topicsAsked(context, request, version);
-  if (found instanceof Promise || !isShort(found)) return describeInSlices(context, request, exchange, found);
-  const topics = found.map((each) => describeFound(context, request, each));
+  const wanted = topicsAsked(context, request, version);
+  if (wanted instanceof Promise) {
+    return wanted.then((created) => describeInSlices(context, request, exchange, created));
+  }
+  if (!isShort(wanted)) return describeInSlices(context, request, exchange, wanted);
+  const topics = wanted.keys.map((key) => describeFound(context, request, lookUp(wanted, key)));
   return answer(context, exchange, request, topics);
 }
 
@@ -98,20 +106,25 @@ function topicsAsked(
   context: KafkaContext,
   request: MetadataRequest,
   version: number,
-): Found[] | Promise<Found[]> {
-  if (isAll(request.topics, version)) return context.broker.topics.all();
+): Wanted | Promise<Wanted> {
+  const find = (name: string) => findByName(context, name, NO_FAULTS);
+  if (isAll(request.topics, version)) return { keys: context.broker.topics.all(), find };
   const ids = new Set(request.topics.map(({ topicId }) => topicId));
   ids.delete(ZERO_UUID);
-  if (ids.size > 0) return [...ids].map((id) => findById(context, id, version));
+  if (ids.size > 0) return { keys: [...ids], find: (id) => findById(context, id, version) };
   const names = namesAsked(request.topics);
   const missing = request.allowAutoTopicCreation ? missingNames(context, names) : [];
-  if (missing.length > 0) return createMissing(context, names, missing);
-  return names.map((name) => find(context, name, NO_FAULTS));
+  return missing.length > 0 ? createMissing(context, names, missing) : { keys: names, find };
 }
 
-function isShort(found: readonly Found[]): boolean {
-  let count = found.length;
-  for (const { partitions } of found) count += partitions.length;
+function lookUp({ find }: Wanted, key: string | Topic): Found {
+  return typeof key === "string" ? find(key) : key;
+}
+
+function isShort(wanted: Wanted): boolean {
+  if (wanted.keys.length > SHORT_MAX) return false;
+  let count = wanted.keys.length;
+  for (const key of wanted.keys) count += lookUp(wanted, key).partitions.length;
   return count <= SHORT_MAX;
 }
 
@@ -119,15 +132,17 @@ async function describeInSlices(
   context: KafkaContext,
   request: MetadataRequest,
   exchange: Exchange<MetadataResponseInput>,
-  wanted: readonly Found[] | Promise<readonly Found[]>,
+  wanted: Wanted,
 ): Promise<MetadataResponseInput> {
   const { version } = exchange;
-  const found = await wanted;
   const share = new TurnShare(context.clock);
   await share.rest();
   const topics = metadataApi.responseArray<TopicAnswer>(version, "topics");
-  for (const each of found) {
+  for (const key of wanted.keys) {
     if (share.isUsedUp) await share.rest();
+    // Nobody is left to be answered.
+    if (exchange.isDropped) break;
+    const each = lookUp(wanted, key);
     if (!(each instanceof Topic)) {
       topics.push(describeFound(context, request, each));
       continue;
@@ -170,7 +185,7 @@ async function createMissing(
   context: KafkaContext,
   names: readonly string[],
   missing: readonly string[],
-): Promise<Found[]> {
+): Promise<Wanted> {
   const faults = new Map<string, number>();
   const share = new TurnShare(context.clock);
   for (let start = 0; start < missing.length; start += CREATED_AT_ONCE) {
@@ -178,7 +193,7 @@ async function createMissing(
     const some = missing.slice(start, start + CREATED_AT_ONCE);
     await Promise.all(some.map((name) => create(context, name, faults)));
   }
-  return names.map((name) => find(context, name, faults));
+  return { keys: names, find: (name) => findByName(context, name, faults) };
 }
 
 async function create(
@@ -199,7 +214,7 @@ async function create(
   }
 }
 
-function find(context: KafkaContext, name: string, faults: ReadonlyMap<string, number>): Found {
+function findByName(context: KafkaContext, name: string, faults: ReadonlyMap<string, number>): Found {
   const topic = context.broker.topics.get(name);
   if (topic !== undefined) return topic;
   if (!isTopicName(name)) return failed(name, ZERO_UUID, wireCode("INVALID_TOPIC_EXCEPTION"));

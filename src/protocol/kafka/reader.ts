@@ -28,7 +28,7 @@ import { KiB, MiB } from "../../base/units.ts";
 export const ELEMENTS_MAX = 2_000_000;
 /**
  * The same in one request, of which a server must hold many: building so many takes 30 ms and some 25 MB. A request for
- * 100,000 partitions stays below.
+ * 100,000 partitions stays below. A uuid counts as one too: it becomes a text that is joined from five.
  */
 export const REQUEST_ELEMENTS_MAX: number = 128 * KiB;
 
@@ -42,8 +42,6 @@ export const REQUEST_TEXT_BYTES_MAX: number = 48 * MiB;
 const ELEMENT_BYTES = 256;
 /** A text is decoded once (two bytes for a character that is not ASCII) and stands once in an answer. */
 const TEXT_COPIES = 3;
-/** A uuid is a text that is joined from five pieces. */
-const UUID_TEXT_BYTES = 100;
 
 const UUID_BYTES = 16;
 /** What an int16 can say; compact lengths could say more, and Kafka takes no more. */
@@ -75,8 +73,13 @@ export class Reader {
   }
 
   /** For the body of a request. */
-  static ofRequest(buffer: Buffer, position: number, end: number): Reader {
-    return new Reader(buffer, position, end, REQUEST_ELEMENTS_MAX, REQUEST_TEXT_BYTES_MAX);
+  static ofRequest(
+    buffer: Buffer,
+    position: number,
+    end: number,
+    elementsMax: number = REQUEST_ELEMENTS_MAX,
+  ): Reader {
+    return new Reader(buffer, position, end, elementsMax, REQUEST_TEXT_BYTES_MAX);
   }
 
   /** What the values that were read take in memory, at most, and what an answer of their shape does. Views count nothing. */
@@ -111,7 +114,7 @@ export class Reader {
 
   uuid(): string {
     const start = this.#advance(UUID_BYTES);
-    this.#textBytes += UUID_TEXT_BYTES;
+    this.#count(1);
     const hex = this.buffer.toString("hex", start, start + UUID_BYTES);
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
   }
