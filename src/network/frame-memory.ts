@@ -29,6 +29,8 @@ export interface FramePeer {
   readonly bytesOut: number;
   /** Whether the input is held because of what the peer does: it waits in a long poll, or does not read its answers. */
   readonly isHeldByPeer: boolean;
+  /** Whether it would go on if the turn had room: that it stands still is not its peer's fault. */
+  readonly isWaitingForTurn: boolean;
   /** Closes the connection at once, because others wait for the memory. */
   cutForMemory(heldBytes: number): void;
 }
@@ -54,6 +56,7 @@ export class FrameMemory implements MemoryHolder {
   }
 
   get unfinishedBytes(): number {
+    if (this.#peer.isWaitingForTurn) return 0;
     return this.#peer.isHeldByPeer
       ? this.#account.bytes
       : this.#partBytes + (this.#account.isGrowing ? this.#restBytes : 0);
