@@ -68,7 +68,7 @@ export async function listOffsets(
       const answer =
         asked === ASKED_TWICE
           ? refused(index, wireCode("INVALID_REQUEST"))
-          : answerFor(partitionOf(topic, index), asked, version);
+          : answerFor(partitionOf(topic, index), asked, version, () => !exchange.isDropped);
       if (answer instanceof Promise) searches.push(settle(partitions, answer));
       else partitions.push(answer);
       if (searches.length === SEARCHES_AT_ONCE) await Promise.all(searches.splice(0));
@@ -113,6 +113,7 @@ function answerFor(
   partition: Partition | undefined,
   { partitionIndex, currentLeaderEpoch, timestamp }: PartitionQuestion,
   version: number,
+  isWanted: () => boolean,
 ): PartitionAnswer | Promise<PartitionAnswer> {
   if (timestamp < 0 && !(version >= (VERSIONS[timestamp] ?? Number.POSITIVE_INFINITY))) {
     return refused(partitionIndex, wireCode("UNSUPPORTED_VERSION"));
@@ -120,7 +121,7 @@ function answerFor(
   if (partition === undefined) return refused(partitionIndex, wireCode("UNKNOWN_TOPIC_OR_PARTITION"));
   const fault = partitionError(partition, currentLeaderEpoch);
   if (fault !== NO_ERROR) return refused(partitionIndex, fault);
-  const found = lookUp(partition, timestamp);
+  const found = lookUp(partition, timestamp, isWanted);
   return found instanceof Promise ? searched(partitionIndex, found) : answered(partitionIndex, found);
 }
 
@@ -150,6 +151,7 @@ function answered(partitionIndex: number, found: TimestampedOffset | null): Part
 function lookUp(
   partition: Partition,
   timestamp: number,
+  isWanted: () => boolean,
 ): TimestampedOffset | Promise<TimestampedOffset | null> {
   const { leaderEpoch, startLeaderEpoch, highWatermark, startOffset } = partition;
   if (timestamp === TIMESTAMP_LATEST) return { offset: highWatermark, timestampMs: -1, leaderEpoch };
@@ -157,8 +159,8 @@ function lookUp(
     return { offset: startOffset, timestampMs: -1, leaderEpoch: startLeaderEpoch };
   }
   return timestamp === TIMESTAMP_MAX
-    ? partition.offsetOfMaxTimestamp()
-    : partition.offsetForTimestamp(timestamp);
+    ? partition.offsetOfMaxTimestamp(isWanted)
+    : partition.offsetForTimestamp(timestamp, isWanted);
 }
 
 function refused(partitionIndex: number, errorCode: number): PartitionAnswer {
