@@ -1,5 +1,5 @@
 /**
- * The few functions of the C library that node:fs lacks, called through bun:ffi: flock, posix_fadvise, dup and getrlimit on this thread, and those that
+ * The few functions of the C library that node:fs lacks, called through bun:ffi: flock, posix_fadvise, dup, listen and getrlimit on this thread, and those that
  * block for as long as the disk takes on threads of their own (helper-thread.ts), which get the code that opens them as text.
  *
  * It is opened by the first call that needs it. Where there is none (another system, another C library) callers go without.
@@ -16,6 +16,8 @@ export interface CLibrary {
   /** Another descriptor of the same file or socket; below 0 when there is none. */
   duplicate(descriptor: number): number;
   close(descriptor: number): void;
+  /** How many connections may wait at a listening socket to be accepted; the system may allow fewer. */
+  setBacklog(descriptor: number, connections: number): void;
   /** How many descriptors the process may have; null: any number. Needs none. */
   descriptorLimit(): number | null;
   /**
@@ -132,6 +134,7 @@ function openLibrary(name: string): CLibrary | undefined {
       [errnoSymbol]: { args: [], returns: "ptr" },
       dup: { args: ["i32"], returns: "i32" },
       close: { args: ["i32"], returns: "i32" },
+      listen: { args: ["i32", "i32"], returns: "i32" },
       getrlimit: { args: ["i32", "ptr"], returns: "i32" },
       ...(process.platform === "linux" ? { ...FADVISE, ...SOCKET_OPTION, ...MADVISE } : {}),
     });
@@ -152,6 +155,7 @@ function openLibrary(name: string): CLibrary | undefined {
       flock: symbols["flock"] as (descriptor: number, operation: number) => number,
       duplicate: symbols["dup"] as (descriptor: number) => number,
       close: symbols["close"] as (descriptor: number) => void,
+      setBacklog: symbols["listen"] as (descriptor: number, connections: number) => void,
       descriptorLimit: () => limitOf(symbols["getrlimit"] as (resource: number, target: Buffer) => number),
       dropCached: advise && ((descriptor) => void advise(descriptor, 0, 0, DONT_NEED)),
       limitUnsent:
