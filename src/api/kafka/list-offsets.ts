@@ -57,6 +57,7 @@ export async function listOffsets(
   const share = new TurnShare(context.clock);
   const topics: { name: string; partitions: PartitionAnswer[] }[] = [];
   const searches: Promise<void>[] = [];
+  const failures: unknown[] = [];
   for (const [name, questions] of questionsByTopic(request)) {
     const topic = context.broker.topics.get(name);
     const partitions: PartitionAnswer[] = [];
@@ -69,12 +70,14 @@ export async function listOffsets(
         asked === ASKED_TWICE
           ? refused(index, wireCode("INVALID_REQUEST"))
           : answerFor(partitionOf(topic, index), asked, version, () => !exchange.isDropped);
-      if (answer instanceof Promise) searches.push(settle(partitions, answer));
+      if (answer instanceof Promise) searches.push(settle(partitions, answer, failures));
       else partitions.push(answer);
       if (searches.length === SEARCHES_AT_ONCE) await Promise.all(searches.splice(0));
+      if (failures.length > 0) throw failures[0];
     }
   }
   await Promise.all(searches);
+  if (failures.length > 0) throw failures[0];
   return { topics };
 }
 
@@ -102,11 +105,19 @@ function questionsByTopic(
   return topics;
 }
 
-/** Keeps the place of an answer that is still searched for. */
-async function settle(partitions: PartitionAnswer[], search: Promise<PartitionAnswer>): Promise<void> {
+/** Keeps the place of an answer that is still searched for. Nobody may be waiting for it just then, so a mistake of ours is only noted. */
+async function settle(
+  partitions: PartitionAnswer[],
+  search: Promise<PartitionAnswer>,
+  failures: unknown[],
+): Promise<void> {
   const place = partitions.length;
   partitions.push(UNSETTLED);
-  partitions[place] = await search;
+  try {
+    partitions[place] = await search;
+  } catch (thrown) {
+    failures.push(thrown);
+  }
 }
 
 function answerFor(
