@@ -289,8 +289,11 @@ export class Topics {
   #noteWhenUsed(name: string, partitions: readonly Partition[]): void {
     const state = this.#beingMade.get(name);
     if (state === undefined) return;
+    let isNoted = false;
     const listener = (error: ErrorCode | null) => {
-      if (error === null) void this.#noteMade(name, state);
+      if (error !== null || isNoted) return;
+      isNoted = true; // by the first of its partitions
+      void this.#noteMade(name, state);
     };
     for (const partition of partitions) partition.whenUsed(listener);
   }

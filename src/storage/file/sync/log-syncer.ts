@@ -226,7 +226,8 @@ export class LogSyncer {
     }
     const jobs = logs.map((log) => ({ log, task: log.beginSync() }));
     const together = this.#takeTogether(jobs);
-    const singly = jobs.filter((job) => !together.includes(job));
+    const inOne = new Set(together);
+    const singly = jobs.filter((job) => !inOne.has(job));
     await Promise.all([this.#syncTogether(together, failed), this.#syncEach(singly, failed)]);
     return true;
   }
