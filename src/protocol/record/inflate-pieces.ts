@@ -1,7 +1,8 @@
 /**
  * Inflates records in pieces of `INFLATED_PIECE_BYTES`, for who may hold up nobody and must not hold all that comes out: gzip and
  * zstd go through streams, whose work is done in the thread pool; snappy and lz4 are made here, a piece at a time. What
- * `decompress` refuses is refused here too, but only where it is met: pieces before it were handed out already.
+ * `decompress` refuses is refused here too, but only where it is met: pieces before it were handed out already. So is a zstd frame with
+ * a window above 128 MiB, which streams do not read, as those of Kafka's clients do not.
  */
 
 import { createGunzip, createZstdDecompress } from "node:zlib";
