@@ -32,6 +32,7 @@ if (unknown.length > 0 || program.missing !== undefined) {
   process.exit(program.missing === undefined ? 64 : 2);
 }
 
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(2));
 let failed = 0;
 for (const attack of ATTACKS) {
   if (names?.includes(attack.name) === false) continue;

@@ -6,7 +6,9 @@ import { KiB, MiB } from "../../../../src/base/units.ts";
 import { fetchApi } from "../../../../src/protocol/kafka/apis/fetch.ts";
 import { listOffsetsApi } from "../../../../src/protocol/kafka/apis/list-offsets.ts";
 import { produceApi } from "../../../../src/protocol/kafka/apis/produce.ts";
-import { BATCH_HEADER_BYTES } from "../../../../src/protocol/record/batch.ts";
+import { BATCH_HEADER_BYTES, writeBatchHeader } from "../../../../src/protocol/record/batch.ts";
+import { BatchBuilder } from "../../../../src/protocol/record/builder.ts";
+import { CODECS, compress } from "../../../../src/protocol/record/compression.ts";
 import { batchOf } from "../../../support/batches.ts";
 import type { Program } from "../../../support/obelisk-command.ts";
 import type { Attack, Stage } from "../support/attack.ts";
@@ -93,44 +95,71 @@ function forged(name: string, what: string, claimsRecords: boolean): Attack {
 }
 
 /** The error code and the offset of a look-up by time, or what was met instead of an answer. */
-async function lookUp(
-  stage: Stage,
-  peer: Peer,
-  topic: string,
-  timestamp: number,
-): Promise<[number, number] | string> {
-  const topics = [{ name: topic, partitions: [{ partitionIndex: 0, timestamp }] }];
+async function lookUp(stage: Stage, peer: Peer, timestamp: number): Promise<[number, number] | string> {
+  const topics = [{ name: TOPIC, partitions: [{ partitionIndex: 0, timestamp }] }];
   const heard = await peer.ask(frame(listOffsetsApi, 4, { topics }), stage.answerMsMax);
   if (heard.kind !== "answer") return heard.kind;
   const answer = listOffsetsApi.decodeResponse(4, heard.body!, 0, heard.bytes).topics[0]!.partitions[0]!;
   return [answer.errorCode, answer.offset];
 }
 
-function inflating(name: string, what: string, codec: "gzip" | "zstd" | "lz4" | "snappy"): Attack {
-  const records = 1050;
+type Inflating = "gzip" | "zstd" | "lz4";
+const INFLATED_BYTES = 105e6;
+
+/** Records of 100 KB that say nothing. */
+function fewLarge(codec: Inflating): Buffer {
+  const zeros = Buffer.alloc(100_000);
+  const builder = new BatchBuilder(INFLATED_BYTES + 2 * zeros.length);
+  for (let n = 0; n < INFLATED_BYTES / zeros.length; n += 1) {
+    builder.append(1000 + n, null, 0, 0, zeros, 0, zeros.length);
+  }
+  return builder.finish({ codec });
+}
+
+/** As many records as there can be: 7 bytes each, all with the same time. */
+function manySmall(codec: Inflating): Buffer {
+  const count = INFLATED_BYTES / 7;
+  const records = compress(codec, Buffer.alloc(INFLATED_BYTES, Buffer.from([12, 0, 0, 0, 1, 1, 0])));
+  const batch = Buffer.concat([Buffer.alloc(BATCH_HEADER_BYTES), records]);
+  writeBatchHeader(batch, {
+    baseOffset: 0,
+    leaderEpoch: -1,
+    attributes: CODECS.indexOf(codec),
+    lastOffsetDelta: count - 1,
+    baseTimestampMs: 1000,
+    maxTimestampMs: 2049,
+    producerId: -1,
+    producerEpoch: -1,
+    baseSequence: -1,
+    recordCount: count,
+  });
+  return batch;
+}
+
+function inflating(codec: Inflating, build: (codec: Inflating) => Buffer, found: string): Attack {
+  const kind = build === manySmall ? "small" : "large";
   return {
-    name,
-    what,
+    name: `inflating-${codec}-${kind}`,
+    what: `a batch of ${codec} that inflates to 105 MB of ${kind} records, and two look-ups by time`,
     isOneRequest: true,
     run: async (stage) => {
-      const values = Array.from({ length: records }, () => "\0".repeat(100_000));
-      const batch = batchOf(values, { codec }, 1000);
+      const batch = build(codec);
       stage.facts["batchBytes"] = batch.length;
       const peer = await stage.kafka();
       await peer.ask(createFrame(TOPIC, 1), 60_000);
       const heard = await peer.ask(produceFrame(TOPIC, batch), stage.answerMsMax);
-      const code =
-        heard.kind === "answer"
-          ? produceApi.decodeResponse(9, heard.body!, 0, heard.bytes).responses[0]!.partitionResponses[0]!
-              .errorCode
-          : heard.kind;
-      stage.facts["produceCode"] = code;
-      const found = await Promise.all(
-        [1500, 1700].map(async (timestamp) => lookUp(stage, await stage.kafka(), TOPIC, timestamp)),
+      if (heard.kind !== "answer") return stage.expect(false, `the batch met ${heard.kind}`);
+      const code = produceApi.decodeResponse(9, heard.body!, 0, heard.bytes).responses[0]!
+        .partitionResponses[0]!.errorCode;
+      stage.expect(code === 0, `the batch was refused with ${code}`);
+      const looked = await Promise.all(
+        [1500, 1700].map(async (timestamp) => lookUp(stage, await stage.kafka(), timestamp)),
       );
-      stage.facts["found"] = found.join(" | ");
-      if (code === 0)
-        stage.expect(found.join() === "0,500,0,700", `the look-ups gave ${found.join(" and ")}`);
+      stage.facts["found"] = looked.join(" | ");
+      stage.expect(
+        looked.join(" | ") === found,
+        `the look-ups gave ${looked.join(" | ")} instead of ${found}`,
+      );
     },
   };
 }
@@ -163,7 +192,7 @@ async function askEverywhere(stage: Stage, peer: Peer): Promise<void> {
   const count = stage.size({ full: 32, quick: 32, suite: 8 });
   for (let n = 0; n < count; n += 1) {
     const wished = n * RECORDS_EACH + RECORDS_EACH / 2;
-    const found = await lookUp(stage, peer, TOPIC, wished);
+    const found = await lookUp(stage, peer, wished);
     stage.expect(`${found}` === `0,${wished}`, `a look-up for ${wished} gave ${found}`);
     const heard = await peer.ask(
       fetchFrame({ topic: TOPIC, offset: wished, bytesMax: KiB }),
@@ -180,11 +209,13 @@ async function askEverywhere(stage: Stage, peer: Peer): Promise<void> {
   }
 }
 
+const CODECS_TRIED: readonly Inflating[] = ["gzip", "zstd", "lz4"];
+
 export const damage: readonly Attack[] = [
   forged("damage-empty-heads", "a damaged MiB full of heads that claim no records", false),
   forged("damage-forged-heads", "a damaged MiB full of heads that only their CRC gives away", true),
-  inflating("inflating-gzip", "a batch of gzip that inflates to 105 MB, and two look-ups by time", "gzip"),
-  inflating("inflating-zstd", "a batch of zstd that inflates to 105 MB, and two look-ups by time", "zstd"),
-  inflating("inflating-lz4", "a batch of lz4 that inflates to 105 MB, and two look-ups by time", "lz4"),
+  ...CODECS_TRIED.map((codec) => inflating(codec, fewLarge, "0,500 | 0,700")),
+  // No record is so late: the batch was not honest about its times.
+  ...CODECS_TRIED.map((codec) => inflating(codec, manySmall, "0,-1 | 0,-1")),
   cutIndexes,
 ];

@@ -12,7 +12,7 @@ import type { Program } from "../../../support/obelisk-command.ts";
 import { type Attack, type Load, Stage } from "./attack.ts";
 import type { PairReport } from "./pair.ts";
 import type { StrandReport } from "./strand.ts";
-import { WatchedServer } from "./watched-server.ts";
+import { endsWithUs, WatchedServer } from "./watched-server.ts";
 
 /** The default of `memory`, and what the process needs beside it. */
 export const RESIDENT_BYTES_MAX = (512 + 200) * MiB;
@@ -74,6 +74,9 @@ async function beside(attack: Attack, stage: Stage): Promise<AttackReport> {
   await attack.prepare?.(stage);
   await using pair = await Pair.start(server, stage.load);
   const turnsBefore = await server.gauge(TURN_GAUGE);
+  const [prepareWork, prepareMs] = longestTurn(new Map(), turnsBefore);
+  if (prepareMs !== null && prepareMs > LARGE_TURN_MS_MAX)
+    stage.facts["prepareTurn"] = `${prepareMs} ms (${prepareWork})`;
   pair.begin();
   server.forgetPeak();
   const residentBefore = server.residentBytes();
@@ -154,7 +157,9 @@ class Pair implements AsyncDisposable {
     const { oldMebibytes, graceMs } = PAIR[load];
     const args = [server.kafkaPort, server.nativePort, oldMebibytes, graceMs].map(String);
     const command = [process.execPath, join(import.meta.dir, "pair.ts"), ...args];
-    const pair = new Pair(Bun.spawn(command, { stdin: "pipe", stdout: "pipe", stderr: "inherit" }));
+    const child = Bun.spawn(command, { stdin: "pipe", stdout: "pipe", stderr: "inherit" });
+    endsWithUs(child);
+    const pair = new Pair(child);
     const first = await pair.#lines.next();
     if (first.value !== "ready") throw new Error(`the honest pair did not start: ${first.value}`);
     return pair;

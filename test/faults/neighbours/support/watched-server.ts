@@ -12,6 +12,17 @@ export const KILL_BYTES = 6 * GiB;
 const WATCH_MS = 10;
 const LOG_LINES_KEPT = 20;
 
+const children = new Set<Bun.Subprocess>();
+process.once("exit", () => {
+  for (const child of children) child.kill("SIGKILL");
+});
+
+/** A child that must not outlive this process, also where it is told to end in the middle. */
+export function endsWithUs(child: Bun.Subprocess): void {
+  children.add(child);
+  void child.exited.then(() => children.delete(child));
+}
+
 export class WatchedServer implements AsyncDisposable {
   readonly running: RunningServer;
   /** Why it is not there any more. */
@@ -41,6 +52,7 @@ export class WatchedServer implements AsyncDisposable {
     } catch {
       // Only a courtesy.
     }
+    endsWithUs(running.child);
     return new WatchedServer(running);
   }
 
