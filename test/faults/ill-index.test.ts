@@ -6,7 +6,16 @@
  */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { cpSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { KiB } from "../../src/base/units.ts";
 import { askOffset, createTopic, fetchOnce, produceBatch } from "../crash/wire.ts";
@@ -100,6 +109,21 @@ describe.skipIf(compiled.missing !== undefined)(
       const latest = { errorCode: 0, offset: RECORDS - 1, timestamp: START_MS + (RECORDS - 1) * STEP_MS };
       expect(await askOffset(observed.wire, "t", -3)).toMatchObject(latest);
     }
+
+    test.skipIf(process.platform !== "linux")(
+      "no file of the data directory is mapped, whatever was asked",
+      async () => {
+        await using bench = new Bench();
+        cpSync(source.data, bench.data, { recursive: true });
+        const observed = await Observed.start(bench, FLAGS);
+        await checkAll(observed);
+        await createTopic(observed.wire, "new");
+        const maps = readFileSync(`/proc/${observed.server.child.pid}/maps`, "utf8").split("\n");
+        expect(maps.filter((line) => line.includes(bench.data))).toEqual([]);
+        expect(readdirSync(bench.data)).not.toContain("meta.db-shm");
+        expect(await observed.stop()).toBe(0);
+      },
+    );
 
     for (const suffix of ["index", "timeindex"]) {
       for (const { name, harm } of HARMS) {

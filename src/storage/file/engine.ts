@@ -268,8 +268,19 @@ export class FileEngine implements StorageEngine {
     this.#store.pool.closeAll();
     await this.state.close();
     const isClean = failed.length === 0 && isSettled && this.#lookAtDirectory() === null;
-    if (isClean) this.#directory.markClean();
+    if (isClean) this.#markClean();
     this.#directory.close();
+  }
+
+  /** A stop needs no room that the reserve has not kept for it. */
+  #markClean(): void {
+    try {
+      this.#directory.markClean();
+    } catch (thrown) {
+      const isFull = thrown instanceof ObeliskError && thrown.code === "DISK_FULL";
+      if (!isFull || this.#reserve?.releaseOne() !== true) throw thrown;
+      this.#directory.markClean();
+    }
   }
 
   /** Makes the names of the small files durable; false when the disk refuses. */

@@ -3,6 +3,7 @@
  *
  *   start     hardly any room left    -> the files go; SQLite's log and index and the marks of a start fit in their place
  *   opened    and every now and then  -> as many as fit are made again
+ *   stop      no room for the mark    -> one goes
  *
  * Without it a server on a full disk, once stopped, could not start again, and so could not delete the topics that fill it. A
  * running server needs no reserve: a removal begins with a rename (topic-directories.ts).
@@ -49,6 +50,19 @@ export class Reserve {
       files.syncDirectory(this.#path);
     });
     this.#isWhole = false;
+  }
+
+  /** Gives one piece back, to a stop that finds no room for its mark; false when there is none. */
+  releaseOne(): boolean {
+    const files = this.#files;
+    let isReleased = false;
+    this.#quietly(() => {
+      const name = files.exists(this.#path) ? files.list(this.#path).at(-1) : undefined;
+      if (name === undefined) return;
+      files.removeFile(`${this.#path}/${name}`);
+      isReleased = true;
+    });
+    return isReleased;
   }
 
   /** Makes what is missing, as far as there is room. Cheap when nothing is. */

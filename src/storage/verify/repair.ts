@@ -159,8 +159,12 @@ class Repair {
     for (const wrong of this.#epochs) this.#writeEpoch(wrong);
     const { state, findings } = await openStateFile(files, this.#root, this.#directory.isClean);
     for (const finding of findings) this.#options.onRepair(finding);
-    await this.#importGo(state);
-    await this.#recover(state);
+    try {
+      await this.#importGo(state);
+      await this.#recover(state);
+    } finally {
+      await state.close();
+    }
     await this.#noteHoles();
     const remaining: Finding[] = [];
     const after = await verifyDirectory(files, this.#root, {

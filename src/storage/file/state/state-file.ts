@@ -139,10 +139,15 @@ export function isWholeRow({ key, value, version, crc }: StateRow): boolean {
   return typeof value === "string" && rowChecksum(key, value, version) === crc;
 }
 
+/**
+ * For this process alone, which has the lock of the directory: so SQLite keeps the index of its log in memory, and maps no `-shm` file
+ * that somebody could cut under it, which ends the process (SIGBUS).
+ */
 async function connect(path: string): Promise<SQL> {
   const connection = new SQL({ adapter: "sqlite", filename: path });
   try {
     await connection.unsafe(`PRAGMA busy_timeout=${BUSY_TIMEOUT_MS}`);
+    await connection.unsafe("PRAGMA locking_mode=EXCLUSIVE");
     await connection.unsafe("PRAGMA journal_mode=WAL");
     await connection.unsafe("PRAGMA synchronous=NORMAL");
     await connection.unsafe("PRAGMA wal_autocheckpoint=0");
