@@ -2,8 +2,11 @@
  * How many bytes of records all together read, check and send in one turn of the event loop. Many peers may ask for something in the
  * same turn, and each piece of work be short: then the turn is as long as all of them.
  *
- *     turn 1   A  B  C | D E wait          spend: until `TURN_BYTES_MAX` are spent
+ *     turn 1   A  B  C | D E wait          spend: until the turn has no room
  *     turn 2   D  E  A | B C wait          first come first served; nobody overtakes who waits
+ *
+ * Small before large: what is up to `SMALL_BYTES_MAX` waits only for its like, and large ones leave it the last quarter of a turn. One
+ * large one goes on in every turn all the same.
  *
  * The last one may pass the limit by its own piece: callers ask for pieces of a few MiB at most.
  */
@@ -14,10 +17,14 @@ import { MiB } from "./units.ts";
 
 /** Some 5 ms of checking, copying to sockets and clearing their pages. */
 const TURN_BYTES_MAX = 8 * MiB;
+const LARGE_PART = 0.75;
+/** What most consumers ask for, of one partition. */
+const SMALL_BYTES_MAX = 1 * MiB;
 
 export class TurnBytes {
   readonly #bytesMax: number;
-  readonly #waiting = new Ring<() => void>();
+  readonly #small = new Ring<() => void>();
+  readonly #large = new Ring<() => void>();
   #spentBytes = 0;
   #isServing = false;
   #isScheduled = false;
@@ -25,18 +32,22 @@ export class TurnBytes {
     this.#isScheduled = false;
     this.#spentBytes = 0;
     this.#isServing = true;
-    while (this.#waiting.count > 0 && this.#spentBytes < this.#bytesMax) this.#waiting.shift()!();
+    this.#large.shift()?.();
+    this.#serve(this.#small, false);
+    this.#serve(this.#large, true);
     this.#isServing = false;
-    if (this.#waiting.count > 0 || this.#spentBytes > 0) this.#schedule();
+    if (this.#small.count + this.#large.count > 0 || this.#spentBytes > 0) this.#schedule();
   };
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
 
-  /** Whether the caller may go on in this turn. */
-  get hasRoom(): boolean {
-    return this.#spentBytes < this.#bytesMax && (this.#isServing || this.#waiting.count === 0);
+  /** Whether a caller that has so many bytes to do in all may go on in this turn. */
+  hasRoom(workBytes: number): boolean {
+    const isLarge = workBytes > SMALL_BYTES_MAX;
+    if (this.#isSpent(isLarge)) return false;
+    return this.#isServing || this.#small.count + (isLarge ? this.#large.count : 0) === 0;
   }
 
   spend(bytes: number): void {
@@ -45,16 +56,16 @@ export class TurnBytes {
   }
 
   /** Calls back once in a later turn, when there is room; `goOn` catches its own mistakes. */
-  wait(goOn: () => void): void {
-    this.#waiting.push(goOn);
+  wait(workBytes: number, goOn: () => void): void {
+    (workBytes > SMALL_BYTES_MAX ? this.#large : this.#small).push(goOn);
     this.#schedule();
   }
 
   /** Does a piece of work in a later turn, when there is room; it belongs to what runs now. */
-  run<Result>(work: () => Result): Promise<Result> {
+  run<Result>(workBytes: number, work: () => Result): Promise<Result> {
     const word = loopTurns.work;
     return new Promise((resolve, reject) => {
-      this.wait(() => {
+      this.wait(workBytes, () => {
         loopTurns.enter(word);
         try {
           resolve(work());
@@ -63,6 +74,14 @@ export class TurnBytes {
         }
       });
     });
+  }
+
+  #isSpent(isLarge: boolean): boolean {
+    return this.#spentBytes >= this.#bytesMax * (isLarge ? LARGE_PART : 1);
+  }
+
+  #serve(waiting: Ring<() => void>, isLarge: boolean): void {
+    while (waiting.count > 0 && !this.#isSpent(isLarge)) waiting.shift()!();
   }
 
   #schedule(): void {

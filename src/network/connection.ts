@@ -389,7 +389,10 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     try {
       return this.#output.flush(this.#socket);
     } catch (thrown) {
-      if (!(thrown instanceof ObeliskError)) throw thrown;
+      if (!(thrown instanceof ObeliskError)) {
+        this.failed(thrown);
+        return -1;
+      }
       // The length of the answer was promised: only its end can tell the peer, which connects and asks again.
       const facts = { address: this.remoteAddress, error: thrown.message };
       this.#options.log.debug("a connection is closed: its answer cannot be read to the end", facts);

@@ -71,7 +71,7 @@ export class OutputQueue {
   /** Goes on in a later turn. */
   rest(): void {
     this.isWaiting = true;
-    turnBytes.wait(this.#ready);
+    turnBytes.wait(this.bytes, this.#ready);
   }
 
   push(part: Buffer | ByteSource): void {
@@ -98,7 +98,7 @@ export class OutputQueue {
       const front = this.#parts.peek()!;
       // Nothing is read for a socket that will not take it.
       if (this.isWaiting || (this.#isFull && !(front instanceof Uint8Array))) break;
-      if (!(front instanceof Uint8Array) && !turnBytes.hasRoom) {
+      if (!(front instanceof Uint8Array) && !turnBytes.hasRoom(front.length)) {
         this.rest();
         break;
       }

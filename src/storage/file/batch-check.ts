@@ -78,6 +78,11 @@ export class BatchCheck {
     return Math.min(end, this.#stretchEnd) - this.position;
   }
 
+  /** What it may have to look at in all, as far as it is known. */
+  get workBytes(): number {
+    return this.position - this.start + this.wantedBytes;
+  }
+
   /** How many of them it must have, or nothing can be said. */
   get neededBytes(): number {
     return this.#batchEnd === -1 ? BATCH_HEADER_BYTES : 1;

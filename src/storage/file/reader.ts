@@ -89,7 +89,10 @@ export class LogReader {
   async #spanLater(check: BatchCheck, place: Place, request: ReadRequest): Promise<RecordSpan> {
     while (!check.isDone) {
       const { position } = check;
-      const isDone = await turnBytes.run(() => check.segment.isRemoved || this.#checkNow(check));
+      const isDone = await turnBytes.run(
+        check.workBytes,
+        () => check.segment.isRemoved || this.#checkNow(check),
+      );
       if (!isDone && check.position === position) await this.#checkLater(check);
       if (check.segment.isRemoved) return noRecords(request.offset);
     }
@@ -101,7 +104,7 @@ export class LogReader {
   /** Checks what the page cache has, as far as this turn has room; true when the check is done. */
   #checkNow(check: BatchCheck): boolean {
     const { pieces } = this.#store;
-    while (!check.isDone && turnBytes.hasRoom) {
+    while (!check.isDone && turnBytes.hasRoom(check.workBytes)) {
       const { position } = check;
       try {
         const piece = pieces.now(check.segment, position, check.wantedBytes, check.neededBytes);
