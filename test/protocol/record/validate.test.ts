@@ -1,9 +1,10 @@
 /** What is let into a log and what is found in one: each rule, every truncation, every flipped bit. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { BATCH_HEADER_BYTES, BATCH_LENGTH, LOG_OVERHEAD } from "../../../src/protocol/record/batch.ts";
 import { CODECS } from "../../../src/protocol/record/compression.ts";
 import { readRecords } from "../../../src/protocol/record/records.ts";
-import { validateBatch, validateStoredBatch } from "../../../src/protocol/record/validate.ts";
+import { isStoredHeader, validateBatch, validateStoredBatch } from "../../../src/protocol/record/validate.ts";
 import { buildBatch, resealed } from "./batches.ts";
 
 const OPTIONS = { bytesMax: 1_000_000, isLogAppendTime: false };
@@ -56,6 +57,26 @@ test("finds every flipped bit, but for the fields that the log overwrites", () =
       expect([at, typeof produced(flipped), typeof stored(flipped)]).toEqual([at, "string", "string"]);
     }
   }
+});
+
+test("a header alone is judged as with its batch, but for the CRC", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat(BATCH_HEADER_BYTES - 1), fc.nat(255)), { maxLength: 3 }),
+      fc.constantFrom(0, 1, 100),
+      (changes, missing) => {
+        const batch = changed((bytes) => {
+          for (const [at, byte] of changes) if (at < BATCH_LENGTH || at >= LOG_OVERHEAD) bytes[at] = byte;
+        });
+        const end = batch.length - missing;
+        const header = batch.subarray(0, BATCH_HEADER_BYTES);
+        expect(isStoredHeader(header, 0, end)).toBe(
+          validateStoredBatch(batch.subarray(0, end), 0, end) === null,
+        );
+      },
+    ),
+    { numRuns: 2000 },
+  );
 });
 
 test("does not throw on any bytes", () => {
