@@ -1,5 +1,5 @@
 /**
- * The few functions of the C library that node:fs lacks, called through bun:ffi: flock, posix_fadvise, dup and getrlimit on this thread, and those that
+ * The few functions of the C library that node:fs lacks, called through bun:ffi: flock, posix_fadvise, dup, listen and getrlimit on this thread, and those that
  * block for as long as the disk takes on threads of their own (helper-thread.ts), which get the code that opens them as text.
  *
  * It is opened by the first call that needs it. Where there is none (another system, another C library) callers go without.
@@ -7,6 +7,7 @@
 
 import { dlopen, ptr, read as readMemory } from "bun:ffi";
 import { constants as systemConstants } from "node:os";
+import { KiB } from "./units.ts";
 
 export interface CLibrary {
   flock(descriptor: number, operation: number): number;
@@ -15,6 +16,8 @@ export interface CLibrary {
   /** Another descriptor of the same file or socket; below 0 when there is none. */
   duplicate(descriptor: number): number;
   close(descriptor: number): void;
+  /** How many connections may wait at a listening socket to be accepted; the system may allow fewer. */
+  setBacklog(descriptor: number, connections: number): void;
   /** How many descriptors the process may have; null: any number. Needs none. */
   descriptorLimit(): number | null;
   /**
@@ -35,6 +38,11 @@ export interface CLibrary {
    * Absent where the system lacks it.
    */
   limitUnsent: ((descriptor: number, bytes: number) => void) | undefined;
+  /**
+   * Gives the pages of memory that nobody reads any more back to the system at once; whoever uses it again finds zeros. Absent where
+   * the system lacks it.
+   */
+  dropPages: ((memory: Buffer) => void) | undefined;
   /** The number of the last failure on this thread. */
   errno(): number;
 }
@@ -101,6 +109,10 @@ function limitOf(getrlimit: (resource: number, target: Buffer) => number): numbe
 
 /** POSIX_FADV_DONTNEED of Linux. */
 const DONT_NEED = 4;
+/** MADV_DONTNEED of Linux, for whole pages: these are no larger anywhere. */
+const PAGES_DONT_NEED = 4;
+const PAGE_BYTES_MAX = 64 * KiB;
+const MADVISE = { madvise: { args: ["ptr", "usize", "i32"], returns: "i32" } } as const;
 /** RWF_NOWAIT of Linux. */
 const NO_WAIT = 8;
 const PREADV2 = {
@@ -122,14 +134,18 @@ function openLibrary(name: string): CLibrary | undefined {
       [errnoSymbol]: { args: [], returns: "ptr" },
       dup: { args: ["i32"], returns: "i32" },
       close: { args: ["i32"], returns: "i32" },
+      listen: { args: ["i32", "i32"], returns: "i32" },
       getrlimit: { args: ["i32", "ptr"], returns: "i32" },
-      ...(process.platform === "linux" ? { ...FADVISE, ...SOCKET_OPTION } : {}),
+      ...(process.platform === "linux" ? { ...FADVISE, ...SOCKET_OPTION, ...MADVISE } : {}),
     });
     const advise = symbols["posix_fadvise"] as
       | ((descriptor: number, start: number, bytes: number, advice: number) => number)
       | undefined;
     const setOption = symbols["setsockopt"] as
       | ((descriptor: number, level: number, option: number, value: Int32Array, bytes: number) => number)
+      | undefined;
+    const advisePages = symbols["madvise"] as
+      | ((place: ReturnType<typeof ptr>, bytes: number, advice: number) => number)
       | undefined;
     const errnoPlace = (symbols as Record<string, unknown>)[errnoSymbol] as () => Parameters<
       typeof readMemory.i32
@@ -139,12 +155,14 @@ function openLibrary(name: string): CLibrary | undefined {
       flock: symbols["flock"] as (descriptor: number, operation: number) => number,
       duplicate: symbols["dup"] as (descriptor: number) => number,
       close: symbols["close"] as (descriptor: number) => void,
+      setBacklog: symbols["listen"] as (descriptor: number, connections: number) => void,
       descriptorLimit: () => limitOf(symbols["getrlimit"] as (resource: number, target: Buffer) => number),
       dropCached: advise && ((descriptor) => void advise(descriptor, 0, 0, DONT_NEED)),
       limitUnsent:
         setOption &&
         ((descriptor, bytes) =>
           void setOption(descriptor, TCP, NOT_SENT_LOW_WATER, new Int32Array([bytes]), 4)),
+      dropPages: advisePages && ((memory) => dropPages(memory, advisePages)),
       readCached: openReadCached(name, errno),
       errno,
     };
@@ -153,6 +171,15 @@ function openLibrary(name: string): CLibrary | undefined {
     if (thrown instanceof Error) return undefined;
     throw thrown;
   }
+}
+
+function dropPages(
+  memory: Buffer,
+  advise: (place: ReturnType<typeof ptr>, bytes: number, advice: number) => number,
+): void {
+  const start = (PAGE_BYTES_MAX - (ptr(memory) % PAGE_BYTES_MAX)) % PAGE_BYTES_MAX;
+  const bytes = Math.floor((memory.length - start) / PAGE_BYTES_MAX) * PAGE_BYTES_MAX;
+  if (bytes > 0) advise(ptr(memory, start), bytes, PAGES_DONT_NEED);
 }
 
 /** Older C libraries lack the call: then the others are there all the same. */

@@ -4,7 +4,8 @@
  *   - Its end is told once, however it comes: its code throws or leaves, it cannot be started, a message cannot be handed to it.
  *     It is never told from within a call, and nothing is heard afterwards. `end` is told to nobody.
  *   - It keeps the process alive only while it is held: from `hold` to `letGo`.
- *   - Without room for its descriptors it is not started: Bun ends the whole process when a worker finds none.
+ *   - Without room for its descriptors it is not started: Bun ends the whole process when a worker finds none. So a server starts
+ *     its threads at once, and only one that replaces a dead one has to find room.
  *
  * Whoever has one whose end was told makes another.
  */

@@ -3,7 +3,6 @@
  * each holds in memory stays bounded.
  */
 
-import type { Clock } from "./clock.ts";
 import { loopTurns } from "./loop-turns.ts";
 import { Ring } from "./ring.ts";
 
@@ -58,42 +57,6 @@ export class Slices {
       }
     } while (this.#queue.count > 0);
     this.#isTurning = false;
-  }
-}
-
-/**
- * Tells a piece of work when others are to be served: after so many steps, or so long where steps are slow (a cold disk).
- *
- *     for (...) {
- *       if (slice.isOver(cost)) await nextTurn();
- *       ...
- *     }
- */
-export class Slice {
-  readonly #clock: Clock;
-  readonly #stepsMax: number;
-  readonly #msMax: number;
-  #steps = 0;
-  #endsAtMs: number;
-
-  constructor(clock: Clock, stepsMax: number, msMax: number) {
-    this.#clock = clock;
-    this.#stepsMax = stepsMax;
-    this.#msMax = msMax;
-    this.#endsAtMs = clock.monotonicMs() + msMax;
-  }
-
-  /** Whether what was done so far is enough for one turn; the next step, which costs `steps`, belongs to the next one then. */
-  isOver(steps: number): boolean {
-    this.#steps += steps;
-    const isOver = this.#steps > this.#stepsMax || this.#clock.monotonicMs() >= this.#endsAtMs;
-    if (isOver) this.#begin(steps);
-    return isOver;
-  }
-
-  #begin(steps: number): void {
-    this.#steps = steps;
-    this.#endsAtMs = this.#clock.monotonicMs() + this.#msMax;
   }
 }
 

@@ -249,15 +249,15 @@ export class Partition implements Committable {
   }
 
   /** As the log's, below the high watermark. @throws ObeliskError as `span` */
-  async offsetForTimestamp(timestampMs: number): Promise<TimestampedOffset | null> {
+  async offsetForTimestamp(timestampMs: number, isWanted?: () => boolean): Promise<TimestampedOffset | null> {
     this.#standing.checkReadable();
-    return await this.#unlessRemoved(this.log.offsetForTimestamp(timestampMs, this.#highWatermark));
+    return await this.#unlessRemoved(this.log.offsetForTimestamp(timestampMs, this.#highWatermark, isWanted));
   }
 
   /** As the log's, below the high watermark. @throws ObeliskError as `span` */
-  async offsetOfMaxTimestamp(): Promise<TimestampedOffset | null> {
+  async offsetOfMaxTimestamp(isWanted?: () => boolean): Promise<TimestampedOffset | null> {
     this.#standing.checkReadable();
-    return await this.#unlessRemoved(this.log.offsetOfMaxTimestamp(this.#highWatermark));
+    return await this.#unlessRemoved(this.log.offsetOfMaxTimestamp(this.#highWatermark, isWanted));
   }
 
   endOffsetForEpoch(epoch: number): { leaderEpoch: number; endOffset: number } | null {

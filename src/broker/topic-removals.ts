@@ -46,6 +46,8 @@ export class TopicRemovals {
   readonly #inTurn: (name: string, work: () => Promise<void>) => Promise<void>;
   readonly #listeners: RemovalListener[] = [];
   readonly #unfinished = new Set<string>();
+  /** Those of them that the disk has held up. */
+  readonly #heldUp = new Set<string>();
   /** Names whose removal is under way or ended a moment ago, with what ends that. */
   readonly #leaving = new Map<string, Timer | null>();
   readonly #warning: RareWarning;
@@ -90,7 +92,7 @@ export class TopicRemovals {
 
   /** Whether a creation that the disk refuses could be cleared away. @throws ObeliskError KAFKA_STORAGE_ERROR */
   checkRoom(): void {
-    if (this.#unfinished.size < UNFINISHED_MAX) return;
+    if (this.#heldUp.size < UNFINISHED_MAX) return;
     throw new ObeliskError("KAFKA_STORAGE_ERROR", {
       detail:
         "the disk holds what is left of topics that it has refused, and no topic is made until it is cleared away",
@@ -132,6 +134,7 @@ export class TopicRemovals {
     await state.change([{ key: topicKey(name), value: null }]);
     await engine.release(name);
     this.#unfinished.delete(name);
+    this.#heldUp.delete(name);
   }
 
   /** Tries nothing again by itself any more. */
@@ -164,6 +167,7 @@ export class TopicRemovals {
     } catch (thrown) {
       if (!(thrown instanceof ObeliskError)) throw thrown;
       if (this.#isClosed) return; // the next start goes on with it
+      this.#heldUp.add(name);
       this.#warning.tell({ topic: name, reason: thrown.message });
       this.#planRetry();
     }
@@ -181,6 +185,6 @@ export class TopicRemovals {
   async #tryAgain(): Promise<void> {
     await this.finishAll();
     this.#retry = null;
-    if (this.#unfinished.size > 0) this.#planRetry();
+    if (this.#heldUp.size > 0) this.#planRetry();
   }
 }

@@ -32,6 +32,8 @@ export class Fetches implements FetchHost {
   readonly #openMax: number;
   readonly #open = new Set<Fetch>();
   #isStopping = false;
+  /** What has been asked for in this turn. */
+  #missingPartitions = 0;
   /** Fetches that were answered empty because too many waited. */
   throttledCount = 0;
 
@@ -54,19 +56,23 @@ export class Fetches implements FetchHost {
 
   /**
    * Others wait for memory: answers fetches that wait, as if their time were over, those with the most partitions first, until
-   * `partitions` partitions are free. Those with a few stay. O(fetches that wait)
+   * `partitions` partitions are free. Those with a few stay. At the end of the turn, once for all who ask: O(fetches that wait).
    */
   answerLarge(partitions: number): void {
+    if (this.#missingPartitions === 0) setImmediate(this.#answerMissing);
+    this.#missingPartitions += partitions;
+  }
+
+  readonly #answerMissing = (): void => {
     const large = [...this.#open].filter(({ slots }) => slots.length > SMALL_PARTITIONS);
     large.sort((left, right) => left.slots.length - right.slots.length);
-    let missing = partitions;
-    while (missing > 0) {
-      const fetch = large.pop();
-      if (fetch === undefined) return;
-      missing -= fetch.slots.length;
+    for (let fetch = large.pop(); fetch !== undefined; fetch = large.pop()) {
+      this.#missingPartitions -= fetch.slots.length;
       fetch.expire();
+      if (this.#missingPartitions <= 0) break;
     }
-  }
+    this.#missingPartitions = 0;
+  };
 
   enter(fetch: Fetch): boolean {
     if (this.#isStopping) return false;

@@ -87,10 +87,10 @@ async function reply(fetch: Answer, asked: IncomingMessage, response: ServerResp
   response.end(body);
 }
 
-/** Without its body, which nobody wants; null for a method or a path that cannot be. */
+/** Without its body, which nobody wants; HEAD is a GET whose answer node:http leaves out. Null for a path that cannot be. */
 function requestOf({ method = "GET", url = "/" }: IncomingMessage): Request | null {
   try {
-    return new Request(new URL(url, "http://localhost"), { method });
+    return new Request(new URL(url, "http://localhost"), { method: method === "HEAD" ? "GET" : method });
   } catch (thrown) {
     if (thrown instanceof TypeError) return null;
     throw thrown;

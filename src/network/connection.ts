@@ -139,6 +139,10 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     return (this.#holds & HOLD_HANDLER) !== 0 && this.#options.handler.isPeerWaiting(this);
   }
 
+  get isWaitingForTurn(): boolean {
+    return (this.#holds & HOLD_TURN) !== 0;
+  }
+
   write(part: Buffer | ByteSource): void {
     if (this.#phase > FINISHING) return;
     this.#output.push(part);

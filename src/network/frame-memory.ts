@@ -5,8 +5,8 @@
  *     rest       what is left of the last chunk while the input is held         unfinished where the peer itself is the reason
  *     delivered  frames that handlers have, until they release them             the same
  *
- * A part of more than 64 KiB waits for its memory before it grows; what has come already is counted at once (smaller frames, whole ones,
- * the rest of a chunk). Frames of 64 KiB and less are not counted once they are whole: they are handled where they lie. When the
+ * A part of a frame above 256 KiB waits for its memory before it grows; what has come already is counted at once (smaller frames, whole
+ * ones, the rest of a chunk). Frames of 64 KiB and less are not counted once they are whole: they are handled where they lie. When the
  * connection closes, everything is given back; a handler that releases a frame later releases nothing.
  */
 
@@ -16,8 +16,10 @@ import type { MemoryBudget } from "../base/memory-budget.ts";
 import { KiB } from "../base/units.ts";
 import { gatherBytesMax } from "./framing.ts";
 
-/** Frames up to this size never wait: a socket chunk is as large, and most frames are smaller. */
-const RESERVED_FROM_BYTES = 64 * KiB;
+/** Whole frames up to this size are not counted: most are smaller, and are handled where they lie. */
+const COUNTED_FROM_BYTES = 64 * KiB;
+/** Frames up to this size never wait for memory: most of one comes with its first bytes, and usual requests are smaller. */
+const WAITING_FROM_BYTES = 256 * KiB;
 /** What came before anybody wanted it counts as large, however little it is: it may not take the room that is left for small requests. */
 const UNWANTED = Number.POSITIVE_INFINITY;
 
@@ -29,6 +31,8 @@ export interface FramePeer {
   readonly bytesOut: number;
   /** Whether the input is held because of what the peer does: it waits in a long poll, or does not read its answers. */
   readonly isHeldByPeer: boolean;
+  /** Whether it would go on if the turn had room: that it stands still is not its peer's fault. */
+  readonly isWaitingForTurn: boolean;
   /** Closes the connection at once, because others wait for the memory. */
   cutForMemory(heldBytes: number): void;
 }
@@ -54,6 +58,7 @@ export class FrameMemory implements MemoryHolder {
   }
 
   get unfinishedBytes(): number {
+    if (this.#peer.isWaitingForTurn) return 0;
     return this.#peer.isHeldByPeer
       ? this.#account.bytes
       : this.#partBytes + (this.#account.isGrowing ? this.#restBytes : 0);
@@ -69,7 +74,7 @@ export class FrameMemory implements MemoryHolder {
    */
   grow(growBytes: number, frameBytes: number, restBytes: number, waiter: BudgetWaiter): boolean {
     const hasCome = restBytes >= growBytes;
-    if (hasCome || frameBytes <= RESERVED_FROM_BYTES) this.#account.charge(growBytes, frameBytes);
+    if (hasCome || frameBytes <= WAITING_FROM_BYTES) this.#account.charge(growBytes, frameBytes);
     else if (!this.#account.grow(growBytes, waiter, gatherBytesMax(frameBytes), restBytes)) {
       this.#cameBytes = restBytes;
       this.#partBytes += restBytes;
@@ -86,7 +91,7 @@ export class FrameMemory implements MemoryHolder {
   /** A frame is whole, and goes to the handler. */
   deliver(frameBytes: number): void {
     this.#account.settle();
-    const countedBytes = frameBytes <= RESERVED_FROM_BYTES ? 0 : frameBytes;
+    const countedBytes = frameBytes <= COUNTED_FROM_BYTES ? 0 : frameBytes;
     if (countedBytes > this.#partBytes) this.#account.charge(countedBytes - this.#partBytes, frameBytes);
     else this.#account.release(this.#partBytes - countedBytes);
     this.#partBytes = 0;
@@ -104,7 +109,7 @@ export class FrameMemory implements MemoryHolder {
 
   /** The handler is done with a frame. */
   release(frameBytes: number): void {
-    if (frameBytes <= RESERVED_FROM_BYTES) return;
+    if (frameBytes <= COUNTED_FROM_BYTES) return;
     if (frameBytes > this.#deliveredBytes) fail("a frame was released twice");
     this.#deliveredBytes -= frameBytes;
     this.#account.release(frameBytes);

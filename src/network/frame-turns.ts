@@ -12,8 +12,8 @@
 import { loopTurns } from "../base/loop-turns.ts";
 import { Ring } from "../base/ring.ts";
 
-/** Below the 50 ms that a turn may take by so much as a large request and what else there is may need. */
-const SPENT_MS_MAX = 20;
+/** An honest request waits for one such turn, and for what else is in it: half of the 20 ms that one in a hundred may take. */
+const SPENT_MS_MAX = 10;
 
 export interface TurnWaiter {
   /** It may deliver at least one frame now, and more while the turn is not spent. */

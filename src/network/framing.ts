@@ -30,6 +30,11 @@ const GATHER_BYTES_FIRST = 16 * KiB;
 const GATHER_KEPT_BYTES = 8 * MiB;
 /** Growth of the gathering buffer: fewer copies than doubling, and the whole body as soon as that is half of it. */
 const GATHER_GROWTH = 4;
+/**
+ * From here on the buffer for the whole body is made at once: it is address space until bytes lie in it, and growing it would copy tens
+ * of MiB in one turn. What of it may be used grows all the same.
+ */
+const WHOLE_FROM_BYTES = MiB;
 /** What is left of a chunk is copied out when it is less than half of it. */
 const REST_PART_MIN = 2;
 const PREFIX_BYTES = 4;
@@ -60,6 +65,8 @@ export class FrameCutter {
   #prefixBytes = 0;
   #gathered: Buffer = NOTHING;
   #gatheredBytes = 0;
+  /** So much of the gathering buffer may be used. */
+  #gatherBytesMax = 0;
   /** The gathering buffer of the last FRAME, until the next call. */
   #lent: Buffer = NOTHING;
   #broken: Step = Step.NEED_BYTES;
@@ -94,9 +101,11 @@ export class FrameCutter {
 
   /** Takes the memory that GROW asked for. With what was taken before, a body never takes more than `gatherBytesMax`. */
   grow(): void {
-    const larger = gathering.take(this.#gathered.length + this.growBytes);
-    if (larger.length !== this.#gathered.length + this.growBytes)
-      fail("a gathering buffer has not the size that was asked for");
+    this.#gatherBytesMax += this.growBytes;
+    if (this.#gatherBytesMax <= this.#gathered.length) return;
+    const isWhole = this.#gatherBytesMax > WHOLE_FROM_BYTES;
+    const larger = gathering.take(isWhole ? this.frameBytes : this.#gatherBytesMax);
+    if (larger.length < this.#gatherBytesMax) fail("a gathering buffer is smaller than what was asked for");
     this.#gathered.copy(larger, 0, 0, this.#gatheredBytes);
     if (this.#gathered !== NOTHING) gathering.give(this.#gathered);
     this.#gathered = larger;
@@ -128,6 +137,7 @@ export class FrameCutter {
     if (this.#gathered !== NOTHING) gathering.give(this.#gathered);
     this.#gathered = NOTHING;
     this.#gatheredBytes = 0;
+    this.#gatherBytesMax = 0;
     this.#startNext();
   }
 
@@ -185,8 +195,8 @@ export class FrameCutter {
     const missing = this.frameBytes - this.#gatheredBytes;
     const bytes = Math.min(missing, this.restBytes);
     if (bytes === 0) return this.#needBytes();
-    if (this.#gatheredBytes + bytes > this.#gathered.length) {
-      this.growBytes = gatherBytesFor(this.#gatheredBytes + bytes, this.frameBytes) - this.#gathered.length;
+    if (this.#gatheredBytes + bytes > this.#gatherBytesMax) {
+      this.growBytes = gatherBytesFor(this.#gatheredBytes + bytes, this.frameBytes) - this.#gatherBytesMax;
       return Step.GROW;
     }
     this.#chunk.copy(this.#gathered, this.#gatheredBytes, this.#chunkPosition, this.#chunkPosition + bytes);
@@ -199,6 +209,7 @@ export class FrameCutter {
     this.end = this.frameBytes;
     this.#gathered = NOTHING;
     this.#gatheredBytes = 0;
+    this.#gatherBytesMax = 0;
     this.#startNext();
     return Step.FRAME;
   }

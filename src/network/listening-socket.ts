@@ -23,8 +23,10 @@ import { KiB } from "../base/units.ts";
 
 /** About 3 ms of a core. */
 export const ACCEPTED_AT_ONCE_MAX = 128;
-/** So a storm takes less than half of a core, and whoever else comes waits some 30 ms in a full queue. */
-const REST_MS = 5;
+/** So a storm takes about half of a core, and whoever else comes waits some 200 ms in a full queue. */
+const REST_MS = 3;
+/** Whoever finds the queue full comes again after a second. Bun's is 512: a client that connects fast fills it within a rest. */
+const QUEUE_MAX = 4096;
 /** Nothing could be opened in order to go on: tried again. */
 const RETRY_MS = 1000;
 /** A free port of one address family may be taken in the other: so often another one is tried. */
@@ -120,12 +122,14 @@ export class ListeningSocket<Data> {
   #listen(place: object): Listening<Data> {
     const { hostname, port, data, socket } = this.#options;
     try {
-      return Bun.listen<Data>({
+      const listening = Bun.listen<Data>({
         ...place,
         data,
         allowHalfOpen: true,
         socket: { ...socket, open: (opened) => this.#opened(opened) },
       } as Bun.TCPSocketListenOptions<Data>) as Listening<Data>;
+      cLibrary()?.setBacklog(listening.fd, QUEUE_MAX);
+      return listening;
     } catch (thrown) {
       throw listenError(thrown, hostname, port);
     }

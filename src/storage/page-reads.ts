@@ -135,10 +135,11 @@ export class Refusals {
 /** Reads one file for a scan. What the disk refuses is noted in `refusals`, with zeros in its place; where they are null it is thrown. */
 export class PageReader {
   readonly #files: Files;
-  readonly #descriptor: number;
+  readonly #descriptor: () => number;
   readonly #refusals: Refusals | null;
 
-  constructor(files: Files, descriptor: number, refusals: Refusals | null) {
+  /** `descriptor` is asked before each read: it may be another one between two steps of a scan. */
+  constructor(files: Files, descriptor: () => number, refusals: Refusals | null) {
     this.#files = files;
     this.#descriptor = descriptor;
     this.#refusals = refusals;
@@ -147,8 +148,9 @@ export class PageReader {
   /** Up to `bytes` bytes from `position` to the front of `target`; fewer at the file's end, or when the disk refuses some behind `needed`. */
   read(target: Buffer, bytes: number, position: number, needed: number): number {
     const refusals = this.#refusals;
-    if (refusals === null) return readBefore(this.#files, this.#descriptor, target, bytes, position, needed);
-    return readAround(this.#files, this.#descriptor, target, bytes, position, (refusal) =>
+    if (refusals === null)
+      return readBefore(this.#files, this.#descriptor(), target, bytes, position, needed);
+    return readAround(this.#files, this.#descriptor(), target, bytes, position, (refusal) =>
       refusals.note(refusal),
     );
   }

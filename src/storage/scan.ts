@@ -55,7 +55,7 @@ export function scanBatches(
   range: ScanRange,
   visitor: ScanVisitor,
 ): number {
-  const scan = new Scan(files, descriptor, range, visitor);
+  const scan = new Scan(files, () => descriptor, range, visitor);
   scan.run(Number.POSITIVE_INFINITY);
   return scan.offset;
 }
@@ -74,6 +74,8 @@ export class Scan {
   /** What the next batch should start with; exact until damage has hidden how many offsets it took. */
   #offset: number;
   #isOffsetExact = true;
+  /** By the visitor. */
+  #isStopped = false;
   /** Made at the first damage. */
   #search: BatchSearch | null = null;
   /** Why the bytes at the position are no batch, while the next one is searched for; null while none is. */
@@ -81,7 +83,8 @@ export class Scan {
   /** A header before claimed the bytes up to here, and their CRC is false: the next such claim must not cost them again. */
   #disprovedEnd = 0;
 
-  constructor(files: Files, descriptor: number, range: ScanRange, visitor: ScanVisitor) {
+  /** `descriptor` is asked before each read. */
+  constructor(files: Files, descriptor: () => number, range: ScanRange, visitor: ScanVisitor) {
     this.#range = range;
     this.#visitor = visitor;
     this.#refusals = visitor.unreadable === undefined ? null : new Refusals();
@@ -98,7 +101,7 @@ export class Scan {
 
   /** Goes on; false when a search behind damage has cost `workMax` before it ended (a nanosecond each), true at the end of the scan. */
   run(workMax: number): boolean {
-    while (this.#position < this.#range.end) {
+    while (!this.#isStopped && this.#position < this.#range.end) {
       const position = this.#position;
       if (this.#fault !== null) {
         if (!this.#search!.step(workMax)) return false;
@@ -117,7 +120,7 @@ export class Scan {
       this.#offset = batchLastOffset(this.#window, at) + 1;
       this.#isOffsetExact = true;
       this.#position += end - at;
-      if (!this.#visitor.batch(this.#window, at, end, position)) break;
+      if (!this.#visitor.batch(this.#window, at, end, position)) this.#isStopped = true;
     }
     return true;
   }

@@ -47,6 +47,16 @@ test("gives the same by table and by addon on both sides of the threshold", () =
   }
 });
 
+test("goes on behind bytes that came before, by either way", () => {
+  const buffer = Buffer.alloc(5000);
+  for (let index = 0; index < buffer.length; index += 1) buffer[index] = Math.imul(index, 2654435761) >>> 24;
+  const whole = crc32c(buffer, 0, 5000);
+  for (const cut of [0, 1, 300, 599, 601, 4999, 5000]) {
+    expect(crc32c(buffer, cut, 5000, crc32c(buffer, 0, cut))).toBe(whole);
+    expect(crc32cByTable(buffer, cut, 5000, crc32cByTable(buffer, 0, cut))).toBe(whole);
+  }
+});
+
 test.skipIf(process.platform !== "linux" || process.arch !== "x64")("has its addon on 64-bit Linux", () => {
   expect(isCrc32cNative()).toBe(true);
 });

@@ -19,6 +19,10 @@ test("bytes come back from where they were written, now and later", async () => 
   expect(await disk.readLater(descriptor, target, 0, 3, 101)).toBe(3);
   expect(target.toString()).toBe("ellllo....");
   expect(disk.read(descriptor, target, 0, 5, 105)).toBe(0);
+  // It was written just now, so it is cached; a file system that cannot tell reads little at once.
+  expect(disk.readCached(descriptor, target, 2, 4, 100)).toBe(4);
+  expect(target.toString()).toBe("elhell....");
+  expect(disk.readCached(descriptor, target, 0, 5, 105)).toBe(0);
   disk.truncate(descriptor, 102);
   expect(disk.size(descriptor)).toBe(102);
   disk.close(descriptor);

@@ -1,7 +1,7 @@
 /** Threads of our own, and that nobody waits for one that is not there any more. */
 
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { HelperThread } from "../../src/base/helper-thread.ts";
@@ -99,3 +99,53 @@ test("a process that has used up its descriptors goes on without the threads, an
     rmSync(directory, { recursive: true });
   }
 });
+
+test.skipIf(!existsSync("/proc/self/fd"))(
+  "threads that were started before the descriptors were used up do their work without any (where there is a /proc)",
+  async () => {
+    const directory = mkdtempSync(join(tmpdir(), "obelisk-helper-thread-"));
+    const main = join(directory, "main.ts");
+    writeFileSync(
+      main,
+      `import { openSync, readdirSync } from "node:fs";
+       import { createDisk } from ${JSON.stringify(join(import.meta.dir, "../../src/base/disk.ts"))};
+       const disk = createDisk();
+       const file = disk.open(${JSON.stringify(join(directory, "file"))}, "create");
+       const openCount = () => readdirSync("/proc/self/fd").length;
+       const threads = [disk.syncAll, disk.openSyncThread].filter((each) => each !== undefined).length;
+       const most = openCount() + 2 * threads;
+       disk.startThreads(true);
+       while (openCount() < most) await new Promise((resolve) => setImmediate(resolve));
+       try {
+         for (;;) openSync("/", "r");
+       } catch {}
+       const thread = disk.openSyncThread?.();
+       const one = thread && new Promise((resolve) => {
+         thread.attach(file, 0, { synced: () => resolve("synced"), failed: ({ code }) => resolve(code) });
+         thread.setMark(1);
+         thread.wake();
+       });
+       await disk.syncAll?.(file);
+       console.log(await one ?? "synced");
+       await thread?.detach();
+       thread?.close();
+       disk.endThreads();`,
+    );
+    try {
+      const child = Bun.spawn(["sh", "-c", 'ulimit -n 64 && exec "$@"', "sh", process.execPath, main], {
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe",
+        timeout: 25_000,
+        killSignal: "SIGKILL",
+      });
+      const [printed, complained] = await Promise.all([
+        new Response(child.stdout).text(),
+        new Response(child.stderr).text(),
+      ]);
+      expect([await child.exited, printed, complained]).toEqual([0, "synced\n", ""]);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  },
+);

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createDisk } from "../../src/base/disk.ts";
 import { nextTurn } from "../../src/base/turns.ts";
 import type { Broker } from "../../src/broker/broker.ts";
+import { UNFINISHED_MAX } from "../../src/broker/topic-removals.ts";
 import { GroupOffsets } from "../../src/consumer/offsets.ts";
 import { MemoryState } from "../../src/storage/memory/state.ts";
 import { openEngine, TestDirectory, temporaryDirectory } from "../storage/file/support.ts";
@@ -21,30 +22,30 @@ afterEach(() => {
 
 /** A disk whose syncs of directories, and deletions, wait until the test lets them go. */
 class HeldFiles extends FaultyFiles {
-  isHeld = false;
+  held: "nothing" | "deletions" | "deletions and syncs" = "nothing";
   hasFailed = false;
   directorySyncs = 0;
   readonly waiting: (() => void)[] = [];
 
   override async syncDirectoryLater(directory: string): Promise<void> {
     this.directorySyncs += 1;
-    await this.#wait();
+    if (this.held === "deletions and syncs") await this.#wait();
     if (this.hasFailed) throw systemError("EIO", "fsync");
     await super.syncDirectoryLater(directory);
   }
 
   override async removeFileLater(path: string): Promise<void> {
-    await this.#wait();
+    if (this.held !== "nothing") await this.#wait();
     await super.removeFileLater(path);
   }
 
   letGo(): void {
-    this.isHeld = false;
+    this.held = "nothing";
     for (const end of this.waiting.splice(0)) end();
   }
 
-  async #wait(): Promise<void> {
-    if (this.isHeld) await new Promise<void>((resolve) => this.waiting.push(resolve));
+  #wait(): Promise<void> {
+    return new Promise((resolve) => this.waiting.push(resolve));
   }
 }
 
@@ -80,7 +81,7 @@ test("a removed topic and its offsets are gone for everyone at once, and its nam
   const { broker, files, offsets, path } = await opened();
   const first = await create(broker, "t", 3);
   await commit(offsets, "t");
-  files.isHeld = true;
+  files.held = "deletions and syncs";
   const removing = broker.topics.remove("t");
   await until(() => files.waiting.length > 0);
   const seen = () => [broker.topics.get("t"), broker.topics.byId(first.id), offsets.fetch("g", "t", 0)];
@@ -125,6 +126,19 @@ test("topics that are removed together share their syncs", async () => {
   expect([broker.topics.count, files.directorySyncs < 55]).toEqual([0, true]);
 });
 
+test("topics are made while more of them are being removed than the disk may hold up", async () => {
+  const { broker, files } = await opened();
+  const names = Array.from({ length: UNFINISHED_MAX }, (_, index) => `t${index}`);
+  await Promise.all(names.map((name) => create(broker, name)));
+  files.held = "deletions";
+  const removing = Promise.all(names.map((name) => broker.topics.remove(name)));
+  await until(() => files.waiting.length > 0);
+  const { partitions } = await create(broker, "another");
+  expect([partitions.length, broker.topics.count]).toEqual([1, 1]);
+  files.letGo();
+  await removing;
+});
+
 test("a topic of many partitions is made while others go on, and is there when it is whole", async () => {
   const { broker } = await opened();
   let isMade = false;
@@ -152,7 +166,7 @@ test("a stop does not wait for a removal that goes on, and the next start finish
   const before = await opened();
   await create(before.broker, "t", 20);
   await commit(before.offsets, "t");
-  before.files.isHeld = true;
+  before.files.held = "deletions and syncs";
   const removing = before.broker.topics.remove("t");
   await until(() => before.files.waiting.length > 0);
   before.files.letGo();

@@ -12,6 +12,7 @@ import { HttpDoor } from "../../src/http/door.ts";
 import type { DoorStatus, HealthReport } from "../../src/http/health.ts";
 import type { StorageEngine } from "../../src/storage/contract.ts";
 import { MemoryEngine } from "../../src/storage/memory/engine.ts";
+import { TestClient } from "../network/support.ts";
 import { batchOf } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { GatedEngine, turns } from "../support/gated-engine.ts";
@@ -313,6 +314,26 @@ test("localhost is served on both loopbacks, and an unknown path says what there
   expect((await get("/health/live", "[::1]")).status).toBe(200);
   const response = await get("/nothing");
   expect([response.status, (await response.json()).error]).toEqual([404, "NOT_FOUND"]);
+});
+
+test("HEAD is answered as GET is, without the body, and a path that cannot be is refused", async () => {
+  const { door } = await started();
+  const ask = async (line: string) => {
+    await using client = await TestClient.connect(door.port);
+    client.send(Buffer.from(`${line} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n`));
+    await client.ends();
+    return client.text;
+  };
+  const bytes = Number(/content-length: (\d+)/i.exec(await ask("GET /health/live"))![1]);
+  expect(bytes).toBeGreaterThan(0);
+  const head = await ask("HEAD /health/live");
+  expect([head.slice(0, 15), head.includes(`content-length: ${bytes}`), head.endsWith("\r\n\r\n")]).toEqual([
+    "HTTP/1.1 200 OK",
+    true,
+    true,
+  ]);
+  expect((await ask("GET http://[/")).slice(0, 12)).toBe("HTTP/1.1 400");
+  expect((await ask("DELETE /health")).slice(0, 12)).toBe("HTTP/1.1 404");
 });
 
 test("a port that is taken is refused with the remedy", async () => {

@@ -151,6 +151,28 @@ test("what a peer sends behind its own long poll is counted, and the peer is cut
   await until(() => pollers.filter(({ isClosed, hasEnded }) => isClosed || hasEnded).length === needed);
 });
 
+test("a frame of 256 KiB or less never waits: who stands still with small ones makes room at once", async () => {
+  budget = new MemoryBudget(2 * MiB, clock);
+  using listener = listen(new Dots(), { budget });
+  const stopped = await connectMany(8, listener.port);
+  for (const client of stopped) client.send(allBut(250 * KiB, 1));
+  await until(() => listener.counters.bytesIn === 8 * (250 * KiB + 3));
+  expect(budget.usedBytes).toBe(2 * MiB);
+  await graceGoesBy();
+  await using honest = await TestClient.connect(listener.port);
+  for (let sent = 1; sent <= 3; sent += 1) {
+    honest.send(whole(200 * KiB));
+    await honest.receives(".".repeat(sent));
+  }
+  expect(budget.waitedCount).toBe(0);
+  for (const client of await connectMany(2, listener.port)) client.send(allBut(250 * KiB, 1));
+  await until(() => listener.counters.cutForMemory > 0);
+  expect([honest.isClosed || honest.hasEnded, budget.usedBytes <= budget.ceilingBytes]).toEqual([
+    false,
+    true,
+  ]);
+});
+
 test("two doors share the memory, and peers of one cannot hold up the other", async () => {
   budget = new MemoryBudget(8 * MiB, systemClock);
   using one = listen(new Dots(), { budget, byteOrder: "little-endian" });

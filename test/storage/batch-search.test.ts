@@ -90,7 +90,7 @@ function foundByModel(bytes: Buffer, damaged: number, offset: number, offsetLimi
 /** The search, in steps of that work. */
 function found(bytes: Buffer, damaged: number, offset: number, offsetLimit: number, work: number): number {
   const { files, descriptor } = fileOf(bytes);
-  const search = new BatchSearch(new PageReader(files, descriptor, null), rangeOf(bytes, offsetLimit));
+  const search = new BatchSearch(new PageReader(files, () => descriptor, null), rangeOf(bytes, offsetLimit));
   search.begin(damaged, offset);
   for (let steps = 0; !search.step(work); steps += 1)
     if (steps > 100_000) throw new Error("no step moves on");

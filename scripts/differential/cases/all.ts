@@ -15,6 +15,7 @@ import {
   mutatedRequestCases,
 } from "./mutated.ts";
 import { producerCases } from "./producers.ts";
+import { repeatedCases } from "./repeated.ts";
 import { sequenceCases } from "./sequences.ts";
 
 export interface Plan {
@@ -38,6 +39,7 @@ export async function planFor(options: Options): Promise<Plan> {
     ...mutatedRequestCases(made),
     ...(await goldenCases(made)),
     ...edgeCases(names, FIXTURE),
+    ...repeatedCases(names, FIXTURE),
     ...batchCases(names),
     ...producerCases(names),
     ...sequenceCases(names),

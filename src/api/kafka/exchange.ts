@@ -11,7 +11,7 @@ import type { Encoded } from "../../protocol/kafka/writer.ts";
 
 /**
  * What a request and its answer may take without being counted, and how far a peer may be behind with reading before everything is
- * counted: so a connection takes twice as much at most that nobody knows of. Usual requests are far below.
+ * counted. Usual requests are far below.
  */
 export const UNCOUNTED_BYTES: number = 16 * KiB;
 
@@ -33,7 +33,7 @@ export interface ExchangeOwner {
   readonly localHost: string;
   readonly rotation: FetchRotation;
   readonly isClosed: boolean;
-  /** Whether the peer has left more than `UNCOUNTED_BYTES` of its answers unread. */
+  /** Whether the peer has left so many of its answers unread that everything is counted. */
   readonly isBehind: boolean;
   canReserve(bytes: number): boolean;
   /** True: held by the exchange now. False: later, and then its `resume` is called. Nothing starts behind it until then. */

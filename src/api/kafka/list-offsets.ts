@@ -57,6 +57,7 @@ export async function listOffsets(
   const share = new TurnShare(context.clock);
   const topics: { name: string; partitions: PartitionAnswer[] }[] = [];
   const searches: Promise<void>[] = [];
+  const failures: unknown[] = [];
   for (const [name, questions] of questionsByTopic(request)) {
     const topic = context.broker.topics.get(name);
     const partitions: PartitionAnswer[] = [];
@@ -68,13 +69,15 @@ export async function listOffsets(
       const answer =
         asked === ASKED_TWICE
           ? refused(index, wireCode("INVALID_REQUEST"))
-          : answerFor(partitionOf(topic, index), asked, version);
-      if (answer instanceof Promise) searches.push(settle(partitions, answer));
+          : answerFor(partitionOf(topic, index), asked, version, () => !exchange.isDropped);
+      if (answer instanceof Promise) searches.push(settle(partitions, answer, failures));
       else partitions.push(answer);
       if (searches.length === SEARCHES_AT_ONCE) await Promise.all(searches.splice(0));
+      if (failures.length > 0) throw failures[0];
     }
   }
   await Promise.all(searches);
+  if (failures.length > 0) throw failures[0];
   return { topics };
 }
 
@@ -102,17 +105,26 @@ function questionsByTopic(
   return topics;
 }
 
-/** Keeps the place of an answer that is still searched for. */
-async function settle(partitions: PartitionAnswer[], search: Promise<PartitionAnswer>): Promise<void> {
+/** Keeps the place of an answer that is still searched for. Nobody may be waiting for it just then, so a mistake of ours is only noted. */
+async function settle(
+  partitions: PartitionAnswer[],
+  search: Promise<PartitionAnswer>,
+  failures: unknown[],
+): Promise<void> {
   const place = partitions.length;
   partitions.push(UNSETTLED);
-  partitions[place] = await search;
+  try {
+    partitions[place] = await search;
+  } catch (thrown) {
+    failures.push(thrown);
+  }
 }
 
 function answerFor(
   partition: Partition | undefined,
   { partitionIndex, currentLeaderEpoch, timestamp }: PartitionQuestion,
   version: number,
+  isWanted: () => boolean,
 ): PartitionAnswer | Promise<PartitionAnswer> {
   if (timestamp < 0 && !(version >= (VERSIONS[timestamp] ?? Number.POSITIVE_INFINITY))) {
     return refused(partitionIndex, wireCode("UNSUPPORTED_VERSION"));
@@ -120,7 +132,7 @@ function answerFor(
   if (partition === undefined) return refused(partitionIndex, wireCode("UNKNOWN_TOPIC_OR_PARTITION"));
   const fault = partitionError(partition, currentLeaderEpoch);
   if (fault !== NO_ERROR) return refused(partitionIndex, fault);
-  const found = lookUp(partition, timestamp);
+  const found = lookUp(partition, timestamp, isWanted);
   return found instanceof Promise ? searched(partitionIndex, found) : answered(partitionIndex, found);
 }
 
@@ -150,6 +162,7 @@ function answered(partitionIndex: number, found: TimestampedOffset | null): Part
 function lookUp(
   partition: Partition,
   timestamp: number,
+  isWanted: () => boolean,
 ): TimestampedOffset | Promise<TimestampedOffset | null> {
   const { leaderEpoch, startLeaderEpoch, highWatermark, startOffset } = partition;
   if (timestamp === TIMESTAMP_LATEST) return { offset: highWatermark, timestampMs: -1, leaderEpoch };
@@ -157,8 +170,8 @@ function lookUp(
     return { offset: startOffset, timestampMs: -1, leaderEpoch: startLeaderEpoch };
   }
   return timestamp === TIMESTAMP_MAX
-    ? partition.offsetOfMaxTimestamp()
-    : partition.offsetForTimestamp(timestamp);
+    ? partition.offsetOfMaxTimestamp(isWanted)
+    : partition.offsetForTimestamp(timestamp, isWanted);
 }
 
 function refused(partitionIndex: number, errorCode: number): PartitionAnswer {

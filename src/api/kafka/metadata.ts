@@ -75,8 +75,10 @@ export function metadata(
   if (wanted instanceof Promise) {
     return wanted.then((created) => describeInSlices(context, request, exchange, created));
   }
-  if (!isShort(wanted)) return describeInSlices(context, request, exchange, wanted);
-  const topics = wanted.keys.map((key) => describeFound(context, request, lookUp(wanted, key)));
+  if (wanted.keys.length > SHORT_MAX) return describeInSlices(context, request, exchange, wanted);
+  const found = wanted.keys.map((key) => lookUp(wanted, key));
+  if (!isShort(found)) return describeInSlices(context, request, exchange, wanted);
+  const topics = found.map((each) => describeFound(context, request, each));
   return answer(context, exchange, request, topics);
 }
 
@@ -121,10 +123,9 @@ function lookUp({ find }: Wanted, key: string | Topic): Found {
   return typeof key === "string" ? find(key) : key;
 }
 
-function isShort(wanted: Wanted): boolean {
-  if (wanted.keys.length > SHORT_MAX) return false;
-  let count = wanted.keys.length;
-  for (const key of wanted.keys) count += lookUp(wanted, key).partitions.length;
+function isShort(found: readonly Found[]): boolean {
+  let count = found.length;
+  for (const { partitions } of found) count += partitions.length;
   return count <= SHORT_MAX;
 }
 

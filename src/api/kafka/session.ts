@@ -23,6 +23,7 @@ import type { ByteSource } from "../../base/byte-source.ts";
 import { loopTurns } from "../../base/loop-turns.ts";
 import type { BudgetWaiter } from "../../base/memory-account.ts";
 import { Ring } from "../../base/ring.ts";
+import { KiB } from "../../base/units.ts";
 import { FetchRotation } from "../../consumer/long-poll.ts";
 import type { FrameConnection } from "../../network/frame-handler.ts";
 import type { Encoded } from "../../protocol/kafka/writer.ts";
@@ -32,6 +33,9 @@ import { UnwrittenAnswers } from "./unwritten.ts";
 
 /** Clients keep 5 in flight, load generators some hundreds; a waiting Produce is about 500 bytes. */
 export const IN_FLIGHT_MAX = 1000;
+
+/** Small answers that are made in one turn, and go out at its end, before they are counted too. */
+const UNSENT_BYTES_MAX = 64 * KiB;
 
 /** A frame that came too early. */
 export interface ParkedFrame {
@@ -55,6 +59,8 @@ export class KafkaSession implements ExchangeOwner, BudgetWaiter {
   #isPaused = false;
   #isClosed = false;
   #isNextScheduled = false;
+  /** The socket did not take all that it was last given. */
+  #hasLeftAnswers = false;
 
   /** `startParked` starts a frame that was parked before. */
   constructor(
@@ -80,7 +86,7 @@ export class KafkaSession implements ExchangeOwner, BudgetWaiter {
   }
 
   get isBehind(): boolean {
-    return this.#connection.heldOutputBytes > UNCOUNTED_BYTES;
+    return this.#connection.heldOutputBytes > (this.#hasLeftAnswers ? UNCOUNTED_BYTES : UNSENT_BYTES_MAX);
   }
 
   get inFlightCount(): number {
@@ -179,6 +185,7 @@ export class KafkaSession implements ExchangeOwner, BudgetWaiter {
 
   /** The socket has taken bytes. */
   written(): void {
+    this.#hasLeftAnswers = this.#connection.heldOutputBytes > 0;
     const bytes = this.#counted.written(this.#connection.bytesOut);
     if (bytes > 0) this.#connection.answerMemory.release(bytes);
   }

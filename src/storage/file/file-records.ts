@@ -63,7 +63,7 @@ export class FileRecords implements RecordSpan {
 
   #readNow(): Buffer | null {
     try {
-      return this.#pieces.now(this.#segment, this.#position, Math.min(this.length, PIECE_BYTES), 1);
+      return this.#pieces.again(this.#segment, this.#position, Math.min(this.length, PIECE_BYTES), 1);
     } catch (thrown) {
       return this.#refuse(thrown);
     }

@@ -5,7 +5,7 @@
 
 import { MiB } from "../../base/units.ts";
 import { BATCH_HEADER_BYTES, batchLastOffset } from "../../protocol/record/batch.ts";
-import { scanBatches } from "../scan.ts";
+import { Scan } from "../scan.ts";
 import { largestTimestamp } from "../timestamps.ts";
 import type { Segment } from "./segment.ts";
 import { SegmentIndex } from "./segment-index.ts";
@@ -15,6 +15,8 @@ import type { Store } from "./store.ts";
 const GO_BYTES = 4 * MiB;
 /** A slow disk, or batches that have to be inflated, end a go earlier. */
 const GO_MS_MAX = 5;
+/** The way back behind damage, in nanoseconds as the scan counts them: it has goes of its own. */
+const SEARCH_WORK = 5_000_000;
 
 /** Yields between two goes. The segment must stay, and keep its length. @throws system errors */
 export function* buildIndex(store: Store, segment: Segment): Generator<void, SegmentIndex> {
@@ -33,7 +35,7 @@ export function* buildIndex(store: Store, segment: Segment): Generator<void, Seg
       allowsGaps: true,
     };
     position = segment.bytes;
-    scanBatches(files, pool.use(segment.file), range, {
+    const scan = new Scan(files, () => pool.use(segment.file), range, {
       batch: (buffer, at, end, filePosition) => {
         noteBatch(index, segment.baseOffset, buffer, at, end, filePosition);
         const next = filePosition + end - at;
@@ -44,6 +46,7 @@ export function* buildIndex(store: Store, segment: Segment): Generator<void, Seg
       },
       damage: () => {}, // whoever reads that place meets it and reports it
     });
+    while (!scan.run(SEARCH_WORK)) yield;
     yield;
   }
   return index;

@@ -7,23 +7,22 @@
  *     read, is built again from the log, in goes: the place is told when that is done.
  *   - A walk checks headers against the offset that must come next, and no CRC: what it gives is a good guess that the
  *     reader checks.
- *   - `mend` looks at a place with the scanner, copies what is damaged into quarantine and notes a hole. Known holes are jumped over.
+ *   - `mend` has a place looked at closely (mending.ts): what is damaged becomes a hole. Known holes are jumped over. Where that takes
+ *     long the caller is told to wait, and begins anew.
  *   - Where the disk refuses to read the log, or to keep a copy, the error goes to the caller: no hole is noted.
  */
 
-import { fail } from "../../base/assert.ts";
 import {
   BATCH_HEADER_BYTES,
   BATCH_LAST_OFFSET_DELTA,
   BATCH_MAGIC,
-  batchBaseOffset,
   batchBytes,
   batchLastOffset,
   MAGIC,
 } from "../../protocol/record/batch.ts";
 import { readBefore } from "../page-reads.ts";
-import { scanBatches } from "../scan.ts";
 import type { IndexFiles } from "./index-files.ts";
+import { MendedLater, Mending } from "./mending.ts";
 import { IndexFault } from "./sealed-index.ts";
 import type { Segment } from "./segment.ts";
 import type { IndexLookup } from "./segment-index.ts";
@@ -60,6 +59,9 @@ export class LogLocator {
   /** Called when a hole was found, so that it is remembered over a restart. */
   readonly #onHole: () => void;
   readonly #walk: Buffer;
+  /** The damage that is being looked at in slices; null while none is. */
+  #underWay: Promise<void> | null = null;
+  #mayTakeLong = false;
 
   constructor(store: Store, indexes: IndexFiles, segments: Segment[], onHole: () => void) {
     this.#store = store;
@@ -77,25 +79,42 @@ export class LogLocator {
       this.#moveTo(place, this.#indexes.of(segment), offset, segment.index !== null);
       return place;
     } catch (thrown) {
+      if (thrown instanceof MendedLater) return this.#locateMended(thrown, offset);
       if (!(thrown instanceof IndexFault)) throw thrown;
       this.#indexes.forget(segment);
       return this.#locateRebuilt(place, offset, thrown);
     }
   }
 
+  async #locateMended({ segment, whenMended }: MendedLater, offset: number): Promise<Place> {
+    await whenMended;
+    if (segment.isRemoved) return { segment, position: 0, offset: segment.baseOffset };
+    return await this.locate(offset);
+  }
+
   async #locateRebuilt(place: Place, offset: number, fault: IndexFault): Promise<Place> {
     const index = await this.#indexes.rebuild(place.segment, fault);
     place.position = 0;
     place.offset = place.segment.baseOffset;
-    this.#moveTo(place, index, offset, true);
-    return place;
+    try {
+      this.#moveTo(place, index, offset, true);
+      return place;
+    } catch (thrown) {
+      if (!(thrown instanceof MendedLater)) throw thrown;
+      return await this.#locateMended(thrown, offset);
+    }
   }
 
   /** As `locate`, without an index: from the front of the segment, however long that takes. */
   locateNow(offset: number): Place {
     const segment = this.#segmentOf(offset);
     const place = { segment, position: 0, offset: segment.baseOffset };
-    this.walkTo(place, offset);
+    this.#mayTakeLong = true;
+    try {
+      this.walkTo(place, offset);
+    } finally {
+      this.#mayTakeLong = false;
+    }
     return place;
   }
 
@@ -145,37 +164,25 @@ export class LogLocator {
   /**
    * Looks closely at a place that is not what it should be. Damage becomes a hole, and `place` moves behind it; a gap in the
    * offsets that is no damage is accepted. What lies in the next known hole is not looked at again.
+   * @throws MendedLater when that takes longer than a turn of the loop
    */
   mend(place: Place): void {
     const { segment } = place;
-    const { files, pool } = this.#store;
-    const descriptor = pool.use(segment.file);
-    const range = {
-      start: place.position,
-      end: segment.holeFrom(place.position)?.position ?? segment.bytes,
-      offset: Math.max(place.offset, segment.baseOffset),
-      offsetLimit: segment.endOffset,
-      allowsGaps: true,
-    };
-    scanBatches(files, descriptor, range, {
-      batch: (buffer, position, end, filePosition) => {
-        place.position = filePosition;
-        place.offset = batchBaseOffset(buffer, position);
-        segment.noteVerified(filePosition, filePosition + end - position);
-        return false;
-      },
-      damage: (position, bytes, reason) => {
-        const { fate, refusal } = this.#store.setAside(segment.logPath, descriptor, position, bytes, reason);
-        if (refusal !== null) throw refusal;
-        if (!(position >= range.start && position + bytes <= range.end))
-          fail("a hole lies within its segment");
-        this.#store.report(segment.logPath, position, bytes, "damaged-batch", reason + fate);
-        segment.addHole({ position, bytes });
-        place.position = position + bytes;
-        place.offset = -1;
-        this.#onHole();
-      },
+    if (this.#underWay !== null && !this.#mayTakeLong) throw new MendedLater(segment, this.#underWay);
+    const offset = Math.max(place.offset, segment.baseOffset);
+    const mending = new Mending(this.#store, segment, place.position, offset, this.#onHole);
+    if (this.#mayTakeLong) mending.atOnce();
+    else if (!mending.now()) throw new MendedLater(segment, this.#mendLater(mending));
+    place.position = mending.position;
+    place.offset = mending.offset;
+  }
+
+  /** One at a time: who meets damage meanwhile waits, and looks again. */
+  #mendLater(mending: Mending): Promise<void> {
+    this.#underWay = mending.later().finally(() => {
+      this.#underWay = null;
     });
+    return this.#underWay;
   }
 
   /**

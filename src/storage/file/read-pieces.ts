@@ -24,6 +24,11 @@ export const PIECE_BYTES = 256 * KiB;
 export const IN_PLACE_BYTES = 4 * MiB;
 /** More than the system's thread pool has threads, so that one always finds work. */
 const PIECES_MAX = 16;
+/**
+ * What is read off the loop once some of it had to come from the disk: the system reads ahead there, and where the queue of the disk is
+ * full, whoever touches what it has read ahead waits for it (100 ms were seen), also who said that he cannot.
+ */
+const COLD_BYTES = 16 * MiB;
 /** What a disk that refuses a page is asked for again, page by page. */
 const REFUSED_BYTES_MAX = 128 * KiB;
 
@@ -44,10 +49,23 @@ export class ReadPieces {
   }
 
   /**
-   * Up to `bytes` bytes at `position`, fewer when the rest must come from the disk or is refused; null when all of it must.
+   * Up to `bytes` bytes at `position`, fewer when the rest must come from the disk or is refused; null when all of it must, or lies
+   * where the disk was needed lately.
    * @throws system errors, when one of the first `needed` bytes is refused
    */
   now(segment: Segment, position: number, bytes: number, needed: number): Buffer | null {
+    if (position >= segment.coldStart && position < segment.coldEnd) return null;
+    const piece = this.again(segment, position, bytes, needed);
+    const got = piece?.length ?? 0;
+    if (got < Math.min(bytes, IN_PLACE_BYTES)) {
+      segment.coldStart = position + got;
+      segment.coldEnd = position + got + COLD_BYTES;
+    }
+    return piece;
+  }
+
+  /** The same of what was read before, and is most likely cached. */
+  again(segment: Segment, position: number, bytes: number, needed: number): Buffer | null {
     this.#inPlace ??= Buffer.allocUnsafeSlow(IN_PLACE_BYTES);
     this.#segment = null;
     const got = this.#readNow(segment, this.#inPlace, position, Math.min(bytes, IN_PLACE_BYTES), needed);

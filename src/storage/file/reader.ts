@@ -26,6 +26,7 @@ import { HeldRecords, noRecords } from "../held-records.ts";
 import { BatchCheck, type ReadRequest } from "./batch-check.ts";
 import { FileRecords, type Refuse } from "./file-records.ts";
 import type { LogLocator, Place } from "./locator.ts";
+import { MendedLater } from "./mending.ts";
 import type { Store } from "./store.ts";
 
 /** As many readers in sequence as one partition usually has. */
@@ -74,7 +75,8 @@ export class LogReader {
       const check = new BatchCheck(place, request);
       if (!this.#checkNow(check)) return this.#spanLater(check, place, request);
       if (!check.isFault) return this.#answer(check, request);
-      this.#mendFor(place, request);
+      const later = this.#mendFor(place, request);
+      if (later !== null) return later;
     }
     const gap = gapBatch(request.offset, request.limitOffset);
     return new HeldRecords([gap], request.offset, batchLastOffset(gap, 0) + 1);
@@ -97,8 +99,7 @@ export class LogReader {
       if (check.segment.isRemoved) return noRecords(request.offset);
     }
     if (!check.isFault) return this.#answer(check, request);
-    this.#mendFor(place, request);
-    return this.#spanAt(place, request);
+    return this.#mendFor(place, request) ?? this.#spanAt(place, request);
   }
 
   /** Checks what the page cache has, as far as this turn has room; true when the check is done. */
@@ -132,10 +133,25 @@ export class LogReader {
     if (check.position === position && !check.isDone) check.stop();
   }
 
-  /** Mends, and goes on to the batch that was asked for: a damaged header may have ended the walk to it too early. */
-  #mendFor(place: Place, request: ReadRequest): void {
-    this.#locator.mend(place);
-    if (place.offset < request.offset) this.#locator.walkTo(place, request.offset);
+  /**
+   * Mends, and goes on to the batch that was asked for: a damaged header may have ended the walk to it too early. Null when that is
+   * done; the whole answer when it takes long.
+   */
+  #mendFor(place: Place, request: ReadRequest): Promise<RecordSpan> | null {
+    try {
+      this.#locator.mend(place);
+      if (place.offset < request.offset) this.#locator.walkTo(place, request.offset);
+      return null;
+    } catch (thrown) {
+      if (!(thrown instanceof MendedLater)) throw thrown;
+      return this.#spanWhenMended(thrown, request);
+    }
+  }
+
+  async #spanWhenMended({ segment, whenMended }: MendedLater, request: ReadRequest): Promise<RecordSpan> {
+    const { offset, limitOffset, bytesMax, atLeastOne } = request;
+    await whenMended;
+    return segment.isRemoved ? noRecords(offset) : await this.span(offset, limitOffset, bytesMax, atLeastOne);
   }
 
   /** Remembers where the answer ends, and gives it. */

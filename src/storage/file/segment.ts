@@ -54,6 +54,9 @@ export class Segment {
   syncedBytes = 0;
   /** How much the sync that was started last has to write. */
   unsyncedBytes = 0;
+  /** Where the disk was needed lately: this stretch is read off the loop. */
+  coldStart = 0;
+  coldEnd = 0;
   verifiedStart = 0;
   verifiedEnd = 0;
 

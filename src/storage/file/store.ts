@@ -4,6 +4,8 @@ import type { Clock } from "../../base/clock.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
 import { systemReason } from "../../base/system-error.ts";
+import { nextTurn } from "../../base/turns.ts";
+import { MiB } from "../../base/units.ts";
 import type { Finding, FindingKind, FindingListener } from "../contract.ts";
 import type { DescriptorPool } from "./pool.ts";
 import { ReadPieces } from "./read-pieces.ts";
@@ -14,8 +16,8 @@ import { QUARANTINE, setAsideBytes, takeBack } from "./set-aside.ts";
 export const FINDINGS_MAX = 10_000;
 /** The walk from an index entry to the batch reads this much at once: one index interval and a header. */
 export const LOOK_BYTES = 8 * 1024;
-/** Damage is copied in pieces of this size, each a file of its own. */
-const QUARANTINE_PIECE_BYTES = 16 * 1024 * 1024;
+/** Damage is copied in pieces of this size, each a file of its own: what can be written and synced in one turn of the loop. */
+const QUARANTINE_PIECE_BYTES = 4 * MiB;
 
 export interface StoreLimits {
   /** A segment rolls before it grows beyond this. */
@@ -89,14 +91,50 @@ export class Store {
    * Copies bytes of a file into quarantine; `fate` says where, or why not. Zeros are not kept: they are what the file system leaves
    * where a write never arrived. Of a copy that the disk refuses nothing is left.
    */
-  setAside(path: string, descriptor: number, position: number, bytes: number, reason: string): SetAside {
+  setAside(
+    path: string,
+    descriptor: () => number,
+    position: number,
+    bytes: number,
+    reason: string,
+  ): SetAside {
+    for (const pieces = this.#copy(path, descriptor, position, bytes, reason); ; ) {
+      const piece = pieces.next();
+      if (piece.done) return piece.value;
+    }
+  }
+
+  /** The same, a piece in each turn of the loop. */
+  async setAsideLater(
+    path: string,
+    descriptor: () => number,
+    position: number,
+    bytes: number,
+    reason: string,
+  ): Promise<SetAside> {
+    for (const pieces = this.#copy(path, descriptor, position, bytes, reason); ; ) {
+      const piece = pieces.next();
+      if (piece.done) return piece.value;
+      await nextTurn();
+    }
+  }
+
+  /** Yields behind each piece. */
+  *#copy(
+    path: string,
+    descriptor: () => number,
+    position: number,
+    bytes: number,
+    reason: string,
+  ): Generator<void, SetAside> {
     const targets: string[] = [];
     try {
       for (let done = 0; done < bytes; done += QUARANTINE_PIECE_BYTES) {
+        if (done > 0) yield;
         const piece = Buffer.allocUnsafeSlow(Math.min(QUARANTINE_PIECE_BYTES, bytes - done));
-        const got = this.files.read(descriptor, piece, 0, piece.length, position + done);
+        const got = this.files.read(descriptor(), piece, 0, piece.length, position + done);
         const content = piece.subarray(0, got);
-        if (content.every((byte) => byte === 0)) continue;
+        if (isZero(content)) continue;
         const name = `${this.relative(path)}@${position + done}`;
         const write = () => setAsideBytes(this.files, this.root, name, reason, content);
         targets.push(this.pool.withRoom(path, write));
@@ -113,6 +151,13 @@ export class Store {
       refusal: null,
     };
   }
+}
+
+/** By comparing it with itself, one byte on. */
+function isZero(bytes: Buffer): boolean {
+  return (
+    bytes.length === 0 || (bytes[0] === 0 && bytes.compare(bytes, 1, bytes.length, 0, bytes.length - 1) === 0)
+  );
 }
 
 function notCopied(

@@ -12,7 +12,8 @@
 
 import type { Clock } from "../../base/clock.ts";
 import { loopTurns } from "../../base/loop-turns.ts";
-import { nextTurn, Slice, Turnstile } from "../../base/turns.ts";
+import { TurnShare } from "../../base/turn-share.ts";
+import { Turnstile } from "../../base/turns.ts";
 import { KiB } from "../../base/units.ts";
 import {
   BATCH_HEADER_BYTES,
@@ -39,8 +40,6 @@ export const SLICE_STEPS_MAX = 8 * KiB;
 export const LOOK_STEPS = 128;
 /** Reading some of a segment: 16 in a slice. */
 const READ_STEPS = 512;
-/** Where a disk is slow a slice ends earlier. */
-const SLICE_MS_MAX = 5;
 
 const searches = new Turnstile(SEARCHES_AT_ONCE);
 
@@ -76,12 +75,16 @@ interface Candidate {
 class TimeSearch {
   readonly #searched: Searched;
   readonly #records = new RecordSearch();
-  readonly #slice: Slice;
+  /** Where the disk is slow a slice ends by its time; all searches share it. */
+  readonly #share: TurnShare;
+  /** A search begins with a quarter of a slice: several may come in one turn. */
+  #steps = (SLICE_STEPS_MAX * 3) / 4;
   #isEnded: boolean;
 
   constructor(searched: Searched) {
     this.#searched = searched;
-    this.#slice = new Slice(searched.clock, SLICE_STEPS_MAX, SLICE_MS_MAX);
+    loopTurns.enter(SEARCH_WORK);
+    this.#share = new TurnShare(searched.clock);
     this.#isEnded = !searched.goesOn();
   }
 
@@ -122,7 +125,7 @@ class TimeSearch {
   /** At once where it is known and the slice has room for it. */
   #largestOf(segment: Segment): number | Promise<number> {
     const known = segment.isRemoved ? NO_TIMESTAMP : this.#searched.indexes.knownLargest(segment);
-    const isOver = this.#slice.isOver(known === null ? LOOK_STEPS : 1);
+    const isOver = this.#isOver(known === null ? LOOK_STEPS : 1);
     return known === null || isOver ? this.#lookAtLargest(segment, isOver) : known;
   }
 
@@ -132,9 +135,15 @@ class TimeSearch {
     return await this.#searched.indexes.largestOf(segment);
   }
 
+  /** Whether others are to be served before the next piece of work, which costs `steps`. */
+  #isOver(steps: number): boolean {
+    this.#steps += steps;
+    return this.#steps > SLICE_STEPS_MAX || this.#share.isUsedUp;
+  }
+
   async #nextSlice(): Promise<void> {
-    await nextTurn();
-    loopTurns.enter(SEARCH_WORK);
+    this.#steps = 0;
+    await this.#share.rest();
     if (!this.#searched.goesOn()) this.#isEnded = true;
   }
 
@@ -240,7 +249,7 @@ class TimeSearch {
     let next = offset;
     const end = Math.min(segment.endOffset, limitOffset);
     while (next < end) {
-      if (this.#slice.isOver(READ_STEPS)) await this.#nextSlice();
+      if (this.#isOver(READ_STEPS)) await this.#nextSlice();
       if (this.#isEnded || segment.isRemoved) return;
       const buffer = await reader.read(next, limitOffset, SEARCH_BYTES, true);
       loopTurns.enter(SEARCH_WORK);

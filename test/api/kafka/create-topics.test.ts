@@ -178,6 +178,39 @@ test("a request for too many partitions is refused as a whole, whatever else is 
   expect(door.context.broker.topics.count).toBe(1);
 });
 
+test("a request for too many topics is refused as a whole, also when they ask for no partitions", async () => {
+  const orders = Array.from({ length: 10_001 }, (_, index) => order(`t${index}`, { numPartitions: 0 }));
+  const topics = await create(7, orders);
+  expect(new Set(topics.map(({ errorCode }) => errorCode))).toEqual(new Set([44]));
+  expect(topics[10_000]).toMatchObject({ name: "t10000" });
+  expect(topics[0]!.errorMessage).toContain("asks for 10001 topics at once");
+});
+
+test("requests about thousands of topics let others be answered before they are", async () => {
+  const names = Array.from({ length: 10_000 }, (_, index) => `t${index}`);
+  const other = await door.connect();
+  const answered: string[] = [];
+  const ask = async (name: string, work: Promise<unknown>) => {
+    await work;
+    answered.push(name);
+  };
+  await Promise.all([
+    ask(
+      "create",
+      create(
+        7,
+        names.map((name) => order(name, { numPartitions: 0, replicationFactor: 0 })),
+      ),
+    ),
+    ask("other", other.ask(metadataApi, 4, { topics: [], allowAutoTopicCreation: false })),
+  ]);
+  await Promise.all([
+    ask("delete", client.ask(deleteTopicsApi, 5, { topicNames: names, timeoutMs: 1000 })),
+    ask("other", other.ask(metadataApi, 4, { topics: [], allowAutoTopicCreation: false })),
+  ]);
+  expect(answered).toEqual(["other", "create", "other", "delete"]);
+});
+
 test("a name that occurs twice is refused once, the other topics are created", async () => {
   const topics = await create(7, [order("a"), order("b"), order("a")]);
   expect(topics.map(({ name, errorCode }) => [name, errorCode])).toEqual([

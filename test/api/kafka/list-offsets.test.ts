@@ -4,6 +4,7 @@ import { listOffsetsApi } from "../../../src/protocol/kafka/apis/list-offsets.ts
 import { offsetForLeaderEpochApi } from "../../../src/protocol/kafka/apis/offset-for-leader-epoch.ts";
 import { batchOf } from "../../support/batches.ts";
 import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
+import { until } from "../../support/kafka-until.ts";
 import type { WireClient } from "../../support/kafka-wire.ts";
 
 let door: TestDoor;
@@ -142,5 +143,29 @@ for (const version of [2, 3, 4]) {
     expect(await epochOf(7, leaderEpoch)).toEqual([3, -1, -1]);
     expect(await epochOf(0, leaderEpoch, leaderEpoch + 1)).toEqual([75, -1, -1]);
     expect((await epochOf(0, leaderEpoch - 1)).slice(0, 1)).toEqual([0]);
+  });
+}
+
+for (const timestamp of [1001, -3]) {
+  test(`a search (${timestamp}) is told when its client is gone`, async () => {
+    const other = await door.connect();
+    const { log } = door.context.broker.topics.get("t")!.partitions[1]!;
+    const asked = Promise.withResolvers<() => boolean>();
+    const ended = Promise.withResolvers<null>();
+    log.offsetForTimestamp = (_timestampMs, _limitOffset, isWanted) => {
+      asked.resolve(isWanted!);
+      return ended.promise;
+    };
+    log.offsetOfMaxTimestamp = (limitOffset, isWanted) => log.offsetForTimestamp(-1, limitOffset, isWanted);
+    const partitions = [{ partitionIndex: 1, timestamp, currentLeaderEpoch: -1 }];
+    const answer = other
+      .ask(listOffsetsApi, 7, { topics: [{ name: "t", partitions }] })
+      .catch((error: Error) => error.message);
+    const isWanted = await asked.promise;
+    expect(isWanted()).toBe(true);
+    other.close();
+    await until(() => !isWanted());
+    ended.resolve(null);
+    expect(await answer).toContain("closed");
   });
 }

@@ -154,3 +154,22 @@ test("ListOffsets has a few searches under way at a time, answers in order, and 
   await until(() => waiting.length === 0);
   expect(begun).toBe(66 + 8);
 });
+
+test("ListOffsets that meets a mistake of ours in one of many searches says so, and the server goes on", async () => {
+  const { partitions } = door.context.broker.topics.get("large")!;
+  for (const partition of partitions) {
+    partition.offsetForTimestamp = async () => {
+      if (partition.index === 3) throw new Error("a mistake");
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      return null;
+    };
+  }
+  const client = await door.connect();
+  const questions = range(PARTITIONS).map((partitionIndex) => ({ partitionIndex, timestamp: 5 }));
+  const { topics } = await client.ask(listOffsetsApi, 4, {
+    topics: [{ name: "large", partitions: questions }],
+  });
+  const codes = new Set(topics[0]!.partitions.map(({ errorCode }) => errorCode));
+  expect([...codes]).toEqual([wireCode("UNKNOWN_SERVER_ERROR")]);
+  expect((await client.ask(metadataApi, 4, { topics: [{ name: "small" }] })).topics.length).toBe(1);
+});

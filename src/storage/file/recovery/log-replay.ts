@@ -225,7 +225,7 @@ function noteHole(
   const known = segment.holeFrom(position);
   if (known?.position === position && known.bytes === bytes) return;
   const { store } = state;
-  const descriptor = store.pool.use(segment.file);
+  const descriptor = () => store.pool.use(segment.file);
   const { fate } = store.setAside(segment.logPath, descriptor, position, bytes, reason);
   store.report(segment.logPath, position, bytes, "damaged-batch", reason + fate);
   segment.addHole({ position, bytes });
@@ -240,7 +240,7 @@ function cutTail(
   { position, bytes, reason }: Tail,
 ): void {
   const { store } = state;
-  const { refusal, fate } = store.setAside(segment.logPath, descriptor, position, bytes, reason);
+  const { refusal, fate } = store.setAside(segment.logPath, () => descriptor, position, bytes, reason);
   const what = refusal === null ? "cut off" : "left in its place";
   store.report(segment.logPath, position, bytes, "torn-tail", `${reason}; ${what}${fate}`);
   state.hasLost = true;
