@@ -241,7 +241,8 @@ export class KafkaSession implements ExchangeOwner, BudgetWaiter {
     else for (const part of exchange.encoded.parts) connection.write(part);
     connection.answered(1);
     if (exchange.memoryBytes > 0) {
-      this.#counted.add(exchange.memoryBytes, connection.bytesOut + connection.outputBytes);
+      const atBytesOut = connection.bytesOut + connection.outputBytes;
+      this.#counted.add(exchange.memoryBytes, atBytesOut, exchange.encoded?.slabs ?? []);
     }
   }
 

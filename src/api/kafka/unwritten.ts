@@ -9,20 +9,22 @@
 
 import { fail } from "../../base/assert.ts";
 import { Ring } from "../../base/ring.ts";
+import { giveBack } from "../../protocol/kafka/writer.ts";
 
 interface Unwritten {
   readonly bytes: number;
   readonly atBytesOut: number;
+  readonly slabs: readonly Buffer[];
 }
 
 export class UnwrittenAnswers {
   readonly #answers = new Ring<Unwritten>();
 
-  /** `bytes` are held until the connection has sent `atBytesOut` bytes in all. */
-  add(bytes: number, atBytesOut: number): void {
+  /** `bytes` are held, and `slabs` in use, until the connection has sent `atBytesOut` bytes in all. */
+  add(bytes: number, atBytesOut: number, slabs: readonly Buffer[]): void {
     if (atBytesOut < (this.#answers.last()?.atBytesOut ?? 0))
       fail("an answer is written before an earlier one");
-    this.#answers.push({ bytes, atBytesOut });
+    this.#answers.push({ bytes, atBytesOut, slabs });
   }
 
   /** What those held that are taken now. */
@@ -32,6 +34,7 @@ export class UnwrittenAnswers {
       if (first.atBytesOut > bytesOut) break;
       this.#answers.shift();
       bytes += first.bytes;
+      giveBack(first.slabs);
     }
     return bytes;
   }

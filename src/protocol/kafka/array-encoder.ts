@@ -19,6 +19,8 @@ const ENCODED_FROM = 256;
 interface EncodedArray {
   readonly length: number;
   readonly parts: readonly Buffer[];
+  /** What the parts lie in (writer.ts). */
+  readonly slabs: readonly Buffer[];
 }
 
 export class ArrayEncoder<Element> {
@@ -40,7 +42,7 @@ export class ArrayEncoder<Element> {
 
   /** The array, for an answer alone: nobody but the answer's encoder can read it. May stand in it more than once. */
   finish(): readonly Element[] {
-    const encoded: EncodedArray = { length: this.#length, parts: this.#writer.finishElements() };
+    const encoded: EncodedArray = { length: this.#length, ...this.#writer.finishElements() };
     return encoded as unknown as readonly Element[];
   }
 }

@@ -182,7 +182,7 @@ w.endTag(mark); }`);
     const method = sizedName("arrayCount", isFlexible, false);
     return this.#add(`${isNullable ? `if (v === null) { w.${method}(-1); return; }` : ""}
 w.${method}(v.length);
-${element.kind === "struct" ? "if (v.parts !== undefined) { for (const part of v.parts) w.raw(part); return; }" : ""}
+${element.kind === "struct" ? "if (v.parts !== undefined) { w.elements(v.parts, v.slabs); return; }" : ""}
 for (let index = 0; index < v.length; index += 1) { ${this.#write(element, "v[index]", includesVersion(element.nullable, version))} }`);
   }
 

@@ -11,6 +11,8 @@
  * in which the receiver must not change anything either, and of sources that are read as they are sent. Smaller ones are copied, as
  * long as they do not make the frame large (`COPIED_BYTES_MAX`): who asks for many must not make us hold them.
  *
+ * Long arrays are encoded apart (array-encoder.ts), into slabs that are used again when their answer is written.
+ *
  * One frame at a time: `begin` forgets a frame that was not finished (its encoding threw).
  */
 
@@ -18,6 +20,7 @@ import { fail } from "../../base/assert.ts";
 import type { ByteSource } from "../../base/byte-source.ts";
 import { writeInt64 } from "../../base/bytes.ts";
 import { ObeliskError } from "../../base/errors.ts";
+import { BufferPool } from "../../base/memory.ts";
 
 /** Up to here a copy (about 1 us) is cheaper than one more buffer to hand to the socket. */
 export const COPY_BYTES_MAX = 16 * 1024;
@@ -46,10 +49,27 @@ export interface Encoded<Part = Buffer> {
   readonly parts: readonly Part[];
   /** The sum of the parts. */
   readonly bytes: number;
+  /** Memory of long arrays in it, which is used again: to be given to `giveBack` when all parts are written. Else it is garbage. */
+  readonly slabs: readonly Buffer[];
 }
 
+/** What long arrays are encoded into. So much is kept while none is: a topic of 7,000 partitions takes four. */
+const pool = new BufferPool(64 * SLAB_BYTES);
+const NO_SLABS: readonly Buffer[] = [];
+
+/** The parts that lay in these slabs are written, and nobody reads them any more. */
+export function giveBack(slabs: readonly Buffer[]): void {
+  for (const slab of slabs) pool.give(slab);
+}
+
+/** Before the first frame. */
+const NO_SLAB = Buffer.alloc(0);
+
 export class Writer {
-  #slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  #slab: Buffer = NO_SLAB;
+  /** Slabs of arrays in this frame, or of this array. */
+  #slabs: Set<Buffer> | null = null;
+  #isArray = false;
   #start = 0;
   #position = 0;
   /** Finished parts of the current frame and their bytes. */
@@ -67,13 +87,13 @@ export class Writer {
     this.#parts = [];
     this.#partBytes = 0;
     this.#copiedBytes = 0;
+    this.#slabs = null;
   }
 
   /** Starts the elements of an array (array-encoder.ts): they have no length before them. */
   beginElements(): void {
+    this.#isArray = true;
     this.#replaceSlab(SLAB_BYTES);
-    this.#parts = [];
-    this.#partBytes = 0;
   }
 
   /** Between two elements: what was written becomes a part when it is much, and is not moved any more. */
@@ -82,9 +102,16 @@ export class Writer {
   }
 
   /** Ends the elements and hands them over. No records are in them. */
-  finishElements(): readonly Buffer[] {
+  finishElements(): { parts: readonly Buffer[]; slabs: readonly Buffer[] } {
     if (this.#position > this.#start) this.#cut();
-    return this.#parts as Buffer[];
+    return { parts: this.#parts as Buffer[], slabs: this.#takeSlabs() };
+  }
+
+  /** Elements that were encoded before (array-encoder.ts). */
+  elements(parts: readonly Buffer[], slabs: readonly Buffer[]): void {
+    for (const part of parts) this.raw(part);
+    this.#slabs ??= new Set();
+    for (const slab of slabs) this.#slabs.add(slab);
   }
 
   /** Ends the frame and hands it over. */
@@ -95,7 +122,7 @@ export class Writer {
     const [first] = parts;
     if (!(first instanceof Uint8Array)) fail("a frame begins with its length");
     first.writeInt32BE(bytes - 4, 0);
-    return { parts, bytes };
+    return { parts, bytes, slabs: this.#takeSlabs() };
   }
 
   bool(value: boolean): void {
@@ -288,9 +315,16 @@ export class Writer {
   }
 
   #replaceSlab(bytes: number): void {
-    this.#slab = Buffer.allocUnsafeSlow(bytes);
+    this.#slab = this.#isArray ? pool.take(bytes) : Buffer.allocUnsafeSlow(bytes);
+    if (this.#isArray) (this.#slabs ??= new Set()).add(this.#slab);
     this.#start = 0;
     this.#position = 0;
+  }
+
+  #takeSlabs(): readonly Buffer[] {
+    const slabs = this.#slabs;
+    this.#slabs = null;
+    return slabs === null ? NO_SLABS : [...slabs];
   }
 
   /** Makes what was written since the last part a part. */

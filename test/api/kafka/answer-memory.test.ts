@@ -130,6 +130,29 @@ test("a client that asks and does not read is answered no further, and everythin
   await until(() => door.answerBudget.usedBytes === 0);
 });
 
+test("what waits to be sent stays as it was while other answers are made and sent, in memory that is used again", async () => {
+  const { topics } = door.context.broker;
+  await topics.create("other", { partitions: PARTITIONS, configs: {} });
+  const [slow, quick] = [await door.connect(), await door.connect()];
+  const withoutId = (frame: Buffer | null) => frame!.subarray(4);
+  const ask = (client: typeof slow, name: string) => client.send(metadataApi, 4, { topics: [{ name }] });
+  ask(slow, "large");
+  const expected = Buffer.from(withoutId(await slow.take()));
+  slow.pause();
+  for (let count = 0; count < 200; count += 1) ask(slow, "large");
+  const [connection] = [...door.listener.connections];
+  await until(() => connection!.outputBytes > 256 * KiB);
+  ask(quick, "other");
+  const other = Buffer.from(withoutId(await quick.take()));
+  for (let count = 0; count < 50; count += 1) {
+    ask(quick, "other");
+    expect(withoutId(await quick.take()).equals(other)).toBe(true);
+  }
+  slow.resume();
+  for (let count = 0; count < 200; count += 1)
+    expect(withoutId(await slow.take()).equals(expected)).toBe(true);
+});
+
 test("a client that asks and does not read loses its connection when others wait for the memory", async () => {
   const client = await door.connect();
   client.pause();

@@ -5,9 +5,9 @@ import { InvariantError } from "../../../src/base/assert.ts";
 test("what answers hold is given back in order, each once, as soon as the last byte of it is out", () => {
   const answers = new UnwrittenAnswers();
   expect(answers.written(1000)).toBe(0);
-  answers.add(10, 1010);
-  answers.add(20, 1050);
-  answers.add(5, 1050);
+  answers.add(10, 1010, []);
+  answers.add(20, 1050, []);
+  answers.add(5, 1050, []);
   expect([1009, 1010, 1049, 1050, 2000].map((bytesOut) => answers.written(bytesOut))).toEqual([
     0, 10, 0, 25, 0,
   ]);
@@ -15,6 +15,6 @@ test("what answers hold is given back in order, each once, as soon as the last b
 
 test("answers are written in order", () => {
   const answers = new UnwrittenAnswers();
-  answers.add(10, 100);
-  expect(() => answers.add(10, 99)).toThrow(InvariantError);
+  answers.add(10, 100, []);
+  expect(() => answers.add(10, 99, [])).toThrow(InvariantError);
 });
