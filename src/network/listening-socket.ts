@@ -21,9 +21,9 @@ import type { Log } from "../base/log.ts";
 import { loopTurns } from "../base/loop-turns.ts";
 import { KiB } from "../base/units.ts";
 
-/** About 3 ms of a core. */
-export const ACCEPTED_AT_ONCE_MAX = 128;
-/** So a storm takes about half of a core, and whoever else comes waits some 200 ms in a full queue. */
+/** About 3.5 ms of a core, with what is made for each. */
+export const ACCEPTED_AT_ONCE_MAX = 64;
+/** So a storm takes about half of a core, and whoever else comes waits some 400 ms in a full queue. */
 const REST_MS = 3;
 /** Whoever finds the queue full comes again after a second. Bun's is 512: a client that connects fast fills it within a rest. */
 const QUEUE_MAX = 4096;
