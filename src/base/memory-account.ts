@@ -25,6 +25,8 @@ export interface MemoryHolder {
   readonly movedBytes: number;
   /** Of what is held, what only the peer can bring to an end (an incomplete frame, an unread answer); 0 while all of it is our work. */
   readonly unfinishedBytes: number;
+  /** Nothing of it is on its way: it waits behind what the peer itself does, or does not do (a long poll, an unread answer). */
+  readonly isResting: boolean;
   /** The memory goes to others: gives everything back before it returns, by closing the account. `heldBytes` is for its warning. */
   evict(heldBytes: number): void;
 }

@@ -6,7 +6,7 @@
  *     ours       all that it holds is our work: it is never cut
  *
  * Who is still goes first, of those who holds most. Only where more has come than the ceiling allows, or where everybody who holds
- * something waits for more of it, others go: who has nothing under way, then the youngest of the host that holds most.
+ * something waits for more of it, others go: of whom nothing is on its way, then the youngest of the host that holds most.
  */
 
 import type { MemoryAccount } from "./memory-account.ts";
@@ -48,11 +48,11 @@ export class MemoryPressure {
     return worst;
   }
 
-  /** Who holds most of what is not our work; `isResting`: among those that have nothing under way. */
+  /** Who holds most of what is not our work; `isResting`: among those of which nothing is on its way. */
   largest(isResting: boolean): MemoryAccount | null {
     let worst: MemoryAccount | null = null;
     for (const account of this.#holders) {
-      if (isResting && account.partBytes > 0) continue;
+      if (isResting && !account.holder.isResting) continue;
       if (account.holder.unfinishedBytes > (worst?.holder.unfinishedBytes ?? 0)) worst = account;
     }
     return worst;

@@ -34,6 +34,10 @@ export class AnswerMemory implements MemoryHolder {
     return Math.min(this.account.bytes, this.#peer.heldOutputBytes);
   }
 
+  get isResting(): boolean {
+    return true;
+  }
+
   evict(heldBytes: number): void {
     this.#peer.cutForMemory(heldBytes);
   }

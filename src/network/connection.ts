@@ -4,12 +4,7 @@
  *     open --finish()--> finishing --everything answered and written--> lingering --peer closes, or the time is over--> closed
  *       \________________________ closeNow(), error, cut off ____________________________________________/
  *
- * Input is read while nothing holds it. Holds are counted apart, so that one cannot lift another:
- *     handler   `pauseInput` .. `resumeInput`; frames that are there already wait too, in order
- *     output    unsent output above `outputSoftBytes`, until half of it is gone, or any that is read as it is sent (base/byte-source.ts),
- *               until all of it is gone: who does not read may not ask for more
- *     memory    the frame under way waits until its gathering buffer may grow
- *     turn      frames have taken enough of this turn of the loop (frame-turns.ts)
+ * Input is read while nothing holds it (input-holds.ts), and frames are delivered with the memory that they hold (frame-input.ts).
  *
  * Output leaves at the end of the turn, many small buffers in one write. Above `outputHardBytes` of it in memory
  * the peer is cut off.
@@ -29,15 +24,16 @@ import type { ByteSource } from "../base/byte-source.ts";
 import type { Timer } from "../base/clock.ts";
 import { ObeliskError } from "../base/errors.ts";
 import { loopTurns } from "../base/loop-turns.ts";
-import type { BudgetWaiter, MemoryAccount } from "../base/memory-account.ts";
+import type { MemoryAccount } from "../base/memory-account.ts";
 import { KiB } from "../base/units.ts";
 import { AnswerMemory } from "./answer-memory.ts";
 import type { ConnectionOptions, SocketDoor } from "./connection-options.ts";
 import type { FrameConnection, FrameViolation } from "./frame-handler.ts";
-import { FrameMemory } from "./frame-memory.ts";
+import { FrameInput, type InputPeer } from "./frame-input.ts";
 import { frameTurns, type TurnWaiter } from "./frame-turns.ts";
-import { FrameCutter, Step } from "./framing.ts";
+import { Step } from "./framing.ts";
 import { IDLE_TICKS, type Watched } from "./idle-sweep.ts";
+import { Hold, InputHolds } from "./input-holds.ts";
 import { OutputQueue } from "./output-queue.ts";
 
 /** How long a peer may take to close its side after the last answer. */
@@ -47,18 +43,13 @@ export const REST_LINGER_MS = 50;
 /** An incomplete frame is making progress when this much of it came: two KiB a second at the default timeout. */
 const PROGRESS_BYTES = 64 * KiB;
 
-const HOLD_HANDLER = 1;
-const HOLD_OUTPUT = 2;
-const HOLD_MEMORY = 4;
-const HOLD_TURN = 8;
-
 const OPEN = 0;
 const FINISHING = 1;
 const LINGERING = 2;
 const CLOSED = 3;
 
 /** What a handler may do with it is described in frame-handler.ts. */
-export class Connection<State> implements FrameConnection<State>, Watched, BudgetWaiter, TurnWaiter {
+export class Connection<State> implements FrameConnection<State>, Watched, InputPeer, TurnWaiter {
   readonly id: number;
   readonly remoteAddress: string;
   readonly remoteHost: string;
@@ -70,20 +61,18 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
 
   readonly #options: ConnectionOptions<State>;
   readonly #socket: SocketDoor;
-  readonly #cutter: FrameCutter;
-  readonly #memory: FrameMemory;
+  readonly #input: FrameInput;
+  readonly #holds: InputHolds;
   #answerMemory: AnswerMemory | null = null;
   readonly #output = new OutputQueue(() => this.#goOn());
   #phase = OPEN;
-  #holds = 0;
-  #isSocketPaused = false;
   #isInTurn = false;
   #isScheduled = false;
   #hasPeerEnded = false;
   #unanswered = 0;
   #progressTick: number;
   #stillBytes = 0;
-  #isGrowthGranted = false;
+  #isLong = false;
   /** It has waited for this turn: one frame may come, whatever the turn has taken already. */
   #isTurnGranted = false;
   #lingerMs = LINGER_MS;
@@ -100,8 +89,8 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     this.localHost = socketHost(socket.localAddress);
     this.#socket = socket;
     this.#options = options;
-    this.#cutter = new FrameCutter(options.byteOrder, options.frameBytesMax);
-    this.#memory = new FrameMemory(options.budget, this);
+    this.#input = new FrameInput(options, this);
+    this.#holds = new InputHolds(socket);
     this.#progressTick = options.idle.now;
     options.idle.watch(this);
     this.state = options.handler.open(this);
@@ -135,19 +124,19 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
 
   /** What its memory asks: whether the input is held because of what the peer does, or does not do. */
   get isHeldByPeer(): boolean {
-    if ((this.#holds & HOLD_OUTPUT) !== 0) return true;
-    return (this.#holds & HOLD_HANDLER) !== 0 && this.#options.handler.isPeerWaiting(this);
+    if (this.#holds.has(Hold.OUTPUT)) return true;
+    return this.#holds.has(Hold.HANDLER) && this.#options.handler.isPeerWaiting(this);
   }
 
   get isWaitingForTurn(): boolean {
-    return (this.#holds & HOLD_TURN) !== 0;
+    return this.#holds.has(Hold.TURN);
   }
 
   write(part: Buffer | ByteSource): void {
     if (this.#phase > FINISHING) return;
     this.#output.push(part);
     if (!this.#isInTurn) this.#schedule();
-    else if (this.#mustHoldOutput()) this.#hold(HOLD_OUTPUT);
+    else if (this.#mustHoldOutput()) this.#hold(Hold.OUTPUT);
   }
 
   expectAnswers(count: number): void {
@@ -161,23 +150,23 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
   }
 
   releaseFrame(frameBytes: number): void {
-    this.#memory.release(frameBytes);
+    this.#input.release(frameBytes);
   }
 
   pauseInput(): void {
-    this.#hold(HOLD_HANDLER);
+    this.#hold(Hold.HANDLER);
   }
 
   resumeInput(): void {
-    this.#unhold(HOLD_HANDLER);
+    this.#unhold(Hold.HANDLER);
   }
 
   finish(): void {
     if (this.#phase !== OPEN) return;
     this.#phase = FINISHING;
-    this.#dropInput();
-    this.#holds = 0;
-    this.#applyHolds();
+    this.#input.drop();
+    this.#holds.clear();
+    this.#holds.apply();
     this.#schedule();
   }
 
@@ -185,9 +174,9 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
   retire(): void {
     const isAtRest =
       this.#unanswered === 0 &&
-      this.#holds === 0 &&
+      this.#holds.isFree &&
       this.#output.bytes === 0 &&
-      this.#cutter.incompleteBytes === 0;
+      this.#input.incompleteBytes === 0;
     if (isAtRest) this.#lingerMs = REST_LINGER_MS;
     this.finish();
   }
@@ -207,7 +196,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     loopTurns.enter("socket");
     this.#stillBytes += chunk.length;
     if (this.#stillBytes >= PROGRESS_BYTES) this.#progress();
-    this.#cutter.feed(chunk);
+    this.#input.feed(chunk);
     this.#turn();
   }
 
@@ -225,8 +214,8 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
   socketClosed(): void {
     if (this.#phase === CLOSED) return;
     this.#phase = CLOSED;
-    this.#dropInput();
-    this.#memory.close();
+    this.#input.close();
+    frameTurns.forget(this);
     this.#answerMemory?.account.close();
     this.#output.clear();
     this.#linger?.cancel();
@@ -244,17 +233,21 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     this.closeNow();
   }
 
-  budgetGranted(bytes: number): void {
-    this.#memory.granted(bytes);
-    this.#isGrowthGranted = true;
-    this.#unhold(HOLD_MEMORY);
+  memoryCame(): void {
+    this.#unhold(Hold.MEMORY);
   }
 
   turnCame(): void {
-    if ((this.#holds & HOLD_TURN) === 0) return;
-    this.#holds &= ~HOLD_TURN;
+    if (!this.#holds.has(Hold.TURN)) return;
+    this.#holds.remove(Hold.TURN);
     this.#isTurnGranted = true;
     this.#turn();
+  }
+
+  turnSpent(): boolean {
+    if (this.#phase !== OPEN || !this.#holds.isFree) return false;
+    this.#hold(Hold.TURN);
+    return true;
   }
 
   cutForMemory(heldBytes: number): void {
@@ -269,15 +262,16 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     if (tick - this.#progressTick <= IDLE_TICKS) return;
     this.#options.counters.cutIdle += 1;
     this.#options.log.debug("an idle connection is closed", { address: this.remoteAddress });
-    if (this.#output.bytes > 0 || this.#cutter.incompleteBytes > 0) this.closeNow();
+    if (this.#output.bytes > 0 || this.#input.incompleteBytes > 0) this.closeNow();
     else this.finish();
   }
 
   #waitsForUs(): boolean {
     if (this.#output.isWaiting) return true;
     if (this.#output.bytes > 0) return false;
-    if ((this.#holds & (HOLD_HANDLER | HOLD_MEMORY | HOLD_TURN)) !== 0) return true;
-    return this.#unanswered > 0 && this.#cutter.incompleteBytes === 0;
+    if (this.#holds.has(Hold.HANDLER) || this.#holds.has(Hold.MEMORY) || this.#holds.has(Hold.TURN))
+      return true;
+    return this.#unanswered > 0 && this.#input.incompleteBytes === 0;
   }
 
   /** Delivers the frames that are there, then sends what was written meanwhile. */
@@ -292,7 +286,16 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     this.#isInTurn = false;
     this.#flush();
     this.#applyHolds();
-    this.#keepRest();
+    if (this.#phase !== OPEN) return;
+    this.#input.keepRest();
+    if (this.#input.isLong !== this.#isLong) this.#turnLong();
+  }
+
+  /** Frames that are long take many turns: in one that is spent the socket is not even read. */
+  #turnLong(): void {
+    this.#isLong = this.#input.isLong;
+    if (this.#isLong) frameTurns.add(this);
+    else frameTurns.forget(this);
   }
 
   #deliver(): void {
@@ -300,23 +303,22 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     const framesBefore = this.frames;
     let hasViolated = false;
     let step: Step = Step.FRAME;
-    while (this.#holds === 0 && this.#phase === OPEN) {
+    while (this.#holds.isFree && this.#phase === OPEN) {
       if (frameTurns.isSpent && !this.#isTurnGranted) {
-        this.#hold(HOLD_TURN);
+        this.#hold(Hold.TURN);
         frameTurns.wait(this);
         break;
       }
       this.#isTurnGranted = false;
-      step = this.#cutter.next();
+      step = this.#input.next();
       if (step === Step.FRAME) {
         this.frames += 1;
-        this.#memory.deliver(this.#cutter.end - this.#cutter.position);
-        handler.frame(this, this.#cutter.buffer, this.#cutter.position, this.#cutter.end);
+        handler.frame(this, this.#input.buffer, this.#input.position, this.#input.end);
       } else if (step === Step.NEED_BYTES) break;
-      else if (step === Step.GROW) this.#grow();
+      else if (step === Step.GROW) this.#hold(Hold.MEMORY);
       else {
         hasViolated = true;
-        this.#violation(step, this.#cutter.refusedBytes);
+        this.#violation(step, this.#input.refusedBytes);
       }
     }
     if (this.frames > framesBefore) {
@@ -325,7 +327,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     }
     if (this.frames > framesBefore || hasViolated) handler.turnEnd(this);
     if (step === Step.NEED_BYTES && this.#hasPeerEnded && this.#phase === OPEN) {
-      handler.end(this, this.#cutter.incompleteBytes);
+      handler.end(this, this.#input.incompleteBytes);
       this.finish();
     }
   }
@@ -335,29 +337,6 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     this.#options.counters.violations += 1;
     this.#options.handler.violation(this, kind, lengthBytes);
     if (kind !== "empty") this.finish();
-  }
-
-  #grow(): void {
-    const { growBytes, frameBytes, restBytes } = this.#cutter;
-    if (!this.#isGrowthGranted && !this.#memory.grow(growBytes, frameBytes, restBytes, this)) {
-      this.#hold(HOLD_MEMORY);
-      return;
-    }
-    this.#isGrowthGranted = false;
-    this.#cutter.grow();
-  }
-
-  /** What the last chunk has left stays while the input is held, and is counted. */
-  #keepRest(): void {
-    if (this.#phase !== OPEN) return;
-    this.#cutter.keepRest();
-    this.#memory.keepRest(this.#cutter.restBytes);
-  }
-
-  /** Lets go of the frame under way and of what it holds or waits for. */
-  #dropInput(): void {
-    this.#memory.drop(this);
-    this.#cutter.clear();
   }
 
   /** A turn of its own: the socket asks for more, or the disk has given something. */
@@ -381,9 +360,9 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
       this.#options.handler.written(this);
     }
     if (this.#output.heldBytes > this.#options.outputHardBytes) this.#cutSlow();
-    else if (this.#mustHoldOutput()) this.#hold(HOLD_OUTPUT);
+    else if (this.#mustHoldOutput()) this.#hold(Hold.OUTPUT);
     else if (!this.#output.hasSource && this.#output.bytes <= this.#options.outputSoftBytes / 2)
-      this.#unhold(HOLD_OUTPUT);
+      this.#unhold(Hold.OUTPUT);
     if (this.#output.isInterrupted) this.#output.rest();
     if (this.#phase === FINISHING && this.#unanswered === 0 && this.#output.bytes === 0) this.#startLinger();
   }
@@ -435,24 +414,18 @@ export class Connection<State> implements FrameConnection<State>, Watched, Budge
     this.#stillBytes = 0;
   }
 
-  #hold(reason: number): void {
+  #hold(reason: Hold): void {
     if (this.#phase !== OPEN) return;
-    this.#holds |= reason;
+    this.#holds.add(reason);
     if (!this.#isInTurn) this.#applyHolds();
   }
 
-  #unhold(reason: number): void {
-    if ((this.#holds & reason) === 0) return;
-    this.#holds &= ~reason;
-    if (this.#holds === 0) this.#schedule();
+  #unhold(reason: Hold): void {
+    if (this.#holds.remove(reason)) this.#schedule();
   }
 
   #applyHolds(): void {
-    const isHeld = this.#holds !== 0;
-    if (isHeld === this.#isSocketPaused || this.#phase === CLOSED) return;
-    this.#isSocketPaused = isHeld;
-    if (isHeld) this.#socket.pause();
-    else this.#socket.resume();
+    if (this.#phase !== CLOSED) this.#holds.apply();
   }
 
   #schedule(): void {

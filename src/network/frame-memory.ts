@@ -64,6 +64,10 @@ export class FrameMemory implements MemoryHolder {
       : this.#partBytes + (this.#account.isGrowing ? this.#restBytes : 0);
   }
 
+  get isResting(): boolean {
+    return this.#peer.isHeldByPeer;
+  }
+
   evict(heldBytes: number): void {
     this.#peer.cutForMemory(heldBytes);
   }

@@ -6,6 +6,9 @@
  *     turn 1   a a a b b b c c |  d, e wait
  *     turn 2   d d d e e       |  a waits again
  *
+ * Whoever is in the middle of a long frame does not wait until it has more of it: the system has more for it for certain, and Bun would
+ * copy half a MiB for each in this turn still. A socket that is paused in a turn is passed over in it.
+ *
  * One turn lets at least one frame through, however long it takes.
  */
 
@@ -18,10 +21,13 @@ const SPENT_MS_MAX = 10;
 export interface TurnWaiter {
   /** It may deliver at least one frame now, and more while the turn is not spent. */
   turnCame(): void;
+  /** The turn is spent: true when it reads no more now, and waits for another. */
+  turnSpent(): boolean;
 }
 
 class FrameTurns {
   readonly #waiting = new Ring<TurnWaiter>();
+  readonly #long = new Set<TurnWaiter>();
   #isScheduled = false;
 
   /** Whether no further frame should be delivered in this turn. */
@@ -29,10 +35,24 @@ class FrameTurns {
     return loopTurns.spentMs >= SPENT_MS_MAX;
   }
 
-  /** Calls `waiter.turnCame` once, in a later turn. */
+  /** Calls `waiter.turnCame` once, in a later turn. The first one of a turn ends it for those in the middle of long frames too. */
   wait(waiter: TurnWaiter): void {
     this.#waiting.push(waiter);
+    if (!this.#isScheduled) this.#endForLong();
     this.#schedule();
+  }
+
+  /** `waiter` is in the middle of a long frame, until `forget`. */
+  add(waiter: TurnWaiter): void {
+    this.#long.add(waiter);
+  }
+
+  forget(waiter: TurnWaiter): void {
+    this.#long.delete(waiter);
+  }
+
+  #endForLong(): void {
+    for (const waiter of this.#long) if (waiter.turnSpent()) this.#waiting.push(waiter);
   }
 
   #schedule(): void {

@@ -24,6 +24,7 @@ beforeEach(() => {
 class Holder implements MemoryHolder, BudgetWaiter {
   movedBytes = 0;
   unfinishedBytes = 0;
+  isResting = true;
   readonly account: MemoryAccount;
 
   constructor(
@@ -228,6 +229,30 @@ test("what has come already is counted without asking, and evicts at once when t
   expect([budget.usedBytes, journal]).toEqual([115 * MiB, []]);
   await Promise.resolve();
   expect([budget.usedBytes, journal]).toEqual([85 * MiB, ["long is evicted with 30"]]);
+});
+
+test("above the ceiling those go first of which nothing is on its way, then who waits for more, then whoever holds most", async () => {
+  const coming = new Holder("coming");
+  coming.isResting = false;
+  coming.account.charge(30 * MiB);
+  coming.unfinishedBytes = 30 * MiB;
+  const waiting = new Holder("waiting");
+  waiting.isResting = false;
+  expect(waiting.account.grow(75 * MiB, waiting, 75 * MiB, 40 * MiB)).toBe(false);
+  waiting.unfinishedBytes = 40 * MiB;
+  const resting = new Holder("resting");
+  resting.account.charge(10 * MiB);
+  resting.unfinishedBytes = 10 * MiB;
+  for (let mebibytes = 40; budget.usedBytes > 0; mebibytes += 40) {
+    new Holder("ours").account.charge(mebibytes * MiB);
+    await Promise.resolve();
+    if (coming.account.bytes === 0) break;
+  }
+  expect(journal).toEqual([
+    "resting is evicted with 10",
+    "waiting is evicted with 40",
+    "coming is evicted with 30",
+  ]);
 });
 
 test("what came unwanted leaves small ones their quarter", () => {

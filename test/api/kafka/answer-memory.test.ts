@@ -36,6 +36,7 @@ beforeEach(async () => {
     movedBytes: 0,
     unfinishedBytes: 0,
     evict: () => {},
+    isResting: true,
   });
 });
 afterEach(() => door.stop());
