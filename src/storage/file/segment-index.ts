@@ -152,6 +152,23 @@ export class SegmentIndex implements IndexLookup {
     return low === 0 ? 0 : this.#times.readInt32BE((low - 1) * TIME_ENTRY_BYTES + 8);
   }
 
+  /**
+   * The last entry of the time index before a relative offset: no batch up to it has a later timestamp than the entry, and none before its
+   * own one as late. Offset 0 and -1 without one.
+   */
+  timeEntryBefore(relativeOffset: number): { relativeOffset: number; timestamp: number } {
+    let low = 0;
+    let high = this.#timesBytes / TIME_ENTRY_BYTES;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#times.readInt32BE(middle * TIME_ENTRY_BYTES + 8) < relativeOffset) low = middle + 1;
+      else high = middle;
+    }
+    if (low === 0) return { relativeOffset: 0, timestamp: NO_TIMESTAMP };
+    const at = (low - 1) * TIME_ENTRY_BYTES;
+    return { relativeOffset: this.#times.readInt32BE(at + 8), timestamp: readInt64(this.#times, at) };
+  }
+
   #addOffset(relativeOffset: number, position: number): void {
     this.#offsets = withRoom(this.#offsets, this.#offsetsBytes, OFFSET_ENTRY_BYTES);
     this.#offsets.writeInt32BE(relativeOffset, this.#offsetsBytes);

@@ -217,7 +217,14 @@ class TimeSearch {
       const told = await this.#laterFrom(segment, named, thanMs, largestMs);
       if (told?.timestampMs === largestMs) return told;
     }
-    // The header of a compressed batch may have claimed more than its records hold, or readers may not see it yet.
+    // Readers may not see it yet, as at the end of a busy log: its index is in memory then.
+    if (named >= limitOffset && segment.index !== null) {
+      const entry = segment.index.timeEntryBefore(limitOffset - segment.baseOffset);
+      const from = segment.baseOffset + entry.relativeOffset;
+      const told = await this.#laterFrom(segment, from, thanMs, largestMs);
+      if ((told?.timestampMs ?? thanMs) >= entry.timestamp) return told;
+    }
+    // The header of a compressed batch may have claimed more than its records hold.
     return await this.#laterFrom(segment, segment.baseOffset, thanMs, largestMs);
   }
 

@@ -133,3 +133,17 @@ test("what is sealed under a running server is known, and no search opens it", a
   expect(files.opened).toBeLessThan(10);
   await engine.close();
 });
+
+test("the latest record below the end of a busy log is found without a walk through its segment", async () => {
+  const files = new CountedFiles(new SimulatedFiles(1));
+  files.makeDirectory("/data");
+  const engine = openEngine(new TestDirectory("/data"), { files, segmentBytesMax: 2 ** 25 });
+  const log = await engine.open("t", 0, new Replay());
+  for (let offset = 0; offset < 4000; offset += 1) append(log, ["v".repeat(5000)], offset * 1000);
+  await engine.sync([log]);
+  const slices = await opensByTurn(files, log.offsetOfMaxTimestamp(3990));
+  expect(slices.answer).toMatchObject({ offset: 3989, timestampMs: 3_989_000 });
+  // The whole segment is 20 MB, and a slice ends after 16 reads of a quarter MB.
+  expect(slices.opens.length).toBeLessThan(6);
+  await engine.close();
+});

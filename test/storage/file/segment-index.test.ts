@@ -70,6 +70,20 @@ test("no batch before the offset that the time index names reaches the timestamp
   );
 });
 
+test("a time entry before an offset names the first batch with the largest timestamp up to it", () => {
+  fc.assert(
+    fc.property(batches, fc.nat(300), (made, limit) => {
+      const entry = indexOf(made).timeEntryBefore(limit);
+      if (entry.timestamp === -1) return;
+      const upTo = made.filter(({ last }) => last <= entry.relativeOffset);
+      const largest = Math.max(...upTo.map(({ timestamp }) => timestamp));
+      expect(entry.relativeOffset).toBeLessThan(limit);
+      expect(entry.timestamp).toBe(largest);
+      expect(upTo.find(({ timestamp }) => timestamp === largest)?.last).toBe(entry.relativeOffset);
+    }),
+  );
+});
+
 test("an index restored from its own bytes grows on as if nothing had happened", () => {
   fc.assert(
     fc.property(batches, fc.nat(60), (made, cut) => {
