@@ -40,7 +40,9 @@ export interface FramePeer {
 export class FrameMemory implements MemoryHolder {
   readonly host: string;
   readonly #peer: FramePeer;
-  readonly #account: MemoryAccount;
+  readonly #budget: MemoryBudget;
+  /** Made when something is held: most connections never hold anything. */
+  #opened: MemoryAccount | null = null;
   #partBytes = 0;
   #restBytes = 0;
   /** Of what the last chunk has left, what is counted as a part of the frame already: it waits to be gathered. */
@@ -50,7 +52,12 @@ export class FrameMemory implements MemoryHolder {
   constructor(budget: MemoryBudget, peer: FramePeer) {
     this.host = peer.remoteHost;
     this.#peer = peer;
-    this.#account = budget.open(this);
+    this.#budget = budget;
+  }
+
+  get #account(): MemoryAccount {
+    this.#opened ??= this.#budget.open(this);
+    return this.#opened;
   }
 
   get movedBytes(): number {
@@ -94,8 +101,9 @@ export class FrameMemory implements MemoryHolder {
 
   /** A frame is whole, and goes to the handler. */
   deliver(frameBytes: number): void {
-    this.#account.settle();
     const countedBytes = frameBytes <= COUNTED_FROM_BYTES ? 0 : frameBytes;
+    if (countedBytes === 0 && this.#partBytes === 0) return;
+    this.#account.settle();
     if (countedBytes > this.#partBytes) this.#account.charge(countedBytes - this.#partBytes, frameBytes);
     else this.#account.release(this.#partBytes - countedBytes);
     this.#partBytes = 0;
@@ -106,6 +114,7 @@ export class FrameMemory implements MemoryHolder {
   keepRest(chunkBytes: number): void {
     this.#cameBytes = Math.min(this.#cameBytes, chunkBytes);
     const restBytes = chunkBytes - this.#cameBytes;
+    if (restBytes === this.#restBytes) return;
     if (restBytes > this.#restBytes) this.#account.charge(restBytes - this.#restBytes, UNWANTED);
     else this.#account.release(this.#restBytes - restBytes);
     this.#restBytes = restBytes;
@@ -121,14 +130,14 @@ export class FrameMemory implements MemoryHolder {
 
   /** Nothing more is read: lets go of what is not whole, and of what is waited for. */
   drop(waiter: BudgetWaiter): void {
-    this.#account.cancel(waiter);
-    this.#account.settle();
-    this.#account.release(this.#partBytes + this.#restBytes);
+    this.#opened?.cancel(waiter);
+    this.#opened?.settle();
+    this.#opened?.release(this.#partBytes + this.#restBytes);
     this.#partBytes = 0;
     this.#restBytes = 0;
   }
 
   close(): void {
-    this.#account.close();
+    this.#opened?.close();
   }
 }

@@ -61,7 +61,8 @@ export class FrameCutter {
   #chunk: Buffer = NOTHING;
   #chunkPosition = 0;
   #chunkEnd = 0;
-  readonly #prefix: Buffer = Buffer.alloc(PREFIX_BYTES);
+  /** The bytes of a prefix that chunks have cut, as far as they have come. */
+  #prefix = 0;
   #prefixBytes = 0;
   #gathered: Buffer = NOTHING;
   #gatheredBytes = 0;
@@ -158,12 +159,20 @@ export class FrameCutter {
     }
     while (this.#prefixBytes < PREFIX_BYTES) {
       if (this.#chunkPosition === this.#chunkEnd) return this.#needBytes();
-      this.#prefix[this.#prefixBytes] = this.#chunk[this.#chunkPosition]!;
+      this.#addToPrefix(this.#chunk[this.#chunkPosition]!);
       this.#prefixBytes += 1;
       this.#chunkPosition += 1;
     }
     this.#prefixBytes = 0;
-    return this.#checkLength(this.#readLength(this.#prefix, 0));
+    const length = this.#prefix;
+    this.#prefix = 0;
+    return this.#checkLength(length);
+  }
+
+  /** As `#readLength`, byte by byte. */
+  #addToPrefix(byte: number): void {
+    if (this.#isLittleEndian) this.#prefix |= byte << (8 * this.#prefixBytes);
+    else this.#prefix = (this.#prefix << 8) | byte;
   }
 
   /** As int32, so that positions stay small integers; a little-endian length of 2^31 and more is turned back when it is refused. */
