@@ -4,7 +4,9 @@ import { expect, test } from "bun:test";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createDisk } from "../../../src/base/disk.ts";
+import { nextTurn } from "../../../src/base/turns.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../../src/base/units.ts";
+import type { PartitionLog } from "../../../src/storage/contract.ts";
 import { TICK_MS, VERIFIED_MS } from "../../../src/storage/file/engine.ts";
 import { FAST_RUN_MIN } from "../../../src/storage/file/sync/disk-pace.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
@@ -36,6 +38,29 @@ test("a segment that was written to is rolled at its age, an empty one is not", 
   expect(logNames(folder.path).length).toBe(2);
   clock.advance(2 * TICK_MS);
   expect(logNames(folder.path).length).toBe(3);
+  await engine.close();
+});
+
+test("segments that come to their age together are rolled some at a time, and all of them", async () => {
+  using folder = temporaryDirectory();
+  const clock = new ManualClock();
+  const engine = openEngine(new TestDirectory(folder.path), { clock, segmentAgeMsMax: HOUR_MS });
+  const logs: PartitionLog[] = [];
+  for (let partition = 0; partition < 100; partition += 1)
+    logs.push(await engine.open("t", partition, new Replay()));
+  for (const log of logs) append(log, ["a"]);
+  await engine.sync(logs);
+  const rolledCount = () =>
+    logs.filter((_, partition) =>
+      readdirSync(join(folder.path, `topics/t/${partition}`)).includes("00000000000000000001.log"),
+    ).length;
+  clock.advance(HOUR_MS - TICK_MS);
+  for (let turn = 0; turn < 4; turn += 1) await nextTurn();
+  clock.advance(2 * TICK_MS);
+  const atOnce = rolledCount();
+  for (let turn = 0; turn < 4; turn += 1) await nextTurn();
+  expect([atOnce > 0 && atOnce < 50, rolledCount()]).toEqual([true, 100]);
+  expect(engine.findings).toEqual([]);
   await engine.close();
 });
 

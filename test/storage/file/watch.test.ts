@@ -7,6 +7,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createDisk } from "../../../src/base/disk.ts";
+import { nextTurn } from "../../../src/base/turns.ts";
 import type { FindingKind, PartitionLog } from "../../../src/storage/contract.ts";
 import { DataDirectory } from "../../../src/storage/file/data-directory.ts";
 import type { FileEngine } from "../../../src/storage/file/engine.ts";
@@ -111,6 +112,21 @@ describe("by the clock", () => {
         "the segment file was removed while it was in use; the partition is offline until the next start",
       ],
     ]);
+    await engine.close();
+  });
+
+  test("many partitions that were written to are looked at some at a time, and all of them", async () => {
+    using folder = temporaryDirectory();
+    const { clock, engine } = await fixture(folder.path);
+    const logs: PartitionLog[] = [];
+    for (let partition = 0; partition < 600; partition += 1)
+      logs.push(await engine.open("many", partition, new Replay()));
+    rmSync(join(folder.path, "topics/many"), { recursive: true });
+    clock.advance(WATCH_MS);
+    const offlineCount = () => logs.filter(({ isOffline }) => isOffline).length;
+    const atOnce = offlineCount();
+    await nextTurn();
+    expect([atOnce > 0 && atOnce < 600, offlineCount()]).toEqual([true, 600]);
     await engine.close();
   });
 
