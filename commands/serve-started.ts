@@ -18,6 +18,8 @@ export interface Started {
   readonly kafka: Address;
   /** What Kafka clients are told to connect to. */
   readonly advertised: { readonly host: string | null; readonly port: number };
+  /** Connections of all doors together, where `ulimit -n` leaves less than they may have; else null. */
+  readonly connectionsLeft: number | null;
   readonly topics: number;
   readonly partitions: number;
   /** What recovery found and did. */
@@ -36,7 +38,7 @@ export function startedLines(settings: Settings, started: Started): string[] {
     `  data        ${started.directory}: ${count(started.topics, "topic")}, ${count(started.partitions, "partition")}`,
     `  durability  ${durabilityWords(settings.durability)}`,
     `  memory      ${formatBytes(settings.memoryBytes)} for buffers; ${sizes}`,
-    `  limits      ${settings.connectionsMax} connections at each door, ${count(settings.topicsMax, "topic")}, ${count(settings.partitionsMax, "partition")}`,
+    `  limits      ${connectionWords(settings, started)}, ${count(settings.topicsMax, "topic")}, ${count(settings.partitionsMax, "partition")}`,
     `  new topics  ${settings.autoCreate ? `made on first use, ${count(settings.partitions, "partition")}` : "only when asked for"}`,
     `  recovery    ${recoveryWords(started.findings)}`,
   ];
@@ -57,6 +59,7 @@ export function startedJson(settings: Settings, started: Started): object {
     durability: formatSetting("durability", settings.durability),
     memory: settings.memoryBytes,
     topics: started.topics,
+    connectionsLeft: started.connectionsLeft,
     partitions: started.partitions,
     findings: started.findings,
   };
@@ -66,6 +69,11 @@ export function startedJson(settings: Settings, started: Started): object {
 export function exposureWarning(host: string): string | undefined {
   if (isLoopback(host)) return undefined;
   return `listening on ${host} without authentication: everyone who reaches these ports can read, write and delete every topic`;
+}
+
+function connectionWords({ connectionsMax }: Settings, { connectionsLeft }: Started): string {
+  if (connectionsLeft === null) return `${count(connectionsMax, "connection")} at each door`;
+  return `${count(connectionsLeft, "connection")} in all (more with a higher \`ulimit -n\`)`;
 }
 
 /** What clients are told, in words. */

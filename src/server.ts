@@ -55,6 +55,8 @@ export interface Server {
   /** What was found, for whoever announces the start. */
   describe(): {
     advertised: { host: string | null; port: number };
+    /** Of all doors together, where `ulimit -n` leaves less than they may have; else null. */
+    connectionsLeft: number | null;
     topics: number;
     partitions: number;
     findings: readonly Finding[];
@@ -241,6 +243,7 @@ async function start(
     },
     describe: () => ({
       advertised,
+      connectionsLeft: descriptors.isTight ? descriptors.connectionsMax : null,
       topics: broker.topics.count,
       partitions: broker.topics.partitionCount,
       findings: [...storage.findings, ...storage.engine.findings],

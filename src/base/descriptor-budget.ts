@@ -88,10 +88,17 @@ export class DescriptorBudget implements FileBounds {
     return places;
   }
 
+  /** Whether the limit leaves less than what all doors may have. */
+  get isTight(): boolean {
+    return this.connectionsMax < this.#wanted;
+  }
+
   /** Connections of all doors together. */
   get connectionsMax(): number {
-    const wanted = this.#doors.reduce((sum, door) => sum + door.max, 0);
-    return Math.min(wanted, Math.max(0, this.#left - Math.min(this.#filesMax, Math.floor(this.#left / 2))));
+    return Math.min(
+      this.#wanted,
+      Math.max(0, this.#left - Math.min(this.#filesMax, Math.floor(this.#left / 2))),
+    );
   }
 
   get openMax(): number {
@@ -118,6 +125,10 @@ export class DescriptorBudget implements FileBounds {
   /** For connections and files together. */
   get #left(): number {
     return this.#limit - this.#openAtStart - OWN_DESCRIPTORS - this.spareCount;
+  }
+
+  get #wanted(): number {
+    return this.#doors.reduce((sum, door) => sum + door.max, 0);
   }
 
   get #connections(): number {

@@ -12,15 +12,16 @@ test("what the system allows is divided between connections and files, after wha
   const shares = [64, 256, 1024, 4096, 20_000, null].map((limit) => {
     const budget = budgetOf(limit);
     threeDoors(budget);
-    return [limit, budget.spareCount, budget.connectionsMax, budget.openMax, budget.pinnedMax];
+    const { spareCount, connectionsMax, isTight, openMax, pinnedMax } = budget;
+    return [limit, spareCount, connectionsMax, isTight, openMax, pinnedMax];
   });
   expect(shares).toEqual([
-    [64, 4, 12, 11, 23],
-    [256, 16, 102, 101, 203],
-    [1024, 32, 478, 477, 955],
-    [4096, 32, 2256, 1000, 4027],
-    [20_000, 32, 2256, 1000, 19_931],
-    [null, 32, 2256, 1000, Number.POSITIVE_INFINITY],
+    [64, 4, 12, true, 11, 23],
+    [256, 16, 102, true, 101, 203],
+    [1024, 32, 478, true, 477, 955],
+    [4096, 32, 2256, false, 1000, 4027],
+    [20_000, 32, 2256, false, 1000, 19_931],
+    [null, 32, 2256, false, 1000, Number.POSITIVE_INFINITY],
   ]);
 });
 

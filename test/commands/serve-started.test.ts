@@ -10,6 +10,7 @@ const STARTED = {
   http: { host: "localhost", port: 8081 },
   kafka: { host: "::1", port: 9092 },
   advertised: { host: "broker.example", port: 9092 },
+  connectionsLeft: null,
   topics: 1,
   partitions: 3,
   findings: [
@@ -35,6 +36,13 @@ describe("what serve says when it is ready", () => {
       "  new topics  made on first use, 1 partition",
       "  recovery    3 findings (2 torn-tail, 1 damaged-batch), each in the log",
     ]);
+  });
+
+  test("connections are told as what the system leaves, where that is less than the settings allow", () => {
+    const lines = startedLines(defaultSettings(), { ...STARTED, connectionsLeft: 12 });
+    expect(lines[7]).toBe(
+      "  limits      12 connections in all (more with a higher `ulimit -n`), 5000 topics, 10000 partitions",
+    );
   });
 
   test("one object for machines", () => {
