@@ -33,7 +33,7 @@ export interface HttpConnectionsOptions {
   /** 0 takes a free one. */
   port: number;
   places: ConnectionPlaces;
-  /** Never fails. */
+  /** When it fails, which is a mistake of ours, the connection is closed. */
   answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
   clock: Clock;
   log: Log;
@@ -51,11 +51,17 @@ export class HttpConnections {
   readonly #server = createServer((request, response) => this.#request(request, response));
   readonly #connections = new Set<HttpConnection>();
   readonly #refusedWarning: RareWarning;
+  readonly #faultWarning: RareWarning;
 
   /** @throws ObeliskError PORT_IN_USE, INVALID_SETTING */
   constructor(options: HttpConnectionsOptions) {
     this.#options = options;
     this.#refusedWarning = new RareWarning(options.log, options.clock, "connections are refused");
+    this.#faultWarning = new RareWarning(
+      options.log,
+      options.clock,
+      "an HTTP connection was closed after an error",
+    );
     this.#server.on("clientError", (_error, stream) => {
       this.counters.violations += 1;
       if (stream.writable) stream.end(BAD_REQUEST, () => stream.destroy());
@@ -128,7 +134,15 @@ export class HttpConnections {
       bytes += chunk.length;
       if (bytes > REQUEST_BYTES_MAX) connection.destroy();
     });
-    connection.serve(() => this.#options.answer(request, response));
+    connection.serve(async () => {
+      try {
+        await this.#options.answer(request, response);
+      } catch (thrown) {
+        this.counters.faults += 1;
+        this.#faultWarning.tell({ error: thrown instanceof Error ? thrown.stack : String(thrown) });
+        connection.destroy();
+      }
+    });
   }
 }
 

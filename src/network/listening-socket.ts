@@ -115,8 +115,13 @@ export class ListeningSocket<Data> {
   #goOn(): void {
     if (this.#isStopped || !this.#isAccepting || this.#rest !== null || this.#listening !== null) return;
     const descriptor = cLibrary()!.duplicate(this.#kept);
-    if (descriptor >= 0) this.#listening = this.#listen({ fd: descriptor });
-    else this.#restFor(RETRY_MS);
+    try {
+      if (descriptor >= 0) this.#listening = this.#listen({ fd: descriptor });
+    } catch (thrown) {
+      // The system has no room for it now. The descriptor is Bun's, whatever became of it.
+      if (!(thrown instanceof ObeliskError)) throw thrown;
+    }
+    if (this.#listening === null) this.#restFor(RETRY_MS);
   }
 
   #listen(place: object): Listening<Data> {

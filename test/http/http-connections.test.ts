@@ -22,6 +22,7 @@ function served(places: ConnectionPlaces = placesOf(100), bodyBytes = 0) {
     places,
     answer: async ({ method, url }, response) => {
       asked.push(`${method} ${url}`);
+      if (url === "/fault") throw new Error("a mistake of ours");
       response.removeHeader("date");
       response.writeHead(200, { "content-length": url!.length + bodyBytes });
       response.end(url + "x".repeat(bodyBytes));
@@ -120,4 +121,15 @@ test("what is no request gets a 400, and a body that nobody wants, or more reque
   await greedy.ends();
   await until(() => connections.counters.open === 0);
   expect(asked.length).toBeLessThan(200);
+});
+
+test("an answer that fails closes its connection and no other", async () => {
+  const { connections, connect } = served();
+  await using other = await connect();
+  await using client = await connect();
+  client.send(request("/fault"));
+  await client.ends();
+  other.send(request("/sound"));
+  await until(() => other.text.endsWith("/sound"));
+  expect([client.text, connections.counters.faults]).toEqual(["", 1]);
 });
