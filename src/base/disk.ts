@@ -66,8 +66,11 @@ const FILE_MODE = 0o644;
 const OVERLAY_TYPE = 0x794c7630;
 /** Linux's O_CLOEXEC, as /proc shows it. */
 const CLOSE_ON_EXEC = 0o2000000;
-/** Where the system cannot say what is cached: a batch of 64 KiB and its neighbour. A cold disk must not stop the loop for longer. */
-const READ_NOW_BYTES_MAX = 128 * KiB;
+/**
+ * Where the system cannot say what is cached (tmpfs, overlays): what is sent was read a moment ago, and is asked for in pieces of this
+ * size (read-pieces.ts). A cold disk must not stop the loop for longer.
+ */
+const READ_NOW_BYTES_MAX = 256 * KiB;
 const { EAGAIN, EINVAL, ENOSYS, EOPNOTSUPP } = systemConstants.errno;
 const LOCK_EXCLUSIVE = 2;
 const LOCK_NO_WAIT = 4;
