@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { MemoryBudget } from "../base/memory-budget.ts";
 import type { NetworkCounters } from "./counters.ts";
+import type { CutHosts } from "./cut-hosts.ts";
 import type { FrameConnection, FrameHandler } from "./frame-handler.ts";
 import type { ByteOrder } from "./framing.ts";
 import type { IdleSweep } from "./idle-sweep.ts";
@@ -36,6 +37,7 @@ export interface ConnectionOptions<State> {
   readonly clock: Clock;
   readonly counters: NetworkCounters;
   readonly log: Log;
+  readonly cutHosts: CutHosts;
   /** A connection is about to be cut, because others wait for what it holds. */
   cutForMemory(address: string, heldBytes: number): void;
   /** The connection is closed and holds nothing any more. */

@@ -94,6 +94,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     this.#progressTick = options.idle.now;
     options.idle.watch(this);
     this.state = options.handler.open(this);
+    this.#waitAfterCut();
   }
 
   get isOpen(): boolean {
@@ -252,6 +253,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
 
   cutForMemory(heldBytes: number): void {
     this.#options.counters.cutForMemory += 1;
+    this.#options.cutHosts.note(this.remoteHost);
     this.#options.cutForMemory(this.remoteAddress, heldBytes);
     this.closeNow();
   }
@@ -264,6 +266,13 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     this.#options.log.debug("an idle connection is closed", { address: this.remoteAddress });
     if (this.#output.bytes > 0 || this.#input.incompleteBytes > 0) this.closeNow();
     else this.finish();
+  }
+
+  #waitAfterCut(): void {
+    const waitMs = this.#options.cutHosts.waitMs(this.remoteHost, this.id);
+    if (waitMs === 0) return;
+    this.#hold(Hold.COMEBACK);
+    this.#options.clock.after(waitMs, () => this.#unhold(Hold.COMEBACK));
   }
 
   #waitsForUs(): boolean {

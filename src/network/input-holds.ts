@@ -5,12 +5,13 @@
  *     OUTPUT    unsent output above the soft limit, until half of it is gone, or any that is read as it is sent (base/byte-source.ts),
  *               until all of it is gone: who does not read may not ask for more
  *     MEMORY    the frame under way waits until its gathering buffer may grow
+ *     COMEBACK  one of its host was just cut (cut-hosts.ts)
  *     TURN      frames have taken enough of this turn of the loop (frame-turns.ts)
  */
 
 import type { SocketDoor } from "./connection-options.ts";
 
-export const Hold = { HANDLER: 1, OUTPUT: 2, MEMORY: 4, TURN: 8 } as const;
+export const Hold = { HANDLER: 1, OUTPUT: 2, MEMORY: 4, TURN: 8, COMEBACK: 16 } as const;
 export type Hold = (typeof Hold)[keyof typeof Hold];
 
 export class InputHolds {

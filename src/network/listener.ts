@@ -16,6 +16,7 @@ import { RareWarning } from "../base/rare-warning.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import { NetworkCounters } from "./counters.ts";
+import { CutHosts } from "./cut-hosts.ts";
 import type { FrameHandler } from "./frame-handler.ts";
 import { type ByteOrder, frameBytesFor } from "./framing.ts";
 import { IdleSweep } from "./idle-sweep.ts";
@@ -80,6 +81,7 @@ export class Listener<State> {
     this.#shared = {
       ...options,
       frameBytesMax: frameBytesMax(options),
+      cutHosts: new CutHosts(options.clock),
       cutForMemory: (address: string, bytes: number) => memoryWarning.tell({ address, bytes }),
       counters: this.counters,
       idle: new IdleSweep(options.clock, options.idleTimeoutMs),

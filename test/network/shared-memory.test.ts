@@ -6,6 +6,7 @@ import type { Facts, Log } from "../../src/base/log.ts";
 import { MemoryBudget } from "../../src/base/memory-budget.ts";
 import { GRACE_MS } from "../../src/base/memory-pressure.ts";
 import { KiB, MiB } from "../../src/base/units.ts";
+import { COMEBACK_MS_MAX } from "../../src/network/cut-hosts.ts";
 import type { FrameConnection, FrameHandler } from "../../src/network/frame-handler.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { bigEndianFrame, listen, TestClient, until } from "./support.ts";
@@ -87,6 +88,14 @@ test("who stops before the end of a large frame is cut when another large one wa
   await honest.receives(".");
   await until(() => stopped.isClosed || stopped.hasEnded);
   expect([listener.counters.cutForMemory, budget.evictedCount, budget.usedBytes]).toEqual([1, 1, 0]);
+  // Who comes from where one was cut is read a little later; who is there already does not notice.
+  await using again = await TestClient.connect(listener.port);
+  again.send(whole(10));
+  honest.send(whole(10));
+  await honest.receives("..");
+  await graceGoesBy();
+  clock.advance(COMEBACK_MS_MAX);
+  await again.receives(".");
   const { address, ...facts } = lines[0]![1]!;
   expect([lines.length, lines[0]![0], facts, typeof address]).toEqual([
     1,
