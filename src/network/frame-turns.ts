@@ -15,8 +15,11 @@
 import { loopTurns } from "../base/loop-turns.ts";
 import { Ring } from "../base/ring.ts";
 
-/** An honest request waits for one such turn, and for what else is in it: half of the 20 ms that one in a hundred may take. */
-const SPENT_MS_MAX = 10;
+/**
+ * Well below the 50 ms that a turn may take, with one large request at its end; and above what 100 busy producers need for a turn (500
+ * requests of 25 us), because each connection that waits costs two system calls.
+ */
+const SPENT_MS_MAX = 20;
 
 export interface TurnWaiter {
   /** It may deliver at least one frame now, and more while the turn is not spent. */
