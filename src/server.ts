@@ -119,7 +119,7 @@ async function start(
   const broker = await Broker.open(brokerOptions(settings, storage.clusterId), parts);
   const offsets = await GroupOffsets.open(broker.state, clock);
   broker.topics.onRemoved(offsets);
-  await broker.topics.finishRemovals();
+  void broker.topics.finishRemovals(); // nobody waits for that but who wants the same names
 
   const answerBudget = new MemoryBudget(shareBytes(settings), clock);
   const fetches = new Fetches(clock, {

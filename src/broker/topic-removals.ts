@@ -82,8 +82,9 @@ export class TopicRemovals {
     for (const name of this.#parts.engine.detached()) this.#unfinished.add(name);
   }
 
-  /** One after another: each may take two syncs, and everybody else is served between. */
+  /** One after another: each may take two syncs, and everybody else is served between. Nobody sees anything of them from the call on. */
   async finishAll(): Promise<void> {
+    for (const listener of this.#listeners) for (const name of this.#unfinished) listener.hideTopic(name);
     for (const name of [...this.#unfinished]) {
       await this.#inTurn(name, () => this.#tryToFinish(name));
       await nextTurn();

@@ -118,7 +118,7 @@ export class Topics {
     }
   }
 
-  /** Ends the removals that a crash or a full disk interrupted, once the listeners are there. */
+  /** Ends the removals that were interrupted, once the listeners are there. Nobody sees anything of those topics from the call on. */
   async finishRemovals(): Promise<void> {
     await this.#removals.finishAll();
   }

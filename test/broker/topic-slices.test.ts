@@ -49,7 +49,12 @@ class HeldFiles extends FaultyFiles {
   }
 }
 
-async function opened(path?: string, state = new MemoryState()) {
+/** Entries that outlive the process. */
+class KeptState extends MemoryState {
+  override async close(): Promise<void> {}
+}
+
+async function opened(path?: string, state = new KeptState()) {
   let place = path;
   if (place === undefined) {
     const made = temporaryDirectory();
@@ -166,20 +171,26 @@ test("a stop does not wait for a removal that goes on, and the next start finish
   const before = await opened();
   await create(before.broker, "t", 20);
   await commit(before.offsets, "t");
-  before.files.held = "deletions and syncs";
+  before.files.held = "deletions";
   const removing = before.broker.topics.remove("t");
   await until(() => before.files.waiting.length > 0);
-  before.files.letGo();
-  await until(() => readdirSync(join(before.path, "topics/~~t")).length < 20);
   await before.broker.close();
-  await before.engine.close();
+  const closing = before.engine.close();
+  before.files.letGo();
+  await closing;
   await removing;
+  expect(readdirSync(join(before.path, "topics/~~t")).length).toBe(20);
   expect(readdirSync(join(before.path, "topics"))).toEqual(["~~t"]);
   const after = await opened(before.path, before.state);
-  await after.broker.topics.finishRemovals();
-  expect([readdirSync(join(before.path, "topics")), after.broker.topics.count, after.offsets.count]).toEqual([
-    [],
-    0,
-    0,
-  ]);
+  after.files.held = "deletions";
+  const finishing = after.broker.topics.finishRemovals();
+  const { broker, offsets } = after;
+  expect([broker.topics.count, offsets.count, offsets.fetch("g", "t", 0)]).toEqual([0, 1, null]);
+  const making = create(broker, "t");
+  await until(() => after.files.waiting.length > 0);
+  expect((await create(broker, "other")).partitions.length).toBe(1);
+  after.files.letGo();
+  await finishing;
+  await making;
+  expect([readdirSync(join(before.path, "topics")).sort(), offsets.count]).toEqual([["other", "t"], 0]);
 });
