@@ -6,13 +6,14 @@ import type { Attack, Stage } from "../support/attack.ts";
 import { frame, int16, int32, int64, repeatedFrame, text } from "../support/frames.ts";
 import { askOnce, GROUP, prepareWide, WIDE } from "../support/wide.ts";
 
-/** Fewer than the limit of one request, with what stands around them. */
+/** Fewer than the limit of one request, with what stands around them, and than that of one Fetch. */
 const ELEMENTS = 130_000;
+const FETCH_ELEMENTS = 65_000;
 
 /** As many entries as one request may have, and far more. */
-function entries(stage: Stage, isMany: boolean): number {
+function entries(stage: Stage, isMany: boolean, within = ELEMENTS): number {
   if (isMany) return stage.size({ full: 1_900_000, quick: 1_900_000, suite: 300_000 });
-  return stage.size({ full: ELEMENTS, quick: ELEMENTS, suite: ELEMENTS / 5 });
+  return stage.size({ full: within, quick: within, suite: within / 5 });
 }
 
 const NO_BYTES = Buffer.alloc(0);
@@ -27,6 +28,8 @@ interface Repeated {
   readonly after?: Uint8Array;
   /** Where in the entry seven digits count up: each is different. */
   readonly digitsAt?: number;
+  /** How many one request may have, where that is not `ELEMENTS`. */
+  readonly within?: number;
 }
 
 /** One entry over and over: millions of times, and as often as a request may have it. */
@@ -39,21 +42,23 @@ function repeated({
   entry,
   after = NO_BYTES,
   digitsAt,
+  within = ELEMENTS,
 }: Repeated): Attack[] {
   return [true, false].map((isMany) => ({
     name: isMany ? name : `${name}-within`,
-    what: `${what}, ${isMany ? "1.9 million" : "130,000"} times`,
+    what: `${what}, ${isMany ? "1.9 million" : within.toLocaleString("en")} times`,
     isOneRequest: true,
     prepare: (stage) => prepareWide(stage, 1),
     run: async (stage) => {
-      const count = entries(stage, isMany);
+      const count = entries(stage, isMany, within);
       const request = repeatedFrame(key, version, { before: before ?? NO_BYTES, entry, count, after });
       const first = request.length - after.length - count * entry.length;
       for (let n = 0; digitsAt !== undefined && n < count; n += 1) {
         request.write(`${n}`.padStart(7, "0"), first + n * entry.length + digitsAt);
       }
       const heard = await askOnce(stage, request);
-      if (isMany) stage.expect(heard.kind === "cut", "a request of so many elements was not refused");
+      if (isMany) stage.expect(heard.kind === "cut", `${what}: so many elements were not refused`);
+      else stage.expect(heard.kind === "answer", `${what}: as many as there may be met ${heard.kind}`);
     },
   }));
 }
@@ -130,6 +135,7 @@ const repetitions: readonly Repeated[] = [
     key: 1,
     version: 4,
     before: fetchStart,
+    within: FETCH_ELEMENTS,
     entry: Buffer.concat([int32(0), int64(0), int32(1 << 20)]),
   },
   {
