@@ -278,6 +278,6 @@ export class KafkaSession implements ExchangeOwner, BudgetWaiter {
 /** Records that are read as the socket takes them hold nothing. */
 function heldBy({ parts }: Encoded<Buffer | ByteSource>): number {
   let bytes = 0;
-  for (const part of parts) if (part instanceof Buffer) bytes += part.length;
+  for (const part of parts) bytes += part instanceof Buffer ? part.length : FETCHED_PARTITION_BYTES;
   return bytes;
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { FETCHED_PARTITION_BYTES } from "../../../src/api/kafka/exchange.ts";
 import { wireCode } from "../../../src/base/errors.ts";
 import { type FetchRequestInput, fetchApi } from "../../../src/protocol/kafka/apis/fetch.ts";
 import { batchOf, recordsIn } from "../../support/batches.ts";
@@ -201,4 +202,29 @@ test("an answer that a client does not take is not held in memory, and arrives w
     Array.from({ length: 20 }, (_, offset) => offset).slice(0, records.length),
   );
   expect(records.length).toBeGreaterThan(18);
+});
+
+test("what an answer keeps to read many partitions' records later is counted until they are sent", async () => {
+  const COUNT = 40;
+  const { topics } = door.context.broker;
+  const many = await topics.create("many", { partitions: COUNT, configs: {} });
+  for (const partition of many.partitions) {
+    const batch = batchOf(["w".repeat(250_000)]);
+    partition.append(batch, 0, batch.length);
+  }
+  await until(() => many.partitions.every(({ highWatermark }) => highWatermark === 1));
+  const slow = await door.connect();
+  slow.pause();
+  const partitions = many.partitions.map(({ index }) => ask(index, 0, { partitionMaxBytes: 1_000_000 }));
+  slow.send(fetchApi, 11, { ...request([]), maxBytes: 20_000_000, topics: [{ topic: "many", partitions }] });
+  const unsent = () => [...door.listener.connections].find(({ outputBytes }) => outputBytes > 0);
+  await until(() => unsent() !== undefined);
+  const connection = unsent()!;
+  expect(connection.answerMemory.bytes).toBeGreaterThanOrEqual(COUNT * FETCHED_PARTITION_BYTES);
+  slow.resume();
+  const answer = await slow.takeAs(fetchApi, 11);
+  expect(answer.responses[0]!.partitions.map(({ records }) => records!.length > 250_000)).toEqual(
+    Array.from({ length: COUNT }, () => true),
+  );
+  await until(() => connection.answerMemory.bytes === 0);
 });
