@@ -26,6 +26,7 @@ const FOREIGN_FLAGS = new Set([
   "--no-peers",
   "--cases",
   "--only",
+  "--binary",
   "--match",
   "--repeat",
   "--load",

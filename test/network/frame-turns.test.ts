@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 import { loopTurns } from "../../src/base/loop-turns.ts";
 import type { FrameConnection, FrameHandler } from "../../src/network/frame-handler.ts";
+import { frameTurns, type TurnWaiter } from "../../src/network/frame-turns.ts";
 import { bigEndianFrame, listen, TestClient, until } from "./support.ts";
 
 const CLIENTS = 12;
@@ -41,4 +42,39 @@ test("a turn takes no further frame when it has taken long, and the others follo
   expect([...delivered.values()]).toEqual(clients.map(() => names));
   // Four take 20 ms; the fifth has begun before that is known.
   expect(most).toBeLessThanOrEqual(6);
+});
+
+class Waiter implements TurnWaiter {
+  constructor(
+    readonly name: string,
+    readonly journal: string[],
+    readonly canWait = true,
+  ) {}
+  turnCame(): void {
+    this.journal.push(`${this.name} goes on`);
+  }
+  turnSpent(): boolean {
+    this.journal.push(`${this.name} ${this.canWait ? "is not read" : "is held already"}`);
+    return this.canWait;
+  }
+}
+
+test("the first who waits ends the turn for those in the middle of long frames, once, and they come behind it", async () => {
+  const journal: string[] = [];
+  const long = new Waiter("long", journal);
+  const held = new Waiter("held", journal, false);
+  const gone = new Waiter("gone", journal);
+  for (const waiter of [long, held, gone]) frameTurns.add(waiter);
+  frameTurns.forget(gone);
+  frameTurns.wait(new Waiter("first", journal));
+  frameTurns.wait(new Waiter("second", journal));
+  await until(() => journal.includes("second goes on"));
+  for (const waiter of [long, held]) frameTurns.forget(waiter);
+  expect(journal).toEqual([
+    "long is not read",
+    "held is held already",
+    "first goes on",
+    "long goes on",
+    "second goes on",
+  ]);
 });
