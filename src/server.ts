@@ -18,6 +18,7 @@ import { DescriptorBudget } from "./base/descriptor-budget.ts";
 import { descriptorLimit, openDescriptors } from "./base/descriptor-limit.ts";
 import { DescriptorWatch } from "./base/descriptor-watch.ts";
 import { createDisk, type Disk } from "./base/disk.ts";
+import { errnoOf } from "./base/errors.ts";
 import type { Log } from "./base/log.ts";
 import { loopTurns } from "./base/loop-turns.ts";
 import { LoopWatch } from "./base/loop-watch.ts";
@@ -199,13 +200,26 @@ async function start(
     logLinesLost,
   });
 
+  /** Descriptors that nobody knows of: the process's own, and HTTP's connections. */
+  const countUnknown = () => {
+    try {
+      const all = openDescriptors(plainDisk) ?? 0;
+      return all - native.counters.open - kafka.counters.open - storage.engine.openFiles;
+    } catch (thrown) {
+      if (errnoOf(thrown) === undefined) throw thrown;
+      return unknownAtStart + http.counters.open;
+    }
+  };
+  const unknownAtStart: number = countUnknown();
   const watch = new DescriptorWatch({
     files: plainDisk,
     limit: descriptorLimit,
     spares,
     budget: descriptors,
     accept: (isAccepting) => {
-      if (isReady) for (const door of [native, kafka, http]) door.setAccepting(isAccepting);
+      if (!isReady) return;
+      for (const door of [native, kafka]) door.setAccepting(isAccepting);
+      http.look(Math.max(0, countUnknown() - unknownAtStart), isAccepting);
     },
     clock,
     log,
@@ -227,7 +241,7 @@ async function start(
       await broker.close();
       progress.step("syncing, and writing small files", () => ({ files: storage.engine.filesToWrite }));
       await storage.engine.close();
-      http.stop();
+      await http.stop();
       disk.endThreads();
       spares.close();
     } finally {

@@ -17,7 +17,7 @@
 import { fail } from "./assert.ts";
 import { ObeliskError } from "./errors.ts";
 
-/** Opened by a server beside connections and segments (22 counted: lock, state, threads, three doors of two addresses), and 6 for a moment. */
+/** Opened by a server beside connections and segments (20 counted: lock, state, threads, three doors of two addresses), and 8 for a moment. */
 const OWN_DESCRIPTORS = 28;
 /** Of the limit: more small files are replaced side by side where there is more of everything. */
 const SPARE_SHARE = 1 / 16;
@@ -111,7 +111,7 @@ export class DescriptorBudget implements FileBounds {
   }
 
   /** Whether a door may have one more: what the others can count on is not taken. */
-  hasPlaceFor(door: ConnectionPlaces): boolean {
+  hasPlaceFor(door: ConnectionPlaces, more = 1): boolean {
     if (this.isShort) return false;
     const all = this.connectionsMax;
     const least = Math.min(DOOR_MIN, Math.floor(all * DOOR_SHARE));
@@ -119,7 +119,7 @@ export class DescriptorBudget implements FileBounds {
     for (const each of this.#doors) {
       taken += each === door ? each.open : Math.max(each.open, Math.min(least, each.max));
     }
-    return taken < all;
+    return taken + more <= all;
   }
 
   /** For connections and files together. */
@@ -162,6 +162,15 @@ export class ConnectionPlaces {
     if (!this.#budget.hasPlaceFor(this)) return "descriptors";
     this.open += 1;
     return null;
+  }
+
+  /** So many are there, and were not asked for; says why if that is too many. */
+  note(open: number): RefusalCause | null {
+    this.open = 0;
+    const isWithin = this.#budget.hasPlaceFor(this, open);
+    this.open = open;
+    if (open > this.max) return "connections-max";
+    return isWithin ? null : "descriptors";
   }
 
   give(): void {

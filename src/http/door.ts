@@ -1,5 +1,6 @@
 /**
- * The HTTP door: probes and metrics. Elysia routes; how connections are taken and closed is http-connections.ts.
+ * The HTTP door: probes and metrics. Elysia routes, Bun serves. Bun tells nobody of a connection, so those are counted from outside
+ * (`look`); requests under way are counted here.
  *
  *   GET /health         the whole report; 503 when unhealthy
  *   GET /health/live    200 as long as the process answers
@@ -9,16 +10,25 @@
  * Everything else is 404 with a JSON body.
  */
 
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { Elysia } from "elysia";
+import { LOOPBACK_NAME } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
 import type { ConnectionPlaces } from "../base/descriptor-budget.ts";
+import { ObeliskError } from "../base/errors.ts";
+import { listenError } from "../base/listen-error.ts";
 import type { Log } from "../base/log.ts";
 import type { LoopTurns } from "../base/loop-turns.ts";
-import type { NetworkCounters } from "../network/counters.ts";
+import { RareWarning } from "../base/rare-warning.ts";
+import { NetworkCounters } from "../network/counters.ts";
 import { type HealthParts, reportHealth } from "./health.ts";
-import { HttpConnections } from "./http-connections.ts";
 import { createMetrics, type DoorActivity } from "./metrics.ts";
+
+/** A probe has no body; anything larger is refused before it is read. */
+const REQUEST_BYTES_MAX = 64 * 1024;
+/** A free port of one address family may be taken in the other: so often another one is tried. */
+const FREE_PORT_TRIES = 16;
+/** A connection that is silent for so long is closed. */
+const IDLE_SECONDS = 10;
 
 export interface HttpDoorOptions extends HealthParts {
   host: string;
@@ -37,63 +47,115 @@ export interface HttpDoorOptions extends HealthParts {
 }
 
 export class HttpDoor {
-  readonly #connections: HttpConnections;
+  readonly counters = new NetworkCounters();
+  readonly port: number;
+  readonly #options: HttpDoorOptions;
+  readonly #app: App;
+  readonly #warning: RareWarning;
+  #servers: Bun.Server<undefined>[];
+  /** Servers that have left off, and still have connections. */
+  #leaving: Bun.Server<undefined>[] = [];
+  #underWay = 0;
 
-  private constructor(connections: HttpConnections) {
-    this.#connections = connections;
+  private constructor(options: HttpDoorOptions) {
+    this.#options = options;
+    this.#app = routes(options);
+    this.#warning = new RareWarning(options.log, options.clock, "connections are refused");
+    this.#servers = this.#serveAll(options.port);
+    this.port = this.#servers[0]!.port!;
   }
 
-  /** @throws ObeliskError PORT_IN_USE, INVALID_SETTING */
+  /** @throws ObeliskError PORT_IN_USE */
   static start(options: HttpDoorOptions): HttpDoor {
-    const app = routes(options);
-    const { host: hostname, port, places, loopTurns, clock, log } = options;
-    const fetch: Answer = (request) => {
-      loopTurns.enter("http");
-      return app.fetch(request);
-    };
-    const answer = (request: IncomingMessage, response: ServerResponse) => reply(fetch, request, response);
-    return new HttpDoor(new HttpConnections({ hostname, port, places, answer, clock, log }));
+    return new HttpDoor(options);
   }
 
-  get port(): number {
-    return this.#connections.port;
+  /**
+   * `open`: how many connections there seem to be. Above its places the door leaves off listening, and goes on when there are fewer;
+   * so it does when nobody may come in (`isAccepting`).
+   */
+  look(open: number, isAccepting: boolean): void {
+    const { places } = this.#options;
+    const cause = places.note(open);
+    this.counters.open = open;
+    if (isAccepting && cause === null) this.#goOn();
+    else if (this.#servers.length > 0) {
+      const facts = places.facts(cause ?? "descriptors");
+      this.counters.refused[cause ?? "descriptors"] += 1;
+      this.#warning.tell({ port: this.port, ...facts });
+      for (const server of this.#servers) void server.stop(false);
+      this.#leaving = this.#servers;
+      this.#servers = [];
+    }
   }
 
-  get counters(): NetworkCounters {
-    return this.#connections.counters;
+  async stop(): Promise<void> {
+    await Promise.all([...this.#servers, ...this.#leaving].map((server) => server.stop(true)));
   }
 
-  setAccepting(isAccepting: boolean): void {
-    this.#connections.setAccepting(isAccepting);
+  #goOn(): void {
+    if (this.#servers.length > 0) return;
+    try {
+      this.#servers = this.#serveAll(this.port);
+    } catch (thrown) {
+      // Somebody else has the port, or there is no descriptor: it is tried again at the next look.
+      if (!(thrown instanceof ObeliskError)) throw thrown;
+    }
   }
 
-  stop(): void {
-    this.#connections.stop();
+  async #answer(request: Request): Promise<Response> {
+    const { places, loopTurns } = this.#options;
+    loopTurns.enter("http");
+    if (this.#underWay >= places.max) {
+      this.counters.refused["connections-max"] += 1;
+      this.#warning.tell({ port: this.port, ...places.facts("connections-max") });
+      const body = { error: "Service Unavailable", message: "too many requests are under way" };
+      return Response.json(body, { status: 503, headers: { connection: "close" } });
+    }
+    this.#underWay += 1;
+    this.counters.accepted += 1;
+    try {
+      return await this.#app.fetch(request);
+    } finally {
+      this.#underWay -= 1;
+    }
+  }
+
+  #serveAll(port: number): Bun.Server<undefined>[] {
+    const { host } = this.#options;
+    const answer = (request: Request) => this.#answer(request);
+    return host === LOOPBACK_NAME ? serveLoopbacks(answer, port) : [serve(answer, host, port)];
   }
 }
 
-type Answer = (request: Request) => Response | Promise<Response>;
+type App = ReturnType<typeof routes>;
+type Answer = (request: Request) => Promise<Response>;
 
-/** From node:http's request to Elysia's, and back. */
-async function reply(fetch: Answer, asked: IncomingMessage, response: ServerResponse): Promise<void> {
-  const request = requestOf(asked);
-  if (request === null) {
-    response.writeHead(400, { connection: "close" }).end();
-    return;
+/** Both loopbacks on one port; the IPv4 one alone on a machine without IPv6. */
+function serveLoopbacks(answer: Answer, port: number): Bun.Server<undefined>[] {
+  for (let tries = 1; ; tries += 1) {
+    const first = serve(answer, "127.0.0.1", port);
+    try {
+      return [first, serve(answer, "::1", first.port!)];
+    } catch (thrown) {
+      if (!(thrown instanceof ObeliskError) || thrown.code !== "PORT_IN_USE") return [first];
+      void first.stop(true);
+      if (port !== 0 || tries === FREE_PORT_TRIES) throw thrown;
+    }
   }
-  const answer = await fetch(request);
-  const body = Buffer.from(await answer.arrayBuffer());
-  response.writeHead(answer.status, { ...Object.fromEntries(answer.headers), "content-length": body.length });
-  response.end(body);
 }
 
-/** Without its body, which nobody wants; HEAD is a GET whose answer node:http leaves out. Null for a path that cannot be. */
-function requestOf({ method = "GET", url = "/" }: IncomingMessage): Request | null {
+function serve(answer: Answer, hostname: string, port: number): Bun.Server<undefined> {
   try {
-    return new Request(new URL(url, "http://localhost"), { method: method === "HEAD" ? "GET" : method });
+    return Bun.serve({
+      hostname,
+      port,
+      idleTimeout: IDLE_SECONDS,
+      maxRequestBodySize: REQUEST_BYTES_MAX,
+      fetch: answer,
+    });
   } catch (thrown) {
-    if (thrown instanceof TypeError) return null;
-    throw thrown;
+    throw listenError(thrown, hostname, port);
   }
 }
 

@@ -197,6 +197,8 @@ export interface StorageEngine {
   readonly findings: readonly Finding[];
   /** How many there were in all. */
   readonly findingCount: number;
+  /** Files that are open to be written and read. */
+  readonly openFiles: number;
   readonly state: StateStore;
   /** Why nothing more can be stored until the next start, whatever is done; null as long as things are in order. */
   readonly loss: string | null;

@@ -111,6 +111,38 @@ test.skipIf(missing !== undefined)(
   60_000,
 );
 
+test.skipIf(missing !== undefined)(
+  `where HTTP connections that never end their request take more than the door's places, it leaves off, and who is in elsewhere goes on${skipped}`,
+  async () => {
+    await using bench = new Bench();
+    const server = await bench.serve(["--connections-max=20"]);
+    const log = server.child.stderr.getReader();
+    const honest = await honestClients(server);
+    const crowd: TestClient[] = [];
+    while (crowd.length < 40) {
+      const client = await TestClient.connect(server.started.http.port);
+      client.send(Buffer.from("GET /health HT"));
+      crowd.push(client);
+    }
+    expect(await until(log, "connections are refused")).toContain(
+      `port=${server.started.http.port} cause=connections-max limit=20 remedy=raise connections-max`,
+    );
+    for (let count = 0; count < 20; count += 1) await honest.goOn();
+    for (const client of crowd) client.abort();
+    let status = 0;
+    while (status !== 200) {
+      const asked = fetch(`http://127.0.0.1:${server.started.http.port}/health/ready`);
+      status = await asked.then(
+        (response) => response.status,
+        () => 0,
+      );
+    }
+    await honest.close();
+    expect(await server.stop()).toBe(0);
+  },
+  60_000,
+);
+
 /** Opens connections and closes them at once, until it is killed. */
 const STORM = `
   const port = Number(process.argv[1]);

@@ -12,7 +12,6 @@ import { HttpDoor } from "../../src/http/door.ts";
 import type { DoorStatus, HealthReport } from "../../src/http/health.ts";
 import type { StorageEngine } from "../../src/storage/contract.ts";
 import { MemoryEngine } from "../../src/storage/memory/engine.ts";
-import { TestClient } from "../network/support.ts";
 import { batchOf } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { GatedEngine, turns } from "../support/gated-engine.ts";
@@ -316,24 +315,42 @@ test("localhost is served on both loopbacks, and an unknown path says what there
   expect([response.status, (await response.json()).error]).toEqual([404, "NOT_FOUND"]);
 });
 
-test("HEAD is answered as GET is, without the body, and a path that cannot be is refused", async () => {
-  const { door } = await started();
-  const ask = async (line: string) => {
-    await using client = await TestClient.connect(door.port);
-    client.send(Buffer.from(`${line} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n`));
-    await client.ends();
-    return client.text;
+test("above its places the door leaves off listening, and goes on when there are fewer", async () => {
+  const { door, get } = await started({ places: placesOf(2) });
+  door.look(2, true);
+  expect((await get("/health/live")).status).toBe(200);
+  door.look(3, true);
+  door.look(3, true);
+  const isRefused = async () => {
+    const socket = Bun.connect({ hostname: "127.0.0.1", port: door.port, socket: { data: () => {} } });
+    return await socket.then(
+      (opened) => {
+        opened.terminate();
+        return false;
+      },
+      () => true,
+    );
   };
-  const bytes = Number(/content-length: (\d+)/i.exec(await ask("GET /health/live"))![1]);
-  expect(bytes).toBeGreaterThan(0);
-  const head = await ask("HEAD /health/live");
-  expect([head.slice(0, 15), head.includes(`content-length: ${bytes}`), head.endsWith("\r\n\r\n")]).toEqual([
-    "HTTP/1.1 200 OK",
+  expect([await isRefused(), door.counters.refused]).toEqual([
     true,
-    true,
+    { "connections-max": 1, descriptors: 0 },
   ]);
-  expect((await ask("GET http://[/")).slice(0, 12)).toBe("HTTP/1.1 400");
-  expect((await ask("DELETE /health")).slice(0, 12)).toBe("HTTP/1.1 404");
+  door.look(2, true);
+  expect(await isRefused()).toBe(false);
+  door.look(0, false);
+  expect([await isRefused(), door.counters.refused.descriptors]).toEqual([true, 1]);
+  door.look(0, true);
+  expect(await isRefused()).toBe(false);
+});
+
+test("more requests at once than there are places get a 503", async () => {
+  const { get, door } = await started({ places: placesOf(0) });
+  const response = await get("/health/live");
+  expect([response.status, response.headers.get("connection"), door.counters.refused]).toEqual([
+    503,
+    "close",
+    { "connections-max": 1, descriptors: 0 },
+  ]);
 });
 
 test("a port that is taken is refused with the remedy", async () => {

@@ -156,6 +156,10 @@ export class FileEngine implements StorageEngine {
     return this.#store.findings;
   }
 
+  get openFiles(): number {
+    return this.#store.pool.openCount;
+  }
+
   get findingCount(): number {
     return this.#store.findings.length + this.#store.findingsDropped;
   }

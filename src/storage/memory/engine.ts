@@ -12,6 +12,7 @@ export const MEMORY_BYTES_MAX = 256 * MiB;
 export class MemoryEngine implements StorageEngine {
   readonly findings: readonly Finding[] = [];
   readonly findingCount = 0;
+  readonly openFiles = 0;
   readonly recoveredMax = Number.POSITIVE_INFINITY;
   readonly state: StateStore = new MemoryState();
   readonly #logs = new Map<string, MemoryLog[]>();
