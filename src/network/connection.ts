@@ -25,14 +25,13 @@ import type { Timer } from "../base/clock.ts";
 import { ObeliskError } from "../base/errors.ts";
 import { loopTurns } from "../base/loop-turns.ts";
 import type { MemoryAccount } from "../base/memory-account.ts";
-import { KiB } from "../base/units.ts";
 import { AnswerMemory } from "./answer-memory.ts";
 import type { ConnectionOptions, SocketDoor } from "./connection-options.ts";
 import type { FrameConnection, FrameViolation } from "./frame-handler.ts";
 import { FrameInput, type InputPeer } from "./frame-input.ts";
 import { frameTurns, type TurnWaiter } from "./frame-turns.ts";
 import { Step } from "./framing.ts";
-import { IDLE_TICKS, type Watched } from "./idle-sweep.ts";
+import { Stillness, type Watched } from "./idle-sweep.ts";
 import { Hold, InputHolds } from "./input-holds.ts";
 import { OutputQueue } from "./output-queue.ts";
 
@@ -40,8 +39,6 @@ import { OutputQueue } from "./output-queue.ts";
 export const LINGER_MS = 2000;
 /** The same for one that has nothing under way when the server stops: an orderly end must not wait for who sleeps. */
 export const REST_LINGER_MS = 50;
-/** An incomplete frame is making progress when this much of it came: two KiB a second at the default timeout. */
-const PROGRESS_BYTES = 64 * KiB;
 
 const OPEN = 0;
 const FINISHING = 1;
@@ -70,8 +67,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
   #isScheduled = false;
   #hasPeerEnded = false;
   #unanswered = 0;
-  #progressTick: number;
-  #stillBytes = 0;
+  readonly #stillness: Stillness;
   #isLong = false;
   /** It has waited for this turn: one frame may come, whatever the turn has taken already. */
   #isTurnGranted = false;
@@ -91,7 +87,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     this.#options = options;
     this.#input = new FrameInput(options, this);
     this.#holds = new InputHolds(socket);
-    this.#progressTick = options.idle.now;
+    this.#stillness = new Stillness(options.idle);
     options.idle.watch(this);
     this.state = options.handler.open(this);
     this.#waitAfterCut();
@@ -195,8 +191,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     this.#options.counters.bytesIn += chunk.length;
     if (this.#phase !== OPEN) return;
     loopTurns.enter("socket");
-    this.#stillBytes += chunk.length;
-    if (this.#stillBytes >= PROGRESS_BYTES) this.#progress();
+    this.#stillness.came(chunk.length);
     this.#input.feed(chunk);
     this.#turn();
   }
@@ -258,10 +253,10 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     this.closeNow();
   }
 
-  tick(tick: number): void {
+  tick(): void {
     if (this.#phase >= LINGERING) return;
-    if (this.#waitsForUs()) this.#progressTick = tick;
-    if (tick - this.#progressTick <= IDLE_TICKS) return;
+    if (this.#waitsForUs()) this.#stillness.pass();
+    if (!this.#stillness.isOver) return;
     this.#options.counters.cutIdle += 1;
     this.#options.log.debug("an idle connection is closed", { address: this.remoteAddress });
     if (this.#output.bytes > 0 || this.#input.incompleteBytes > 0) this.closeNow();
@@ -332,7 +327,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     }
     if (this.frames > framesBefore) {
       counters.frames += this.frames - framesBefore;
-      this.#progress();
+      this.#stillness.end();
     }
     if (this.frames > framesBefore || hasViolated) handler.turnEnd(this);
     if (step === Step.NEED_BYTES && this.#hasPeerEnded && this.#phase === OPEN) {
@@ -365,7 +360,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     if (takenBytes > 0) {
       this.bytesOut += takenBytes;
       this.#options.counters.bytesOut += takenBytes;
-      this.#progress();
+      this.#stillness.end();
       this.#options.handler.written(this);
     }
     if (this.#output.heldBytes > this.#options.outputHardBytes) this.#cutSlow();
@@ -416,11 +411,6 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
   #endLinger(): void {
     this.socketClosed();
     this.#socket.end();
-  }
-
-  #progress(): void {
-    this.#progressTick = this.#options.idle.now;
-    this.#stillBytes = 0;
   }
 
   #hold(reason: Hold): void {

@@ -9,9 +9,13 @@
 
 import type { Clock, Timer } from "../base/clock.ts";
 import { loopTurns } from "../base/loop-turns.ts";
+import { KiB } from "../base/units.ts";
 
 /** Precision of the timeout: one eighth of it. */
 export const IDLE_TICKS = 8;
+
+/** An incomplete frame is making progress when this much of it came: two KiB a second at the default timeout. */
+const PROGRESS_BYTES = 64 * KiB;
 
 export interface Watched {
   /** Called at each tick; `tick` has just grown by one. May unwatch itself. */
@@ -51,5 +55,38 @@ export class IdleSweep {
       for (const watched of this.#watched) watched.tick(this.now);
       if (this.#watched.size > 0 && this.#timer === null) this.#schedule();
     });
+  }
+}
+
+/** How long one connection has been still. */
+export class Stillness {
+  readonly #sweep: IdleSweep;
+  #progressTick: number;
+  #stillBytes = 0;
+
+  constructor(sweep: IdleSweep) {
+    this.#sweep = sweep;
+    this.#progressTick = sweep.now;
+  }
+
+  /** It has moved: a frame was whole, or output was taken. */
+  end(): void {
+    this.#progressTick = this.#sweep.now;
+    this.#stillBytes = 0;
+  }
+
+  /** Some bytes came; many make a movement. */
+  came(bytes: number): void {
+    this.#stillBytes += bytes;
+    if (this.#stillBytes >= PROGRESS_BYTES) this.end();
+  }
+
+  /** Time in which it waits for us does not count. */
+  pass(): void {
+    this.#progressTick = this.#sweep.now;
+  }
+
+  get isOver(): boolean {
+    return this.#sweep.now - this.#progressTick > IDLE_TICKS;
   }
 }
