@@ -73,7 +73,7 @@ async function runStep(name: string, command: readonly string[]): Promise<Tally>
 
 async function runTests(extra: readonly string[], title: string): Promise<Tally> {
   console.log(`--- ${title}`);
-  const child = Bun.spawn(["bun", "test", ...extra], {
+  const child = Bun.spawn(["bun", "test", `--timeout=${TEST_MS_MAX}`, ...extra], {
     stdin: "ignore",
     stdout: "inherit",
     stderr: "pipe",
@@ -104,6 +104,8 @@ async function repeatTests({ repeat, isLoaded, rest }: Order): Promise<Tally[]> 
 
 /** The summary is a dozen short lines at the very end. */
 const SUMMARY_CHARACTERS_MAX = 4096;
+/** As test/support/time-limit.ts, whose limit holds for the first file of a run only (Bun 1.4.5). */
+const TEST_MS_MAX = 60_000;
 /** Several times what the slowest machine took under load. A run that hangs is killed then, and counts as failed. */
 const RUN_MS_MAX = 25 * 60_000;
 

@@ -6,7 +6,7 @@
  *     bun scripts/bench/admit.ts
  */
 
-import { nextTurn } from "../../src/base/turns.ts";
+import { nextTurn } from "../../src/base/loop/turns.ts";
 import { KiB, MiB } from "../../src/base/units.ts";
 import { admitBatch } from "../../src/protocol/record/admit.ts";
 import { BATCH_CRC, BATCH_MAX_TIMESTAMP, computeBatchCrc } from "../../src/protocol/record/batch.ts";

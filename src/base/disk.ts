@@ -48,10 +48,10 @@ import {
 import { constants as systemConstants } from "node:os";
 import { dirname } from "node:path";
 import { cLibrary } from "./c-library.ts";
+import { SpareDescriptors } from "./descriptors/spare-descriptors.ts";
 import { errnoOf } from "./errors.ts";
 import { canSyncFileSystem, FileSystemSyncer } from "./file-system-sync.ts";
 import type { Files, ListedName, OpenMode, SyncThread } from "./files.ts";
-import { SpareDescriptors } from "./spare-descriptors.ts";
 import { WorkerSyncThread } from "./sync-thread.ts";
 import { systemError } from "./system-error.ts";
 import { KiB } from "./units.ts";

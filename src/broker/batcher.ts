@@ -15,7 +15,7 @@
 import { fail } from "../base/assert.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { type ErrorCode, errorCodeOf, NO_ERROR, ObeliskError } from "../base/errors.ts";
-import { loopTurns } from "../base/loop-turns.ts";
+import { loopTurns } from "../base/loop/loop-turns.ts";
 import { GiB, MiB } from "../base/units.ts";
 import { BATCH_HEADER_BYTES } from "../protocol/record/batch.ts";
 import { BatchBuilder } from "../protocol/record/builder.ts";

@@ -20,7 +20,7 @@
 
 import { fail } from "../base/assert.ts";
 import type { Clock, Timer } from "../base/clock.ts";
-import { loopTurns } from "../base/loop-turns.ts";
+import { loopTurns } from "../base/loop/loop-turns.ts";
 import { SECOND_MS } from "../base/units.ts";
 import type { PartitionLog, StorageEngine } from "../storage/contract.ts";
 import type { BrokerCounters } from "./counters.ts";

@@ -10,9 +10,9 @@
 import type { Clock, Timer } from "../base/clock.ts";
 import { ObeliskError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
-import { loopTurns } from "../base/loop-turns.ts";
+import { loopTurns } from "../base/loop/loop-turns.ts";
+import { nextTurn } from "../base/loop/turns.ts";
 import { RareWarning } from "../base/rare-warning.ts";
-import { nextTurn } from "../base/turns.ts";
 import { SECOND_MS } from "../base/units.ts";
 import type { StateStore, StorageEngine } from "../storage/contract.ts";
 import { topicKey } from "./topic.ts";

@@ -18,9 +18,9 @@
  */
 
 import { type ErrorCode, isStorageError, ObeliskError } from "../base/errors.ts";
-import { loopTurns } from "../base/loop-turns.ts";
+import { loopTurns } from "../base/loop/loop-turns.ts";
+import { Slices } from "../base/loop/turns.ts";
 import { RareWarning } from "../base/rare-warning.ts";
-import { Slices } from "../base/turns.ts";
 import type { StateStore, StorageEngine } from "../storage/contract.ts";
 import { checkTopicName, isTopicName } from "../storage/names.ts";
 import { RecoveredLogs } from "../storage/recovered-logs.ts";

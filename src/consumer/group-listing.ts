@@ -9,7 +9,7 @@
  *   - Rows are numbers, 4 bytes each, twice while they are sorted: a million offsets take 8 MB here, whatever their notes.
  */
 
-import { nextTurn } from "../base/turns.ts";
+import { nextTurn } from "../base/loop/turns.ts";
 import type { CommittedOffset, OffsetTable } from "./offset-table.ts";
 
 /** About 2 ms. */

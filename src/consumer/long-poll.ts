@@ -26,7 +26,7 @@
 import { fail } from "../base/assert.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { NO_ERROR } from "../base/errors.ts";
-import { loopTurns } from "../base/loop-turns.ts";
+import { loopTurns } from "../base/loop/loop-turns.ts";
 import { MINUTE_MS } from "../base/units.ts";
 import type { RecordSpan } from "../storage/contract.ts";
 import type { FetchSlot, SlotListener } from "./fetch-slot.ts";

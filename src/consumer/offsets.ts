@@ -18,7 +18,7 @@
 
 import type { Clock } from "../base/clock.ts";
 import { ObeliskError } from "../base/errors.ts";
-import { nextTurn, Turnstile } from "../base/turns.ts";
+import { nextTurn, Turnstile } from "../base/loop/turns.ts";
 import { KiB, MiB } from "../base/units.ts";
 import type { StateChange, StateEntry, StateStore } from "../storage/contract.ts";
 import { GroupListing } from "./group-listing.ts";

@@ -13,11 +13,11 @@
 import { Elysia } from "elysia";
 import { LOOPBACK_NAME } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
-import type { ConnectionPlaces } from "../base/descriptor-budget.ts";
+import type { ConnectionPlaces } from "../base/descriptors/descriptor-budget.ts";
 import { ObeliskError } from "../base/errors.ts";
 import { listenError } from "../base/listen-error.ts";
 import type { Log } from "../base/log.ts";
-import type { LoopTurns } from "../base/loop-turns.ts";
+import type { LoopTurns } from "../base/loop/loop-turns.ts";
 import { RareWarning } from "../base/rare-warning.ts";
 import { NetworkCounters } from "../network/counters.ts";
 import { type HealthParts, reportHealth } from "./health.ts";

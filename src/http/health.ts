@@ -13,7 +13,7 @@
  */
 
 import type { Clock } from "../base/clock.ts";
-import type { RefusalCause } from "../base/descriptor-budget.ts";
+import type { RefusalCause } from "../base/descriptors/descriptor-budget.ts";
 import { OUTCOME_AGE_MS_MAX, type OutcomeWindow } from "../base/outcome-window.ts";
 import { formatDuration, KiB } from "../base/units.ts";
 import type { Broker } from "../broker/broker.ts";

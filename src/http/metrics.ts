@@ -5,7 +5,7 @@
 
 import { Counter, Gauge, Registry } from "prom-client";
 import type { Histogram } from "../base/histogram.ts";
-import { LONG_TURN_MS, type LoopTurns, type WorkTurns } from "../base/loop-turns.ts";
+import { LONG_TURN_MS, type LoopTurns, type WorkTurns } from "../base/loop/loop-turns.ts";
 import { COMPONENTS, type HealthParts, type HealthStatus, reportHealth } from "./health.ts";
 
 const STATUS_VALUES: Record<HealthStatus, number> = { unhealthy: 0, degraded: 0.5, healthy: 1 };

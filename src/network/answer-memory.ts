@@ -3,8 +3,8 @@
  * socket has taken it. What lies in the output waits for the peer; while none does, all that is held is our own work.
  */
 
-import type { MemoryAccount, MemoryHolder } from "../base/memory-account.ts";
-import type { MemoryBudget } from "../base/memory-budget.ts";
+import type { MemoryAccount, MemoryHolder } from "../base/memory/memory-account.ts";
+import type { MemoryBudget } from "../base/memory/memory-budget.ts";
 
 /** The connection, as the memory of its answers sees it. */
 export interface AnswerPeer {

@@ -2,7 +2,7 @@
 
 import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
-import type { MemoryBudget } from "../base/memory-budget.ts";
+import type { MemoryBudget } from "../base/memory/memory-budget.ts";
 import type { NetworkCounters } from "./counters.ts";
 import type { CutHosts } from "./cut-hosts.ts";
 import type { FrameConnection, FrameHandler } from "./frame-handler.ts";

@@ -1,6 +1,6 @@
 /** What one listener has counted since it started. Plain numbers, read by whoever publishes them. */
 
-import type { RefusalCause } from "../base/descriptor-budget.ts";
+import type { RefusalCause } from "../base/descriptors/descriptor-budget.ts";
 
 export class NetworkCounters {
   accepted = 0;

@@ -14,7 +14,7 @@
  */
 
 import type { ByteSource } from "../base/byte-source.ts";
-import type { MemoryAccount } from "../base/memory-account.ts";
+import type { MemoryAccount } from "../base/memory/memory-account.ts";
 
 export type FrameViolation =
   /** Length 0. The next frame can still be read. */

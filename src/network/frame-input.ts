@@ -8,8 +8,8 @@
  *                         others       as the cutter says
  */
 
-import type { BudgetWaiter } from "../base/memory-account.ts";
-import type { MemoryBudget } from "../base/memory-budget.ts";
+import type { BudgetWaiter } from "../base/memory/memory-account.ts";
+import type { MemoryBudget } from "../base/memory/memory-budget.ts";
 import { KiB } from "../base/units.ts";
 import { FrameMemory, type FramePeer } from "./frame-memory.ts";
 import { type ByteOrder, FrameCutter, Step } from "./framing.ts";

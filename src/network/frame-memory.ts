@@ -11,8 +11,8 @@
  */
 
 import { fail } from "../base/assert.ts";
-import type { BudgetWaiter, MemoryAccount, MemoryHolder } from "../base/memory-account.ts";
-import type { MemoryBudget } from "../base/memory-budget.ts";
+import type { BudgetWaiter, MemoryAccount, MemoryHolder } from "../base/memory/memory-account.ts";
+import type { MemoryBudget } from "../base/memory/memory-budget.ts";
 import { KiB } from "../base/units.ts";
 import { gatherBytesMax } from "./framing.ts";
 

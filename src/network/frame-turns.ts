@@ -12,7 +12,7 @@
  * One turn lets at least one frame through, however long it takes.
  */
 
-import { loopTurns } from "../base/loop-turns.ts";
+import { loopTurns } from "../base/loop/loop-turns.ts";
 import { Ring } from "../base/ring.ts";
 
 /**

@@ -7,7 +7,7 @@
  *     next                             dy][4|..     a body over several chunks is gathered in one buffer: one copy
  *
  * How to use it: `feed` a chunk, then call `next` until it says NEED_BYTES. After FRAME the body is
- * `buffer[position, end)`, valid until the next call of anything: then the memory is used again (base/memory.ts).
+ * `buffer[position, end)`, valid until the next call of anything: then the memory is used again (base/memory/buffer-pool.ts).
  *
  * Promises
  *   - The length is checked before anything else happens with it. EMPTY leaves the cutter behind the four bytes, ready for
@@ -19,7 +19,7 @@
  */
 
 import { fail } from "../base/assert.ts";
-import { BufferPool, dispose, sizeFor } from "../base/memory.ts";
+import { BufferPool, dispose, sizeFor } from "../base/memory/buffer-pool.ts";
 import { KiB, MiB } from "../base/units.ts";
 
 export type ByteOrder = "big-endian" | "little-endian";

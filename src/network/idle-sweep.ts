@@ -8,7 +8,7 @@
  */
 
 import type { Clock, Timer } from "../base/clock.ts";
-import { loopTurns } from "../base/loop-turns.ts";
+import { loopTurns } from "../base/loop/loop-turns.ts";
 import { KiB } from "../base/units.ts";
 
 /** Precision of the timeout: one eighth of it. */

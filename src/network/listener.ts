@@ -9,9 +9,9 @@
  */
 
 import type { Clock } from "../base/clock.ts";
-import type { ConnectionPlaces, RefusalCause } from "../base/descriptor-budget.ts";
+import type { ConnectionPlaces, RefusalCause } from "../base/descriptors/descriptor-budget.ts";
 import type { Log } from "../base/log.ts";
-import type { MemoryBudget } from "../base/memory-budget.ts";
+import type { MemoryBudget } from "../base/memory/memory-budget.ts";
 import { RareWarning } from "../base/rare-warning.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";

@@ -18,7 +18,7 @@ import type { Clock, Timer } from "../base/clock.ts";
 import { ObeliskError } from "../base/errors.ts";
 import { listenError } from "../base/listen-error.ts";
 import type { Log } from "../base/log.ts";
-import { loopTurns } from "../base/loop-turns.ts";
+import { loopTurns } from "../base/loop/loop-turns.ts";
 import { KiB } from "../base/units.ts";
 
 /** About 3.5 ms of a core, with what is made for each. */

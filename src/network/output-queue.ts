@@ -12,14 +12,14 @@
  * when it asks for more: so a peer that does not read holds the few bytes between sources, and those in a copy of their own, because
  * they may be a small part of a large buffer.
  *
- * One call writes some `FLUSH_BYTES_MAX` at most, and of sources what the turn has room for (base/turn-bytes.ts): a peer as fast as this
+ * One call writes some `FLUSH_BYTES_MAX` at most, and of sources what the turn has room for (base/loop/turn-bytes.ts): a peer as fast as this
  * machine must not keep the loop to itself, nor many that ask at once.
  */
 
 import { fail } from "../base/assert.ts";
 import type { ByteSource } from "../base/byte-source.ts";
+import { turnBytes } from "../base/loop/turn-bytes.ts";
 import { Ring } from "../base/ring.ts";
-import { turnBytes } from "../base/turn-bytes.ts";
 import { KiB, MiB } from "../base/units.ts";
 
 /** What the queue asks of a socket: as Bun's, `write` returns how many bytes were taken, -1 when it is closed. */

@@ -10,7 +10,7 @@
  */
 
 import type { Clock } from "../base/clock.ts";
-import type { FileBounds } from "../base/descriptor-budget.ts";
+import type { FileBounds } from "../base/descriptors/descriptor-budget.ts";
 import { errnoOf, ObeliskError } from "../base/errors.ts";
 import type { Files } from "../base/files.ts";
 import type { Log } from "../base/log.ts";

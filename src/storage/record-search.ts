@@ -14,8 +14,8 @@
  */
 
 import { ObeliskError } from "../base/errors.ts";
-import { loopTurns } from "../base/loop-turns.ts";
-import { nextTurn, Turnstile } from "../base/turns.ts";
+import { loopTurns } from "../base/loop/loop-turns.ts";
+import { nextTurn, Turnstile } from "../base/loop/turns.ts";
 import { GiB, KiB, MiB } from "../base/units.ts";
 import {
   BATCH_HEADER_BYTES,

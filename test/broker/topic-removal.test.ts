@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { createDisk } from "../../src/base/disk.ts";
 import { type ErrorCode, ObeliskError } from "../../src/base/errors.ts";
 import { silentLog } from "../../src/base/log.ts";
-import { nextTurn } from "../../src/base/turns.ts";
+import { nextTurn } from "../../src/base/loop/turns.ts";
 import { MiB } from "../../src/base/units.ts";
 import type { Broker } from "../../src/broker/broker.ts";
 import { UNFINISHED_MAX } from "../../src/broker/topic-removals.ts";

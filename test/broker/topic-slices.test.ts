@@ -4,7 +4,7 @@ import { afterEach, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { createDisk } from "../../src/base/disk.ts";
-import { nextTurn } from "../../src/base/turns.ts";
+import { nextTurn } from "../../src/base/loop/turns.ts";
 import type { Broker } from "../../src/broker/broker.ts";
 import { UNFINISHED_MAX } from "../../src/broker/topic-removals.ts";
 import { GroupOffsets } from "../../src/consumer/offsets.ts";

@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import type { Clock } from "../../src/base/clock.ts";
 import { ObeliskError } from "../../src/base/errors.ts";
-import { nextTurn } from "../../src/base/turns.ts";
+import { nextTurn } from "../../src/base/loop/turns.ts";
 import { MiB } from "../../src/base/units.ts";
 import { keyOf } from "../../src/consumer/offset-entry.ts";
 import { GROUP_NAME_BYTES_MAX, GroupOffsets, PENDING_COMMITS_MAX } from "../../src/consumer/offsets.ts";

@@ -7,7 +7,7 @@ import { expect, test } from "bun:test";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { nextTurn } from "../../src/base/turns.ts";
+import { nextTurn } from "../../src/base/loop/turns.ts";
 import { KiB } from "../../src/base/units.ts";
 import { Admin } from "../../src/client/admin.ts";
 import { Consumer } from "../../src/client/consumer.ts";

@@ -43,7 +43,9 @@ for (const program of [fromSources, compiled]) {
   describe.skipIf(program.missing !== undefined)(`serve, ${title}`, () => {
     test("says in one JSON line what it chose, with the ports that it took, and listens there", async () => {
       const { child, started, stop } = await serve();
-      const { native, http, kafka, ...rest } = started;
+      const { native, http, kafka, connectionsLeft, ...rest } = started;
+      // A number where the system allows this process fewer descriptors than the settings want.
+      expect(connectionsLeft === null || Number(connectionsLeft) > 0).toBe(true);
       expect(rest).toEqual({
         event: "started",
         version,

@@ -1,10 +1,10 @@
 import { afterEach, expect, test } from "bun:test";
 import { fail } from "../../src/base/assert.ts";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
-import type { ConnectionPlaces } from "../../src/base/descriptor-budget.ts";
+import type { ConnectionPlaces } from "../../src/base/descriptors/descriptor-budget.ts";
 import { ObeliskError } from "../../src/base/errors.ts";
 import { silentLog } from "../../src/base/log.ts";
-import { LoopTurns } from "../../src/base/loop-turns.ts";
+import { LoopTurns } from "../../src/base/loop/loop-turns.ts";
 import { OUTCOME_AGE_MS_MAX } from "../../src/base/outcome-window.ts";
 import { DAY_MS, MINUTE_MS } from "../../src/base/units.ts";
 import type { Partition } from "../../src/broker/partition.ts";

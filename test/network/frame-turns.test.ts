@@ -1,7 +1,7 @@
 /** Frames of many connections that come together are spread over turns of the loop; nothing is lost, and each connection keeps its order. */
 
 import { expect, test } from "bun:test";
-import { loopTurns } from "../../src/base/loop-turns.ts";
+import { loopTurns } from "../../src/base/loop/loop-turns.ts";
 import type { FrameConnection, FrameHandler } from "../../src/network/frame-handler.ts";
 import { frameTurns, type TurnWaiter } from "../../src/network/frame-turns.ts";
 import { bigEndianFrame, listen, TestClient, until } from "./support.ts";

@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { systemClock } from "../../src/base/clock.ts";
 import { ObeliskError } from "../../src/base/errors.ts";
 import { listenError } from "../../src/base/listen-error.ts";
-import { MemoryBudget } from "../../src/base/memory-budget.ts";
+import { MemoryBudget } from "../../src/base/memory/memory-budget.ts";
 import { KiB, MiB } from "../../src/base/units.ts";
 import { type Connection, LINGER_MS, REST_LINGER_MS } from "../../src/network/connection.ts";
 import type { FrameHandler, FrameViolation } from "../../src/network/frame-handler.ts";

@@ -3,8 +3,8 @@
 import { beforeEach, expect, test } from "bun:test";
 import { systemClock } from "../../src/base/clock.ts";
 import type { Facts, Log } from "../../src/base/log.ts";
-import { MemoryBudget } from "../../src/base/memory-budget.ts";
-import { GRACE_MS } from "../../src/base/memory-pressure.ts";
+import { MemoryBudget } from "../../src/base/memory/memory-budget.ts";
+import { GRACE_MS } from "../../src/base/memory/memory-pressure.ts";
 import { KiB, MiB } from "../../src/base/units.ts";
 import { COMEBACK_MS_MAX } from "../../src/network/cut-hosts.ts";
 import type { FrameConnection, FrameHandler } from "../../src/network/frame-handler.ts";

@@ -2,7 +2,7 @@
 
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
-import { MemoryBudget } from "../../src/base/memory-budget.ts";
+import { MemoryBudget } from "../../src/base/memory/memory-budget.ts";
 import { KiB, MiB } from "../../src/base/units.ts";
 import type { FrameHandler } from "../../src/network/frame-handler.ts";
 import { Listener, type ListenerOptions } from "../../src/network/listener.ts";

@@ -57,7 +57,7 @@ export class Scheduler {
 
   /**
    * Lets everything end, in the order in which it began to wait, for a life that is over: what it holds of what a process has once
-   * (src/base/turns.ts) is given back.
+   * (src/base/loop/turns.ts) is given back.
    */
   async finish(): Promise<void> {
     for (let rounds = 0; rounds < ROUNDS_MAX; rounds += 1) {

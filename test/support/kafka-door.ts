@@ -5,7 +5,7 @@ import { KafkaDoor } from "../../src/api/kafka/door.ts";
 import type { KafkaSession } from "../../src/api/kafka/session.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import type { Facts, Log } from "../../src/base/log.ts";
-import { MemoryBudget } from "../../src/base/memory-budget.ts";
+import { MemoryBudget } from "../../src/base/memory/memory-budget.ts";
 import { MiB } from "../../src/base/units.ts";
 import type { BrokerOptions } from "../../src/broker/broker.ts";
 import { Fetches } from "../../src/consumer/fetch.ts";

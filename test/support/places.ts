@@ -1,4 +1,4 @@
-import { type ConnectionPlaces, DescriptorBudget } from "../../src/base/descriptor-budget.ts";
+import { type ConnectionPlaces, DescriptorBudget } from "../../src/base/descriptors/descriptor-budget.ts";
 
 /** A door's places where the system allows any number. */
 export function placesOf(connectionsMax: number): ConnectionPlaces {

@@ -13,7 +13,7 @@
  */
 
 import { NO_ERROR, ObeliskError, toObeliskError } from "../../base/errors.ts";
-import { Slices } from "../../base/turns.ts";
+import { Slices } from "../../base/loop/turns.ts";
 import type { TopicOptions } from "../../broker/topic.ts";
 import { checkTopicConfigs, TOPIC_CONFIGS } from "../../broker/topic-configs.ts";
 import type {

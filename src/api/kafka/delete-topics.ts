@@ -5,7 +5,7 @@
  */
 
 import { NO_ERROR, ObeliskError, toObeliskError } from "../../base/errors.ts";
-import { Slices } from "../../base/turns.ts";
+import { Slices } from "../../base/loop/turns.ts";
 import type { Topic } from "../../broker/topic.ts";
 import type {
   DeleteTopicsRequest,

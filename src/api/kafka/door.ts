@@ -13,7 +13,7 @@
  */
 
 import { ObeliskError } from "../../base/errors.ts";
-import { loopTurns } from "../../base/loop-turns.ts";
+import { loopTurns } from "../../base/loop/loop-turns.ts";
 import { RareWarning } from "../../base/rare-warning.ts";
 
 import type { FrameConnection, FrameHandler, FrameViolation } from "../../network/frame-handler.ts";

@@ -16,7 +16,7 @@
  */
 
 import { NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
-import { TurnShare } from "../../base/turn-share.ts";
+import { TurnShare } from "../../base/loop/turn-share.ts";
 import type { Partition } from "../../broker/partition.ts";
 import {
   type ListOffsetsRequest,

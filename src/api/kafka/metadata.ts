@@ -22,7 +22,7 @@
  */
 
 import { isStorageError, NO_ERROR, ObeliskError, toObeliskError, wireCode } from "../../base/errors.ts";
-import { TurnShare } from "../../base/turn-share.ts";
+import { TurnShare } from "../../base/loop/turn-share.ts";
 import type { Partition } from "../../broker/partition.ts";
 import { Topic } from "../../broker/topic.ts";
 import {

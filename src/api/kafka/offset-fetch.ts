@@ -10,7 +10,7 @@
  */
 
 import { NO_ERROR } from "../../base/errors.ts";
-import { TurnShare } from "../../base/turn-share.ts";
+import { TurnShare } from "../../base/loop/turn-share.ts";
 import type { CommittedOffset } from "../../consumer/offset-table.ts";
 import type { GroupOffsets } from "../../consumer/offsets.ts";
 import {

@@ -4,7 +4,7 @@
  */
 
 import { NO_ERROR, wireCode } from "../../base/errors.ts";
-import { TurnShare } from "../../base/turn-share.ts";
+import { TurnShare } from "../../base/loop/turn-share.ts";
 import type { Partition } from "../../broker/partition.ts";
 import type {
   OffsetForLeaderEpochRequest,

@@ -19,7 +19,7 @@
  */
 
 import { ERRORS, type ErrorCode, NO_ERROR, wireCode } from "../../base/errors.ts";
-import { TurnShare } from "../../base/turn-share.ts";
+import { TurnShare } from "../../base/loop/turn-share.ts";
 import type { AppendResult, Partition } from "../../broker/partition.ts";
 import type { Topic } from "../../broker/topic.ts";
 import type { ProduceRequest, ProduceResponseInput } from "../../protocol/kafka/apis/produce.ts";

@@ -20,8 +20,8 @@
 
 import { fail } from "../../base/assert.ts";
 import type { ByteSource } from "../../base/byte-source.ts";
-import { loopTurns } from "../../base/loop-turns.ts";
-import type { BudgetWaiter } from "../../base/memory-account.ts";
+import { loopTurns } from "../../base/loop/loop-turns.ts";
+import type { BudgetWaiter } from "../../base/memory/memory-account.ts";
 import { Ring } from "../../base/ring.ts";
 import { KiB } from "../../base/units.ts";
 import { FetchRotation } from "../../consumer/long-poll.ts";

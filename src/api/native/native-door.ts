@@ -16,7 +16,7 @@
 import type { Clock } from "../../base/clock.ts";
 import { ObeliskError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
-import { loopTurns } from "../../base/loop-turns.ts";
+import { loopTurns } from "../../base/loop/loop-turns.ts";
 import { RareWarning } from "../../base/rare-warning.ts";
 import { HOUR_MS } from "../../base/units.ts";
 import type { PendingBatchListener } from "../../broker/batcher.ts";

@@ -20,7 +20,7 @@ import { fail } from "../../base/assert.ts";
 import type { ByteSource } from "../../base/byte-source.ts";
 import { writeInt64 } from "../../base/bytes.ts";
 import { ObeliskError } from "../../base/errors.ts";
-import { BufferPool } from "../../base/memory.ts";
+import { BufferPool } from "../../base/memory/buffer-pool.ts";
 
 /** Up to here a copy (about 1 us) is cheaper than one more buffer to hand to the socket. */
 export const COPY_BYTES_MAX = 16 * 1024;

@@ -12,7 +12,7 @@
 import { TEMPORARY_SUFFIX } from "../../base/disk.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files, ListedName } from "../../base/files.ts";
-import { Turnstile } from "../../base/turns.ts";
+import { Turnstile } from "../../base/loop/turns.ts";
 import { parseSegmentName } from "./segment.ts";
 import { SNAPSHOT_FILE } from "./snapshot.ts";
 

@@ -11,11 +11,11 @@
 
 import { fail } from "../../base/assert.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
-import type { FileBounds } from "../../base/descriptor-budget.ts";
+import type { FileBounds } from "../../base/descriptors/descriptor-budget.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
-import { loopTurns } from "../../base/loop-turns.ts";
-import { nextTurn, Slices } from "../../base/turns.ts";
+import { loopTurns } from "../../base/loop/loop-turns.ts";
+import { nextTurn, Slices } from "../../base/loop/turns.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS, MiB, SECOND_MS } from "../../base/units.ts";
 import type {
   Finding,

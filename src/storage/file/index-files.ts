@@ -13,8 +13,8 @@
  */
 
 import { ObeliskError } from "../../base/errors.ts";
-import { loopTurns } from "../../base/loop-turns.ts";
-import { nextTurn, Turnstile } from "../../base/turns.ts";
+import { loopTurns } from "../../base/loop/loop-turns.ts";
+import { nextTurn, Turnstile } from "../../base/loop/turns.ts";
 import { MiB } from "../../base/units.ts";
 import { batchLastOffset } from "../../protocol/record/batch.ts";
 import { scanBatches } from "../scan.ts";

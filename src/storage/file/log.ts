@@ -14,7 +14,7 @@
 
 import { fail } from "../../base/assert.ts";
 import { ObeliskError } from "../../base/errors.ts";
-import { nextTurn } from "../../base/turns.ts";
+import { nextTurn } from "../../base/loop/turns.ts";
 import { KiB } from "../../base/units.ts";
 import { batchLastOffsetDelta, batchMaxTimestamp, stampBatch } from "../../protocol/record/batch.ts";
 import type { PartitionLog, RecordSpan, TimestampedOffset } from "../contract.ts";

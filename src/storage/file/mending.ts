@@ -11,8 +11,8 @@
 
 import { fail } from "../../base/assert.ts";
 import { ObeliskError } from "../../base/errors.ts";
-import { loopTurns } from "../../base/loop-turns.ts";
-import { TurnShare } from "../../base/turn-share.ts";
+import { loopTurns } from "../../base/loop/loop-turns.ts";
+import { TurnShare } from "../../base/loop/turn-share.ts";
 import { MiB } from "../../base/units.ts";
 import { batchBaseOffset } from "../../protocol/record/batch.ts";
 import { Scan } from "../scan.ts";

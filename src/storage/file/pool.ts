@@ -13,10 +13,10 @@
  */
 
 import { fail } from "../../base/assert.ts";
-import type { FileBounds } from "../../base/descriptor-budget.ts";
+import type { FileBounds } from "../../base/descriptors/descriptor-budget.ts";
+import { isOutOfDescriptors } from "../../base/descriptors/spare-descriptors.ts";
 import { ObeliskError } from "../../base/errors.ts";
 import type { Files, OpenMode } from "../../base/files.ts";
-import { isOutOfDescriptors } from "../../base/spare-descriptors.ts";
 
 /** Well below the usual limit of a service (4096 and more), and enough that a busy server seldom opens a file twice. */
 const OPEN_FILES_MAX = 1024;

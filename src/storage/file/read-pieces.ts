@@ -12,7 +12,7 @@
 
 import { errnoOf } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
-import { Turnstile } from "../../base/turns.ts";
+import { Turnstile } from "../../base/loop/turns.ts";
 import { KiB, MiB } from "../../base/units.ts";
 import { readBefore } from "../page-reads.ts";
 import type { DescriptorPool } from "./pool.ts";

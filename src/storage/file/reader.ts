@@ -18,7 +18,7 @@
 
 import { readWhole } from "../../base/byte-source.ts";
 import { errnoOf } from "../../base/errors.ts";
-import { turnBytes } from "../../base/turn-bytes.ts";
+import { turnBytes } from "../../base/loop/turn-bytes.ts";
 import { batchLastOffset } from "../../protocol/record/batch.ts";
 import { gapBatch } from "../../protocol/record/gap-batch.ts";
 import type { RecordSpan } from "../contract.ts";

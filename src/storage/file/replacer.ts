@@ -17,11 +17,11 @@
  * What it costs, and what else was thought of: docs/decisions/group-replacement.md.
  */
 
+import { isOutOfDescriptors } from "../../base/descriptors/spare-descriptors.ts";
 import { TEMPORARY_SUFFIX } from "../../base/disk.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
-import { isOutOfDescriptors } from "../../base/spare-descriptors.ts";
-import { nextTurn } from "../../base/turns.ts";
+import { nextTurn } from "../../base/loop/turns.ts";
 import type { DescriptorPool } from "./pool.ts";
 
 /** As many descriptors at most, and enough to keep the thread pool busy. */

@@ -3,8 +3,8 @@
 import type { Clock } from "../../base/clock.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
+import { nextTurn } from "../../base/loop/turns.ts";
 import { systemReason } from "../../base/system-error.ts";
-import { nextTurn } from "../../base/turns.ts";
 import { MiB } from "../../base/units.ts";
 import type { Finding, FindingKind, FindingListener } from "../contract.ts";
 import type { DescriptorPool } from "./pool.ts";

@@ -11,9 +11,9 @@
  */
 
 import type { Clock } from "../../base/clock.ts";
-import { loopTurns } from "../../base/loop-turns.ts";
-import { TurnShare } from "../../base/turn-share.ts";
-import { Turnstile } from "../../base/turns.ts";
+import { loopTurns } from "../../base/loop/loop-turns.ts";
+import { TurnShare } from "../../base/loop/turn-share.ts";
+import { Turnstile } from "../../base/loop/turns.ts";
 import { KiB } from "../../base/units.ts";
 import {
   BATCH_HEADER_BYTES,

@@ -17,7 +17,7 @@
 
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
-import { Turnstile } from "../../base/turns.ts";
+import { Turnstile } from "../../base/loop/turns.ts";
 import { isTopicName } from "../names.ts";
 import { Deletions, deleteNow } from "./deletion.ts";
 import { logPathOf } from "./segment.ts";

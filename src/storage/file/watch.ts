@@ -15,8 +15,8 @@
 import type { Clock, Timer } from "../../base/clock.ts";
 import { errnoOf } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
-import { loopTurns } from "../../base/loop-turns.ts";
-import { nextTurn } from "../../base/turns.ts";
+import { loopTurns } from "../../base/loop/loop-turns.ts";
+import { nextTurn } from "../../base/loop/turns.ts";
 import { SECOND_MS } from "../../base/units.ts";
 import { type FileLog, REMOVED_DETAIL } from "./log.ts";
 

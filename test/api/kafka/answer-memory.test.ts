@@ -5,7 +5,7 @@
 
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { wireCode } from "../../../src/base/errors.ts";
-import type { MemoryAccount } from "../../../src/base/memory-account.ts";
+import type { MemoryAccount } from "../../../src/base/memory/memory-account.ts";
 import { KiB, MiB } from "../../../src/base/units.ts";
 import { apiVersionsApi } from "../../../src/protocol/kafka/apis/api-versions.ts";
 import { fetchApi } from "../../../src/protocol/kafka/apis/fetch.ts";

@@ -1,6 +1,6 @@
 /** What becomes of a producer's batch: its records looked into, its max timestamp and its attributes made right. */
 import { beforeEach, describe, expect, test } from "bun:test";
-import { nextTurn } from "../../../src/base/turns.ts";
+import { nextTurn } from "../../../src/base/loop/turns.ts";
 import { ADMIT_INFLATED_BYTES_MAX, admitBatch } from "../../../src/protocol/record/admit.ts";
 import {
   BATCH_ATTRIBUTES,

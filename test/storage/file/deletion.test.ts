@@ -5,7 +5,7 @@ import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createDisk } from "../../../src/base/disk.ts";
 import type { ListedName } from "../../../src/base/files.ts";
-import { nextTurn } from "../../../src/base/turns.ts";
+import { nextTurn } from "../../../src/base/loop/turns.ts";
 import { Deletions, deleteNow } from "../../../src/storage/file/deletion.ts";
 import { FaultyFiles } from "../../support/faulty-files.ts";
 import { temporaryDirectory } from "./support.ts";

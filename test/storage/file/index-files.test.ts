@@ -1,7 +1,7 @@
 /** Indexes that are built again while the log is served: in goes, once for all who need them, and within a bound. */
 
 import { expect, test } from "bun:test";
-import { nextTurn } from "../../../src/base/turns.ts";
+import { nextTurn } from "../../../src/base/loop/turns.ts";
 import { MiB } from "../../../src/base/units.ts";
 import { BatchBuilder } from "../../../src/protocol/record/builder.ts";
 import type { PartitionLog } from "../../../src/storage/contract.ts";

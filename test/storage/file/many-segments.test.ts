@@ -4,7 +4,7 @@
  */
 
 import { expect, test } from "bun:test";
-import { nextTurn } from "../../../src/base/turns.ts";
+import { nextTurn } from "../../../src/base/loop/turns.ts";
 import type { PartitionLog, TimestampedOffset } from "../../../src/storage/contract.ts";
 import type { FileEngine } from "../../../src/storage/file/engine.ts";
 import { boundsOf } from "../../../src/storage/file/pool.ts";

@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createDisk } from "../../../src/base/disk.ts";
-import { nextTurn } from "../../../src/base/turns.ts";
+import { nextTurn } from "../../../src/base/loop/turns.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../../../src/base/units.ts";
 import type { PartitionLog } from "../../../src/storage/contract.ts";
 import { TICK_MS, VERIFIED_MS } from "../../../src/storage/file/engine.ts";

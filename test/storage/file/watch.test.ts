@@ -7,7 +7,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createDisk } from "../../../src/base/disk.ts";
-import { nextTurn } from "../../../src/base/turns.ts";
+import { nextTurn } from "../../../src/base/loop/turns.ts";
 import type { FindingKind, PartitionLog } from "../../../src/storage/contract.ts";
 import { DataDirectory } from "../../../src/storage/file/data-directory.ts";
 import type { FileEngine } from "../../../src/storage/file/engine.ts";

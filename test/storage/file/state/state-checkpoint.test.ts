@@ -5,7 +5,7 @@ import { cpSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createDisk } from "../../../../src/base/disk.ts";
 import type { OpenMode } from "../../../../src/base/files.ts";
-import { nextTurn } from "../../../../src/base/turns.ts";
+import { nextTurn } from "../../../../src/base/loop/turns.ts";
 import { MiB } from "../../../../src/base/units.ts";
 import type { StateStore } from "../../../../src/storage/contract.ts";
 import { openStateFile } from "../../../../src/storage/file/state/state-file.ts";

@@ -14,8 +14,8 @@
  * Both sides get half, or what the other does not want. All is computed when it is asked for: the limit may change.
  */
 
-import { fail } from "./assert.ts";
-import { ObeliskError } from "./errors.ts";
+import { fail } from "../assert.ts";
+import { ObeliskError } from "../errors.ts";
 
 /** Opened by a server beside connections and segments (20 counted: lock, state, threads, three doors of two addresses), and 8 for a moment. */
 const OWN_DESCRIPTORS = 28;

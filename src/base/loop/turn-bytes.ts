@@ -11,9 +11,9 @@
  * The last one may pass the limit by its own piece: callers ask for pieces of a few MiB at most.
  */
 
+import { Ring } from "../ring.ts";
+import { MiB } from "../units.ts";
 import { loopTurns } from "./loop-turns.ts";
-import { Ring } from "./ring.ts";
-import { MiB } from "./units.ts";
 
 /** Some 5 ms of checking, copying to sockets and clearing their pages. */
 const TURN_BYTES_MAX = 8 * MiB;

@@ -1,7 +1,7 @@
 /** What the system says of this process's descriptors: how many it may have (`ulimit -n`), and how many it has. */
 
-import { cLibrary } from "./c-library.ts";
-import type { Files } from "./files.ts";
+import { cLibrary } from "../c-library.ts";
+import type { Files } from "../files.ts";
 
 const OPEN_DIRECTORY = "/proc/self/fd";
 

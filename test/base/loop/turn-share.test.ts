@@ -1,8 +1,8 @@
 /** Long work gives the loop back, and only one of those that rest goes on in a turn. */
 
 import { expect, test } from "bun:test";
-import { TurnShare } from "../../src/base/turn-share.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { TurnShare } from "../../../src/base/loop/turn-share.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 
 test("a share is used up after some milliseconds, and another begins behind a rest", async () => {
   const clock = new ManualClock();

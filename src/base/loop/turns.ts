@@ -3,8 +3,8 @@
  * each holds in memory stays bounded.
  */
 
+import { Ring } from "../ring.ts";
 import { loopTurns } from "./loop-turns.ts";
-import { Ring } from "./ring.ts";
 
 /** Resolves when the loop has come round once: what has arrived meanwhile is served first. */
 export function nextTurn(): Promise<void> {

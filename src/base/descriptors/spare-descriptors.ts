@@ -7,8 +7,8 @@
  *   - One may be left to the system on purpose, so that connections can be accepted in order to be refused (`leaveOne`).
  */
 
-import { errnoOf } from "./errors.ts";
-import type { Files } from "./files.ts";
+import { errnoOf } from "../errors.ts";
+import type { Files } from "../files.ts";
 
 const ALWAYS_THERE = "/dev/null";
 

@@ -1,8 +1,8 @@
 /** What all together may move in a turn of the loop. */
 
 import { expect, test } from "bun:test";
-import { TurnBytes } from "../../src/base/turn-bytes.ts";
-import { MiB } from "../../src/base/units.ts";
+import { TurnBytes } from "../../../src/base/loop/turn-bytes.ts";
+import { MiB } from "../../../src/base/units.ts";
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 

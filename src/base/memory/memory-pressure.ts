@@ -9,8 +9,8 @@
  * something waits for more of it, others go: of whom nothing is on its way, then the youngest of the host that holds most.
  */
 
+import { KiB } from "../units.ts";
 import type { MemoryAccount } from "./memory-account.ts";
-import { KiB } from "./units.ts";
 
 /** A peer is given so long to move before it is cut for others: some round trips around the world, and a lost packet. */
 export const GRACE_MS = 250;

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { BufferPool, dispose, sizeFor } from "../../src/base/memory.ts";
-import { KiB, MiB } from "../../src/base/units.ts";
+import { BufferPool, dispose, sizeFor } from "../../../src/base/memory/buffer-pool.ts";
+import { KiB, MiB } from "../../../src/base/units.ts";
 
 test("what is disposed of is empty for whoever still has a view, and a part of something larger is left alone", () => {
   const whole = Buffer.allocUnsafeSlow(64 * KiB);

@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { openDescriptors } from "../../src/base/descriptor-limit.ts";
-import { createDisk } from "../../src/base/disk.ts";
+import { openDescriptors } from "../../../src/base/descriptors/descriptor-limit.ts";
+import { createDisk } from "../../../src/base/disk.ts";
 
 const PRINT = `
-  import { descriptorLimit } from ${JSON.stringify(join(import.meta.dir, "../../src/base/descriptor-limit.ts"))};
+  import { descriptorLimit } from ${JSON.stringify(join(import.meta.dir, "../../../src/base/descriptors/descriptor-limit.ts"))};
   console.log(descriptorLimit());
 `;
 

@@ -1,10 +1,10 @@
 /** A loop that is held up, as the log and the metrics see it. `held` is time in which no timer is heard. */
 
 import { expect, test } from "bun:test";
-import type { Clock, Timer } from "../../src/base/clock.ts";
-import type { Facts, Log } from "../../src/base/log.ts";
-import { LoopTurns } from "../../src/base/loop-turns.ts";
-import { LOOK_MS, LoopWatch } from "../../src/base/loop-watch.ts";
+import type { Clock, Timer } from "../../../src/base/clock.ts";
+import type { Facts, Log } from "../../../src/base/log.ts";
+import { LoopTurns } from "../../../src/base/loop/loop-turns.ts";
+import { LOOK_MS, LoopWatch } from "../../../src/base/loop/loop-watch.ts";
 
 /** A clock whose timer comes when the test lets it, as late as that is. */
 class HeldClock implements Clock {

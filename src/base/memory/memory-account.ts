@@ -11,7 +11,7 @@
  * how much only the peer can bring to an end; by that it may be told to let go (`evict`). Who holds for our own work is never told.
  */
 
-import { fail } from "./assert.ts";
+import { fail } from "../assert.ts";
 
 export interface BudgetWaiter {
   /** The bytes asked for are held from now on. Called within another holder's `release`: do no work here, schedule it. */

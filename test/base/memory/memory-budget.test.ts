@@ -2,12 +2,12 @@
 
 import { beforeEach, expect, test } from "bun:test";
 import fc from "fast-check";
-import { InvariantError } from "../../src/base/assert.ts";
-import type { BudgetWaiter, MemoryAccount, MemoryHolder } from "../../src/base/memory-account.ts";
-import { MemoryBudget } from "../../src/base/memory-budget.ts";
-import { GRACE_MS } from "../../src/base/memory-pressure.ts";
-import { KiB, MiB } from "../../src/base/units.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { InvariantError } from "../../../src/base/assert.ts";
+import type { BudgetWaiter, MemoryAccount, MemoryHolder } from "../../../src/base/memory/memory-account.ts";
+import { MemoryBudget } from "../../../src/base/memory/memory-budget.ts";
+import { GRACE_MS } from "../../../src/base/memory/memory-pressure.ts";
+import { KiB, MiB } from "../../../src/base/units.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 
 const LIMIT = 100 * MiB;
 

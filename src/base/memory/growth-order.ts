@@ -13,7 +13,7 @@
  * Cost: a walk over what is under way, once for each growth.
  */
 
-import { fail } from "./assert.ts";
+import { fail } from "../assert.ts";
 import type { MemoryAccount } from "./memory-account.ts";
 
 /** Of a frame of 100 MiB that is all of it when 6 MiB have their memory. */

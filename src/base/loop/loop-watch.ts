@@ -4,11 +4,11 @@
  * such turns: at debug level above `TOLD_MS`, as a warning now and then above `WARNED_MS`.
  */
 
-import type { Clock, Timer } from "./clock.ts";
-import type { Log } from "./log.ts";
+import type { Clock, Timer } from "../clock.ts";
+import type { Log } from "../log.ts";
+import { RareWarning } from "../rare-warning.ts";
+import { SECOND_MS } from "../units.ts";
 import { LONG_TURN_MS, type LoopTurns, OTHER_WORK } from "./loop-turns.ts";
-import { RareWarning } from "./rare-warning.ts";
-import { SECOND_MS } from "./units.ts";
 
 /** No turn is as long by design. */
 export const TOLD_MS = 100;

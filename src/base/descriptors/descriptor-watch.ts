@@ -8,14 +8,14 @@
  *     nothing to leave the doors accept no more until there is one: what comes waits in the system's queue
  */
 
-import type { Clock, Timer } from "./clock.ts";
+import type { Clock, Timer } from "../clock.ts";
+import { errnoOf } from "../errors.ts";
+import type { Files } from "../files.ts";
+import type { Log } from "../log.ts";
+import { RareWarning } from "../rare-warning.ts";
+import { SECOND_MS } from "../units.ts";
 import type { DescriptorBudget } from "./descriptor-budget.ts";
-import { errnoOf } from "./errors.ts";
-import type { Files } from "./files.ts";
-import type { Log } from "./log.ts";
-import { RareWarning } from "./rare-warning.ts";
 import { isOutOfDescriptors, type SpareDescriptors } from "./spare-descriptors.ts";
-import { SECOND_MS } from "./units.ts";
 
 /** Often enough for a short rush to be seen; a look costs microseconds. */
 export const DESCRIPTOR_LOOK_MS = SECOND_MS;

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { SpareDescriptors } from "../../src/base/spare-descriptors.ts";
+import { SpareDescriptors } from "../../../src/base/descriptors/spare-descriptors.ts";
 
 /** A system with so many descriptors. */
 function system(free: number) {

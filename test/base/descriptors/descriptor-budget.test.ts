@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { DescriptorBudget, type RefusalCause } from "../../src/base/descriptor-budget.ts";
+import { DescriptorBudget, type RefusalCause } from "../../../src/base/descriptors/descriptor-budget.ts";
 
 const budgetOf = (limit: number | null, filesMax = 1000) =>
   new DescriptorBudget({ limit, openAtStart: 9, filesMax });

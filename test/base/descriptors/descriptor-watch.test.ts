@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { DESCRIPTOR_LOOK_MS, DescriptorWatch } from "../../src/base/descriptor-watch.ts";
-import { silentLog } from "../../src/base/log.ts";
-import { SpareDescriptors } from "../../src/base/spare-descriptors.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { DESCRIPTOR_LOOK_MS, DescriptorWatch } from "../../../src/base/descriptors/descriptor-watch.ts";
+import { SpareDescriptors } from "../../../src/base/descriptors/spare-descriptors.ts";
+import { silentLog } from "../../../src/base/log.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 
 /** A system of few descriptors, whose limit can be changed; a number is free again when it is closed. */
 class Machine {

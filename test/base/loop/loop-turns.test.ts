@@ -1,10 +1,10 @@
 /** Turns with hands that the test turns: who took them, and how long. `round` is the loop that comes round. */
 
 import { expect, test } from "bun:test";
-import { type LongTurnListener, LoopTurns, loopTurns } from "../../src/base/loop-turns.ts";
-import { nextTurn } from "../../src/base/turns.ts";
-import { MINUTE_MS } from "../../src/base/units.ts";
-import { ManualClock } from "../support/manual-clock.ts";
+import { type LongTurnListener, LoopTurns, loopTurns } from "../../../src/base/loop/loop-turns.ts";
+import { nextTurn } from "../../../src/base/loop/turns.ts";
+import { MINUTE_MS } from "../../../src/base/units.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 
 function watched() {
   const clock = new ManualClock();

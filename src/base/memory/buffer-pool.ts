@@ -3,8 +3,8 @@
  * touch, and a buffer that waits for the garbage collector has lost its pages again by the time that it is reused.
  */
 
-import { cLibrary } from "./c-library.ts";
-import { KiB, MiB } from "./units.ts";
+import { cLibrary } from "../c-library.ts";
+import { KiB, MiB } from "../units.ts";
 
 /** Below this a buffer has no pages of its own. */
 const OWN_PAGES_BYTES = 32 * KiB;

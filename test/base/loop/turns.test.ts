@@ -1,7 +1,7 @@
 /** Work in turns: few pieces at a time, in the order in which they came, and a place is free again whatever became of the work. */
 
 import { expect, test } from "bun:test";
-import { nextTurn, Slices, Turnstile } from "../../src/base/turns.ts";
+import { nextTurn, Slices, Turnstile } from "../../../src/base/loop/turns.ts";
 
 test("as many pieces of work as there are places are under way, and the others follow in their order", async () => {
   const turnstile = new Turnstile(3);

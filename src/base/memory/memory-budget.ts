@@ -26,8 +26,9 @@
  * Evictions run in a microtask, because whoever asks may be in the middle of something. It moves no bytes and knows no sockets: it counts.
  */
 
-import { fail } from "./assert.ts";
-import type { Clock, Timer } from "./clock.ts";
+import { fail } from "../assert.ts";
+import type { Clock, Timer } from "../clock.ts";
+import { MiB } from "../units.ts";
 import { GrowthOrder } from "./growth-order.ts";
 import {
   type AccountOwner,
@@ -38,7 +39,6 @@ import {
 } from "./memory-account.ts";
 import { GRACE_MS, MemoryPressure } from "./memory-pressure.ts";
 import { MemoryQueue } from "./memory-queue.ts";
-import { MiB } from "./units.ts";
 
 /** What usual requests and answers are below, even with many partitions. */
 export const SMALL_BYTES_MAX = MiB;

@@ -16,8 +16,8 @@
  * is not told apart. There is one loop, and so one of these in the process (`loopTurns`).
  */
 
-import { type Clock, systemClock } from "./clock.ts";
-import { MINUTE_MS } from "./units.ts";
+import { type Clock, systemClock } from "../clock.ts";
+import { MINUTE_MS } from "../units.ts";
 
 /** What nobody has named. */
 export const OTHER_WORK = "other";

@@ -7,7 +7,7 @@
  * Within a host first come first served. A host is known here while it holds or waits.
  */
 
-import { fail } from "./assert.ts";
+import { fail } from "../assert.ts";
 import type { MemoryAccount, MemoryWait } from "./memory-account.ts";
 
 interface HostShare {

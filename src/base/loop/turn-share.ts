@@ -10,9 +10,9 @@
  * see must be whole whenever work rests.
  */
 
-import type { Clock } from "./clock.ts";
+import type { Clock } from "../clock.ts";
+import { Ring } from "../ring.ts";
 import { loopTurns } from "./loop-turns.ts";
-import { Ring } from "./ring.ts";
 
 /** A tenth of the longest turn that there may be, and so long that a rest (some 10 us) costs nothing. */
 const SHARE_MS = 5;
