@@ -1,8 +1,9 @@
 /** Many who do nothing. */
 
+import { MiB } from "../../../../src/base/units.ts";
 import type { Attack } from "../support/attack.ts";
 
-const IDLE_BYTES_MAX = 110e6;
+const IDLE_BYTES_MAX = 110 * MiB;
 
 const idle: Attack = {
   name: "connections-idle",
