@@ -5,22 +5,23 @@
  *        v             v
  *   [ . [a] [b] [c] [d] . . ]     capacity is a power of two and doubles when full, up to `capacityMax`
  *
- * The caller bounds it: `push` on a full ring of `capacityMax` is a mistake and fails.
+ * One that was never filled has no slots: each connection has several. The caller bounds it: `push` on a full ring of
+ * `capacityMax` is a mistake and fails.
  */
 
 import { fail } from "./assert.ts";
 
 const CAPACITY_MIN = 16;
+const NO_SLOTS: never[] = [];
 
 export class Ring<T> {
   readonly #capacityMax: number;
-  #slots: (T | undefined)[];
+  #slots: (T | undefined)[] = NO_SLOTS;
   #head = 0;
   #count = 0;
 
   constructor(capacityMax = 2 ** 30) {
     this.#capacityMax = capacityMax;
-    this.#slots = new Array(CAPACITY_MIN).fill(undefined);
   }
 
   get count(): number {
@@ -66,13 +67,13 @@ export class Ring<T> {
   }
 
   clear(): void {
-    this.#slots = new Array(CAPACITY_MIN).fill(undefined);
+    this.#slots = NO_SLOTS;
     this.#head = 0;
     this.#count = 0;
   }
 
   #grow(): void {
-    const capacity = this.#slots.length * 2;
+    const capacity = Math.max(this.#slots.length * 2, CAPACITY_MIN);
     if (capacity > this.#capacityMax) fail("a ring grew beyond its limit");
     const slots = new Array<T | undefined>(capacity).fill(undefined);
     for (let index = 0; index < this.#count; index += 1) slots[index] = this.at(index);
