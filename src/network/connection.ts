@@ -68,7 +68,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
   #hasPeerEnded = false;
   #unanswered = 0;
   readonly #stillness: Stillness;
-  #isLong = false;
+  #wasLong = false;
   /** It has waited for this turn: one frame may come, whatever the turn has taken already. */
   #isTurnGranted = false;
   #lingerMs = LINGER_MS;
@@ -123,6 +123,10 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
   get isHeldByPeer(): boolean {
     if (this.#holds.has(Hold.OUTPUT)) return true;
     return this.#holds.has(Hold.HANDLER) && this.#options.handler.isPeerWaiting(this);
+  }
+
+  get isLong(): boolean {
+    return this.#input.isLong;
   }
 
   get isWaitingForTurn(): boolean {
@@ -292,13 +296,13 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     this.#applyHolds();
     if (this.#phase !== OPEN) return;
     this.#input.keepRest();
-    if (this.#input.isLong !== this.#isLong) this.#turnLong();
+    if (this.isLong !== this.#wasLong) this.#noteLong();
   }
 
   /** Frames that are long take many turns: in one that is spent the socket is not even read. */
-  #turnLong(): void {
-    this.#isLong = this.#input.isLong;
-    if (this.#isLong) frameTurns.add(this);
+  #noteLong(): void {
+    this.#wasLong = this.isLong;
+    if (this.#wasLong) frameTurns.add(this);
     else frameTurns.forget(this);
   }
 

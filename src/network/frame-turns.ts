@@ -9,7 +9,8 @@
  * Whoever is in the middle of a long frame does not wait until it has more of it: the system has more for it for certain, and Bun would
  * copy half a MiB for each in this turn still. A socket that is paused in a turn is passed over in it.
  *
- * One turn lets at least one frame through, however long it takes.
+ * Who is between frames, or in a short one, goes first: it asks for little. Of the others one goes on in each turn at least. One turn
+ * lets at least one frame through, however long it takes.
  */
 
 import { loopTurns } from "../base/loop/loop-turns.ts";
@@ -22,6 +23,8 @@ import { Ring } from "../base/ring.ts";
 const SPENT_MS_MAX = 20;
 
 export interface TurnWaiter {
+  /** In the middle of a long frame. */
+  readonly isLong: boolean;
   /** It may deliver at least one frame now, and more while the turn is not spent. */
   turnCame(): void;
   /** The turn is spent: true when it reads no more now, and waits for another. */
@@ -30,6 +33,7 @@ export interface TurnWaiter {
 
 class FrameTurns {
   readonly #waiting = new Ring<TurnWaiter>();
+  readonly #waitingLong = new Ring<TurnWaiter>();
   readonly #long = new Set<TurnWaiter>();
   #isScheduled = false;
 
@@ -40,7 +44,7 @@ class FrameTurns {
 
   /** Calls `waiter.turnCame` once, in a later turn. The first one of a turn ends it for those in the middle of long frames too. */
   wait(waiter: TurnWaiter): void {
-    this.#waiting.push(waiter);
+    (waiter.isLong ? this.#waitingLong : this.#waiting).push(waiter);
     if (!this.#isScheduled) this.#endForLong();
     this.#schedule();
   }
@@ -55,11 +59,11 @@ class FrameTurns {
   }
 
   #endForLong(): void {
-    for (const waiter of this.#long) if (waiter.turnSpent()) this.#waiting.push(waiter);
+    for (const waiter of this.#long) if (waiter.turnSpent()) this.#waitingLong.push(waiter);
   }
 
   #schedule(): void {
-    if (this.#isScheduled || this.#waiting.count === 0) return;
+    if (this.#isScheduled || (this.#waiting.count === 0 && this.#waitingLong.count === 0)) return;
     this.#isScheduled = true;
     setImmediate(this.#goOn);
   }
@@ -67,15 +71,20 @@ class FrameTurns {
   readonly #goOn = (): void => {
     this.#isScheduled = false;
     try {
-      // Who has to wait again comes behind those that wait now.
-      for (let left = this.#waiting.count; left > 0; left -= 1) {
-        this.#waiting.shift()!.turnCame();
-        if (this.isSpent) break;
-      }
+      this.#serve(this.#waiting);
+      this.#serve(this.#waitingLong);
     } finally {
       this.#schedule();
     }
   };
+
+  /** One at least, and more while the turn is not spent. Who has to wait again comes behind those that wait now. */
+  #serve(waiting: Ring<TurnWaiter>): void {
+    for (let left = waiting.count; left > 0; left -= 1) {
+      waiting.shift()!.turnCame();
+      if (this.isSpent) return;
+    }
+  }
 }
 
 /** There is one loop, so there is one of these. */

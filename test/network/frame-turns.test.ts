@@ -49,6 +49,7 @@ class Waiter implements TurnWaiter {
     readonly name: string,
     readonly journal: string[],
     readonly canWait = true,
+    readonly isLong = false,
   ) {}
   turnCame(): void {
     this.journal.push(`${this.name} goes on`);
@@ -74,7 +75,29 @@ test("the first who waits ends the turn for those in the middle of long frames, 
     "long is not read",
     "held is held already",
     "first goes on",
-    "long goes on",
     "second goes on",
+    "long goes on",
+  ]);
+});
+
+test("who asks for little goes first, and of the long ones one goes on in each turn however much waits", async () => {
+  const journal: string[] = [];
+  class Busy extends Waiter {
+    override turnCame(): void {
+      super.turnCame();
+      loopTurns.enter("test");
+      for (const startedMs = performance.now(); performance.now() - startedMs < 21; );
+      loopTurns.enter("test");
+    }
+  }
+  for (const name of ["long 1", "long 2"]) frameTurns.wait(new Busy(name, journal, true, true));
+  for (const name of ["short 1", "short 2", "short 3"]) frameTurns.wait(new Busy(name, journal));
+  await until(() => journal.length === 5);
+  expect(journal.map((line) => line.replace(" goes on", ""))).toEqual([
+    "short 1",
+    "long 1",
+    "short 2",
+    "long 2",
+    "short 3",
   ]);
 });
