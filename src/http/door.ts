@@ -84,7 +84,7 @@ export class HttpDoor {
       this.counters.refused[cause ?? "descriptors"] += 1;
       this.#warning.tell({ port: this.port, ...facts });
       for (const server of this.#servers) void server.stop(false);
-      this.#leaving = this.#servers;
+      this.#leaving = [...this.#leaving.filter((server) => server.pendingRequests > 0), ...this.#servers];
       this.#servers = [];
     }
   }
