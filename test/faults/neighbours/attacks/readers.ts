@@ -128,7 +128,7 @@ const reconnecting: Attack = {
       }
     };
     for (let n = 0; n < stage.size({ full: 900, quick: 900, suite: 300 }); n += 1) void come();
-    await stage.wait(stage.size({ full: 30, quick: 10, suite: 3 }));
+    await stage.wait(stage.size({ full: 30, quick: 10, suite: 2 }));
     isOver = true;
     stage.facts["cut"] = cut;
     for (const peer of peers) peer.close();
@@ -149,7 +149,7 @@ const slowLinks: Attack = {
     for (const peer of slow) peer.pace(64_000);
     askAll(slow);
     askAll(others);
-    await stage.wait(stage.size({ full: 60, quick: 15, suite: 3 }));
+    await stage.wait(stage.size({ full: 60, quick: 15, suite: 2 }));
     stage.facts["slowMbTaken"] = Math.round(slow.reduce((sum, peer) => sum + peer.receivedBytes, 0) / 1e6);
     for (const peer of others) peer.close();
     for (const peer of slow) peer.read();

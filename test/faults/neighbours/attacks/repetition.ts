@@ -97,13 +97,13 @@ const listOffsets: Attack = {
 const metadataUnread: Attack = {
   name: "metadata-unread",
   what: "200 connections that send Metadata for a topic of 7,000 partitions 200 times and do not read",
-  prepare: (stage) => prepareWide(stage, stage.size({ full: 7000, quick: 7000, suite: 3000 })),
+  prepare: (stage) => prepareWide(stage, stage.size({ full: 7000, quick: 7000, suite: 2000 })),
   run: async (stage) => {
     const count = stage.size({ full: 200, quick: 200, suite: 100 });
     const question = frame(metadataApi, 4, { topics: [{ name: WIDE }], allowAutoTopicCreation: false });
     const peers = await stage.many(count, () => stage.kafka({ isReading: false }));
     for (const peer of peers) peer.send(Buffer.alloc(200 * question.length, question));
-    await stage.wait(stage.size({ full: 20, quick: 8, suite: 2 }));
+    await stage.wait(stage.size({ full: 20, quick: 8, suite: 1 }));
   },
 };
 

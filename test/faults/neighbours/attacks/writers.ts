@@ -88,7 +88,7 @@ function stalling(name: string, what: string, count: number, bytes: number, isNa
         }
       };
       for (let n = 0; n < count; n += 1) void stall();
-      await stage.wait(stage.size({ full: 30, quick: 8, suite: 3 }));
+      await stage.wait(stage.size({ full: 30, quick: 8, suite: 2 }));
       isOver = true;
       stage.facts["cut"] = cut;
     },
