@@ -10,6 +10,8 @@
 
 /** Far more than the longest chain of operations that a life leaves behind. */
 const ROUNDS_MAX = 1000;
+/** Work in slices (src/base/loop) asks the disk again some turns later, one of all that rest in each turn. */
+const STILL_ROUNDS = 32;
 
 export class Scheduler {
   readonly #random: () => number;
@@ -60,12 +62,13 @@ export class Scheduler {
    * (src/base/loop/turns.ts) is given back.
    */
   async finish(): Promise<void> {
-    for (let rounds = 0; rounds < ROUNDS_MAX; rounds += 1) {
+    let stillRounds = 0;
+    for (let rounds = 0; rounds < ROUNDS_MAX && stillRounds < STILL_ROUNDS; rounds += 1) {
       const waiting = this.#waiting;
       this.#waiting = [];
       for (const { resolve } of waiting) resolve();
       await quiet();
-      if (waiting.length === 0) return;
+      stillRounds = waiting.length === 0 ? stillRounds + 1 : 0;
     }
   }
 }
