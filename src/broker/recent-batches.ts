@@ -7,12 +7,14 @@
  *
  * A row is contiguous: it ends at the log's end and has no holes, so an offset is either in it or older than it.
  *
- * The memory is taken once and used again for ever: nothing is allocated for a batch, and no page that was touched is given back
+ * The memory is taken as it is needed and used again for ever: nothing is allocated for a batch, and no page that was touched is given back
  * to the system and cleared again. So what a row gives is only lent, until the next batch is added to any row.
  */
 
 import { fail } from "../base/assert.ts";
+import { dispose } from "../base/memory/buffer-pool.ts";
 import { Ring } from "../base/ring.ts";
+import { MiB } from "../base/units.ts";
 
 interface RecentBatch {
   readonly row: RecentRow;
@@ -23,6 +25,7 @@ interface RecentBatch {
   readonly bytes: number;
 }
 
+const FIRST_BYTES = 4 * MiB;
 const NOTHING = Buffer.alloc(0);
 
 export class RecentBatches {
@@ -30,7 +33,7 @@ export class RecentBatches {
   bytes = 0;
   readonly #bytesMax: number;
   readonly #all = new Ring<RecentBatch>();
-  /** Taken with the first batch. The system gives its pages as they are touched. */
+  /** Doubles until it has `bytesMax`, and goes round then: the garbage collector leaves garbage in proportion to what is taken. */
   #memory: Buffer = NOTHING;
   #end = 0;
 
@@ -63,7 +66,6 @@ export class RecentBatches {
   ): RecentBatch | null {
     const bytes = end - start;
     if (bytes > this.#bytesMax) return null;
-    if (this.#memory.length === 0) this.#memory = Buffer.allocUnsafeSlow(this.#bytesMax);
     const position = this.#makeRoom(bytes);
     buffer.copy(this.#memory, position, start, end);
     const batch = { row, baseOffset, nextOffset, position, bytes };
@@ -76,12 +78,24 @@ export class RecentBatches {
   /** A place for so many bytes in one piece, behind the newest batch or at the front again. What lies there goes. */
   #makeRoom(bytes: number): number {
     let position = this.#end;
+    if (position + bytes > this.#memory.length && this.#memory.length < this.#bytesMax)
+      this.#grow(position + bytes);
     if (position + bytes > this.#bytesMax) {
       this.#evictWithin(position, this.#bytesMax);
       position = 0;
     }
     this.#evictWithin(position, position + bytes);
     return position;
+  }
+
+  /** Nothing has gone round yet, so every batch stays in its place. */
+  #grow(bytes: number): void {
+    let size = Math.max(this.#memory.length, FIRST_BYTES);
+    while (size < bytes) size *= 2;
+    const larger = Buffer.allocUnsafeSlow(Math.min(size, this.#bytesMax));
+    this.#memory.copy(larger, 0, 0, this.#end);
+    dispose(this.#memory);
+    this.#memory = larger;
   }
 
   /** The oldest batches, as long as they begin in `[start, end)`. */

@@ -84,6 +84,19 @@ test("a batch that is larger than everything is not kept, and its row begins ane
   expect([row.startOffset, recent.bytes, recent.count]).toEqual([2, 1000, 1]);
 });
 
+test("the memory grows with what comes, and everything stays where readers find it", () => {
+  const recent = new RecentBatches(20_000_000);
+  const row = recent.row();
+  const batches = Array.from({ length: 30 }, (_, n) => Buffer.alloc(900_000, n));
+  for (const [n, batch] of batches.entries()) row.add(batch, 0, batch.length, n, n + 1);
+  const kept = batches.slice(row.startOffset);
+  expect([row.startOffset, recent.memory.length]).toEqual([8, 20_000_000]);
+  for (const [index, batch] of kept.entries()) {
+    const offset = row.startOffset + index;
+    expect(row.read(offset, offset + 1, batch.length, true)!.equals(batch)).toBe(true);
+  }
+});
+
 test("whatever comes in whatever order, each row gives the end of what it was given", () => {
   const step = fc.record({ row: fc.nat(2), bytes: fc.integer({ min: 1, max: 120 }), clears: fc.nat(20) });
   fc.assert(
