@@ -51,12 +51,11 @@ test("sizes are powers of two up to a MiB, and exact above", () => {
 test.skipIf(process.platform !== "linux")(
   "the pages of a large buffer are the system's again at once",
   () => {
-    const before = process.memoryUsage.rss();
     const buffer = Buffer.allocUnsafeSlow(128 * MiB);
     buffer.fill(1);
     const filled = process.memoryUsage.rss();
     dispose(buffer);
     const after = process.memoryUsage.rss();
-    expect([filled - before > 100 * MiB, after - before < 28 * MiB, buffer.length]).toEqual([true, true, 0]);
+    expect([filled - after > 100 * MiB, buffer.length]).toEqual([true, 0]);
   },
 );
