@@ -17,10 +17,10 @@ import { loopTurns } from "../base/loop/loop-turns.ts";
 import { Ring } from "../base/ring.ts";
 
 /**
- * Well below the 50 ms that a turn may take, with one large request at its end; and above what 100 busy producers need for a turn (500
- * requests of 25 us), because each connection that waits costs two system calls.
+ * A fifth of the 50 ms that a turn may take: what Bun has read already and one large request come behind it. About what 100 busy
+ * producers need for a turn (500 requests of 25 us), because each connection that waits costs two system calls.
  */
-const SPENT_MS_MAX = 20;
+const SPENT_MS_MAX = 10;
 
 export interface TurnWaiter {
   /** In the middle of a long frame. */
