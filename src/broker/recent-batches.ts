@@ -116,6 +116,14 @@ export interface Measured {
   readonly nextOffset: number;
 }
 
+/** Batches in a row. */
+interface Extent {
+  readonly count: number;
+  readonly bytes: number;
+  /** Whether they are neighbours in memory too. */
+  readonly isOnePiece: boolean;
+}
+
 export class RecentRow {
   readonly #owner: RecentBatches;
   readonly #batches = new Ring<RecentBatch>();
@@ -147,16 +155,8 @@ export class RecentRow {
   measure(offset: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): Measured | null {
     const start = this.#indexOf(offset);
     if (start < 0) return null;
-    let bytes = 0;
-    let nextOffset = offset;
-    for (let index = start; index < this.#batches.count; index += 1) {
-      const batch = this.#batches.at(index)!;
-      const isOverBudget = bytes + batch.bytes > bytesMax && !(atLeastOne && index === start);
-      if (batch.nextOffset > limitOffset || isOverBudget) break;
-      bytes += batch.bytes;
-      nextOffset = batch.nextOffset;
-    }
-    return { bytes, nextOffset };
+    const { count, bytes } = this.#extent(start, limitOffset, bytesMax, atLeastOne);
+    return { bytes, nextOffset: count === 0 ? offset : this.#batches.at(start + count - 1)!.nextOffset };
   }
 
   /**
@@ -166,18 +166,9 @@ export class RecentRow {
   read(offset: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): Buffer | null {
     const start = this.#indexOf(offset);
     if (start < 0) return null;
-    let end = start;
-    let bytes = 0;
-    let isOnePiece = true;
-    for (let batch = this.#batches.at(end); batch !== undefined; batch = this.#batches.at(end)) {
-      const isOverBudget = bytes + batch.bytes > bytesMax && !(atLeastOne && end === start);
-      if (batch.nextOffset > limitOffset || isOverBudget) break;
-      isOnePiece &&= batch.position === this.#batches.at(start)!.position + bytes;
-      bytes += batch.bytes;
-      end += 1;
-    }
-    if (end === start) return NOTHING;
-    if (!isOnePiece) return this.#join(start, end, bytes);
+    const { count, bytes, isOnePiece } = this.#extent(start, limitOffset, bytesMax, atLeastOne);
+    if (count === 0) return NOTHING;
+    if (!isOnePiece) return this.#join(start, start + count, bytes);
     const { position } = this.#batches.at(start)!;
     return this.#owner.memory.subarray(position, position + bytes);
   }
@@ -190,6 +181,22 @@ export class RecentRow {
   /** Forgets everything; the owner's memory lets go of it as it comes to the front. */
   clear(): void {
     this.#batches.clear();
+  }
+
+  /** The batches from the one at `start` that an answer may have. */
+  #extent(start: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): Extent {
+    const first = this.#batches.at(start)!;
+    let count = 0;
+    let bytes = 0;
+    let isOnePiece = true;
+    for (let batch = this.#batches.at(start); batch !== undefined; batch = this.#batches.at(start + count)) {
+      const isOverBudget = bytes + batch.bytes > bytesMax && !(atLeastOne && count === 0);
+      if (batch.nextOffset > limitOffset || isOverBudget) break;
+      isOnePiece &&= batch.position === first.position + bytes;
+      bytes += batch.bytes;
+      count += 1;
+    }
+    return { count, bytes, isOnePiece };
   }
 
   #join(start: number, end: number, bytes: number): Buffer {
