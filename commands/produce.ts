@@ -74,7 +74,7 @@ const produceArgs = {
     type: "string",
     alias: "a",
     valueHint: "all|1|0",
-    description: "all: wait until it is on disk; 1: until it is written; 0: for nothing. Default: all.",
+    description: "all or 1: wait until it is committed (on disk, by default); 0: for nothing. Default: all.",
   },
   rate: { type: "string", valueHint: "N/s", description: "At most so many records a second." },
   "skip-empty": { type: "boolean", description: "Leave out empty lines." },

@@ -1,9 +1,8 @@
 /**
  * Produce: one record batch for each partition named, stored as it comes.
  *
- *   acks -1   answered when every batch is committed (synced, unless the server was told otherwise)
- *   acks 1    answered when every batch is written
- *   acks 0    never answered; as Kafka does, an error closes the connection, so that the client looks again
+ *   acks -1, 1   answered when every batch is committed (synced, unless the server was told otherwise)
+ *   acks 0       never answered; as Kafka does, an error closes the connection, so that the client looks again
  *
  * Everything up to the log happens in the turn that brought the request, without a promise; commits come back as
  * callbacks. The request's time limit is not obeyed: a batch that was written is committed or its partition fails, and
@@ -195,7 +194,7 @@ class PendingProduce {
     const result = partition.append(records, 0, records.length);
     const answer = answerOf(partition, result);
     if (result.errorCode !== NO_ERROR) return this.#failed(answer);
-    if (this.#acks === ACKS_ALL) this.#await(partition, result.endOffset, answer);
+    if (this.#acks !== ACKS_NONE) this.#await(partition, result.endOffset, answer);
     return answer;
   }
 
