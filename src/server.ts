@@ -97,7 +97,7 @@ async function start(
   const plainDisk = createDisk();
   const descriptors = new DescriptorBudget({
     limit: descriptorLimit(),
-    openAtStart: openDescriptors(plainDisk),
+    openAtStart: await openDescriptors(plainDisk),
     filesMax: settings.openFilesMax,
   });
   const places = {
@@ -200,17 +200,27 @@ async function start(
     logLinesLost,
   });
 
-  /** Descriptors that nobody knows of: the process's own, and HTTP's connections. */
-  const countUnknown = () => {
+  const knownDescriptors = () => native.counters.open + kafka.counters.open + storage.engine.openFiles;
+  /** Descriptors that nobody knows of: the process's own, and HTTP's connections. Who comes or goes while they are counted does not add. */
+  const countUnknown = async () => {
+    const before = knownDescriptors();
     try {
-      const all = openDescriptors(plainDisk) ?? 0;
-      return all - native.counters.open - kafka.counters.open - storage.engine.openFiles;
+      const all = (await openDescriptors(plainDisk)) ?? 0;
+      return all - Math.max(before, knownDescriptors());
     } catch (thrown) {
       if (errnoOf(thrown) === undefined) throw thrown;
       return unknownAtStart + http.counters.open;
     }
   };
-  const unknownAtStart: number = countUnknown();
+  const unknownAtStart: number = await countUnknown();
+  let isLookingAtHttp = false;
+  const lookAtHttp = async (isAccepting: boolean) => {
+    if (isLookingAtHttp) return;
+    isLookingAtHttp = true;
+    const unknown = await countUnknown();
+    isLookingAtHttp = false;
+    if (isReady) http.look(Math.max(0, unknown - unknownAtStart), isAccepting);
+  };
   const watch = new DescriptorWatch({
     files: plainDisk,
     limit: descriptorLimit,
@@ -219,7 +229,7 @@ async function start(
     accept: (isAccepting) => {
       if (!isReady) return;
       for (const door of [native, kafka]) door.setAccepting(isAccepting);
-      http.look(Math.max(0, countUnknown() - unknownAtStart), isAccepting);
+      void lookAtHttp(isAccepting);
     },
     clock,
     log,
