@@ -211,8 +211,8 @@ export interface StorageEngine {
 }
 
 /**
- * A value with the number of its last change. The numbers ascend over the whole store and never come again, so that an entry which
- * was removed and made anew is told from what it was.
+ * A value with the number of its last change. Each change takes a number, a removal too; they ascend over the whole store and never
+ * come again, so that an entry which was removed and made anew is told from what it was.
  */
 export interface StateEntry {
   key: string;
@@ -226,6 +226,28 @@ export interface StateChange {
   value: string | null;
   /** Only if the entry has this version now (0: only if there is none). Left out: in any case. */
   expectedVersion?: number;
+}
+
+/** What an entry has become. */
+export interface StateUpdate {
+  readonly key: string;
+  /** null: there is no such entry. */
+  readonly value: string | null;
+  /** The number of the change, also of one that removed the entry. */
+  readonly version: number;
+}
+
+/** Whoever keeps a view of what begins with a prefix. It is told in the turn of others, and returns at once. */
+export interface StateListener {
+  /** In the order of their versions, which are above all that were told before. Of several changes of an entry the last is enough. */
+  changed(updates: readonly StateUpdate[]): void;
+  /** Changes were not told: they were too many, or a connection to the store was interrupted. What is known is to be listed again. */
+  listAgain(): void;
+}
+
+export interface StateWatch {
+  /** Nothing is told any more, from this call on. May be called again. */
+  cancel(): void;
 }
 
 /**
@@ -242,5 +264,13 @@ export interface StateStore {
   page(prefix: string, after: string, countMax: number): Promise<StateEntry[]>;
   /** All changes or none: false when one's expected version did not hold. Calls that arrive together share a transaction. */
   change(changes: readonly StateChange[]): Promise<boolean>;
+  /**
+   * Tells of each change of what begins with `prefix` that becomes durable from now on, whoever made it: this process's own are told
+   * as well, before or after their `change` resolves. Never of one that may still be lost.
+   *
+   * To keep a view: watch, then list, and list again when told so. What is told while a listing is under way holds against it where
+   * its version is the larger one. A listener that throws is not told anything more (state-watches.ts).
+   */
+  watch(prefix: string, listener: StateListener): StateWatch;
   close(): Promise<void>;
 }

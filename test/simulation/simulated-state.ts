@@ -4,7 +4,13 @@
  */
 
 import { ObeliskError } from "../../src/base/errors.ts";
-import type { StateChange, StateEntry, StateStore } from "../../src/storage/contract.ts";
+import type {
+  StateChange,
+  StateEntry,
+  StateListener,
+  StateStore,
+  StateWatch,
+} from "../../src/storage/contract.ts";
 
 export interface StateConditions {
   delay(label: string): Promise<void>;
@@ -41,6 +47,10 @@ export class SimulatedState implements StateStore {
     const isDone = await this.#entries.change(changes);
     await this.#conditions.delay("state, changed");
     return isDone;
+  }
+
+  watch(prefix: string, listener: StateListener): StateWatch {
+    return this.#entries.watch(prefix, listener);
   }
 
   /** The entries stay for the next life. */

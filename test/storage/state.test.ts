@@ -102,10 +102,10 @@ test("a version that was given to an entry and taken away within one call is not
   expect(plan).toEqual({
     verdicts: [true, true],
     writes: [
-      { key: "a", value: null, version: 0 },
-      { key: "b", value: "1", version: 2 },
+      { key: "a", value: null, version: 2 },
+      { key: "b", value: "1", version: 3 },
     ],
-    lastVersion: 2,
+    lastVersion: 3,
   });
 });
 
@@ -289,7 +289,7 @@ test("a file from before versions counted on over all entries is taken as it is,
   await opened.state.change([{ key: "b", value: "2", expectedVersion: 0 }]);
   expect((await opened.state.list("")).map(({ key, version }) => [key, version])).toEqual([
     ["a", 3],
-    ["b", 8],
+    ["b", 9],
     ["c", 7],
   ]);
 });

@@ -1,6 +1,6 @@
 /** A state store in a map, whose writes can be held back and failed, so that tests decide what is durable when. */
 
-import type { StateChange, StateEntry, StateStore } from "../../src/storage/contract.ts";
+import type { StateChange, StateEntry, StateStore, StateWatch } from "../../src/storage/contract.ts";
 
 export class HeldStateStore implements StateStore {
   readonly #entries = new Map<string, StateEntry>();
@@ -45,6 +45,10 @@ export class HeldStateStore implements StateStore {
       else this.#entries.set(key, { key, value, version });
     }
     return true;
+  }
+
+  watch(): StateWatch {
+    throw new Error("nothing watches a state that is held back");
   }
 
   async close(): Promise<void> {}

@@ -1,10 +1,19 @@
 /** Small, precious things in memory: a map, sorted when it is listed. For tests and for trying out; it dies with the process. */
 
-import type { StateChange, StateEntry, StateStore } from "../contract.ts";
+import type {
+  StateChange,
+  StateEntry,
+  StateListener,
+  StateStore,
+  StateUpdate,
+  StateWatch,
+} from "../contract.ts";
+import { StateWatches } from "../state-watches.ts";
 
 export class MemoryState implements StateStore {
   readonly refusal: string | null = null;
   readonly #entries = new Map<string, StateEntry>();
+  readonly #watches = new StateWatches();
   /** No entry had a later one, also none that was removed. */
   #lastVersion = 0;
 
@@ -28,16 +37,26 @@ export class MemoryState implements StateStore {
   async change(changes: readonly StateChange[]): Promise<boolean> {
     const before = new Map(this.#entries);
     const lastVersion = this.#lastVersion;
+    const updates: StateUpdate[] = [];
     for (const change of changes) {
-      if (this.#apply(change)) continue;
+      if (this.#apply(change)) {
+        updates.push({ key: change.key, value: change.value, version: this.#lastVersion });
+        continue;
+      }
       this.#restore(before);
       this.#lastVersion = lastVersion;
       return false;
     }
+    this.#watches.tell(updates);
     return true;
   }
 
+  watch(prefix: string, listener: StateListener): StateWatch {
+    return this.#watches.watch(prefix, listener);
+  }
+
   async close(): Promise<void> {
+    this.#watches.close();
     this.#entries.clear();
   }
 
@@ -45,8 +64,9 @@ export class MemoryState implements StateStore {
   #apply({ key, value, expectedVersion }: StateChange): boolean {
     const version = this.#entries.get(key)?.version ?? 0;
     if (expectedVersion !== undefined && expectedVersion !== version) return false;
+    this.#lastVersion += 1;
     if (value === null) this.#entries.delete(key);
-    else this.#entries.set(key, { key, value, version: ++this.#lastVersion });
+    else this.#entries.set(key, { key, value, version: this.#lastVersion });
     return true;
   }
 

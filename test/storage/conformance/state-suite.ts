@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { StateChange, StateEntry, StateStore } from "../../../src/storage/contract.ts";
+import { testWatching } from "./state-watch-suite.ts";
 
 export interface StateUnderTest {
   store: StateStore;
@@ -203,6 +204,8 @@ export function testState(factory: StateFactory): void {
           expect((await again.list("")).map(({ key }) => key)).toEqual(["a", "b"]);
         }),
       );
+
+    testWatching(factory);
   });
 }
 

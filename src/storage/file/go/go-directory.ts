@@ -38,6 +38,7 @@ export async function importGoDirectory(
       page: (prefix: string, after: string, countMax: number) => state.page(prefix, after, countMax),
       list: (prefix) => state.list(prefix),
       change: (changes) => state.change(changes),
+      watch: (prefix, listener) => state.watch(prefix, listener),
       close: async () => undefined,
     },
   });

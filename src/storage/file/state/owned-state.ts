@@ -1,12 +1,12 @@
 /**
  * The state of a data directory, as long as the directory is ours: once it is lost, changes are refused, because what is written
- * to it then goes to files that nobody finds at the next start. Reads go on.
+ * to it then goes to files that nobody finds at the next start, and is not told to who watches. Reads go on.
  *
  * That the state file itself fails is told to the operator here, once for each reason: clients only hear that they shall try again.
  */
 
 import { type ErrorCode, ObeliskError } from "../../../base/errors.ts";
-import type { StateChange, StateEntry, StateStore } from "../../contract.ts";
+import type { StateChange, StateEntry, StateListener, StateStore, StateWatch } from "../../contract.ts";
 
 /** A disk that is full has its own ways to be told, and comes back. */
 const TOLD: ReadonlySet<ErrorCode> = new Set(["STATE_UNUSABLE", "DAMAGED_DATA"]);
@@ -49,6 +49,15 @@ export class OwnedState implements StateStore {
     const isDone = await this.#telling(this.#under.change(changes));
     this.#check();
     return isDone;
+  }
+
+  watch(prefix: string, listener: StateListener): StateWatch {
+    return this.#under.watch(prefix, {
+      changed: (updates) => {
+        if (this.#loss() === null) listener.changed(updates);
+      },
+      listAgain: () => listener.listAgain(),
+    });
   }
 
   close(): Promise<void> {

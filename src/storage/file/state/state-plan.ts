@@ -4,20 +4,13 @@
  * Versions ascend over all entries, so that one which was removed and made anew has another than before.
  */
 
-import type { StateChange } from "../../contract.ts";
-
-export interface PlannedWrite {
-  key: string;
-  /** null removes the entry. */
-  value: string | null;
-  version: number;
-}
+import type { StateChange, StateUpdate } from "../../contract.ts";
 
 export interface StatePlan {
   /** One for each call, in order. */
   verdicts: boolean[];
   /** At most one for each key. */
-  writes: PlannedWrite[];
+  writes: StateUpdate[];
   /** The last version that is given out then. */
   lastVersion: number;
 }
@@ -32,7 +25,7 @@ export function planChanges(
   lastVersion: number,
 ): StatePlan {
   const verdicts: boolean[] = [];
-  const writes = new Map<string, PlannedWrite>();
+  const writes = new Map<string, StateUpdate>();
   let last = lastVersion;
   for (const changes of calls) {
     const call = planCall(changes, versions, last);
@@ -41,7 +34,7 @@ export function planChanges(
     last = call.lastVersion;
     for (const write of call.writes.values()) {
       writes.set(write.key, write);
-      versions.set(write.key, write.version);
+      versions.set(write.key, versionOf(write));
     }
   }
   return { verdicts, writes: [...writes.values()], lastVersion: last };
@@ -52,13 +45,20 @@ function planCall(
   changes: readonly StateChange[],
   versions: ReadonlyMap<string, number>,
   lastVersion: number,
-): { writes: Map<string, PlannedWrite>; lastVersion: number } | null {
-  const writes = new Map<string, PlannedWrite>();
+): { writes: Map<string, StateUpdate>; lastVersion: number } | null {
+  const writes = new Map<string, StateUpdate>();
   let last = lastVersion;
   for (const { key, value, expectedVersion } of changes) {
-    const version = writes.get(key)?.version ?? versions.get(key) ?? 0;
+    const own = writes.get(key);
+    const version = own === undefined ? (versions.get(key) ?? 0) : versionOf(own);
     if (expectedVersion !== undefined && expectedVersion !== version) return null;
-    writes.set(key, { key, value, version: value === null ? 0 : ++last });
+    last += 1;
+    writes.set(key, { key, value, version: last });
   }
   return { writes, lastVersion: last };
+}
+
+/** What an expected version is compared with from then on. */
+function versionOf({ value, version }: StateUpdate): number {
+  return value === null ? 0 : version;
 }

@@ -29,7 +29,8 @@ import { loopTurns } from "../../../base/loop/loop-turns.ts";
 import { nextTurn } from "../../../base/loop/turns.ts";
 import { Ring } from "../../../base/ring.ts";
 import { KiB, MiB } from "../../../base/units.ts";
-import type { StateChange, StateEntry, StateStore } from "../../contract.ts";
+import type { StateChange, StateEntry, StateListener, StateStore, StateWatch } from "../../contract.ts";
+import { StateWatches } from "../../state-watches.ts";
 import { StateCheckpoint } from "./state-checkpoint.ts";
 import { planChanges, type StatePlan } from "./state-plan.ts";
 import { LAST_VERSION_KEY, rowChecksum, STATE_FILE, type StateRow, WAL_SUFFIX } from "./state-row.ts";
@@ -61,6 +62,7 @@ export class SqliteState implements StateStore {
   /** Of the write-ahead log. SQLite holds its locks elsewhere, so closing this descriptor frees none of them. */
   readonly #walDescriptor: number;
   readonly #checkpoint: StateCheckpoint;
+  readonly #watches = new StateWatches();
   readonly #waiting = new Ring<WaitingCall>(WAITING_CALLS_MAX);
   #waitingBytes = 0;
   /** What this turn has written. */
@@ -130,12 +132,17 @@ export class SqliteState implements StateStore {
     });
   }
 
+  watch(prefix: string, listener: StateListener): StateWatch {
+    return this.#watches.watch(prefix, listener);
+  }
+
   /** Waits for what is under way, then folds the write-ahead log into the file. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
     await this.#committing;
     await this.#connection;
+    this.#watches.close();
     // SQLite would delete the log as it closes.
     if (this.#checkpoint.hasFailed) return;
     try {
@@ -160,10 +167,11 @@ export class SqliteState implements StateStore {
       const calls = this.#takeCalls();
       try {
         if (this.#failure !== null) throw this.#failure;
-        const verdicts = await this.#exclusively(() => this.#transact(calls));
+        const { verdicts, writes } = await this.#exclusively(() => this.#transact(calls));
         await this.#sync(() => this.#files.sync(this.#walDescriptor));
         for (const [index, call] of calls.entries())
           call.resolve(verdicts[index] ?? fail("a state change has no verdict"));
+        this.#watches.tell(writes);
       } catch (error) {
         const cause = stateError(error);
         for (const call of calls) call.reject(cause);
@@ -190,7 +198,7 @@ export class SqliteState implements StateStore {
     return calls;
   }
 
-  async #transact(calls: readonly WaitingCall[]): Promise<boolean[]> {
+  async #transact(calls: readonly WaitingCall[]): Promise<StatePlan> {
     await this.#sql.unsafe("BEGIN IMMEDIATE");
     try {
       const versions = await this.#versionsOf(calls);
@@ -202,7 +210,7 @@ export class SqliteState implements StateStore {
       await this.#write(plan);
       await this.#sql.unsafe("COMMIT");
       this.#lastVersion = plan.lastVersion;
-      return plan.verdicts;
+      return plan;
     } catch (error) {
       await this.#rollBack();
       throw error;

@@ -2,7 +2,11 @@
 
 import { expect, test } from "bun:test";
 import { createDisk } from "../../../../src/base/disk.ts";
+import { ObeliskError } from "../../../../src/base/errors.ts";
+import type { StateUpdate } from "../../../../src/storage/contract.ts";
+import { OwnedState } from "../../../../src/storage/file/state/owned-state.ts";
 import { openStateFile } from "../../../../src/storage/file/state/state-file.ts";
+import { MemoryState } from "../../../../src/storage/memory/state.ts";
 import { FaultyFiles } from "../../../support/faulty-files.ts";
 import { openEngine, TestDirectory, temporaryDirectory } from "../support.ts";
 
@@ -32,4 +36,24 @@ test("a state file whose sync failed is told once, as a finding, and a close aft
   await engine.close();
   await expect(engine.state.get("a")).rejects.toMatchObject({ code: "STATE_UNUSABLE" });
   expect(engine.findings.length).toBe(1);
+});
+
+test("what is written to a directory that is gone is not told to who watches", async () => {
+  const under = new MemoryState();
+  let loss: ObeliskError | null = null;
+  const state = new OwnedState(
+    under,
+    () => loss,
+    () => {},
+  );
+  const told: string[] = [];
+  const listener = {
+    changed: (updates: readonly StateUpdate[]) => void told.push(...updates.map(({ key }) => key)),
+    listAgain: () => {},
+  };
+  state.watch("", listener);
+  await state.change([{ key: "a", value: "1" }]);
+  loss = new ObeliskError("KAFKA_STORAGE_ERROR");
+  await under.change([{ key: "b", value: "1" }]);
+  expect(told).toEqual(["a"]);
 });
