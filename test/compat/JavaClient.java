@@ -21,7 +21,7 @@ import org.apache.kafka.common.Uuid;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 
-/** What Apache Kafka's Java client sees of a broker. Usage: JavaClient.java CASE BROKERS; prints what it found as JSON. */
+/** What Apache Kafka's Java client sees of a broker. Usage: JavaClient.java CASE BROKERS [ROUNDS]; prints what it found as JSON. */
 public class JavaClient {
     static final Duration WAIT = Duration.ofSeconds(30);
 
@@ -31,6 +31,7 @@ public class JavaClient {
             case "topics" -> print(topics(brokers));
             case "codecs" -> print(codecs(brokers));
             case "places" -> print(places(brokers));
+            case "acknowledged" -> print(acknowledged(brokers, Integer.parseInt(args[2])));
             default -> throw new IllegalArgumentException(args[0]);
         }
     }
@@ -117,6 +118,43 @@ public class JavaClient {
                 "largest", largest,
                 "committed", committed.offset() + " " + committed.metadata());
         }
+    }
+
+    /** How often a second connection reads the record that was just acknowledged with acks 1 as the last one. */
+    static Map<String, Object> acknowledged(String brokers, int rounds) throws Exception {
+        TopicPartition place = new TopicPartition("java-acknowledged", 0);
+        int read = 0;
+        int behind = 0;
+        try (KafkaProducer<String, String> producer = new KafkaProducer<>(
+                Map.of("bootstrap.servers", brokers, "acks", "1", "enable.idempotence", false),
+                new StringSerializer(), new StringSerializer());
+             KafkaConsumer<String, String> consumer = new KafkaConsumer<>(
+                Map.of("bootstrap.servers", brokers, "enable.auto.commit", false, "fetch.max.wait.ms", 0),
+                new StringDeserializer(), new StringDeserializer())) {
+            consumer.assign(List.of(place));
+            for (int round = 0; round < rounds; round += 1) {
+                String value = "round " + round;
+                long offset = producer.send(new ProducerRecord<>(place.topic(), 0, null, value)).get().offset();
+                long latest = consumer.endOffsets(List.of(place), WAIT).get(place);
+                if (latest == offset + 1 && value.equals(valueAt(consumer, place, latest - 1))) {
+                    read += 1;
+                } else {
+                    behind += 1;
+                }
+            }
+        }
+        return new java.util.TreeMap<>(Map.of("rounds", rounds, "read", read, "behind", behind));
+    }
+
+    static String valueAt(KafkaConsumer<String, String> consumer, TopicPartition place, long offset) {
+        consumer.seek(place, offset);
+        long deadline = System.nanoTime() + WAIT.toNanos();
+        while (System.nanoTime() < deadline) {
+            for (ConsumerRecord<String, String> record : consumer.poll(Duration.ofSeconds(1))) {
+                if (record.offset() == offset) return record.value();
+            }
+        }
+        return null;
     }
 
     static KafkaProducer<String, String> producer(String brokers, String codec) {

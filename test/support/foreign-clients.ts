@@ -1,7 +1,7 @@
 /**
  * The clients that `scripts/install-clients` puts into .tools: confluent-kafka for Python (librdkafka) in its current version
- * and in one of two years before, and Apache Kafka's Java client. A judge is a program of this repository in the client's
- * language; it prints what it saw as JSON.
+ * and in one of two years before, Apache Kafka's Java client, and sarama for Go. A judge is a program of this repository in the
+ * client's language; it prints what it saw as JSON.
  */
 
 import { existsSync, readFileSync } from "node:fs";
@@ -26,6 +26,10 @@ export const JAVA_CLIENT: ForeignClient = javaClient(
   /.*<version>(.*)<\/version>/s.exec(contentOf("test/compat/kafka-clients.pom"))![1]!,
 );
 
+export const SARAMA_CLIENT: ForeignClient = saramaClient(
+  /sarama v(\S+)/.exec(contentOf("test/compat/sarama/go.mod"))![1]!,
+);
+
 function pythonClient(name: string, folder: string): ForeignClient {
   const python = Bun.which("python3");
   const environment = { PYTHONPATH: join(ROOT, folder), PYTHONDONTWRITEBYTECODE: "1" };
@@ -46,6 +50,20 @@ function javaClient(version: string): ForeignClient {
     name,
     missing: reasonOf("java", java, name, folder),
     run: (program, ...args) => outputOf([java!, ...options, join(ROOT, program), ...args], {}),
+  };
+}
+
+/** Its judge is compiled when it is installed; one of another source does not count. */
+function saramaClient(version: string): ForeignClient {
+  const folder = `.tools/sarama-${version}`;
+  const source = "test/compat/sarama/main.go";
+  const isCurrent =
+    existsSync(join(ROOT, folder, "main.go")) && contentOf(`${folder}/main.go`) === contentOf(source);
+  const name = `sarama ${version} (Go)`;
+  return {
+    name,
+    missing: isCurrent ? undefined : `${name} is not in .tools: run scripts/install-clients, which needs Go`,
+    run: (_program, ...args) => outputOf([join(ROOT, folder, "sarama"), ...args], {}),
   };
 }
 

@@ -1,6 +1,6 @@
-// What sarama sees of a broker. Usage: sarama acknowledged BROKERS TOPIC ROUNDS; prints what it found as JSON.
+// What sarama sees of a broker. Usage: sarama acknowledged BROKERS ROUNDS; prints what it found as JSON.
 //
-// The version in go.mod is the last one that Debian 12's Go compiles; install-clients takes the modules from go.sum.
+// The version in go.mod is the newest one that the Go of Debian 12 (1.19) compiles.
 package main
 
 import (
@@ -14,12 +14,12 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 5 || os.Args[1] != "acknowledged" {
-		fail(fmt.Errorf("usage: sarama acknowledged BROKERS TOPIC ROUNDS"))
+	if len(os.Args) != 4 || os.Args[1] != "acknowledged" {
+		fail(fmt.Errorf("usage: sarama acknowledged BROKERS ROUNDS"))
 	}
-	rounds, err := strconv.Atoi(os.Args[4])
+	rounds, err := strconv.Atoi(os.Args[3])
 	fail(err)
-	found, err := acknowledged(strings.Split(os.Args[2], ","), os.Args[3], rounds)
+	found, err := acknowledged(strings.Split(os.Args[2], ","), "sarama-acknowledged", rounds)
 	fail(err)
 	fail(json.NewEncoder(os.Stdout).Encode(found))
 }
@@ -40,7 +40,7 @@ func acknowledged(brokers []string, topic string, rounds int) (map[string]int, e
 		return nil, err
 	}
 	defer reader.Close()
-	found := map[string]int{"rounds": rounds, "read": 0, "late": 0}
+	found := map[string]int{"rounds": rounds, "read": 0, "behind": 0}
 	for round := 0; round < rounds; round++ {
 		value := fmt.Sprintf("round %d", round)
 		_, offset, err := producer.SendMessage(&sarama.ProducerMessage{Topic: topic, Value: sarama.StringEncoder(value)})
@@ -58,7 +58,7 @@ func acknowledged(brokers []string, topic string, rounds int) (map[string]int, e
 		if latest == offset+1 && last == value {
 			found["read"]++
 		} else {
-			found["late"]++
+			found["behind"]++
 		}
 	}
 	return found, nil
