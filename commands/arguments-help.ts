@@ -51,14 +51,14 @@ function flagEntry([name, definition]: [string, ArgsDef[string]]): [string, stri
   const aliases = aliasesOf(definition).map((alias) => (alias.length === 1 ? `-${alias}` : `--${alias}`));
   const spelled = definition.type === "boolean" && definition.default === true ? `--no-${name}` : `--${name}`;
   const words = definition.type === "boolean" ? "" : ` ${valueWord(definition)}`;
-  const standard =
+  const defaultValue =
     definition.default === undefined || definition.type === "boolean"
       ? ""
       : ` Default: ${definition.default}.`;
   const repeats = isRepeatable(definition) ? " May be given more than once." : "";
   return [
     `${[...aliases, spelled].join(", ")}${words}`,
-    `${definition.description ?? ""}${repeats}${standard}`,
+    `${definition.description ?? ""}${repeats}${defaultValue}`,
   ];
 }
 

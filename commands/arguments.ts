@@ -9,7 +9,7 @@
 
 import { type ArgsDef, type CommandDef, runCommand } from "citty";
 import { ObeliskError } from "../src/base/errors.ts";
-import { type Mistake, MistakesError } from "../src/config/mistakes.ts";
+import { type ConfigError, ConfigErrors } from "../src/config/config-errors.ts";
 import { nearest } from "../src/config/nearest.ts";
 import { EXIT } from "./output.ts";
 
@@ -30,7 +30,7 @@ export interface Command {
 export function describeCommand<const T extends ArgsDef>(
   definition: CommandDef<T>,
   examples: readonly string[],
-  moreMistakes: (rawArgs: readonly string[]) => readonly Mistake[] = () => [],
+  moreErrors: (rawArgs: readonly string[]) => readonly ConfigError[] = () => [],
 ): Command {
   const { meta, args = {} } = definition as {
     meta?: { name?: string; description?: string };
@@ -42,9 +42,8 @@ export function describeCommand<const T extends ArgsDef>(
     args,
     examples,
     run: async (rawArgs) => {
-      const mistakes = findMistakes(args, rawArgs);
-      if (mistakes.length > 0)
-        throw new MistakesError("INVALID_USAGE", [...mistakes, ...moreMistakes(rawArgs)]);
+      const errors = findConfigErrors(args, rawArgs);
+      if (errors.length > 0) throw new ConfigErrors("INVALID_USAGE", [...errors, ...moreErrors(rawArgs)]);
       const { result } = await runCommand(definition, { rawArgs: [...rawArgs] });
       return typeof result === "number" ? result : EXIT.yes;
     },
@@ -55,18 +54,18 @@ export function describeCommand<const T extends ArgsDef>(
  * What the definition does not know: unknown flags (with the nearest), missing or needless values, a flag twice that counts
  * once, a missing positional or one too many, and words that are no UTF-8.
  */
-export function findMistakes(args: ArgsDef, rawArgs: readonly string[]): Mistake[] {
-  const { uses, positionals, mistakes } = scan(args, rawArgs);
-  const messages = [...mistakes, ...wordsWithoutUtf8(args, rawArgs)];
+export function findConfigErrors(args: ArgsDef, rawArgs: readonly string[]): ConfigError[] {
+  const { uses, positionals, errors } = scan(args, rawArgs);
+  const messages = [...errors, ...wordsWithoutUtf8(args, rawArgs)];
   const names = uses.map(({ name }) => name);
-  const twice = names.filter((name, index) => names.indexOf(name) < index && !isRepeatable(args[name]));
-  messages.push(...new Set(twice.map((name) => `--${name} is given twice`)));
+  const duplicates = names.filter((name, index) => names.indexOf(name) < index && !isRepeatable(args[name]));
+  messages.push(...new Set(duplicates.map((name) => `--${name} is given twice`)));
   const places = Object.entries(args).filter(([, definition]) => definition.type === "positional");
   const missing = places.slice(positionals.length).filter(([, definition]) => definition.required === true);
   messages.push(...missing.map(([name]) => `${name.toUpperCase()} is missing`));
   const takesMany = places.some(([, definition]) => isRepeatable(definition));
   // What follows an unknown flag may be its value.
-  if (!takesMany && mistakes.length === 0)
+  if (!takesMany && errors.length === 0)
     messages.push(...positionals.slice(places.length).map((word) => `unexpected argument \`${word}\``));
   return messages.map((message) => ({ source: "", message }));
 }
@@ -110,12 +109,12 @@ interface FlagUse {
 interface Scan {
   readonly uses: FlagUse[];
   readonly positionals: string[];
-  readonly mistakes: string[];
+  readonly errors: string[];
 }
 
 function scan(args: ArgsDef, rawArgs: readonly string[]): Scan {
   const names = namesOf(args);
-  const found: Scan = { uses: [], positionals: [], mistakes: [] };
+  const found: Scan = { uses: [], positionals: [], errors: [] };
   for (let index = 0; index < rawArgs.length; index += 1) {
     const word = rawArgs[index]!;
     if (word === "--") {
@@ -130,13 +129,13 @@ function scan(args: ArgsDef, rawArgs: readonly string[]): Scan {
     const spelled = equals === -1 ? word : word.slice(0, equals);
     const name = names.get(spelled);
     const value = equals === -1 ? undefined : word.slice(equals + 1);
-    if (name === undefined) found.mistakes.push(unknownFlag(spelled, names.keys()));
+    if (name === undefined) found.errors.push(unknownFlag(spelled, names.keys()));
     else if (args[name]!.type === "boolean") takeSwitch(found, name, spelled, value);
     else if (value !== undefined) found.uses.push({ name, value });
     else {
       const next = rawArgs[index + 1];
       if (next === undefined || names.has(next)) {
-        found.mistakes.push(`${spelled} needs a value`);
+        found.errors.push(`${spelled} needs a value`);
         continue;
       }
       found.uses.push({ name, value: next });
@@ -148,7 +147,7 @@ function scan(args: ArgsDef, rawArgs: readonly string[]): Scan {
 
 function takeSwitch(found: Scan, name: string, spelled: string, value: string | undefined): void {
   if (value !== undefined && value !== "true" && value !== "false")
-    found.mistakes.push(`${spelled} takes no value but true or false`);
+    found.errors.push(`${spelled} takes no value but true or false`);
   else found.uses.push({ name, value: value ?? (spelled === `--no-${name}` ? "false" : "true") });
 }
 

@@ -6,7 +6,7 @@
 
 import { ERRORS, errnoOf, ObeliskError } from "../src/base/errors.ts";
 import { systemReason } from "../src/base/system-error.ts";
-import { MistakesError, mistakeWords } from "../src/config/mistakes.ts";
+import { ConfigErrors, configErrorWords } from "../src/config/config-errors.ts";
 import { EXIT, note, type Output, OutputClosed } from "./output.ts";
 import { coloursFor } from "./output-colour.ts";
 
@@ -33,19 +33,19 @@ export function reportError(
 /** What to say about a thrown value, and the exit code. */
 export function describeError(thrown: unknown, debug: boolean): ErrorReport {
   if (thrown instanceof OutputClosed) return { exitCode: EXIT.yes, lines: [], json: null };
-  if (thrown instanceof MistakesError) return describeMistakes(thrown);
+  if (thrown instanceof ConfigErrors) return describeConfigErrors(thrown);
   if (thrown instanceof ObeliskError) return describeKnown(thrown, debug);
   if (isCittyError(thrown))
     return describeKnown(new ObeliskError("INVALID_USAGE", { detail: Bun.stripANSI(thrown.message) }), debug);
   return describeUnexpected(thrown, debug);
 }
 
-function describeMistakes(error: MistakesError): ErrorReport {
-  const lines = error.mistakes.map((mistake) => `obelisk: ${mistakeWords(mistake)}`);
+function describeConfigErrors(error: ConfigErrors): ErrorReport {
+  const lines = error.errors.map((configError) => `obelisk: ${configErrorWords(configError)}`);
   return {
     exitCode: error.exitCode,
     lines,
-    json: { event: "error", code: error.code, message: error.message, mistakes: error.mistakes },
+    json: { event: "error", code: error.code, message: error.message, errors: error.errors },
   };
 }
 

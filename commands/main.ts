@@ -23,8 +23,8 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   serve: {
     summary: "Run the server.",
     load: async () => {
-      const { serveCommand, serveExamples, serveMistakes } = await import("./serve.ts");
-      return describeCommand(serveCommand, serveExamples, serveMistakes);
+      const { serveCommand, serveExamples, serveConfigErrors } = await import("./serve.ts");
+      return describeCommand(serveCommand, serveExamples, serveConfigErrors);
     },
   },
   produce: {

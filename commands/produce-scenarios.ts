@@ -9,7 +9,7 @@
  */
 
 import { type Clock, sleep } from "../src/base/clock.ts";
-import { type NativeAnswer, NativeProducer } from "../src/client/native-producer.ts";
+import { NativeProducer, type NativeResponse } from "../src/client/native-producer.ts";
 import { EXIT, type Output } from "./output.ts";
 import type { Scenario } from "./produce-options.ts";
 
@@ -36,7 +36,7 @@ export interface ScenarioOptions {
 interface Outcome {
   readonly message: ScenarioMessage;
   readonly number: number;
-  readonly answer: NativeAnswer;
+  readonly response: NativeResponse;
 }
 
 /** What a scenario sends, in order. */
@@ -57,7 +57,7 @@ export async function runScenario(options: ScenarioOptions): Promise<number> {
     const startedAtMs = options.clock.monotonicMs();
     const outcomes = await sendAll(producer, options);
     report(outcomes, options.clock.monotonicMs() - startedAtMs, options);
-    return outcomes.every(({ answer }) => answer.isStored) ? EXIT.yes : EXIT.failed;
+    return outcomes.every(({ response }) => response.isStored) ? EXIT.yes : EXIT.failed;
   } finally {
     producer.close();
   }
@@ -79,8 +79,8 @@ async function sendAll(producer: NativeProducer, options: ScenarioOptions): Prom
   for (const [index, message] of scenarioMessages(options.scenario).entries()) {
     if (message.delayMs > 0) await sleep(options.clock, message.delayMs);
     if (options.signal.aborted) break;
-    const sent = producer.send(message).then((answer) => {
-      const outcome = { message, number: index + 1, answer };
+    const sent = producer.send(message).then((response) => {
+      const outcome = { message, number: index + 1, response };
       show(outcome, options);
       return outcome;
     });
@@ -90,8 +90,8 @@ async function sendAll(producer: NativeProducer, options: ScenarioOptions): Prom
   return await Promise.all(pending);
 }
 
-function show({ message, number, answer }: Outcome, { isJson, output }: ScenarioOptions): void {
-  const { isStored, reason, latencyMs } = answer;
+function show({ message, number, response }: Outcome, { isJson, output }: ScenarioOptions): void {
+  const { isStored, reason, latencyMs } = response;
   if (isJson) {
     output.json({
       event: "answer",
@@ -112,8 +112,8 @@ function report(
   elapsedMs: number,
   { scenario, isJson, output }: ScenarioOptions,
 ): void {
-  const latencies = outcomes.map(({ answer }) => answer.latencyMs).sort((a, b) => a - b);
-  const stored = outcomes.filter(({ answer }) => answer.isStored).length;
+  const latencies = outcomes.map(({ response }) => response.latencyMs).sort((a, b) => a - b);
+  const stored = outcomes.filter(({ response }) => response.isStored).length;
   const [p50, p99, max] = [percentile(latencies, 0.5), percentile(latencies, 0.99), latencies.at(-1) ?? 0];
   if (isJson) {
     const figures = { p50Ms: round(p50), p99Ms: round(p99), maxMs: round(max), ms: round(elapsedMs) };

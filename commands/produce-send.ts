@@ -25,7 +25,7 @@ const EMPTY = Buffer.alloc(0);
 const NATIVE_OPEN_MAX = 256;
 
 /** A door as this command needs it. */
-interface Door {
+interface Target {
   readonly recordBytesMax: number;
   /** Gives a promise when the next record must wait. */
   add(record: InputRecord): Promise<void> | undefined;
@@ -52,32 +52,32 @@ export async function produceRecords(
 async function produce(options: ProduceOptions, output: Output, signal: AbortSignal): Promise<number> {
   const summary = new ProduceSummary(options.topic);
   const clock = systemClock;
-  const door =
+  const target =
     options.protocol === "kafka"
-      ? await kafkaDoor(options, summary, signal)
-      : await nativeDoor(options, summary);
+      ? await kafkaApi(options, summary, signal)
+      : await nativeProtocol(options, summary);
   try {
     const startedAtMs = clock.monotonicMs();
-    let failure = await firstFailure(() => sendInput(door, options, summary, signal, clock));
-    failure = (await firstFailure(() => door.flush())) ?? failure;
+    let failure = await firstFailure(() => sendInput(target, options, summary, signal, clock));
+    failure = (await firstFailure(() => target.flush())) ?? failure;
     const elapsedMs = clock.monotonicMs() - startedAtMs;
     if (options.isJson) output.json(summary.json(elapsedMs));
     else for (const line of summary.lines(elapsedMs)) output.line(line);
     if (failure !== undefined) throw failure.thrown;
     return signal.aborted ? EXIT.interrupted : EXIT.yes;
   } finally {
-    await door.close();
+    await target.close();
   }
 }
 
 async function sendInput(
-  door: Door,
+  target: Target,
   options: ProduceOptions,
   summary: ProduceSummary,
   signal: AbortSignal,
   clock: Clock,
 ): Promise<void> {
-  const input = await openInput(options, door.recordBytesMax, signal);
+  const input = await openInput(options, target.recordBytesMax, signal);
   const progress = createProgress({
     label: "producing",
     unit: "bytes",
@@ -91,7 +91,7 @@ async function sendInput(
         const pause = pacer.next();
         if (pause !== undefined) await pause;
         if (signal.aborted) return;
-        const full = door.add(record);
+        const full = target.add(record);
         if (full !== undefined) await full;
         summary.given += 1;
         summary.bytes += (record.key?.length ?? 0) + (record.value?.length ?? 0);
@@ -104,11 +104,11 @@ async function sendInput(
   }
 }
 
-async function kafkaDoor(
+async function kafkaApi(
   options: ProduceOptions,
   summary: ProduceSummary,
   signal: AbortSignal,
-): Promise<Door> {
+): Promise<Target> {
   const producer = await Producer.connect({
     brokers: options.brokers,
     clientId: "obelisk-produce",
@@ -131,7 +131,7 @@ async function kafkaDoor(
   };
 }
 
-async function nativeDoor(options: ProduceOptions, summary: ProduceSummary): Promise<Door> {
+async function nativeProtocol(options: ProduceOptions, summary: ProduceSummary): Promise<Target> {
   const producer = await NativeProducer.connect({ native: options.native });
   let open = 0;
   let failure: unknown;
@@ -145,9 +145,13 @@ async function nativeDoor(options: ProduceOptions, summary: ProduceSummary): Pro
   };
   const send = async ({ key, value }: InputRecord) => {
     try {
-      const answer = await producer.send({ topic: options.topic, key: key ?? EMPTY, value: value ?? EMPTY });
-      if (answer.isStored) summary.acknowledged += 1;
-      else throw refused(options.topic, answer.reason);
+      const response = await producer.send({
+        topic: options.topic,
+        key: key ?? EMPTY,
+        value: value ?? EMPTY,
+      });
+      if (response.isStored) summary.acknowledged += 1;
+      else throw refused(options.topic, response.reason);
     } catch (thrown) {
       summary.failedCount += 1;
       failure ??= thrown;

@@ -10,8 +10,8 @@
  */
 
 import { type LineLog, LOG_LEVELS } from "../src/base/log.ts";
+import { ConfigErrors, configErrorWords } from "../src/config/config-errors.ts";
 import type { LoadedSettings } from "../src/config/load.ts";
-import { MistakesError, mistakeWords } from "../src/config/mistakes.ts";
 import { changedSettings } from "../src/config/reload.ts";
 import type { Settings } from "../src/config/settings.ts";
 
@@ -22,7 +22,7 @@ import type { Settings } from "../src/config/settings.ts";
 const WITHOUT_MEANING = ["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO"] as const;
 
 /** Takes over the signals for the life of the process. `loadAgain` reads the settings from where they came. */
-export function answerSignals(log: LineLog, settings: Settings, loadAgain: () => LoadedSettings): void {
+export function handleSignals(log: LineLog, settings: Settings, loadAgain: () => LoadedSettings): void {
   let running = settings;
   process.on("SIGHUP", () => {
     const loaded = readAgain(log, loadAgain);
@@ -40,7 +40,7 @@ function readAgain(log: LineLog, loadAgain: () => LoadedSettings): LoadedSetting
   try {
     return loadAgain();
   } catch (thrown) {
-    const reasons = thrown instanceof MistakesError ? thrown.mistakes.map(mistakeWords) : [String(thrown)];
+    const reasons = thrown instanceof ConfigErrors ? thrown.errors.map(configErrorWords) : [String(thrown)];
     for (const reason of reasons)
       log.error("the settings were read again and have a mistake; those before stay", { reason });
     return undefined;

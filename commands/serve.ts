@@ -15,14 +15,14 @@ import { version } from "../package.json" with { type: "json" };
 import { systemClock } from "../src/base/clock.ts";
 import { createDisk } from "../src/base/disk.ts";
 import { LineLog, type Log } from "../src/base/log.ts";
+import { type ConfigError, ConfigErrors } from "../src/config/config-errors.ts";
 import { CONFIG_FLAG, type LoadedSettings, loadSettings } from "../src/config/load.ts";
 import { printManual } from "../src/config/manual.ts";
-import { type Mistake, MistakesError } from "../src/config/mistakes.ts";
 import { SETTING_KEYS, SETTINGS, type Settings } from "../src/config/settings.ts";
 import { flagValues } from "./arguments.ts";
 import { catchInterrupt } from "./interrupt.ts";
 import { EXIT, output } from "./output.ts";
-import { answerSignals } from "./serve-signals.ts";
+import { handleSignals } from "./serve-signals.ts";
 import { exposureWarning, startedJson, startedLines } from "./serve-started.ts";
 
 export const serveExamples = [
@@ -37,8 +37,8 @@ const settingFlags = Object.fromEntries(
   SETTING_KEYS.map((key) => {
     const { name, kind, advice } = SETTINGS[key];
     const format = kind.format as (value: unknown) => string;
-    const standard = format(SETTINGS[key].default);
-    const description = `${firstSentence(advice)}${standard === "" ? "" : ` Default: ${standard}.`}`;
+    const defaultValue = format(SETTINGS[key].default);
+    const description = `${firstSentence(advice)}${defaultValue === "" ? "" : ` Default: ${defaultValue}.`}`;
     return [
       name,
       {
@@ -81,13 +81,13 @@ export const serveCommand = defineCommand({
 });
 
 /** The mistakes in settings, for a command line that has mistakes of its own. */
-export function serveMistakes(rawArgs: readonly string[]): readonly Mistake[] {
+export function serveConfigErrors(rawArgs: readonly string[]): readonly ConfigError[] {
   const { "print-config": _isPrinted, json: _json, ...flags } = flagValues(serveArgs, rawArgs);
   try {
     load(flags, process.cwd());
     return [];
   } catch (thrown) {
-    if (thrown instanceof MistakesError) return thrown.mistakes;
+    if (thrown instanceof ConfigErrors) return thrown.errors;
     throw thrown;
   }
 }
@@ -100,7 +100,7 @@ function load(flags: Record<string, string>, cwd: string): LoadedSettings {
 async function serve(settings: Settings, loadAgain: () => LoadedSettings, json: boolean): Promise<number> {
   const log = new LineLog(settings.logLevel, settings.logFormat);
   const interrupt = catchInterrupt();
-  answerSignals(log, settings, loadAgain);
+  handleSignals(log, settings, loadAgain);
   warn(log, exposureWarning(settings.host));
   // Sockets keep the process alive; this does so while none is open: at the start, and while stopping.
   setInterval(() => {}, HOLD_MS);

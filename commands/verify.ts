@@ -58,7 +58,7 @@ export const verifyCommand = defineCommand({
       onProgress: (bytes) => progress.update(bytes),
     };
     try {
-      return await (repair === "true" ? mend : check)(files, root, options, progress, isJson);
+      return await (repair === "true" ? runRepair : check)(files, root, options, progress, isJson);
     } finally {
       progress.finish();
       files.removeDirectory(scratchDirectory);
@@ -80,7 +80,7 @@ async function check(
   return summary.findings === 0 ? EXIT.yes : EXIT.no;
 }
 
-async function mend(
+async function runRepair(
   files: Files,
   root: string,
   options: VerifyOptions,

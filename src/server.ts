@@ -10,8 +10,8 @@
  * engine syncs and marks the directory as clean.
  */
 
-import { KafkaDoor } from "./api/kafka/door.ts";
-import { NativeDoor } from "./api/native/native-door.ts";
+import { KafkaApi } from "./api/kafka/kafka-api.ts";
+import { NativeProtocol } from "./api/native/native-protocol.ts";
 import { type Address, isWildcard } from "./base/address.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
 import { DescriptorBudget } from "./base/descriptors/descriptor-budget.ts";
@@ -24,19 +24,19 @@ import type { Log } from "./base/log.ts";
 import { loopTurns } from "./base/loop/loop-turns.ts";
 import { LoopWatch } from "./base/loop/loop-watch.ts";
 import { largeWithin, limitWithin, MemoryBudget } from "./base/memory/memory-budget.ts";
-import { RareWarning } from "./base/rare-warning.ts";
+import { RateLimitedWarning } from "./base/rate-limited-warning.ts";
 import { SlowWork } from "./base/slow-work.ts";
 import { KiB, MiB } from "./base/units.ts";
 import { Broker, type BrokerOptions } from "./broker/broker.ts";
 import type { Settings } from "./config/settings.ts";
-import { Fetches } from "./consumer/fetch.ts";
+import { Fetches } from "./consumer/fetches.ts";
 import { GroupOffsets } from "./consumer/offsets.ts";
-import { HttpDoor } from "./http/door.ts";
-import type { DoorStatus } from "./http/health.ts";
+import type { ListenerStatus } from "./http/health.ts";
+import { HttpApi } from "./http/http-api.ts";
 import type { NetworkCounters } from "./network/counters.ts";
 import { Listener } from "./network/listener.ts";
-import { ANSWER_LINES, TOO_MANY_CONNECTIONS_LINE } from "./protocol/native/answers.ts";
 import { NATIVE_MESSAGE_BYTES_MAX } from "./protocol/native/message.ts";
+import { RESPONSE_LINES, TOO_MANY_CONNECTIONS_LINE } from "./protocol/native/responses.ts";
 import type { Finding, FindingListener } from "./storage/contract.ts";
 import { openStorage, type StorageOptions } from "./storage/open.ts";
 
@@ -49,7 +49,7 @@ const OUTPUT_SOFT_BYTES = 256 * KiB;
 /** Probes and scrapers are few. */
 const HTTP_CONNECTIONS_MAX = 256;
 /** What the doors get of the time for an orderly end; the rest is for the disk. */
-const DOORS_SHARE_OF_STOP = 0.5;
+const LISTENERS_SHARE_OF_STOP = 0.5;
 
 export interface Server {
   readonly addresses: { native: Address; http: Address; kafka: Address };
@@ -101,9 +101,9 @@ async function start(
     filesMax: settings.openFilesMax,
   });
   const places = {
-    native: descriptors.door(settings.connectionsMax),
-    kafka: descriptors.door(settings.connectionsMax),
-    http: descriptors.door(Math.min(settings.connectionsMax, HTTP_CONNECTIONS_MAX)),
+    native: descriptors.listener(settings.connectionsMax),
+    kafka: descriptors.listener(settings.connectionsMax),
+    http: descriptors.listener(Math.min(settings.connectionsMax, HTTP_CONNECTIONS_MAX)),
   };
   const spares = new SpareDescriptors(plainDisk);
   spares.hold(descriptors.spareCount);
@@ -122,27 +122,27 @@ async function start(
   broker.topics.onRemoved(offsets);
   void broker.topics.finishRemovals(); // nobody waits for that but who wants the same names
 
-  const answerBudget = new MemoryBudget(shareBytes(settings), clock);
+  const responseBudget = new MemoryBudget(shareBytes(settings), clock);
   const fetches = new Fetches(clock, {
     openMax: OPEN_FETCHES_MAX,
     responseBytesMax: FETCH_BYTES_MAX,
   });
   const requestBudget = new MemoryBudget(limitWithin(shareBytes(settings)), clock);
-  const door = {
+  const listener = {
     hostname: settings.host,
     budget: requestBudget,
-    answerBudget,
+    responseBudget,
     outputSoftBytes: OUTPUT_SOFT_BYTES,
     outputHardBytes: outputBytesMax(settings),
     clock,
     log,
   };
-  const nativeDoor = new NativeDoor(broker, { clock, log });
+  const nativeProtocol = new NativeProtocol(broker, { clock, log });
   const native = new Listener({
-    ...door,
+    ...listener,
     port: settings.nativePort,
     places: places.native,
-    handler: nativeDoor,
+    handler: nativeProtocol,
     byteOrder: "little-endian",
     frameBytesMax: NATIVE_MESSAGE_BYTES_MAX,
     idleTimeoutMs: settings.nativeIdleTimeoutMs,
@@ -153,12 +153,12 @@ async function start(
     host: settings.advertise?.host ?? (isWildcard(settings.host) ? null : settings.host),
     port: settings.advertise?.port ?? 0,
   };
-  const kafkaDoor = new KafkaDoor({ broker, offsets, fetches, clock, log, advertised });
+  const kafkaApi = new KafkaApi({ broker, offsets, fetches, clock, log, advertised });
   const kafka = new Listener({
-    ...door,
+    ...listener,
     port: settings.kafkaPort,
     places: places.kafka,
-    handler: kafkaDoor,
+    handler: kafkaApi,
     byteOrder: "big-endian",
     frameBytesMax: requestBytesMax(settings),
     idleTimeoutMs: settings.kafkaIdleTimeoutMs,
@@ -168,15 +168,15 @@ async function start(
   advertised.port = settings.advertise?.port ?? kafka.port;
 
   let isReady = true;
-  const http: HttpDoor = HttpDoor.start({
+  const http: HttpApi = HttpApi.start({
     host: settings.host,
     port: settings.httpPort,
     places: places.http,
     broker,
-    doors: () => [
-      doorStatus("native", native, isReady),
-      doorStatus("kafka", kafka, isReady),
-      doorStatus("http", http, isReady),
+    listeners: () => [
+      listenerStatus("native", native, isReady),
+      listenerStatus("kafka", kafka, isReady),
+      listenerStatus("http", http, isReady),
     ],
     threshold: settings.healthThreshold,
     startedMonotonicMs,
@@ -184,15 +184,18 @@ async function start(
     log,
     isReady: () => isReady,
     activity: () => ({
-      requests: kafkaDoor.requests,
-      malformedRequests: kafkaDoor.malformedCount,
-      nativeAnswers: ANSWER_LINES.map((line, answer) => [line.trim(), nativeDoor.counters.answers[answer]!]),
+      requests: kafkaApi.requests,
+      malformedRequests: kafkaApi.malformedCount,
+      nativeResponses: RESPONSE_LINES.map((line, response) => [
+        line.trim(),
+        nativeProtocol.counters.responses[response]!,
+      ]),
       waitingFetches: fetches.openCount,
       throttledFetches: fetches.throttledCount,
       committedOffsets: offsets.count,
       memory: [
         ["requests", requestBudget],
-        ["answers", answerBudget],
+        ["answers", responseBudget],
       ],
     }),
     loopTurns,
@@ -228,7 +231,7 @@ async function start(
     budget: descriptors,
     accept: (isAccepting) => {
       if (!isReady) return;
-      for (const door of [native, kafka]) door.setAccepting(isAccepting);
+      for (const listener of [native, kafka]) listener.setAccepting(isAccepting);
       void lookAtHttp(isAccepting);
     },
     clock,
@@ -240,13 +243,13 @@ async function start(
     isReady = false;
     watch.stop();
     loopWatch.stop();
-    const graceMs = settings.shutdownTimeoutMs * DOORS_SHARE_OF_STOP;
-    const doors = Promise.all([native.stop(graceMs), kafka.stop(graceMs)]);
-    fetches.answerAll();
+    const graceMs = settings.shutdownTimeoutMs * LISTENERS_SHARE_OF_STOP;
+    const listeners = Promise.all([native.stop(graceMs), kafka.stop(graceMs)]);
+    fetches.respondToAll();
     const progress = new SlowWork(log, clock, "still stopping");
     try {
       progress.step("answering what is under way");
-      await doors;
+      await listeners;
       progress.step("committing what is pending");
       await broker.close();
       progress.step("syncing, and writing small files", () => ({ files: storage.engine.filesToWrite }));
@@ -297,7 +300,11 @@ function logFinding(log: Log, { file, position, bytes, kind, detail }: Finding):
 
 /** Each that is kept has its line; of those beyond, one now and then, so that a disk that fails everywhere still leaves room. */
 function tellFindings(log: Log, clock: Clock): FindingListener {
-  const further = new RareWarning(log, clock, "there are more findings than are kept: run `obelisk verify`");
+  const further = new RateLimitedWarning(
+    log,
+    clock,
+    "there are more findings than are kept: run `obelisk verify`",
+  );
   return (finding, isKept) => {
     if (isKept) logFinding(log, finding);
     else further.tell({ ...finding });
@@ -334,7 +341,7 @@ function brokerOptions(settings: Settings, clusterId: string): BrokerOptions {
     nodeId: settings.nodeId,
     durability: settings.durability,
     isAutoCreating: settings.autoCreate,
-    partitionsStandard: settings.partitions,
+    partitionsDefault: settings.partitions,
     topicsMax: settings.topicsMax,
     partitionsMax: settings.partitionsMax,
     messageBytesMax: settings.messageBytesMax,
@@ -362,11 +369,11 @@ function residentReader(): () => number {
   };
 }
 
-function doorStatus(
+function listenerStatus(
   name: string,
   { counters }: { readonly counters: NetworkCounters },
   isListening: boolean,
-): DoorStatus {
+): ListenerStatus {
   const { accepted, refused, open, violations, faults } = counters;
   const cut = counters.cutIdle + counters.cutSlow + counters.cutForMemory;
   return {

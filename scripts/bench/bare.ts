@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { crc32c } from "../../src/base/crc32c.ts";
 
-const ANSWER = Buffer.from([0, 0, 0, 1, 0]);
+const RESPONSE = Buffer.from([0, 0, 0, 1, 0]);
 
 if (import.meta.main) {
   const directory = mkdtempSync(join(tmpdir(), "obelisk-bare-"));
@@ -44,7 +44,7 @@ if (import.meta.main) {
           crc32c(state.frame, 0, state.frame.length);
           filePosition += writeSync(file, state.frame, 0, state.frame.length, filePosition);
           state.frame = null;
-          socket.write(ANSWER);
+          socket.write(RESPONSE);
         }
       },
     },

@@ -134,7 +134,7 @@ function segmentsIn(directory: string): Segment[] {
 /** Writes one index for each segment: an entry for every 4 KiB, one record each. */
 function write(directory: string): void {
   const index = SegmentIndex.growing(1);
-  for (let slot = 0; slot <= entries; slot += 1) index.note(slot, slot * 4 * KiB, 4 * KiB, slot);
+  for (let slot = 0; slot <= entries; slot += 1) index.record(slot, slot * 4 * KiB, 4 * KiB, slot);
   for (const segment of segmentsIn(directory)) {
     writeFileSync(segment.indexPath, index.offsets);
     writeFileSync(segment.timeIndexPath, index.times);

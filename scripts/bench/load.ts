@@ -11,17 +11,17 @@ export interface Address {
 }
 
 /** Cuts int32-length-prefixed answers out of chunks without keeping their bodies, unless `keep` asks for them. */
-class AnswerCounter {
+class ResponseCounter {
   #header = Buffer.alloc(4);
   #headerBytes = 0;
   #missing = 0;
   #kept: Buffer[] = [];
-  readonly #answered: (body: Buffer | null) => void;
+  readonly #responded: (body: Buffer | null) => void;
   readonly #isKept: boolean;
 
-  constructor(isKept: boolean, answered: (body: Buffer | null) => void) {
+  constructor(isKept: boolean, responded: (body: Buffer | null) => void) {
     this.#isKept = isKept;
-    this.#answered = answered;
+    this.#responded = responded;
   }
 
   push(chunk: Buffer): void {
@@ -47,7 +47,7 @@ class AnswerCounter {
           : Buffer.concat(this.#kept)
         : null;
       this.#kept = [];
-      this.#answered(body);
+      this.#responded(body);
     }
   }
 }
@@ -102,7 +102,7 @@ export class CallSocket {
 
   static async connect(address: Address): Promise<CallSocket> {
     const calls = new CallSocket();
-    const counter = new AnswerCounter(true, (body) => calls.#waiting.shift()?.(body!));
+    const counter = new ResponseCounter(true, (body) => calls.#waiting.shift()?.(body!));
     calls.#socket = await LoadSocket.connect(address, (chunk) => counter.push(chunk));
     return calls;
   }
@@ -131,10 +131,10 @@ export async function pump(
 ): Promise<void> {
   const done = Promise.withResolvers<void>();
   let sent = 0;
-  let answered = 0;
-  const counter = new AnswerCounter(false, () => {
-    answered += 1;
-    if (answered === count) done.resolve();
+  let responded = 0;
+  const counter = new ResponseCounter(false, () => {
+    responded += 1;
+    if (responded === count) done.resolve();
     else sendNext();
   });
   const socket = await LoadSocket.connect(address, (chunk) => counter.push(chunk));
@@ -154,7 +154,7 @@ export async function pumpLines(
   message: Buffer,
   count: number,
   inFlight: number,
-  linesPerAnswer: number,
+  linesPerResponse: number,
 ): Promise<number[]> {
   const group = Math.max(1, Math.floor(inFlight / 4));
   const rounds = Math.floor(count / group);
@@ -167,7 +167,7 @@ export async function pumpLines(
   const socket = await LoadSocket.connect(address, (chunk) => {
     for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) {
       lines += 1;
-      if (lines % (group * linesPerAnswer) !== 0) continue;
+      if (lines % (group * linesPerResponse) !== 0) continue;
       latencies.push(performance.now() - startedAt.shift()!);
       if (latencies.length === rounds) done.resolve();
       else sendNext();

@@ -19,7 +19,7 @@ import {
   ping,
   produce,
   type Throughput,
-} from "./kafka-door.ts";
+} from "./kafka-api.ts";
 import { type Address, percentile, pump, pumpLines } from "./load.ts";
 import { residentBytes, startBare, startKafka, startObelisk, startRedis } from "./servers.ts";
 
@@ -34,7 +34,7 @@ interface Plan {
   produceBytes: number;
   pings: number;
   endToEndSeconds: number;
-  lonelyMessages: number;
+  sparseMessages: number;
   crowdMessages: number;
 }
 
@@ -42,14 +42,14 @@ const FULL: Plan = {
   produceBytes: 1000e6,
   pings: 5000,
   endToEndSeconds: 10,
-  lonelyMessages: 5000,
+  sparseMessages: 5000,
   crowdMessages: 1_000_000,
 };
 const QUICK: Plan = {
   produceBytes: 100e6,
   pings: 500,
   endToEndSeconds: 2,
-  lonelyMessages: 500,
+  sparseMessages: 500,
   crowdMessages: 100_000,
 };
 
@@ -104,8 +104,8 @@ async function measureObelisk(plan: Plan, add: Add): Promise<void> {
   const server = await startObelisk();
   add("obelisk", "start until ready", server.startMs, "ms");
   add("obelisk", "resident at start", residentBytes(server.pid) / 1e6, "MB");
-  await measureKafkaDoor("obelisk", server.kafka, plan, add);
-  await measureNativeDoor(server.native, plan, add);
+  await measureKafkaApi("obelisk", server.kafka, plan, add);
+  await measureNativeProtocol(server.native, plan, add);
   add("obelisk", "resident after the load", residentBytes(server.pid) / 1e6, "MB");
   await server.stop();
 }
@@ -114,12 +114,12 @@ async function measureKafka(plan: Plan, add: Add): Promise<void> {
   const server = await startKafka();
   if (server === null)
     return console.log("kafka: skipped, KAFKA_HOME (a directory with libs/) or java is missing");
-  await measureKafkaDoor("kafka", server.address, plan, add);
+  await measureKafkaApi("kafka", server.address, plan, add);
   add("kafka", "resident after the load", residentBytes(server.pid) / 1e6, "MB");
   await server.stop();
 }
 
-async function measureKafkaDoor(name: string, address: Address, plan: Plan, add: Add): Promise<void> {
+async function measureKafkaApi(name: string, address: Address, plan: Plan, add: Add): Promise<void> {
   const throughput = (work: string, found: Throughput) => add(name, work, found.megabytesPerSecond, "MB/s");
   const latency = (work: string, found: Latency) => {
     add(name, `${work} p50`, found.p50Ms, "ms");
@@ -138,15 +138,15 @@ async function measureKafkaDoor(name: string, address: Address, plan: Plan, add:
   latency("end to end at 10,000/s", await endToEnd(address, "end-to-end", 10_000, plan.endToEndSeconds));
 }
 
-async function measureNativeDoor(address: Address, plan: Plan, add: Add): Promise<void> {
+async function measureNativeProtocol(address: Address, plan: Plan, add: Add): Promise<void> {
   const message = encodeNativeFrame(
     Date.now(),
     Buffer.from("bench"),
     Buffer.from("k"),
     Buffer.alloc(100, "x"),
   );
-  const lonely = await pumpLines(address, message, plan.lonelyMessages, 1, 1);
-  add("obelisk", "native one by one, 1 x 1, p50", percentile(lonely, 0.5), "ms");
+  const sparse = await pumpLines(address, message, plan.sparseMessages, 1, 1);
+  add("obelisk", "native one by one, 1 x 1, p50", percentile(sparse, 0.5), "ms");
   const perSecond = await crowd(plan.crowdMessages, (count) =>
     pumpLines(address, message, count, IN_FLIGHT, 1),
   );

@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createTopicsApi } from "../../src/protocol/kafka/apis/create-topics.ts";
 import { produceApi } from "../../src/protocol/kafka/apis/produce.ts";
-import { buildBatch, flat } from "./kafka-door.ts";
+import { buildBatch, flat } from "./kafka-api.ts";
 import { type Address, CallSocket } from "./load.ts";
 import { firstLine } from "./servers.ts";
 
@@ -34,9 +34,9 @@ interface Running {
 }
 
 async function main(args: readonly string[]): Promise<void> {
-  const option = (name: string, standard: string) => {
+  const option = (name: string, defaultValue: string) => {
     const at = args.indexOf(`--${name}`);
-    return at === -1 ? standard : (args[at + 1] ?? standard);
+    return at === -1 ? defaultValue : (args[at + 1] ?? defaultValue);
   };
   const partitions = Number(option("partitions", "10000"));
   const executable = option("executable", join(import.meta.dir, "..", "..", "dist", "obelisk"));
@@ -125,8 +125,8 @@ async function createTopics(address: Address, partitions: number): Promise<void>
   for (const { name, count } of topicsFor(partitions)) {
     const topic = { name, numPartitions: count, replicationFactor: 1, assignments: [], configs: [] };
     const request = { topics: [topic], timeoutMs: 60_000 };
-    const answer = await socket.call(flat(createTopicsApi.encodeRequest(5, 1, CLIENT, request)));
-    const { topics } = createTopicsApi.decodeResponse(5, answer, 0, answer.length);
+    const response = await socket.call(flat(createTopicsApi.encodeRequest(5, 1, CLIENT, request)));
+    const { topics } = createTopicsApi.decodeResponse(5, response, 0, response.length);
     if (topics[0]?.errorCode !== 0) throw new Error(`topic ${name} cannot be made: ${topics[0]?.errorCode}`);
   }
   socket.close();
@@ -141,8 +141,8 @@ async function writeAll(address: Address, partitions: number): Promise<void> {
       records: buildBatch(1, 100).batch,
     }));
     const body = { transactionalId: null, acks: -1, timeoutMs: 60_000, topicData: [{ name, partitionData }] };
-    const answer = await socket.call(flat(produceApi.encodeRequest(8, 1, CLIENT, body)));
-    const { responses } = produceApi.decodeResponse(8, answer, 0, answer.length);
+    const response = await socket.call(flat(produceApi.encodeRequest(8, 1, CLIENT, body)));
+    const { responses } = produceApi.decodeResponse(8, response, 0, response.length);
     for (const { index, errorCode } of responses[0]!.partitionResponses) {
       if (errorCode !== 0) throw new Error(`${name}/${index} takes no record: error ${errorCode}`);
     }

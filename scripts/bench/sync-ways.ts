@@ -48,7 +48,7 @@ interface Work {
 }
 
 const WORKS: readonly Work[] = [
-  { name: "in place", way: "inPlace", unit: "us", isMoreBetter: false, run: lonely },
+  { name: "in place", way: "inPlace", unit: "us", isMoreBetter: false, run: sparse },
   { name: "thread", way: "thread", unit: "MB/s", isMoreBetter: true, run: stream },
   { name: "together", way: "together", unit: "ms", isMoreBetter: false, run: groups },
 ];
@@ -99,7 +99,7 @@ async function measure(parent: string, work: Work, ways: Ways): Promise<number> 
   }
 }
 
-async function lonely(engine: FileEngine): Promise<number> {
+async function sparse(engine: FileEngine): Promise<number> {
   const log = await open(engine, 0);
   const batch = batchOf(SMALL_BYTES);
   const spent: number[] = [];
@@ -124,22 +124,22 @@ async function stream(engine: FileEngine): Promise<number> {
     log.append(batch, 0, batch.length);
     waiting.push(log.endOffset);
   };
-  const answer = () => {
+  const response = () => {
     const isDone = (offset: number) => offset <= log.durableOffset;
-    const answered = waiting.filter(isDone).length;
+    const responded = waiting.filter(isDone).length;
     waiting = waiting.filter((offset) => !isDone(offset));
-    for (let count = 0; count < answered; count += 1) {
+    for (let count = 0; count < responded; count += 1) {
       setImmediate(() => {
         if (log.bytes < STREAM_BYTES) send();
       });
     }
   };
-  log.onDurable = answer;
+  log.onDurable = response;
   for (let count = 0; count < STREAM_IN_FLIGHT; count += 1) send();
   while (waiting.length > 0 || log.bytes < STREAM_BYTES) {
     syncing ??= engine.sync([log]).then(() => {
       syncing = null;
-      answer();
+      response();
     });
     await syncing;
     await turn();

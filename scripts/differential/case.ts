@@ -11,7 +11,7 @@ import type { AnyApi } from "../../src/protocol/kafka/api.ts";
 /** What one server has told in this case. */
 export interface Memory {
   /** The decoded answers to the case's steps so far; null where there was none. */
-  readonly answers: unknown[];
+  readonly responses: unknown[];
   /** The id of a topic that was made for the run. */
   readonly topicId: (name: string) => string;
 }
@@ -26,9 +26,9 @@ export interface Step {
   /** The whole bytes with their length, where the length itself is what is tried. */
   readonly isRaw?: boolean;
   /** Before sending: waits until a topic is served (true) or gone (false) at both, uncompared. */
-  readonly settle?: Readonly<Record<string, boolean>>;
+  readonly complete?: Readonly<Record<string, boolean>>;
   /** Sent again, at each server by itself, while this holds: for what a server does behind its answer. */
-  readonly repeatWhile?: (answer: unknown) => boolean;
+  readonly repeatWhile?: (response: unknown) => boolean;
 }
 
 export interface TopicPlan {

@@ -84,8 +84,8 @@ async function judge(options: Options, servers: Server[]): Promise<number> {
   sides.kafka.close();
   sides.obelisk.close();
   const isWhole = options.only === null && options.match === "";
-  const asked = coverage(plan.cases).size;
-  const report = reportOf(joined(filled, rest), options.seed, asked, ALLOWED, isWhole);
+  const requested = coverage(plan.cases).size;
+  const report = reportOf(joined(filled, rest), options.seed, requested, ALLOWED, isWhole);
   if (options.isJson) console.log(JSON.stringify(report, null, 2));
   else for (const line of linesOf(report)) console.log(line);
   return report.differences.length === 0 ? EXIT_SAME : EXIT_DIFFERENT;

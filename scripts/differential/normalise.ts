@@ -126,8 +126,8 @@ export const RULES: readonly Rule[] = [
 ];
 
 /** A copy of a decoded answer in which everything is made equal that the rules name. */
-export function normalise(api: string, answer: unknown, facts: Facts): unknown {
-  return walk(`${api} `, answer, facts);
+export function normalise(api: string, response: unknown, facts: Facts): unknown {
+  return walk(`${api} `, response, facts);
 }
 
 function walk(place: string, value: unknown, facts: Facts): unknown {

@@ -9,7 +9,7 @@ export interface Report {
   readonly exchanges: number;
   readonly cases: number;
   /** APIs with versions that were asked. */
-  readonly asked: number;
+  readonly requested: number;
   readonly differences: readonly Finding[];
   readonly allowed: readonly { readonly sentence: string; readonly count: number }[];
   /** Sentences of the list that no longer allow anything; empty when only a part was run. */
@@ -25,7 +25,7 @@ const EXAMPLES = 2;
 export function reportOf(
   result: Result,
   seed: number,
-  asked: number,
+  requested: number,
   list: readonly Allowance[],
   isWhole: boolean,
 ): Report {
@@ -39,7 +39,7 @@ export function reportOf(
     seed,
     exchanges: result.exchanges,
     cases: result.cases,
-    asked,
+    requested,
     differences,
     allowed: [...counts].map(([sentence, count]) => ({ sentence, count })),
     stale: stale.map(({ sentence, api, path, case: name }) => `${sentence} (${api}, ${path}, ${name})`),
@@ -62,9 +62,9 @@ export function linesOf(report: Report): string[] {
   }
   for (const { sentence, count } of report.allowed) lines.push(`allowed ${count} x ${sentence}`);
   for (const entry of report.stale) lines.push(`the list allows what was not found: ${entry}`);
-  const { exchanges, cases, asked, differences, seed } = report;
+  const { exchanges, cases, requested, differences, seed } = report;
   lines.push(
-    `${exchanges} exchanges compared in ${cases} cases, ${asked} APIs with version, seed ${seed}: ` +
+    `${exchanges} exchanges compared in ${cases} cases, ${requested} APIs with version, seed ${seed}: ` +
       `${differences.length} ${differences.length === 1 ? "difference" : "differences"} outside the list`,
   );
   return lines;

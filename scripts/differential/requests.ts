@@ -17,7 +17,7 @@ export interface Subjects {
   readonly newTopic: string;
 }
 
-export interface SpokenApi {
+export interface SupportedApi {
   readonly api: AnyApi;
   readonly version: number;
 }
@@ -29,7 +29,7 @@ export const PARTITIONS = 2;
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Every API and version of the table of the Kafka door. */
-export function spokenApis(): SpokenApi[] {
+export function supportedApis(): SupportedApi[] {
   return ROUTES.flatMap(({ key, versionMin, versionMax }) => {
     const api = apiByKey(key)!;
     return Array.from({ length: versionMax - versionMin + 1 }, (_, index) => ({
@@ -144,7 +144,7 @@ const MAKERS: Readonly<Record<string, Maker>> = {
 };
 
 /** @throws when an API is spoken that has no request here: add one */
-export function fullRequest({ api, version }: SpokenApi, subjects: Subjects): object {
+export function fullRequest({ api, version }: SupportedApi, subjects: Subjects): object {
   const make = MAKERS[api.name];
   if (make === undefined) {
     throw new Error(

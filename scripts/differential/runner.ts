@@ -87,12 +87,12 @@ async function runCase(
 
 /** Where the kinds of reply differ, that is the difference, with what was answered beside it. */
 export function differencesOf(kafka: Reply, obelisk: Reply): Difference[] {
-  if (kafka.outcome === obelisk.outcome) return compare(kafka.answer, obelisk.answer);
+  if (kafka.outcome === obelisk.outcome) return compare(kafka.response, obelisk.response);
   return [{ path: "(outcome)", kafka: told(kafka), obelisk: told(obelisk) }];
 }
 
-function told({ outcome, answer }: Reply): unknown {
-  return answer === null ? outcome : { outcome, answer };
+function told({ outcome, response }: Reply): unknown {
+  return response === null ? outcome : { outcome, response };
 }
 
 /** Every API and version that the cases ask. */

@@ -4,7 +4,7 @@
  */
 
 import { ObeliskError } from "../../src/base/errors.ts";
-import { apiVersionsAnswerVersion } from "../../src/protocol/kafka/apis/api-versions.ts";
+import { apiVersionsResponseVersion } from "../../src/protocol/kafka/apis/api-versions.ts";
 import { createTopicsApi } from "../../src/protocol/kafka/apis/create-topics.ts";
 import { findCoordinatorApi } from "../../src/protocol/kafka/apis/find-coordinator.ts";
 import { initProducerIdApi } from "../../src/protocol/kafka/apis/init-producer-id.ts";
@@ -19,15 +19,15 @@ export interface Reply {
   /** `answer`, `answer, then closed`, `closed`, `silence`, `waiting`, `undecodable`. */
   readonly outcome: string;
   /** Normalised; null without an answer. */
-  readonly answer: unknown;
+  readonly response: unknown;
   readonly request: Buffer;
 }
 
 /** An answer that takes longer is "waiting": the longest wait that cases ask for is half a second. */
-const ANSWER_MS = 4000;
+const RESPONSE_MS = 4000;
 /** How long topics and the coordinator may take to appear. */
-const SETTLE_MS = 60_000;
-const SETTLE_PAUSE_MS = 20;
+const QUIET_MS = 60_000;
+const QUIET_PAUSE_MS = 20;
 const REPEATS_MAX = 100;
 const CREATED_AT_ONCE = 100;
 const UNKNOWN_PARTITION = 3;
@@ -52,10 +52,10 @@ export class Side {
     await this.#untilCoordinating();
     for (let start = 0; start < topics.length; start += CREATED_AT_ONCE) {
       const some = topics.slice(start, start + CREATED_AT_ONCE);
-      const answer = await this.#value(
-        ask(createTopicsApi, 7, { topics: some.map(orderOf), timeoutMs: SETTLE_MS }),
+      const response = await this.#value(
+        ask(createTopicsApi, 7, { topics: some.map(orderOf), timeoutMs: QUIET_MS }),
       );
-      const created = (answer as { topics: { name: string; topicId: string; errorCode: number }[] }).topics;
+      const created = (response as { topics: { name: string; topicId: string; errorCode: number }[] }).topics;
       for (const { name, topicId, errorCode } of created) {
         if (errorCode !== 0)
           throw new Error(`${this.name} refuses to make the topic ${name}: error ${errorCode}`);
@@ -78,7 +78,9 @@ export class Side {
   /** Sends a frame on a connection that is alive. */
   async exchange(frame: Buffer, isRaw: boolean): Promise<Outcome> {
     const wire = await this.#wire();
-    const outcome = isRaw ? await wire.exchangeRaw(frame, ANSWER_MS) : await wire.exchange(frame, ANSWER_MS);
+    const outcome = isRaw
+      ? await wire.exchangeRaw(frame, RESPONSE_MS)
+      : await wire.exchange(frame, RESPONSE_MS);
     if (!wire.isClosed) this.#wires.push(wire);
     return outcome;
   }
@@ -105,7 +107,7 @@ export class Side {
     }
   }
 
-  async settle(wanted: Readonly<Record<string, boolean>>): Promise<void> {
+  async complete(wanted: Readonly<Record<string, boolean>>): Promise<void> {
     for (const [topic, isServed] of Object.entries(wanted)) await this.#untilServed([topic], isServed);
   }
 
@@ -127,13 +129,13 @@ export class Side {
   }
 
   async #untilServed(names: readonly string[], isServed: boolean): Promise<void> {
-    const question = ask(listOffsetsApi, 7, {
+    const query = ask(listOffsetsApi, 7, {
       topics: names.map((name) => ({
         name,
         partitions: [0, 1].map((partitionIndex) => ({ partitionIndex, timestamp: -1 })),
       })),
     });
-    await this.#until(`${names[0]} to be ${isServed ? "served" : "gone"}`, question, (value) => {
+    await this.#until(`${names[0]} to be ${isServed ? "served" : "gone"}`, query, (value) => {
       const { topics } = value as {
         topics: { partitions: { partitionIndex: number; errorCode: number }[] }[];
       };
@@ -147,20 +149,23 @@ export class Side {
     for (const keyType of [0, 1]) {
       await this.#until("a coordinator", ask(findCoordinatorApi, 2, { key: "first", keyType }), isGiven);
     }
-    const question = ask(initProducerIdApi, 1, { transactionTimeoutMs: 60_000 });
-    await this.#until("a producer id", question, isGiven);
+    const query = ask(initProducerIdApi, 1, { transactionTimeoutMs: 60_000 });
+    await this.#until("a producer id", query, isGiven);
   }
 
-  async #until(what: string, question: Step, isReached: (value: unknown) => boolean): Promise<void> {
-    const deadline = performance.now() + SETTLE_MS;
-    while (!isReached(await this.#value(question))) {
+  async #until(what: string, query: Step, isReached: (value: unknown) => boolean): Promise<void> {
+    const deadline = performance.now() + QUIET_MS;
+    while (!isReached(await this.#value(query))) {
       if (performance.now() > deadline) throw new Error(`${this.name}: waited in vain for ${what}`);
-      await Bun.sleep(SETTLE_PAUSE_MS);
+      await Bun.sleep(QUIET_PAUSE_MS);
     }
   }
 
   async #value({ api, version, frame }: Step): Promise<unknown> {
-    const outcome = await this.exchange(frame({ answers: [], topicId: (name) => this.topicId(name) }), false);
+    const outcome = await this.exchange(
+      frame({ responses: [], topicId: (name) => this.topicId(name) }),
+      false,
+    );
     if (outcome.kind !== "answer")
       throw new Error(`${this.name}: ${outcome.kind} instead of an answer to ${api.name}`);
     return api.decodeResponse(version, outcome.frame, 0, outcome.frame.length);
@@ -168,7 +173,7 @@ export class Side {
 }
 
 export class CaseRun implements Memory {
-  readonly answers: unknown[] = [];
+  readonly responses: unknown[] = [];
   readonly #side: Side;
   readonly #producerIds = new Set<string>();
   readonly #topics: Set<string>;
@@ -182,33 +187,33 @@ export class CaseRun implements Memory {
   readonly topicId = (name: string): string => this.#side.topicId(name);
 
   async run(step: Step): Promise<Reply> {
-    if (step.settle !== undefined) await this.#side.settle(step.settle);
+    if (step.complete !== undefined) await this.#side.complete(step.complete);
     const request = step.frame(this);
     this.#requests.push(request);
     for (let round = 0; ; round += 1) {
       const reply = await this.#once(step, request);
-      if (step.repeatWhile?.(this.answers.at(-1)) !== true || round >= REPEATS_MAX) return reply;
-      this.answers.pop();
-      await Bun.sleep(SETTLE_PAUSE_MS);
+      if (step.repeatWhile?.(this.responses.at(-1)) !== true || round >= REPEATS_MAX) return reply;
+      this.responses.pop();
+      await Bun.sleep(QUIET_PAUSE_MS);
     }
   }
 
   async #once({ api, version, isRaw }: Step, request: Buffer): Promise<Reply> {
     const outcome = await this.#side.exchange(request, isRaw ?? false);
     if (outcome.kind !== "answer") {
-      this.answers.push(null);
-      return { outcome: outcome.kind, answer: null, request };
+      this.responses.push(null);
+      return { outcome: outcome.kind, response: null, request };
     }
     const { frame, closesAfter } = outcome;
     const value = decode(api, version, frame);
-    this.answers.push(value);
-    if (value === null) return { outcome: "undecodable", answer: frame.toString("hex"), request };
+    this.responses.push(value);
+    if (value === null) return { outcome: "undecodable", response: frame.toString("hex"), request };
     this.#side.learnFrom(value);
     if (api.name === "InitProducerId") this.#learnProducer(value as { producerId: number });
     const facts = this.#side.facts((name) => this.#isOwn(name), this.#producerIds);
     return {
       outcome: closesAfter ? "answer, then closed" : "answer",
-      answer: normalise(api.name, value, facts),
+      response: normalise(api.name, value, facts),
       request,
     };
   }
@@ -245,9 +250,9 @@ function prefixed(name: string): Buffer[] {
 /** Null when our codec refuses the answer. */
 function decode(api: Step["api"], version: number, frame: Buffer): unknown {
   try {
-    const answered =
-      api.name === "ApiVersions" ? apiVersionsAnswerVersion(version, frame, 0, frame.length) : version;
-    return api.decodeResponse(answered, frame, 0, frame.length);
+    const responded =
+      api.name === "ApiVersions" ? apiVersionsResponseVersion(version, frame, 0, frame.length) : version;
+    return api.decodeResponse(responded, frame, 0, frame.length);
   } catch (thrown) {
     if (!(thrown instanceof ObeliskError)) throw thrown;
     return null;

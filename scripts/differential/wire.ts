@@ -23,7 +23,7 @@ const PROBE_ID = 0x7072_6f62;
 /** Header of ApiVersions 0: key 18, version 0, the correlation id, a null client id. */
 const PROBE = Buffer.from("0000000a0012000070726f62ffff", "hex");
 /** Above every answer of a run; a length beyond it is nonsense. */
-const ANSWER_BYTES_MAX = 256 * 1024 * 1024;
+const RESPONSE_BYTES_MAX = 256 * 1024 * 1024;
 
 type Arrival = Buffer | "closed" | "waiting";
 
@@ -108,7 +108,7 @@ export class Wire {
     this.#bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk]);
     while (this.#bytes.length >= 4) {
       const length = this.#bytes.readInt32BE(0);
-      if (length < 0 || length > ANSWER_BYTES_MAX) {
+      if (length < 0 || length > RESPONSE_BYTES_MAX) {
         this.close();
         break;
       }

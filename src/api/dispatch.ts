@@ -33,17 +33,21 @@ const COUNTED_BYTES_MIN = KiB;
 export const LATER: unique symbol = Symbol("later");
 export type Later = typeof LATER;
 
-export type Handler<Request, Answer> = (
+export type Handler<Request, ResponseInput> = (
   context: KafkaContext,
   request: Request,
   version: number,
-  exchange: Exchange<Answer>,
-) => Answer | Promise<Answer | Later> | Later;
+  exchange: Exchange<ResponseInput>,
+) => ResponseInput | Promise<ResponseInput | Later> | Later;
 
 /** The answer that says `errorCode` for everything that was asked. */
-export type Refusal<Request, Answer> = (request: Request, errorCode: number, version: number) => Answer;
+export type Refusal<Request, ResponseInput> = (
+  request: Request,
+  errorCode: number,
+  version: number,
+) => ResponseInput;
 
-export type AnswerBytes<Request> = (context: KafkaContext, request: Request, version: number) => number;
+export type ResponseBytes<Request> = (context: KafkaContext, request: Request, version: number) => number;
 
 export interface Route extends ExchangeRoute {
   readonly key: number;
@@ -60,20 +64,20 @@ export interface Route extends ExchangeRoute {
   ): void;
 }
 
-export interface RouteOptions<Request, Answer> {
+export interface RouteOptions<Request, ResponseInput> {
   readonly versions: readonly [min: number, max: number];
   readonly isPipelined?: boolean;
   /** What the answer may take beside what the request's own size says (256 bytes for each element, and its texts). May be off a little. */
-  readonly answerBytes?: AnswerBytes<Request>;
+  readonly responseBytes?: ResponseBytes<Request>;
   /** Fewer elements than other requests may have, where each costs more time. */
   readonly elementsMax?: number;
-  readonly handle: Handler<Request, Answer>;
-  readonly refuse: Refusal<Request, Answer>;
+  readonly handle: Handler<Request, ResponseInput>;
+  readonly refuse: Refusal<Request, ResponseInput>;
 }
 
-export function route<RequestInput, Request, Answer, Response>(
-  api: Api<RequestInput, Request, Answer, Response>,
-  options: RouteOptions<Request, Answer>,
+export function route<RequestInput, Request, ResponseInput, Response>(
+  api: Api<RequestInput, Request, ResponseInput, Response>,
+  options: RouteOptions<Request, ResponseInput>,
 ): Route {
   const { versions, isPipelined = false } = options;
   return {
@@ -86,62 +90,63 @@ export function route<RequestInput, Request, Answer, Response>(
       const { version } = exchange;
       const reader = Reader.ofRequest(buffer, position, end, options.elementsMax);
       const request = api.readRequest(version, reader);
-      const typed = exchange as unknown as Exchange<Answer>;
+      const typed = exchange as unknown as Exchange<ResponseInput>;
       const { decodedBytes } = reader;
-      const answerBytes = options.answerBytes?.(context, request, version) ?? 0;
-      const bytes = Math.max(decodedBytes + answerBytes, COUNTED_BYTES_MIN);
+      const responseBytes = options.responseBytes?.(context, request, version) ?? 0;
+      const bytes = Math.max(decodedBytes + responseBytes, COUNTED_BYTES_MIN);
       if (bytes <= UNCOUNTED_BYTES && !exchange.session.isBehind) {
         run(context, options, request, typed);
         return;
       }
       if (!exchange.canReserve(decodedBytes))
         throw tooMuch("PROTOCOL_ERROR", "the request takes", decodedBytes);
-      const canAnswer = exchange.canReserve(bytes);
+      const canRespond = exchange.canReserve(bytes);
       const begin = (found: Request) => {
-        if (canAnswer) run(context, options, found, typed);
+        if (canRespond) run(context, options, found, typed);
         else
           refuse(context, options, found, typed, tooMuch("POLICY_VIOLATION", "the answer would take", bytes));
       };
-      if (exchange.reserve(canAnswer ? bytes : decodedBytes)) {
+      if (exchange.reserve(canRespond ? bytes : decodedBytes)) {
         begin(request);
         return;
       }
       const body = Buffer.from(buffer.subarray(position, end));
       exchange.whenReserved(() => begin(api.decodeRequest(version, body, 0, body.length)));
     },
-    encode: (version, correlationId, answer) => api.encodeResponse(version, correlationId, answer as Answer),
+    encode: (version, correlationId, response) =>
+      api.encodeResponse(version, correlationId, response as ResponseInput),
   };
 }
 
-function run<Request, Answer>(
+function run<Request, ResponseInput>(
   context: KafkaContext,
-  options: RouteOptions<Request, Answer>,
+  options: RouteOptions<Request, ResponseInput>,
   request: Request,
-  exchange: Exchange<Answer>,
+  exchange: Exchange<ResponseInput>,
 ): void {
-  const give = (given: Answer | Later) => {
-    if (given !== LATER) exchange.answer(given);
+  const give = (given: ResponseInput | Later) => {
+    if (given !== LATER) exchange.respond(given);
   };
-  let answer: Answer | Promise<Answer | Later> | Later;
+  let response: ResponseInput | Promise<ResponseInput | Later> | Later;
   try {
-    answer = options.handle(context, request, exchange.version, exchange);
+    response = options.handle(context, request, exchange.version, exchange);
   } catch (thrown) {
     refuse(context, options, request, exchange, thrown);
     return;
   }
-  if (answer instanceof Promise)
-    answer.then(give, (thrown) => refuse(context, options, request, exchange, thrown));
-  else give(answer);
+  if (response instanceof Promise)
+    response.then(give, (thrown) => refuse(context, options, request, exchange, thrown));
+  else give(response);
 }
 
-function refuse<Request, Answer>(
+function refuse<Request, ResponseInput>(
   context: KafkaContext,
-  options: RouteOptions<Request, Answer>,
+  options: RouteOptions<Request, ResponseInput>,
   request: Request,
-  exchange: Exchange<Answer>,
+  exchange: Exchange<ResponseInput>,
   thrown: unknown,
 ): void {
-  exchange.answer(options.refuse(request, errorCodeFor(context, thrown, exchange), exchange.version));
+  exchange.respond(options.refuse(request, errorCodeFor(context, thrown, exchange), exchange.version));
 }
 
 function tooMuch(code: ErrorCode, what: string, bytes: number): ObeliskError {

@@ -210,7 +210,7 @@ class RealDisk implements Disk {
     });
   }
 
-  forget(descriptor: number): void {
+  evict(descriptor: number): void {
     cLibrary()?.dropCached?.(descriptor);
   }
 
@@ -421,11 +421,11 @@ export function canOpen(count: number): boolean {
 }
 
 /** What a call of the thread pool answers. */
-function inPool<Answer>(
-  call: (done: (error: Error | null, answer?: Answer) => void) => void,
-): Promise<Answer> {
+function inPool<Result>(
+  call: (done: (error: Error | null, response?: Result) => void) => void,
+): Promise<Result> {
   return new Promise((resolve, reject) => {
-    call((error, answer) => (error ? reject(error) : resolve(answer as Answer)));
+    call((error, response) => (error ? reject(error) : resolve(response as Result)));
   });
 }
 

@@ -78,14 +78,14 @@ export class FileSystemSyncer {
     const thread = new HelperThread<number>({
       code: this.#code,
       canOpen: this.#canOpen,
-      heard: (errno) => this.#answer(errno),
+      heard: (errno) => this.#completed(errno),
       died: () => this.#died(),
     });
     thread.tell(this.#begun);
     return thread;
   }
 
-  #answer(errno: number): void {
+  #completed(errno: number): void {
     Atomics.sub(this.#begun, 0, 1);
     const waiter = this.#waiters.shift()!;
     if (this.#waiters.length === 0) this.#thread!.letGo();

@@ -65,7 +65,7 @@ export interface Files {
    * were, and on ext4 goes on so even when it is written again and synced. What is still to be written stays. Does nothing where
    * the system has no such call, and never fails.
    */
-  forget(descriptor: number): void;
+  evict(descriptor: number): void;
   /**
    * One syncfs for the whole file system that holds the descriptor, or undefined where the system has none. A failure
    * with ENOSYS means that it could not be tried, and nothing is lost by syncing file by file instead. `device` tells how far
@@ -136,7 +136,7 @@ export interface SyncThread {
   /** Takes on a file that is synced up to `mark`. Only while it has none, and is not closed. */
   attach(descriptor: number, mark: number, listener: SyncListener): void;
   /** Everything up to `mark` is written. Does not wake a thread that sleeps, and does nothing once the file is let go. */
-  setMark(mark: number): void;
+  setWritten(mark: number): void;
   wake(): void;
   /**
    * Resolves when the thread no longer touches the file; the sync that runs is finished and told first. Any number of calls
@@ -157,8 +157,8 @@ export interface SyncListener {
 }
 
 /** An int32: it is shared with the thread. */
-export const MARK_MAX = 2 ** 31 - 1;
+export const WRITTEN_MAX = 2 ** 31 - 1;
 
-export function isMark(mark: number): boolean {
-  return Number.isInteger(mark) && mark >= 0 && mark <= MARK_MAX;
+export function isWrittenPosition(mark: number): boolean {
+  return Number.isInteger(mark) && mark >= 0 && mark <= WRITTEN_MAX;
 }

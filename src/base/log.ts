@@ -36,7 +36,7 @@ export class LineLog implements Log {
     );
     this.#consola = createConsola({
       level: CONSOLA_LEVELS[level],
-      // Equal lines are events too; those that peers can provoke are kept rare where they arise (rare-warning.ts).
+      // Equal lines are events too; those that peers can provoke are kept rare where they arise (rate-limited-warning.ts).
       throttleMin: Number.POSITIVE_INFINITY,
       reporters: [{ log: ({ type, args }) => this.#output.write(textLine(type, args)) }],
     });

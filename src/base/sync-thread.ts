@@ -16,13 +16,13 @@
 import { constants as systemConstants } from "node:os";
 import { fail } from "./assert.ts";
 import { syncCode } from "./c-library.ts";
-import { isMark, type SyncListener, type SyncThread } from "./files.ts";
+import { isWrittenPosition, type SyncListener, type SyncThread } from "./files.ts";
 import { HelperThread } from "./helper-thread.ts";
 import { systemError } from "./system-error.ts";
 
-const MARK = 0;
+const WRITTEN = 0;
 const SESSION = 1;
-const BELL = 2;
+const WAKE_COUNTER = 2;
 const BEGUN = 3;
 const SHARED_INTEGERS = 4;
 /** Sessions count from 1. */
@@ -38,11 +38,11 @@ ${syncCode("fdatasync")}
 self.onmessage = ({ data: { shared, session, descriptor, mark } }) => {
   let covered = mark;
   for (;;) {
-    const bell = Atomics.load(shared, ${BELL});
+    const bell = Atomics.load(shared, ${WAKE_COUNTER});
     if (Atomics.load(shared, ${SESSION}) !== session) break;
-    const wanted = Atomics.load(shared, ${MARK});
+    const wanted = Atomics.load(shared, ${WRITTEN});
     if (wanted === covered) {
-      Atomics.wait(shared, ${BELL}, bell);
+      Atomics.wait(shared, ${WAKE_COUNTER}, bell);
       continue;
     }
     Atomics.store(shared, ${BEGUN}, wanted);
@@ -92,31 +92,31 @@ export class WorkerSyncThread implements SyncThread {
   attach(descriptor: number, mark: number, listener: SyncListener): void {
     if (this.#isClosed) fail("a file is attached to a sync thread that is closed");
     if (this.#attachment !== null) fail("a sync thread has one file at a time");
-    if (!isMark(mark)) fail(`a file is attached to a sync thread at ${mark}`);
+    if (!isWrittenPosition(mark)) fail(`a file is attached to a sync thread at ${mark}`);
     this.#session += 1;
     const session = this.#session;
     this.#attachment = { session, listener, mark, told: mark, leaving: [] };
     this.#thread ??= this.#start();
     const shared = this.#shared;
-    Atomics.store(shared, MARK, mark);
+    Atomics.store(shared, WRITTEN, mark);
     Atomics.store(shared, BEGUN, mark);
     Atomics.store(shared, SESSION, session);
     this.#thread.hold();
     this.#thread.tell({ shared, session, descriptor, mark });
   }
 
-  setMark(mark: number): void {
+  setWritten(mark: number): void {
     const attachment = this.#attachment;
     if (attachment === null) return;
-    if (!(isMark(mark) && mark >= attachment.mark))
+    if (!(isWrittenPosition(mark) && mark >= attachment.mark))
       fail(`a sync thread's mark goes from ${attachment.mark} to ${mark}`);
     attachment.mark = mark;
-    Atomics.store(this.#shared, MARK, mark);
+    Atomics.store(this.#shared, WRITTEN, mark);
   }
 
   wake(): void {
-    Atomics.add(this.#shared, BELL, 1);
-    Atomics.notify(this.#shared, BELL);
+    Atomics.add(this.#shared, WAKE_COUNTER, 1);
+    Atomics.notify(this.#shared, WAKE_COUNTER);
   }
 
   detach(): Promise<void> {

@@ -32,12 +32,12 @@ const BUILDER_KEPT_BYTES = 2 * MiB;
 const BUILDER_BYTES_MAX = GiB;
 
 export interface PendingBatchListener {
-  batchSettled(): void;
+  batchCompleted(): void;
 }
 
 /** A batch that messages were added to; settled once it is durable or has failed. */
 export interface PendingBatch {
-  readonly isSettled: boolean;
+  readonly isCompleted: boolean;
   /** Once settled: whether its messages are on disk. */
   readonly isDurable: boolean;
   /** Offset of its first message, -1 until the batch is closed or when it failed. */
@@ -161,8 +161,8 @@ export class Batcher {
     if (this.#builders.length < BUILDERS_KEPT && bytes.length < BUILDER_KEPT_BYTES)
       this.#builders.push(builder);
     batch.baseOffset = result.baseOffset;
-    if (result.errorCode !== NO_ERROR) batch.settle(errorCodeOf(result.errorCode));
-    else partition.whenDurable(result.endOffset, batch.settle);
+    if (result.errorCode !== NO_ERROR) batch.complete(errorCodeOf(result.errorCode));
+    else partition.whenDurable(result.endOffset, batch.complete);
   }
 }
 
@@ -171,7 +171,7 @@ class OpenBatch implements PendingBatch {
   readonly builder: BatchBuilder;
   /** Bytes after which it is closed. */
   readonly bytesMax: number;
-  isSettled = false;
+  isCompleted = false;
   isDurable = false;
   baseOffset = -1;
   error: ErrorCode | null = null;
@@ -185,18 +185,18 @@ class OpenBatch implements PendingBatch {
   }
 
   listen(listener: PendingBatchListener): void {
-    if (this.isSettled) listener.batchSettled();
+    if (this.isCompleted) listener.batchCompleted();
     else if (listener !== this.#lastListener) {
       this.#lastListener = listener;
       this.#listeners.push(listener);
     }
   }
 
-  readonly settle = (error: ErrorCode | null): void => {
-    if (this.isSettled) fail("a batch is settled twice");
+  readonly complete = (error: ErrorCode | null): void => {
+    if (this.isCompleted) fail("a batch is settled twice");
     this.error = error;
     this.isDurable = error === null;
-    this.isSettled = true;
-    for (const listener of this.#listeners) listener.batchSettled();
+    this.isCompleted = true;
+    for (const listener of this.#listeners) listener.batchCompleted();
   };
 }

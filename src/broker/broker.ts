@@ -23,7 +23,7 @@ export interface BrokerOptions {
   nodeId: number;
   durability: Durability;
   isAutoCreating: boolean;
-  partitionsStandard: number;
+  partitionsDefault: number;
   topicsMax: number;
   partitionsMax: number;
   messageBytesMax: number;
@@ -83,7 +83,7 @@ export class Broker {
     this.topics = new Topics(
       {
         isAutoCreating: options.isAutoCreating,
-        partitionsStandard: options.partitionsStandard,
+        partitionsDefault: options.partitionsDefault,
         topicsMax: options.topicsMax,
         partitionsMax: options.partitionsMax,
         messageBytesMax: options.messageBytesMax,

@@ -120,7 +120,7 @@ export class GroupCommit {
         loopTurns.enter("commit");
         const next = this.#take();
         sync = this.#start(next);
-        this.#settle(group, failed);
+        this.#complete(group, failed);
         group = next.length > 0 ? next : this.#take();
         if (group !== next) sync = this.#start(group);
       }
@@ -150,7 +150,7 @@ export class GroupCommit {
     return this.#sync(group);
   }
 
-  #settle(group: readonly Committable[], failed: ReadonlySet<PartitionLog>): void {
+  #complete(group: readonly Committable[], failed: ReadonlySet<PartitionLog>): void {
     if (!this.needsSync) {
       this.#commitUnsynced(group);
       return;

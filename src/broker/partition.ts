@@ -31,7 +31,7 @@ import type { DiskNews } from "./disk-news.ts";
 import { type DurableListener, DurableWaiters } from "./durable-waiters.ts";
 import type { Committable, GroupCommit } from "./group-commit.ts";
 import { ACCEPTED, OLD_EPOCH, OUT_OF_ORDER, Producers } from "./producers.ts";
-import type { RecentBatches, RecentRow } from "./recent-batches.ts";
+import type { RecentBatches, TailCache } from "./recent-batches.ts";
 import { RecentRecords, type RecentSource } from "./recent-records.ts";
 import { type DiskRefusal, Standing } from "./standing.ts";
 
@@ -84,7 +84,7 @@ export class Partition implements Committable {
   readonly #rules: PartitionRules;
   readonly #producers: Producers;
   readonly #commit: GroupCommit;
-  readonly #recent: RecentRow;
+  readonly #recent: TailCache;
   readonly #recentSource: RecentSource;
   readonly #counters: BrokerCounters;
   readonly #clock: Clock;
@@ -265,11 +265,11 @@ export class Partition implements Committable {
   }
 
   /** What recovery has found is synced now, or never will be. Only before anybody can see the partition: nothing is counted. */
-  settled(): void {
+  completed(): void {
     const { durableOffset } = this.log;
     if (durableOffset < this.#highWatermark) fail("the high watermark never goes back");
     this.#highWatermark = durableOffset;
-    this.#standing.isUnsettled = this.log.isOffline;
+    this.#standing.isUncommitted = this.log.isOffline;
   }
 
   /** Called by the group commit. */
@@ -389,9 +389,9 @@ export class Partition implements Committable {
   }
 
   /** The topic may be removed while the disk is asked: what comes then is an answer about files that are gone. */
-  async #unlessRemoved<Answer>(asked: Promise<Answer>): Promise<Answer> {
+  async #unlessRemoved<Result>(requested: Promise<Result>): Promise<Result> {
     try {
-      return await asked;
+      return await requested;
     } finally {
       if (this.isRetired) this.#standing.checkReadable();
     }

@@ -105,7 +105,7 @@ export class Producers {
   record(buffer: Buffer, position: number, baseOffset: number, nowMs: number): void {
     const producerId = readInt64(buffer, position + BATCH_PRODUCER_ID);
     if (producerId < 0) return;
-    this.#noteId(producerId);
+    this.#recordId(producerId);
     const epoch = buffer.readInt16BE(position + BATCH_PRODUCER_EPOCH);
     const baseSequence = buffer.readInt32BE(position + BATCH_BASE_SEQUENCE);
     const lastSequence = sequenceAfter(baseSequence, buffer.readInt32BE(position + BATCH_LAST_OFFSET_DELTA));
@@ -117,7 +117,7 @@ export class Producers {
     if (entry.batches.length > BATCHES_KEPT) entry.batches.shift();
     this.#entries.delete(producerId);
     this.#entries.set(producerId, entry);
-    if (known === undefined) this.#forget(nowMs);
+    if (known === undefined) this.#evict(nowMs);
   }
 
   /** What the log that is opened at `nowMs` tells: the last checkpoint's state and the batches behind it, or all batches. */
@@ -125,12 +125,12 @@ export class Producers {
     return {
       restore: (state) => this.restore(state, nowMs),
       replay: (buffer, position) => this.record(buffer, position, readInt64(buffer, position), nowMs),
-      lost: (offset) => this.forgetFrom(offset),
+      lost: (offset) => this.evictFrom(offset),
     };
   }
 
   /** Batches at and behind `offset` are gone: one that comes again is no duplicate, and must be stored. */
-  forgetFrom(offset: number): void {
+  evictFrom(offset: number): void {
     for (const [producerId, entry] of this.#entries) {
       entry.batches = entry.batches.filter(({ baseOffset }) => baseOffset < offset);
       if (entry.batches.length === 0) this.#entries.delete(producerId);
@@ -164,15 +164,15 @@ export class Producers {
     if (!isOld) this.#idMax = readInt64(state, 1);
     for (const [producerId, entry] of entries) {
       this.#entries.set(producerId, entry);
-      this.#noteId(producerId);
+      this.#recordId(producerId);
     }
   }
 
-  #noteId(producerId: number): void {
+  #recordId(producerId: number): void {
     if (producerId > this.#idMax && producerId <= PRODUCER_ID_MAX) this.#idMax = producerId;
   }
 
-  #forget(nowMs: number): void {
+  #evict(nowMs: number): void {
     for (const [producerId, entry] of this.#entries) {
       if (this.#entries.size <= PRODUCERS_MAX && !this.#isExpired(entry, nowMs)) return;
       this.#entries.delete(producerId);

@@ -17,7 +17,7 @@ import { Ring } from "../base/ring.ts";
 import { MiB } from "../base/units.ts";
 
 interface RecentBatch {
-  readonly row: RecentRow;
+  readonly row: TailCache;
   readonly baseOffset: number;
   readonly nextOffset: number;
   /** Where it lies in the ring's memory. */
@@ -46,8 +46,8 @@ export class RecentBatches {
     return this.#all.count;
   }
 
-  row(): RecentRow {
-    return new RecentRow(this);
+  row(): TailCache {
+    return new TailCache(this);
   }
 
   /** Used by rows. */
@@ -57,7 +57,7 @@ export class RecentBatches {
 
   /** Used by rows: makes room for a batch of a row and copies it there; null when it is larger than everything. */
   add(
-    row: RecentRow,
+    row: TailCache,
     buffer: Buffer,
     start: number,
     end: number,
@@ -124,7 +124,7 @@ interface Extent {
   readonly isOnePiece: boolean;
 }
 
-export class RecentRow {
+export class TailCache {
   readonly #owner: RecentBatches;
   readonly #batches = new Ring<RecentBatch>();
 

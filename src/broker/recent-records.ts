@@ -11,14 +11,14 @@ import { ObeliskError } from "../base/errors.ts";
 import { KiB } from "../base/units.ts";
 import { batchBytes, batchLastOffset } from "../protocol/record/batch.ts";
 import type { PartitionLog, RecordSpan } from "../storage/contract.ts";
-import type { Measured, RecentRow } from "./recent-batches.ts";
+import type { Measured, TailCache } from "./recent-batches.ts";
 
 /** Batches of other partitions may lie between: then they are copied together, and not too many for a socket that takes few. */
 const PIECE_BYTES = 256 * KiB;
 
 /** Where the batches are; the partition is it. */
 export interface RecentSource {
-  readonly row: RecentRow;
+  readonly row: TailCache;
   readonly log: PartitionLog;
   /** @throws ObeliskError when nothing can be asked of it any more */
   checkReadable(): void;

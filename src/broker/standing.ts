@@ -27,7 +27,7 @@ export interface DiskRefusal {
 export class Standing {
   isRetired = false;
   /** What recovery has read could not be made durable: the high watermark may be below what was committed before. */
-  isUnsettled = false;
+  isUncommitted = false;
   /** Why the disk refused the last append; null when it took it. */
   diskRefusal: DiskRefusal | null = null;
   /** The mistake of our own that took the partition out of service, in one line; null when there was none. */
@@ -70,7 +70,7 @@ export class Standing {
   }
 
   get #isOpen(): boolean {
-    return this.#log.isReadable && !this.isUnsettled;
+    return this.#log.isReadable && !this.isUncommitted;
   }
 
   error(code: ErrorCode): ObeliskError {

@@ -8,19 +8,19 @@ import { ObeliskError } from "../base/errors.ts";
 
 interface TopicConfig {
   /** The value of a topic that does not set it; null: the broker's own setting. */
-  readonly standard: string | null;
+  readonly defaultValue: string | null;
   readonly accepts: (value: string, messageBytesLimit: number) => boolean;
   readonly advice: string;
 }
 
 export const TOPIC_CONFIGS: Readonly<Record<string, TopicConfig>> = {
   "max.message.bytes": {
-    standard: null,
+    defaultValue: null,
     accepts: (value, limit) => /^\+?\d{1,10}$/.test(value) && Number(value) <= limit,
     advice: "bytes of the largest record batch, from 0 to what a request can carry",
   },
   "message.timestamp.type": {
-    standard: "CreateTime",
+    defaultValue: "CreateTime",
     accepts: (value) => value === "CreateTime" || value === "LogAppendTime",
     advice: "CreateTime or LogAppendTime",
   },
@@ -58,7 +58,7 @@ export function checkTopicConfigs(
 
 function only(value: string): TopicConfig {
   return {
-    standard: value,
+    defaultValue: value,
     accepts: (candidate) => candidate === value,
     advice: `${value}, which is what Obelisk does`,
   };

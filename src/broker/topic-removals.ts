@@ -12,7 +12,7 @@ import { ObeliskError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { loopTurns } from "../base/loop/loop-turns.ts";
 import { nextTurn } from "../base/loop/turns.ts";
-import { RareWarning } from "../base/rare-warning.ts";
+import { RateLimitedWarning } from "../base/rate-limited-warning.ts";
 import { SECOND_MS } from "../base/units.ts";
 import type { StateStore, StorageEngine } from "../storage/contract.ts";
 import { topicKey } from "./topic.ts";
@@ -50,7 +50,7 @@ export class TopicRemovals {
   readonly #heldUp = new Set<string>();
   /** Names whose removal is under way or ended a moment ago, with what ends that. */
   readonly #leaving = new Map<string, Timer | null>();
-  readonly #warning: RareWarning;
+  readonly #warning: RateLimitedWarning;
   /** Planned, or under way. */
   #retry: Timer | null = null;
   #isClosed = false;
@@ -60,7 +60,7 @@ export class TopicRemovals {
     this.#parts = parts;
     this.#inTurn = inTurn;
     const message = "a topic is gone, but the disk still holds something of it; this is tried again";
-    this.#warning = new RareWarning(parts.log, parts.clock, message);
+    this.#warning = new RateLimitedWarning(parts.log, parts.clock, message);
   }
 
   onRemoved(listener: RemovalListener): void {

@@ -20,7 +20,7 @@
 import { type ErrorCode, isStorageError, ObeliskError } from "../base/errors.ts";
 import { loopTurns } from "../base/loop/loop-turns.ts";
 import { Slices } from "../base/loop/turns.ts";
-import { RareWarning } from "../base/rare-warning.ts";
+import { RateLimitedWarning } from "../base/rate-limited-warning.ts";
 import type { StateStore, StorageEngine } from "../storage/contract.ts";
 import { checkTopicName, isTopicName } from "../storage/names.ts";
 import { RecoveredLogs } from "../storage/recovered-logs.ts";
@@ -36,7 +36,7 @@ const PARTITIONS_A_TURN = 32;
 export interface TopicsOptions {
   isAutoCreating: boolean;
   /** Partitions of a topic that does not say how many. */
-  partitionsStandard: number;
+  partitionsDefault: number;
   topicsMax: number;
   /** Partitions of all topics together. */
   partitionsMax: number;
@@ -63,7 +63,7 @@ export class Topics {
   readonly #limits: TopicLimits;
   readonly #slices = new Slices(PARTITIONS_A_TURN);
   /** Clients try on and on, so only a line tells that a disk is the cause. */
-  readonly #refusedWarning: RareWarning;
+  readonly #refusedWarning: RateLimitedWarning;
   /** Rows that still say `isBeingMade`. */
   readonly #beingMade = new Map<string, TopicState>();
 
@@ -72,7 +72,7 @@ export class Topics {
     this.#parts = parts;
     this.#limits = new TopicLimits(options.topicsMax, options.partitionsMax);
     this.#removals = new TopicRemovals(parts, (name, work) => this.#inTurn(name, work));
-    this.#refusedWarning = new RareWarning(parts.log, parts.clock, "a topic could not be created");
+    this.#refusedWarning = new RateLimitedWarning(parts.log, parts.clock, "a topic could not be created");
   }
 
   get count(): number {
@@ -113,8 +113,8 @@ export class Topics {
     }
     await recovered.sync();
     for (const { name, partitions } of this.#byName.values()) {
-      for (const partition of partitions) partition.settled();
-      this.#noteWhenUsed(name, partitions);
+      for (const partition of partitions) partition.completed();
+      this.#recordWhenUsed(name, partitions);
     }
   }
 
@@ -126,7 +126,7 @@ export class Topics {
   /** Tries nothing again by itself any more. Everything is synced when the directory is marked clean. */
   async close(): Promise<void> {
     this.#removals.close();
-    await Promise.all([...this.#beingMade].map(([name, state]) => this.#noteMade(name, state)));
+    await Promise.all([...this.#beingMade].map(([name, state]) => this.#recordCreated(name, state)));
   }
 
   get(name: string): Topic | undefined {
@@ -216,7 +216,7 @@ export class Topics {
         });
       }
       const detached = this.#parts.engine.detach(name);
-      this.#forget(topic);
+      this.#drop(topic);
       await this.#removals.decided(name, detached, () => this.#takeBack(topic));
     });
   }
@@ -224,12 +224,12 @@ export class Topics {
   /** Runs `work` after whatever is under way for this name. */
   async #inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
     const turn = (this.#busy.get(name) ?? Promise.resolve()).then(work);
-    const settled = turn.then(ignore, ignore);
-    this.#busy.set(name, settled);
+    const completed = turn.then(ignore, ignore);
+    this.#busy.set(name, completed);
     try {
       return await turn;
     } finally {
-      if (this.#busy.get(name) === settled) this.#busy.delete(name);
+      if (this.#busy.get(name) === completed) this.#busy.delete(name);
     }
   }
 
@@ -254,7 +254,7 @@ export class Topics {
       if (!isNew) throw new ObeliskError("TOPIC_ALREADY_EXISTS", { topic: name });
       const opened = await this.#openNew(name, state);
       this.#beingMade.set(name, state);
-      this.#noteWhenUsed(name, opened);
+      this.#recordWhenUsed(name, opened);
       return this.#add(name, state, opened);
     } catch (thrown) {
       if (thrown instanceof ObeliskError && isStorageError(thrown))
@@ -286,20 +286,20 @@ export class Topics {
   }
 
   /** Until the row says so, nobody waits for it, and a folder that is missing then is no loss. */
-  #noteWhenUsed(name: string, partitions: readonly Partition[]): void {
+  #recordWhenUsed(name: string, partitions: readonly Partition[]): void {
     const state = this.#beingMade.get(name);
     if (state === undefined) return;
-    let isNoted = false;
+    let isRecorded = false;
     const listener = (error: ErrorCode | null) => {
-      if (error !== null || isNoted) return;
-      isNoted = true; // by the first of its partitions
-      void this.#noteMade(name, state);
+      if (error !== null || isRecorded) return;
+      isRecorded = true; // by the first of its partitions
+      void this.#recordCreated(name, state);
     };
     for (const partition of partitions) partition.whenUsed(listener);
   }
 
   /** What the disk refuses stays as it is: the next start knows no better. */
-  async #noteMade(name: string, state: TopicState): Promise<void> {
+  async #recordCreated(name: string, state: TopicState): Promise<void> {
     await this.#inTurn(name, async () => {
       if (this.#beingMade.get(name) !== state) return;
       this.#beingMade.delete(name);
@@ -366,7 +366,7 @@ export class Topics {
     this.#add(name, state, await this.#open(name, state, false, ({ log }) => recovered.add(log)));
   }
 
-  #forget(topic: Topic): void {
+  #drop(topic: Topic): void {
     this.#byName.delete(topic.name);
     this.#byId.delete(topic.id);
     this.#beingMade.delete(topic.name);
@@ -383,7 +383,7 @@ export class Topics {
   }
 
   #partitionsOf(options: TopicOptions): number {
-    return options.partitions === -1 ? this.#options.partitionsStandard : options.partitions;
+    return options.partitions === -1 ? this.#options.partitionsDefault : options.partitions;
   }
 
   #rulesOf(configs: Readonly<Record<string, string>>): PartitionRules {

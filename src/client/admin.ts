@@ -64,7 +64,7 @@ export class Admin {
   async createTopic(topic: NewTopic): Promise<void> {
     await this.cluster.attempt(async () => {
       const connection = await this.cluster.controller();
-      const answer = await connection.request(createTopicsApi, {
+      const response = await connection.request(createTopicsApi, {
         topics: [
           {
             name: topic.name,
@@ -75,8 +75,8 @@ export class Admin {
         ],
         timeoutMs: TOPIC_TIMEOUT_MS,
       });
-      this.cluster.forget(topic.name);
-      checkTopic(answer.topics[0], topic.name);
+      this.cluster.evict(topic.name);
+      checkTopic(response.topics[0], topic.name);
     });
   }
 
@@ -85,12 +85,12 @@ export class Admin {
     await this.cluster.attempt(async () => {
       const connection = await this.cluster.controller();
       const byStructure = connection.versionOf(deleteTopicsApi) >= DELETE_BY_STRUCTURE_FROM;
-      const answer = await connection.request(deleteTopicsApi, {
+      const response = await connection.request(deleteTopicsApi, {
         ...(byStructure ? { topics: [{ name }] } : { topicNames: [name] }),
         timeoutMs: TOPIC_TIMEOUT_MS,
       });
-      this.cluster.forget(name);
-      checkTopic(answer.responses[0], name);
+      this.cluster.evict(name);
+      checkTopic(response.responses[0], name);
     });
   }
 
@@ -118,13 +118,13 @@ export class Admin {
 }
 
 function checkTopic(
-  answer: { errorCode: number; errorMessage: string | null } | undefined,
+  response: { errorCode: number; errorMessage: string | null } | undefined,
   topic: string,
 ): void {
-  if (answer === undefined || answer.errorCode === NO_ERROR) return;
+  if (response === undefined || response.errorCode === NO_ERROR) return;
   const facts = { topic };
   throw brokerError(
-    answer.errorCode,
-    answer.errorMessage === null ? facts : { ...facts, detail: answer.errorMessage },
+    response.errorCode,
+    response.errorMessage === null ? facts : { ...facts, detail: response.errorMessage },
   );
 }

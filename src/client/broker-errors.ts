@@ -46,7 +46,7 @@ export function brokerError(wire: number, facts: ErrorFacts = {}): ObeliskError 
 }
 
 /** @throws ObeliskError when `wire` is an error */
-export function checkAnswer(wire: number, facts: ErrorFacts = {}): void {
+export function checkResponse(wire: number, facts: ErrorFacts = {}): void {
   if (wire !== NO_ERROR) throw brokerError(wire, facts);
 }
 

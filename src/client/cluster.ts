@@ -18,7 +18,7 @@ import { MINUTE_MS, SECOND_MS } from "../base/units.ts";
 import { findCoordinatorApi } from "../protocol/kafka/apis/find-coordinator.ts";
 import { type MetadataResponse, metadataApi } from "../protocol/kafka/apis/metadata.ts";
 import { readAddresses } from "./address.ts";
-import { brokerError, checkAnswer } from "./broker-errors.ts";
+import { brokerError, checkResponse } from "./broker-errors.ts";
 import { Connection } from "./connection.ts";
 import { type RetryOptions, retry } from "./retry.ts";
 
@@ -168,7 +168,7 @@ export class Cluster {
       });
     }
     if (found.leader < 0) {
-      this.forget(topic);
+      this.evict(topic);
       throw new ObeliskError("NOT_LEADER_OR_FOLLOWER", {
         detail: "the partition has no leader",
         topic,
@@ -185,13 +185,13 @@ export class Cluster {
     if (known !== undefined) return await this.node(known);
     const connection = await this.any();
     const hasBatches = connection.versionOf(findCoordinatorApi) >= COORDINATOR_BATCHES_FROM;
-    const answer = await connection.request(
+    const response = await connection.request(
       findCoordinatorApi,
       hasBatches ? { coordinatorKeys: [group] } : { key: group },
     );
-    const found = hasBatches ? answer.coordinators[0] : answer;
+    const found = hasBatches ? response.coordinators[0] : response;
     if (found === undefined) throw new ObeliskError("COORDINATOR_NOT_AVAILABLE");
-    checkAnswer(found.errorCode, found.errorMessage === null ? {} : { detail: found.errorMessage });
+    checkResponse(found.errorCode, found.errorMessage === null ? {} : { detail: found.errorMessage });
     this.#nodes.set(found.nodeId, { host: found.host, port: found.port });
     this.#coordinators.set(group, found.nodeId);
     return await this.node(found.nodeId);
@@ -223,24 +223,24 @@ export class Cluster {
     options: { canCreate?: boolean } = {},
   ): Promise<TopicMetadata[]> {
     const connection = await this.any();
-    const answer = await connection.request(metadataApi, {
+    const response = await connection.request(metadataApi, {
       topics: names === null ? null : names.map((name) => ({ name })),
       allowAutoTopicCreation: options.canCreate ?? false,
     });
     this.#hasContact = true;
     this.#nodes.clear();
-    for (const { nodeId, host, port } of answer.brokers) this.#nodes.set(nodeId, { host, port });
-    this.#controller = answer.controllerId;
-    return answer.topics.map((topic) => this.#remember(topic));
+    for (const { nodeId, host, port } of response.brokers) this.#nodes.set(nodeId, { host, port });
+    this.#controller = response.controllerId;
+    return response.topics.map((topic) => this.#remember(topic));
   }
 
   /** Drops what is known of a topic, because an answer showed that it is old. */
-  forget(topic: string): void {
+  evict(topic: string): void {
     this.#topics.delete(topic);
   }
 
   /** Drops what is known of a group's coordinator. */
-  forgetCoordinator(group: string): void {
+  evictCoordinator(group: string): void {
     this.#coordinators.delete(group);
   }
 

@@ -20,8 +20,8 @@ import { MiB, SECOND_MS } from "../base/units.ts";
 import type { Api } from "../protocol/kafka/api.ts";
 import {
   type ApiVersionsResponse,
-  apiVersionsAnswerVersion,
   apiVersionsApi,
+  apiVersionsResponseVersion,
 } from "../protocol/kafka/apis/api-versions.ts";
 import { produceApi } from "../protocol/kafka/apis/produce.ts";
 import { decodeCorrelationId } from "../protocol/kafka/request-header.ts";
@@ -33,7 +33,7 @@ import { ClientSocket } from "./socket.ts";
 export const CONNECT_REMEDY = "is the server running? start it with `obelisk serve`";
 
 /** Kafka's own limit for a request; no answer to ours is larger. */
-const ANSWER_BYTES_MAX = 100 * MiB;
+const RESPONSE_BYTES_MAX = 100 * MiB;
 /** Idempotence allows five unanswered produce requests; more would only fill buffers. */
 const IN_FLIGHT_MAX = 5;
 
@@ -52,7 +52,7 @@ export interface ConnectionOptions {
   readonly inFlightMax?: number;
 }
 
-interface PendingAnswer {
+interface PendingResponse {
   readonly correlationId: number;
   readonly frame: Encoded;
   readonly timeoutMs: number;
@@ -72,9 +72,9 @@ export class Connection {
   readonly #clock: Clock;
   readonly #requestTimeoutMs: number;
   readonly #inFlightMax: number;
-  readonly #reader = new FrameReader(ANSWER_BYTES_MAX, (frame) => this.#answered(frame));
-  readonly #inFlight = new Ring<PendingAnswer>();
-  readonly #waiting = new Ring<PendingAnswer>();
+  readonly #reader = new FrameReader(RESPONSE_BYTES_MAX, (frame) => this.#responded(frame));
+  readonly #inFlight = new Ring<PendingResponse>();
+  readonly #waiting = new Ring<PendingResponse>();
   readonly #versions = new Map<number, VersionRange>();
   #socket: ClientSocket | null = null;
   #error: ObeliskError | null = null;
@@ -172,19 +172,19 @@ export class Connection {
     let version = apiVersionsApi.versionMax;
     for (;;) {
       const software = { clientSoftwareName: "obelisk", clientSoftwareVersion: "0.1.0" };
-      const answer: ApiVersionsResponse = await this.#ask(
+      const response: ApiVersionsResponse = await this.#ask(
         apiVersionsApi,
         version,
         software,
         this.#requestTimeoutMs,
       );
-      for (const { apiKey, minVersion, maxVersion } of answer.apiKeys) {
+      for (const { apiKey, minVersion, maxVersion } of response.apiKeys) {
         this.#versions.set(apiKey, { min: minVersion, max: maxVersion });
       }
-      if (answer.errorCode === NO_ERROR) return;
-      const isTooNew = answer.errorCode === wireCode("UNSUPPORTED_VERSION");
+      if (response.errorCode === NO_ERROR) return;
+      const isTooNew = response.errorCode === wireCode("UNSUPPORTED_VERSION");
       const next = Math.min(this.#versions.get(apiVersionsApi.key)?.max ?? 0, version - 1);
-      if (!isTooNew || next < 0) throw brokerError(answer.errorCode, { address: this.address });
+      if (!isTooNew || next < 0) throw brokerError(response.errorCode, { address: this.address });
       version = next;
     }
   }
@@ -204,7 +204,7 @@ export class Connection {
         frame,
         timeoutMs,
         deadlineMs: -1,
-        receive: (answer) => resolve(decodeAnswer(api, version, answer)),
+        receive: (response) => resolve(decodeResponseOf(api, version, response)),
         reject,
       });
       this.#sendWaiting();
@@ -263,7 +263,7 @@ export class Connection {
     for (const part of frame.parts) this.#socket!.write(part);
   }
 
-  #answered(frame: Buffer): void {
+  #responded(frame: Buffer): void {
     if (this.#error !== null) return;
     const oldest = this.#inFlight.shift();
     try {
@@ -297,12 +297,14 @@ export class Connection {
   }
 }
 
-function decodeAnswer<Request, Response>(
+function decodeResponseOf<Request, Response>(
   api: ClientApi<Request, Response>,
   version: number,
   frame: Buffer,
 ): Response {
   const isApiVersions = api.key === apiVersionsApi.key;
-  const answerVersion = isApiVersions ? apiVersionsAnswerVersion(version, frame, 0, frame.length) : version;
-  return api.decodeResponse(answerVersion, frame, 0, frame.length);
+  const responseVersion = isApiVersions
+    ? apiVersionsResponseVersion(version, frame, 0, frame.length)
+    : version;
+  return api.decodeResponse(responseVersion, frame, 0, frame.length);
 }

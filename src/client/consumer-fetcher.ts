@@ -72,7 +72,7 @@ export interface Arrival {
   readonly batches: FetchedBatches;
 }
 
-interface Asked {
+interface Requested {
   readonly topic: string;
   readonly partition: number;
   readonly assigned: AssignedPartition;
@@ -174,7 +174,7 @@ export class ConsumerFetcher {
 
   async #ask(leader: number, partitions: readonly AssignedPartition[]): Promise<void> {
     this.#asking.add(leader);
-    const asked: Asked[] = partitions.map((assigned) => ({
+    const requested: Requested[] = partitions.map((assigned) => ({
       topic: assigned.topic,
       partition: assigned.partition,
       assigned,
@@ -182,7 +182,7 @@ export class ConsumerFetcher {
     }));
     const assignment = this.#assignment;
     try {
-      await this.#fetch(leader, asked);
+      await this.#fetch(leader, requested);
       if (assignment !== this.#assignment) return;
       this.#asking.delete(leader);
     } catch (thrown) {
@@ -194,23 +194,23 @@ export class ConsumerFetcher {
     this.#options.onArrival();
   }
 
-  async #fetch(leader: number, asked: readonly Asked[]): Promise<void> {
+  async #fetch(leader: number, requested: readonly Requested[]): Promise<void> {
     const assignment = this.#assignment;
     const connection = await this.#cluster.node(leader, "fetches");
     if (assignment !== this.#assignment) return;
     this.#connections.add(connection);
-    let answer: FetchResponse;
+    let response: FetchResponse;
     try {
-      answer = await connection.request(fetchApi, this.#request(asked));
+      response = await connection.request(fetchApi, this.#request(requested));
     } finally {
       this.#connections.delete(connection);
     }
     if (assignment !== this.#assignment) return;
-    if (answer.errorCode !== NO_ERROR) throw brokerError(answer.errorCode);
+    if (response.errorCode !== NO_ERROR) throw brokerError(response.errorCode);
     let firstError: ObeliskError | null = null;
-    for (const { topic, partitions } of answer.responses) {
+    for (const { topic, partitions } of response.responses) {
       for (const entry of partitions) {
-        const found = asked.find((one) => one.partition === entry.partitionIndex && one.topic === topic);
+        const found = requested.find((one) => one.partition === entry.partitionIndex && one.topic === topic);
         if (found === undefined || found.round !== found.assigned.round) continue;
         const error = this.#arrived(found, entry);
         firstError ??= error;
@@ -221,13 +221,13 @@ export class ConsumerFetcher {
     this.#failingSinceMs = -1;
   }
 
-  #request(asked: readonly Asked[]): FetchRequestInput {
+  #request(requested: readonly Requested[]): FetchRequestInput {
     return {
       maxWaitMs: this.#options.waitMsMax,
       minBytes: this.#options.bytesMin,
       maxBytes: this.#options.bytesMax,
       isolationLevel: this.#options.isCommittedOnly ? 1 : 0,
-      topics: groupByTopic(asked).map(([topic, entries]) => ({
+      topics: groupByTopic(requested).map(([topic, entries]) => ({
         topic,
         partitions: entries.map(({ assigned }) => ({
           partition: assigned.partition,
@@ -239,7 +239,7 @@ export class ConsumerFetcher {
   }
 
   #arrived(
-    { assigned, round }: Asked,
+    { assigned, round }: Requested,
     entry: FetchResponse["responses"][number]["partitions"][number],
   ): ObeliskError | null {
     const place = { topic: assigned.topic, partition: assigned.partition };
@@ -279,7 +279,7 @@ export class ConsumerFetcher {
       this.#options.onArrival();
       return;
     }
-    if (needsNewMetadata(error)) for (const { topic } of this.#partitions) this.#cluster.forget(topic);
+    if (needsNewMetadata(error)) for (const { topic } of this.#partitions) this.#cluster.evict(topic);
     if (this.#isWaiting) return;
     this.#isWaiting = true;
     const { random, onRetry, totalMs } = this.#cluster.retryOptions;

@@ -7,7 +7,7 @@
 import { ObeliskError, toObeliskError } from "../base/errors.ts";
 import { offsetCommitApi } from "../protocol/kafka/apis/offset-commit.ts";
 import { offsetFetchApi } from "../protocol/kafka/apis/offset-fetch.ts";
-import { checkAnswer } from "./broker-errors.ts";
+import { checkResponse } from "./broker-errors.ts";
 import type { Cluster } from "./cluster.ts";
 
 /** From this version on OffsetFetch asks for several groups at once. */
@@ -43,7 +43,7 @@ export async function commitGroupOffsets(
   if (offsets.length === 0) return;
   await withCoordinator(cluster, group, async () => {
     const connection = await cluster.coordinator(group);
-    const answer = await connection.request(offsetCommitApi, {
+    const response = await connection.request(offsetCommitApi, {
       groupId: group,
       generationIdOrMemberEpoch: member.generation,
       memberId: member.memberId,
@@ -57,9 +57,9 @@ export async function commitGroupOffsets(
         })),
       })),
     });
-    for (const { name, partitions } of answer.topics) {
+    for (const { name, partitions } of response.topics) {
       for (const { partitionIndex, errorCode } of partitions) {
-        checkAnswer(errorCode, { topic: name, partition: partitionIndex });
+        checkResponse(errorCode, { topic: name, partition: partitionIndex });
       }
     }
   });
@@ -82,17 +82,17 @@ export async function fetchGroupOffsets(
             partitionIndexes: entries.map((entry) => entry.partition),
           }));
     const hasBatches = connection.versionOf(offsetFetchApi) >= FETCH_BATCHES_FROM;
-    const answer = await connection.request(
+    const response = await connection.request(
       offsetFetchApi,
       hasBatches ? { groups: [{ groupId: group, topics }] } : { groupId: group, topics },
     );
-    const found = hasBatches ? answer.groups[0] : answer;
+    const found = hasBatches ? response.groups[0] : response;
     if (found === undefined)
       throw new ObeliskError("PROTOCOL_ERROR", { detail: "the answer leaves out the group" });
-    checkAnswer(found.errorCode, { detail: `the offsets of the group ${group} cannot be read` });
+    checkResponse(found.errorCode, { detail: `the offsets of the group ${group} cannot be read` });
     return found.topics.flatMap(({ name, partitions: entries }) =>
       entries.flatMap((entry) => {
-        checkAnswer(entry.errorCode, { topic: name, partition: entry.partitionIndex });
+        checkResponse(entry.errorCode, { topic: name, partition: entry.partitionIndex });
         if (entry.committedOffset < 0) return [];
         return [
           {
@@ -128,7 +128,7 @@ function withCoordinator<Result>(
     try {
       return await work();
     } catch (thrown) {
-      if (toObeliskError(thrown).retriable) cluster.forgetCoordinator(group);
+      if (toObeliskError(thrown).retriable) cluster.evictCoordinator(group);
       throw thrown;
     }
   });

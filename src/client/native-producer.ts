@@ -33,7 +33,7 @@ export interface NativeProducerOptions {
   readonly native: string;
   readonly connectTimeoutMs?: number;
   /** For one answer. */
-  readonly answerTimeoutMs?: number;
+  readonly responseTimeoutMs?: number;
   readonly inFlightMax?: number;
   readonly clock?: Clock;
 }
@@ -46,7 +46,7 @@ export interface NativeRecord {
   readonly timestampMs?: number;
 }
 
-export interface NativeAnswer {
+export interface NativeResponse {
   readonly isStored: boolean;
   /** The text behind `NACK:`; empty when stored. */
   readonly reason: string;
@@ -57,14 +57,14 @@ export interface NativeAnswer {
 interface PendingFrame {
   readonly frame: Buffer;
   sentAtMs: number;
-  readonly resolve: (answer: NativeAnswer) => void;
+  readonly resolve: (response: NativeResponse) => void;
   readonly reject: (error: ObeliskError) => void;
 }
 
 export class NativeProducer {
   readonly address: string;
   readonly #clock: Clock;
-  readonly #answerTimeoutMs: number;
+  readonly #responseTimeoutMs: number;
   readonly #inFlightMax: number;
   readonly #inFlight = new Ring<PendingFrame>();
   readonly #waiting = new Ring<PendingFrame>();
@@ -76,7 +76,7 @@ export class NativeProducer {
   private constructor(address: string, clock: Clock, options: NativeProducerOptions) {
     this.address = address;
     this.#clock = clock;
-    this.#answerTimeoutMs = options.answerTimeoutMs ?? 30 * SECOND_MS;
+    this.#responseTimeoutMs = options.responseTimeoutMs ?? 30 * SECOND_MS;
     this.#inFlightMax = options.inFlightMax ?? IN_FLIGHT_MAX;
   }
 
@@ -103,7 +103,7 @@ export class NativeProducer {
    * Sends one message and waits for its line.
    * @throws ObeliskError MESSAGE_TOO_LARGE, INVALID_TOPIC_EXCEPTION before sending; CONNECTION_CLOSED, REQUEST_TIMED_OUT, PROTOCOL_ERROR
    */
-  async send(record: NativeRecord): Promise<NativeAnswer> {
+  async send(record: NativeRecord): Promise<NativeResponse> {
     if (this.#error !== null) throw this.#error;
     const frame = encodeNativeFrame(
       record.timestampMs ?? this.#clock.nowMs(),
@@ -143,13 +143,13 @@ export class NativeProducer {
   #watchOldest(): void {
     const oldest = this.#inFlight.peek();
     if (oldest === undefined) return;
-    const restMs = Math.max(0, oldest.sentAtMs + this.#answerTimeoutMs - this.#clock.monotonicMs());
+    const restMs = Math.max(0, oldest.sentAtMs + this.#responseTimeoutMs - this.#clock.monotonicMs());
     this.#timer = this.#clock.after(restMs, () => {
       this.#timer = null;
       const late = this.#inFlight.peek();
       if (late === undefined) return;
-      if (late.sentAtMs + this.#answerTimeoutMs > this.#clock.monotonicMs()) return this.#watchOldest();
-      const detail = `the server did not answer within ${this.#answerTimeoutMs} ms`;
+      if (late.sentAtMs + this.#responseTimeoutMs > this.#clock.monotonicMs()) return this.#watchOldest();
+      const detail = `the server did not answer within ${this.#responseTimeoutMs} ms`;
       this.#fail(new ObeliskError("REQUEST_TIMED_OUT", { detail, address: this.address }));
     });
   }
@@ -159,11 +159,11 @@ export class NativeProducer {
     let start = 0;
     try {
       for (let end = chunk.indexOf(NEWLINE); end !== -1; end = chunk.indexOf(NEWLINE, start)) {
-        this.#answered(this.#line + chunk.toString("latin1", start, end), nowMs);
+        this.#responded(this.#line + chunk.toString("latin1", start, end), nowMs);
         this.#line = "";
         start = end + 1;
       }
-      if (this.#line.length + chunk.length - start > LINE_BYTES_MAX) throw this.#notAnAnswer();
+      if (this.#line.length + chunk.length - start > LINE_BYTES_MAX) throw this.#notAResponse();
       this.#line += chunk.toString("latin1", start);
       this.#sendWaiting();
     } catch (thrown) {
@@ -171,20 +171,20 @@ export class NativeProducer {
     }
   }
 
-  #answered(line: string, nowMs: number): void {
+  #responded(line: string, nowMs: number): void {
     const isStored = line === OK;
-    if (!isStored && !line.startsWith(NACK)) throw this.#notAnAnswer();
+    if (!isStored && !line.startsWith(NACK)) throw this.#notAResponse();
     const reason = isStored ? "" : line.slice(NACK.length);
     if (reason === TOO_MANY_CONNECTIONS) {
       const detail = "the server has as many connections as it takes";
       throw new ObeliskError("CONNECTION_CLOSED", { detail, address: this.address });
     }
     const oldest = this.#inFlight.shift();
-    if (oldest === undefined) throw this.#notAnAnswer();
+    if (oldest === undefined) throw this.#notAResponse();
     oldest.resolve({ isStored, reason, latencyMs: nowMs - oldest.sentAtMs });
   }
 
-  #notAnAnswer(): ObeliskError {
+  #notAResponse(): ObeliskError {
     return new ObeliskError("PROTOCOL_ERROR", {
       detail: "what came back is not an answer of the native door",
       remedy: "is this the native port of an Obelisk server?",

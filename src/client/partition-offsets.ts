@@ -34,7 +34,7 @@ export async function listPartitionOffsets(
     try {
       return await askLeaders(cluster, queries, options.isCommittedOnly === true ? 1 : 0);
     } catch (thrown) {
-      if (toObeliskError(thrown).retriable) for (const { topic } of queries) cluster.forget(topic);
+      if (toObeliskError(thrown).retriable) for (const { topic } of queries) cluster.evict(topic);
       throw thrown;
     }
   });
@@ -53,14 +53,14 @@ async function askLeaders(
     else list.push(query);
   }
   const found = new Map<string, PartitionOffset>();
-  for (const [leader, asked] of byLeader) {
-    for (const answer of await askLeader(cluster, leader, asked, isolationLevel)) {
-      found.set(`${answer.topic}/${answer.partition}`, answer);
+  for (const [leader, requested] of byLeader) {
+    for (const response of await askLeader(cluster, leader, requested, isolationLevel)) {
+      found.set(`${response.topic}/${response.partition}`, response);
     }
   }
   return queries.map(({ topic, partition }) => {
-    const answer = found.get(`${topic}/${partition}`);
-    if (answer !== undefined) return answer;
+    const response = found.get(`${topic}/${partition}`);
+    if (response !== undefined) return response;
     throw new ObeliskError("PROTOCOL_ERROR", {
       detail: "the answer leaves out a partition",
       topic,
@@ -76,14 +76,14 @@ async function askLeader(
   isolationLevel: number,
 ): Promise<PartitionOffset[]> {
   const connection = await cluster.node(leader);
-  const answer = await connection.request(listOffsetsApi, {
+  const response = await connection.request(listOffsetsApi, {
     isolationLevel,
     topics: groupByTopic(queries).map(([name, entries]) => ({
       name,
       partitions: entries.map((entry) => ({ partitionIndex: entry.partition, timestamp: entry.at })),
     })),
   });
-  return answer.topics.flatMap(({ name, partitions }) =>
+  return response.topics.flatMap(({ name, partitions }) =>
     partitions.map((entry) => {
       const place = { topic: name, partition: entry.partitionIndex };
       if (entry.errorCode !== NO_ERROR) throw brokerError(entry.errorCode, place);

@@ -18,7 +18,7 @@ export interface Cargo {
 }
 
 /** What became of a batch; `baseOffset` counts only without an error. */
-export interface BatchAnswer {
+export interface BatchResponse {
   readonly baseOffset: number;
   readonly error: ObeliskError | null;
 }
@@ -36,16 +36,16 @@ export function produceRequest(cargo: readonly Cargo[], acks: Acks): ProduceRequ
 }
 
 /** The part of the answer that is about a lane's batch. */
-export function answerFor(lane: ProducerLane, response: ProduceResponse): BatchAnswer {
+export function responseFor(lane: ProducerLane, response: ProduceResponse): BatchResponse {
   const place = { topic: lane.topic, partition: lane.partition };
-  const answer = response.responses
+  const partitionResponse = response.responses
     .find((topic) => topic.name === lane.topic)
     ?.partitionResponses.find((partition) => partition.index === lane.partition);
-  if (answer === undefined) {
+  if (partitionResponse === undefined) {
     const detail = "the broker's answer leaves out a partition that was asked for";
     return { baseOffset: -1, error: new ObeliskError("PROTOCOL_ERROR", { detail, ...place }) };
   }
-  const { errorCode, errorMessage, baseOffset } = answer;
+  const { errorCode, errorMessage, baseOffset } = partitionResponse;
   if (errorCode === NO_ERROR || errorCode === DUPLICATE_SEQUENCE_NUMBER) return { baseOffset, error: null };
   const facts = errorMessage === null ? place : { ...place, detail: errorMessage };
   return { baseOffset: -1, error: brokerError(errorCode, facts) };

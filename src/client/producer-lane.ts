@@ -180,7 +180,7 @@ export class ProducerLane {
   }
 
   /** The batch needs nothing any more, whatever its end was. */
-  settle(batch: OutgoingBatch): void {
+  complete(batch: OutgoingBatch): void {
     this.#inFlight = this.#inFlight.filter((one) => one !== batch);
     this.#regroup();
   }

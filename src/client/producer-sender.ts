@@ -18,10 +18,10 @@ import { ERRORS, ObeliskError, toObeliskError } from "../base/errors.ts";
 import { MiB } from "../base/units.ts";
 import { initProducerIdApi } from "../protocol/kafka/apis/init-producer-id.ts";
 import { type ProduceResponse, produceApi } from "../protocol/kafka/apis/produce.ts";
-import { canRetry, checkAnswer, needsNewMetadata } from "./broker-errors.ts";
+import { canRetry, checkResponse, needsNewMetadata } from "./broker-errors.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Acks, DeliveryListener } from "./delivery.ts";
-import { answerFor, type Cargo, produceRequest } from "./produce-request.ts";
+import { type Cargo, produceRequest, responseFor } from "./produce-request.ts";
 import type { OutgoingBatch, ProducerIdentity, ProducerLane } from "./producer-lane.ts";
 import { RetryInterrupted, retryWaitMs, wait } from "./retry.ts";
 
@@ -53,12 +53,12 @@ interface Waiter {
 /** A producer id of its own. */
 export async function requestIdentity(cluster: Cluster): Promise<ProducerIdentity> {
   const connection = await cluster.any();
-  const answer = await connection.request(initProducerIdApi, {
+  const response = await connection.request(initProducerIdApi, {
     transactionalId: null,
     transactionTimeoutMs: 60_000,
   });
-  checkAnswer(answer.errorCode);
-  return { id: answer.producerId, epoch: answer.producerEpoch };
+  checkResponse(response.errorCode);
+  return { id: response.producerId, epoch: response.producerEpoch };
 }
 
 export class ProducerSender {
@@ -206,8 +206,8 @@ export class ProducerSender {
         await connection.drained(); // Nothing but the kernel holds this producer back, and takes its bytes over.
         for (const { lane, batch } of cargo) this.#delivered(lane, batch, -1);
       } else {
-        const answer = await connection.request(produceApi, request);
-        this.#settle(cargo, answer);
+        const response = await connection.request(produceApi, request);
+        this.#complete(cargo, response);
       }
     } catch (thrown) {
       const error = toObeliskError(thrown);
@@ -218,9 +218,9 @@ export class ProducerSender {
     }
   }
 
-  #settle(cargo: readonly Cargo[], response: ProduceResponse): void {
+  #complete(cargo: readonly Cargo[], response: ProduceResponse): void {
     for (const { lane, batch } of cargo) {
-      const { baseOffset, error } = answerFor(lane, response);
+      const { baseOffset, error } = responseFor(lane, response);
       if (error === null) this.#delivered(lane, batch, baseOffset);
       else this.#unsuccessful(lane, batch, error);
     }
@@ -257,7 +257,7 @@ export class ProducerSender {
     }
     const waitMs = isSequenceError ? 0 : retryWaitMs(batch.attempts, this.#options.random);
     if (!isSequenceError && needsNewMetadata(error)) {
-      this.#cluster.forget(lane.topic);
+      this.#cluster.evict(lane.topic);
       lane.leader = -1;
     }
     this.#cluster.retryOptions.onRetry?.(error, batch.attempts, this.#options.deliveryTimeoutMs);
@@ -282,7 +282,7 @@ export class ProducerSender {
 
   #release(lane: ProducerLane, batch: OutgoingBatch): void {
     this.#bufferedBytes -= batch.bytes;
-    lane.settle(batch);
+    lane.complete(batch);
   }
 
   #findLeader(lane: ProducerLane): void {

@@ -106,7 +106,7 @@ export class ClientSocket {
     if (this.#isClosed) return;
     this.#writeQueue();
     this.#isClosed = true;
-    this.#forgetQueue();
+    this.#evictQueue();
     this.#socket?.end();
   }
 
@@ -172,7 +172,7 @@ export class ClientSocket {
     return pieces.length === 1 ? first : Buffer.concat(pieces, bytes);
   }
 
-  #forgetQueue(): void {
+  #evictQueue(): void {
     this.#queue.clear();
     this.#current = null;
     this.#queuedBytes = 0;
@@ -186,7 +186,7 @@ export class ClientSocket {
   #ended(error: Error | undefined): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#forgetQueue();
+    this.#evictQueue();
     this.#socket?.end();
     this.#handler.closed(new ObeliskError("CONNECTION_CLOSED", { address: this.address }, error));
   }

@@ -1,23 +1,26 @@
 /** What must hold between settings, beyond the range of each. */
 
 import { formatBytes } from "../base/units.ts";
+import type { ConfigError } from "./config-errors.ts";
 import { isDefaultOrigin, REQUEST_PARTS_OF_MEMORY } from "./defaults.ts";
-import type { Mistake } from "./mistakes.ts";
 import { SETTINGS, type SettingKey, type Settings } from "./settings.ts";
 
 /** Every contradiction between two settings, named at the one that someone set. */
-export function checkTogether(settings: Settings, origins: Readonly<Record<SettingKey, string>>): Mistake[] {
-  const mistakes: Mistake[] = [];
+export function checkTogether(
+  settings: Settings,
+  origins: Readonly<Record<SettingKey, string>>,
+): ConfigError[] {
+  const errors: ConfigError[] = [];
   for (const [small, large, why] of AT_MOST) {
     if (settings[small] <= settings[large]) continue;
     const sizes = `${formatBytes(settings[small])} against ${formatBytes(settings[large])}`;
-    mistakes.push({
+    errors.push({
       source: firstSet(origins, small, large),
       message: `${SETTINGS[small].name} must not be larger than ${SETTINGS[large].name} (${sizes}): ${why}`,
     });
   }
-  mistakes.push(...memoryShares(settings, origins), ...samePorts(settings, origins));
-  return mistakes;
+  errors.push(...memoryShares(settings, origins), ...samePorts(settings, origins));
+  return errors;
 }
 
 type BytesKey = { [Key in SettingKey]: Settings[Key] extends number ? Key : never }[SettingKey];
@@ -28,7 +31,7 @@ const AT_MOST: readonly (readonly [BytesKey, BytesKey, string])[] = [
 ];
 
 /** The server divides its memory: recent batches, then halves for requests and for answers; a request gets two thirds of its half. */
-function memoryShares(settings: Settings, origins: Readonly<Record<SettingKey, string>>): Mistake[] {
+function memoryShares(settings: Settings, origins: Readonly<Record<SettingKey, string>>): ConfigError[] {
   const { memoryBytes, recentBytes, messageBytesMax } = settings;
   if (recentBytes > memoryBytes / 2) {
     const message = `recent-bytes (${formatBytes(recentBytes)}) must not be more than half of memory (${formatBytes(memoryBytes)})`;
@@ -53,16 +56,16 @@ function firstSet(
 
 const PORTS = ["nativePort", "httpPort", "kafkaPort"] as const;
 
-function samePorts(settings: Settings, origins: Readonly<Record<SettingKey, string>>): Mistake[] {
-  const mistakes: Mistake[] = [];
+function samePorts(settings: Settings, origins: Readonly<Record<SettingKey, string>>): ConfigError[] {
+  const errors: ConfigError[] = [];
   PORTS.forEach((second, index) => {
     for (const first of PORTS.slice(0, index)) {
       if (settings[first] === 0 || settings[first] !== settings[second]) continue;
-      mistakes.push({
+      errors.push({
         source: firstSet(origins, second, first),
         message: `${SETTINGS[first].name} and ${SETTINGS[second].name} are both ${settings[second]}`,
       });
     }
   });
-  return mistakes;
+  return errors;
 }

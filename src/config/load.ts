@@ -11,9 +11,9 @@
 import { join, resolve } from "node:path";
 import type { Files } from "../base/files.ts";
 import { checkTogether } from "./check.ts";
+import { type ConfigError, ConfigErrors, type Given } from "./config-errors.ts";
 import { DEFAULT_ORIGIN, fitDefaults } from "./defaults.ts";
 import { Refusal } from "./kinds.ts";
-import { type Given, type Mistake, MistakesError } from "./mistakes.ts";
 import { SETTING_KEYS, SETTINGS, type SettingKey, type Settings } from "./settings.ts";
 import { CONFIG_VARIABLE, type Environment, settingVariables, unknownWords } from "./variables.ts";
 import { readYaml } from "./yaml.ts";
@@ -39,19 +39,19 @@ export interface LoadedSettings {
 
 /** @throws MistakesError INVALID_SETTING with every mistake that was found */
 export function loadSettings(sources: SettingSources): LoadedSettings {
-  const mistakes: Mistake[] = [];
+  const errors: ConfigError[] = [];
   const values = new Map<SettingKey, unknown>();
   const origins = new Map<SettingKey, string>();
   for (const given of [
-    ...fromFile(sources, mistakes),
-    ...fromVariables(sources.env, mistakes),
-    ...fromFlags(sources.flags, mistakes),
+    ...fromFile(sources, errors),
+    ...fromVariables(sources.env, errors),
+    ...fromFlags(sources.flags, errors),
   ]) {
     const key = KEYS_BY_NAME.get(given.name)!;
     if (sources.only?.includes(key) === false) continue;
     const value: unknown = SETTINGS[key].kind.parse(given.text);
     if (value instanceof Refusal) {
-      mistakes.push({
+      errors.push({
         source: given.source,
         message: `${given.name} ${value.reason}, not \`${given.text}\``,
       });
@@ -67,46 +67,46 @@ export function loadSettings(sources: SettingSources): LoadedSettings {
     SETTING_KEYS.map((key) => [key, origins.get(key) ?? DEFAULT_ORIGIN]),
   ) as Record<SettingKey, string>;
   const loaded = fitDefaults(given, places);
-  if (mistakes.length === 0) mistakes.push(...checkTogether(loaded.settings, loaded.origins));
-  if (mistakes.length > 0) throw new MistakesError("INVALID_SETTING", mistakes);
+  if (errors.length === 0) errors.push(...checkTogether(loaded.settings, loaded.origins));
+  if (errors.length > 0) throw new ConfigErrors("INVALID_SETTING", errors);
   return loaded;
 }
 
 const KEYS_BY_NAME = new Map(SETTING_KEYS.map((key) => [SETTINGS[key].name, key]));
 
-function fromFile({ flags, env, cwd, files }: SettingSources, mistakes: Mistake[]): Given[] {
+function fromFile({ flags, env, cwd, files }: SettingSources, errors: ConfigError[]): Given[] {
   const named = flags[CONFIG_FLAG] ?? (env[CONFIG_VARIABLE] || undefined);
   if (named === undefined && !files.exists(join(cwd, CONFIG_FILE))) return [];
   const label = named ?? CONFIG_FILE;
   const result = readYaml(label, resolve(cwd, label), files);
-  mistakes.push(...result.mistakes);
-  return known(result.given, mistakes, "", KEYS_BY_NAME.keys());
+  errors.push(...result.errors);
+  return known(result.given, errors, "", KEYS_BY_NAME.keys());
 }
 
-function fromVariables(env: Environment, mistakes: Mistake[]): Given[] {
+function fromVariables(env: Environment, errors: ConfigError[]): Given[] {
   const found = settingVariables(env);
-  mistakes.push(...found.mistakes);
+  errors.push(...found.errors);
   return found.given;
 }
 
-function fromFlags(flags: SettingSources["flags"], mistakes: Mistake[]): Given[] {
+function fromFlags(flags: SettingSources["flags"], errors: ConfigError[]): Given[] {
   const given = Object.entries(flags)
     .filter(([name]) => name !== CONFIG_FLAG)
     .map(([name, text]) => ({ name, text, source: `--${name}` }));
-  return known(given, mistakes, "--", KEYS_BY_NAME.keys());
+  return known(given, errors, "--", KEYS_BY_NAME.keys());
 }
 
 /** Those with a known name; the others become mistakes. */
 function known(
   given: readonly Given[],
-  mistakes: Mistake[],
+  errors: ConfigError[],
   prefix: string,
   names: Iterable<string>,
 ): Given[] {
   const all = [...names];
   return given.filter(({ name, source }) => {
     if (KEYS_BY_NAME.has(name)) return true;
-    mistakes.push({ source, message: unknownWords("setting", name, prefix, all) });
+    errors.push({ source, message: unknownWords("setting", name, prefix, all) });
     return false;
   });
 }

@@ -26,11 +26,11 @@ export function formatSetting(key: SettingKey, value: Settings[SettingKey]): str
 
 function entry(key: SettingKey, settings: Settings, origin: string): string {
   const { name, kind, advice } = SETTINGS[key];
-  const standard = formatSetting(key, SETTINGS[key].default);
+  const defaultValue = formatSetting(key, SETTINGS[key].default);
   const range = kind.range === "" ? kind.hint : `${kind.hint}; ${kind.range}`;
   return [
     ...comment(advice),
-    ...comment(`Default: ${standard === "" ? "empty" : standard}. Takes ${range}.`),
+    ...comment(`Default: ${defaultValue === "" ? "empty" : defaultValue}. Takes ${range}.`),
     ...comment(`Flag --${name}, variable ${variableOf(name)}. Now from: ${origin}.`),
     `${name}: ${scalar(formatSetting(key, settings[key]))}`,
   ].join("\n");

@@ -12,8 +12,8 @@
  */
 
 import { parseAddress } from "../base/address.ts";
+import { type ConfigError, ConfigErrors, type Given } from "./config-errors.ts";
 import { NO_CHARACTER } from "./kinds.ts";
-import { type Given, type Mistake, MistakesError } from "./mistakes.ts";
 import { nearest } from "./nearest.ts";
 import { SETTING_KEYS, SETTINGS, VARIABLE_PREFIX, variableOf } from "./settings.ts";
 
@@ -29,20 +29,20 @@ const CLIENT_NAMES = new Map(CLIENT_FLAGS.map((flag) => [variableOf(flag), flag]
 const KNOWN = [...SETTING_NAMES.keys(), ...CLIENT_NAMES.keys(), CONFIG_VARIABLE];
 
 /** The settings that variables give, as they are written, and the variables that are nobody's. */
-export function settingVariables(env: Environment): { given: Given[]; mistakes: Mistake[] } {
+export function settingVariables(env: Environment): { given: Given[]; errors: ConfigError[] } {
   const given = valuesOf(env, SETTING_NAMES).map(([variable, name, text]) => ({
     name,
     text,
     source: variable,
   }));
-  return { given, mistakes: unknownVariables(env) };
+  return { given, errors: unknownVariables(env) };
 }
 
 /** The flags of a command that variables give. @throws MistakesError INVALID_USAGE when one is wrong, or a variable is nobody's */
 export function clientVariables(env: Environment, flags: readonly string[]): Record<string, string> {
   const values = valuesOf(env, CLIENT_NAMES).filter(([, flag]) => flags.includes(flag));
-  const mistakes = [...unknownVariables(env), ...values.flatMap(wrongValue)];
-  if (mistakes.length > 0) throw new MistakesError("INVALID_USAGE", mistakes);
+  const errors = [...unknownVariables(env), ...values.flatMap(wrongValue)];
+  if (errors.length > 0) throw new ConfigErrors("INVALID_USAGE", errors);
   return Object.fromEntries(values.map(([, flag, text]) => [flag, text]));
 }
 
@@ -52,7 +52,7 @@ export function checkVariables(env: Environment): void {
 }
 
 /** Said with the variable's name: what a flag says wrongly stands before everybody's eyes, a variable does not. */
-function wrongValue([variable, flag, text]: [string, string, string]): Mistake[] {
+function wrongValue([variable, flag, text]: [string, string, string]): ConfigError[] {
   if (text.includes(NO_CHARACTER)) return [{ source: variable, message: `must be UTF-8, not \`${text}\`` }];
   const addresses = flag === "group" ? [] : flag === "brokers" ? text.split(",") : [text];
   const isWrong = addresses.some(
@@ -68,7 +68,7 @@ function valuesOf(env: Environment, names: ReadonlyMap<string, string>): [string
   });
 }
 
-function unknownVariables(env: Environment): Mistake[] {
+function unknownVariables(env: Environment): ConfigError[] {
   return Object.entries(env).flatMap(([variable, value]) => {
     if (!variable.startsWith(VARIABLE_PREFIX) || !value || KNOWN.includes(variable)) return [];
     if (isServiceLink(variable, value)) return [];

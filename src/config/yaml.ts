@@ -14,11 +14,11 @@ import { isUtf8 } from "node:buffer";
 import { errnoOf } from "../base/errors.ts";
 import type { Files } from "../base/files.ts";
 import { systemReason } from "../base/system-error.ts";
-import type { Given, Mistake } from "./mistakes.ts";
+import type { ConfigError, Given } from "./config-errors.ts";
 
 interface YamlResult {
   readonly given: readonly Given[];
-  readonly mistakes: readonly Mistake[];
+  readonly errors: readonly ConfigError[];
 }
 
 /** Reads the settings of a file. `label` is how mistakes name it. Never throws for what is in the file. */
@@ -29,23 +29,23 @@ export function readYaml(label: string, path: string, files: Pick<Files, "readFi
   } catch (thrown) {
     const reason =
       errnoOf(thrown) === "ENOENT" ? "there is no such file" : `cannot be read: ${messageOf(thrown)}`;
-    return { given: [], mistakes: [{ source: label, message: reason }] };
+    return { given: [], errors: [{ source: label, message: reason }] };
   }
   const strangeLine = lineWithoutUtf8(bytes);
   if (strangeLine !== null)
-    return { given: [], mistakes: [{ source: `${label} line ${strangeLine}`, message: "is not UTF-8" }] };
+    return { given: [], errors: [{ source: `${label} line ${strangeLine}`, message: "is not UTF-8" }] };
   const content = new TextDecoder().decode(bytes);
   let root: unknown;
   try {
     root = Bun.YAML.parse(content);
   } catch (thrown) {
-    return { given: [], mistakes: [{ source: label, message: `is not valid YAML: ${messageOf(thrown)}` }] };
+    return { given: [], errors: [{ source: label, message: `is not valid YAML: ${messageOf(thrown)}` }] };
   }
-  if (root === null || root === undefined) return { given: [], mistakes: [] };
+  if (root === null || root === undefined) return { given: [], errors: [] };
   if (typeof root !== "object" || Array.isArray(root)) {
     return {
       given: [],
-      mistakes: [{ source: label, message: "must be a mapping of setting names to values" }],
+      errors: [{ source: label, message: "must be a mapping of setting names to values" }],
     };
   }
   return fromMapping(label, content, root as Record<string, unknown>);
@@ -54,19 +54,19 @@ export function readYaml(label: string, path: string, files: Pick<Files, "readFi
 function fromMapping(label: string, content: string, root: Record<string, unknown>): YamlResult {
   const lines = linesOfKeys(content);
   const given: Given[] = [];
-  const mistakes: Mistake[] = [];
+  const errors: ConfigError[] = [];
   for (const [name, value] of Object.entries(root)) {
     const places = lines.get(name) ?? [];
     const last = places.at(-1);
     const source = last === undefined ? label : `${label} line ${last.line}`;
     if (places.length > 1)
-      mistakes.push({ source, message: `${name} stands twice, first in line ${places[0]!.line}` });
-    if (value === null || value === undefined) mistakes.push({ source, message: `${name} has no value` });
+      errors.push({ source, message: `${name} stands twice, first in line ${places[0]!.line}` });
+    if (value === null || value === undefined) errors.push({ source, message: `${name} has no value` });
     else if (typeof value === "object")
-      mistakes.push({ source, message: `${name} must be a plain value, not a list or a mapping` });
+      errors.push({ source, message: `${name} must be a plain value, not a list or a mapping` });
     else given.push({ name, text: textOf(value, last), source });
   }
-  return { given, mistakes };
+  return { given, errors };
 }
 
 /** Where a key stands: the line, from 1, and the first word behind the colon. */

@@ -34,7 +34,7 @@ export class OffsetTable {
   #end = 0;
   /** The first row that was removed; the next is in `#after`. */
   #free = NONE;
-  #noteBytes = 0;
+  #metadataBytes = 0;
 
   #group = new Int32Array(ROWS_MIN);
   #topic = new Int32Array(ROWS_MIN);
@@ -55,7 +55,7 @@ export class OffsetTable {
 
   /** UTF-8 bytes of all names and notes. */
   get textBytes(): number {
-    return this.#groups.bytes + this.#topics.bytes + this.#noteBytes;
+    return this.#groups.bytes + this.#topics.bytes + this.#metadataBytes;
   }
 
   /** Names of groups that have a row. */
@@ -90,7 +90,7 @@ export class OffsetTable {
     for (let row = this.#first[number]!; row !== NONE; row = this.#after[row]!) {
       rows += 1;
       topics.add(this.#topic[row]!);
-      if (this.#notes[row] !== "") textBytes += this.noteBytesOf(row);
+      if (this.#notes[row] !== "") textBytes += this.metadataBytesOf(row);
     }
     for (const topic of topics) textBytes += Buffer.byteLength(this.#topics.nameOf(topic));
     return { rows, textBytes };
@@ -138,7 +138,7 @@ export class OffsetTable {
     return this.#serial[row]!;
   }
 
-  noteBytesOf(row: number): number {
+  metadataBytesOf(row: number): number {
     return Buffer.byteLength(this.#notes[row]!);
   }
 
@@ -174,7 +174,7 @@ export class OffsetTable {
     this.#leaderEpoch[row] = committed.leaderEpoch;
     this.#committedAtMs[row] = committed.committedAtMs;
     this.#serial[row] = serial;
-    this.#noteBytes += Buffer.byteLength(committed.metadata) - Buffer.byteLength(this.#notes[row]!);
+    this.#metadataBytes += Buffer.byteLength(committed.metadata) - Buffer.byteLength(this.#notes[row]!);
     this.#notes[row] = committed.metadata;
   }
 
@@ -184,7 +184,7 @@ export class OffsetTable {
     this.#unlink(row, group);
     this.#groups.release(group);
     this.#topics.release(this.#topic[row]!);
-    this.#noteBytes -= Buffer.byteLength(this.#notes[row]!);
+    this.#metadataBytes -= Buffer.byteLength(this.#notes[row]!);
     this.#notes[row] = "";
     this.#group[row] = NONE;
     this.#after[row] = this.#free;

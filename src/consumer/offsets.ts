@@ -176,9 +176,9 @@ export class GroupOffsets {
   }
 
   /** UTF-8 bytes of the note that stands with a committed offset. */
-  noteBytes(group: string, topic: string, partition: number): number {
+  metadataBytes(group: string, topic: string, partition: number): number {
     const row = this.#table.find(group, topic, partition);
-    return row === -1 ? 0 : this.#table.noteBytesOf(row);
+    return row === -1 ? 0 : this.#table.metadataBytesOf(row);
   }
 
   /** Groups with at least one committed offset, sorted. */
@@ -289,11 +289,11 @@ export class GroupOffsets {
     let textBytes = 0;
     for (const { topic, partition, metadata } of commits) {
       const row = this.#table.find(group, topic, partition);
-      const noteBytes = Buffer.byteLength(metadata);
+      const metadataBytes = Buffer.byteLength(metadata);
       if (row === -1) {
         rows += 1;
-        textBytes += noteBytes + Buffer.byteLength(topic);
-      } else textBytes += Math.max(0, noteBytes - this.#table.noteBytesOf(row));
+        textBytes += metadataBytes + Buffer.byteLength(topic);
+      } else textBytes += Math.max(0, metadataBytes - this.#table.metadataBytesOf(row));
     }
     return { rows, textBytes: rows > 0 ? textBytes + Buffer.byteLength(group) : textBytes };
   }

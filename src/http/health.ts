@@ -41,7 +41,7 @@ export const COMPONENTS = ["buffer", "batcher", "storage", "tcp_server"] as cons
 export type ComponentName = (typeof COMPONENTS)[number];
 
 /** What a door tells about itself. */
-export interface DoorStatus {
+export interface ListenerStatus {
   readonly name: string;
   readonly isListening: boolean;
   readonly connectionsActive: number;
@@ -53,7 +53,7 @@ export interface DoorStatus {
 
 export interface HealthParts {
   broker: Broker;
-  doors: () => readonly DoorStatus[];
+  listeners: () => readonly ListenerStatus[];
   threshold: number;
   /** When the server was started, by the monotonic clock. */
   startedMonotonicMs: number;
@@ -71,7 +71,7 @@ export function reportHealth(parts: HealthParts, nowMs: number): HealthReport {
     buffer: { ...rateHealth(counters.appendOutcomes, threshold, canServe), last_check: timestamp },
     batcher: { ...batcherHealth(counters.flushOutcomes, threshold, canServe), last_check: timestamp },
     storage: { ...storageHealth(parts.broker, trouble), last_check: timestamp },
-    tcp_server: { ...doorsHealth(parts.doors()), last_check: timestamp },
+    tcp_server: { ...listenersHealth(parts.listeners()), last_check: timestamp },
   };
   const statuses = COMPONENTS.map((name) => components[name].status);
   const count = (status: HealthStatus) => statuses.filter((candidate) => candidate === status).length;
@@ -107,8 +107,8 @@ function batcherHealth(outcomes: OutcomeWindow, threshold: number, canServe: boo
 function storageHealth(broker: Broker, trouble: Trouble): Judged {
   const { partitions, offline, refusing, isFull, loss, ownFault, canServe, space } = trouble;
   const reason = loss ?? broker.state.refusal ?? ownFault;
-  const isSound = offline === 0 && refusing === 0 && !isFull && reason === null;
-  const status = isSound ? "healthy" : canServe ? "degraded" : "unhealthy";
+  const isValid = offline === 0 && refusing === 0 && !isFull && reason === null;
+  const status = isValid ? "healthy" : canServe ? "degraded" : "unhealthy";
   const details: Judged["details"] = {
     partitions,
     offline_partitions: offline,
@@ -165,9 +165,9 @@ function lookAtPartitions(broker: Broker, monotonicMs: number): Trouble {
   return { partitions, offline, refusing, isFull, loss, ownFault: fault, canServe, space };
 }
 
-function doorsHealth(doors: readonly DoorStatus[]): Judged {
-  const closed = doors.filter((door) => !door.isListening).length;
+function listenersHealth(listeners: readonly ListenerStatus[]): Judged {
+  const closed = listeners.filter((listener) => !listener.isListening).length;
   const details: Judged["details"] = { listening: closed === 0 };
-  for (const door of doors) details[`${door.name}_connections`] = door.connectionsActive;
-  return { status: closed === 0 ? "healthy" : closed < doors.length ? "degraded" : "unhealthy", details };
+  for (const listener of listeners) details[`${listener.name}_connections`] = listener.connectionsActive;
+  return { status: closed === 0 ? "healthy" : closed < listeners.length ? "degraded" : "unhealthy", details };
 }

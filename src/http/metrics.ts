@@ -11,13 +11,13 @@ import { COMPONENTS, type HealthParts, type HealthStatus, reportHealth } from ".
 const STATUS_VALUES: Record<HealthStatus, number> = { unhealthy: 0, degraded: 0.5, healthy: 1 };
 
 /** What the doors have done, in the names of their protocols. */
-export interface DoorActivity {
+export interface ListenerActivity {
   /** Kafka requests by API. */
   readonly requests: ReadonlyMap<string, number>;
   /** Connections that sent what is no Kafka request. */
   readonly malformedRequests: number;
   /** Answers of the native door by their line. */
-  readonly nativeAnswers: readonly (readonly [string, number])[];
+  readonly nativeResponses: readonly (readonly [string, number])[];
   /** Fetches that wait for records, and those that were sent away because too many waited. */
   readonly waitingFetches: number;
   readonly throttledFetches: number;
@@ -36,7 +36,7 @@ export interface MemoryActivity {
 }
 
 export interface MetricsParts extends HealthParts {
-  activity: () => DoorActivity;
+  activity: () => ListenerActivity;
   loopTurns: LoopTurns;
   nowMs: () => number;
   residentBytes: () => number;
@@ -99,16 +99,16 @@ function addMessageMetrics(registry: Registry, { broker }: MetricsParts): void {
   );
 }
 
-function addConnectionMetrics(registry: Registry, { doors }: MetricsParts): void {
+function addConnectionMetrics(registry: Registry, { listeners }: MetricsParts): void {
   labelled(registry, "obelisk_active_connections", "Open connections.", "door", () =>
-    doors().map((door) => [door.name, door.connectionsActive]),
+    listeners().map((door) => [door.name, door.connectionsActive]),
   );
   labelled(
     registry,
     "obelisk_connections_total",
     "Connections accepted.",
     "door",
-    () => doors().map((door) => [door.name, door.connectionsTotal]),
+    () => listeners().map((door) => [door.name, door.connectionsTotal]),
     Counter,
   );
   labelled(
@@ -116,13 +116,13 @@ function addConnectionMetrics(registry: Registry, { doors }: MetricsParts): void
     "obelisk_connection_errors_total",
     "Connections refused or broken.",
     "door",
-    () => doors().map((door) => [door.name, door.connectionErrors]),
+    () => listeners().map((door) => [door.name, door.connectionErrors]),
     Counter,
   );
 }
 
 /** Two labels: which door, and why. */
-function addRefusalMetric(registry: Registry, { doors }: MetricsParts): void {
+function addRefusalMetric(registry: Registry, { listeners }: MetricsParts): void {
   registry.registerMetric(
     new Counter({
       name: "obelisk_connections_refused_total",
@@ -131,7 +131,7 @@ function addRefusalMetric(registry: Registry, { doors }: MetricsParts): void {
       registers: [],
       collect() {
         this.reset();
-        for (const { name, connectionsRefused } of doors())
+        for (const { name, connectionsRefused } of listeners())
           for (const [cause, count] of Object.entries(connectionsRefused))
             this.inc({ door: name, cause }, count);
       },
@@ -159,7 +159,7 @@ function addActivityMetrics(registry: Registry, { activity }: MetricsParts): voi
     "obelisk_native_answers_total",
     "Answers of the native door.",
     "answer",
-    () => activity().nativeAnswers,
+    () => activity().nativeResponses,
     Counter,
   );
   gauge(

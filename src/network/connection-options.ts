@@ -11,7 +11,7 @@ import type { IdleSweep } from "./idle-sweep.ts";
 import type { ByteSink } from "./output-queue.ts";
 
 /** The part of Bun's socket that a connection uses. */
-export interface SocketDoor extends ByteSink {
+export interface PeerSocket extends ByteSink {
   readonly remoteAddress: string;
   readonly remotePort: number;
   readonly localAddress: string;
@@ -32,7 +32,7 @@ export interface ConnectionOptions<State> {
   readonly outputHardBytes: number;
   /** Memory for what comes in, and for what goes out. */
   readonly budget: MemoryBudget;
-  readonly answerBudget: MemoryBudget;
+  readonly responseBudget: MemoryBudget;
   readonly idle: IdleSweep;
   readonly clock: Clock;
   readonly counters: NetworkCounters;

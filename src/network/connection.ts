@@ -15,7 +15,7 @@
  *
  * Idle: a connection is cut when it neither completes a frame, nor moves 64 KiB of one, nor takes output within the timeout.
  * Time in which it waits for us (answers, holds of handler and memory) does not count, unless it owes the rest of a frame.
- * It is cut much earlier when others wait for memory that it holds and does not use (frame-memory.ts, answer-memory.ts).
+ * It is cut much earlier when others wait for memory that it holds and does not use (frame-memory.ts, response-memory.ts).
  */
 
 import { formatAddress, socketHost } from "../base/address.ts";
@@ -25,8 +25,7 @@ import type { Timer } from "../base/clock.ts";
 import { ObeliskError } from "../base/errors.ts";
 import { loopTurns } from "../base/loop/loop-turns.ts";
 import type { MemoryAccount } from "../base/memory/memory-account.ts";
-import { AnswerMemory } from "./answer-memory.ts";
-import type { ConnectionOptions, SocketDoor } from "./connection-options.ts";
+import type { ConnectionOptions, PeerSocket } from "./connection-options.ts";
 import type { FrameConnection, FrameViolation } from "./frame-handler.ts";
 import { FrameInput, type InputPeer } from "./frame-input.ts";
 import { frameTurns, type TurnWaiter } from "./frame-turns.ts";
@@ -34,6 +33,7 @@ import { Step } from "./framing.ts";
 import { Stillness, type Watched } from "./idle-sweep.ts";
 import { Hold, InputHolds } from "./input-holds.ts";
 import { OutputQueue } from "./output-queue.ts";
+import { ResponseMemory } from "./response-memory.ts";
 
 /** How long a peer may take to close its side after the last answer. */
 export const LINGER_MS = 2000;
@@ -57,16 +57,16 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
   frames = 0;
 
   readonly #options: ConnectionOptions<State>;
-  readonly #socket: SocketDoor;
+  readonly #socket: PeerSocket;
   readonly #input: FrameInput;
   readonly #holds: InputHolds;
-  #answerMemory: AnswerMemory | null = null;
+  #responseMemory: ResponseMemory | null = null;
   readonly #output = new OutputQueue(() => this.#goOn());
   #phase = OPEN;
   #isInTurn = false;
   #isScheduled = false;
   #hasPeerEnded = false;
-  #unanswered = 0;
+  #outstanding = 0;
   readonly #stillness: Stillness;
   #wasLong = false;
   /** It has waited for this turn: one frame may come, whatever the turn has taken already. */
@@ -78,7 +78,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     this.#turn();
   };
 
-  constructor(id: number, socket: SocketDoor, options: ConnectionOptions<State>) {
+  constructor(id: number, socket: PeerSocket, options: ConnectionOptions<State>) {
     this.id = id;
     this.remoteAddress = formatAddress({ host: socket.remoteAddress, port: socket.remotePort });
     this.remoteHost = socketHost(socket.remoteAddress);
@@ -110,13 +110,13 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     return this.#output.heldBytes;
   }
 
-  get unanswered(): number {
-    return this.#unanswered;
+  get outstanding(): number {
+    return this.#outstanding;
   }
 
-  get answerMemory(): MemoryAccount {
-    this.#answerMemory ??= new AnswerMemory(this.#options.answerBudget, this);
-    return this.#answerMemory.account;
+  get responseMemory(): MemoryAccount {
+    this.#responseMemory ??= new ResponseMemory(this.#options.responseBudget, this);
+    return this.#responseMemory.account;
   }
 
   /** What its memory asks: whether the input is held because of what the peer does, or does not do. */
@@ -140,14 +140,14 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     else if (this.#mustHoldOutput()) this.#hold(Hold.OUTPUT);
   }
 
-  expectAnswers(count: number): void {
-    this.#unanswered += count;
+  expectResponses(count: number): void {
+    this.#outstanding += count;
   }
 
-  answered(count: number): void {
-    if (count > this.#unanswered) fail("more answers than requests");
-    this.#unanswered -= count;
-    if (this.#unanswered === 0 && this.#phase === FINISHING) this.#schedule();
+  responded(count: number): void {
+    if (count > this.#outstanding) fail("more answers than requests");
+    this.#outstanding -= count;
+    if (this.#outstanding === 0 && this.#phase === FINISHING) this.#schedule();
   }
 
   releaseFrame(frameBytes: number): void {
@@ -174,7 +174,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
   /** The server stops: as `finish`, but who waits for nothing is not waited for. */
   retire(): void {
     const isAtRest =
-      this.#unanswered === 0 &&
+      this.#outstanding === 0 &&
       this.#holds.isFree &&
       this.#output.bytes === 0 &&
       this.#input.incompleteBytes === 0;
@@ -215,8 +215,8 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     if (this.#phase === CLOSED) return;
     this.#phase = CLOSED;
     this.#input.close();
-    frameTurns.forget(this);
-    this.#answerMemory?.account.close();
+    frameTurns.evict(this);
+    this.#responseMemory?.account.close();
     this.#output.clear();
     this.#linger?.cancel();
     this.#options.idle.unwatch(this);
@@ -252,7 +252,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
 
   cutForMemory(heldBytes: number): void {
     this.#options.counters.cutForMemory += 1;
-    this.#options.cutHosts.note(this.remoteHost);
+    this.#options.cutHosts.record(this.remoteHost);
     this.#options.cutForMemory(this.remoteAddress, heldBytes);
     this.closeNow();
   }
@@ -279,7 +279,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     if (this.#output.bytes > 0) return false;
     if (this.#holds.has(Hold.HANDLER) || this.#holds.has(Hold.MEMORY) || this.#holds.has(Hold.TURN))
       return true;
-    return this.#unanswered > 0 && this.#input.incompleteBytes === 0;
+    return this.#outstanding > 0 && this.#input.incompleteBytes === 0;
   }
 
   /** Delivers the frames that are there, then sends what was written meanwhile. */
@@ -296,14 +296,14 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     this.#applyHolds();
     if (this.#phase !== OPEN) return;
     this.#input.keepRest();
-    if (this.isLong !== this.#wasLong) this.#noteLong();
+    if (this.isLong !== this.#wasLong) this.#recordLong();
   }
 
   /** Frames that are long take many turns: in one that is spent the socket is not even read. */
-  #noteLong(): void {
+  #recordLong(): void {
     this.#wasLong = this.isLong;
     if (this.#wasLong) frameTurns.add(this);
-    else frameTurns.forget(this);
+    else frameTurns.evict(this);
   }
 
   #deliver(): void {
@@ -372,7 +372,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     else if (!this.#output.hasSource && this.#output.bytes <= this.#options.outputSoftBytes / 2)
       this.#unhold(Hold.OUTPUT);
     if (this.#output.isInterrupted) this.#output.rest();
-    if (this.#phase === FINISHING && this.#unanswered === 0 && this.#output.bytes === 0) this.#startLinger();
+    if (this.#phase === FINISHING && this.#outstanding === 0 && this.#output.bytes === 0) this.#startLinger();
   }
 
   /** What the socket took, or -1 when the connection must be closed. */

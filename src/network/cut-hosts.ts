@@ -22,7 +22,7 @@ export class CutHosts {
     this.#clock = clock;
   }
 
-  note(host: string): void {
+  record(host: string): void {
     this.#cutAtMs.delete(host);
     this.#cutAtMs.set(host, this.#clock.monotonicMs());
     if (this.#cutAtMs.size <= HOSTS_MAX) return;

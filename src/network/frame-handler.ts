@@ -45,13 +45,13 @@ export interface FrameConnection<State> {
   readonly outputBytes: number;
   /** Those of them that are held in memory. */
   readonly heldOutputBytes: number;
-  readonly unanswered: number;
+  readonly outstanding: number;
   /** Where the memory of large answers is reserved before they are built. It is closed with the connection. */
-  readonly answerMemory: MemoryAccount;
+  readonly responseMemory: MemoryAccount;
   /** Queues bytes in order; a buffer belongs to the connection from now on. Nothing happens when it is closed. */
   write(part: Buffer | ByteSource): void;
-  expectAnswers(count: number): void;
-  answered(count: number): void;
+  expectResponses(count: number): void;
+  responded(count: number): void;
   /** Gives back the memory of a frame that `frame` received. May be called for every frame: small ones hold none. */
   releaseFrame(frameBytes: number): void;
   /** No further frame is delivered until `resumeInput`, not even one that has come already. */

@@ -103,7 +103,7 @@ export class FrameMemory implements MemoryHolder {
   deliver(frameBytes: number): void {
     const countedBytes = frameBytes <= COUNTED_FROM_BYTES ? 0 : frameBytes;
     if (countedBytes === 0 && this.#partBytes === 0) return;
-    this.#account.settle();
+    this.#account.complete();
     if (countedBytes > this.#partBytes) this.#account.charge(countedBytes - this.#partBytes, frameBytes);
     else this.#account.release(this.#partBytes - countedBytes);
     this.#partBytes = 0;
@@ -131,7 +131,7 @@ export class FrameMemory implements MemoryHolder {
   /** Nothing more is read: lets go of what is not whole, and of what is waited for. */
   drop(waiter: BudgetWaiter): void {
     this.#opened?.cancel(waiter);
-    this.#opened?.settle();
+    this.#opened?.complete();
     this.#opened?.release(this.#partBytes + this.#restBytes);
     this.#partBytes = 0;
     this.#restBytes = 0;

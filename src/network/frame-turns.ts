@@ -54,7 +54,7 @@ class FrameTurns {
     this.#long.add(waiter);
   }
 
-  forget(waiter: TurnWaiter): void {
+  evict(waiter: TurnWaiter): void {
     this.#long.delete(waiter);
   }
 

@@ -85,7 +85,7 @@ export class FrameCutter {
 
   /** Adds the bytes of `chunk`, which belongs to the cutter from now on. Copies only when bytes of the last one are left. */
   feed(chunk: Buffer): void {
-    this.#chunk = this.restBytes === 0 ? chunk : this.#behindRest(chunk);
+    this.#chunk = this.restBytes === 0 ? chunk : this.#afterRest(chunk);
     this.#chunkPosition = 0;
     this.#chunkEnd = this.#chunk.length;
   }
@@ -142,7 +142,7 @@ export class FrameCutter {
     this.#startNext();
   }
 
-  #behindRest(chunk: Buffer): Buffer {
+  #afterRest(chunk: Buffer): Buffer {
     const both = Buffer.concat([this.#chunk.subarray(this.#chunkPosition), chunk]);
     dispose(this.#chunk);
     dispose(chunk);

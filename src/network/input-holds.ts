@@ -9,17 +9,17 @@
  *     TURN      frames have taken enough of this turn of the loop (frame-turns.ts)
  */
 
-import type { SocketDoor } from "./connection-options.ts";
+import type { PeerSocket } from "./connection-options.ts";
 
 export const Hold = { HANDLER: 1, OUTPUT: 2, MEMORY: 4, TURN: 8, COMEBACK: 16 } as const;
 export type Hold = (typeof Hold)[keyof typeof Hold];
 
 export class InputHolds {
-  readonly #socket: Pick<SocketDoor, "pause" | "resume">;
+  readonly #socket: Pick<PeerSocket, "pause" | "resume">;
   #reasons = 0;
   #isPaused = false;
 
-  constructor(socket: Pick<SocketDoor, "pause" | "resume">) {
+  constructor(socket: Pick<PeerSocket, "pause" | "resume">) {
     this.#socket = socket;
   }
 

@@ -12,7 +12,7 @@ import type { Clock } from "../base/clock.ts";
 import type { ConnectionPlaces, RefusalCause } from "../base/descriptors/descriptor-budget.ts";
 import type { Log } from "../base/log.ts";
 import type { MemoryBudget } from "../base/memory/memory-budget.ts";
-import { RareWarning } from "../base/rare-warning.ts";
+import { RateLimitedWarning } from "../base/rate-limited-warning.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import { NetworkCounters } from "./counters.ts";
@@ -37,17 +37,17 @@ export interface ListenerOptions<State> {
   readonly outputHardBytes: number;
   /** Memory for requests and for answers, shared with the other doors. */
   readonly budget: MemoryBudget;
-  readonly answerBudget: MemoryBudget;
+  readonly responseBudget: MemoryBudget;
   /** Written to a connection that has no place; empty: it is only closed. */
   readonly refusal: string;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-type Socket = Bun.Socket<Door>;
+type Socket = Bun.Socket<SocketState>;
 
 /** What a socket carries: its connection, or null when it was refused. */
-interface Door {
+interface SocketState {
   receive: ReceivingEnd | null;
 }
 
@@ -64,8 +64,8 @@ export class Listener<State> {
   readonly #options: ListenerOptions<State>;
   readonly #shared: ConnectionOptions<State>;
   readonly #connections = new Set<Connection<State>>();
-  readonly #sockets: readonly ListeningSocket<Door>[];
-  readonly #refusedWarning: RareWarning;
+  readonly #sockets: readonly ListeningSocket<SocketState>[];
+  readonly #refusedWarning: RateLimitedWarning;
   #connectionId = 0;
   #isAccepting = true;
   #whenEmpty: (() => void) | null = null;
@@ -73,7 +73,7 @@ export class Listener<State> {
   /** @throws ObeliskError PORT_IN_USE, INVALID_SETTING (no such address, no permission) */
   constructor(options: ListenerOptions<State>) {
     this.#options = options;
-    const memoryWarning = new RareWarning(
+    const memoryWarning = new RateLimitedWarning(
       options.log,
       options.clock,
       "a connection is closed: it holds memory that others wait for, and neither sends nor reads",
@@ -87,7 +87,7 @@ export class Listener<State> {
       idle: new IdleSweep(options.clock, options.idleTimeoutMs),
       closed: (connection: Connection<State>) => this.#closed(connection),
     };
-    this.#refusedWarning = new RareWarning(options.log, options.clock, "connections are refused");
+    this.#refusedWarning = new RateLimitedWarning(options.log, options.clock, "connections are refused");
     this.#sockets = this.#listen();
     this.addresses = this.#sockets.map(({ hostname, port }) => ({ hostname, port }));
     this.port = this.#sockets[0]!.port;
@@ -124,9 +124,9 @@ export class Listener<State> {
     for (const socket of this.#sockets) socket.stop();
   }
 
-  #listen(): ListeningSocket<Door>[] {
+  #listen(): ListeningSocket<SocketState>[] {
     const { hostname, port, clock, log } = this.#options;
-    return listenOn<Door>({
+    return listenOn<SocketState>({
       hostname,
       port,
       clock,

@@ -120,10 +120,10 @@ export class BatchSearch {
     const baseOffset = nearestInt64(buffer, at + BATCH_BASE_OFFSET);
     if (baseOffset < this.#offset || !this.#isCredible(buffer, at, position)) return "no";
     const bytes = batchBytes(buffer, at);
-    const behind = batchLastOffset(buffer, at) + 1;
+    const after = batchLastOffset(buffer, at) + 1;
     const verdict = this.#crcVerdict(position, bytes, batchCrc(buffer, at));
     if (verdict !== "yes" || baseOffset === this.#offset) return verdict;
-    return this.#goesOn(position + bytes, behind);
+    return this.#goesOn(position + bytes, after);
   }
 
   /** Behind a batch that left a gap a sound one must not contradict it. */

@@ -9,8 +9,8 @@
 import { readInt64 } from "../base/bytes.ts";
 import { errnoOf, ObeliskError } from "../base/errors.ts";
 import type { Files } from "../base/files.ts";
-import { readGoOffsets, scanGoLog } from "./file/go/go-files.ts";
 import { decodeIdentity, IDENTITY_FILE, type Identity } from "./file/identity.ts";
+import { readGoOffsets, scanGoLog } from "./file/import/go-files.ts";
 import { parseSegmentName } from "./file/segment.ts";
 import { OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES } from "./file/segment-index.ts";
 import { decodeSnapshot, type Snapshot } from "./file/snapshot.ts";

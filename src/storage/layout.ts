@@ -19,9 +19,9 @@ import type { Files } from "../base/files.ts";
 import { systemReason } from "../base/system-error.ts";
 import { LOCK_FILE } from "./file/data-directory.ts";
 import { IDENTITY_FILE } from "./file/identity.ts";
+import { QUARANTINE } from "./file/quarantine.ts";
 import { RESERVE } from "./file/reserve.ts";
 import { parseSegmentName } from "./file/segment.ts";
-import { QUARANTINE } from "./file/set-aside.ts";
 import { SNAPSHOT_FILE } from "./file/snapshot.ts";
 import { SHM_SUFFIX, STATE_FILE, WAL_SUFFIX } from "./file/state/state-row.ts";
 import { isTopicName } from "./names.ts";
@@ -132,7 +132,7 @@ export function readTopic(
     if (match?.[2] === "/") {
       const path = `${directory}/${match[1]}`;
       partitions.push(readPartition(files, root, path, topic, Number(match[1]), strays));
-    } else if (match === null || !noteDanglingLink(files, root, `${directory}/${name}`, strays)) {
+    } else if (match === null || !reportDanglingLink(files, root, `${directory}/${name}`, strays)) {
       if (!isIgnored(name)) strays.unknown.push(`${directory}/${name}`);
     }
   }
@@ -181,7 +181,7 @@ function readTopics(files: Files, root: string, layout: DirectoryLayout): void {
     if (name.endsWith("/") && isTopicName(name.slice(0, -1))) {
       layout.topics.push(readTopic(files, root, path.slice(0, -1), name.slice(0, -1), layout));
     } else if (DETACHED_PATTERN.test(name)) layout.detached.push(DETACHED_PATTERN.exec(name)![1]!);
-    else if (isTopicName(name) && noteDanglingLink(files, root, path, layout)) continue;
+    else if (isTopicName(name) && reportDanglingLink(files, root, path, layout)) continue;
     else if (name.endsWith(".log") && stem !== "") layout.goTopics.push(stem);
     else if (name.endsWith(".idx") && names.includes(`${stem}.log`)) continue;
     else if (!isIgnored(name)) layout.unknown.push(path);
@@ -207,7 +207,7 @@ function list(files: Files, root: string, directory: string, strays: Strays): st
   }
 }
 
-function noteDanglingLink(files: Files, root: string, path: string, strays: Strays): boolean {
+function reportDanglingLink(files: Files, root: string, path: string, strays: Strays): boolean {
   if (!files.isLink(`${root}/${path}`) || files.exists(`${root}/${path}`)) return false;
   strays.unreadable.push({ path, reason: DANGLING_LINK });
   return true;

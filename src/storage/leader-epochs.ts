@@ -29,7 +29,7 @@ export class LeaderEpochs {
   }
 
   /** Notes that batches of `epoch` begin at `startOffset`. An epoch that is not newer than the last is passed over. */
-  note(epoch: number, startOffset: number): void {
+  record(epoch: number, startOffset: number): void {
     const last = this.#starts.at(-1);
     if (last !== undefined && epoch <= last.epoch) return;
     if (last !== undefined && last.startOffset === startOffset) this.#starts.pop();
@@ -39,14 +39,14 @@ export class LeaderEpochs {
 
   /** Starts the next epoch at `startOffset`. */
   bump(startOffset: number): void {
-    this.note(this.current + 1, startOffset);
+    this.record(this.current + 1, startOffset);
   }
 
   /** Forgets what lies at and behind `endOffset`. The epoch in force there stays, so that numbers never fall. */
   truncate(endOffset: number): void {
     const current = this.current;
     this.#starts = this.#starts.filter((start) => start.startOffset < endOffset);
-    if (current > this.current || this.#starts.length === 0) this.note(current, endOffset);
+    if (current > this.current || this.#starts.length === 0) this.record(current, endOffset);
   }
 
   /** Forgets epochs that ended at or before `startOffset`. */

@@ -94,8 +94,8 @@ function readPages(
 export class Refusals {
   readonly #all: Refusal[] = [];
 
-  note({ position, bytes, error }: Refusal): void {
-    const slot = this.#slotBehind(position);
+  record({ position, bytes, error }: Refusal): void {
+    const slot = this.#slotAfter(position);
     const before = this.#all[slot - 1];
     const end = position + bytes;
     if (before !== undefined && before.position + before.bytes >= position) {
@@ -106,7 +106,7 @@ export class Refusals {
   /** Those with a byte in `[start, end)`. */
   within(start: number, end: number): Refusal[] {
     const found: Refusal[] = [];
-    for (let slot = this.#slotBehind(end - 1) - 1; slot >= 0; slot -= 1) {
+    for (let slot = this.#slotAfter(end - 1) - 1; slot >= 0; slot -= 1) {
       const refusal = this.#all[slot]!;
       if (refusal.position + refusal.bytes <= start) break;
       found.unshift(refusal);
@@ -115,12 +115,12 @@ export class Refusals {
   }
 
   has(start: number, end: number): boolean {
-    const last = this.#all[this.#slotBehind(end - 1) - 1];
+    const last = this.#all[this.#slotAfter(end - 1) - 1];
     return last !== undefined && last.position + last.bytes > start;
   }
 
   /** The first slot whose refusal begins behind `position`. */
-  #slotBehind(position: number): number {
+  #slotAfter(position: number): number {
     let low = 0;
     let high = this.#all.length;
     while (low < high) {
@@ -151,7 +151,7 @@ export class PageReader {
     if (refusals === null)
       return readBefore(this.#files, this.#descriptor(), target, bytes, position, needed);
     return readAround(this.#files, this.#descriptor(), target, bytes, position, (refusal) =>
-      refusals.note(refusal),
+      refusals.record(refusal),
     );
   }
 

@@ -151,13 +151,13 @@ export class Scan {
     if (baseOffset === this.#offset) return null;
     if (baseOffset < this.#offset)
       return `the batch starts at offset ${baseOffset}, which was given out before`;
-    const behind = batchLastOffset(this.#window, at) + 1;
+    const after = batchLastOffset(this.#window, at) + 1;
     const successor = this.#successorOffset(position + batchBytes(this.#window, at));
     this.#batchFaultAt(position); // the look ahead may have moved the window
     const isBelieved =
       successor === null
         ? this.#range.allowsGaps || !this.#isOffsetExact
-        : successor >= behind && successor - behind <= OFFSET_GAP_MAX;
+        : successor >= after && successor - after <= OFFSET_GAP_MAX;
     if (isBelieved) return null;
     return `the batch starts at offset ${baseOffset} where ${this.#offset} was expected`;
   }

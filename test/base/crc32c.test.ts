@@ -30,8 +30,8 @@ test("gives the published values of RFC 3720 and the check value", () => {
 
 test("looks at the given range only", () => {
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 80 }), fc.nat(40), fc.nat(40), (bytes, before, behind) => {
-      const buffer = Buffer.alloc(before + bytes.length + behind, 0xa5);
+    fc.property(fc.uint8Array({ maxLength: 80 }), fc.nat(40), fc.nat(40), (bytes, before, after) => {
+      const buffer = Buffer.alloc(before + bytes.length + after, 0xa5);
       buffer.set(bytes, before);
       return crc32c(buffer, before, before + bytes.length) === crc32cBitwise(bytes);
     }),

@@ -109,7 +109,7 @@ function suite(make: () => Fixture): void {
     files.write(descriptor, Buffer.from("on disk, "), 0, 9, 0);
     await files.sync(descriptor);
     files.write(descriptor, Buffer.from("not yet"), 0, 7, 9);
-    files.forget(descriptor);
+    files.evict(descriptor);
     expect(files.readFile(`${root}/a`).toString()).toBe("on disk, not yet");
     files.close(descriptor);
   });

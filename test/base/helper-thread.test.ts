@@ -67,7 +67,7 @@ test("a process that has used up its descriptors goes on without the threads, an
        const all = disk.syncAll?.(file).then(() => "synced", ({ code }) => code);
        const one = thread && new Promise((resolve) => {
          thread.attach(file, 0, { synced: () => resolve("synced"), failed: ({ code }) => resolve(code) });
-         thread.setMark(1);
+         thread.setWritten(1);
          thread.wake();
        });
        console.log(await all ?? "none", await one ?? "none");
@@ -122,7 +122,7 @@ test.skipIf(!existsSync("/proc/self/fd"))(
        const thread = disk.openSyncThread?.();
        const one = thread && new Promise((resolve) => {
          thread.attach(file, 0, { synced: () => resolve("synced"), failed: ({ code }) => resolve(code) });
-         thread.setMark(1);
+         thread.setWritten(1);
          thread.wake();
        });
        await disk.syncAll?.(file);

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { InvariantError } from "../../src/base/assert.ts";
 import { createDisk } from "../../src/base/disk.ts";
 import { errnoOf } from "../../src/base/errors.ts";
-import { type Files, MARK_MAX, type SyncListener, type SyncThread } from "../../src/base/files.ts";
+import { type Files, type SyncListener, type SyncThread, WRITTEN_MAX } from "../../src/base/files.ts";
 import { SYNC_THREAD_CODE, WorkerSyncThread } from "../../src/base/sync-thread.ts";
 import { SimulatedFiles } from "../support/simulated-files.ts";
 import { SimulatedSyncThread } from "../support/simulated-sync-thread.ts";
@@ -173,16 +173,16 @@ function suite(make: () => Fixture): void {
 
   test("takes every int32 from 0 on as a mark, and refuses others and a step back", async () => {
     const { thread, descriptor } = make();
-    for (const mark of [-1, 0.5, Number.NaN, MARK_MAX + 1])
+    for (const mark of [-1, 0.5, Number.NaN, WRITTEN_MAX + 1])
       expect(() => thread.attach(descriptor, mark, new Reports())).toThrow(InvariantError);
     const reports = new Reports();
     thread.attach(descriptor, 5, reports);
-    for (const mark of [-1, 4, 5.5, Number.NaN, MARK_MAX + 1])
-      expect(() => thread.setMark(mark)).toThrow(InvariantError);
-    set(thread, MARK_MAX);
+    for (const mark of [-1, 4, 5.5, Number.NaN, WRITTEN_MAX + 1])
+      expect(() => thread.setWritten(mark)).toThrow(InvariantError);
+    set(thread, WRITTEN_MAX);
     await reports.until(() => reports.marks.length > 0);
     await thread.detach();
-    expect([reports.marks, reports.error]).toEqual([[MARK_MAX], null]);
+    expect([reports.marks, reports.error]).toEqual([[WRITTEN_MAX], null]);
     await expectWork(thread, descriptor);
   });
 
@@ -383,7 +383,7 @@ class Reports implements SyncListener {
 }
 
 function set(thread: SyncThread, mark: number): void {
-  thread.setMark(mark);
+  thread.setWritten(mark);
   thread.wake();
 }
 

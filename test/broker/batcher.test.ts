@@ -23,9 +23,9 @@ test("a lonely message is written in its own turn, and durable after one sync", 
   const { engine, broker, partition } = await opened();
   const batch = add(broker, partition, "alone");
   await turns();
-  expect([partition.endOffset, batch.isSettled, engine.started]).toEqual([1, false, [["t-0"]]]);
+  expect([partition.endOffset, batch.isCompleted, engine.started]).toEqual([1, false, [["t-0"]]]);
   await engine.waiting[0]!.end();
-  expect([batch.isSettled, batch.isDurable, batch.baseOffset, batch.error]).toEqual([true, true, 0, null]);
+  expect([batch.isCompleted, batch.isDurable, batch.baseOffset, batch.error]).toEqual([true, true, 0, null]);
 });
 
 test("messages that come while a sync runs share one batch and the next sync", async () => {
@@ -84,7 +84,7 @@ test("listeners are called once, also those that come late or ask twice in a row
   const { engine, broker, partition } = await opened();
   const batch = add(broker, partition, "v");
   let calls = 0;
-  const listener = { batchSettled: () => (calls += 1) };
+  const listener = { batchCompleted: () => (calls += 1) };
   batch.listen(listener);
   batch.listen(listener);
   await turns();
@@ -99,6 +99,6 @@ test("a failed sync fails the batch with its reason, and later messages are refu
   const batch = add(broker, partition, "v");
   await turns();
   await engine.waiting[0]!.end(true);
-  expect([batch.isSettled, batch.isDurable, batch.error]).toEqual([true, false, "KAFKA_STORAGE_ERROR"]);
+  expect([batch.isCompleted, batch.isDurable, batch.error]).toEqual([true, false, "KAFKA_STORAGE_ERROR"]);
   expect(() => add(broker, partition, "w")).toThrow("the partition is offline after a disk error");
 });

@@ -47,14 +47,14 @@ for (const operation of ["write", "sync"] as const) {
     const { broker, partition, failed } = await openedBadly(folder.path, operation);
     expect([failed > 0, partition.isOffline, partition.refusal]).toEqual([true, true, "KAFKA_STORAGE_ERROR"]);
     const refused = expect.objectContaining({ code: "KAFKA_STORAGE_ERROR" });
-    const answers: (ErrorCode | null)[] = [];
+    const responses: (ErrorCode | null)[] = [];
     for (const sequence of [0, 2, 3]) {
       const batch = batchAt(sequence);
       expect(partition.append(batch, 0, batch.length)).toMatchObject(REFUSED);
     }
-    partition.whenDurable(3, (error) => answers.push(error));
-    partition.whenUsed((error) => answers.push(error));
-    expect(answers).toEqual(["KAFKA_STORAGE_ERROR", "KAFKA_STORAGE_ERROR"]);
+    partition.whenDurable(3, (error) => responses.push(error));
+    partition.whenUsed((error) => responses.push(error));
+    expect(responses).toEqual(["KAFKA_STORAGE_ERROR", "KAFKA_STORAGE_ERROR"]);
     expect(() => partition.checkWritable()).toThrow(refused);
     for (const offset of [-1, 0, 2, 3, 60]) {
       const read = async () => (await bytesOf(partition.span(offset, 1000, true))).length;

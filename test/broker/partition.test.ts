@@ -36,15 +36,15 @@ test("a batch gets its offset at once, and becomes visible and acknowledged when
     logAppendTimeMs: -1,
     endOffset: 2,
   });
-  const answers: (ErrorCode | null)[] = [];
+  const responses: (ErrorCode | null)[] = [];
   const woken: number[] = [];
-  partition.whenDurable(2, (error) => answers.push(error));
+  partition.whenDurable(2, (error) => responses.push(error));
   partition.addReader({ wake: () => woken.push(partition.highWatermark) });
   await turns();
-  expect([partition.highWatermark, answers, woken]).toEqual([0, [], []]);
+  expect([partition.highWatermark, responses, woken]).toEqual([0, [], []]);
   expect(await readAll(partition.span(0, 1000, true))).toEqual([]);
   await engine.waiting[0]!.end();
-  expect([partition.highWatermark, answers, woken]).toEqual([2, [null], [2]]);
+  expect([partition.highWatermark, responses, woken]).toEqual([2, [null], [2]]);
   expect(await readAll(partition.span(0, 1000, true))).toEqual([
     [0, "a"],
     [1, "b"],
@@ -76,12 +76,12 @@ test("a failed sync takes the partition offline: waiters are told, appends refus
   await engine.waiting[0]!.end();
   const second = batchOf(["lost"]);
   const result = partition.append(second, 0, second.length);
-  const answers: (ErrorCode | null)[] = [];
-  partition.whenDurable(result.endOffset, (error) => answers.push(error));
+  const responses: (ErrorCode | null)[] = [];
+  partition.whenDurable(result.endOffset, (error) => responses.push(error));
   await turns();
   await engine.waiting[0]!.end(true);
-  partition.whenDurable(result.endOffset, (error) => answers.push(error));
-  expect([answers, partition.isOffline, broker.counters.syncFailures]).toEqual([
+  partition.whenDurable(result.endOffset, (error) => responses.push(error));
+  expect([responses, partition.isOffline, broker.counters.syncFailures]).toEqual([
     ["KAFKA_STORAGE_ERROR", "KAFKA_STORAGE_ERROR"],
     true,
     1,
@@ -143,14 +143,14 @@ test("offsets outside the log are refused, the end of the log is an empty answer
 test("a removed topic lets go of everyone who waits, and is told as gone, not as a broken disk", async () => {
   const { engine, broker, partition } = await opened();
   const batch = batchOf(["v"]);
-  const answers: (ErrorCode | null)[] = [];
+  const responses: (ErrorCode | null)[] = [];
   let wakes = 0;
   partition.append(batch, 0, batch.length);
-  partition.whenDurable(1, (error) => answers.push(error));
+  partition.whenDurable(1, (error) => responses.push(error));
   partition.addReader({ wake: () => (wakes += 1) });
   await turns();
   await broker.topics.remove("t");
-  expect([answers, wakes, partition.isOffline, broker.topics.get("t")]).toEqual([
+  expect([responses, wakes, partition.isOffline, broker.topics.get("t")]).toEqual([
     ["UNKNOWN_TOPIC_OR_PARTITION"],
     1,
     true,
@@ -180,19 +180,19 @@ test("a partition that is offline never calls an offset out of range: a consumer
   }
 });
 
-for (const answer of ["nothing", "an error"] as const) {
-  test(`a topic that is removed while the disk is asked is gone, also when the disk answers ${answer} about its files`, async () => {
+for (const response of ["nothing", "an error"] as const) {
+  test(`a topic that is removed while the disk is asked is gone, also when the disk answers ${response} about its files`, async () => {
     const { partition, engine } = await opened({}, { recentBytesMax: 0 });
     const batch = batchOf(["v"]);
     partition.append(batch, 0, batch.length);
     await turns();
     await engine.waiting[0]!.end();
     let end = () => {};
-    const asked = new Promise<RecordSpan>((resolve, reject) => {
+    const requested = new Promise<RecordSpan>((resolve, reject) => {
       end = () =>
-        answer === "nothing" ? resolve(noRecords(0)) : reject(new ObeliskError("KAFKA_STORAGE_ERROR"));
+        response === "nothing" ? resolve(noRecords(0)) : reject(new ObeliskError("KAFKA_STORAGE_ERROR"));
     });
-    partition.log.span = () => asked;
+    partition.log.span = () => requested;
     const read = partition.span(0, 1000, true);
     partition.retire();
     end();
@@ -206,12 +206,12 @@ test("the next sync is under way before the answers of the last one go out", asy
     const batch = batchOf([text]);
     return partition.append(batch, 0, batch.length).endOffset;
   };
-  const startedAtAnswer: number[] = [];
-  partition.whenDurable(append("first"), () => startedAtAnswer.push(engine.started.length));
+  const startedAtResponse: number[] = [];
+  partition.whenDurable(append("first"), () => startedAtResponse.push(engine.started.length));
   await turns();
   append("second");
   await engine.waiting[0]!.end();
-  expect(startedAtAnswer).toEqual([2]);
+  expect(startedAtResponse).toEqual([2]);
 });
 
 test("a disk that refuses is told once when it starts and once when it ends, and producers can go on then", async () => {
@@ -258,13 +258,13 @@ async function offlineWithDuplicates() {
 test("a duplicate of what waits for its sync is acknowledged with it, or fails with it", async () => {
   for (const isFailed of [false, true]) {
     const { engine, partition, send } = await offlineWithDuplicates();
-    const answers: (ErrorCode | null)[] = [];
+    const responses: (ErrorCode | null)[] = [];
     const again = send(1);
     expect(again).toMatchObject({ errorCode: 0, baseOffset: 1, endOffset: 2 });
-    partition.whenDurable(again.endOffset, (error) => answers.push(error));
-    expect(answers).toEqual([]);
+    partition.whenDurable(again.endOffset, (error) => responses.push(error));
+    expect(responses).toEqual([]);
     await engine.waiting[0]!.end(isFailed);
-    expect(answers).toEqual([isFailed ? "KAFKA_STORAGE_ERROR" : null]);
+    expect(responses).toEqual([isFailed ? "KAFKA_STORAGE_ERROR" : null]);
   }
 });
 
@@ -294,13 +294,13 @@ test("a duplicate is refused from the moment in which its log goes offline, also
 
 test("with durability os, what was written when the log went offline is neither seen nor acknowledged", async () => {
   const { engine, partition } = await opened({}, { durability: { mode: "os" } });
-  const answers: (ErrorCode | null)[] = [];
+  const responses: (ErrorCode | null)[] = [];
   const batch = batchOf(["lost"]);
   const { endOffset } = partition.append(batch, 0, batch.length);
-  partition.whenDurable(endOffset, (error) => answers.push(error));
+  partition.whenDurable(endOffset, (error) => responses.push(error));
   partition.log.lose();
   await turns();
-  expect([answers, partition.highWatermark, engine.started]).toEqual([["KAFKA_STORAGE_ERROR"], 0, []]);
+  expect([responses, partition.highWatermark, engine.started]).toEqual([["KAFKA_STORAGE_ERROR"], 0, []]);
 });
 
 test("a fault of our own takes the partition offline, and is told as what it is and not as a broken disk", async () => {
@@ -313,8 +313,8 @@ test("a fault of our own takes the partition offline, and is told as what it is 
     const batch = batchOf(["v"]);
     return partition.append(batch, 0, batch.length);
   };
-  const answers: (ErrorCode | null)[] = [];
-  partition.whenDurable(append().endOffset, (error) => answers.push(error));
+  const responses: (ErrorCode | null)[] = [];
+  partition.whenDurable(append().endOffset, (error) => responses.push(error));
   await turns();
   partition.log.append = () => fail("an entry of the index goes back");
   const refused = {
@@ -328,7 +328,7 @@ test("a fault of our own takes the partition offline, and is told as what it is 
       { topic: "t", partition: 0, error: expect.stringContaining("an entry of the index goes back") },
     ],
   ]);
-  expect([partition.isOffline, partition.diskRefusal, partition.ownFault, answers]).toEqual([
+  expect([partition.isOffline, partition.diskRefusal, partition.ownFault, responses]).toEqual([
     true,
     null,
     "an entry of the index goes back",

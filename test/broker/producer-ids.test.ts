@@ -16,18 +16,18 @@ import { batchOf } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
-async function withBroker<Answer>(
+async function withBroker<Result>(
   directory: TestDirectory,
   state: StateStore,
-  work: (broker: Broker, clock: ManualClock) => Promise<Answer>,
-): Promise<Answer> {
+  work: (broker: Broker, clock: ManualClock) => Promise<Result>,
+): Promise<Result> {
   const engine = openEngine(directory, { state });
   const clock = new ManualClock();
   const broker = await openBroker({ producerIdExpirationMs: DAY_MS }, { engine, clock, log: silentLog });
-  const answer = await work(broker, clock);
+  const response = await work(broker, clock);
   await broker.close();
   await engine.close();
-  return answer;
+  return response;
 }
 
 /** Stores the first batch of a producer, and its offset. */

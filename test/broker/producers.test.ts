@@ -161,7 +161,7 @@ test("of a state that does not decode nothing is remembered", () => {
 
 test("what is lost from an offset on is no duplicate any more, and a producer without a batch left is forgotten", () => {
   const producers = stored([batch(7, 0, 0), 100], [batch(7, 0, 1), 101], [batch(8, 0, 0), 102]);
-  producers.forgetFrom(101);
+  producers.evictFrom(101);
   expect([producers.check(batch(7, 0, 0), 0, 0), producers.check(batch(7, 0, 1), 0, 0)]).toEqual([
     100,
     ACCEPTED,

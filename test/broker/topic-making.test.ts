@@ -40,9 +40,9 @@ function copying(path: string, copies: string[]): Files {
   const after = (name: "makeDirectory" | "open" | "rename" | "removeFile" | "removeDirectory") => {
     const work = disk[name].bind(disk) as (...args: unknown[]) => unknown;
     return (...args: unknown[]) => {
-      const answer = work(...args);
+      const response = work(...args);
       if (name !== "open" || args[1] === "create") copies.push(copyData(path, `${path}-${copies.length}`));
-      return answer;
+      return response;
     };
   };
   const afterLater = (

@@ -48,22 +48,22 @@ describe("cluster", () => {
 
   test("errors that pass are tried again, and what is known is asked for once", async () => {
     using broker = new FakeBroker();
-    let asked = 0;
+    let requested = 0;
     broker.on("Metadata", (body) => {
       const names = body.topics.map((topic: { name: string }) => topic.name);
-      if (names.length === 0) return { answer: broker.metadata([]) };
-      asked += 1;
-      if (asked === 1)
-        return { answer: { brokers: [], topics: [{ errorCode: 5, name: "t", partitions: [] }] } };
-      return { answer: broker.metadata(names) };
+      if (names.length === 0) return { response: broker.metadata([]) };
+      requested += 1;
+      if (requested === 1)
+        return { response: { brokers: [], topics: [{ errorCode: 5, name: "t", partitions: [] }] } };
+      return { response: broker.metadata(names) };
     });
     const cluster = new Cluster({ brokers: broker.address, random: () => 0 });
     await cluster.attempt(() => cluster.leader("t", 0));
     await cluster.attempt(() => cluster.leader("t", 0));
-    expect(asked).toBe(2);
-    cluster.forget("t");
+    expect(requested).toBe(2);
+    cluster.evict("t");
     await cluster.attempt(() => cluster.leader("t", 0));
-    expect(asked).toBe(3);
+    expect(requested).toBe(3);
     await cluster.close();
   });
 
@@ -83,15 +83,15 @@ describe("cluster", () => {
       broker.ranges.set("FindCoordinator", { min: 0, max });
       const node = { nodeId: 1, host: "127.0.0.1", port: broker.port, errorCode: 0 };
       broker.on("FindCoordinator", () => ({
-        answer: max === 3 ? node : { coordinators: [{ key: "g", ...node }] },
+        response: max === 3 ? node : { coordinators: [{ key: "g", ...node }] },
       }));
       const cluster = new Cluster({ brokers: broker.address });
       await cluster.attempt(() => cluster.coordinator("g"));
       await cluster.attempt(() => cluster.coordinator("g"));
-      const asked = broker
+      const requested = broker
         .of("FindCoordinator")
         .map(({ body }) => (max === 3 ? body.key : body.coordinatorKeys));
-      expect(asked).toEqual([max === 3 ? "g" : ["g"]]);
+      expect(requested).toEqual([max === 3 ? "g" : ["g"]]);
       await cluster.close();
     }
   });

@@ -33,7 +33,7 @@ describe("connection", () => {
   });
 
   test("asks again in an older version when the broker answers 35 in version 0", async () => {
-    const listener = brokerThatAnswersInVersion0();
+    const listener = brokerThatRespondsInVersion0();
     const connection = await Connection.open({
       address: { host: "127.0.0.1", port: listener.port },
       clientId: "test",
@@ -68,14 +68,14 @@ describe("connection", () => {
       most = Math.max(most, underWay);
       await gate.promise;
       underWay -= 1;
-      return { answer: broker.metadata(body.topics.map((topic: { name: string }) => topic.name)) };
+      return { response: broker.metadata(body.topics.map((topic: { name: string }) => topic.name)) };
     });
     const names = Array.from({ length: 12 }, (_, index) => `t${index}`);
-    const answers = names.map((name) => connection.request(metadataApi, { topics: [{ name }] }));
+    const responses = names.map((name) => connection.request(metadataApi, { topics: [{ name }] }));
     await until(() => broker.of("Metadata").length === 5);
     expect(connection.openRequests).toBe(12);
     gate.resolve();
-    expect((await Promise.all(answers)).map((answer) => answer.topics[0]!.name)).toEqual(names);
+    expect((await Promise.all(responses)).map((response) => response.topics[0]!.name)).toEqual(names);
     expect(most).toBe(5);
     connection.close();
   });
@@ -85,12 +85,14 @@ describe("connection", () => {
     const clock = new ManualClock();
     const connection = await open(broker, clock);
     broker.on("Metadata", () => "silence");
-    const answers = [1, 2].map(() => connection.request(metadataApi, NO_TOPICS).catch((error) => error.code));
+    const responses = [1, 2].map(() =>
+      connection.request(metadataApi, NO_TOPICS).catch((error) => error.code),
+    );
     await until(() => broker.of("Metadata").length === 2);
     clock.advance(999);
     expect(connection.isClosed).toBe(false);
     clock.advance(1);
-    expect(await Promise.all(answers)).toEqual(["REQUEST_TIMED_OUT", "REQUEST_TIMED_OUT"]);
+    expect(await Promise.all(responses)).toEqual(["REQUEST_TIMED_OUT", "REQUEST_TIMED_OUT"]);
     expect(connection.isClosed).toBe(true);
     await expect(connection.request(metadataApi, NO_TOPICS)).rejects.toThrow("did not answer within 1000 ms");
   });
@@ -99,7 +101,7 @@ describe("connection", () => {
     using broker = new FakeBroker();
     const connection = await open(broker);
     for (const cutAt of [0, 3, 4, 7, 12]) {
-      broker.on("Metadata", () => ({ answer: broker.metadata([]), cutAt }));
+      broker.on("Metadata", () => ({ response: broker.metadata([]), cutAt }));
       const fresh = await open(broker);
       expect(await fresh.request(metadataApi, NO_TOPICS).catch((error) => error.code)).toBe(
         "CONNECTION_CLOSED",
@@ -149,7 +151,7 @@ describe("connection", () => {
 });
 
 /** Answers every ApiVersions above 2 with error 35 in version 0, as brokers do. */
-function brokerThatAnswersInVersion0() {
+function brokerThatRespondsInVersion0() {
   const versions: number[] = [];
   const listener = Bun.listen({
     hostname: "127.0.0.1",

@@ -31,7 +31,7 @@ class LogBroker extends FakeBroker {
       const at = body.topics[0].partitions[0].timestamp;
       const offset = at === -2 ? 0 : this.log.length;
       return {
-        answer: { topics: [{ name: "t", partitions: [{ partitionIndex: 0, errorCode: 0, offset }] }] },
+        response: { topics: [{ name: "t", partitions: [{ partitionIndex: 0, errorCode: 0, offset }] }] },
       };
     });
   }
@@ -45,8 +45,8 @@ class LogBroker extends FakeBroker {
     if (errorCode === 0 && records === null) await Bun.sleep(5);
     const highWatermark = this.log.length;
     const partitions = [{ partitionIndex: 0, errorCode, highWatermark, records }];
-    const answer = { responses: [{ topic: "t", partitions }] };
-    return whim === "cut" ? { answer, cutAt: 30 } : { answer };
+    const response = { responses: [{ topic: "t", partitions }] };
+    return whim === "cut" ? { response, cutAt: 30 } : { response };
   }
 }
 
@@ -138,8 +138,8 @@ describe("consumer", () => {
     for (const timestampMs of [-1, -2, -3, -86_400_000]) {
       await consumer.assign([{ topic: "t", partition: 0 }], { timestampMs });
     }
-    const asked = broker.of("ListOffsets").map(({ body }) => body.topics[0].partitions[0].timestamp);
-    expect(asked.filter((at: number) => at !== -1 && at !== -2)).toEqual([0, 0, 0, 0]);
+    const requested = broker.of("ListOffsets").map(({ body }) => body.topics[0].partitions[0].timestamp);
+    expect(requested.filter((at: number) => at !== -1 && at !== -2)).toEqual([0, 0, 0, 0]);
     await consumer.close();
   });
 

@@ -18,9 +18,9 @@ export interface ArrivedRequest {
 
 export type Reply =
   /** The body of the answer. */
-  | { readonly answer: object }
+  | { readonly response: object }
   /** Ends the connection, after so many bytes of the answer. */
-  | { readonly answer: object; readonly cutAt: number }
+  | { readonly response: object; readonly cutAt: number }
   | "close"
   | "silence";
 
@@ -99,7 +99,7 @@ export class FakeBroker {
       socket.end();
       return;
     }
-    const bytes = encode(header.api, header.version, header.correlationId, reply.answer);
+    const bytes = encode(header.api, header.version, header.correlationId, reply.response);
     if (!("cutAt" in reply)) {
       socket.write(bytes);
       return;
@@ -110,7 +110,7 @@ export class FakeBroker {
 
   #defaults(): void {
     this.on("ApiVersions", () => ({
-      answer: {
+      response: {
         errorCode: 0,
         apiKeys: APIS.map((api) => {
           const range = this.ranges.get(api.name) ?? { min: api.versionMin, max: api.versionMax };
@@ -119,10 +119,10 @@ export class FakeBroker {
       },
     }));
     this.on("Metadata", (body) => ({
-      answer: this.metadata((body.topics ?? []).map((topic: { name: string }) => topic.name)),
+      response: this.metadata((body.topics ?? []).map((topic: { name: string }) => topic.name)),
     }));
     this.on("InitProducerId", () => ({
-      answer: { errorCode: 0, producerId: 1000 + this.of("InitProducerId").length, producerEpoch: 0 },
+      response: { errorCode: 0, producerId: 1000 + this.of("InitProducerId").length, producerEpoch: 0 },
     }));
   }
 
@@ -145,8 +145,8 @@ export class FakeBroker {
   }
 }
 
-function encode(api: AnyApi, version: number, correlationId: number, answer: object): Buffer {
-  return frameOf(api.encodeResponse(version, correlationId, answer as never));
+function encode(api: AnyApi, version: number, correlationId: number, response: object): Buffer {
+  return frameOf(api.encodeResponse(version, correlationId, response as never));
 }
 
 /** Resolves when `condition` holds; looks again at every turn, for at most `limitMs`. */

@@ -41,8 +41,8 @@ describe("native producer", () => {
       }
     });
     const producer = await NativeProducer.connect({ native: server.address });
-    const answers = await Promise.all(["a", "b", "c"].map((value) => producer.send(record(value))));
-    expect(answers.map(({ isStored, reason }) => [isStored, reason])).toEqual([
+    const responses = await Promise.all(["a", "b", "c"].map((value) => producer.send(record(value))));
+    expect(responses.map(({ isStored, reason }) => [isStored, reason])).toEqual([
       [true, ""],
       [false, "INVALID_FORMAT"],
       [true, ""],
@@ -59,9 +59,9 @@ describe("native producer", () => {
       if (bytes.length === 2 * two) socket.write("OK\nOK\n");
     });
     const producer = await NativeProducer.connect({ native: server.address, inFlightMax: 2 });
-    const answers = Array.from({ length: 4 }, (_, index) => producer.send(record(`${index}`)));
-    await answers[0];
-    expect((await Promise.all(answers)).length).toBe(4);
+    const responses = Array.from({ length: 4 }, (_, index) => producer.send(record(`${index}`)));
+    await responses[0];
+    expect((await Promise.all(responses)).length).toBe(4);
     producer.close();
   });
 
@@ -91,7 +91,7 @@ describe("native producer", () => {
     const arrived = Promise.withResolvers<void>();
     using silent = serve(() => arrived.resolve());
     const clock = new ManualClock();
-    const producer = await NativeProducer.connect({ native: silent.address, clock, answerTimeoutMs: 1000 });
+    const producer = await NativeProducer.connect({ native: silent.address, clock, responseTimeoutMs: 1000 });
     const waiting = producer.send(record("a")).catch((thrown) => thrown.code);
     await arrived.promise;
     clock.advance(1000);

@@ -35,7 +35,7 @@ class KeepingBroker extends FakeBroker {
   }): Reply {
     const whim = this.misbehave(this.#requests++);
     if (whim === "close" || whim === "silence") return whim;
-    const answer = {
+    const response = {
       responses: body.topicData.map(({ name, partitionData }) => ({
         name,
         partitionResponses: partitionData.map(({ index, records }) =>
@@ -45,7 +45,7 @@ class KeepingBroker extends FakeBroker {
         ),
       })),
     };
-    return whim === "append and close" ? "close" : { answer };
+    return whim === "append and close" ? "close" : { response };
   }
 
   #append(index: number, batch: Buffer): { errorCode: number; baseOffset: number } {

@@ -8,12 +8,12 @@ import { ManualClock } from "../support/manual-clock.ts";
 
 /** Lets promises settle, and turns the clock by `stepMs` whenever something waits for it. */
 async function drive(clock: ManualClock, stepMs: number, promise: Promise<unknown>): Promise<void> {
-  let isSettled = false;
-  const settle = () => {
-    isSettled = true;
+  let isCompleted = false;
+  const complete = () => {
+    isCompleted = true;
   };
-  promise.then(settle, settle);
-  while (!isSettled) {
+  promise.then(complete, complete);
+  while (!isCompleted) {
     await new Promise((resolve) => setImmediate(resolve));
     if (clock.pending > 0) clock.advance(stepMs);
   }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import {
   asksForHelp,
-  findMistakes,
+  findConfigErrors,
   flagValues,
   REPEATABLE,
   repeatedValues,
@@ -15,46 +15,46 @@ const ARGS = {
   file: { type: "positional", required: false },
 } as const;
 
-function mistakes(...words: string[]): string[] {
-  return findMistakes(ARGS, words).map(({ message }) => message);
+function errors(...words: string[]): string[] {
+  return findConfigErrors(ARGS, words).map(({ message }) => message);
 }
 
 describe("the check of a command line", () => {
   test("accepts every way to write a flag", () => {
-    expect(mistakes("-t", "a", "--max=-1", "--no-json", "file")).toEqual([]);
-    expect(mistakes("--topic", "a", "--max", "-1", "--json=false", "--", "--anything")).toEqual([]);
+    expect(errors("-t", "a", "--max=-1", "--no-json", "file")).toEqual([]);
+    expect(errors("--topic", "a", "--max", "-1", "--json=false", "--", "--anything")).toEqual([]);
   });
 
   test("names unknown flags with the nearest, and does not complain of what follows them", () => {
-    expect(mistakes("--topics", "a", "b", "-x")).toEqual([
+    expect(errors("--topics", "a", "b", "-x")).toEqual([
       "unknown flag `--topics`, did you mean `--topic`?",
       "unknown flag `-x`, did you mean `-t`?",
     ]);
-    expect(mistakes("--compression=zstd")).toEqual(["unknown flag `--compression`, see --help"]);
+    expect(errors("--compression=zstd")).toEqual(["unknown flag `--compression`, see --help"]);
   });
 
   test("a flag does not take the next flag as its value", () => {
-    expect(mistakes("--topic", "--json")).toEqual(["--topic needs a value"]);
-    expect(mistakes("--max")).toEqual(["--max needs a value"]);
+    expect(errors("--topic", "--json")).toEqual(["--topic needs a value"]);
+    expect(errors("--max")).toEqual(["--max needs a value"]);
   });
 
   test("a switch takes no other value than true and false", () => {
-    expect(mistakes("--json=yes")).toEqual(["--json takes no value but true or false"]);
+    expect(errors("--json=yes")).toEqual(["--json takes no value but true or false"]);
   });
 
   test("only a repeatable flag may be given twice, and keeps all its values", () => {
     const words = ["--header", "a=1", "--topic=x", "--header=b=2"];
-    expect(mistakes(...words, "-t", "y")).toEqual(["--topic is given twice"]);
+    expect(errors(...words, "-t", "y")).toEqual(["--topic is given twice"]);
     expect(repeatedValues(ARGS, words, "header")).toEqual(["a=1", "b=2"]);
   });
 
   test("positionals too many or missing are named", () => {
-    expect(mistakes("a", "b", "c")).toEqual(["unexpected argument `b`", "unexpected argument `c`"]);
-    expect(findMistakes({ dir: { type: "positional", required: true } }, [])).toEqual([
+    expect(errors("a", "b", "c")).toEqual(["unexpected argument `b`", "unexpected argument `c`"]);
+    expect(findConfigErrors({ dir: { type: "positional", required: true } }, [])).toEqual([
       { source: "", message: "DIR is missing" },
     ]);
     expect(
-      findMistakes({ words: { type: "positional", valueHint: REPEATABLE, required: false } }, ["a", "b"]),
+      findConfigErrors({ words: { type: "positional", valueHint: REPEATABLE, required: false } }, ["a", "b"]),
     ).toEqual([]);
   });
 

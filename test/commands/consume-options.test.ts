@@ -30,7 +30,7 @@ describe("consume options", () => {
   });
 
   test("every mistake is a sentence", () => {
-    const mistakes: [() => unknown, string][] = [
+    const errors: [() => unknown, string][] = [
       [() => consumeOptions({}, []), "no topic is given"],
       [() => consumeOptions({ topic: "," }, []), "no topic is given"],
       [() => consumeOptions({ topic: "a" }, ["b"]), "unexpected argument `b`"],
@@ -40,7 +40,7 @@ describe("consume options", () => {
       [() => consumeOptions({ group: "" }, ["t"]), "--group must not be empty"],
       [() => consumeOptions({ max: "1.5" }, ["t"]), "--max must be a whole number"],
     ];
-    for (const [make, text] of mistakes) expect(make).toThrow(text);
+    for (const [make, text] of errors) expect(make).toThrow(text);
   });
 });
 

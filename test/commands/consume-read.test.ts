@@ -26,15 +26,15 @@ class RangeBroker extends FakeBroker {
     this.partitions = logs.length;
     for (const log of logs) for (const [offset, batch] of log.entries()) stampBatch(batch, 0, offset, 0);
     this.on("FindCoordinator", () => ({
-      answer: { coordinators: [{ key: "g", nodeId: 1, ...this.advertised, errorCode: 0 }] },
+      response: { coordinators: [{ key: "g", nodeId: 1, ...this.advertised, errorCode: 0 }] },
     }));
-    this.on("OffsetFetch", () => ({ answer: { groups: [{ groupId: "g", topics: [], errorCode: 0 }] } }));
+    this.on("OffsetFetch", () => ({ response: { groups: [{ groupId: "g", topics: [], errorCode: 0 }] } }));
     this.on("OffsetCommit", ({ topics }) => {
       const partitions = topics[0].partitions;
       for (const { partitionIndex, committedOffset } of partitions)
         this.committed.set(partitionIndex, committedOffset);
       return {
-        answer: {
+        response: {
           topics: [
             {
               name: "t",
@@ -48,26 +48,28 @@ class RangeBroker extends FakeBroker {
       };
     });
     this.on("ListOffsets", ({ topics }) => ({
-      answer: {
+      response: {
         topics: [
           {
             name: "t",
-            partitions: topics[0].partitions.map((asked: { partitionIndex: number; timestamp: number }) => ({
-              partitionIndex: asked.partitionIndex,
-              errorCode: 0,
-              offset: asked.timestamp === -1 ? this.ends[asked.partitionIndex]! : 0,
-            })),
+            partitions: topics[0].partitions.map(
+              (requested: { partitionIndex: number; timestamp: number }) => ({
+                partitionIndex: requested.partitionIndex,
+                errorCode: 0,
+                offset: requested.timestamp === -1 ? this.ends[requested.partitionIndex]! : 0,
+              }),
+            ),
           },
         ],
       },
     }));
     this.on("Fetch", async ({ topics }) => ({
-      answer: { responses: [{ topic: "t", partitions: await this.#fetched(topics[0].partitions) }] },
+      response: { responses: [{ topic: "t", partitions: await this.#fetched(topics[0].partitions) }] },
     }));
   }
 
-  async #fetched(asked: { partition: number; fetchOffset: number }[]): Promise<object[]> {
-    const found = asked.map(({ partition, fetchOffset }) => ({
+  async #fetched(requested: { partition: number; fetchOffset: number }[]): Promise<object[]> {
+    const found = requested.map(({ partition, fetchOffset }) => ({
       partitionIndex: partition,
       errorCode: 0,
       highWatermark: this.logs[partition]!.length,
@@ -124,7 +126,7 @@ describe("consume", () => {
     broker.on("OffsetCommit", ({ topics }) => {
       broker.ends = [1];
       return {
-        answer: {
+        response: {
           topics: [
             {
               name: "t",

@@ -11,7 +11,7 @@ const SCRIPT = `
   console.log("ready");
 `;
 
-async function twice(first: NodeJS.Signals, second: NodeJS.Signals) {
+async function duplicates(first: NodeJS.Signals, second: NodeJS.Signals) {
   const child = Bun.spawn(["bun", "-e", SCRIPT], { stdout: "pipe", stderr: "pipe" });
   const reader = child.stdout.getReader();
   const next = async () => new TextDecoder().decode((await reader.read()).value);
@@ -24,7 +24,7 @@ async function twice(first: NodeJS.Signals, second: NodeJS.Signals) {
 
 describe("Ctrl-C and SIGTERM", () => {
   test("the first asks for an orderly end, a second Ctrl-C leaves at once with 130", async () => {
-    expect(await twice("SIGTERM", "SIGINT")).toEqual({
+    expect(await duplicates("SIGTERM", "SIGINT")).toEqual({
       said: ["ready\n", "heard SIGTERM\n"],
       stderr: "ending; once more to leave at once\n",
       exitCode: 130,
@@ -32,7 +32,7 @@ describe("Ctrl-C and SIGTERM", () => {
   });
 
   test("a second SIGTERM leaves at once with 143", async () => {
-    const { said, exitCode } = await twice("SIGINT", "SIGTERM");
+    const { said, exitCode } = await duplicates("SIGINT", "SIGTERM");
     expect({ said, exitCode }).toEqual({ said: ["ready\n", "heard SIGINT\n"], exitCode: 143 });
   });
 });

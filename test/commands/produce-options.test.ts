@@ -61,7 +61,7 @@ describe("produce options", () => {
   });
 
   test("every mistake is a sentence", () => {
-    const mistakes: [() => unknown, string][] = [
+    const errors: [() => unknown, string][] = [
       [() => options({}, []), "no topic is given; write `obelisk produce TOPIC MESSAGE`"],
       [() => options({}, ["t", "m"], [], ["f"]), "give messages or --file, not both"],
       [() => options({ acks: "2" }), "--acks must be all, 1 or 0, not `2`"],
@@ -80,7 +80,7 @@ describe("produce options", () => {
       ],
       [() => options({ protocol: "amqp" }), "--protocol must be one of kafka, native"],
     ];
-    for (const [make, text] of mistakes) expect(make).toThrow(text);
+    for (const [make, text] of errors) expect(make).toThrow(text);
   });
 });
 

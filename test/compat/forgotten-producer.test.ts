@@ -87,7 +87,7 @@ async function valuesOf(brokers: string): Promise<string[]> {
 }
 
 /** Until the server's clock has left the time within which the last batch is remembered. */
-async function untilForgotten(): Promise<void> {
+async function untilEvicted(): Promise<void> {
   const startMs = systemClock.steadyMs();
   while (systemClock.steadyMs() <= startMs + EXPIRATION_MS) await Bun.sleep(EXPIRATION_MS);
 }
@@ -119,7 +119,7 @@ for (const { name: kind, missing, start } of SERVERS) {
           const offsets: number[] = [];
           for (const value of ["a", "b", "c"]) {
             offsets.push(await producer.send(value));
-            await untilForgotten();
+            await untilEvicted();
           }
           await producer.close();
           expect(offsets).toEqual([0, 1, 2]);

@@ -97,13 +97,13 @@ for (const kind of SERVERS) {
       const [nodeId] = Object.keys(cluster.findLeaderForPartitions(topic, [0]));
       const broker = await cluster.findBroker({ nodeId: nodeId! });
       const partitions = [{ partition: 0, fetchOffset: "0", maxBytes: 1_000_000 }];
-      const answer = await broker.fetch({
+      const response = await broker.fetch({
         isolationLevel: 1,
         maxWaitTime: 100,
         topics: [{ topic, partitions }],
       });
       await cluster.disconnect();
-      return answer.responses[0]!.partitions[0]!.messages;
+      return response.responses[0]!.partitions[0]!.messages;
     }
 
     for (const [codec, compression] of Object.entries(CODECS)) {

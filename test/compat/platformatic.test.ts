@@ -63,17 +63,17 @@ for (const kind of SERVERS) {
     async function readAll(topic: string, partition = 0): Promise<ReadRecord[]> {
       const connection = new Connection("judge");
       await connection.connect("127.0.0.1", server.kafkaPort);
-      const asked = {
+      const requested = {
         partition,
         currentLeaderEpoch: -1,
         fetchOffset: 0n,
         lastFetchedEpoch: -1,
         partitionMaxBytes: 1_000_000,
       };
-      const topics = [{ topicId: topic, partitions: [asked] }];
-      const answer = await fetchV12.api.async(connection, 100, 1, 10_000_000, 0, 0, -1, topics, [], "");
+      const topics = [{ topicId: topic, partitions: [requested] }];
+      const response = await fetchV12.api.async(connection, 100, 1, 10_000_000, 0, 0, -1, topics, [], "");
       await connection.close();
-      const batches = answer.responses[0]!.partitions[0]!.records ?? [];
+      const batches = response.responses[0]!.partitions[0]!.records ?? [];
       return batches.flatMap((batch) =>
         batch.records.map((record) => ({
           offset: Number(batch.firstOffset) + record.offsetDelta,

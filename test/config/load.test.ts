@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { KiB, MiB } from "../../src/base/units.ts";
+import { type ConfigError, ConfigErrors } from "../../src/config/config-errors.ts";
 import { loadSettings, type SettingSources } from "../../src/config/load.ts";
-import { type Mistake, MistakesError } from "../../src/config/mistakes.ts";
 import { defaultSettings, SETTING_KEYS, SETTINGS } from "../../src/config/settings.ts";
 
 /** Sources with the given files, by absolute path; everything else is empty. */
@@ -23,11 +23,11 @@ function sources(
   };
 }
 
-function mistakesOf(given: Parameters<typeof sources>[0]): readonly Mistake[] {
+function configErrorsOf(given: Parameters<typeof sources>[0]): readonly ConfigError[] {
   try {
     loadSettings(sources(given));
   } catch (thrown) {
-    if (thrown instanceof MistakesError) return thrown.mistakes;
+    if (thrown instanceof ConfigErrors) return thrown.errors;
     throw thrown;
   }
   return [];
@@ -167,14 +167,14 @@ describe("sources of settings", () => {
 
 describe("mistakes in settings", () => {
   test("all of them are reported together, each with its place", () => {
-    const mistakes = mistakesOf({
+    const errors = configErrorsOf({
       disk: {
         "/home/user/obelisk.yaml": "memori: 1GiB\ndurability: sometimes\nsegment-bytes:\n  - 1\nhost:\n",
       },
       env: { OBELISK_KAFKA_PORTS: "1", OBELISK_BATCH_COUNT: "many" },
       flags: { "native-port": "70000", databases: "3" },
     });
-    expect(mistakes).toEqual([
+    expect(errors).toEqual([
       {
         source: "obelisk.yaml line 3",
         message: "segment-bytes must be a plain value, not a list or a mapping",
@@ -199,7 +199,7 @@ describe("mistakes in settings", () => {
   });
 
   test("a wrong value is reported although a stronger source replaces it", () => {
-    expect(mistakesOf({ env: { OBELISK_MEMORY: "lots" }, flags: { memory: "1GiB" } })).toEqual([
+    expect(configErrorsOf({ env: { OBELISK_MEMORY: "lots" }, flags: { memory: "1GiB" } })).toEqual([
       {
         source: "OBELISK_MEMORY",
         message:
@@ -216,12 +216,12 @@ describe("mistakes in settings", () => {
       "node-id: 0x10",
       "kafka-port: 1e3",
     ];
-    const mistakes = mistakesOf({
+    const errors = configErrorsOf({
       disk: { "/home/user/obelisk.yaml": lines.join("\n") },
       env: { OBELISK_DATA: "a\ufffdb", OBELISK_BATCH_COUNT: "10.0" },
       flags: { "segment-ms": "60000.5ms", "health-window": "7.2", durability: "interval:1.5" },
     });
-    expect(mistakes.map(({ source, message }) => `${source}: ${message}`)).toEqual([
+    expect(errors.map(({ source, message }) => `${source}: ${message}`)).toEqual([
       "obelisk.yaml line 1: partitions must be a whole number from 1 to 10000, not `1.5`",
       "obelisk.yaml line 2: batch-bytes must be a size in whole bytes such as 64KiB or 512MiB, from 1 KiB to 64 MiB, not `1024.5`",
       "obelisk.yaml line 3: linger-ms must be a duration in whole milliseconds such as 250ms, 30s or 1h, from 0ms to 10s, not `0.5`",
@@ -237,33 +237,33 @@ describe("mistakes in settings", () => {
 
   test("a file with bytes that are no UTF-8 is refused at their line", () => {
     const bytes = Buffer.concat([Buffer.from("node-id: 1\r\ndata: caf"), Buffer.of(0xe9), Buffer.from("\n")]);
-    expect(mistakesOf({ disk: { "/home/user/obelisk.yaml": bytes } })).toEqual([
+    expect(configErrorsOf({ disk: { "/home/user/obelisk.yaml": bytes } })).toEqual([
       { source: "obelisk.yaml line 2", message: "is not UTF-8" },
     ]);
   });
 
   test("a file that is missing, not YAML or not a mapping is named", () => {
-    expect(mistakesOf({ flags: { config: "gone.yaml" } })).toEqual([
+    expect(configErrorsOf({ flags: { config: "gone.yaml" } })).toEqual([
       { source: "gone.yaml", message: "there is no such file" },
     ]);
     const disk = { "/home/user/obelisk.yaml": "- a\n- b\n", "/home/user/bad.yaml": "a: [1\n" };
-    expect(mistakesOf({ disk })).toEqual([
+    expect(configErrorsOf({ disk })).toEqual([
       { source: "obelisk.yaml", message: "must be a mapping of setting names to values" },
     ]);
-    expect(mistakesOf({ disk, flags: { config: "bad.yaml" } })[0]?.message).toStartWith(
+    expect(configErrorsOf({ disk, flags: { config: "bad.yaml" } })[0]?.message).toStartWith(
       "is not valid YAML: ",
     );
   });
 
   test("a key that stands twice is a mistake with both lines", () => {
-    expect(mistakesOf({ disk: { "/home/user/obelisk.yaml": "host: a\nnode-id: 1\nhost: b\n" } })).toEqual([
-      { source: "obelisk.yaml line 3", message: "host stands twice, first in line 1" },
-    ]);
+    expect(configErrorsOf({ disk: { "/home/user/obelisk.yaml": "host: a\nnode-id: 1\nhost: b\n" } })).toEqual(
+      [{ source: "obelisk.yaml line 3", message: "host stands twice, first in line 1" }],
+    );
   });
 
   test("settings that contradict each other are named at the one that was set", () => {
     expect(
-      mistakesOf({
+      configErrorsOf({
         flags: {
           "message-bytes-max": "20MiB",
           "frame-bytes-max": "10MiB",
@@ -287,7 +287,7 @@ describe("mistakes in settings", () => {
 
   test("a message must fit into the memory that is left for requests", () => {
     const flags = { memory: "128MiB", "recent-bytes": "64MiB", "message-bytes-max": "40MiB" };
-    expect(mistakesOf({ flags })).toEqual([
+    expect(configErrorsOf({ flags })).toEqual([
       {
         source: "--message-bytes-max",
         message:
@@ -298,6 +298,6 @@ describe("mistakes in settings", () => {
 
   test("port 0 may be asked for at every door", () => {
     const flags = { "native-port": "0", "http-port": "0", "kafka-port": "0" };
-    expect(mistakesOf({ flags })).toEqual([]);
+    expect(configErrorsOf({ flags })).toEqual([]);
   });
 });

@@ -69,11 +69,11 @@ describe("the manual of the settings", () => {
 
   test("each default lies in its own range", () => {
     for (const key of SETTING_KEYS) {
-      const { kind, default: standard } = SETTINGS[key] as {
+      const { kind, default: defaultValue } = SETTINGS[key] as {
         kind: { parse(text: string): unknown; format(value: unknown): string };
         default: unknown;
       };
-      expect(kind.parse(kind.format(standard))).toEqual(standard);
+      expect(kind.parse(kind.format(defaultValue))).toEqual(defaultValue);
     }
   });
 });

@@ -1,20 +1,20 @@
 /** One environment serves the server and its clients: everybody takes what is his, and a misspelt variable is nobody's. */
 
 import { describe, expect, test } from "bun:test";
+import { ConfigErrors } from "../../src/config/config-errors.ts";
 import { loadSettings } from "../../src/config/load.ts";
-import { MistakesError } from "../../src/config/mistakes.ts";
 import { defaultSettings } from "../../src/config/settings.ts";
 import { clientVariables, type Environment } from "../../src/config/variables.ts";
 
 const NOTHING = { flags: {}, cwd: "/", files: { exists: () => false, readFile: () => Buffer.alloc(0) } };
 const FLAGS = ["topic", "group", "brokers", "native"];
 
-function mistakesOf(work: () => unknown): string[] {
+function configErrorsOf(work: () => unknown): string[] {
   try {
     work();
   } catch (thrown) {
-    if (thrown instanceof MistakesError)
-      return thrown.mistakes.map(({ source, message }) => `${source}: ${message}`);
+    if (thrown instanceof ConfigErrors)
+      return thrown.errors.map(({ source, message }) => `${source}: ${message}`);
     throw thrown;
   }
   return [];
@@ -56,14 +56,14 @@ describe("the environment", () => {
       "OBELISK_MEMROY: unknown variable `OBELISK_MEMROY`, did you mean `OBELISK_MEMORY`?",
       "OBELISK_XYZZY: unknown variable `OBELISK_XYZZY`",
     ];
-    expect(mistakesOf(() => clientVariables(misspelt, FLAGS))).toEqual(words);
-    expect(mistakesOf(() => loadSettings({ ...NOTHING, env: misspelt }))).toEqual(words);
-    expect(mistakesOf(() => loadSettings({ ...NOTHING, env: misspelt, only: ["data"] }))).toEqual(words);
+    expect(configErrorsOf(() => clientVariables(misspelt, FLAGS))).toEqual(words);
+    expect(configErrorsOf(() => loadSettings({ ...NOTHING, env: misspelt }))).toEqual(words);
+    expect(configErrorsOf(() => loadSettings({ ...NOTHING, env: misspelt, only: ["data"] }))).toEqual(words);
   });
 
   test("names the variable whose value is wrong", () => {
     const wrong = { OBELISK_BROKERS: "a:1,b:x", OBELISK_NATIVE: "a:1,b:2", OBELISK_GROUP: "caf\ufffd" };
-    expect(mistakesOf(() => clientVariables(wrong, FLAGS))).toEqual([
+    expect(configErrorsOf(() => clientVariables(wrong, FLAGS))).toEqual([
       "OBELISK_BROKERS: must be HOST:PORT, not `a:1,b:x`",
       "OBELISK_NATIVE: must be HOST:PORT, not `a:1,b:2`",
       "OBELISK_GROUP: must be UTF-8, not `caf\ufffd`",

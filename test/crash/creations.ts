@@ -43,8 +43,8 @@ function killAfter(server: { stop(signal: NodeJS.Signals): Promise<number> }, co
   let startedAt = performance.now();
   let usualMs = 2;
   let resolve: () => void = () => undefined;
-  const done = new Promise<void>((settled) => {
-    resolve = settled;
+  const done = new Promise<void>((completed) => {
+    resolve = completed;
   });
   const kill = () => void server.stop("SIGKILL").then(resolve);
   const created = () => {

@@ -78,9 +78,13 @@ export class PassingTopics implements Stream {
     return errorCode;
   }
 
-  async #change(topic: PassingTopic, state: "absent" | "present", answer: Promise<number>): Promise<number> {
+  async #change(
+    topic: PassingTopic,
+    state: "absent" | "present",
+    response: Promise<number>,
+  ): Promise<number> {
     topic.state = "doubtful";
-    const code = await answer;
+    const code = await response;
     if (code === 0) topic.state = state;
     return code;
   }

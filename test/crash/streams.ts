@@ -122,15 +122,15 @@ export class KafkaStream implements Stream {
     const inFlight = new Set<Promise<void>>();
     for (;;) {
       const batch = again.shift() ?? this.#build(isLarge ? LARGE_PADDING_MAX : PADDING_MAX);
-      const answer = produceBatch(wire, this.#topic, batch.bytes, this.#partition).then((answered) => {
-        const { errorCode, baseOffset } = answered;
+      const response = produceBatch(wire, this.#topic, batch.bytes, this.#partition).then((responded) => {
+        const { errorCode, baseOffset } = responded;
         if (errorCode === REFUSED && mayRefuse) throw new Gone();
         if (errorCode !== 0)
           throw new Error(`${this.name}: number ${batch.first} was refused with ${errorCode}`);
         this.#doubtful.shift();
         this.#log.acked(batch.first, batch.count, baseOffset);
       });
-      const tracked = answer.finally(() => inFlight.delete(tracked));
+      const tracked = response.finally(() => inFlight.delete(tracked));
       tracked.catch(() => {});
       inFlight.add(tracked);
       if (inFlight.size >= IN_FLIGHT) await Promise.race(inFlight);
@@ -180,12 +180,12 @@ export class NativeStream implements Stream {
           Buffer.from("key"),
           Buffer.from(`${number}:native`),
         );
-        const answer = wire.call(frame).then((line) => {
+        const response = wire.call(frame).then((line) => {
           if (line.toString().startsWith("NACK:PUBLISH_FAILED") && mayRefuse) throw new Gone();
           if (line.toString() !== "OK\n") throw new Error(`${this.name}: number ${number} got ${line}`);
           this.#log.acked(number, 1, -1);
         });
-        const tracked = answer.finally(() => inFlight.delete(tracked));
+        const tracked = response.finally(() => inFlight.delete(tracked));
         tracked.catch(() => {});
         inFlight.add(tracked);
         if (inFlight.size >= NATIVE_IN_FLIGHT) await Promise.race(inFlight);

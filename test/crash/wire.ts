@@ -20,15 +20,15 @@ export class Gone extends Error {}
 
 export class Wire {
   readonly #socket: Bun.Socket<undefined>;
-  readonly #answerEnd: (buffer: Buffer) => number;
-  readonly #waiting: { resolve: (answer: Buffer) => void; reject: (error: Error) => void }[] = [];
+  readonly #responseEnd: (buffer: Buffer) => number;
+  readonly #waiting: { resolve: (response: Buffer) => void; reject: (error: Error) => void }[] = [];
   #unsent: Buffer[] = [];
   #received: Buffer = Buffer.alloc(0);
   #isGone = false;
 
-  private constructor(socket: Bun.Socket<undefined>, answerEnd: (buffer: Buffer) => number) {
+  private constructor(socket: Bun.Socket<undefined>, responseEnd: (buffer: Buffer) => number) {
     this.#socket = socket;
-    this.#answerEnd = answerEnd;
+    this.#responseEnd = responseEnd;
   }
 
   /** Answers that start with an int32 length. */
@@ -41,7 +41,7 @@ export class Wire {
     return Wire.#connect(port, (buffer) => buffer.indexOf(10) + 1 || -1);
   }
 
-  static async #connect(port: number, answerEnd: (buffer: Buffer) => number): Promise<Wire> {
+  static async #connect(port: number, responseEnd: (buffer: Buffer) => number): Promise<Wire> {
     let wire: Wire | undefined;
     const socket = await Bun.connect<undefined>({
       hostname: "127.0.0.1",
@@ -55,7 +55,7 @@ export class Wire {
       },
     });
     socket.setNoDelay(true);
-    wire = new Wire(socket, answerEnd);
+    wire = new Wire(socket, responseEnd);
     return wire;
   }
 
@@ -84,7 +84,7 @@ export class Wire {
   received(chunk: Buffer): void {
     this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
     for (;;) {
-      const end = this.#answerEnd(this.#received);
+      const end = this.#responseEnd(this.#received);
       if (end < 0 || end > this.#received.length) return;
       this.#waiting.shift()?.resolve(this.#received.subarray(0, end));
       this.#received = this.#received.subarray(end);
@@ -107,24 +107,24 @@ export async function createTopic(wire: Wire, name: string, partitions = 1): Pro
     topics: [{ name, numPartitions: partitions, replicationFactor: 1, assignments: [], configs: [] }],
     timeoutMs: 10_000,
   };
-  const answer = await wire.call(flat(createTopicsApi.encodeRequest(5, 1, CLIENT, request)));
-  return createTopicsApi.decodeResponse(5, answer, 4, answer.length).topics[0]!.errorCode;
+  const response = await wire.call(flat(createTopicsApi.encodeRequest(5, 1, CLIENT, request)));
+  return createTopicsApi.decodeResponse(5, response, 4, response.length).topics[0]!.errorCode;
 }
 
 /** Kafka's error number. @throws Gone */
 export async function deleteTopic(wire: Wire, name: string): Promise<number> {
   const request = { topicNames: [name], timeoutMs: 10_000 };
-  const answer = await wire.call(flat(deleteTopicsApi.encodeRequest(4, 1, CLIENT, request)));
-  return deleteTopicsApi.decodeResponse(4, answer, 4, answer.length).responses[0]!.errorCode;
+  const response = await wire.call(flat(deleteTopicsApi.encodeRequest(4, 1, CLIENT, request)));
+  return deleteTopicsApi.decodeResponse(4, response, 4, response.length).responses[0]!.errorCode;
 }
 
 export async function newProducerId(wire: Wire): Promise<number> {
   const request = { transactionalId: null, transactionTimeoutMs: 60_000 };
-  const answer = await wire.call(flat(initProducerIdApi.encodeRequest(2, 1, CLIENT, request)));
-  return initProducerIdApi.decodeResponse(2, answer, 4, answer.length).producerId;
+  const response = await wire.call(flat(initProducerIdApi.encodeRequest(2, 1, CLIENT, request)));
+  return initProducerIdApi.decodeResponse(2, response, 4, response.length).producerId;
 }
 
-export interface Answered {
+export interface Responded {
   errorCode: number;
   baseOffset: number;
 }
@@ -134,16 +134,17 @@ export async function produceBatches(
   wire: Wire,
   topic: string,
   batches: readonly { index: number; records: Buffer }[],
-): Promise<Answered[]> {
+): Promise<Responded[]> {
   const request = {
     transactionalId: null,
     acks: -1,
     timeoutMs: 30_000,
     topicData: [{ name: topic, partitionData: [...batches] }],
   };
-  const answer = await wire.call(flat(produceApi.encodeRequest(9, 1, CLIENT, request)));
-  const answered = produceApi.decodeResponse(9, answer, 4, answer.length).responses[0]!.partitionResponses;
-  return batches.map(({ index }) => answered.find((candidate) => candidate.index === index)!);
+  const response = await wire.call(flat(produceApi.encodeRequest(9, 1, CLIENT, request)));
+  const responded = produceApi.decodeResponse(9, response, 4, response.length).responses[0]!
+    .partitionResponses;
+  return batches.map(({ index }) => responded.find((candidate) => candidate.index === index)!);
 }
 
 /** @throws Gone */
@@ -152,7 +153,7 @@ export async function produceBatch(
   topic: string,
   batch: Buffer,
   partition = 0,
-): Promise<Answered> {
+): Promise<Responded> {
   return (await produceBatches(wire, topic, [{ index: partition, records: batch }]))[0]!;
 }
 
@@ -176,8 +177,8 @@ export async function askOffset(
     replicaId: -1,
     topics: [{ name: topic, partitions: [{ partitionIndex: partition, timestamp }] }],
   };
-  const answer = await wire.call(flat(listOffsetsApi.encodeRequest(7, 1, CLIENT, request)));
-  return listOffsetsApi.decodeResponse(7, answer, 4, answer.length).topics[0]!.partitions[0]!;
+  const response = await wire.call(flat(listOffsetsApi.encodeRequest(7, 1, CLIENT, request)));
+  return listOffsetsApi.decodeResponse(7, response, 4, response.length).topics[0]!.partitions[0]!;
 }
 
 /** The answer to one fetch. @throws Gone */
@@ -202,8 +203,8 @@ export async function fetchOnce(
       },
     ],
   };
-  const answer = await wire.call(flat(fetchApi.encodeRequest(11, 1, CLIENT, request)));
-  return fetchApi.decodeResponse(11, answer, 4, answer.length).responses[0]!.partitions[0]!;
+  const response = await wire.call(flat(fetchApi.encodeRequest(11, 1, CLIENT, request)));
+  return fetchApi.decodeResponse(11, response, 4, response.length).responses[0]!.partitions[0]!;
 }
 
 /** Offset and value of every record from `offset` to the end. */

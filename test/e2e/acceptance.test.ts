@@ -36,7 +36,7 @@ function oddLines(count: number): Buffer {
 /** Sends whole native frames and collects the answers until `count` lines came or the connection ended. */
 async function sendNative(port: number, frames: Uint8Array, count: number): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  let answers = "";
+  let responses = "";
   let rest = frames;
   const write = (socket: Bun.Socket<undefined>) => {
     const taken = socket.write(rest);
@@ -49,8 +49,8 @@ async function sendNative(port: number, frames: Uint8Array, count: number): Prom
       open: write,
       drain: write,
       data: (_socket, chunk) => {
-        answers += chunk.toString();
-        if (answers.split("\n").length > count) resolve();
+        responses += chunk.toString();
+        if (responses.split("\n").length > count) resolve();
       },
       close: () => resolve(),
       error: () => resolve(),
@@ -58,7 +58,7 @@ async function sendNative(port: number, frames: Uint8Array, count: number): Prom
   });
   await promise;
   socket.terminate();
-  return answers;
+  return responses;
 }
 
 describe.skipIf(compiled.missing !== undefined)(`acceptance${title}`, () => {
@@ -143,7 +143,7 @@ describe.skipIf(compiled.missing !== undefined)(`acceptance${title}`, () => {
     const frames = Buffer.concat(
       Array.from({ length: 300_000 }, (_, index) => goFrame("load", "", `${index}`)),
     );
-    const answers = sendNative(port, new Uint8Array(frames), 300_000);
+    const responses = sendNative(port, new Uint8Array(frames), 300_000);
     while (
       !(await bench.run("consume", "load", "--max=1", "--no-commit", "--brokers", brokersOf(server))).stdout
         .length
@@ -151,7 +151,7 @@ describe.skipIf(compiled.missing !== undefined)(`acceptance${title}`, () => {
     const startedAtMs = performance.now();
     expect(await server.stop()).toBe(0);
     expect(performance.now() - startedAtMs).toBeLessThan(10_000);
-    const count = (await answers).split("OK\n").length - 1;
+    const count = (await responses).split("OK\n").length - 1;
     expect(count).toBeGreaterThan(0);
     expect(await bench.run("verify", bench.data)).toMatchObject({ exitCode: 0 });
     await using again = await bench.serve();

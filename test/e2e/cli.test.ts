@@ -116,7 +116,7 @@ for (const program of [fromSources, compiled]) {
           event: "error",
           code: "INVALID_SETTING",
           message: `--node-id: ${message}`,
-          mistakes: [{ source: "--node-id", message }],
+          errors: [{ source: "--node-id", message }],
         },
         stderr: `obelisk: --node-id: ${message}\n`,
       });

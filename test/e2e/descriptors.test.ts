@@ -32,21 +32,21 @@ function directoryOf(name: string) {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-const DOORS = ["native", "kafka"] as const;
+const LISTENERS = ["native", "kafka"] as const;
 /** What a door says to a connection for which there is no place. */
 const REFUSALS = { native: "NACK:TOO_MANY_CONNECTIONS\n", kafka: "" } as const;
 
 /** So many connections at each door, one after another: those that stay, once everyone else has been refused in the door's own words. */
 async function crowd(server: RunningServer, count: number): Promise<TestClient[]> {
   const staying: TestClient[] = [];
-  for (const door of DOORS) {
+  for (const listener of LISTENERS) {
     const clients: TestClient[] = [];
-    while (clients.length < count) clients.push(await TestClient.connect(server.started[door].port));
+    while (clients.length < count) clients.push(await TestClient.connect(server.started[listener].port));
     await clients.at(-1)!.ends();
     for (let turn = 0; turn < 10; turn += 1) await nextTurn();
     const refused = clients.filter(({ hasEnded, isClosed }) => hasEnded || isClosed);
-    expect(refused.map(({ text }) => text.slice(0, REFUSALS[door].length))).toEqual(
-      Array.from({ length: refused.length }, () => REFUSALS[door]),
+    expect(refused.map(({ text }) => text.slice(0, REFUSALS[listener].length))).toEqual(
+      Array.from({ length: refused.length }, () => REFUSALS[listener]),
     );
     staying.push(...clients.filter((client) => !refused.includes(client)));
   }

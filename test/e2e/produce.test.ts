@@ -143,10 +143,10 @@ for (const program of [fromSources, compiled]) {
         .map((line) => JSON.parse(line));
       expect({
         exitCode,
-        answers: lines.filter(({ event, stored }) => event === "answer" && stored).length,
+        responses: lines.filter(({ event, stored }) => event === "answer" && stored).length,
       }).toEqual({
         exitCode: 0,
-        answers: 150,
+        responses: 150,
       });
       expect(lines.at(-1)).toMatchObject({ event: "scenario", scenario: "size", messages: 150, stored: 150 });
     });

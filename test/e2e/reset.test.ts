@@ -92,15 +92,15 @@ for (const program of [fromSources, compiled]) {
       const place = { partitionIndex: 0, errorCode: 0 };
       const topicOf = (partition: object) => [{ name: "t", partitions: [partition] }];
       broker.on("FindCoordinator", () => ({
-        answer: { coordinators: [{ key: "g", nodeId: 1, ...broker.advertised, errorCode: 0 }] },
+        response: { coordinators: [{ key: "g", nodeId: 1, ...broker.advertised, errorCode: 0 }] },
       }));
       broker.on("OffsetFetch", () => ({
-        answer: {
+        response: {
           groups: [{ groupId: "g", topics: topicOf({ ...place, committedOffset: 5, metadata: "" }) }],
         },
       }));
-      broker.on("ListOffsets", () => ({ answer: { topics: topicOf({ ...place, offset: 9 }) } }));
-      broker.on("OffsetCommit", () => ({ answer: { topics: topicOf({ ...place, errorCode: 25 }) } }));
+      broker.on("ListOffsets", () => ({ response: { topics: topicOf({ ...place, offset: 9 }) } }));
+      broker.on("OffsetCommit", () => ({ response: { topics: topicOf({ ...place, errorCode: 25 }) } }));
       const flags = ["--topic=t", "--group=g", "--to=latest", "--yes", "--brokers", broker.address];
       const { exitCode, stderr } = await runObelisk(["reset", ...flags], { program });
       expect([exitCode, stderr]).toEqual([

@@ -93,8 +93,8 @@ async function lostLines(child: { stdout: unknown }): Promise<() => Promise<numb
   const { value } = await (child.stdout as ReadableStream<Uint8Array>).getReader().read();
   const { http } = JSON.parse(new TextDecoder().decode(value)) as { http: { port: number } };
   return async () => {
-    const answer = await fetch(`http://127.0.0.1:${http.port}/metrics`);
-    return Number(/^obelisk_log_lines_lost_total (\d+)$/m.exec(await answer.text())?.[1] ?? "-1");
+    const response = await fetch(`http://127.0.0.1:${http.port}/metrics`);
+    return Number(/^obelisk_log_lines_lost_total (\d+)$/m.exec(await response.text())?.[1] ?? "-1");
   };
 }
 

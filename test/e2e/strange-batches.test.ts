@@ -84,25 +84,25 @@ for (const kind of SERVERS) {
 
     async function produce(name: string, records: Buffer): Promise<number> {
       const topicData = [{ name, partitionData: [{ index: 0, records }] }];
-      const answer = await client.ask(produceApi, 8, { acks: -1, timeoutMs: 10_000, topicData });
-      return answer.responses[0]!.partitionResponses[0]!.errorCode;
+      const response = await client.ask(produceApi, 8, { acks: -1, timeoutMs: 10_000, topicData });
+      return response.responses[0]!.partitionResponses[0]!.errorCode;
     }
 
     async function offsetAt(name: string, timestamp: number): Promise<[number, number]> {
       const partitions = [{ partitionIndex: 0, currentLeaderEpoch: -1, timestamp }];
-      const answer = await client.ask(listOffsetsApi, 7, { topics: [{ name, partitions }] });
-      const { errorCode, offset } = answer.topics[0]!.partitions[0]!;
+      const response = await client.ask(listOffsetsApi, 7, { topics: [{ name, partitions }] });
+      const { errorCode, offset } = response.topics[0]!.partitions[0]!;
       return [errorCode, offset];
     }
 
     async function fetchAll(name: string): Promise<Buffer> {
       const place = { partition: 0, fetchOffset: 0, partitionMaxBytes: 64 * MiB };
-      const answer = await client.ask(fetchApi, 11, {
+      const response = await client.ask(fetchApi, 11, {
         maxWaitMs: 1000,
         minBytes: 1,
         topics: [{ topic: name, partitions: [place] }],
       });
-      return answer.responses[0]!.partitions[0]!.records!;
+      return response.responses[0]!.partitions[0]!.records!;
     }
 
     for (const [said, maxMs, codecs] of [
@@ -163,14 +163,14 @@ for (const kind of SERVERS) {
       const searchers = await Promise.all(
         Array.from({ length: SEARCHES }, () => WireClient.connect(server.kafkaPort)),
       );
-      let answered = 0;
+      let responded = 0;
       const searches = searchers.map(async (searcher) => {
-        const answer = await searcher.ask(listOffsetsApi, 7, { topics: [{ name, partitions }] });
-        answered += 1;
-        return answer.topics[0]!.partitions[0]!;
+        const response = await searcher.ask(listOffsetsApi, 7, { topics: [{ name, partitions }] });
+        responded += 1;
+        return response.topics[0]!.partitions[0]!;
       });
       let others = 0;
-      for (; answered < SEARCHES; others += 1) await client.ask(apiVersionsApi, 0, {});
+      for (; responded < SEARCHES; others += 1) await client.ask(apiVersionsApi, 0, {});
       const last = { errorCode: 0, offset: CROWD - 1, timestamp: START_MS + 1 };
       expect(await Promise.all(searches)).toEqual(searches.map(() => expect.objectContaining(last)));
       expect(others).toBeGreaterThan(SEARCHES);

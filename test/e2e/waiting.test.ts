@@ -21,20 +21,20 @@ class FullBroker extends FakeBroker {
     super();
     const node = { nodeId: 1, host: "127.0.0.1", port: this.port, errorCode: 0 };
     const one = (entry: object) => [{ partitionIndex: 0, ...entry }];
-    this.on("FindCoordinator", () => ({ answer: { coordinators: [{ key: "g", ...node }] } }));
+    this.on("FindCoordinator", () => ({ response: { coordinators: [{ key: "g", ...node }] } }));
     this.on("ListOffsets", ({ topics }) => {
       const offset = topics[0].partitions[0].timestamp === -1 ? 3 : 0;
       return {
-        answer: { topics: [{ name: "t", partitions: one({ errorCode: 0, offset, timestamp: -1 }) }] },
+        response: { topics: [{ name: "t", partitions: one({ errorCode: 0, offset, timestamp: -1 }) }] },
       };
     });
-    this.on("OffsetFetch", () => ({ answer: { groups: [{ groupId: "g", topics: [], errorCode: 0 }] } }));
+    this.on("OffsetFetch", () => ({ response: { groups: [{ groupId: "g", topics: [], errorCode: 0 }] } }));
     this.on("OffsetCommit", () => ({
-      answer: { topics: [{ name: "t", partitions: one({ errorCode: this.#error }) }] },
+      response: { topics: [{ name: "t", partitions: one({ errorCode: this.#error }) }] },
     }));
     this.on("Fetch", (body) => this.#fetch(body));
     this.on("Produce", ({ topicData }) => ({
-      answer: {
+      response: {
         responses: topicData.map(({ name }: { name: string }) => ({
           name,
           partitionResponses: [{ index: 0, errorCode: this.#error, baseOffset: 0 }],
@@ -51,9 +51,9 @@ class FullBroker extends FakeBroker {
   refuseTopics(): void {
     this.on("Metadata", (body) => {
       const names = (body.topics ?? []).map(({ name }: { name: string }) => name);
-      if (names.length === 0 || !this.isFull) return { answer: this.metadata(names) };
+      if (names.length === 0 || !this.isFull) return { response: this.metadata(names) };
       const topics = [{ errorCode: STORAGE_ERROR, name: names[0], partitions: [] }];
-      return { answer: { ...this.metadata([]), topics } };
+      return { response: { ...this.metadata([]), topics } };
     });
   }
 
@@ -62,7 +62,7 @@ class FullBroker extends FakeBroker {
     if (!isStart) await Bun.sleep(100); // as a broker that waits for records
     const records = isStart ? batchOf(["0", "1", "2"]) : null;
     const partition = { partitionIndex: 0, errorCode: 0, highWatermark: 3, records };
-    return { answer: { errorCode: 0, responses: [{ topic: "t", partitions: [partition] }] } };
+    return { response: { errorCode: 0, responses: [{ topic: "t", partitions: [partition] }] } };
   }
 }
 

@@ -131,8 +131,8 @@ test.skipIf(missing !== undefined)(
     for (const client of crowd) client.abort();
     let status = 0;
     while (status !== 200) {
-      const asked = fetch(`http://127.0.0.1:${server.started.http.port}/health/ready`);
-      status = await asked.then(
+      const requested = fetch(`http://127.0.0.1:${server.started.http.port}/health/ready`);
+      status = await requested.then(
         (response) => response.status,
         () => 0,
       );
@@ -151,15 +151,15 @@ const STORM = `
   for (;;) await Promise.all(Array.from({ length: 100 }, one));
 `;
 
-for (const door of ["native", "kafka", "http"] as const) {
+for (const listener of ["native", "kafka", "http"] as const) {
   test.skipIf(compiled.missing !== undefined)(
-    `connections to the ${door} door that come and go without end hold up nobody who is in, and leave a line now and then${compiled.missing === undefined ? "" : ` (skipped: ${compiled.missing})`}`,
+    `connections to the ${listener} door that come and go without end hold up nobody who is in, and leave a line now and then${compiled.missing === undefined ? "" : ` (skipped: ${compiled.missing})`}`,
     async () => {
       await using bench = new Bench();
       const server = await bench.serve(["--connections-max=20"]);
       const honest = await honestClients(server);
       const storm = Array.from({ length: 2 }, () =>
-        Bun.spawn([process.execPath, "-e", STORM, `${server.started[door].port}`], {
+        Bun.spawn([process.execPath, "-e", STORM, `${server.started[listener].port}`], {
           stdio: ["ignore", "ignore", "ignore"],
         }),
       );

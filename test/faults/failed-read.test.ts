@@ -89,8 +89,8 @@ describe.skipIf(missing !== undefined)(titled("a read that fails", missing), () 
       let waiting: ReturnType<typeof runProgram> | undefined;
       {
         await using failing = await FailingCalls.attach(observed.server.child.pid, [fault], [path]);
-        const answer = await fetchOnce(observed.wire, "ill", offset);
-        expect(answer.errorCode).toBe(canGoOn && answer.errorCode === 0 ? 0 : REFUSED);
+        const response = await fetchOnce(observed.wire, "ill", offset);
+        expect(response.errorCode).toBe(canGoOn && response.errorCode === 0 ? 0 : REFUSED);
         const metAtFirst = failing.count;
         expect(metAtFirst).toBeGreaterThan(0);
         await neighbour.check(observed.wire);

@@ -26,9 +26,9 @@ async function commit(client: WireClient): Promise<number> {
 
 async function topicErrors(client: WireClient, names: readonly string[]): Promise<number[]> {
   const topics = names.map((name) => ({ name }));
-  const answer = await client.ask(metadataApi, 9, { topics, allowAutoTopicCreation: true });
-  expect(answer.brokers.length).toBe(1);
-  return answer.topics.map(({ errorCode }) => errorCode);
+  const response = await client.ask(metadataApi, 9, { topics, allowAutoTopicCreation: true });
+  expect(response.brokers.length).toBe(1);
+  return response.topics.map(({ errorCode }) => errorCode);
 }
 
 async function producerIdError(client: WireClient): Promise<number> {

@@ -104,8 +104,8 @@ describe.skipIf(missing !== undefined)(titled("a sync that fails", missing), () 
           [fault],
           [activeLog(bench, "ill")],
         );
-        const answers = await ill.sendUntilRefused(observed.wire, bytes);
-        expect(new Set(answers)).toEqual(new Set([REFUSED]));
+        const responses = await ill.sendUntilRefused(observed.wire, bytes);
+        expect(new Set(responses)).toEqual(new Set([REFUSED]));
         expect(failing.count).toBeGreaterThan(0);
       }
       await expectOffline(observed, ill, neighbour, "topics/ill/0");
@@ -124,12 +124,12 @@ describe.skipIf(missing !== undefined)(titled("a sync that fails", missing), () 
       await using failing = await FailingCalls.attach(observed.server.child.pid, [fault], [path]);
       const lost = ill.send(observed.wire, 16 * KiB);
       // Both are behind the sync that is about to fail.
-      const answers = await Promise.all([
+      const responses = await Promise.all([
         lost,
         neighbour.send(observed.wire, 16 * KiB),
         ill.send(observed.wire, 16 * KiB),
       ]);
-      expect(answers).toEqual([[REFUSED], [0], [REFUSED]]);
+      expect(responses).toEqual([[REFUSED], [0], [REFUSED]]);
       expect(failing.count).toBeGreaterThan(0);
     }
     await expectOffline(observed, ill, neighbour, "topics/ill/0");
@@ -167,8 +167,8 @@ describe.skipIf(missing !== undefined)(titled("a sync that fails", missing), () 
       const faults: Fault[] = [{ calls: "fsync", error: "EIO", when: "1" }];
       const path = directoryOf(bench, "ill");
       await using failing = await FailingCalls.attach(observed.server.child.pid, faults, [path]);
-      const answers = await ill.sendUntilRefused(observed.wire, 200 * KiB);
-      expect(new Set(answers)).toEqual(new Set([REFUSED]));
+      const responses = await ill.sendUntilRefused(observed.wire, 200 * KiB);
+      expect(new Set(responses)).toEqual(new Set([REFUSED]));
       expect(failing.count).toBe(1);
     }
     await expectOffline(observed, ill, neighbour, "topics/ill/0");

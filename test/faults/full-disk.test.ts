@@ -70,13 +70,13 @@ async function running(disk: SmallDisk): Promise<Running> {
     findings,
     stop,
     produce: async (name) => {
-      const answer = await client.ask(produceApi, 8, {
+      const response = await client.ask(produceApi, 8, {
         transactionalId: null,
         acks: -1,
         timeoutMs: 1000,
         topicData: [{ name, partitionData: [{ index: 0, records: batchOf(["x".repeat(40 * KiB)]) }] }],
       });
-      return answer.responses[0]!.partitionResponses[0]!.errorCode;
+      return response.responses[0]!.partitionResponses[0]!.errorCode;
     },
     isReady: async () => (await fetch(`http://127.0.0.1:${http.port}/health/ready`)).status === 200,
   };

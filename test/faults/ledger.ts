@@ -36,12 +36,12 @@ export class Ledger {
   async send(wire: Wire, bytes: number): Promise<number[]> {
     const values = Array.from({ length: this.partitions }, () => this.#value(bytes));
     const batches = values.map((value, index) => ({ index, records: batchOf([value]) }));
-    const answers = await produceBatches(wire, this.topic, batches);
-    for (const [index, { errorCode, baseOffset }] of answers.entries()) {
+    const responses = await produceBatches(wire, this.topic, batches);
+    for (const [index, { errorCode, baseOffset }] of responses.entries()) {
       if (errorCode === 0) this.#acked.set(`${index}/${baseOffset}`, values[index]!);
       else this.refusals.push(errorCode);
     }
-    return answers.map(({ errorCode }) => errorCode);
+    return responses.map(({ errorCode }) => errorCode);
   }
 
   /** `count` requests one behind the other; each must be acknowledged. */
@@ -54,17 +54,17 @@ export class Ledger {
 
   /** Sends with several requests in flight until one is refused; the error numbers of all answers from that one on. */
   async sendUntilRefused(wire: Wire, bytes: number): Promise<number[]> {
-    const answers: number[] = [];
+    const responses: number[] = [];
     let isRefused = false;
     const sender = async () => {
       while (!isRefused) {
         const codes = await this.send(wire, bytes);
         isRefused ||= codes.some((code) => code !== 0);
-        if (isRefused) answers.push(...codes);
+        if (isRefused) responses.push(...codes);
       }
     };
     await Promise.all(Array.from({ length: IN_FLIGHT }, sender));
-    return answers;
+    return responses;
   }
 
   /** Reads everything. @throws when a promise is broken */

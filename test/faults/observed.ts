@@ -35,8 +35,8 @@ export class Observed {
   }
 
   async health(): Promise<StorageHealth> {
-    const answer = await fetch(`http://127.0.0.1:${this.server.started.http.port}/health`);
-    const { components } = (await answer.json()) as {
+    const response = await fetch(`http://127.0.0.1:${this.server.started.http.port}/health`);
+    const { components } = (await response.json()) as {
       components: { storage: { status: string; details: { offline_partitions: number; findings: number } } };
     };
     const { status, details } = components.storage;

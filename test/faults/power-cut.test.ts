@@ -42,8 +42,8 @@ describe.skipIf(missing !== undefined)(titled("a power cut", missing), () => {
       );
       await until(isEnough);
       disk.cutPower();
-      const answers = await Promise.all(ended);
-      expect(new Set(answers.flat())).toEqual(new Set([REFUSED]));
+      const responses = await Promise.all(ended);
+      expect(new Set(responses.flat())).toEqual(new Set([REFUSED]));
       await observed.stop("SIGKILL");
       disk.restore();
     }

@@ -14,7 +14,7 @@ class Holder implements FrameHandler<null> {
     return null;
   }
   frame(connection: FrameConnection<null>): void {
-    connection.expectAnswers(1);
+    connection.expectResponses(1);
     connection.pauseInput();
     this.held = connection;
   }
@@ -41,7 +41,7 @@ test("an answer to a peer that is gone closes the connection", async () => {
   const connection = handler.held!;
   connection.write(Buffer.from("the head of an answer, which the system takes and the other side resets"));
   connection.write(Buffer.alloc(32 * MiB));
-  connection.answered(1);
+  connection.responded(1);
   await until(() => listener.counters.open === 0, "the end of the connection");
   expect({ open: listener.counters.open, outputBytes: connection.outputBytes }).toEqual({
     open: 0,

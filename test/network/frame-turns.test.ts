@@ -66,11 +66,11 @@ test("the first who waits ends the turn for those in the middle of long frames, 
   const held = new Waiter("held", journal, false);
   const gone = new Waiter("gone", journal);
   for (const waiter of [long, held, gone]) frameTurns.add(waiter);
-  frameTurns.forget(gone);
+  frameTurns.evict(gone);
   frameTurns.wait(new Waiter("first", journal));
   frameTurns.wait(new Waiter("second", journal));
   await until(() => journal.includes("second goes on"));
-  for (const waiter of [long, held]) frameTurns.forget(waiter);
+  for (const waiter of [long, held]) frameTurns.evict(waiter);
   expect(journal).toEqual([
     "long is not read",
     "held is held already",

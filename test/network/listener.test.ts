@@ -89,7 +89,7 @@ test("frames of one chunk arrive in order within one turn, and the answers come 
 
 test("a peer that shuts its side gets the answers that were still due", async () => {
   const handler = new Recorder();
-  handler.frame = (connection) => connection.expectAnswers(1);
+  handler.frame = (connection) => connection.expectResponses(1);
   using listener = listen(handler);
   await using client = await TestClient.connect(listener.port);
   client.send(Buffer.concat([bigEndianFrame("x"), Buffer.of(0, 0, 0, 9, 1)]));
@@ -97,7 +97,7 @@ test("a peer that shuts its side gets the answers that were still due", async ()
   await until(() => handler.journals[0]?.includes("end 5") === true);
   expect(client.hasEnded).toBe(false);
   handler.connections[0]!.write(Buffer.from("late"));
-  handler.connections[0]!.answered(1);
+  handler.connections[0]!.responded(1);
   await client.ends();
   expect(client.text).toBe("late");
   await until(() => listener.counters.open === 0);
@@ -210,14 +210,14 @@ test("bytes that trickle do not keep an incomplete frame alive, and its memory i
 test("a connection that waits for our answer is not idle", async () => {
   const clock = new ManualClock();
   const handler = new Recorder();
-  handler.frame = (connection) => connection.expectAnswers(1);
+  handler.frame = (connection) => connection.expectResponses(1);
   using listener = listen(handler, { clock, idleTimeoutMs: 8000 });
   await using client = await TestClient.connect(listener.port);
   client.send(bigEndianFrame("slow"));
-  await until(() => handler.connections[0]?.unanswered === 1);
+  await until(() => handler.connections[0]?.outstanding === 1);
   clock.advance(60_000);
   expect([listener.counters.cutIdle, listener.counters.open]).toEqual([0, 1]);
-  handler.connections[0]!.answered(1);
+  handler.connections[0]!.responded(1);
   clock.advance(9000);
   await client.ends();
   expect(listener.counters.cutIdle).toBe(1);
@@ -226,7 +226,7 @@ test("a connection that waits for our answer is not idle", async () => {
 test("a connection that finishes waits for our answer however long, whatever it left incomplete", async () => {
   const clock = new ManualClock();
   const handler = new Recorder();
-  handler.frame = (connection) => connection.expectAnswers(1);
+  handler.frame = (connection) => connection.expectResponses(1);
   using listener = listen(handler, { clock, idleTimeoutMs: 8000 });
   await using client = await TestClient.connect(listener.port);
   client.send(Buffer.concat([bigEndianFrame("x"), bigEndianFrame(Buffer.alloc(100_000)).subarray(0, 5000)]));
@@ -235,7 +235,7 @@ test("a connection that finishes waits for our answer however long, whatever it 
   clock.advance(60_000);
   expect([listener.counters.cutIdle, listener.counters.open]).toEqual([0, 1]);
   handler.connections[0]!.write(Buffer.from("answer"));
-  handler.connections[0]!.answered(1);
+  handler.connections[0]!.responded(1);
   await client.ends();
   client.close();
   await stopping;
@@ -245,14 +245,14 @@ test("a connection that finishes waits for our answer however long, whatever it 
 test("a peer that does not close its side after the last answer is cut off after the linger time", async () => {
   const clock = new ManualClock();
   const handler = new Recorder();
-  handler.frame = (connection) => connection.expectAnswers(1);
+  handler.frame = (connection) => connection.expectResponses(1);
   using listener = listen(handler, { clock });
   await using client = await TestClient.connect(listener.port);
   client.send(bigEndianFrame("x"));
-  await until(() => handler.connections[0]?.unanswered === 1);
+  await until(() => handler.connections[0]?.outstanding === 1);
   const stopping = listener.stop(1_000_000);
   handler.connections[0]!.write(Buffer.from("answer"));
-  handler.connections[0]!.answered(1);
+  handler.connections[0]!.responded(1);
   await client.ends();
   clock.advance(LINGER_MS - 1);
   expect(listener.counters.open).toBe(1);
@@ -264,13 +264,13 @@ test("a peer that does not close its side after the last answer is cut off after
 test("a stop does not wait for a peer with nothing under way, and what it was sent still reaches it", async () => {
   const clock = new ManualClock();
   const handler = new Recorder();
-  const answer = Buffer.alloc(128 * KiB, "a");
-  handler.frame = (connection) => connection.write(answer);
+  const response = Buffer.alloc(128 * KiB, "a");
+  handler.frame = (connection) => connection.write(response);
   using listener = listen(handler, { clock });
   await using client = await TestClient.connect(listener.port);
   client.pause();
   client.send(bigEndianFrame("x"));
-  await until(() => listener.counters.bytesOut === answer.length);
+  await until(() => listener.counters.bytesOut === response.length);
   const stopping = listener.stop(1_000_000);
   await until(() => clock.pending === 3, "the linger time");
   clock.advance(REST_LINGER_MS);
@@ -278,7 +278,7 @@ test("a stop does not wait for a peer with nothing under way, and what it was se
   expect(listener.counters.open).toBe(0);
   client.resume();
   await client.ends();
-  expect(client.text).toBe(answer.toString());
+  expect(client.text).toBe(response.toString());
 });
 
 test("a stop gives a peer that is in the middle of a frame its time to see the end", async () => {
@@ -345,19 +345,19 @@ test("a peer that vanishes in the middle of a frame leaves no memory behind, nei
 
 test("who does not read may not ask for more, and gets everything when it reads again", async () => {
   const handler = new Recorder();
-  const answer = Buffer.alloc(MiB, 5);
-  handler.frame = (connection) => connection.write(answer);
+  const response = Buffer.alloc(MiB, 5);
+  handler.frame = (connection) => connection.write(response);
   using listener = listen(handler, { outputSoftBytes: MiB });
   await using client = await TestClient.connect(listener.port);
   client.pause();
-  const asked = 24;
-  for (let count = 0; count < asked; count += 1) client.send(bigEndianFrame("more"));
+  const requested = 24;
+  for (let count = 0; count < requested; count += 1) client.send(bigEndianFrame("more"));
   await until(() => (handler.connections[0]?.outputBytes ?? 0) > MiB);
   expect(handler.connections[0]!.outputBytes).toBeLessThan(4 * MiB);
-  expect(handler.connections[0]!.frames).toBeLessThan(asked);
+  expect(handler.connections[0]!.frames).toBeLessThan(requested);
   client.resume();
-  await until(() => handler.connections[0]!.bytesOut === asked * MiB);
-  await until(() => client.received.length === asked * MiB);
+  await until(() => handler.connections[0]!.bytesOut === requested * MiB);
+  await until(() => client.received.length === requested * MiB);
 });
 
 test("a peer whose unsent output passes the hard limit is cut off", async () => {
@@ -389,11 +389,11 @@ test("many small answers and large ones come out in the order in which they were
 
 test("stopping answers what is unanswered, refuses what comes later, and then ends", async () => {
   const handler = new Recorder();
-  handler.frame = (connection) => connection.expectAnswers(1);
+  handler.frame = (connection) => connection.expectResponses(1);
   using listener = listen(handler);
   await using client = await TestClient.connect(listener.port);
   client.send(bigEndianFrame("x"));
-  await until(() => handler.connections[0]?.unanswered === 1);
+  await until(() => handler.connections[0]?.outstanding === 1);
   let isStopped = false;
   const stopping = listener.stop(60_000).then(() => {
     isStopped = true;
@@ -401,7 +401,7 @@ test("stopping answers what is unanswered, refuses what comes later, and then en
   await expect(TestClient.connect(listener.port)).rejects.toThrow();
   expect(isStopped).toBe(false);
   handler.connections[0]!.write(Buffer.from("answer"));
-  handler.connections[0]!.answered(1);
+  handler.connections[0]!.responded(1);
   await client.ends();
   client.close();
   await stopping;
@@ -411,11 +411,11 @@ test("stopping answers what is unanswered, refuses what comes later, and then en
 test("stopping cuts off after the grace time what does not end", async () => {
   const clock = new ManualClock();
   const handler = new Recorder();
-  handler.frame = (connection) => connection.expectAnswers(1);
+  handler.frame = (connection) => connection.expectResponses(1);
   using listener = listen(handler, { clock });
   await using client = await TestClient.connect(listener.port);
   client.send(bigEndianFrame("x"));
-  await until(() => handler.connections[0]?.unanswered === 1);
+  await until(() => handler.connections[0]?.outstanding === 1);
   const stopping = listener.stop(5000);
   clock.advance(5000);
   await stopping;

@@ -138,12 +138,12 @@ test("small frames that are not whole are counted while they are not, idle conne
 test("what a peer sends behind its own long poll is counted, and the peer is cut when others wait for the memory", async () => {
   budget = new MemoryBudget(1.25 * MiB, clock);
   using listener = listen(new Dots(), { budget });
-  const behind = 30 * KiB;
+  const after = 30 * KiB;
   const pollers = await connectMany(32, listener.port);
   const workers = await connectMany(4, listener.port);
-  for (const client of pollers) client.send(Buffer.concat([bigEndianFrame("poll"), whole(behind)]));
-  for (const client of workers) client.send(Buffer.concat([bigEndianFrame("work"), whole(behind)]));
-  await until(() => budget.usedBytes === 36 * (4 + behind), "what is behind to be counted");
+  for (const client of pollers) client.send(Buffer.concat([bigEndianFrame("poll"), whole(after)]));
+  for (const client of workers) client.send(Buffer.concat([bigEndianFrame("work"), whole(after)]));
+  await until(() => budget.usedBytes === 36 * (4 + after), "what is behind to be counted");
   await graceGoesBy();
   expect(listener.counters.open).toBe(36);
   await using honest = await TestClient.connect(listener.port);
@@ -154,7 +154,7 @@ test("what a peer sends behind its own long poll is counted, and the peer is cut
   await honest.receives(".");
   // The others and the 512 KiB that gather the frame fit beside each other.
   const needed = 11;
-  expect([listener.counters.cutForMemory, budget.usedBytes]).toEqual([needed, (36 - needed) * (4 + behind)]);
+  expect([listener.counters.cutForMemory, budget.usedBytes]).toEqual([needed, (36 - needed) * (4 + after)]);
   await until(() => pollers.filter(({ isClosed, hasEnded }) => isClosed || hasEnded).length === needed);
 });
 

@@ -121,7 +121,7 @@ export function listen<State>(
     outputSoftBytes: 256 * KiB,
     outputHardBytes: 64 * MiB,
     budget: new MemoryBudget(64 * MiB, systemClock),
-    answerBudget: new MemoryBudget(64 * MiB, systemClock),
+    responseBudget: new MemoryBudget(64 * MiB, systemClock),
     refusal: "",
     clock: systemClock,
     log: silentLog,

@@ -25,13 +25,13 @@ describe("import rules", () => {
     expect(
       violations({
         "src/base/a.ts": 'import type { Partition } from "../broker/partition.ts";',
-        "src/storage/b.ts": 'const m = await import("../consumer/fetch.ts");',
+        "src/storage/b.ts": 'const m = await import("../consumer/fetches.ts");',
         "src/broker/c.ts": 'import {\n  one,\n  two,\n} from "../api/dispatch.ts";',
         "src/network/d.ts": 'import "../protocol/kafka/header.ts";',
       }),
     ).toEqual([
       "src/base/a.ts: src/base must not import src/broker (src/broker/partition.ts)",
-      "src/storage/b.ts: src/storage must not import src/consumer (src/consumer/fetch.ts)",
+      "src/storage/b.ts: src/storage must not import src/consumer (src/consumer/fetches.ts)",
       "src/broker/c.ts: src/broker must not import src/api (src/api/dispatch.ts)",
       "src/network/d.ts: src/network must not import src/protocol/kafka (src/protocol/kafka/header.ts)",
     ]);

@@ -13,7 +13,7 @@ export class Judge {
     this.#stepsMax = stepsMax;
   }
 
-  note(step: string): void {
+  record(step: string): void {
     if (this.verdict !== null) return;
     this.#count += 1;
     this.#steps.push(`${String(this.#count).padStart(5)}  ${step}`);

@@ -56,7 +56,7 @@ export class Life {
     this.random = random;
     this.scheduler = new Scheduler(random);
     this.weather = new DiskWeather(random, profile.faults, this.scheduler, (what) => {
-      if (!this.isOver) judge.note(`  ${what}`);
+      if (!this.isOver) judge.record(`  ${what}`);
     });
     this.files.weather = this.weather;
     this.clock = new ManualClock(world.timeMs);
@@ -92,7 +92,7 @@ export class Life {
       fileBounds: boundsOf(profile.openFilesMax),
       canSyncInPlace: profile.canSyncInPlace,
       onFinding: ({ kind, file, detail }) => {
-        if (!this.isOver) this.judge.note(`  finding ${kind} in ${file}: ${detail}`);
+        if (!this.isOver) this.judge.record(`  finding ${kind} in ${file}: ${detail}`);
       },
     });
     world.plant(this);
@@ -140,7 +140,7 @@ function optionsOf(profile: Profile): Broker["options"] {
     nodeId: 1,
     durability: profile.isSyncedLater ? { mode: "interval", intervalMs: 50 } : { mode: "fsync" },
     isAutoCreating: false,
-    partitionsStandard: 1,
+    partitionsDefault: 1,
     topicsMax: 100,
     partitionsMax: 100,
     messageBytesMax: MiB,

@@ -31,10 +31,10 @@ export class Messages {
       batch = life.broker!.batcher.append(partition, timestampMs, null, 0, 0, value, 0, value.length);
     } catch (thrown) {
       if (!(thrown instanceof ObeliskError)) throw thrown;
-      life.judge.note(`message ${this.#count} to ${oracle.name}: ${thrown.code}`);
+      life.judge.record(`message ${this.#count} to ${oracle.name}: ${thrown.code}`);
       return;
     }
-    life.judge.note(`message ${this.#count} to ${oracle.name}`);
+    life.judge.record(`message ${this.#count} to ${oracle.name}`);
     this.#gather(life, batch, oracle, { timestampMs, value });
   }
 
@@ -54,12 +54,12 @@ export class Messages {
     const waiter = `the answer to messages of ${oracle.name} (${this.#count})`;
     life.waiters.add(waiter);
     batch.listen({
-      batchSettled: () => {
+      batchCompleted: () => {
         this.#open.delete(batch);
         if (life.isOver) return;
         life.waiters.delete(waiter);
         const { sent, messages } = gathering;
-        life.judge.note(`${batch.error ?? "acknowledged"}: ${messages.length} messages of ${oracle.name}`);
+        life.judge.record(`${batch.error ?? "acknowledged"}: ${messages.length} messages of ${oracle.name}`);
         if (batch.isDurable) oracle.acknowledged(sent!, batch.baseOffset, batch.baseOffset + messages.length);
       },
     });

@@ -50,22 +50,22 @@ export function makeTopic(world: World, life: Life): void {
   const partitions = partitionsMin + Math.floor(world.random() * (partitionsMax - partitionsMin + 1));
   if (world.topics.there.some((topic) => topic.name === name)) return;
   life.begin(`make topic ${name}`, async () => {
-    life.judge.note(`make topic ${name} with ${partitions} partitions`);
+    life.judge.record(`make topic ${name} with ${partitions} partitions`);
     try {
       const topic = await life.broker!.topics.create(name, { partitions, configs: {} });
       if (life.isOver) return;
-      life.judge.note(`topic ${name} is made`);
+      life.judge.record(`topic ${name} is made`);
       world.topics.made(topic);
     } catch (thrown) {
       if (!(thrown instanceof ObeliskError)) throw thrown;
-      if (!life.isOver) life.judge.note(`topic ${name} is not made: ${thrown.message}`);
+      if (!life.isOver) life.judge.record(`topic ${name} is not made: ${thrown.message}`);
     }
   });
 }
 
 function release(_: World, life: Life): void {
   const label = life.scheduler.release();
-  if (label !== null) life.judge.note(`ended: ${label}`);
+  if (label !== null) life.judge.record(`ended: ${label}`);
 }
 
 function send(world: World, life: Life): void {
@@ -103,7 +103,7 @@ function passTime(world: World, life: Life): void {
   let ms = 1 + Math.floor(world.random() * 20);
   if (dice < 0.01) ms = 11 * MINUTE_MS;
   else if (dice < 0.4) ms = 1000 + Math.floor(world.random() * 60_000);
-  life.judge.note(`${ms} ms pass`);
+  life.judge.record(`${ms} ms pass`);
   life.clock.advance(ms);
 }
 
@@ -112,7 +112,7 @@ function writeBack(world: World, life: Life): void {
   const slot = Math.floor(world.random() * dirtyPaths.length);
   const share = world.random() < 0.6 ? 1 : world.random();
   if (dirtyPaths.length === 0) return;
-  life.judge.note(`the system writes ${dirtyPaths[slot]} back (${share.toFixed(2)} of it)`);
+  life.judge.record(`the system writes ${dirtyPaths[slot]} back (${share.toFixed(2)} of it)`);
   life.weather.isBackground = true;
   life.files.writeSomeBack(slot, share);
   life.weather.isBackground = false;
@@ -120,31 +120,31 @@ function writeBack(world: World, life: Life): void {
 
 function changeWeather(_: World, life: Life): void {
   life.weather.isBad = !life.weather.isBad;
-  life.judge.note(life.weather.isBad ? "bad weather" : "calm weather");
+  life.judge.record(life.weather.isBad ? "bad weather" : "calm weather");
 }
 
 function removeTopic(world: World, life: Life): void {
   const topics = world.topics.there;
   const topic = topics[Math.floor(world.random() * topics.length)];
   if (topic === undefined) return;
-  topic.fate = "unsure";
+  topic.outcome = "unsure";
   life.begin(`remove topic ${topic.name}`, async () => {
-    life.judge.note(`remove topic ${topic.name}`);
+    life.judge.record(`remove topic ${topic.name}`);
     try {
       await life.broker!.topics.remove(topic.name, topic.id);
       if (life.isOver) return;
-      topic.fate = "removed";
-      life.judge.note(`topic ${topic.name} is removed`);
+      topic.outcome = "removed";
+      life.judge.record(`topic ${topic.name} is removed`);
     } catch (thrown) {
       if (!(thrown instanceof ObeliskError)) throw thrown;
-      if (!life.isOver) life.judge.note(`topic ${topic.name} is not removed: ${thrown.message}`);
+      if (!life.isOver) life.judge.record(`topic ${topic.name} is not removed: ${thrown.message}`);
     }
   });
 }
 
 function endThread(_: World, life: Life): void {
   if (life.thread?.isAttached !== true) return;
-  life.judge.note("the sync thread dies");
+  life.judge.record("the sync thread dies");
   void life.thread.die();
 }
 

@@ -91,17 +91,17 @@ export class PartitionOracle {
   }
 
   /** An answer to a read from `offset`, with the high watermark when it came; answers the offset behind it. */
-  readAnswer(answer: Buffer, offset: number, highWatermark: number): number {
+  readResponse(response: Buffer, offset: number, highWatermark: number): number {
     let next = offset;
-    for (let at = 0; at < answer.length; at += batchBytes(answer, at)) {
-      const baseOffset = batchBaseOffset(answer, at);
-      const endOffset = batchLastOffset(answer, at) + 1;
+    for (let at = 0; at < response.length; at += batchBytes(response, at)) {
+      const baseOffset = batchBaseOffset(response, at);
+      const endOffset = batchLastOffset(response, at) + 1;
       if (endOffset > highWatermark)
         this.#broken(`offset ${endOffset - 1} was read at a high watermark of ${highWatermark}`);
       if (endOffset <= next) this.#broken(`a read from ${next} gave the batch at ${baseOffset}`);
       if (baseOffset > next) this.#checkNothingOwed(next, baseOffset);
-      if (batchRecordCount(answer, at) === 0) this.#checkNothingOwed(baseOffset, endOffset);
-      else this.#readBatch(answer, at, baseOffset, endOffset);
+      if (batchRecordCount(response, at) === 0) this.#checkNothingOwed(baseOffset, endOffset);
+      else this.#readBatch(response, at, baseOffset, endOffset);
       next = endOffset;
     }
     return next;
@@ -142,12 +142,12 @@ export class PartitionOracle {
       );
   }
 
-  #readBatch(answer: Buffer, at: number, baseOffset: number, endOffset: number): void {
-    const batch = this.#sent.get(batchCrc(answer, at));
-    if (batch === undefined || !isSame(batch.bytes, answer, at))
+  #readBatch(response: Buffer, at: number, baseOffset: number, endOffset: number): void {
+    const batch = this.#sent.get(batchCrc(response, at));
+    if (batch === undefined || !isSame(batch.bytes, response, at))
       this.#broken(`offset ${baseOffset} holds bytes that nobody sent`);
     else {
-      this.#epochMax = Math.max(this.#epochMax, batchLeaderEpoch(answer, at));
+      this.#epochMax = Math.max(this.#epochMax, batchLeaderEpoch(response, at));
       this.#owe(batch, baseOffset, endOffset, "read");
     }
   }
@@ -200,10 +200,10 @@ export class PartitionOracle {
 }
 
 /** All but what the broker fills in: base offset and leader epoch. */
-function isSame(sent: Buffer, answer: Buffer, at: number): boolean {
+function isSame(sent: Buffer, response: Buffer, at: number): boolean {
   const end = at + sent.length;
   return (
-    batchBytes(answer, at) === sent.length &&
-    answer.compare(sent, BATCH_MAGIC, sent.length, at + BATCH_MAGIC, end) === 0
+    batchBytes(response, at) === sent.length &&
+    response.compare(sent, BATCH_MAGIC, sent.length, at + BATCH_MAGIC, end) === 0
   );
 }

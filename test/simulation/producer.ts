@@ -54,7 +54,9 @@ export class SimulatedProducer {
     const { batch, baseOffset } = this.#last;
     const copy = Buffer.from(batch.bytes);
     const result = partition.append(copy, 0, copy.length);
-    life.judge.note(`send once more to ${this.#oracle.name} what is at ${baseOffset}: ${result.baseOffset}`);
+    life.judge.record(
+      `send once more to ${this.#oracle.name} what is at ${baseOffset}: ${result.baseOffset}`,
+    );
     if (result.baseOffset === baseOffset) return;
     if (result.errorCode === wireCode("KAFKA_STORAGE_ERROR")) return;
     life.judge.broken(
@@ -75,7 +77,7 @@ export class SimulatedProducer {
     const copy = Buffer.from(batch.bytes);
     const { errorCode, baseOffset, endOffset } = partition.append(copy, 0, copy.length);
     const name = `${this.#oracle.name}, producer ${this.#producerId}, sequence ${batch.baseSequence}`;
-    life.judge.note(
+    life.judge.record(
       `${how} ${batch.bytes.length} bytes to ${name}: error ${errorCode}, offset ${baseOffset}`,
     );
     if (errorCode !== NO_ERROR) {
@@ -87,13 +89,13 @@ export class SimulatedProducer {
     partition.whenDurable(endOffset, (error) => {
       if (life.isOver) return;
       life.waiters.delete(waiter);
-      life.judge.note(`${error ?? "acknowledged"}: ${name} at ${baseOffset}`);
+      life.judge.record(`${error ?? "acknowledged"}: ${name} at ${baseOffset}`);
       if (error !== null) {
         this.#refused(batch, wireCode(error));
         return;
       }
       if (!wasReadable) life.judge.broken(`${name} was acknowledged by a partition that could not be opened`);
-      this.#forget(batch);
+      this.#evict(batch);
       if (this.#isIdempotent && this.#pending.length === 0) this.#last = { batch, baseOffset };
       this.#oracle.acknowledged(batch, baseOffset, endOffset);
     });
@@ -101,7 +103,7 @@ export class SimulatedProducer {
 
   #refused(batch: Pending, errorCode: number): void {
     batch.isInFlight = false;
-    if (!this.#isIdempotent) this.#forget(batch);
+    if (!this.#isIdempotent) this.#evict(batch);
     else if (errorCode === wireCode("OUT_OF_ORDER_SEQUENCE_NUMBER")) this.#beginAnew();
   }
 
@@ -112,7 +114,7 @@ export class SimulatedProducer {
     this.#sequence = 0;
   }
 
-  #forget(batch: Pending): void {
+  #evict(batch: Pending): void {
     this.#pending = this.#pending.filter((other) => other !== batch);
   }
 

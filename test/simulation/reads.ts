@@ -57,16 +57,16 @@ async function readOnce(
 ): Promise<number | string> {
   const highWatermark = partition.highWatermark;
   try {
-    const answer = await bytesOf(partition.span(offset, bytesMax, true));
+    const response = await bytesOf(partition.span(offset, bytesMax, true));
     if (life.isOver || partition.isRetired) return offset;
-    life.judge.note(`read ${oracle.name} from ${offset}: ${answer.length} bytes`);
-    const next = oracle.readAnswer(answer, offset, partition.highWatermark);
-    if (answer.length === 0) oracle.readNothing(offset, highWatermark);
+    life.judge.record(`read ${oracle.name} from ${offset}: ${response.length} bytes`);
+    const next = oracle.readResponse(response, offset, partition.highWatermark);
+    if (response.length === 0) oracle.readNothing(offset, highWatermark);
     return next;
   } catch (thrown) {
     if (!(thrown instanceof ObeliskError)) throw thrown;
     if (life.isOver) return thrown.code;
-    life.judge.note(`read ${oracle.name} from ${offset}: ${thrown.message}`);
+    life.judge.record(`read ${oracle.name} from ${offset}: ${thrown.message}`);
     oracle.refusedRead(offset, thrown.code);
     return thrown.code;
   }

@@ -64,7 +64,7 @@ async function runLives(world: World): Promise<void> {
     planEnd(world, random() < 0.4 ? Math.floor(random() * profile.stepsPerLife * 6) : -1);
     for (let steps = 0; steps < profile.stepsPerLife && !life.isOver; steps += 1) {
       step(world, life);
-      await settle(world);
+      await complete(world);
       if (judge.verdict !== null) return;
     }
     await endLife(world);
@@ -102,7 +102,7 @@ async function startInAnyWeather(world: World, isBad: boolean): Promise<void> {
 
 /** True when the broker serves. */
 async function start(world: World, life: Life): Promise<boolean> {
-  world.judge.note(`start, in ${life.weather.isBad ? "bad" : "calm"} weather`);
+  world.judge.record(`start, in ${life.weather.isBad ? "bad" : "calm"} weather`);
   let refusal: string | null = null;
   life.begin("the start", async () => {
     try {
@@ -113,14 +113,14 @@ async function start(world: World, life: Life): Promise<boolean> {
     }
   });
   await until(world, "the start", () => life.tasks.size === 0);
-  if (refusal !== null) world.judge.note(`the start is refused: ${refusal}`);
+  if (refusal !== null) world.judge.record(`the start is refused: ${refusal}`);
   if (life.broker === null || life.isOver) return false;
   const topics = life.broker.topics.all();
   world.topics.found(topics);
   for (const { partitions } of topics) {
     for (const { log } of partitions) {
       if (!log.isOffline) continue;
-      world.judge.note(`${log.topic}-${log.partition} is offline from the start`);
+      world.judge.record(`${log.topic}-${log.partition} is offline from the start`);
     }
   }
   observe(world);
@@ -137,7 +137,7 @@ async function endLife(world: World): Promise<void> {
 
 /** Everything is asked to end, and must: first what is under way, as the doors do it, then the broker. */
 async function stop(world: World, life: Life): Promise<boolean> {
-  world.judge.note("stop");
+  world.judge.record("stop");
   await until(world, "what is under way at the stop", () => life.tasks.size === 0);
   let isDone = false;
   life.begin("the stop", async () => {
@@ -146,7 +146,7 @@ async function stop(world: World, life: Life): Promise<boolean> {
       isDone = true;
     } catch (thrown) {
       if (!(thrown instanceof ObeliskError)) throw thrown;
-      world.judge.note(`the stop is refused: ${thrown.message}`);
+      world.judge.record(`the stop is refused: ${thrown.message}`);
     }
   });
   await until(world, "the stop", () => life.tasks.size === 0);
@@ -192,7 +192,7 @@ async function startCalm(world: World): Promise<void> {
 function sendToAll(world: World): void {
   if (world.judge.verdict !== null) return;
   for (const { topic, partition, oracle } of partitionsOf(world)) {
-    if (topic.fate !== "there") continue;
+    if (topic.outcome !== "there") continue;
     for (const producer of world.producersOf(oracle)) producer.send(world.life, partition, 100);
   }
 }
@@ -221,14 +221,14 @@ async function until(world: World, what: string, isSo: () => boolean): Promise<v
       return;
     }
     const label = life.scheduler.release();
-    if (label !== null) world.judge.note(`ended: ${label}`);
+    if (label !== null) world.judge.record(`ended: ${label}`);
     else if (patience < PATIENCE / 2) life.clock.advance(SECOND_MS);
-    await settle(world);
+    await complete(world);
   }
 }
 
 /** What a step has set in motion runs on; then what can be seen from outside is looked at. */
-async function settle(world: World): Promise<void> {
+async function complete(world: World): Promise<void> {
   await world.life.scheduler.turns();
   observe(world);
 }

@@ -16,7 +16,7 @@ export interface TopicOracle {
   readonly id: string;
   readonly name: string;
   readonly partitions: readonly PartitionOracle[];
-  fate: "there" | "unsure" | "removed";
+  outcome: "there" | "unsure" | "removed";
 }
 
 export class TopicsOracle {
@@ -37,7 +37,7 @@ export class TopicsOracle {
 
   /** Those that are there, as far as one can know. */
   get there(): TopicOracle[] {
-    return [...this.#byId.values()].filter(({ fate }) => fate === "there");
+    return [...this.#byId.values()].filter(({ outcome }) => outcome === "there");
   }
 
   powerGoes(): void {
@@ -52,7 +52,7 @@ export class TopicsOracle {
   made(topic: Topic): void {
     const known = this.#byId.get(topic.id);
     if (known !== undefined) {
-      known.fate = "there";
+      known.outcome = "there";
       return;
     }
     const { id, name } = topic;
@@ -60,14 +60,15 @@ export class TopicsOracle {
       const isDurable = (bytes: Buffer) => this.#isDurable(name, index, bytes);
       return new PartitionOracle(`${name}-${index}`, this.#judge, isDurable, this.#isSyncedLater);
     });
-    this.#byId.set(id, { id, name, partitions, fate: "there" });
+    this.#byId.set(id, { id, name, partitions, outcome: "there" });
   }
 
   /** What a new life has found is compared with what must be there. */
   found(topics: readonly Topic[]): void {
     for (const topic of topics) {
       const known = this.#byId.get(topic.id);
-      if (known?.fate === "removed") this.#judge.broken(`topic ${topic.name} was removed and is there again`);
+      if (known?.outcome === "removed")
+        this.#judge.broken(`topic ${topic.name} was removed and is there again`);
       const partitions = known?.partitions.length ?? topic.partitions.length;
       if (partitions !== topic.partitions.length)
         this.#judge.broken(
@@ -78,8 +79,8 @@ export class TopicsOracle {
     const ids = new Set(topics.map(({ id }) => id));
     for (const topic of this.#byId.values()) {
       if (ids.has(topic.id)) continue;
-      if (topic.fate === "there") this.#judge.broken(`topic ${topic.name} is gone, and nobody removed it`);
-      topic.fate = "removed";
+      if (topic.outcome === "there") this.#judge.broken(`topic ${topic.name} is gone, and nobody removed it`);
+      topic.outcome = "removed";
     }
   }
 }

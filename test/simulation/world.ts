@@ -66,7 +66,7 @@ export class World {
   endLife(end: "crash" | "kill"): void {
     if (this.life.isOver) return;
     const how = this.life.weather.isDown ? "crash" : end;
-    this.judge.note(how === "crash" ? "the power is gone" : "the process is gone");
+    this.judge.record(how === "crash" ? "the power is gone" : "the process is gone");
     this.life.isOver = true;
     if (how === "crash") this.topics.powerGoes();
     this.life.weather.isBad = false;

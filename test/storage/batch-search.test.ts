@@ -57,15 +57,15 @@ function fileOf(bytes: Buffer): { files: ReadFiles; descriptor: number } {
 }
 
 /** Whether a sound batch lies at `position`, whose offsets are believed behind damage that ended below `offset`. */
-function isSound(bytes: Buffer, position: number, offset: number, offsetLimit: number): boolean {
-  const header = soundHeader(bytes, position, offset, offsetLimit);
+function isValid(bytes: Buffer, position: number, offset: number, offsetLimit: number): boolean {
+  const header = validHeader(bytes, position, offset, offsetLimit);
   if (header === null || header.base < offset) return false;
   if (header.base === offset) return true;
-  const next = soundHeader(bytes, position + header.bytes, offset, offsetLimit);
+  const next = validHeader(bytes, position + header.bytes, offset, offsetLimit);
   return next === null || (next.base > header.last && next.base - header.last - 1 <= OFFSET_GAP_MAX);
 }
 
-function soundHeader(bytes: Buffer, position: number, offset: number, offsetLimit: number) {
+function validHeader(bytes: Buffer, position: number, offset: number, offsetLimit: number) {
   if (position + BATCH_HEADER_BYTES > bytes.length) return null;
   if (batchBytes(bytes, position) > BATCH_BYTES_MAX) return null;
   if (validateStoredBatch(bytes, position, bytes.length) !== null) return null;
@@ -79,10 +79,10 @@ function foundByModel(bytes: Buffer, damaged: number, offset: number, offsetLimi
   if (damaged + BATCH_HEADER_BYTES <= bytes.length) {
     const claimed = damaged + batchBytes(bytes, damaged);
     const isBehind = claimed >= damaged + BATCH_HEADER_BYTES && claimed < bytes.length;
-    if (isBehind && isSound(bytes, claimed, offset, offsetLimit)) return claimed;
+    if (isBehind && isValid(bytes, claimed, offset, offsetLimit)) return claimed;
   }
   for (let position = damaged + 1; position + BATCH_HEADER_BYTES <= bytes.length; position += 1) {
-    if (isSound(bytes, position, offset, offsetLimit)) return position;
+    if (isValid(bytes, position, offset, offsetLimit)) return position;
   }
   return bytes.length;
 }
@@ -147,13 +147,13 @@ function headers(bytes: number, step: number, claimedBytes: number): Buffer {
 }
 
 const DAMAGED_BYTES = 256 * 1024;
-const BEHIND = Buffer.concat(
+const AFTER = Buffer.concat(
   Array.from({ length: 24 }, (_, index) => stamped(10 + index, ["v".repeat(128 * 1024)])),
 );
 
 /** Damage between sound batches, and 3 MiB of them behind it. */
 function around(damage: Buffer): Buffer {
-  return Buffer.concat([stamped(0, ["a"]), damage, BEHIND]);
+  return Buffer.concat([stamped(0, ["a"]), damage, AFTER]);
 }
 
 function repeated(batches: readonly Buffer[]): Buffer {
@@ -164,7 +164,7 @@ function repeated(batches: readonly Buffer[]): Buffer {
 for (const [what, damage] of [
   ["bytes that all look like a magic", Buffer.alloc(DAMAGED_BYTES, 2)],
   ["headers that claim a megabyte each", headers(DAMAGED_BYTES, 61, 1024 * 1024)],
-  ["headers that claim all that is there", headers(DAMAGED_BYTES, 61, DAMAGED_BYTES + BEHIND.length)],
+  ["headers that claim all that is there", headers(DAMAGED_BYTES, 61, DAMAGED_BYTES + AFTER.length)],
   ["headers that claim a little", headers(DAMAGED_BYTES, 61, 5000)],
   ["whole batches whose successor contradicts them", repeated([stamped(4, ["a"]), stamped(0, ["b"])])],
 ] as const) {

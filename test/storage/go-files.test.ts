@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createDisk } from "../../src/base/disk.ts";
 import type { Finding } from "../../src/storage/contract.ts";
-import { readGoOffsets, scanGoLog } from "../../src/storage/file/go/go-files.ts";
+import { readGoOffsets, scanGoLog } from "../../src/storage/file/import/go-files.ts";
 import { goFrame, goIndex, writeGoTopic } from "../support/go-data.ts";
 
 const FIXTURE = join(import.meta.dir, "fixtures/go-data");

@@ -12,8 +12,8 @@ import { createDisk } from "../../src/base/disk.ts";
 import type { Files } from "../../src/base/files.ts";
 import { silentLog } from "../../src/base/log.ts";
 import type { PartitionLog, StorageEngine } from "../../src/storage/contract.ts";
-import { hasGoData, type ImportReport, importGoData } from "../../src/storage/file/go/go-import.ts";
-import { GoOffsetMap } from "../../src/storage/file/go/go-offset-map.ts";
+import { hasGoData, type ImportReport, importGoData } from "../../src/storage/file/import/go-import.ts";
+import { GoOffsetMap } from "../../src/storage/file/import/go-offset-map.ts";
 import { MemoryEngine } from "../../src/storage/memory/engine.ts";
 import { bytesOf, recordsIn } from "../support/batches.ts";
 import { goFrame, goIndex, writeGoTopic } from "../support/go-data.ts";
@@ -201,7 +201,7 @@ test("what the disk refuses to read stays, is told, and is imported once it can 
 
 test("offsets follow numbers through gaps", () => {
   const map = new GoOffsetMap();
-  for (const number of [0, 1, 2, 3, 6, 7, 8]) map.note(number);
+  for (const number of [0, 1, 2, 3, 6, 7, 8]) map.record(number);
   expect([0, 1, 3, 4, 5, 6, 7, 9, 100].map((number) => map.offsetOf(number))).toEqual([
     0, 1, 3, 4, 4, 4, 5, 7, 7,
   ]);

@@ -160,10 +160,10 @@ describe("a batch that inflates to much", () => {
       alive.delete(this);
     });
     try {
-      const asked = Array.from({ length: 20 }, (_, index) =>
+      const requested = Array.from({ length: 20 }, (_, index) =>
         index % 2 === 0 ? first(large, 1500, 0) : latest(large),
       );
-      expect(await Promise.all(asked)).toEqual(asked.map(() => LAST));
+      expect(await Promise.all(requested)).toEqual(requested.map(() => LAST));
     } finally {
       begin.mockRestore();
       close.mockRestore();

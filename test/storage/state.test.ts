@@ -170,8 +170,8 @@ test("calls beyond the queue's limit are refused and the others go on", async ()
   const calls = Array.from({ length: 16_400 }, (_, index) =>
     opened.state.change([{ key: `k${index % 10}`, value: "1" }]),
   );
-  const settled = await Promise.allSettled(calls);
-  const refused = settled.filter((result) => result.status === "rejected");
+  const completed = await Promise.allSettled(calls);
+  const refused = completed.filter((result) => result.status === "rejected");
   expect(refused.length).toBe(16);
   expect(refused[0]?.reason.code).toBe("KAFKA_STORAGE_ERROR");
 });

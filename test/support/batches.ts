@@ -18,8 +18,8 @@ export function batchOf(values: readonly string[], options: FinishOptions = {}, 
 }
 
 /** The bytes of what a log or a partition was asked for. */
-export async function bytesOf(asked: RecordSpan | Promise<RecordSpan>): Promise<Buffer> {
-  return await readWhole(await asked);
+export async function bytesOf(requested: RecordSpan | Promise<RecordSpan>): Promise<Buffer> {
+  return await readWhole(await requested);
 }
 
 /** Offset and value of every record in a run of batches. */

@@ -14,7 +14,7 @@ export const TEST_BROKER_OPTIONS: BrokerOptions = {
   nodeId: 1,
   durability: { mode: "fsync" },
   isAutoCreating: true,
-  partitionsStandard: 1,
+  partitionsDefault: 1,
   topicsMax: 100,
   partitionsMax: 1000,
   messageBytesMax: 11 * MiB,

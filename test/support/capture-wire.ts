@@ -121,12 +121,12 @@ class Session {
   #fromBroker(chunk: Buffer): void {
     this.#responseBytes = eachFrame(Buffer.concat([this.#responseBytes, chunk]), (frame) => {
       const exchange = this.#waiting.shift();
-      let answer = frame;
-      if (exchange?.key === apiVersionsApi.key) answer = capVersions(frame, exchange.version, this.#cap);
-      if (exchange !== undefined) exchange.response = answer.toString("hex");
+      let response = frame;
+      if (exchange?.key === apiVersionsApi.key) response = capVersions(frame, exchange.version, this.#cap);
+      if (exchange !== undefined) exchange.response = response.toString("hex");
       const length = Buffer.alloc(4);
-      length.writeInt32BE(answer.length);
-      this.#toClient = Buffer.concat([this.#toClient, length, answer]);
+      length.writeInt32BE(response.length);
+      this.#toClient = Buffer.concat([this.#toClient, length, response]);
       this.flush();
     });
   }
@@ -145,15 +145,15 @@ function eachFrame(bytes: Buffer, use: (frame: Buffer) => void): Buffer {
 }
 
 function capVersions(frame: Buffer, version: number, cap: number): Buffer {
-  const answer = apiVersionsApi.decodeResponse(version, frame, 0, frame.length);
+  const response = apiVersionsApi.decodeResponse(version, frame, 0, frame.length);
   const apiKeys = [];
-  for (const { apiKey, minVersion, maxVersion } of answer.apiKeys) {
+  for (const { apiKey, minVersion, maxVersion } of response.apiKeys) {
     const api = apiByKey(apiKey);
     if (api === undefined) continue;
     const highest = Math.min(maxVersion, api.versionMax, Math.max(cap, minVersion));
     apiKeys.push({ apiKey, minVersion, maxVersion: highest });
   }
-  const encoded = apiVersionsApi.encodeResponse(version, frame.readInt32BE(0), { ...answer, apiKeys });
+  const encoded = apiVersionsApi.encodeResponse(version, frame.readInt32BE(0), { ...response, apiKeys });
   return frameOf(encoded).subarray(4);
 }
 

@@ -173,8 +173,8 @@ export class FaultyFiles implements Files {
     return this.#under.identity(path);
   }
 
-  forget(descriptor: number): void {
-    this.#under.forget(descriptor);
+  evict(descriptor: number): void {
+    this.#under.evict(descriptor);
   }
 
   identityOf(descriptor: number): string | null {

@@ -34,13 +34,13 @@ export async function sendBatch(port: number, topic: string, records: Buffer): P
   const client = await WireClient.connect(port);
   try {
     const partitionData = [{ index: 0, records }];
-    const answer = await client.ask(produceApi, 9, {
+    const response = await client.ask(produceApi, 9, {
       transactionalId: null,
       acks: -1,
       timeoutMs: 30_000,
       topicData: [{ name: topic, partitionData }],
     });
-    const { errorCode, baseOffset } = answer.responses[0]!.partitionResponses[0]!;
+    const { errorCode, baseOffset } = response.responses[0]!.partitionResponses[0]!;
     if (errorCode !== 0) throw new Error(`the batch was refused with ${errorCode}`);
     return baseOffset;
   } finally {

@@ -53,17 +53,17 @@ export class WireClient {
     return new Promise((resolve) => this.#takers.push({ resolve }));
   }
 
-  async takeAs<Answer>(api: Api<never, unknown, never, Answer>, version: number): Promise<Answer> {
+  async takeAs<Result>(api: Api<never, unknown, never, Result>, version: number): Promise<Result> {
     const frame = await this.take();
     if (frame === null) throw new Error("the connection was closed instead of an answer");
     return api.decodeResponse(version, frame, 0, frame.length);
   }
 
-  ask<Request, Answer>(
-    api: Api<Request, unknown, never, Answer>,
+  ask<Request, Result>(
+    api: Api<Request, unknown, never, Result>,
     version: number,
     request: Request,
-  ): Promise<Answer> {
+  ): Promise<Result> {
     this.send(api, version, request);
     return this.takeAs(api, version);
   }

@@ -2,5 +2,5 @@ import { type ConnectionPlaces, DescriptorBudget } from "../../src/base/descript
 
 /** A door's places where the system allows any number. */
 export function placesOf(connectionsMax: number): ConnectionPlaces {
-  return new DescriptorBudget({ limit: null, openAtStart: null, filesMax: 0 }).door(connectionsMax);
+  return new DescriptorBudget({ limit: null, openAtStart: null, filesMax: 0 }).listener(connectionsMax);
 }

@@ -84,7 +84,7 @@ export class SimulatedFiles implements Files {
     for (const [device, errors] of this.#errors) after.#errors.set(device, errors.copy());
     after.#names.replaceInodes((inode) => {
       const next = inode.afterKill();
-      if (this.#random() < 0.3) next.evict();
+      if (this.#random() < 0.3) next.dropCache();
       const path = this.#dirty.get(inode);
       if (path !== undefined && next.isDirty) after.#dirty.set(next, path);
       return next;
@@ -232,8 +232,8 @@ export class SimulatedFiles implements Files {
     return this.#names.findFile(path, "read").content();
   }
 
-  forget(descriptor: number): void {
-    this.#opened(descriptor).inode.forget();
+  evict(descriptor: number): void {
+    this.#opened(descriptor).inode.evict();
   }
 
   /** The file is synced under another name before it takes this one. */
@@ -373,7 +373,7 @@ export class SimulatedFiles implements Files {
   #writeNamesBack(directory: string, changes: ReturnType<SimulatedNames["changesIn"]>): void {
     const errno = this.weather.writeBack(directory, "directory");
     if (errno === null) {
-      this.#names.settle(changes);
+      this.#names.complete(changes);
       return;
     }
     this.#names.drop(changes);
@@ -390,7 +390,7 @@ export class SimulatedFiles implements Files {
     const changes = this.#names.changesOn(device);
     await this.weather.delay("syncAll", opened.path);
     for (const { inode, path, writes } of dirty) this.#writeBack(inode, path, writes);
-    this.#names.settle(changes);
+    this.#names.complete(changes);
     const { errno, since } = this.#errorsOf(device).check(opened.anyErrors);
     opened.anyErrors = since;
     if (errno !== 0) throw systemError(errnoName(errno), "syncfs");

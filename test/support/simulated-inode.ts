@@ -145,7 +145,7 @@ export class SimulatedInode {
   }
 
   /** The cache lets go of all that is not to be written any more. */
-  forget(): void {
+  evict(): void {
     this.#seen = new GrowingFile(this.#durable.bytes());
     for (const write of this.#dirty) this.#seen.apply(write);
     this.#lostStart = Number.POSITIVE_INFINITY;
@@ -187,9 +187,9 @@ export class SimulatedInode {
   }
 
   /** The system lets go of a file that nobody has open, and reads it again when it is wanted. With it goes what it knew of errors. */
-  evict(): void {
+  dropCache(): void {
     if (this.isDirty) return;
-    this.forget();
+    this.evict();
     this.errors = new ErrorSequence();
   }
 

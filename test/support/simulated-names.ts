@@ -139,7 +139,7 @@ export class SimulatedNames {
   }
 
   /** Makes changes durable, unless that has happened or they were dropped in the meantime. */
-  settle(changes: readonly NameChange[]): void {
+  complete(changes: readonly NameChange[]): void {
     for (const change of changes) {
       const slot = this.#changes.indexOf(change);
       if (slot === -1 || change.isDropped) continue;

@@ -6,7 +6,7 @@
  */
 
 import { fail } from "../../src/base/assert.ts";
-import { type Files, isMark, type SyncListener, type SyncThread } from "../../src/base/files.ts";
+import { type Files, isWrittenPosition, type SyncListener, type SyncThread } from "../../src/base/files.ts";
 import { systemError } from "./system-error.ts";
 
 const REPORT_TURNS = 7;
@@ -48,7 +48,7 @@ export class SimulatedSyncThread implements SyncThread {
   attach(descriptor: number, mark: number, listener: SyncListener): void {
     if (this.#isClosed) fail("a file is attached to a sync thread that is closed");
     if (this.#attachment !== null) fail("a sync thread has one file at a time");
-    if (!isMark(mark)) fail(`a file is attached to a sync thread at ${mark}`);
+    if (!isWrittenPosition(mark)) fail(`a file is attached to a sync thread at ${mark}`);
     this.attachments += 1;
     this.#attachment = {
       descriptor,
@@ -62,10 +62,10 @@ export class SimulatedSyncThread implements SyncThread {
     };
   }
 
-  setMark(mark: number): void {
+  setWritten(mark: number): void {
     const attachment = this.#attachment;
     if (attachment === null) return;
-    if (!(isMark(mark) && mark >= attachment.mark))
+    if (!(isWrittenPosition(mark) && mark >= attachment.mark))
       fail(`a sync thread's mark goes from ${attachment.mark} to ${mark}`);
     attachment.mark = mark;
   }

@@ -9,7 +9,7 @@ import { metadataApi } from "../../../src/protocol/kafka/apis/metadata.ts";
 import { produceApi } from "../../../src/protocol/kafka/apis/produce.ts";
 import { apiByKey } from "../../../src/protocol/kafka/apis.ts";
 import { ask, type Case, encodeFrame, type Memory, type Names, type Step, send } from "../case.ts";
-import { batch, fetchRequest, fullRequest, produceRequest, spokenApis } from "../requests.ts";
+import { batch, fetchRequest, fullRequest, produceRequest, supportedApis } from "../requests.ts";
 
 export function edgeCases(names: Names, fixture: string): Case[] {
   return [
@@ -26,7 +26,7 @@ export function edgeCases(names: Names, fixture: string): Case[] {
 function headerCases(names: Names, fixture: string): Case[] {
   const librdkafka = Buffer.from("0003000c00000003000772646b61666b610000000000010000", "hex");
   const subjects = { topic: fixture, group: names.group(), newTopic: names.topic() };
-  const frames = spokenApis().flatMap(({ api, version }) => {
+  const frames = supportedApis().flatMap(({ api, version }) => {
     if (api.name === "Produce" || api.name === "DeleteTopics" || api.name === "CreateTopics") return [];
     const frame = encodeFrame(api, version, fullRequest({ api, version }, subjects));
     return [one("a null client id", send(api, version, withClientId(frame, null)))];
@@ -139,19 +139,19 @@ function metadataCases(names: Names, fixture: string): Case[] {
 function listOffsetsCases(names: Names, fixture: string): Case[] {
   const empty = names.topic();
   const timestamps = [-9, -6, -5, -4, -3, -2, -1, 0, 1, 2 ** 53 - 1];
-  const asked = (name: string, partitions: object[]) => ({ topics: [{ name, partitions }] });
+  const requested = (name: string, partitions: object[]) => ({ topics: [{ name, partitions }] });
   const versions = [1, 2, 4, 5, 7, 8];
   return [
     ...versions.flatMap((version) =>
       timestamps.flatMap((timestamp) => [
         one(
           `offsets at ${timestamp}`,
-          ask(listOffsetsApi, version, asked(fixture, [{ partitionIndex: 0, timestamp }])),
+          ask(listOffsetsApi, version, requested(fixture, [{ partitionIndex: 0, timestamp }])),
         ),
         {
           ...one(
             `offsets at ${timestamp}, nothing there`,
-            ask(listOffsetsApi, version, asked(empty, [{ partitionIndex: 0, timestamp }])),
+            ask(listOffsetsApi, version, requested(empty, [{ partitionIndex: 0, timestamp }])),
           ),
         },
       ]),
@@ -159,7 +159,7 @@ function listOffsetsCases(names: Names, fixture: string): Case[] {
     {
       name: "offsets of an empty topic",
       topics: [{ name: empty, partitions: 1 }],
-      steps: [ask(listOffsetsApi, 4, asked(empty, [{ partitionIndex: 0, timestamp: -2 }]))],
+      steps: [ask(listOffsetsApi, 4, requested(empty, [{ partitionIndex: 0, timestamp: -2 }]))],
     },
     ...versions.map((version) =>
       one(
@@ -167,7 +167,7 @@ function listOffsetsCases(names: Names, fixture: string): Case[] {
         ask(
           listOffsetsApi,
           version,
-          asked(fixture, [
+          requested(fixture, [
             { partitionIndex: 0, timestamp: -2 },
             { partitionIndex: 0, timestamp: -1 },
             { partitionIndex: 1, timestamp: -1 },
@@ -178,7 +178,11 @@ function listOffsetsCases(names: Names, fixture: string): Case[] {
     ...[-1, 0, 1, 7].map((currentLeaderEpoch) =>
       one(
         `offsets with leader epoch ${currentLeaderEpoch}`,
-        ask(listOffsetsApi, 5, asked(fixture, [{ partitionIndex: 0, timestamp: -1, currentLeaderEpoch }])),
+        ask(
+          listOffsetsApi,
+          5,
+          requested(fixture, [{ partitionIndex: 0, timestamp: -1, currentLeaderEpoch }]),
+        ),
       ),
     ),
   ];

@@ -18,9 +18,9 @@ import {
   fetchRequest,
   fullRequest,
   PARTITIONS,
-  type SpokenApi,
   type Subjects,
-  spokenApis,
+  type SupportedApi,
+  supportedApis,
 } from "../requests.ts";
 
 export interface MutationOptions {
@@ -41,33 +41,33 @@ const LEADER_NOT_AVAILABLE = 5;
 const PARTITIONS_REFUSED_FROM = 1_000_000;
 
 export function fullRequestCases(options: MutationOptions): Case[] {
-  return spokenApis().map((spoken) =>
-    caseOf(`full request`, spoken, subjectsFor(spoken.api, options), (subjects) =>
-      encodeFrame(spoken.api, spoken.version, fullRequest(spoken, subjects)),
+  return supportedApis().map((supported) =>
+    caseOf(`full request`, supported, subjectsFor(supported.api, options), (subjects) =>
+      encodeFrame(supported.api, supported.version, fullRequest(supported, subjects)),
     ),
   );
 }
 
 export function mutatedRequestCases(options: MutationOptions): Case[] {
-  return spokenApis().flatMap((spoken) => {
-    const { api, version } = spoken;
+  return supportedApis().flatMap((supported) => {
+    const { api, version } = supported;
     const pattern = subjectsFor(api, options);
-    const request = fullRequest(spoken, pattern);
+    const request = fullRequest(supported, pattern);
     const frame = encodeFrame(api, version, request);
     const mutations = [
       ...mutateValues(api, version, request),
       ...mutateBytes(frame, version >= api.flexibleFrom, options.byteMutations, options.random),
     ];
-    return mutatedCases("mutated", spoken, pattern, mutations, options);
+    return mutatedCases("mutated", supported, pattern, mutations, options);
   });
 }
 
 export async function goldenCases(options: MutationOptions): Promise<Case[]> {
-  const spoken = new Set(spokenApis().map(({ api, version }) => `${api.name} ${version}`));
+  const supported = new Set(supportedApis().map(({ api, version }) => `${api.name} ${version}`));
   const cases: Case[] = [];
   for (const [api, vectors] of await readGoldenVectors()) {
     for (const vector of vectors) {
-      if (spoken.has(`${api.name} ${vector.version}`)) cases.push(...casesOfVector(api, vector, options));
+      if (supported.has(`${api.name} ${vector.version}`)) cases.push(...casesOfVector(api, vector, options));
     }
   }
   return cases;
@@ -77,33 +77,33 @@ function casesOfVector(api: AnyApi, vector: GoldenVector, options: MutationOptio
   const frame = Buffer.from(vector.request, "hex");
   const topics = topicsIn(vector.requestValue);
   const pattern: Subjects = { topic: topics[0] ?? "", group: groupIn(vector.requestValue), newTopic: "" };
-  const spoken = { api, version: vector.version };
+  const supported = { api, version: vector.version };
   const mutations: Mutation[] = [
     { name: "as it was", frame },
     ...mutateBytes(frame, vector.version >= api.flexibleFrom, options.byteMutations, options.random),
   ];
-  return mutatedCases(`golden ${vector.client}`, spoken, pattern, mutations, options);
+  return mutatedCases(`golden ${vector.client}`, supported, pattern, mutations, options);
 }
 
 /** A case for each mutation, with the pattern's names replaced by names of its own where it changes anything. */
 function mutatedCases(
   name: string,
-  spoken: SpokenApi,
+  supported: SupportedApi,
   pattern: Subjects,
   mutations: readonly Mutation[],
   options: MutationOptions,
 ): Case[] {
   return mutations
-    .filter(({ frame }) => isTame(spoken.api, frame))
+    .filter(({ frame }) => isTame(supported.api, frame))
     .map((mutation) => {
-      const own = { ...subjectsLike(pattern, spoken.api, options) };
-      return caseOf(`${name}, ${mutation.name}`, spoken, own, () => renamed(mutation.frame, pattern, own));
+      const own = { ...subjectsLike(pattern, supported.api, options) };
+      return caseOf(`${name}, ${mutation.name}`, supported, own, () => renamed(mutation.frame, pattern, own));
     });
 }
 
 function caseOf(
   name: string,
-  { api, version }: SpokenApi,
+  { api, version }: SupportedApi,
   subjects: Subjects,
   frameFor: (subjects: Subjects) => Buffer,
 ): Case {
@@ -198,8 +198,8 @@ function mayCreate(api: AnyApi, frame: Buffer): boolean {
 }
 
 /** Kafka answers first and makes the topic then. */
-function isBeingMade(answer: unknown): boolean {
-  const { topics } = (answer ?? { topics: [] }) as { topics: { errorCode: number }[] };
+function isBeingMade(response: unknown): boolean {
+  const { topics } = (response ?? { topics: [] }) as { topics: { errorCode: number }[] };
   return topics.some(({ errorCode }) => errorCode === UNKNOWN_TOPIC || errorCode === LEADER_NOT_AVAILABLE);
 }
 

@@ -113,7 +113,7 @@ export function producerCases(names: Names): Case[] {
     deletedTopic(names, "at its next sequence", [2, 3]),
     deletedTopic(names, "at 0", [0, 1]),
     twoPartitions(names),
-    stampedTwice(names),
+    duplicateStamp(names),
   ];
 }
 
@@ -141,10 +141,10 @@ function deletedTopic(names: Names, name: string, sequences: readonly number[]):
       produced(topic, { sequence: 0 }),
       produced(topic, { sequence: 1 }),
       ask(deleteTopicsApi, 5, { topicNames: [topic], timeoutMs: 10_000 }, { note: "deleted" }),
-      ask(createTopicsApi, 4, created, { note: "made again", settle: { [topic]: false } }),
+      ask(createTopicsApi, 4, created, { note: "made again", complete: { [topic]: false } }),
       ...sequences.map((sequence, index) => ({
         ...produced(topic, { sequence }),
-        ...(index === 0 ? { settle: { [topic]: true } } : {}),
+        ...(index === 0 ? { complete: { [topic]: true } } : {}),
       })),
       stored(topic),
     ],
@@ -154,7 +154,7 @@ function deletedTopic(names: Names, name: string, sequences: readonly number[]):
 const KEEP = [{ name: "retention.ms", value: "-1" }];
 
 /** A duplicate where the server sets the time. */
-function stampedTwice(names: Names): Case {
+function duplicateStamp(names: Names): Case {
   const topic = names.topic();
   const configs = { "message.timestamp.type": "LogAppendTime" };
   return {
@@ -198,7 +198,7 @@ function produced(topic: string, sent: Sent): Step {
 }
 
 function batchOf(memory: Memory, { sequence, epoch = 0, count = 1, producerId }: Sent): Buffer {
-  const own = (memory.answers[0] as { producerId: number }).producerId;
+  const own = (memory.responses[0] as { producerId: number }).producerId;
   return batch(
     Array.from({ length: count }, (_, index) => `${sequence}+${index}`),
     { producerId: producerId ?? own, producerEpoch: epoch, baseSequence: sequence },

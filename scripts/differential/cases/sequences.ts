@@ -29,9 +29,9 @@ function wholeLife(names: Names, produceVersion: number): Case {
   const topic = names.topic();
   const group = names.group();
   const round = (which: string): Step[] => [
-    ...noted(which, lifeOf(topic, group, produceVersion)),
+    ...recorded(which, lifeOf(topic, group, produceVersion)),
     ask(deleteTopicsApi, 5, { topicNames: [topic], timeoutMs: 10_000 }, { note: `${which}: deleted` }),
-    { ...looked(topic, `${which}: gone`), settle: { [topic]: false } },
+    { ...looked(topic, `${which}: gone`), complete: { [topic]: false } },
     ask(produceApi, produceVersion, produceRequest(topic, batch(["x"])), {
       note: `${which}: produced when gone`,
     }),
@@ -57,7 +57,7 @@ function lifeOf(topic: string, group: string, version: number): Step[] {
     ask(produceApi, version, produceRequest(topic, records), { note: "produced" });
   return [
     ask(createTopicsApi, 4, order, { note: "made" }),
-    ask(createTopicsApi, 4, order, { note: "made twice", settle: { [topic]: true } }),
+    ask(createTopicsApi, 4, order, { note: "made twice", complete: { [topic]: true } }),
     looked(topic, "looked for"),
     ...allTimes(topic),
     epochs(topic),
@@ -75,12 +75,12 @@ function lifeOf(topic: string, group: string, version: number): Step[] {
 }
 
 /** Kafka forgets the offsets of a deleted topic some time later. */
-function isCommitted(answer: unknown): boolean {
-  const { topics } = answer as { topics: { partitions: { committedOffset: number }[] }[] };
+function isCommitted(response: unknown): boolean {
+  const { topics } = response as { topics: { partitions: { committedOffset: number }[] }[] };
   return topics.some(({ partitions }) => partitions.some(({ committedOffset }) => committedOffset !== -1));
 }
 
-function noted(which: string, steps: readonly Step[]): Step[] {
+function recorded(which: string, steps: readonly Step[]): Step[] {
   return steps.map((step) => ({ ...step, note: `${which}: ${step.note ?? ""}` }));
 }
 
@@ -209,7 +209,7 @@ function commitCases(names: Names): Case[] {
       { note: "read by 8" },
     ),
   ]);
-  const withNotes = notes.flatMap((note, index) => [
+  const withMetadata = notes.flatMap((note, index) => [
     ask(offsetCommitApi, 8, value(index, { committedMetadata: note }), { note: `note ${index}` }),
     ask(offsetFetchApi, 8, { groups: [{ groupId: group, topics: null }] }, { note: `note ${index} read` }),
   ]);
@@ -224,7 +224,7 @@ function commitCases(names: Names): Case[] {
     {
       name: "commits",
       topics: [{ name: topic, partitions: 2 }],
-      steps: [...steps, ...withNotes, ...members],
+      steps: [...steps, ...withMetadata, ...members],
     },
   ];
 }
@@ -246,17 +246,17 @@ function emptyTopic(names: Names): Case {
 /** Deleted by the id that Metadata told; then the id is known no more. */
 function byId(names: Names): Case {
   const topic = names.topic();
-  const asked = ({ topicId }: Memory) => ({ topics: [{ topicId: topicId(topic), name: null }] });
+  const requested = ({ topicId }: Memory) => ({ topics: [{ topicId: topicId(topic), name: null }] });
   return {
     name: "a topic by its id",
     topics: [{ name: topic, partitions: 1 }],
     steps: [
-      ask(metadataApi, 12, asked, { note: "looked for" }),
-      ask(deleteTopicsApi, 6, (memory: Memory) => ({ ...asked(memory), timeoutMs: 10_000 }), {
+      ask(metadataApi, 12, requested, { note: "looked for" }),
+      ask(deleteTopicsApi, 6, (memory: Memory) => ({ ...requested(memory), timeoutMs: 10_000 }), {
         note: "deleted",
       }),
-      ask(metadataApi, 12, asked, { note: "looked for again", settle: { [topic]: false } }),
-      ask(deleteTopicsApi, 6, (memory: Memory) => ({ ...asked(memory), timeoutMs: 10_000 }), {
+      ask(metadataApi, 12, requested, { note: "looked for again", complete: { [topic]: false } }),
+      ask(deleteTopicsApi, 6, (memory: Memory) => ({ ...requested(memory), timeoutMs: 10_000 }), {
         note: "deleted again",
       }),
     ],

@@ -11,7 +11,7 @@ import type { ApiVersionsRequest, ApiVersionsResponseInput } from "../../protoco
 import type { KafkaContext } from "./context.ts";
 
 /** What one API is spoken in. */
-export interface SpokenVersions {
+export interface SupportedVersions {
   readonly apiKey: number;
   readonly minVersion: number;
   readonly maxVersion: number;
@@ -25,11 +25,11 @@ export function apiVersions(
   _context: KafkaContext,
   request: ApiVersionsRequest,
   version: number,
-  spoken: readonly SpokenVersions[],
+  supported: readonly SupportedVersions[],
 ): ApiVersionsResponseInput {
   const isNamed = isSoftwareName(request.clientSoftwareName) && isSoftwareName(request.clientSoftwareVersion);
   if (version >= NAMED_FROM && !isNamed) return refuseApiVersions(request, wireCode("INVALID_REQUEST"));
-  return { errorCode: NO_ERROR, apiKeys: spoken };
+  return { errorCode: NO_ERROR, apiKeys: supported };
 }
 
 export function refuseApiVersions(_request: ApiVersionsRequest, errorCode: number): ApiVersionsResponseInput {
@@ -37,8 +37,10 @@ export function refuseApiVersions(_request: ApiVersionsRequest, errorCode: numbe
 }
 
 /** The answer, in version 0, to a version that is not spoken. */
-export function unspokenApiVersions(spoken: readonly SpokenVersions[]): ApiVersionsResponseInput {
-  return { errorCode: wireCode("UNSUPPORTED_VERSION"), apiKeys: spoken };
+export function unsupportedApiVersionsResponse(
+  supported: readonly SupportedVersions[],
+): ApiVersionsResponseInput {
+  return { errorCode: wireCode("UNSUPPORTED_VERSION"), apiKeys: supported };
 }
 
 function isSoftwareName(text: string): boolean {

@@ -20,7 +20,12 @@ import { offsetFetchApi } from "../../protocol/kafka/apis/offset-fetch.ts";
 import { offsetForLeaderEpochApi } from "../../protocol/kafka/apis/offset-for-leader-epoch.ts";
 import { produceApi } from "../../protocol/kafka/apis/produce.ts";
 import { type Route, route } from "../dispatch.ts";
-import { apiVersions, refuseApiVersions, type SpokenVersions, unspokenApiVersions } from "./api-versions.ts";
+import {
+  apiVersions,
+  refuseApiVersions,
+  type SupportedVersions,
+  unsupportedApiVersionsResponse,
+} from "./api-versions.ts";
 import type { KafkaContext } from "./context.ts";
 import { createTopics, refuseCreateTopics } from "./create-topics.ts";
 import { deleteTopics, refuseDeleteTopics } from "./delete-topics.ts";
@@ -37,7 +42,7 @@ import { produce, refuseProduce } from "./produce.ts";
 
 export const apiVersionsRoute: Route = route(apiVersionsApi, {
   versions: [0, 4],
-  handle: (context, request, version) => apiVersions(context, request, version, spoken()),
+  handle: (context, request, version) => apiVersions(context, request, version, supported()),
   refuse: refuseApiVersions,
 });
 
@@ -53,34 +58,34 @@ export const ROUTES: readonly Route[] = [
   route(fetchApi, {
     versions: [4, 12],
     elementsMax: FETCHED_ELEMENTS_MAX,
-    answerBytes: fetchBytes,
+    responseBytes: fetchBytes,
     handle: fetch,
     refuse: refuseFetch,
   }),
   route(listOffsetsApi, { versions: [1, 8], handle: listOffsets, refuse: refuseListOffsets }),
   route(metadataApi, {
     versions: [0, 12],
-    answerBytes: metadataBytes,
+    responseBytes: metadataBytes,
     handle: metadata,
     refuse: refuseMetadata,
   }),
   route(offsetCommitApi, { versions: [2, 8], handle: offsetCommit, refuse: refuseOffsetCommit }),
   route(offsetFetchApi, {
     versions: [1, 8],
-    answerBytes: offsetFetchBytes,
+    responseBytes: offsetFetchBytes,
     handle: offsetFetch,
     refuse: refuseOffsetFetch,
   }),
   route(findCoordinatorApi, {
     versions: [0, 4],
-    answerBytes: findCoordinatorBytes,
+    responseBytes: findCoordinatorBytes,
     handle: findCoordinator,
     refuse: refuseFindCoordinator,
   }),
   apiVersionsRoute,
   route(createTopicsApi, {
     versions: [2, 7],
-    answerBytes: createTopicsBytes,
+    responseBytes: createTopicsBytes,
     handle: createTopics,
     refuse: refuseCreateTopics,
   }),
@@ -94,7 +99,7 @@ export const ROUTES: readonly Route[] = [
 ];
 
 const BY_KEY = new Map(ROUTES.map((entry) => [entry.key, entry]));
-const SPOKEN: readonly SpokenVersions[] = ROUTES.map(({ key, versionMin, versionMax }) => ({
+const SUPPORTED: readonly SupportedVersions[] = ROUTES.map(({ key, versionMin, versionMax }) => ({
   apiKey: key,
   minVersion: versionMin,
   maxVersion: versionMax,
@@ -106,7 +111,7 @@ export function routeFor(key: number): Route | undefined {
 
 /** The answer, in version 0, to an ApiVersions request of a version that is not spoken. */
 export function unsupportedApiVersions(): unknown {
-  return unspokenApiVersions(SPOKEN);
+  return unsupportedApiVersionsResponse(SUPPORTED);
 }
 
 function createTopicsBytes(_context: KafkaContext, { topics }: CreateTopicsRequest): number {
@@ -120,6 +125,6 @@ function fetchBytes(_context: KafkaContext, { topics }: FetchRequest): number {
 }
 
 /** A function, because the table that it reads is still being built when the route is. */
-function spoken(): readonly SpokenVersions[] {
-  return SPOKEN;
+function supported(): readonly SupportedVersions[] {
+  return SUPPORTED;
 }

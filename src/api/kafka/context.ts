@@ -3,7 +3,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Broker } from "../../broker/broker.ts";
-import type { Fetches } from "../../consumer/fetch.ts";
+import type { Fetches } from "../../consumer/fetches.ts";
 import type { GroupOffsets } from "../../consumer/offsets.ts";
 
 export interface KafkaContext {

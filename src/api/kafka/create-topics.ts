@@ -22,15 +22,15 @@ import type {
 } from "../../protocol/kafka/apis/create-topics.ts";
 import type { KafkaContext } from "./context.ts";
 
-type TopicOrder = CreateTopicsRequest["topics"][number];
-type TopicAnswer = CreateTopicsResponseInput["topics"][number];
+type CreatableTopic = CreateTopicsRequest["topics"][number];
+type TopicResponse = CreateTopicsResponseInput["topics"][number];
 
-const STANDARD = -1;
+const DEFAULT = -1;
 const REPLICATION_FACTOR = 1;
 /** Kafka's numbers for where a setting comes from. */
 const SOURCE_TOPIC = 1;
 const SOURCE_BROKER = 4;
-const SOURCE_STANDARD = 5;
+const SOURCE_DEFAULT = 5;
 /** As in Kafka; and so many topics, for those that ask for none. */
 const REQUEST_PARTITIONS_MAX = 10_000;
 /** Topics that are checked, or begun, in one turn: about 2 ms. */
@@ -40,15 +40,15 @@ export async function createTopics(
   context: KafkaContext,
   request: CreateTopicsRequest,
 ): Promise<CreateTopicsResponseInput> {
-  const twice = namesTwice(request.topics);
+  const duplicates = duplicateNames(request.topics);
   const orders = [...new Map(request.topics.map((order) => [order.name, order])).values()];
   const tooMany = faultOfTotal(
     context,
-    orders.filter(({ name }) => !twice.has(name)),
+    orders.filter(({ name }) => !duplicates.has(name)),
   );
-  const namedTwice = invalid("the request names the topic twice");
+  const duplicateName = invalid("the request names the topic twice");
   const topics = orders.map((order) => {
-    const fault = twice.has(order.name) ? namedTwice : tooMany;
+    const fault = duplicates.has(order.name) ? duplicateName : tooMany;
     return fault === null ? createOne(context, order, request.validateOnly) : refused(order.name, fault);
   });
   return { topics: await Promise.all(topics) };
@@ -61,19 +61,19 @@ export function refuseCreateTopics(
   return { topics: request.topics.map(({ name }) => ({ name, errorCode, errorMessage: null })) };
 }
 
-function namesTwice(orders: readonly TopicOrder[]): Set<string> {
+function duplicateNames(orders: readonly CreatableTopic[]): Set<string> {
   const seen = new Set<string>();
-  const twice = new Set<string>();
-  for (const { name } of orders) (seen.has(name) ? twice : seen).add(name);
-  return twice;
+  const duplicates = new Set<string>();
+  for (const { name } of orders) (seen.has(name) ? duplicates : seen).add(name);
+  return duplicates;
 }
 
 /** POLICY_VIOLATION when there are too many topics, or all of them together ask for too many partitions. */
-function faultOfTotal({ broker }: KafkaContext, orders: readonly TopicOrder[]): ObeliskError | null {
+function faultOfTotal({ broker }: KafkaContext, orders: readonly CreatableTopic[]): ObeliskError | null {
   let total = 0;
   for (const { numPartitions, assignments } of orders) {
     if (assignments.length > 0) total += assignments.length;
-    else total += numPartitions === STANDARD ? broker.options.partitionsStandard : Math.max(numPartitions, 0);
+    else total += numPartitions === DEFAULT ? broker.options.partitionsDefault : Math.max(numPartitions, 0);
   }
   if (Math.max(total, orders.length) <= REQUEST_PARTITIONS_MAX) return null;
   const what = total > REQUEST_PARTITIONS_MAX ? `${total} partitions` : `${orders.length} topics`;
@@ -86,9 +86,9 @@ function faultOfTotal({ broker }: KafkaContext, orders: readonly TopicOrder[]): 
 
 async function createOne(
   context: KafkaContext,
-  order: TopicOrder,
+  order: CreatableTopic,
   isValidateOnly: boolean,
-): Promise<TopicAnswer> {
+): Promise<TopicResponse> {
   const { name } = order;
   await SLICES.next();
   try {
@@ -108,30 +108,30 @@ async function createOne(
   }
 }
 
-function refused(name: string, { wire, message }: ObeliskError): TopicAnswer {
+function refused(name: string, { wire, message }: ObeliskError): TopicResponse {
   return { name, errorCode: wire, errorMessage: message };
 }
 
 /** @throws ObeliskError INVALID_REPLICATION_FACTOR, INVALID_REPLICA_ASSIGNMENT, INVALID_REQUEST, INVALID_CONFIG */
-function optionsOf(context: KafkaContext, order: TopicOrder): TopicOptions {
+function optionsOf(context: KafkaContext, order: CreatableTopic): TopicOptions {
   const { numPartitions, replicationFactor, assignments } = order;
   const configs = configsOf(context, order);
   if (assignments.length === 0) {
-    if (replicationFactor !== STANDARD && replicationFactor < 1) {
+    if (replicationFactor !== DEFAULT && replicationFactor < 1) {
       throw new ObeliskError("INVALID_REPLICATION_FACTOR", {
         detail: "the replication factor must be 1 or more",
       });
     }
     return { partitions: numPartitions, configs };
   }
-  if (numPartitions !== STANDARD || replicationFactor !== STANDARD) {
+  if (numPartitions !== DEFAULT || replicationFactor !== DEFAULT) {
     throw invalid("assignments exclude a number of partitions and a replication factor");
   }
   checkAssignments(context, assignments);
   return { partitions: assignments.length, configs };
 }
 
-function checkAssignments({ broker }: KafkaContext, assignments: TopicOrder["assignments"]): void {
+function checkAssignments({ broker }: KafkaContext, assignments: CreatableTopic["assignments"]): void {
   const indexes = new Set(assignments.map(({ partitionIndex }) => partitionIndex));
   for (let index = 0; index < assignments.length; index += 1) {
     if (!indexes.has(index)) throw misassigned("partitions must be numbered from 0 without a gap");
@@ -144,7 +144,7 @@ function checkAssignments({ broker }: KafkaContext, assignments: TopicOrder["ass
 }
 
 /** @throws ObeliskError INVALID_CONFIG */
-function configsOf({ broker }: KafkaContext, { configs }: TopicOrder): Record<string, string> {
+function configsOf({ broker }: KafkaContext, { configs }: CreatableTopic): Record<string, string> {
   const given = configs.map(({ name, value }) => {
     if (value === null) throw new ObeliskError("INVALID_CONFIG", { detail: `${name} has no value` });
     return [name, value.trim()] as const;
@@ -159,16 +159,16 @@ function created(
   name: string,
   { configs }: TopicOptions,
   partitions: number,
-): TopicAnswer {
-  const { messageBytesMax, partitionsStandard } = context.broker.options;
-  const numPartitions = partitions === STANDARD ? partitionsStandard : partitions;
-  const described = Object.entries(TOPIC_CONFIGS).map(([configName, { standard }]) => {
+): TopicResponse {
+  const { messageBytesMax, partitionsDefault } = context.broker.options;
+  const numPartitions = partitions === DEFAULT ? partitionsDefault : partitions;
+  const described = Object.entries(TOPIC_CONFIGS).map(([configName, { defaultValue }]) => {
     const own = configs[configName];
     return {
       name: configName,
-      value: own ?? standard ?? String(messageBytesMax),
+      value: own ?? defaultValue ?? String(messageBytesMax),
       readOnly: false,
-      configSource: own !== undefined ? SOURCE_TOPIC : standard === null ? SOURCE_BROKER : SOURCE_STANDARD,
+      configSource: own !== undefined ? SOURCE_TOPIC : defaultValue === null ? SOURCE_BROKER : SOURCE_DEFAULT,
       isSensitive: false,
     };
   });
@@ -183,10 +183,10 @@ function created(
   };
 }
 
-function warnOfReplication({ log }: KafkaContext, { name, replicationFactor }: TopicOrder): void {
+function warnOfReplication({ log }: KafkaContext, { name, replicationFactor }: CreatableTopic): void {
   log.warn("a topic asked for more replicas than there are brokers, it has one", {
     topic: name,
-    asked: replicationFactor,
+    requested: replicationFactor,
   });
 }
 

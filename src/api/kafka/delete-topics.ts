@@ -14,7 +14,7 @@ import type {
 import { ZERO_UUID } from "../../protocol/kafka/schema.ts";
 import type { KafkaContext } from "./context.ts";
 
-type TopicAnswer = DeleteTopicsResponseInput["responses"][number];
+type TopicResponse = DeleteTopicsResponseInput["responses"][number];
 
 interface TopicReference {
   readonly name: string | null;
@@ -32,14 +32,16 @@ export async function deleteTopics(
   version: number,
 ): Promise<DeleteTopicsResponseInput> {
   const references = new Map<string, TopicReference>();
-  const twice = new Set<string>();
-  for (const asked of referencesOf(request, version)) {
-    const key = topicOf(context, asked)?.id ?? `${asked.name}/${asked.topicId}`;
+  const duplicates = new Set<string>();
+  for (const requested of referencesOf(request, version)) {
+    const key = topicOf(context, requested)?.id ?? `${requested.name}/${requested.topicId}`;
     const before = references.get(key);
-    if (before !== undefined) twice.add(key);
-    references.set(key, before === undefined ? asked : bothOf(before, asked));
+    if (before !== undefined) duplicates.add(key);
+    references.set(key, before === undefined ? requested : bothOf(before, requested));
   }
-  const responses = [...references].map(([key, asked]) => deleteOne(context, asked, twice.has(key)));
+  const responses = [...references].map(([key, requested]) =>
+    deleteOne(context, requested, duplicates.has(key)),
+  );
   return { responses: await Promise.all(responses) };
 }
 
@@ -49,7 +51,11 @@ export function refuseDeleteTopics(
   version: number,
 ): DeleteTopicsResponseInput {
   return {
-    responses: referencesOf(request, version).map((asked) => ({ ...asked, errorCode, errorMessage: null })),
+    responses: referencesOf(request, version).map((requested) => ({
+      ...requested,
+      errorCode,
+      errorMessage: null,
+    })),
   };
 }
 
@@ -74,19 +80,19 @@ function bothOf(left: TopicReference, right: TopicReference): TopicReference {
 
 async function deleteOne(
   context: KafkaContext,
-  asked: TopicReference,
-  isNamedTwice: boolean,
-): Promise<TopicAnswer> {
+  requested: TopicReference,
+  isDuplicate: boolean,
+): Promise<TopicResponse> {
   await SLICES.next();
   try {
-    if (isNamedTwice) throw new ObeliskError("INVALID_REQUEST", { detail: "a topic is named twice" });
-    const { name, topicId } = resolve(context, asked);
-    await context.broker.topics.remove(name, asked.name === null ? topicId : undefined);
+    if (isDuplicate) throw new ObeliskError("INVALID_REQUEST", { detail: "a topic is named twice" });
+    const { name, topicId } = resolve(context, requested);
+    await context.broker.topics.remove(name, requested.name === null ? topicId : undefined);
     return { name, topicId, errorCode: NO_ERROR, errorMessage: null };
   } catch (thrown) {
     const error = toObeliskError(thrown);
     if (error.wire < 0) throw thrown;
-    return { ...asked, errorCode: error.wire, errorMessage: error.message };
+    return { ...requested, errorCode: error.wire, errorMessage: error.message };
   }
 }
 

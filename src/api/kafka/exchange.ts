@@ -23,7 +23,7 @@ export interface ExchangeRoute {
   readonly name: string;
   /** Whether a request may start while earlier ones of this route are still unanswered. */
   readonly isPipelined: boolean;
-  encode(version: number, correlationId: number, answer: unknown): Encoded<Buffer | ByteSource>;
+  encode(version: number, correlationId: number, response: unknown): Encoded<Buffer | ByteSource>;
 }
 
 /** The connection that an exchange belongs to; `KafkaSession` is it. */
@@ -40,7 +40,7 @@ export interface ExchangeOwner {
   reserve(exchange: Exchange<never>, bytes: number): boolean;
   /** A request that was being taken in, over several turns, is; others may start behind it. */
   taken(): void;
-  answered(exchange: Exchange<never>, answer: unknown): void;
+  responded(exchange: Exchange<never>, response: unknown): void;
   /** An exchange ended without an answer. */
   ended(): void;
   releaseFrame(bytes: number): void;
@@ -48,7 +48,7 @@ export interface ExchangeOwner {
   finish(): void;
 }
 
-export class Exchange<in Answer> {
+export class Exchange<in ResponseInput> {
   readonly session: ExchangeOwner;
   readonly route: ExchangeRoute;
   readonly version: number;
@@ -114,10 +114,10 @@ export class Exchange<in Answer> {
     this.session.taken();
   }
 
-  answer(answer: Answer): void {
+  respond(response: ResponseInput): void {
     if (this.isDone) fail("a request was answered twice");
     this.isDone = true;
-    this.session.answered(this, answer);
+    this.session.responded(this, response);
   }
 
   /** Ends the request without an answer. */

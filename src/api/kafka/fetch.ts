@@ -1,5 +1,5 @@
 /**
- * Fetch: record batches from several partitions, as they lie in the log. The waiting is consumer/fetch.ts.
+ * Fetch: record batches from several partitions, as they lie in the log. The waiting is consumer/fetches.ts.
  *
  * Sessions (KIP-227) are not kept: a full fetch is always answered with session 0, which tells the client to send full
  * fetches; a fetch that relies on a session is FETCH_SESSION_ID_NOT_FOUND, upon which clients send a full one.
@@ -23,10 +23,10 @@ const NO_SESSION = 0;
 const EPOCH_INITIAL = 0;
 const EPOCH_FINAL = -1;
 const READ_COMMITTED = 1;
-const NOBODY_ABORTED: readonly never[] = [];
+const NO_ABORTED_TRANSACTIONS: readonly never[] = [];
 const UNKNOWN_PARTITION = wireCode("UNKNOWN_TOPIC_OR_PARTITION");
 
-type PartitionAnswer = FetchResponseInput["responses"][number]["partitions"][number];
+type PartitionResponse = FetchResponseInput["responses"][number]["partitions"][number];
 
 export function fetch(
   context: KafkaContext,
@@ -42,8 +42,8 @@ export function fetch(
   const started = context.fetches.start(slots, request, exchange.session.rotation, {
     fetchDone: (done, failure) => {
       exchange.fetch = done;
-      if (failure === null) exchange.answer(answerOf(request, done));
-      else exchange.answer(refuseFetch(request, errorCodeFor(context, failure, exchange)));
+      if (failure === null) exchange.respond(responseOf(request, done));
+      else exchange.respond(refuseFetch(request, errorCodeFor(context, failure, exchange)));
     },
   });
   exchange.fetch = started;
@@ -54,7 +54,7 @@ export function refuseFetch(request: FetchRequest, errorCode: number): FetchResp
   const responses = request.topics.map(({ topic, partitions }) => ({
     topic,
     partitions: partitions.map(({ partition }) =>
-      partitionAnswer(partition, errorCode, -1, -1, NO_RECORDS, abortedFor(errorCode)),
+      partitionResponse(partition, errorCode, -1, -1, NO_RECORDS, abortedFor(errorCode)),
     ),
   }));
   return { sessionId: NO_SESSION, responses };
@@ -64,49 +64,51 @@ function slotsOf({ broker }: KafkaContext, request: FetchRequest): FetchSlot[] {
   const slots: FetchSlot[] = [];
   for (const { topic: name, partitions } of request.topics) {
     const topic = broker.topics.get(name);
-    for (const asked of partitions) {
-      const partition = partitionOf(topic, asked.partition);
+    for (const requested of partitions) {
+      const partition = partitionOf(topic, requested.partition);
       if (partition === undefined) {
-        slots.push(new FetchSlot(null, asked.fetchOffset, 0, UNKNOWN_PARTITION));
+        slots.push(new FetchSlot(null, requested.fetchOffset, 0, UNKNOWN_PARTITION));
         continue;
       }
-      const errorCode = partitionError(partition, Math.max(asked.currentLeaderEpoch, EPOCH_UNKNOWN));
+      const errorCode = partitionError(partition, Math.max(requested.currentLeaderEpoch, EPOCH_UNKNOWN));
       const source = errorCode === NO_ERROR ? partition : null;
-      slots.push(new FetchSlot(source, asked.fetchOffset, asked.partitionMaxBytes, errorCode));
+      slots.push(new FetchSlot(source, requested.fetchOffset, requested.partitionMaxBytes, errorCode));
     }
   }
   return slots;
 }
 
-function answerOf(request: FetchRequest, fetch: Fetch): FetchResponseInput {
-  const abortedIfRead = request.isolationLevel === READ_COMMITTED ? NOBODY_ABORTED : null;
-  const responses: { topic: string; partitions: PartitionAnswer[] }[] = [];
+function responseOf(request: FetchRequest, fetch: Fetch): FetchResponseInput {
+  const abortedIfRead = request.isolationLevel === READ_COMMITTED ? NO_ABORTED_TRANSACTIONS : null;
+  const responses: { topic: string; partitions: PartitionResponse[] }[] = [];
   let next = 0;
   for (const { topic, partitions } of request.topics) {
-    const answers: PartitionAnswer[] = [];
+    const partitionResponses: PartitionResponse[] = [];
     for (const { partition } of partitions) {
       const { errorCode, highWatermark, startOffset, records } = fetch.slots[next]!;
       const aborted = errorCode === NO_ERROR ? abortedIfRead : abortedFor(errorCode);
-      answers.push(partitionAnswer(partition, errorCode, highWatermark, startOffset, records, aborted));
+      partitionResponses.push(
+        partitionResponse(partition, errorCode, highWatermark, startOffset, records, aborted),
+      );
       next += 1;
     }
-    responses.push({ topic, partitions: answers });
+    responses.push({ topic, partitions: partitionResponses });
   }
   return { throttleTimeMs: fetch.throttleTimeMs, sessionId: NO_SESSION, responses };
 }
 
 function abortedFor(errorCode: number): readonly never[] | null {
-  return errorCode === UNKNOWN_PARTITION ? NOBODY_ABORTED : null;
+  return errorCode === UNKNOWN_PARTITION ? NO_ABORTED_TRANSACTIONS : null;
 }
 
-function partitionAnswer(
+function partitionResponse(
   partitionIndex: number,
   errorCode: number,
   highWatermark: number,
   logStartOffset: number,
   records: ByteSource,
   abortedTransactions: readonly never[] | null,
-): PartitionAnswer {
+): PartitionResponse {
   return {
     partitionIndex,
     errorCode,

@@ -41,12 +41,12 @@ const VERSIONS: Readonly<Record<number, number>> = {
 
 /** As many as search at once in all (docs/guarantees.md), so that one client alone can use them. */
 const SEARCHES_AT_ONCE = 8;
-const ASKED_TWICE = null;
+const DUPLICATE = null;
 
-type PartitionQuestion = ListOffsetsRequest["topics"][number]["partitions"][number];
-type PartitionAnswer = ListOffsetsResponseInput["topics"][number]["partitions"][number];
+type PartitionRequest = ListOffsetsRequest["topics"][number]["partitions"][number];
+type PartitionResponse = ListOffsetsResponseInput["topics"][number]["partitions"][number];
 
-const UNSETTLED: PartitionAnswer = { partitionIndex: -1, errorCode: -1 };
+const PENDING: PartitionResponse = { partitionIndex: -1, errorCode: -1 };
 
 export async function listOffsets(
   context: KafkaContext,
@@ -55,23 +55,23 @@ export async function listOffsets(
   exchange: Exchange<ListOffsetsResponseInput>,
 ): Promise<ListOffsetsResponseInput> {
   const share = new TurnShare(context.clock);
-  const topics: { name: string; partitions: PartitionAnswer[] }[] = [];
+  const topics: { name: string; partitions: PartitionResponse[] }[] = [];
   const searches: Promise<void>[] = [];
   const failures: unknown[] = [];
-  for (const [name, questions] of questionsByTopic(request)) {
+  for (const [name, requests] of requestsByTopic(request)) {
     const topic = context.broker.topics.get(name);
-    const partitions: PartitionAnswer[] = [];
+    const partitions: PartitionResponse[] = [];
     topics.push({ name, partitions });
-    for (const [index, asked] of questions) {
+    for (const [index, requested] of requests) {
       if (share.isUsedUp) await share.rest();
       // Nobody is left to be answered.
       if (exchange.isDropped) return { topics };
-      const answer =
-        asked === ASKED_TWICE
+      const response =
+        requested === DUPLICATE
           ? refused(index, wireCode("INVALID_REQUEST"))
-          : answerFor(partitionOf(topic, index), asked, version, () => !exchange.isDropped);
-      if (answer instanceof Promise) searches.push(settle(partitions, answer, failures));
-      else partitions.push(answer);
+          : responseFor(partitionOf(topic, index), requested, version, () => !exchange.isDropped);
+      if (response instanceof Promise) searches.push(complete(partitions, response, failures));
+      else partitions.push(response);
       if (searches.length === SEARCHES_AT_ONCE) await Promise.all(searches.splice(0));
       if (failures.length > 0) throw failures[0];
     }
@@ -90,29 +90,29 @@ export function refuseListOffsets(request: ListOffsetsRequest, errorCode: number
 }
 
 /** By topic and partition, whichever way the request spreads them. */
-function questionsByTopic(
+function requestsByTopic(
   request: ListOffsetsRequest,
-): Map<string, Map<number, PartitionQuestion | typeof ASKED_TWICE>> {
-  const topics = new Map<string, Map<number, PartitionQuestion | typeof ASKED_TWICE>>();
+): Map<string, Map<number, PartitionRequest | typeof DUPLICATE>> {
+  const topics = new Map<string, Map<number, PartitionRequest | typeof DUPLICATE>>();
   for (const { name, partitions } of request.topics) {
-    const questions = topics.get(name) ?? new Map<number, PartitionQuestion | typeof ASKED_TWICE>();
-    topics.set(name, questions);
-    for (const asked of partitions) {
-      const index = asked.partitionIndex;
-      questions.set(index, questions.has(index) ? ASKED_TWICE : asked);
+    const requests = topics.get(name) ?? new Map<number, PartitionRequest | typeof DUPLICATE>();
+    topics.set(name, requests);
+    for (const requested of partitions) {
+      const index = requested.partitionIndex;
+      requests.set(index, requests.has(index) ? DUPLICATE : requested);
     }
   }
   return topics;
 }
 
 /** Keeps the place of an answer that is still searched for. Nobody may be waiting for it just then, so a mistake of ours is only noted. */
-async function settle(
-  partitions: PartitionAnswer[],
-  search: Promise<PartitionAnswer>,
+async function complete(
+  partitions: PartitionResponse[],
+  search: Promise<PartitionResponse>,
   failures: unknown[],
 ): Promise<void> {
   const place = partitions.length;
-  partitions.push(UNSETTLED);
+  partitions.push(PENDING);
   try {
     partitions[place] = await search;
   } catch (thrown) {
@@ -120,12 +120,12 @@ async function settle(
   }
 }
 
-function answerFor(
+function responseFor(
   partition: Partition | undefined,
-  { partitionIndex, currentLeaderEpoch, timestamp }: PartitionQuestion,
+  { partitionIndex, currentLeaderEpoch, timestamp }: PartitionRequest,
   version: number,
   isWanted: () => boolean,
-): PartitionAnswer | Promise<PartitionAnswer> {
+): PartitionResponse | Promise<PartitionResponse> {
   if (timestamp < 0 && !(version >= (VERSIONS[timestamp] ?? Number.POSITIVE_INFINITY))) {
     return refused(partitionIndex, wireCode("UNSUPPORTED_VERSION"));
   }
@@ -133,15 +133,15 @@ function answerFor(
   const fault = partitionError(partition, currentLeaderEpoch);
   if (fault !== NO_ERROR) return refused(partitionIndex, fault);
   const found = lookUp(partition, timestamp, isWanted);
-  return found instanceof Promise ? searched(partitionIndex, found) : answered(partitionIndex, found);
+  return found instanceof Promise ? searched(partitionIndex, found) : responded(partitionIndex, found);
 }
 
 async function searched(
   partitionIndex: number,
   search: Promise<TimestampedOffset | null>,
-): Promise<PartitionAnswer> {
+): Promise<PartitionResponse> {
   try {
-    return answered(partitionIndex, await search);
+    return responded(partitionIndex, await search);
   } catch (thrown) {
     const error = toObeliskError(thrown);
     if (error.wire < 0) throw thrown;
@@ -149,7 +149,7 @@ async function searched(
   }
 }
 
-function answered(partitionIndex: number, found: TimestampedOffset | null): PartitionAnswer {
+function responded(partitionIndex: number, found: TimestampedOffset | null): PartitionResponse {
   return {
     partitionIndex,
     errorCode: NO_ERROR,
@@ -174,6 +174,6 @@ function lookUp(
     : partition.offsetForTimestamp(timestamp, isWanted);
 }
 
-function refused(partitionIndex: number, errorCode: number): PartitionAnswer {
+function refused(partitionIndex: number, errorCode: number): PartitionResponse {
   return { partitionIndex, errorCode, timestamp: -1, offset: -1, leaderEpoch: -1 };
 }

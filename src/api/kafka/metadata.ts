@@ -54,11 +54,11 @@ const CREATED_AT_ONCE = 100;
 const PARTITION_BYTES = 40;
 const TOPIC_BYTES = 100;
 
-type TopicAnswer = MetadataResponseInput["topics"][number];
-type PartitionAnswer = TopicAnswer["partitions"][number];
-type TopicQuestion = NonNullable<MetadataRequest["topics"]>[number];
+type TopicResponse = MetadataResponseInput["topics"][number];
+type PartitionResponse = TopicResponse["partitions"][number];
+type TopicRequest = NonNullable<MetadataRequest["topics"]>[number];
 /** What was found for a question: a topic, or why there is none. */
-type Found = Topic | TopicAnswer;
+type Found = Topic | TopicResponse;
 /** What is asked for, each once: a topic, or a name or id that `find` looks up when its turn comes. */
 interface Wanted {
   readonly keys: readonly (string | Topic)[];
@@ -71,7 +71,7 @@ export function metadata(
   version: number,
   exchange: Exchange<MetadataResponseInput>,
 ): MetadataResponseInput | Promise<MetadataResponseInput> {
-  const wanted = topicsAsked(context, request, version);
+  const wanted = topicsRequested(context, request, version);
   if (wanted instanceof Promise) {
     return wanted.then((created) => describeInSlices(context, request, exchange, created));
   }
@@ -79,19 +79,19 @@ export function metadata(
   const found = wanted.keys.map((key) => lookUp(wanted, key));
   if (!isShort(found)) return describeInSlices(context, request, exchange, wanted);
   const topics = found.map((each) => describeFound(context, request, each));
-  return answer(context, exchange, request, topics);
+  return response(context, exchange, request, topics);
 }
 
 /** What an answer takes, names of usual length included. */
 export function metadataBytes(
   { broker: { topics } }: KafkaContext,
-  { topics: asked }: MetadataRequest,
+  { topics: requested }: MetadataRequest,
   version: number,
 ): number {
-  if (isAll(asked, version)) return topics.partitionCount * PARTITION_BYTES + topics.count * TOPIC_BYTES;
+  if (isAll(requested, version)) return topics.partitionCount * PARTITION_BYTES + topics.count * TOPIC_BYTES;
   const seen = new Set<Topic>();
   let partitions = 0;
-  for (const { name, topicId } of asked) {
+  for (const { name, topicId } of requested) {
     const topic = topicId === ZERO_UUID ? topics.get(name ?? "") : topics.byId(topicId);
     if (topic === undefined || seen.has(topic)) continue;
     seen.add(topic);
@@ -104,7 +104,7 @@ function isAll(topics: MetadataRequest["topics"], version: number): topics is nu
   return topics === null || (version === 0 && topics.length === 0);
 }
 
-function topicsAsked(
+function topicsRequested(
   context: KafkaContext,
   request: MetadataRequest,
   version: number,
@@ -114,7 +114,7 @@ function topicsAsked(
   const ids = new Set(request.topics.map(({ topicId }) => topicId));
   ids.delete(ZERO_UUID);
   if (ids.size > 0) return { keys: [...ids], find: (id) => findById(context, id, version) };
-  const names = namesAsked(request.topics);
+  const names = namesRequested(request.topics);
   const missing = request.allowAutoTopicCreation ? missingNames(context, names) : [];
   return missing.length > 0 ? createMissing(context, names, missing) : { keys: names, find };
 }
@@ -138,7 +138,7 @@ async function describeInSlices(
   const { version } = exchange;
   const share = new TurnShare(context.clock);
   await share.rest();
-  const topics = metadataApi.responseArray<TopicAnswer>(version, "topics");
+  const topics = metadataApi.responseArray<TopicResponse>(version, "topics");
   for (const key of wanted.keys) {
     if (share.isUsedUp) await share.rest();
     // Nobody is left to be answered.
@@ -148,7 +148,7 @@ async function describeInSlices(
       topics.push(describeFound(context, request, each));
       continue;
     }
-    const partitions = new LongArray<PartitionAnswer>(() =>
+    const partitions = new LongArray<PartitionResponse>(() =>
       metadataApi.responseArray(version, "topics", "partitions"),
     );
     for (const partition of each.partitions) {
@@ -157,7 +157,7 @@ async function describeInSlices(
     }
     topics.push(withOperations(request, { ...describeTopic(each), partitions: partitions.finish() }));
   }
-  return answer(context, exchange, request, topics.finish());
+  return response(context, exchange, request, topics.finish());
 }
 
 export function refuseMetadata(request: MetadataRequest, errorCode: number): MetadataResponseInput {
@@ -168,9 +168,9 @@ export function refuseMetadata(request: MetadataRequest, errorCode: number): Met
 const NO_FAULTS: ReadonlyMap<string, number> = new Map();
 
 /** @throws ObeliskError INVALID_REQUEST for a topic without name and id */
-function namesAsked(asked: readonly TopicQuestion[]): string[] {
+function namesRequested(requested: readonly TopicRequest[]): string[] {
   const names = new Set<string>();
-  for (const { name } of asked) {
+  for (const { name } of requested) {
     if (name === null)
       throw new ObeliskError("INVALID_REQUEST", { detail: "a topic without a name and an id" });
     names.add(name);
@@ -228,17 +228,17 @@ function findById(context: KafkaContext, id: string, version: number): Found {
   return failed(version >= NULL_NAME_FROM ? null : "", id, wireCode("UNKNOWN_TOPIC_ID"));
 }
 
-function describeFound(context: KafkaContext, request: MetadataRequest, found: Found): TopicAnswer {
+function describeFound(context: KafkaContext, request: MetadataRequest, found: Found): TopicResponse {
   if (!(found instanceof Topic)) return withOperations(request, found);
   const partitions = found.partitions.map((partition) => describePartition(context, partition));
   return withOperations(request, { ...describeTopic(found), partitions });
 }
 
-function describeTopic({ name, id: topicId }: Topic): TopicAnswer {
+function describeTopic({ name, id: topicId }: Topic): TopicResponse {
   return { errorCode: NO_ERROR, name, topicId, partitions: [] };
 }
 
-function describePartition({ broker: { nodeId } }: KafkaContext, partition: Partition): PartitionAnswer {
+function describePartition({ broker: { nodeId } }: KafkaContext, partition: Partition): PartitionResponse {
   const nodes = [nodeId];
   const hasLeader = partition.refusal === null;
   return {
@@ -252,15 +252,15 @@ function describePartition({ broker: { nodeId } }: KafkaContext, partition: Part
   };
 }
 
-function failed(name: string | null, topicId: string, errorCode: number): TopicAnswer {
+function failed(name: string | null, topicId: string, errorCode: number): TopicResponse {
   return { errorCode, name, topicId, partitions: [] };
 }
 
-function answer(
+function response(
   context: KafkaContext,
   exchange: Exchange<MetadataResponseInput>,
   request: MetadataRequest,
-  topics: readonly TopicAnswer[],
+  topics: readonly TopicResponse[],
 ): MetadataResponseInput {
   const { nodeId, clusterId } = context.broker;
   return {
@@ -276,8 +276,8 @@ function answer(
 
 function withOperations(
   { includeTopicAuthorizedOperations }: MetadataRequest,
-  topic: TopicAnswer,
-): TopicAnswer {
+  topic: TopicResponse,
+): TopicResponse {
   const isKnown = topic.errorCode !== wireCode("UNKNOWN_TOPIC_ID");
   if (!includeTopicAuthorizedOperations || !isKnown) return topic;
   return { ...topic, topicAuthorizedOperations: TOPIC_OPERATIONS };

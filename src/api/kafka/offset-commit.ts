@@ -24,7 +24,7 @@ import { partitionOf } from "./epochs.ts";
 
 type PartitionCommit = OffsetCommitRequest["topics"][number]["partitions"][number];
 
-interface PartitionAnswer {
+interface PartitionResponse {
   partitionIndex: number;
   errorCode: number;
 }
@@ -34,20 +34,20 @@ export async function offsetCommit(
   request: OffsetCommitRequest,
 ): Promise<OffsetCommitResponseInput> {
   const commits: OffsetToCommit[] = [];
-  const accepted: PartitionAnswer[] = [];
+  const accepted: PartitionResponse[] = [];
   const topics = request.topics.map(({ name, partitions }) => ({
     name,
-    partitions: partitions.map((commit): PartitionAnswer => {
+    partitions: partitions.map((commit): PartitionResponse => {
       const partitionFault = faultOf(context, request, name, commit);
-      const answer = { partitionIndex: commit.partitionIndex, errorCode: partitionFault };
-      if (partitionFault !== NO_ERROR) return answer;
+      const response = { partitionIndex: commit.partitionIndex, errorCode: partitionFault };
+      if (partitionFault !== NO_ERROR) return response;
       commits.push(toCommit(name, commit));
-      accepted.push(answer);
-      return answer;
+      accepted.push(response);
+      return response;
     }),
   }));
   const outcome = await commitAll(context, request.groupId, commits);
-  for (const answer of accepted) answer.errorCode = outcome;
+  for (const response of accepted) response.errorCode = outcome;
   return { topics };
 }
 

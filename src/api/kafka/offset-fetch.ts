@@ -31,9 +31,9 @@ const SHORT_MAX = 500;
 const PARTITION_BYTES = 24;
 const TOPIC_BYTES = 8;
 
-type GroupQuestion = OffsetFetchRequest["groups"][number];
+type GroupRequest = OffsetFetchRequest["groups"][number];
 
-interface PartitionAnswer {
+interface PartitionResponse {
   partitionIndex: number;
   committedOffset: number;
   committedLeaderEpoch: number;
@@ -41,14 +41,14 @@ interface PartitionAnswer {
   errorCode: number;
 }
 
-interface TopicAnswer {
+interface TopicResponse {
   name: string;
-  partitions: readonly PartitionAnswer[];
+  partitions: readonly PartitionResponse[];
 }
 
-interface GroupAnswer {
+interface GroupResponse {
   groupId: string;
-  topics: readonly TopicAnswer[];
+  topics: readonly TopicResponse[];
 }
 
 export function offsetFetch(
@@ -57,10 +57,10 @@ export function offsetFetch(
   version: number,
   exchange: Exchange<OffsetFetchResponseInput>,
 ): OffsetFetchResponseInput | Promise<OffsetFetchResponseInput> {
-  const groups = groupsAsked(request, version);
-  if (!isShort(groups)) return new LongAnswer(context, version).find(groups, exchange);
-  return answerWith(
-    groups.map((asked) => find(context.offsets, asked)),
+  const groups = groupsRequested(request, version);
+  if (!isShort(groups)) return new LongResponse(context, version).find(groups, exchange);
+  return respondWith(
+    groups.map((requested) => find(context.offsets, requested)),
     version,
   );
 }
@@ -73,7 +73,7 @@ export function offsetFetchBytes(
 ): number {
   const wholeBytes = new Map<string, number>();
   let bytes = 0;
-  for (const { groupId, topics } of groupsAsked(request, version)) {
+  for (const { groupId, topics } of groupsRequested(request, version)) {
     if (topics === null) {
       const known = wholeBytes.get(groupId) ?? bytesOfAll(offsets, groupId);
       wholeBytes.set(groupId, known);
@@ -82,7 +82,7 @@ export function offsetFetchBytes(
     }
     for (const { name, partitionIndexes } of topics) {
       for (const index of partitionIndexes)
-        bytes += PARTITION_BYTES + offsets.noteBytes(groupId, name, index);
+        bytes += PARTITION_BYTES + offsets.metadataBytes(groupId, name, index);
     }
   }
   return bytes;
@@ -102,13 +102,13 @@ export function refuseOffsetFetch(
   return { groups: request.groups.map(({ groupId }) => ({ groupId, topics: [], errorCode })) };
 }
 
-function groupsAsked(request: OffsetFetchRequest, version: number): readonly GroupQuestion[] {
+function groupsRequested(request: OffsetFetchRequest, version: number): readonly GroupRequest[] {
   if (version < BATCHED_FROM) return [{ groupId: request.groupId, topics: request.topics }];
   return request.groups;
 }
 
 /** Whether so little is asked for that it is answered in the turn that brought the request. */
-function isShort(groups: readonly GroupQuestion[]): boolean {
+function isShort(groups: readonly GroupRequest[]): boolean {
   let count = 0;
   for (const { topics } of groups) {
     if (topics === null) return false;
@@ -117,21 +117,21 @@ function isShort(groups: readonly GroupQuestion[]): boolean {
   return count <= SHORT_MAX;
 }
 
-function answerWith(groups: readonly GroupAnswer[], version: number): OffsetFetchResponseInput {
+function respondWith(groups: readonly GroupResponse[], version: number): OffsetFetchResponseInput {
   if (version < BATCHED_FROM) return { topics: groups[0]?.topics ?? [] };
   return { groups: groups.map(({ groupId, topics }) => ({ groupId, topics, errorCode: NO_ERROR })) };
 }
 
-function find(offsets: GroupOffsets, { groupId, topics }: GroupQuestion): GroupAnswer {
+function find(offsets: GroupOffsets, { groupId, topics }: GroupRequest): GroupResponse {
   const found = (topics ?? []).map(({ name, partitionIndexes }) => ({
     name,
-    partitions: partitionIndexes.map((index) => answerOf(index, offsets.fetch(groupId, name, index))),
+    partitions: partitionIndexes.map((index) => responseOf(index, offsets.fetch(groupId, name, index))),
   }));
   return { groupId, topics: found };
 }
 
 /** An answer that is looked up and encoded in slices. */
-class LongAnswer {
+class LongResponse {
   readonly #offsets: GroupOffsets;
   readonly #version: number;
   readonly #share: TurnShare;
@@ -146,54 +146,58 @@ class LongAnswer {
   }
 
   async find(
-    groups: readonly GroupQuestion[],
+    groups: readonly GroupRequest[],
     exchange: Exchange<OffsetFetchResponseInput>,
   ): Promise<OffsetFetchResponseInput> {
-    const found: GroupAnswer[] = [];
-    const whole = new Map<string, readonly TopicAnswer[]>();
+    const found: GroupResponse[] = [];
+    const whole = new Map<string, readonly TopicResponse[]>();
     await this.#share.rest();
     for (const { groupId, topics } of groups) {
       // Nobody is left to be answered.
       if (exchange.isDropped) break;
-      let answers = topics === null ? whole.get(groupId) : undefined;
-      answers ??= topics === null ? await this.#findAll(groupId) : await this.#find(groupId, topics);
-      if (topics === null) whole.set(groupId, answers);
-      found.push({ groupId, topics: answers });
+      let responses = topics === null ? whole.get(groupId) : undefined;
+      responses ??= topics === null ? await this.#findAll(groupId) : await this.#find(groupId, topics);
+      if (topics === null) whole.set(groupId, responses);
+      found.push({ groupId, topics: responses });
     }
-    return answerWith(found, this.#version);
+    return respondWith(found, this.#version);
   }
 
-  async #find(group: string, asked: NonNullable<GroupQuestion["topics"]>): Promise<readonly TopicAnswer[]> {
-    const topics = offsetFetchApi.responseArray<TopicAnswer>(this.#version, ...this.#place);
-    for (const { name, partitionIndexes } of asked) {
-      const answers = new LongArray<PartitionAnswer>(() => this.#partitions());
+  async #find(
+    group: string,
+    requested: NonNullable<GroupRequest["topics"]>,
+  ): Promise<readonly TopicResponse[]> {
+    const topics = offsetFetchApi.responseArray<TopicResponse>(this.#version, ...this.#place);
+    for (const { name, partitionIndexes } of requested) {
+      const responses = new LongArray<PartitionResponse>(() => this.#partitions());
       for (const index of partitionIndexes) {
         if (this.#share.isUsedUp) await this.#share.rest();
-        answers.push(answerOf(index, this.#offsets.fetch(group, name, index)));
+        responses.push(responseOf(index, this.#offsets.fetch(group, name, index)));
       }
-      topics.push({ name, partitions: answers.finish() });
+      topics.push({ name, partitions: responses.finish() });
     }
     return topics.finish();
   }
 
-  async #findAll(group: string): Promise<readonly TopicAnswer[]> {
-    const topics = offsetFetchApi.responseArray<TopicAnswer>(this.#version, ...this.#place);
+  async #findAll(group: string): Promise<readonly TopicResponse[]> {
+    const topics = offsetFetchApi.responseArray<TopicResponse>(this.#version, ...this.#place);
     const listing = await this.#offsets.listing(group);
     for (let found = listing.next(); found !== null; found = listing.next()) {
-      const answers = new LongArray<PartitionAnswer>(() => this.#partitions());
-      for (const { partition, committed } of found.partitions) answers.push(answerOf(partition, committed));
-      topics.push({ name: found.topic, partitions: answers.finish() });
+      const responses = new LongArray<PartitionResponse>(() => this.#partitions());
+      for (const { partition, committed } of found.partitions)
+        responses.push(responseOf(partition, committed));
+      topics.push({ name: found.topic, partitions: responses.finish() });
       if (this.#share.isUsedUp) await this.#share.rest();
     }
     return topics.finish();
   }
 
-  #partitions(): ArrayEncoder<PartitionAnswer> {
+  #partitions(): ArrayEncoder<PartitionResponse> {
     return offsetFetchApi.responseArray(this.#version, ...this.#place, "partitions");
   }
 }
 
-function answerOf(partitionIndex: number, committed: CommittedOffset | null): PartitionAnswer {
+function responseOf(partitionIndex: number, committed: CommittedOffset | null): PartitionResponse {
   return {
     partitionIndex,
     committedOffset: committed?.offset ?? -1,

@@ -14,8 +14,8 @@ import type { KafkaContext } from "./context.ts";
 import { partitionError, partitionOf } from "./epochs.ts";
 import type { Exchange } from "./exchange.ts";
 
-type PartitionQuestion = OffsetForLeaderEpochRequest["topics"][number]["partitions"][number];
-type PartitionAnswer = OffsetForLeaderEpochResponseInput["topics"][number]["partitions"][number];
+type PartitionRequest = OffsetForLeaderEpochRequest["topics"][number]["partitions"][number];
+type PartitionResponse = OffsetForLeaderEpochResponseInput["topics"][number]["partitions"][number];
 
 export async function offsetForLeaderEpoch(
   context: KafkaContext,
@@ -24,16 +24,16 @@ export async function offsetForLeaderEpoch(
   exchange: Exchange<OffsetForLeaderEpochResponseInput>,
 ): Promise<OffsetForLeaderEpochResponseInput> {
   const share = new TurnShare(context.clock);
-  const topics: { topic: string; partitions: PartitionAnswer[] }[] = [];
+  const topics: { topic: string; partitions: PartitionResponse[] }[] = [];
   for (const { topic: name, partitions } of request.topics) {
     const topic = context.broker.topics.get(name);
-    const answers: PartitionAnswer[] = [];
-    topics.push({ topic: name, partitions: answers });
-    for (const asked of partitions) {
+    const responses: PartitionResponse[] = [];
+    topics.push({ topic: name, partitions: responses });
+    for (const requested of partitions) {
       if (share.isUsedUp) await share.rest();
       // Nobody is left to be answered.
       if (exchange.isDropped) return { topics };
-      answers.push(answerFor(partitionOf(topic, asked.partition), asked));
+      responses.push(responseFor(partitionOf(topic, requested.partition), requested));
     }
   }
   return { topics };
@@ -50,19 +50,20 @@ export function refuseOffsetForLeaderEpoch(
   return { topics };
 }
 
-function answerFor(partition: Partition | undefined, asked: PartitionQuestion): PartitionAnswer {
-  if (partition === undefined) return unknownEpoch(asked.partition, wireCode("UNKNOWN_TOPIC_OR_PARTITION"));
-  const errorCode = partitionError(partition, asked.currentLeaderEpoch);
-  const found = errorCode === NO_ERROR ? partition.endOffsetForEpoch(asked.leaderEpoch) : null;
-  if (found === null) return unknownEpoch(asked.partition, errorCode);
+function responseFor(partition: Partition | undefined, requested: PartitionRequest): PartitionResponse {
+  if (partition === undefined)
+    return unknownEpoch(requested.partition, wireCode("UNKNOWN_TOPIC_OR_PARTITION"));
+  const errorCode = partitionError(partition, requested.currentLeaderEpoch);
+  const found = errorCode === NO_ERROR ? partition.endOffsetForEpoch(requested.leaderEpoch) : null;
+  if (found === null) return unknownEpoch(requested.partition, errorCode);
   return {
     errorCode,
-    partition: asked.partition,
+    partition: requested.partition,
     leaderEpoch: found.leaderEpoch,
     endOffset: found.endOffset,
   };
 }
 
-function unknownEpoch(partition: number, errorCode: number): PartitionAnswer {
+function unknownEpoch(partition: number, errorCode: number): PartitionResponse {
   return { errorCode, partition, leaderEpoch: -1, endOffset: -1 };
 }

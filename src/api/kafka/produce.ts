@@ -45,10 +45,10 @@ const ACKS_ALL = -1;
 /** Partitions that are stored in the turn that brought the request: appending takes some 5 us for each. */
 const PARTITIONS_AT_ONCE = 500;
 
-type TopicQuestion = ProduceRequest["topicData"][number];
-type PartitionQuestion = TopicQuestion["partitionData"][number];
+type TopicRequest = ProduceRequest["topicData"][number];
+type PartitionRequest = TopicRequest["partitionData"][number];
 
-interface PartitionAnswer {
+interface PartitionResponse {
   index: number;
   errorCode: number;
   baseOffset: number;
@@ -58,9 +58,9 @@ interface PartitionAnswer {
   errorMessage: string | null;
 }
 
-interface TopicAnswer {
+interface TopicResponse {
   name: string;
-  partitionResponses: PartitionAnswer[];
+  partitionResponses: PartitionResponse[];
 }
 
 interface RequestFault {
@@ -75,7 +75,7 @@ const WITHOUT_START: ReadonlySet<number> = new Set([
   wireCode("UNKNOWN_TOPIC_OR_PARTITION"),
   wireCode("KAFKA_STORAGE_ERROR"),
 ]);
-const NO_RECORD_ERRORS: PartitionAnswer["recordErrors"] = [];
+const NO_RECORD_ERRORS: PartitionResponse["recordErrors"] = [];
 
 export function produce(
   context: KafkaContext,
@@ -104,7 +104,7 @@ function partitionsIn({ topicData }: ProduceRequest): number {
 }
 
 /** The same with records of its own. */
-function kept(topicData: readonly TopicQuestion[]): TopicQuestion[] {
+function kept(topicData: readonly TopicRequest[]): TopicRequest[] {
   return topicData.map(({ name, partitionData }) => ({
     name,
     partitionData: partitionData.map(({ index, records }) => ({
@@ -121,7 +121,7 @@ class PendingProduce {
   readonly #acks: number;
   readonly #fault: RequestFault | null;
   readonly #exchange: Exchange<ProduceResponseInput>;
-  readonly #responses: TopicAnswer[] = [];
+  readonly #responses: TopicResponse[] = [];
   /** Commits that are awaited, and one for the loop that starts them. */
   #waiting = 1;
   #hasError = false;
@@ -139,47 +139,47 @@ class PendingProduce {
     this.#exchange = exchange;
   }
 
-  appendAll(topicData: readonly TopicQuestion[]): void {
+  appendAll(topicData: readonly TopicRequest[]): void {
     for (const { name, partitionData } of topicData) {
       const topic = this.#context.broker.topics.get(name);
-      const answers = this.#answersFor(name);
-      for (const asked of partitionData) answers.push(this.#answer(topic, asked));
+      const responses = this.#responsesFor(name);
+      for (const requested of partitionData) responses.push(this.#respond(topic, requested));
     }
     this.#exchange.releaseFrame();
-    this.#settle();
+    this.#complete();
   }
 
   /** Goes on when the connection is gone: what a client without acknowledgements sent before it left is stored. */
-  async appendInTurns(topicData: readonly TopicQuestion[]): Promise<Later> {
+  async appendInTurns(topicData: readonly TopicRequest[]): Promise<Later> {
     const share = new TurnShare(this.#context.clock);
     this.#exchange.begin();
     await share.rest();
     for (const { name, partitionData } of topicData) {
-      const answers = this.#answersFor(name);
-      for (const asked of partitionData) {
+      const responses = this.#responsesFor(name);
+      for (const requested of partitionData) {
         if (share.isUsedUp) await share.rest();
-        answers.push(this.#answer(this.#context.broker.topics.get(name), asked));
+        responses.push(this.#respond(this.#context.broker.topics.get(name), requested));
       }
     }
     this.#exchange.releaseFrame();
     this.#exchange.taken();
-    this.#settle();
+    this.#complete();
     return LATER;
   }
 
-  #answersFor(name: string): PartitionAnswer[] {
-    const partitionResponses: PartitionAnswer[] = [];
+  #responsesFor(name: string): PartitionResponse[] {
+    const partitionResponses: PartitionResponse[] = [];
     this.#responses.push({ name, partitionResponses });
     return partitionResponses;
   }
 
-  #answer(topic: Topic | undefined, { index, records }: PartitionQuestion): PartitionAnswer {
+  #respond(topic: Topic | undefined, { index, records }: PartitionRequest): PartitionResponse {
     const fault = this.#fault ?? (this.#version < ZSTD_FROM && isZstd(records) ? NO_ZSTD : null);
     if (fault !== null) return this.#failed(refused(index, wireCode(fault.code), fault.detail));
     return this.#append(partitionOf(topic, index), index, records);
   }
 
-  #append(partition: Partition | undefined, index: number, records: Buffer | null): PartitionAnswer {
+  #append(partition: Partition | undefined, index: number, records: Buffer | null): PartitionResponse {
     if (partition === undefined) {
       return this.#failed(refused(index, wireCode("UNKNOWN_TOPIC_OR_PARTITION"), null));
     }
@@ -192,39 +192,39 @@ class PendingProduce {
       return this.#failed(refused(index, wireCode("INVALID_REQUEST"), NO_TRANSACTIONS));
     }
     const result = partition.append(records, 0, records.length);
-    const answer = answerOf(partition, result);
-    if (result.errorCode !== NO_ERROR) return this.#failed(answer);
-    if (this.#acks !== ACKS_NONE) this.#await(partition, result.endOffset, answer);
-    return answer;
+    const response = responseOf(partition, result);
+    if (result.errorCode !== NO_ERROR) return this.#failed(response);
+    if (this.#acks !== ACKS_NONE) this.#await(partition, result.endOffset, response);
+    return response;
   }
 
-  #await(partition: Partition, endOffset: number, answer: PartitionAnswer): void {
+  #await(partition: Partition, endOffset: number, response: PartitionResponse): void {
     this.#waiting += 1;
     partition.whenDurable(endOffset, (error) => {
       if (error !== null) {
-        answer.errorCode = wireCode(error);
-        answer.errorMessage = `${ERRORS[error].sentence}; the records were not committed`;
-        answer.baseOffset = -1;
-        answer.logAppendTimeMs = -1;
+        response.errorCode = wireCode(error);
+        response.errorMessage = `${ERRORS[error].sentence}; the records were not committed`;
+        response.baseOffset = -1;
+        response.logAppendTimeMs = -1;
       }
-      this.#settle();
+      this.#complete();
     });
   }
 
-  #settle(): void {
+  #complete(): void {
     this.#waiting -= 1;
     if (this.#waiting > 0) return;
     if (this.#acks !== ACKS_NONE) {
-      this.#exchange.answer({ responses: this.#responses });
+      this.#exchange.respond({ responses: this.#responses });
       return;
     }
     if (this.#hasError) this.#exchange.session.finish();
     this.#exchange.end();
   }
 
-  #failed(answer: PartitionAnswer): PartitionAnswer {
+  #failed(response: PartitionResponse): PartitionResponse {
     this.#hasError = true;
-    return answer;
+    return response;
   }
 }
 
@@ -255,7 +255,7 @@ function isTransactional(records: Buffer): boolean {
   return (records.readInt16BE(BATCH_ATTRIBUTES) & ATTRIBUTE_TRANSACTIONAL) !== 0;
 }
 
-function answerOf(partition: Partition, result: AppendResult): PartitionAnswer {
+function responseOf(partition: Partition, result: AppendResult): PartitionResponse {
   return {
     index: partition.index,
     errorCode: result.errorCode,
@@ -267,7 +267,7 @@ function answerOf(partition: Partition, result: AppendResult): PartitionAnswer {
   };
 }
 
-function refused(index: number, errorCode: number, errorMessage: string | null): PartitionAnswer {
+function refused(index: number, errorCode: number, errorMessage: string | null): PartitionResponse {
   return {
     index,
     errorCode,

@@ -29,7 +29,7 @@ import type { FrameConnection } from "../../network/frame-handler.ts";
 import type { Encoded } from "../../protocol/kafka/writer.ts";
 import type { KafkaContext } from "./context.ts";
 import { type Exchange, type ExchangeOwner, FETCHED_PARTITION_BYTES, UNCOUNTED_BYTES } from "./exchange.ts";
-import { UnwrittenAnswers } from "./unwritten.ts";
+import { UnwrittenResponses } from "./unwritten.ts";
 
 /** Clients keep 5 in flight, load generators some hundreds; a waiting Produce is about 500 bytes. */
 export const IN_FLIGHT_MAX = 1000;
@@ -52,7 +52,7 @@ export class KafkaSession implements ExchangeOwner, BudgetWaiter {
   readonly #connection: KafkaConnection;
   readonly #startParked: (session: KafkaSession, frame: ParkedFrame) => void;
   readonly #exchanges = new Ring<Exchange<never>>();
-  readonly #counted = new UnwrittenAnswers();
+  readonly #counted = new UnwrittenResponses();
   /** What waits for memory: one at most, because nothing starts behind it. */
   #starting: Exchange<never> | null = null;
   #parked: ParkedFrame | null = null;
@@ -60,7 +60,7 @@ export class KafkaSession implements ExchangeOwner, BudgetWaiter {
   #isClosed = false;
   #isNextScheduled = false;
   /** The socket did not take all that it was last given. */
-  #hasLeftAnswers = false;
+  #hasLeftResponses = false;
 
   /** `startParked` starts a frame that was parked before. */
   constructor(
@@ -86,7 +86,7 @@ export class KafkaSession implements ExchangeOwner, BudgetWaiter {
   }
 
   get isBehind(): boolean {
-    return this.#connection.heldOutputBytes > (this.#hasLeftAnswers ? UNCOUNTED_BYTES : UNSENT_BYTES_MAX);
+    return this.#connection.heldOutputBytes > (this.#hasLeftResponses ? UNCOUNTED_BYTES : UNSENT_BYTES_MAX);
   }
 
   get inFlightCount(): number {
@@ -107,19 +107,19 @@ export class KafkaSession implements ExchangeOwner, BudgetWaiter {
   /** Keeps a copy of a frame that must wait, and reads no further. */
   park({ buffer, position, end }: ParkedFrame): void {
     this.#parked = { buffer: Buffer.from(buffer.subarray(position, end)), position: 0, end: end - position };
-    this.#connection.expectAnswers(1);
+    this.#connection.expectResponses(1);
     this.#pause();
   }
 
   /** A request is about to be handled. */
   begin(exchange: Exchange<never>, wasParked: boolean): void {
     this.#exchanges.push(exchange);
-    if (!wasParked) this.#connection.expectAnswers(1);
+    if (!wasParked) this.#connection.expectResponses(1);
   }
 
   /** A frame turned out to be no request: it will not be answered. */
   abandon(wasParked: boolean): void {
-    if (wasParked) this.#connection.answered(1);
+    if (wasParked) this.#connection.responded(1);
   }
 
   /** A request was handed to its handler: reads on only if another may start behind it. */
@@ -128,16 +128,16 @@ export class KafkaSession implements ExchangeOwner, BudgetWaiter {
   }
 
   canReserve(bytes: number): boolean {
-    return this.#connection.answerMemory.canHold(bytes);
+    return this.#connection.responseMemory.canHold(bytes);
   }
 
   reserve(exchange: Exchange<never>, bytes: number): boolean {
-    const isHeld = this.#connection.answerMemory.reserve(bytes, this);
+    const isHeld = this.#connection.responseMemory.reserve(bytes, this);
     if (isHeld) exchange.memoryBytes = bytes;
     else {
       exchange.isStarting = true;
       this.#starting = exchange;
-      this.#context.fetches.answerLarge(bytes / FETCHED_PARTITION_BYTES);
+      this.#context.fetches.respondToLarge(bytes / FETCHED_PARTITION_BYTES);
     }
     return isHeld;
   }
@@ -155,10 +155,10 @@ export class KafkaSession implements ExchangeOwner, BudgetWaiter {
     if (!this.#isClosed) this.#goOn();
   }
 
-  answered(exchange: Exchange<never>, answer: unknown): void {
+  responded(exchange: Exchange<never>, response: unknown): void {
     if (this.#isClosed) return;
     try {
-      exchange.encoded = exchange.route.encode(exchange.version, exchange.correlationId, answer);
+      exchange.encoded = exchange.route.encode(exchange.version, exchange.correlationId, response);
     } catch (thrown) {
       this.#context.log.error("an answer could not be encoded, the connection is closed", {
         api: exchange.route.name,
@@ -185,9 +185,9 @@ export class KafkaSession implements ExchangeOwner, BudgetWaiter {
 
   /** The socket has taken bytes. */
   written(): void {
-    this.#hasLeftAnswers = this.#connection.heldOutputBytes > 0;
+    this.#hasLeftResponses = this.#connection.heldOutputBytes > 0;
     const bytes = this.#counted.written(this.#connection.bytesOut);
-    if (bytes > 0) this.#connection.answerMemory.release(bytes);
+    if (bytes > 0) this.#connection.responseMemory.release(bytes);
   }
 
   releaseFrame(bytes: number): void {
@@ -228,7 +228,7 @@ export class KafkaSession implements ExchangeOwner, BudgetWaiter {
   #count(exchange: Exchange<never>): void {
     const bytes = exchange.encoded === null ? 0 : heldBy(exchange.encoded);
     const heldBytes = bytes > UNCOUNTED_BYTES || exchange.memoryBytes > 0 ? bytes : 0;
-    const memory = this.#connection.answerMemory;
+    const memory = this.#connection.responseMemory;
     if (heldBytes > exchange.memoryBytes) memory.charge(heldBytes - exchange.memoryBytes);
     else memory.release(exchange.memoryBytes - heldBytes);
     exchange.memoryBytes = heldBytes;
@@ -239,7 +239,7 @@ export class KafkaSession implements ExchangeOwner, BudgetWaiter {
     exchange.releaseFrame();
     if (exchange.encoded === null) this.#count(exchange);
     else for (const part of exchange.encoded.parts) connection.write(part);
-    connection.answered(1);
+    connection.responded(1);
     if (exchange.memoryBytes > 0) {
       const atBytesOut = connection.bytesOut + connection.outputBytes;
       this.#counted.add(exchange.memoryBytes, atBytesOut, exchange.encoded?.slabs ?? []);

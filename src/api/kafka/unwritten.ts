@@ -17,22 +17,22 @@ interface Unwritten {
   readonly slabs: readonly Buffer[];
 }
 
-export class UnwrittenAnswers {
-  readonly #answers = new Ring<Unwritten>();
+export class UnwrittenResponses {
+  readonly #responses = new Ring<Unwritten>();
 
   /** `bytes` are held, and `slabs` in use, until the connection has sent `atBytesOut` bytes in all. */
   add(bytes: number, atBytesOut: number, slabs: readonly Buffer[]): void {
-    if (atBytesOut < (this.#answers.last()?.atBytesOut ?? 0))
+    if (atBytesOut < (this.#responses.last()?.atBytesOut ?? 0))
       fail("an answer is written before an earlier one");
-    this.#answers.push({ bytes, atBytesOut, slabs });
+    this.#responses.push({ bytes, atBytesOut, slabs });
   }
 
   /** What those held that are taken now. */
   written(bytesOut: number): number {
     let bytes = 0;
-    for (let first = this.#answers.peek(); first !== undefined; first = this.#answers.peek()) {
+    for (let first = this.#responses.peek(); first !== undefined; first = this.#responses.peek()) {
       if (first.atBytesOut > bytesOut) break;
-      this.#answers.shift();
+      this.#responses.shift();
       bytes += first.bytes;
       giveBack(first.slabs);
     }

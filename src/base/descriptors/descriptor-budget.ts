@@ -27,9 +27,9 @@ const SPARE_MAX = 32;
 const CONNECTIONS_MIN = 8;
 const FILES_MIN = 8;
 /** What a door can count on, of all connections: two fifths remain for whoever comes first. */
-const DOOR_SHARE = 1 / 5;
+const LISTENER_SHARE = 1 / 5;
 /** A door with more of them is not shut out. */
-const DOOR_MIN = 32;
+const LISTENER_MIN = 32;
 /** What Bun has open before anything is done (Bun 1.4.5), where the system does not tell. */
 const OPEN_AT_START = 8;
 
@@ -60,7 +60,7 @@ export class DescriptorBudget implements FileBounds {
   #limit: number;
   readonly #openAtStart: number;
   readonly #filesMax: number;
-  readonly #doors: ConnectionPlaces[] = [];
+  readonly #listeners: ConnectionPlaces[] = [];
 
   /** @throws ObeliskError TOO_FEW_DESCRIPTORS */
   constructor({ limit, openAtStart, filesMax }: DescriptorBudgetOptions) {
@@ -82,9 +82,9 @@ export class DescriptorBudget implements FileBounds {
   }
 
   /** The places of one more door. */
-  door(connectionsMax: number): ConnectionPlaces {
+  listener(connectionsMax: number): ConnectionPlaces {
     const places = new ConnectionPlaces(this, connectionsMax);
-    this.#doors.push(places);
+    this.#listeners.push(places);
     return places;
   }
 
@@ -111,13 +111,13 @@ export class DescriptorBudget implements FileBounds {
   }
 
   /** Whether a door may have one more: what the others can count on is not taken. */
-  hasPlaceFor(door: ConnectionPlaces, more = 1): boolean {
+  hasPlaceFor(listener: ConnectionPlaces, more = 1): boolean {
     if (this.isShort) return false;
     const all = this.connectionsMax;
-    const least = Math.min(DOOR_MIN, Math.floor(all * DOOR_SHARE));
+    const least = Math.min(LISTENER_MIN, Math.floor(all * LISTENER_SHARE));
     let taken = 0;
-    for (const each of this.#doors) {
-      taken += each === door ? each.open : Math.max(each.open, Math.min(least, each.max));
+    for (const each of this.#listeners) {
+      taken += each === listener ? each.open : Math.max(each.open, Math.min(least, each.max));
     }
     return taken + more <= all;
   }
@@ -128,11 +128,11 @@ export class DescriptorBudget implements FileBounds {
   }
 
   get #wanted(): number {
-    return this.#doors.reduce((sum, door) => sum + door.max, 0);
+    return this.#listeners.reduce((sum, listener) => sum + listener.max, 0);
   }
 
   get #connections(): number {
-    return this.#doors.reduce((sum, door) => sum + door.open, 0);
+    return this.#listeners.reduce((sum, listener) => sum + listener.open, 0);
   }
 
   #refuse(): never {
@@ -165,7 +165,7 @@ export class ConnectionPlaces {
   }
 
   /** So many are there, and were not asked for; says why if that is too many. */
-  note(open: number): RefusalCause | null {
+  record(open: number): RefusalCause | null {
     this.open = 0;
     const isWithin = this.#budget.hasPlaceFor(this, open);
     this.open = open;

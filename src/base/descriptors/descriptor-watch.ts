@@ -12,7 +12,7 @@ import type { Clock, Timer } from "../clock.ts";
 import { errnoOf } from "../errors.ts";
 import type { Files } from "../files.ts";
 import type { Log } from "../log.ts";
-import { RareWarning } from "../rare-warning.ts";
+import { RateLimitedWarning } from "../rate-limited-warning.ts";
 import { SECOND_MS } from "../units.ts";
 import type { DescriptorBudget } from "./descriptor-budget.ts";
 import { isOutOfDescriptors, type SpareDescriptors } from "./spare-descriptors.ts";
@@ -36,12 +36,12 @@ export interface DescriptorWatchParts {
 
 export class DescriptorWatch {
   readonly #parts: DescriptorWatchParts;
-  readonly #warning: RareWarning;
+  readonly #warning: RateLimitedWarning;
   #timer: Timer;
 
   constructor(parts: DescriptorWatchParts) {
     this.#parts = parts;
-    this.#warning = new RareWarning(
+    this.#warning = new RateLimitedWarning(
       parts.log,
       parts.clock,
       "no file descriptor is left: connections are refused, and files may not be opened; raise `ulimit -n`, or lower connections-max",

@@ -49,7 +49,7 @@ export class WorkTurns {
     return Math.max(this.#minuteMs, this.#minuteBeforeMs);
   }
 
-  note(turnMs: number, nowMs: number): void {
+  record(turnMs: number, nowMs: number): void {
     this.#roll(nowMs);
     this.longestMs = Math.max(this.longestMs, turnMs);
     this.#minuteMs = Math.max(this.#minuteMs, turnMs);
@@ -141,9 +141,9 @@ export class LoopTurns {
   }
 
   /** Notes a turn that was measured elsewhere. */
-  note(work: string, turnMs: number, pieceMs: number): void {
+  record(work: string, turnMs: number, pieceMs: number): void {
     if (turnMs < TOLD_MS_MIN) return;
-    this.#turnsOf(work).note(turnMs, this.#clock.monotonicMs());
+    this.#turnsOf(work).record(turnMs, this.#clock.monotonicMs());
     if (turnMs <= LONG_TURN_MS) return;
     for (const listener of this.#listeners) listener(work, turnMs, pieceMs);
   }
@@ -177,7 +177,7 @@ export class LoopTurns {
     this.#endPiece(nowMs);
     this.#isOpen = false;
     this.#endedAtMs = nowMs;
-    this.note(this.#longestWork, nowMs - this.#startedAtMs, this.#longestPieceMs);
+    this.record(this.#longestWork, nowMs - this.#startedAtMs, this.#longestPieceMs);
   };
 
   #turnsOf(work: string): WorkTurns {

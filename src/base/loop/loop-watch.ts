@@ -6,7 +6,7 @@
 
 import type { Clock, Timer } from "../clock.ts";
 import type { Log } from "../log.ts";
-import { RareWarning } from "../rare-warning.ts";
+import { RateLimitedWarning } from "../rate-limited-warning.ts";
 import { SECOND_MS } from "../units.ts";
 import { LONG_TURN_MS, type LoopTurns, OTHER_WORK } from "./loop-turns.ts";
 
@@ -20,15 +20,19 @@ export const LOOK_MS = LONG_TURN_MS;
 export class LoopWatch {
   readonly #turns: LoopTurns;
   readonly #clock: Clock;
-  readonly #forget: () => void;
+  readonly #evict: () => void;
   #dueAtMs = 0;
   #timer: Timer;
 
   constructor(turns: LoopTurns, clock: Clock, log: Log) {
     this.#turns = turns;
     this.#clock = clock;
-    const warning = new RareWarning(log, clock, "the event loop was held up, and everybody has waited");
-    this.#forget = turns.onLong((work, turnMs, pieceMs) => {
+    const warning = new RateLimitedWarning(
+      log,
+      clock,
+      "the event loop was held up, and everybody has waited",
+    );
+    this.#evict = turns.onLong((work, turnMs, pieceMs) => {
       if (turnMs <= TOLD_MS) return;
       const facts = { work, ms: Math.round(turnMs), pieceMs: Math.round(pieceMs) };
       if (turnMs > WARNED_MS) warning.tell(facts);
@@ -39,7 +43,7 @@ export class LoopWatch {
 
   stop(): void {
     this.#timer.cancel();
-    this.#forget();
+    this.#evict();
   }
 
   #plan(): Timer {
@@ -54,6 +58,6 @@ export class LoopWatch {
   #look(): void {
     if (this.#turns.isOpen) return;
     const lateMs = this.#clock.monotonicMs() - Math.max(this.#dueAtMs, this.#turns.endedAtMs);
-    if (lateMs > LONG_TURN_MS) this.#turns.note(OTHER_WORK, lateMs, lateMs);
+    if (lateMs > LONG_TURN_MS) this.#turns.record(OTHER_WORK, lateMs, lateMs);
   }
 }

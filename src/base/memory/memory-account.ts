@@ -54,7 +54,7 @@ export interface AccountOwner {
   ): boolean;
   charge(account: MemoryAccount, bytes: number, wholeBytes: number): void;
   release(account: MemoryAccount, bytes: number): void;
-  settle(account: MemoryAccount): void;
+  complete(account: MemoryAccount): void;
   cancel(wait: MemoryWait): void;
 }
 
@@ -108,8 +108,8 @@ export class MemoryAccount {
   }
 
   /** What was under way is complete, or is dropped: what it holds is held until it is released. */
-  settle(): void {
-    if (this.wholeBytes > 0) this.#owner.settle(this);
+  complete(): void {
+    if (this.wholeBytes > 0) this.#owner.complete(this);
   }
 
   /** Counts what is there already. `wholeBytes`: what it is a part of, which decides whether it is small or large. */
@@ -131,7 +131,7 @@ export class MemoryAccount {
   close(): void {
     if (this.#isClosed) return;
     for (let wait = this.waits.at(-1); wait !== undefined; wait = this.waits.at(-1)) this.#owner.cancel(wait);
-    this.settle();
+    this.complete();
     if (this.bytes > 0) this.#owner.release(this, this.bytes);
     this.#isClosed = true;
   }

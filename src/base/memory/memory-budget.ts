@@ -130,21 +130,21 @@ export class MemoryBudget implements AccountOwner {
   ): boolean {
     const isPart = wholeBytes > 0;
     if (!this.canHold(Math.max(bytes, wholeBytes))) fail("a reservation larger than there can be room");
-    const asked = this.#kindOf(Math.max(bytes, wholeBytes));
+    const requested = this.#kindOf(Math.max(bytes, wholeBytes));
     if (isPart) {
       if (account.wholeBytes > 0 && account.wholeBytes !== wholeBytes)
         fail("two things are under way in one account");
       account.wholeBytes = wholeBytes;
     }
-    const isGrowth = isPart && asked.order.has(account);
-    if (isGrowth || !this.#isSomebodyBefore(asked)) {
-      if (this.#hasRoom(bytes, asked) && (!isPart || bytes <= this.#headroom(account, asked))) {
-        this.#take(account, bytes, asked, isPart);
+    const isGrowth = isPart && requested.order.has(account);
+    if (isGrowth || !this.#isSomebodyBefore(requested)) {
+      if (this.#hasRoom(bytes, requested) && (!isPart || bytes <= this.#headroom(account, requested))) {
+        this.#take(account, bytes, requested, isPart);
         return true;
       }
     }
-    if (cameBytes > 0) this.#take(account, cameBytes, asked, isPart);
-    this.#enqueue(account, bytes - cameBytes, waiter, asked, isPart);
+    if (cameBytes > 0) this.#take(account, cameBytes, requested, isPart);
+    this.#enqueue(account, bytes - cameBytes, waiter, requested, isPart);
     this.#watch();
     this.#scheduleRelief();
     return false;
@@ -171,7 +171,7 @@ export class MemoryBudget implements AccountOwner {
     this.#serve();
   }
 
-  settle(account: MemoryAccount): void {
+  complete(account: MemoryAccount): void {
     this.#kindOf(account.wholeBytes).order.remove(account);
     account.wholeBytes = 0;
     this.#serve();
@@ -210,8 +210,8 @@ export class MemoryBudget implements AccountOwner {
     return this.limitBytes - Math.min(this.#largeBytes, this.largeBytesMax);
   }
 
-  #headroom(account: MemoryAccount, asked: Kind): number {
-    return asked.order.headroom(account, this.#growthRoom(asked));
+  #headroom(account: MemoryAccount, requested: Kind): number {
+    return requested.order.headroom(account, this.#growthRoom(requested));
   }
 
   #take(account: MemoryAccount, bytes: number, { isLarge, order }: Kind, isPart: boolean): void {
@@ -267,23 +267,29 @@ export class MemoryBudget implements AccountOwner {
     if (index < 0) fail("who does not wait was taken out of the queue");
     waits.splice(index, 1);
     const { isLarge } = wait;
-    const asked = isLarge ? this.#large : this.#small;
-    asked.waits.delete(wait);
-    if (!asked.growing.delete(wait)) this.#queue.remove(wait);
+    const requested = isLarge ? this.#large : this.#small;
+    requested.waits.delete(wait);
+    if (!requested.growing.delete(wait)) this.#queue.remove(wait);
   }
 
-  #enqueue(account: MemoryAccount, bytes: number, waiter: BudgetWaiter, asked: Kind, isPart: boolean): void {
+  #enqueue(
+    account: MemoryAccount,
+    bytes: number,
+    waiter: BudgetWaiter,
+    requested: Kind,
+    isPart: boolean,
+  ): void {
     const wait = {
       account,
       waiter,
       bytes,
-      isLarge: asked.isLarge,
+      isLarge: requested.isLarge,
       isPart,
       sinceMs: this.#clock.monotonicMs(),
     };
     account.waits.push(wait);
-    asked.waits.add(wait);
-    if (isPart && asked.order.has(account)) asked.growing.add(wait);
+    requested.waits.add(wait);
+    if (isPart && requested.order.has(account)) requested.growing.add(wait);
     else this.#queue.add(wait);
     this.waitedCount += 1;
   }

@@ -30,7 +30,7 @@ export class MemoryQueue {
     const share = this.#share(host);
     share.bytes += bytes;
     if (share.bytes < 0) fail("a host holds less than nothing");
-    this.#forgetIfDone(host, share);
+    this.#evictIfDone(host, share);
   }
 
   /** What the account's host holds over all its accounts. */
@@ -63,7 +63,7 @@ export class MemoryQueue {
       this.largeCount -= 1;
       if (share.large.size === 0) this.#largeWaiting.delete(share);
     }
-    this.#forgetIfDone(host, share);
+    this.#evictIfDone(host, share);
   }
 
   /** The first small request of the host that holds least. */
@@ -86,7 +86,7 @@ export class MemoryQueue {
     return share;
   }
 
-  #forgetIfDone(host: string, share: HostShare): void {
+  #evictIfDone(host: string, share: HostShare): void {
     if (share.bytes === 0 && share.small.size === 0 && share.large.size === 0) this.#shares.delete(host);
   }
 }

@@ -36,7 +36,7 @@ export class ArrayEncoder<Element> {
 
   push(element: Element): void {
     this.#write(this.#writer, element);
-    this.#writer.settle();
+    this.#writer.complete();
     this.#length += 1;
   }
 

@@ -97,7 +97,7 @@ export class Writer {
   }
 
   /** Between two elements: what was written becomes a part when it is much, and is not moved any more. */
-  settle(): void {
+  complete(): void {
     if (this.#position - this.#start >= PIECE_BYTES) this.#cut();
   }
 

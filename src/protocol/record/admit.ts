@@ -73,7 +73,7 @@ function admitPlain(buffer: Buffer, position: number, options: ValidateOptions):
   const count = batchRecordCount(buffer, position);
   const detail = walk.faultOf(buffer, position + BATCH_HEADER_BYTES, end, count);
   if (detail !== null) return { code: "INVALID_RECORD", detail };
-  return options.isLogAppendTime ? null : settle(buffer, position);
+  return options.isLogAppendTime ? null : complete(buffer, position);
 }
 
 function admitCompressed(buffer: Buffer, position: number, nowMs: number): BatchFault | null {
@@ -94,7 +94,7 @@ function admitOpened(buffer: Buffer, position: number, nowMs: number, leftBytes:
     spend(cursor.buffer.length);
     const count = batchRecordCount(buffer, position);
     const detail = walk.faultOf(cursor.buffer, 0, cursor.buffer.length, count);
-    return detail === null ? settle(buffer, position) : { code: "INVALID_RECORD", detail };
+    return detail === null ? complete(buffer, position) : { code: "INVALID_RECORD", detail };
   } catch (thrown) {
     if (!(thrown instanceof ObeliskError)) throw thrown;
     spend(Math.min(inflatedBytesMax(buffer, position), leftBytes));
@@ -121,7 +121,7 @@ function stampArrival(buffer: Buffer, position: number, nowMs: number): null {
 }
 
 /** Writes what the walk has found, if the header says something else. */
-function settle(buffer: Buffer, position: number): BatchFault | null {
+function complete(buffer: Buffer, position: number): BatchFault | null {
   const largestMs = batchBaseTimestamp(buffer, position) + walk.maxTimestampDelta;
   if (!Number.isSafeInteger(largestMs)) {
     return { code: "INVALID_TIMESTAMP", detail: "the timestamp of a record is out of range" };

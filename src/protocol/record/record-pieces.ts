@@ -20,7 +20,7 @@ export class RecordPieces {
   #piece: Buffer = NO_BYTES;
   #at = 0;
   /** What comes behind the piece: the rest of one whose beginning was joined. */
-  #behind: Buffer = NO_BYTES;
+  #after: Buffer = NO_BYTES;
   /** The record that pieces are joined to, and how much of it is there. */
   #joined: Buffer = NO_BYTES;
   #joinedBytes = 0;
@@ -41,7 +41,7 @@ export class RecordPieces {
     const taken = piece.copy(this.#joined, this.#joinedBytes);
     this.#joinedBytes += taken;
     if (this.#isJoining) return;
-    this.#behind = piece.subarray(taken);
+    this.#after = piece.subarray(taken);
     this.#feed(this.#joined);
   }
 
@@ -68,12 +68,12 @@ export class RecordPieces {
         }
         this.#keepRest(end);
       }
-      if (this.#behind.length === 0) return false;
-      const rest = this.#behind;
-      this.#behind = NO_BYTES;
+      if (this.#after.length === 0) return false;
+      const rest = this.#after;
+      this.#after = NO_BYTES;
       this.add(rest);
     }
-    if (this.#at < this.#piece.length || this.#behind.length > 0)
+    if (this.#at < this.#piece.length || this.#after.length > 0)
       throw garbled("bytes follow the last record", this.#at);
     return false;
   }
@@ -81,7 +81,7 @@ export class RecordPieces {
   /** Lets go of everything. */
   close(): void {
     this.#piece = NO_BYTES;
-    this.#behind = NO_BYTES;
+    this.#after = NO_BYTES;
     this.#at = 0;
     this.#joinTo(NO_BYTES, 0);
     this.cursor.close();

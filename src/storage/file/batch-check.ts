@@ -113,11 +113,11 @@ export class BatchCheck {
   }
 
   /** What has been checked is not checked again for a while. */
-  noteVerified(): void {
+  recordVerified(): void {
     if (!(this.end <= this.segment.bytes)) fail("an answer ends within its segment");
     if (!(this.end === this.start || this.nextOffset <= this.#request.limitOffset))
       fail("an answer ends before its limit");
-    if (this.#hasComputed && this.end > this.start) this.segment.noteVerified(this.start, this.end);
+    if (this.#hasComputed && this.end > this.start) this.segment.recordVerified(this.start, this.end);
   }
 
   /** Begins the batch whose header lies at `at`; false when the answer ends before it. */

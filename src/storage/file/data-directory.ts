@@ -5,7 +5,7 @@
  *     DIR/lock           exclusive lock of the owning process, which dies with it; holds the pid for the message
  *     DIR/meta.db        state (state.ts)
  *     DIR/topics/        record batches
- *     DIR/quarantine/    what was set aside (set-aside.ts)
+ *     DIR/quarantine/    what was set aside (quarantine.ts)
  *
  * One process owns a directory from `open` to `close`. What cannot be used is refused with one line and a remedy:
  * DATA_DIRECTORY_LOCKED, or DATA_DIRECTORY_UNUSABLE for no permission, not a directory, a newer format, another node.
@@ -19,7 +19,7 @@ import type { Files } from "../../base/files.ts";
 import { systemReason } from "../../base/system-error.ts";
 import type { Finding } from "../contract.ts";
 import { decodeIdentity, encodeIdentity, FORMAT_VERSION, IDENTITY_FILE, type Identity } from "./identity.ts";
-import { setAsideFile } from "./set-aside.ts";
+import { quarantineFile } from "./quarantine.ts";
 
 export const LOCK_FILE = "lock";
 
@@ -237,14 +237,14 @@ function replaceIdentity(
   findings: Finding[],
 ): Identity {
   const bytes = files.fileSize(`${path}/${IDENTITY_FILE}`);
-  const target = setAsideFile(files, path, IDENTITY_FILE, damage.reason);
-  const fate = damage.clusterId === null ? "a new cluster id was made" : "the cluster id was kept";
+  const target = quarantineFile(files, path, IDENTITY_FILE, damage.reason);
+  const outcome = damage.clusterId === null ? "a new cluster id was made" : "the cluster id was kept";
   findings.push({
     file: IDENTITY_FILE,
     position: 0,
     bytes,
     kind: "damaged-state",
-    detail: `${damage.reason}; moved to ${target}, ${fate}`,
+    detail: `${damage.reason}; moved to ${target}, ${outcome}`,
   });
   return createIdentity(files, path, options, damage.clusterId);
 }

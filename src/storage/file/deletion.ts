@@ -60,7 +60,7 @@ export class Deletions {
    */
   async empty(path: string): Promise<void> {
     await unlessRefused(async () => {
-      if (this.#files.isLink(path)) return await this.#run(deleteBehindLink(this.#files, path));
+      if (this.#files.isLink(path)) return await this.#run(deleteAfterLink(this.#files, path));
       for (const { name } of await this.#inTurn({ action: "list", path }))
         await unlessRefused(() => this.delete(`${path}/${name}`));
     });
@@ -117,12 +117,12 @@ function* deleteEntry(
     yield { action: "removeDirectory", path };
     return;
   }
-  if (isLink) yield* deleteBehindLink(files, path);
+  if (isLink) yield* deleteAfterLink(files, path);
   yield { action: "removeFile", path };
 }
 
 /** `path` is a link to a topic, to a partition, or to one of a partition's files. */
-function* deleteBehindLink(files: Files, path: string): Deletion {
+function* deleteAfterLink(files: Files, path: string): Deletion {
   if (!files.exists(path)) return;
   if (!files.isDirectory(path)) {
     emptyFile(files, path);

@@ -102,7 +102,7 @@ export class FileEngine implements StorageEngine {
   #isClosed = false;
   #hidesLosses: Promise<boolean> | null = null;
   #idleAtMs: number;
-  #forgetAtMs: number;
+  #evictAtMs: number;
   readonly #reserve: Reserve | undefined;
   #tick: Timer;
   readonly #watch: FileWatch;
@@ -135,7 +135,7 @@ export class FileEngine implements StorageEngine {
     directory.markDirty();
     this.#syncer = this.#prepare(options);
     this.#idleAtMs = clock.monotonicMs() + this.#store.limits.fileIdleMs;
-    this.#forgetAtMs = clock.monotonicMs() + VERIFIED_MS;
+    this.#evictAtMs = clock.monotonicMs() + VERIFIED_MS;
     this.#tick = clock.after(TICK_MS, () => this.#onTick());
     this.#watch = new FileWatch(files, clock, {
       isDirectoryLost: () => this.#lookAtDirectory() !== null,
@@ -182,7 +182,7 @@ export class FileEngine implements StorageEngine {
     if (this.#logs.has(name)) fail(`partition ${name} is open already: it has one writer`);
     const directory = `${this.#topics}/${name}`;
     const device = this.#wasClean ? null : this.#syncer.deviceOf(directory);
-    const condition = { wasClean: this.#wasClean, mustExist, mustForget: await this.#mustForget(device) };
+    const condition = { wasClean: this.#wasClean, mustExist, mustEvict: await this.#mustEvict(device) };
     const recovered = recoverPartition(this.#store, directory, condition, listener);
     for (const segment of recovered.segments) segment.device = device;
     const log = new FileLog(this.#store, this.#indexes, topic, partition, recovered);
@@ -265,13 +265,13 @@ export class FileEngine implements StorageEngine {
     await Promise.all(logs.map((log) => log.close()));
     // Removals that the disk has held up: the next start goes on with them.
     await Promise.all([...this.#abandoned.values()].flat().map((log) => log.discard()));
-    const isSettled = !logs.some((log) => log.owesSnapshot) && (await this.#syncNames());
+    const isCompleted = !logs.some((log) => log.owesSnapshot) && (await this.#syncNames());
     this.#logs.clear();
-    this.#indexes.forgetAll();
+    this.#indexes.evictAll();
     this.#syncer.close();
     this.#store.pool.closeAll();
     await this.state.close();
-    const isClean = failed.length === 0 && isSettled && this.#lookAtDirectory() === null;
+    const isClean = failed.length === 0 && isCompleted && this.#lookAtDirectory() === null;
     if (isClean) this.#markClean();
     this.#directory.close();
   }
@@ -322,7 +322,7 @@ export class FileEngine implements StorageEngine {
   }
 
   /** Whether the page cache may show what the disk has not taken; asked once for all that lie on one file system. */
-  async #mustForget(device: string | null): Promise<boolean> {
+  async #mustEvict(device: string | null): Promise<boolean> {
     if (this.#wasClean) return false;
     this.#hidesLosses ??= this.#syncer.mayHideLosses();
     return (await this.#hidesLosses) || !this.#syncer.isWitnessed(device);
@@ -369,20 +369,20 @@ export class FileEngine implements StorageEngine {
       this.#store.pool.closeIdle();
     }
     this.#reserve?.fill();
-    const mustForget = nowMs >= this.#forgetAtMs;
-    if (mustForget) this.#forgetAtMs = nowMs + VERIFIED_MS;
+    const mustEvict = nowMs >= this.#evictAtMs;
+    if (mustEvict) this.#evictAtMs = nowMs + VERIFIED_MS;
     this.#syncer.tick();
-    void this.#tickLogs(mustForget);
+    void this.#tickLogs(mustEvict);
   }
 
   /** Segments of the same age are rolled in the same tick: new names, and maybe syncs of directories. */
-  async #tickLogs(mustForget: boolean): Promise<void> {
+  async #tickLogs(mustEvict: boolean): Promise<void> {
     let count = 0;
     for (const log of this.#logs.values()) {
       count += 1;
       if (count % TICKED_A_TURN === 0) await nextTurn();
       if (this.#isClosed) return;
-      log.tick(mustForget);
+      log.tick(mustEvict);
     }
     this.#tick = this.#store.clock.after(TICK_MS, () => this.#onTick());
   }

@@ -37,7 +37,7 @@ export function* buildIndex(store: Store, segment: Segment): Generator<void, Seg
     position = segment.bytes;
     const scan = new Scan(files, () => pool.use(segment.file), range, {
       batch: (buffer, at, end, filePosition) => {
-        noteBatch(index, segment.baseOffset, buffer, at, end, filePosition);
+        indexBatch(index, segment.baseOffset, buffer, at, end, filePosition);
         const next = filePosition + end - at;
         if (next < goEnd && clock.monotonicMs() < endsAtMs) return true;
         position = next;
@@ -61,7 +61,7 @@ export function builtNow(store: Store, segment: Segment): SegmentIndex {
 }
 
 /** Takes note of a batch that lies in `buffer[position, end)` and starts at `filePosition`. */
-export function noteBatch(
+export function indexBatch(
   index: SegmentIndex,
   segmentBase: number,
   buffer: Buffer,
@@ -70,5 +70,5 @@ export function noteBatch(
   filePosition: number,
 ): void {
   const relativeOffset = batchLastOffset(buffer, position) - segmentBase;
-  index.note(relativeOffset, filePosition, end - position, largestTimestamp(buffer, position));
+  index.record(relativeOffset, filePosition, end - position, largestTimestamp(buffer, position));
 }

@@ -55,7 +55,7 @@ export class IndexFiles {
     const index = known ?? this.#open(segment);
     if (known !== undefined) this.#opened.delete(segment);
     this.#opened.set(segment, index);
-    if (this.#opened.size > OPENED_MAX) this.#forgetOldest();
+    if (this.#opened.size > OPENED_MAX) this.#evictOldest();
     return index;
   }
 
@@ -103,13 +103,13 @@ export class IndexFiles {
     }
   }
 
-  forget(segment: Segment): void {
+  evict(segment: Segment): void {
     this.#opened.delete(segment);
     this.#dropRebuilt(segment);
     segment.maxTimestamp = TIME_UNKNOWN;
   }
 
-  forgetAll(): void {
+  evictAll(): void {
     this.#opened.clear();
   }
 
@@ -135,7 +135,7 @@ export class IndexFiles {
     const { replacer } = this.#store;
     await replacer.replace(segment.indexPath, () => (segment.isRemoved ? null : index.offsets));
     await replacer.replace(segment.timeIndexPath, () => (segment.isRemoved ? null : index.times));
-    this.forget(segment);
+    this.evict(segment);
     segment.index = null;
     segment.maxTimestamp = index.maxTimestamp;
     segment.hasOldTimes = false;
@@ -168,7 +168,7 @@ export class IndexFiles {
     this.#withLog(segment, (descriptor) =>
       scanBatches(files, descriptor, range, {
         batch: (buffer, position, _end, filePosition) => {
-          index.noteTail(
+          index.recordTail(
             batchLastOffset(buffer, position) - segment.baseOffset,
             largestTimestamp(buffer, position),
           );
@@ -216,7 +216,7 @@ export class IndexFiles {
       const detail = `${fault.message}; rebuilt from the log`;
       this.#store.report(segment.indexPath, 0, index.offsets.length, fault.kind, detail);
     }
-    this.forget(segment);
+    this.evict(segment);
     segment.index = index;
     this.#rebuilt.set(segment, bytes);
     this.#rebuiltBytes += bytes;
@@ -234,7 +234,7 @@ export class IndexFiles {
     this.#rebuilt.delete(segment);
   }
 
-  #forgetOldest(): void {
+  #evictOldest(): void {
     for (const oldest of this.#opened.keys()) {
       this.#opened.delete(oldest);
       return;

@@ -7,7 +7,7 @@
  *     read, is built again from the log, in goes: the place is told when that is done.
  *   - A walk checks headers against the offset that must come next, and no CRC: what it gives is a good guess that the
  *     reader checks.
- *   - `mend` has a place looked at closely (mending.ts): what is damaged becomes a hole. Known holes are jumped over. Where that takes
+ *   - `mend` has a place looked at closely (range-repair.ts): what is damaged becomes a hole. Known holes are jumped over. Where that takes
  *     long the caller is told to wait, and begins anew.
  *   - Where the disk refuses to read the log, or to keep a copy, the error goes to the caller: no hole is noted.
  */
@@ -22,7 +22,7 @@ import {
 } from "../../protocol/record/batch.ts";
 import { readBefore } from "../page-reads.ts";
 import type { IndexFiles } from "./index-files.ts";
-import { MendedLater, Mending } from "./mending.ts";
+import { RangeRepair, RepairedLater } from "./range-repair.ts";
 import { IndexFault } from "./sealed-index.ts";
 import type { Segment } from "./segment.ts";
 import type { IndexLookup } from "./segment-index.ts";
@@ -79,15 +79,15 @@ export class LogLocator {
       this.#moveTo(place, this.#indexes.of(segment), offset, segment.index !== null);
       return place;
     } catch (thrown) {
-      if (thrown instanceof MendedLater) return this.#locateMended(thrown, offset);
+      if (thrown instanceof RepairedLater) return this.#locateRepaired(thrown, offset);
       if (!(thrown instanceof IndexFault)) throw thrown;
-      this.#indexes.forget(segment);
+      this.#indexes.evict(segment);
       return this.#locateRebuilt(place, offset, thrown);
     }
   }
 
-  async #locateMended({ segment, whenMended }: MendedLater, offset: number): Promise<Place> {
-    await whenMended;
+  async #locateRepaired({ segment, whenRepaired }: RepairedLater, offset: number): Promise<Place> {
+    await whenRepaired;
     if (segment.isRemoved) return { segment, position: 0, offset: segment.baseOffset };
     return await this.locate(offset);
   }
@@ -100,8 +100,8 @@ export class LogLocator {
       this.#moveTo(place, index, offset, true);
       return place;
     } catch (thrown) {
-      if (!(thrown instanceof MendedLater)) throw thrown;
-      return await this.#locateMended(thrown, offset);
+      if (!(thrown instanceof RepairedLater)) throw thrown;
+      return await this.#locateRepaired(thrown, offset);
     }
   }
 
@@ -128,11 +128,11 @@ export class LogLocator {
 
   /** The segment whose range holds `offset`; the last one for the log's end. */
   #segmentOf(offset: number): Segment {
-    return this.#segments[Math.max(this.#slotBehind(offset) - 1, 0)]!;
+    return this.#segments[Math.max(this.#slotAfter(offset) - 1, 0)]!;
   }
 
   /** The slot of the first segment that begins behind `offset`. */
-  #slotBehind(offset: number): number {
+  #slotAfter(offset: number): number {
     let low = 0;
     let high = this.#segments.length;
     while (low < high) {
@@ -144,7 +144,7 @@ export class LogLocator {
   }
 
   /** Moves over the end of a segment and over known holes; false at the end of the log. */
-  settle(place: Place): boolean {
+  advance(place: Place): boolean {
     for (;;) {
       const hole = place.segment.holeFrom(place.position);
       if (hole !== undefined && hole.position <= place.position) {
@@ -153,7 +153,7 @@ export class LogLocator {
         continue;
       }
       if (place.position < place.segment.bytes) return true;
-      const next = this.#segments[this.#slotBehind(place.segment.baseOffset)];
+      const next = this.#segments[this.#slotAfter(place.segment.baseOffset)];
       if (next === undefined) return false;
       place.segment = next;
       place.position = 0;
@@ -166,20 +166,20 @@ export class LogLocator {
    * offsets that is no damage is accepted. What lies in the next known hole is not looked at again.
    * @throws MendedLater when that takes longer than a turn of the loop
    */
-  mend(place: Place): void {
+  repair(place: Place): void {
     const { segment } = place;
-    if (this.#underWay !== null && !this.#mayTakeLong) throw new MendedLater(segment, this.#underWay);
+    if (this.#underWay !== null && !this.#mayTakeLong) throw new RepairedLater(segment, this.#underWay);
     const offset = Math.max(place.offset, segment.baseOffset);
-    const mending = new Mending(this.#store, segment, place.position, offset, this.#onHole);
-    if (this.#mayTakeLong) mending.atOnce();
-    else if (!mending.now()) throw new MendedLater(segment, this.#mendLater(mending));
-    place.position = mending.position;
-    place.offset = mending.offset;
+    const repairing = new RangeRepair(this.#store, segment, place.position, offset, this.#onHole);
+    if (this.#mayTakeLong) repairing.atOnce();
+    else if (!repairing.now()) throw new RepairedLater(segment, this.#repairLater(repairing));
+    place.position = repairing.position;
+    place.offset = repairing.offset;
   }
 
   /** One at a time: who meets damage meanwhile waits, and looks again. */
-  #mendLater(mending: Mending): Promise<void> {
-    this.#underWay = mending.later().finally(() => {
+  #repairLater(repairing: RangeRepair): Promise<void> {
+    this.#underWay = repairing.later().finally(() => {
       this.#underWay = null;
     });
     return this.#underWay;
@@ -216,14 +216,14 @@ export class LogLocator {
     const previous: Place = { ...place };
     let window = EMPTY_WINDOW;
     let batches = 0;
-    while (this.settle(place)) {
+    while (this.advance(place)) {
       if (!isInWindow(window, place)) {
         window = { segment: place.segment, start: place.position, bytes: this.#readWalk(place) };
       }
       const at = place.position - window.start;
-      if (at + BATCH_HEADER_BYTES > window.bytes || !this.#isSoundHeader(place, at)) {
+      if (at + BATCH_HEADER_BYTES > window.bytes || !this.#isValidHeader(place, at)) {
         window = EMPTY_WINDOW;
-        this.#mendWalk(previous, place);
+        this.#repairWalk(previous, place);
         if (place.offset > offset) return true;
         continue;
       }
@@ -243,26 +243,26 @@ export class LogLocator {
    * A header does not follow the one before it. A walk checks no CRC, so either may be the damaged one: the scanner looks at the
    * earlier first, and takes what the later should be from there.
    */
-  #mendWalk(previous: Place, place: Place): void {
+  #repairWalk(previous: Place, place: Place): void {
     const isFollowing = previous.segment === place.segment && previous.position < place.position;
     if (isFollowing) {
       const wanted = place.position;
       Object.assign(place, previous);
-      this.mend(place);
+      this.repair(place);
       if (place.position !== previous.position || place.segment !== previous.segment) return;
       place.position = wanted;
-      place.offset = this.#offsetBehind(previous);
+      place.offset = this.#offsetAfter(previous);
     }
-    this.mend(place);
+    this.repair(place);
   }
 
   /** The offset behind a batch that the scanner has found sound. */
-  #offsetBehind(place: Place): number {
+  #offsetAfter(place: Place): number {
     this.#readWalk(place);
     return batchLastOffset(this.#walk, 0) + 1;
   }
 
-  #isSoundHeader(place: Place, at: number): boolean {
+  #isValidHeader(place: Place, at: number): boolean {
     if (!isHeader(this.#walk, at)) return false;
     if (place.position + batchBytes(this.#walk, at) > place.segment.bytes) return false;
     return place.offset === -1 || baseOffsetOf(this.#walk, at) === place.offset;

@@ -50,7 +50,7 @@ export class LogUpkeep {
   }
 
   /** The log is on disk up to `durableOffset`. */
-  settle(durableOffset: number, active: Segment): void {
+  advance(durableOffset: number, active: Segment): void {
     const waiting = this.#waiting;
     if (waiting === null || waiting.offset > durableOffset) return;
     this.#waiting = null;
@@ -65,7 +65,7 @@ export class LogUpkeep {
   }
 
   /** The log was cut: no checkpoint behind `offset` is true any more. */
-  forgetBehind(offset: number): void {
+  dropAfter(offset: number): void {
     if (this.#checkpoint !== null && this.#checkpoint.offset > offset) this.#checkpoint = null;
     this.#waiting = null;
   }

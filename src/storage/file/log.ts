@@ -90,7 +90,7 @@ export class FileLog implements PartitionLog {
     this.startOffset = recovered.startOffset;
     this.endOffset = this.#active.endOffset;
     const rolled = this.#segments.filter((segment) => segment.isDirty && segment !== this.#active);
-    this.unsynced = new Unsynced(store.pool, recovered.durableOffset, rolled, recovered.namesToSync);
+    this.unsynced = new Unsynced(store.pool, recovered.durableOffset, rolled, recovered.directoriesToSync);
     this.leaderEpoch = this.#epochs.current;
     this.isOffline = recovered.isOffline;
     this.isReadable = !recovered.isOffline;
@@ -122,9 +122,9 @@ export class FileLog implements PartitionLog {
     const segment = this.#active;
     stampBatch(buffer, position, baseOffset, this.leaderEpoch);
     this.#writer.write(segment, buffer, position, end);
-    if (this.#isEpochNew) this.#noteEpoch();
+    if (this.#isEpochNew) this.#recordEpoch();
     const index = segment.index ?? fail("the active segment has its index in memory");
-    index.note(lastOffset - segment.baseOffset, segment.bytes, bytes, batchMaxTimestamp(buffer, position));
+    index.record(lastOffset - segment.baseOffset, segment.bytes, bytes, batchMaxTimestamp(buffer, position));
     if (segment.verifiedEnd === segment.bytes) segment.verifiedEnd = segment.bytes + bytes;
     if (segment.bytes === 0) segment.firstAtMs = this.#store.clock.steadyMs();
     segment.bytes += bytes;
@@ -182,7 +182,7 @@ export class FileLog implements PartitionLog {
       state: Buffer.from(state),
     });
     this.bytesSinceCheckpoint = 0;
-    this.#upkeep.settle(this.durableOffset, this.#active);
+    this.#upkeep.advance(this.durableOffset, this.#active);
   }
 
   truncate(offset: number): void {
@@ -237,7 +237,7 @@ export class FileLog implements PartitionLog {
     if (this.isOffline) fail("a log that is offline is never called durable");
     this.unsynced.end(task);
     this.#sealSynced();
-    this.#upkeep.settle(this.durableOffset, this.#active);
+    this.#upkeep.advance(this.durableOffset, this.#active);
   }
 
   /** The disk does not work on the task any more, and nothing is known of it. */
@@ -255,7 +255,7 @@ export class FileLog implements PartitionLog {
   streamedTo(offset: number): void {
     if (this.isOffline) fail("a log that is offline is never called durable");
     if (!this.unsynced.streamedTo(offset)) return;
-    this.#upkeep.settle(this.durableOffset, this.#active);
+    this.#upkeep.advance(this.durableOffset, this.#active);
     this.onDurable?.();
   }
 
@@ -267,7 +267,7 @@ export class FileLog implements PartitionLog {
     for (const segment of this.#segments) {
       if (segment.file.descriptor < 0) continue;
       segment.isSuspect = true;
-      this.#store.files.forget(segment.file.descriptor);
+      this.#store.files.evict(segment.file.descriptor);
     }
   }
 
@@ -290,8 +290,8 @@ export class FileLog implements PartitionLog {
   }
 
   /** Rolls a segment that has become too old; on demand forgets what was verified. Called every now and then. */
-  tick(mustForgetVerified: boolean): void {
-    if (mustForgetVerified) for (const segment of this.#segments) segment.forgetVerified();
+  tick(mustEvictVerified: boolean): void {
+    if (mustEvictVerified) for (const segment of this.#segments) segment.evictVerified();
     if (this.isOffline) return;
     this.#sealRest();
     const { bytes, firstAtMs } = this.#active;
@@ -342,13 +342,13 @@ export class FileLog implements PartitionLog {
     await this.#writtenOff;
     for (const [slot, segment] of this.#segments.entries()) {
       if (slot % RELEASED_A_TURN === RELEASED_A_TURN - 1) await nextTurn();
-      this.#indexes.forget(segment);
+      this.#indexes.evict(segment);
       segment.release(this.#store.pool);
     }
   }
 
   /** A start may leave thousands of new epochs: each is written once it matters. */
-  #noteEpoch(): void {
+  #recordEpoch(): void {
     this.#isEpochNew = false;
     this.#upkeep.requestSnapshot();
   }
@@ -433,11 +433,11 @@ export class FileLog implements PartitionLog {
     this.bytes -= segment.bytes - end;
     this.#writer.cut(segment, end, offset);
     this.#active = segment;
-    this.unsynced.forget(segment);
+    this.unsynced.evict(segment);
     this.endOffset = offset;
     this.unsynced.cutTo(offset);
     this.#epochs.truncate(offset);
-    this.#upkeep.forgetBehind(offset);
+    this.#upkeep.dropAfter(offset);
     this.#reads.reset();
     this.#upkeep.requestSnapshot();
   }
@@ -449,8 +449,8 @@ export class FileLog implements PartitionLog {
   }
 
   #detach(segment: Segment): void {
-    this.unsynced.forget(segment);
-    this.#indexes.forget(segment);
+    this.unsynced.evict(segment);
+    this.#indexes.evict(segment);
     this.bytes -= segment.bytes;
     segment.release(this.#store.pool);
   }

@@ -26,7 +26,7 @@ import { HeldRecords, noRecords } from "../held-records.ts";
 import { BatchCheck, type ReadRequest } from "./batch-check.ts";
 import { FileRecords, type Refuse } from "./file-records.ts";
 import type { LogLocator, Place } from "./locator.ts";
-import { MendedLater } from "./mending.ts";
+import { RepairedLater } from "./range-repair.ts";
 import type { Store } from "./store.ts";
 
 /** As many readers in sequence as one partition usually has. */
@@ -67,15 +67,15 @@ export class LogReader {
   reset(): void {
     this.#places.length = 0;
     this.#placeNext = 0;
-    this.#store.pieces.forget();
+    this.#store.pieces.evict();
   }
 
   #spanAt(place: Place, request: ReadRequest): RecordSpan | Promise<RecordSpan> {
-    while (this.#locator.settle(place)) {
+    while (this.#locator.advance(place)) {
       const check = new BatchCheck(place, request);
       if (!this.#checkNow(check)) return this.#spanLater(check, place, request);
-      if (!check.isFault) return this.#answer(check, request);
-      const later = this.#mendFor(place, request);
+      if (!check.isFault) return this.#spanOf(check, request);
+      const later = this.#repairFor(place, request);
       if (later !== null) return later;
     }
     const gap = gapBatch(request.offset, request.limitOffset);
@@ -98,8 +98,8 @@ export class LogReader {
       if (!isDone && check.position === position) await this.#checkLater(check);
       if (check.segment.isRemoved) return noRecords(request.offset);
     }
-    if (!check.isFault) return this.#answer(check, request);
-    return this.#mendFor(place, request) ?? this.#spanAt(place, request);
+    if (!check.isFault) return this.#spanOf(check, request);
+    return this.#repairFor(place, request) ?? this.#spanAt(place, request);
   }
 
   /** Checks what the page cache has, as far as this turn has room; true when the check is done. */
@@ -137,28 +137,31 @@ export class LogReader {
    * Mends, and goes on to the batch that was asked for: a damaged header may have ended the walk to it too early. Null when that is
    * done; the whole answer when it takes long.
    */
-  #mendFor(place: Place, request: ReadRequest): Promise<RecordSpan> | null {
+  #repairFor(place: Place, request: ReadRequest): Promise<RecordSpan> | null {
     try {
-      this.#locator.mend(place);
+      this.#locator.repair(place);
       if (place.offset < request.offset) this.#locator.walkTo(place, request.offset);
       return null;
     } catch (thrown) {
-      if (!(thrown instanceof MendedLater)) throw thrown;
-      return this.#spanWhenMended(thrown, request);
+      if (!(thrown instanceof RepairedLater)) throw thrown;
+      return this.#spanWhenRepaired(thrown, request);
     }
   }
 
-  async #spanWhenMended({ segment, whenMended }: MendedLater, request: ReadRequest): Promise<RecordSpan> {
+  async #spanWhenRepaired(
+    { segment, whenRepaired }: RepairedLater,
+    request: ReadRequest,
+  ): Promise<RecordSpan> {
     const { offset, limitOffset, bytesMax, atLeastOne } = request;
-    await whenMended;
+    await whenRepaired;
     return segment.isRemoved ? noRecords(offset) : await this.span(offset, limitOffset, bytesMax, atLeastOne);
   }
 
   /** Remembers where the answer ends, and gives it. */
-  #answer(check: BatchCheck, request: ReadRequest): RecordSpan {
+  #spanOf(check: BatchCheck, request: ReadRequest): RecordSpan {
     const { segment, start, end, nextOffset } = check;
     if (end === start) return noRecords(request.offset);
-    check.noteVerified();
+    check.recordVerified();
     this.#keepPlace({ segment, position: end, offset: nextOffset });
     return new FileRecords(this.#store.pieces, check, this.#refuse);
   }

@@ -109,13 +109,13 @@ export class FileReplacer {
           await this.#replaceOne(file);
         } catch (thrown) {
           if (!foundNoRoom(thrown) || atWork === 1) {
-            this.#settle(file, thrown);
+            this.#complete(file, thrown);
             continue;
           }
           group.unshift(file); // for those that have a descriptor
           break;
         }
-        this.#settle(file);
+        this.#complete(file);
       }
       atWork -= 1;
     };
@@ -149,10 +149,10 @@ export class FileReplacer {
         const device = this.#files.device(directoryOf(file.path));
         if (!this.#canGoTogether(device, file.path, anchors)) again.push(file);
         else if (this.#writeTemporary(file, device, anchors)) written.set(file, device);
-        else this.#settle(file);
+        else this.#complete(file);
       } catch (thrown) {
         if (foundNoRoom(thrown)) again.push(file);
-        else this.#settle(file, thrown);
+        else this.#complete(file, thrown);
       }
     }
     const synced = await this.#syncAnchors(anchors);
@@ -211,14 +211,14 @@ export class FileReplacer {
   #finish(file: Replacement, device: string): void {
     try {
       this.#rename(file.path, device);
-      this.#settle(file);
+      this.#complete(file);
     } catch (thrown) {
       this.#removeTemporary(file.path);
-      this.#settle(file, thrown);
+      this.#complete(file, thrown);
     }
   }
 
-  #settle(file: Replacement, thrown?: unknown): void {
+  #complete(file: Replacement, thrown?: unknown): void {
     this.#unfinished -= 1;
     if (thrown === undefined) file.resolve();
     else file.reject(thrown);

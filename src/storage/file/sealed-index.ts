@@ -62,7 +62,7 @@ export class SealedIndex implements IndexLookup {
   }
 
   /** Takes note of the timestamp of a batch behind the last entry. */
-  noteTail(relativeOffset: number, timestamp: number): void {
+  recordTail(relativeOffset: number, timestamp: number): void {
     if (timestamp <= this.#maxTimestamp) return;
     this.#maxTimestamp = timestamp;
     this.#maxTimestampOffset = relativeOffset;

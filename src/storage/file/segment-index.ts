@@ -79,7 +79,7 @@ export class SegmentIndex implements IndexLookup {
   }
 
   /** Takes note of an appended batch by its last relative offset, place, size and largest timestamp. */
-  note(relativeOffset: number, position: number, bytes: number, timestamp: number): void {
+  record(relativeOffset: number, position: number, bytes: number, timestamp: number): void {
     if (timestamp > this.#maxTimestamp) {
       this.#maxTimestamp = timestamp;
       this.#maxTimestampOffset = relativeOffset;

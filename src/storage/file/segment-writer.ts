@@ -57,7 +57,7 @@ export class SegmentWriter {
     shorter.restore(index.offsets, index.times, position, index.maxTimestamp, index.maxTimestampOffset);
     for (const path of [segment.indexPath, segment.timeIndexPath])
       if (files.exists(path)) files.removeFile(path);
-    this.#indexes.forget(segment);
+    this.#indexes.evict(segment);
     files.truncate(descriptor, position);
     files.syncNow(descriptor);
     segment.index = shorter;
@@ -65,7 +65,7 @@ export class SegmentWriter {
     if (position === 0) segment.firstAtMs = -1;
     segment.endOffset = offset;
     segment.holes = segment.holes.filter((hole) => hole.position < position);
-    segment.forgetVerified();
+    segment.evictVerified();
   }
 
   #descriptorOf(segment: Segment): number {

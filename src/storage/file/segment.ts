@@ -109,7 +109,7 @@ export class Segment {
   }
 
   /** Notes that `[start, end)` was checked. One stretch is kept: the one that a reader is walking along. */
-  noteVerified(start: number, end: number): void {
+  recordVerified(start: number, end: number): void {
     if (start > this.verifiedEnd || end < this.verifiedStart) {
       this.verifiedStart = start;
       this.verifiedEnd = end;
@@ -119,7 +119,7 @@ export class Segment {
     if (end > this.verifiedEnd) this.verifiedEnd = end;
   }
 
-  forgetVerified(): void {
+  evictVerified(): void {
     this.verifiedStart = this.bytes;
     this.verifiedEnd = this.bytes;
   }

@@ -8,9 +8,9 @@ import { systemReason } from "../../base/system-error.ts";
 import { MiB } from "../../base/units.ts";
 import type { Finding, FindingKind, FindingListener } from "../contract.ts";
 import type { DescriptorPool } from "./pool.ts";
+import { QUARANTINE, quarantineBytes, takeBack } from "./quarantine.ts";
 import { ReadPieces } from "./read-pieces.ts";
 import { FileReplacer } from "./replacer.ts";
-import { QUARANTINE, setAsideBytes, takeBack } from "./set-aside.ts";
 
 /** A disk that fails everywhere must not fill the memory with its story. Later findings are told and counted, not kept. */
 export const FINDINGS_MAX = 10_000;
@@ -31,9 +31,9 @@ export interface StoreLimits {
 }
 
 /** What became of a copy of damaged bytes. */
-export interface SetAside {
+export interface Quarantined {
   /** For people: goes behind the reason. */
-  fate: string;
+  outcome: string;
   /** Why they were not copied, and what to do: then they must stay where they are. Null when they were. */
   refusal: ObeliskError | null;
 }
@@ -91,13 +91,13 @@ export class Store {
    * Copies bytes of a file into quarantine; `fate` says where, or why not. Zeros are not kept: they are what the file system leaves
    * where a write never arrived. Of a copy that the disk refuses nothing is left.
    */
-  setAside(
+  quarantine(
     path: string,
     descriptor: () => number,
     position: number,
     bytes: number,
     reason: string,
-  ): SetAside {
+  ): Quarantined {
     for (const pieces = this.#copy(path, descriptor, position, bytes, reason); ; ) {
       const piece = pieces.next();
       if (piece.done) return piece.value;
@@ -105,13 +105,13 @@ export class Store {
   }
 
   /** The same, a piece in each turn of the loop. */
-  async setAsideLater(
+  async quarantineLater(
     path: string,
     descriptor: () => number,
     position: number,
     bytes: number,
     reason: string,
-  ): Promise<SetAside> {
+  ): Promise<Quarantined> {
     for (const pieces = this.#copy(path, descriptor, position, bytes, reason); ; ) {
       const piece = pieces.next();
       if (piece.done) return piece.value;
@@ -126,7 +126,7 @@ export class Store {
     position: number,
     bytes: number,
     reason: string,
-  ): Generator<void, SetAside> {
+  ): Generator<void, Quarantined> {
     const targets: string[] = [];
     try {
       for (let done = 0; done < bytes; done += QUARANTINE_PIECE_BYTES) {
@@ -136,7 +136,7 @@ export class Store {
         const content = piece.subarray(0, got);
         if (isZero(content)) continue;
         const name = `${this.relative(path)}@${position + done}`;
-        const write = () => setAsideBytes(this.files, this.root, name, reason, content);
+        const write = () => quarantineBytes(this.files, this.root, name, reason, content);
         targets.push(this.pool.withRoom(path, write));
       }
     } catch (thrown) {
@@ -144,10 +144,10 @@ export class Store {
       if (errno === undefined || !(thrown instanceof Error)) throw thrown;
       for (const target of targets) takeBack(this.files, this.root, target);
       const refusal = notCopied(this.relative(path), position, bytes, reason, thrown);
-      return { fate: `; it could not be copied to quarantine (${errno})`, refusal };
+      return { outcome: `; it could not be copied to quarantine (${errno})`, refusal };
     }
     return {
-      fate: targets.length === 0 ? "; it holds zeros only" : `; copied to ${targets[0]}`,
+      outcome: targets.length === 0 ? "; it holds zeros only" : `; copied to ${targets[0]}`,
       refusal: null,
     };
   }

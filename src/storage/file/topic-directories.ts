@@ -111,7 +111,7 @@ export class TopicDirectories {
     const target = this.#ofDetached(topic);
     if (!files.exists(source) && !files.isLink(source)) return false;
     try {
-      if (files.exists(target) || files.isLink(target)) this.#setAside(target);
+      if (files.exists(target) || files.isLink(target)) this.#quarantine(target);
       files.rename(source, target);
       return true;
     } catch (thrown) {
@@ -153,7 +153,7 @@ export class TopicDirectories {
     try {
       if (!files.exists(path) && !files.isLink(path)) return;
       const reason = await this.#tryToDelete(path);
-      if (reason !== null) refused(this.#setAside(path), reason);
+      if (reason !== null) refused(this.#quarantine(path), reason);
       await this.sync();
     } catch (thrown) {
       throw storageError(thrown, { topic, file: path });
@@ -194,7 +194,7 @@ export class TopicDirectories {
   }
 
   /** Out of the way, for the next start. The path that it has now. @throws system errors */
-  #setAside(path: string): string {
+  #quarantine(path: string): string {
     const target = `${this.#path}/${this.#removedName()}`;
     this.#files.rename(path, target);
     return target;

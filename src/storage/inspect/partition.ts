@@ -110,7 +110,7 @@ export function sum(parts: readonly ContentInfo[]): ContentInfo {
     total.batches += part.batches;
     total.records += part.records;
     total.damagedBytes += part.damagedBytes;
-    noteTime(total, part.firstTimestampMs, part.lastTimestampMs);
+    recordTime(total, part.firstTimestampMs, part.lastTimestampMs);
     for (const [codec, count] of Object.entries(part.codecs))
       total.codecs[codec] = (total.codecs[codec] ?? 0) + count;
   }
@@ -172,8 +172,8 @@ function inspectSegment(
     };
     info.nextOffset = scanBatches(files, descriptor, range, {
       batch: (buffer, position) => {
-        noteBatch(info, buffer, position);
-        noteProducer(producers, omitted, buffer, position);
+        indexBatch(info, buffer, position);
+        recordProducer(producers, omitted, buffer, position);
         return true;
       },
       damage: (_, bytes) => {
@@ -190,23 +190,23 @@ function inspectSegment(
   }
 }
 
-function noteBatch(info: ContentInfo, buffer: Buffer, position: number): void {
+function indexBatch(info: ContentInfo, buffer: Buffer, position: number): void {
   const codec = CODECS[batchCodec(buffer, position)] ?? "unknown";
   info.batches += 1;
   info.records += batchRecordCount(buffer, position);
   info.codecs[codec] = (info.codecs[codec] ?? 0) + 1;
   const lastMs = largestTimestamp(buffer, position);
   const baseMs = batchBaseTimestamp(buffer, position);
-  noteTime(info, baseMs >= 0 ? Math.min(baseMs, lastMs) : lastMs, lastMs);
+  recordTime(info, baseMs >= 0 ? Math.min(baseMs, lastMs) : lastMs, lastMs);
 }
 
-function noteTime(info: ContentInfo, firstMs: number, lastMs: number): void {
+function recordTime(info: ContentInfo, firstMs: number, lastMs: number): void {
   if (firstMs >= 0 && (info.firstTimestampMs < 0 || firstMs < info.firstTimestampMs))
     info.firstTimestampMs = firstMs;
   if (lastMs > info.lastTimestampMs) info.lastTimestampMs = lastMs;
 }
 
-function noteProducer(
+function recordProducer(
   producers: Map<number, ProducerInfo>,
   omitted: Set<number>,
   buffer: Buffer,

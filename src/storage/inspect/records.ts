@@ -24,7 +24,7 @@ import type { RecordHeader } from "../../protocol/record/builder.ts";
 import { CODECS } from "../../protocol/record/compression.ts";
 import { RecordCursor } from "../../protocol/record/records.ts";
 import type { Finding } from "../contract.ts";
-import { scanGoLog } from "../file/go/go-files.ts";
+import { scanGoLog } from "../file/import/go-files.ts";
 import { segmentName } from "../file/segment.ts";
 import type { PartitionLayout } from "../layout.ts";
 import { type ScanVisitor, scanBatches } from "../scan.ts";

@@ -2,7 +2,7 @@
 
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
-import { scanGoLog } from "../file/go/go-files.ts";
+import { scanGoLog } from "../file/import/go-files.ts";
 import { parseSegmentName } from "../file/segment.ts";
 import { SNAPSHOT_FILE } from "../file/snapshot.ts";
 import {

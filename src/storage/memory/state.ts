@@ -30,8 +30,8 @@ export class MemoryState implements StateStore {
 
   async page(prefix: string, after: string, countMax: number): Promise<StateEntry[]> {
     const start = Buffer.from(after);
-    const behind = (await this.list(prefix)).filter(({ key }) => Buffer.compare(Buffer.from(key), start) > 0);
-    return behind.slice(0, countMax);
+    const rest = (await this.list(prefix)).filter(({ key }) => Buffer.compare(Buffer.from(key), start) > 0);
+    return rest.slice(0, countMax);
   }
 
   async change(changes: readonly StateChange[]): Promise<boolean> {

@@ -14,7 +14,7 @@ const EPOCH_STEP_MAX = 1000;
 
 export class EpochCheck {
   readonly #snapshot: Snapshot | null;
-  readonly #settledOffset: number;
+  readonly #completedOffset: number;
   readonly #sink: VerifySink;
   #lastEpoch = 0;
   #lastFile = "";
@@ -22,7 +22,7 @@ export class EpochCheck {
 
   constructor(snapshot: Snapshot | null, sink: VerifySink) {
     this.#snapshot = snapshot;
-    this.#settledOffset = snapshot?.checkpoint?.offset ?? 0;
+    this.#completedOffset = snapshot?.checkpoint?.offset ?? 0;
     this.#sink = sink;
   }
 
@@ -31,9 +31,9 @@ export class EpochCheck {
     const offset = batchBaseOffset(buffer, position);
     const inForce = this.#epochAt(offset);
     const place = filePosition + BATCH_LEADER_EPOCH;
-    const isSettled = inForce !== null && offset < this.#settledOffset;
+    const isCompleted = inForce !== null && offset < this.#completedOffset;
     const least = inForce ?? 0;
-    const isWrong = isSettled ? epoch !== inForce : epoch < least || epoch > least + EPOCH_STEP_MAX;
+    const isWrong = isCompleted ? epoch !== inForce : epoch < least || epoch > least + EPOCH_STEP_MAX;
     if (isWrong) this.#sink.reportEpoch(file, place, epoch, least);
     else if (epoch < this.#lastEpoch) {
       this.#sink.reportEpoch(this.#lastFile, this.#lastPosition, this.#lastEpoch, epoch);

@@ -6,7 +6,7 @@
  *              does not decode behind a CRC that holds is a note: it came so from its producer
  *   indexes    agree with the log (index-check.ts); a sealed segment has both
  *   snapshot   decodes, and its checkpoint is not ahead of the log
- *   strangers  log files that are no segments (strangers.ts) are named, and the rest is checked as if they were not there
+ *   strangers  log files that are no segments (stray-segments.ts) are named, and the rest is checked as if they were not there
  *
  * `knownGap`: a hole of zero bytes in the snapshot says that offsets are missing before the batch at its position.
  */
@@ -32,7 +32,7 @@ import type { PartitionLayout } from "../layout.ts";
 import type { Refusal } from "../page-reads.ts";
 import { scanBatches } from "../scan.ts";
 import { BATCH_BYTES_MAX, type ScanRange } from "../scan-range.ts";
-import { findStrangers, openerOfReadable } from "../strangers.ts";
+import { findStraySegments, openerOfReadable } from "../stray-segments.ts";
 import { largestTimestamp } from "../timestamps.ts";
 import { EpochCheck } from "./epoch-check.ts";
 import { SegmentIndexCheck } from "./index-check.ts";
@@ -66,7 +66,7 @@ class PartitionCheck {
   /** What the next batch should start with; -1 until the first segment says. */
   #expected = -1;
   /** Damage or a hole lies between the last batch and the next. */
-  #isBehindDamage = false;
+  #isAfterDamage = false;
 
   constructor(
     files: Files,
@@ -85,7 +85,7 @@ class PartitionCheck {
   run(): void {
     this.#readSnapshot();
     const { directory } = this.#layout;
-    if (this.#tolerating(directory, () => this.#passStrangers()) === null) return;
+    if (this.#tolerating(directory, () => this.#passStraySegments()) === null) return;
     this.#epochs = new EpochCheck(this.#snapshot, this.#sink);
     const { segments } = this.#layout;
     if (this.#snapshot !== null && segments.length > 0)
@@ -96,19 +96,19 @@ class PartitionCheck {
   }
 
   /** Their indexes are then found to be without a log. @throws system errors: then nothing here can be judged */
-  #passStrangers(): boolean {
+  #passStraySegments(): boolean {
     const { segments, directory } = this.#layout;
-    const strangers = findStrangers(
+    const straySegments = findStraySegments(
       this.#files,
       openerOfReadable(this.#files),
       `${this.#root}/${directory}`,
       segments,
     );
-    for (const { baseOffset, bytes, reason } of strangers) {
+    for (const { baseOffset, bytes, reason } of straySegments) {
       this.#sink.advance(bytes);
       this.#sink.report(this.#fileOf(baseOffset, "log"), 0, bytes, "unknown-file", reason);
     }
-    const isOwn = (base: number) => !strangers.some(({ baseOffset }) => baseOffset === base);
+    const isOwn = (base: number) => !straySegments.some(({ baseOffset }) => baseOffset === base);
     this.#layout = { ...this.#layout, segments: segments.filter(isOwn) };
     return true;
   }
@@ -132,14 +132,14 @@ class PartitionCheck {
     const file = this.#fileOf(baseOffset, "log");
     const descriptor = this.#open(file);
     if (descriptor === null) {
-      this.#isBehindDamage = true; // what it holds is not known, so what follows is no gap
+      this.#isAfterDamage = true; // what it holds is not known, so what follows is no gap
       return;
     }
     try {
       this.#sink.summary.segments += 1;
       this.#checkBoundary(file, baseOffset);
       const isDone = this.#tolerating(file, () => this.#scan(slot, file, descriptor));
-      if (isDone === null) this.#isBehindDamage = true;
+      if (isDone === null) this.#isAfterDamage = true;
     } finally {
       this.#files.close(descriptor);
     }
@@ -193,7 +193,7 @@ class PartitionCheck {
       },
       damage: (filePosition, bytes, reason, isTail) => {
         this.#sink.advance(bytes);
-        this.#isBehindDamage = true;
+        this.#isAfterDamage = true;
         indexes.unknown(filePosition + bytes);
         if (!(isTail && isLast && filePosition >= this.#checkpointIn(baseOffset))) {
           this.#sink.report(file, filePosition, bytes, "damaged-batch", reason);
@@ -201,7 +201,7 @@ class PartitionCheck {
       },
       unreadable: (filePosition, bytes, refusals) => {
         this.#sink.advance(bytes);
-        this.#isBehindDamage = true;
+        this.#isAfterDamage = true;
         indexes.unknown(filePosition + bytes);
         this.#tellRefusals(file, filePosition, bytes, refusals);
       },
@@ -220,7 +220,8 @@ class PartitionCheck {
   /** A write that a crash cut short was acknowledged to nobody, and the next start cuts it off. A whole batch may have been. */
   #tellTail(descriptor: number, file: string, position: number, bytes: number, reason: string): void {
     const isCrash = !this.#condition.isClean && isCutShort(this.#files, descriptor, position, bytes);
-    if (isCrash) this.#sink.note(file, position, bytes, "torn-tail", `${reason}; the next start cuts it off`);
+    if (isCrash)
+      this.#sink.record(file, position, bytes, "torn-tail", `${reason}; the next start cuts it off`);
     else this.#sink.report(file, position, bytes, "torn-tail", reason);
   }
 
@@ -238,7 +239,7 @@ class PartitionCheck {
     const lastOffset = batchLastOffset(buffer, position);
     this.#checkGap(file, filePosition, baseOffset, segmentBase);
     this.#epochs?.batch(file, filePosition, buffer, position);
-    this.#isBehindDamage = false;
+    this.#isAfterDamage = false;
     this.#expected = lastOffset + 1;
     const timestamp = largestTimestamp(buffer, position);
     const headerTimestamp = batchMaxTimestamp(buffer, position);
@@ -250,22 +251,22 @@ class PartitionCheck {
       headerTimestamp,
     );
     const fault = validateRecords(buffer, position, false);
-    if (fault !== null) this.#noteFault(file, filePosition, end - position, fault);
+    if (fault !== null) this.#recordFault(file, filePosition, end - position, fault);
     summary.batches += 1;
     summary.records += batchRecordCount(buffer, position);
     this.#sink.advance(end - position);
   }
 
   /** The CRC holds, so this is what was acknowledged: told, and left as it is. */
-  #noteFault(file: string, position: number, bytes: number, { code, detail }: BatchFault): void {
+  #recordFault(file: string, position: number, bytes: number, { code, detail }: BatchFault): void {
     if (code === "GARBLED_RECORDS") {
       const story = `as it was acknowledged, but its records do not decode: ${detail}`;
-      this.#sink.note(file, position, bytes, "garbled-records", story);
-    } else this.#sink.note(file, position, bytes, "unopened-records", `sound, but not opened: ${detail}`);
+      this.#sink.record(file, position, bytes, "garbled-records", story);
+    } else this.#sink.record(file, position, bytes, "unopened-records", `sound, but not opened: ${detail}`);
   }
 
   #checkGap(file: string, position: number, baseOffset: number, segmentBase: number): void {
-    if (this.#expected === -1 || baseOffset <= this.#expected || this.#isBehindDamage) return;
+    if (this.#expected === -1 || baseOffset <= this.#expected || this.#isAfterDamage) return;
     const isKnown =
       this.#snapshot?.holes.some(
         (hole) => hole.segment === segmentBase && hole.position === position && hole.bytes === 0,
@@ -278,7 +279,7 @@ class PartitionCheck {
   #passHole(hole: Hole, indexes: SegmentIndexCheck): void {
     this.#sink.summary.holes += 1;
     this.#sink.summary.holeBytes += hole.bytes;
-    this.#isBehindDamage = true;
+    this.#isAfterDamage = true;
     indexes.unknown(hole.position + hole.bytes);
   }
 
@@ -287,8 +288,8 @@ class PartitionCheck {
     const { segments } = this.#layout;
     if (slot === segments.length - 1) return false;
     const checkpoint = this.#snapshot?.checkpoint ?? null;
-    const isSettled = checkpoint !== null && segments[slot]! < checkpoint.segment;
-    return isSettled || (this.#condition.isClean && !this.#condition.isLive);
+    const isCompleted = checkpoint !== null && segments[slot]! < checkpoint.segment;
+    return isCompleted || (this.#condition.isClean && !this.#condition.isLive);
   }
 
   #checkMissing(baseOffset: number): void {
@@ -325,7 +326,7 @@ class PartitionCheck {
 
   #checkEnd(): void {
     const checkpoint = this.#snapshot?.checkpoint ?? null;
-    if (checkpoint === null || this.#isBehindDamage || this.#condition.isLive) return;
+    if (checkpoint === null || this.#isAfterDamage || this.#condition.isLive) return;
     const end = Math.max(this.#expected, 0);
     if (end >= checkpoint.offset) return;
     const last = this.#layout.segments.at(-1);

@@ -29,10 +29,10 @@ import { MiB } from "../../base/units.ts";
 import type { Finding, PartitionLog, RecoveryListener } from "../contract.ts";
 import { DataDirectory } from "../file/data-directory.ts";
 import { FileEngine } from "../file/engine.ts";
-import { importGoDirectory } from "../file/go/go-directory.ts";
 import { decodeIdentity, IDENTITY_FILE } from "../file/identity.ts";
+import { importGoDirectory } from "../file/import/go-directory.ts";
+import { QUARANTINE, quarantineBytes, quarantineFile } from "../file/quarantine.ts";
 import { parseSegmentName, segmentName } from "../file/segment.ts";
-import { QUARANTINE, setAsideBytes, setAsideFile } from "../file/set-aside.ts";
 import { decodeSnapshot, encodeSnapshot, SNAPSHOT_FILE, type StoredHole } from "../file/snapshot.ts";
 import type { SqliteState } from "../file/state/state.ts";
 import { openStateFile } from "../file/state/state-file.ts";
@@ -63,7 +63,7 @@ export interface RepairSummary {
 }
 
 /** What a directory without a readable identity gets: the standard node id. */
-const NODE_ID_STANDARD = 1;
+const NODE_ID_DEFAULT = 1;
 const QUARANTINE_PIECE_BYTES = 16 * MiB;
 const EPOCH_BYTES = 4;
 const NO_LISTENER: RecoveryListener = {
@@ -103,7 +103,7 @@ export async function repairDirectory(
 
 function own(files: Files, root: string, options: RepairOptions): DataDirectory {
   const file = `${root}/${IDENTITY_FILE}`;
-  let nodeId = NODE_ID_STANDARD;
+  let nodeId = NODE_ID_DEFAULT;
   if (files.exists(file)) nodeId = nodeIdIn(files, file);
   const { pid, clock, newClusterId } = options;
   const directory = DataDirectory.open(files, root, { nodeId, pid, clock, newClusterId });
@@ -116,11 +116,11 @@ function nodeIdIn(files: Files, file: string): number {
   try {
     const decoded = decodeIdentity(files.readFile(file));
     if (decoded.kind === "valid") return decoded.identity.nodeId;
-    if (decoded.kind === "damaged") return decoded.nodeId ?? NODE_ID_STANDARD;
+    if (decoded.kind === "damaged") return decoded.nodeId ?? NODE_ID_DEFAULT;
   } catch (thrown) {
     if (errnoOf(thrown) === undefined) throw thrown;
   }
-  return NODE_ID_STANDARD;
+  return NODE_ID_DEFAULT;
 }
 
 interface WrongEpoch {
@@ -155,7 +155,7 @@ class Repair {
 
   async run(): Promise<{ remaining: Finding[]; after: VerifySummary }> {
     const files = this.#files;
-    this.#moveStrangers();
+    this.#moveStraySegments();
     for (const wrong of this.#epochs) this.#writeEpoch(wrong);
     const { state, findings } = await openStateFile(files, this.#root, this.#directory.isClean);
     for (const finding of findings) this.#options.onRepair(finding);
@@ -165,7 +165,7 @@ class Repair {
     } finally {
       await state.close();
     }
-    await this.#noteHoles();
+    await this.#recordHoles();
     const remaining: Finding[] = [];
     const after = await verifyDirectory(files, this.#root, {
       ...this.#options,
@@ -209,7 +209,7 @@ class Repair {
     this.#options.onRepair({ file, position, bytes: EPOCH_BYTES, kind: "wrong-epoch", detail });
   }
 
-  #moveStrangers(): void {
+  #moveStraySegments(): void {
     for (const finding of this.#found) {
       const { file, kind, position, bytes, detail } = finding;
       const isConsumer = kind === "damaged-state" && file.startsWith("consumers/");
@@ -217,7 +217,7 @@ class Repair {
       const path = file.endsWith("/") ? file.slice(0, -1) : file;
       if (this.#isThroughLink(path)) continue;
       this.#attempt(finding, "it could not be moved to quarantine", () => {
-        const target = setAsideFile(this.#files, this.#root, path, detail);
+        const target = quarantineFile(this.#files, this.#root, path, detail);
         this.#options.onRepair({ file, position, bytes, kind, detail: `moved to ${target}` });
       });
     }
@@ -305,7 +305,7 @@ class Repair {
   }
 
   /** What recovery does not look at (it trusts what was synced before the checkpoint) becomes a known hole here. */
-  async #noteHoles(): Promise<void> {
+  async #recordHoles(): Promise<void> {
     const holes = new Map<string, { hole: StoredHole; finding: Finding }[]>();
     await verifyDirectory(this.#files, this.#root, {
       ...this.#options,
@@ -338,8 +338,8 @@ class Repair {
   #keepHole(finding: Finding): boolean {
     return this.#attempt(finding, "it could not be copied to quarantine", () => {
       const targets = finding.bytes > 0 ? this.#copyToQuarantine(finding) : [];
-      const fate = finding.bytes > 0 ? `copied to ${targets[0]}, readers pass it over` : "noted";
-      this.#options.onRepair({ ...finding, detail: `${finding.detail}; ${fate}` });
+      const outcome = finding.bytes > 0 ? `copied to ${targets[0]}, readers pass it over` : "noted";
+      this.#options.onRepair({ ...finding, detail: `${finding.detail}; ${outcome}` });
     });
   }
 
@@ -351,7 +351,7 @@ class Repair {
         const piece = Buffer.allocUnsafeSlow(Math.min(QUARANTINE_PIECE_BYTES, bytes - done));
         const got = this.#files.read(descriptor, piece, 0, piece.length, position + done);
         const name = `${file}@${position + done}`;
-        targets.push(setAsideBytes(this.#files, this.#root, name, detail, piece.subarray(0, got)));
+        targets.push(quarantineBytes(this.#files, this.#root, name, detail, piece.subarray(0, got)));
       }
     } finally {
       this.#files.close(descriptor);

@@ -73,7 +73,7 @@ export class VerifySink {
     this.#listener.onFinding(finding);
   }
 
-  note(file: string, position: number, bytes: number, kind: FindingKind, detail: string): void {
+  record(file: string, position: number, bytes: number, kind: FindingKind, detail: string): void {
     this.summary.notes += 1;
     this.#listener.onNote?.({ file, position, bytes, kind, detail });
   }

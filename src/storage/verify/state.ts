@@ -56,7 +56,7 @@ async function check(connection: SQL, bytes: number, sink: VerifySink): Promise<
   try {
     for await (const row of readRows(connection)) {
       const detail = faultOfRow(row);
-      if (detail === null) noteTopic(topics, row);
+      if (detail === null) recordTopic(topics, row);
       else sink.report(STATE_FILE, 0, row.value.length, "damaged-state", detail);
       if (row.key !== LAST_VERSION_KEY) sink.summary.stateEntries += 1;
     }
@@ -67,7 +67,7 @@ async function check(connection: SQL, bytes: number, sink: VerifySink): Promise<
   return topics;
 }
 
-function noteTopic(topics: KnownTopics, { key, value }: StateRow): void {
+function recordTopic(topics: KnownTopics, { key, value }: StateRow): void {
   if (!key.startsWith(TOPIC_PREFIX)) return;
   const topic: unknown = JSON.parse(value);
   if (typeof topic !== "object" || topic === null) return;

@@ -12,19 +12,19 @@ import { metadataApi } from "../../../src/protocol/kafka/apis/metadata.ts";
 import { produceApi } from "../../../src/protocol/kafka/apis/produce.ts";
 import { batchOf, recordsIn } from "../../support/batches.ts";
 import { GatedEngine, turns } from "../../support/gated-engine.ts";
-import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
+import { openKafkaApi, type TestKafkaApi } from "../../support/kafka-api.ts";
 import { until } from "../../support/kafka-until.ts";
 import type { WireClient } from "../../support/kafka-wire.ts";
 
-let door: TestDoor;
-afterEach(() => door.stop());
+let api: TestKafkaApi;
+afterEach(() => api.stop());
 
 async function opened(options: Partial<BrokerOptions> = {}) {
   const engine = new GatedEngine();
-  door = await openDoor({ engine, broker: options });
-  const producer = await door.connect();
+  api = await openKafkaApi({ engine, broker: options });
+  const producer = await api.connect();
   await producer.ask(metadataApi, 4, { topics: [{ name: "t" }] });
-  return { engine, producer, reader: await door.connect() };
+  return { engine, producer, reader: await api.connect() };
 }
 
 function sendRecord(client: WireClient, value: string, acks: number): void {

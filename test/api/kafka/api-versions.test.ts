@@ -1,16 +1,16 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { ROUTES } from "../../../src/api/kafka/apis.ts";
 import { apiVersionsApi } from "../../../src/protocol/kafka/apis/api-versions.ts";
-import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
+import { openKafkaApi, type TestKafkaApi } from "../../support/kafka-api.ts";
 
-let door: TestDoor;
+let api: TestKafkaApi;
 beforeAll(async () => {
-  door = await openDoor();
+  api = await openKafkaApi();
 });
-afterAll(() => door.stop());
+afterAll(() => api.stop());
 
 /** The promise to clients: what is spoken, by key. */
-const SPOKEN = {
+const SUPPORTED = {
   0: [0, 11],
   1: [4, 12],
   2: [1, 8],
@@ -29,49 +29,49 @@ const NAMED = { clientSoftwareName: "test", clientSoftwareVersion: "1.0" };
 
 for (const version of [0, 1, 2, 3, 4]) {
   test(`version ${version} lists exactly what is spoken, Produce from 0`, async () => {
-    const client = await door.connect();
-    const answer = await client.ask(apiVersionsApi, version, NAMED);
-    const ranges = answer.apiKeys.map(({ apiKey, minVersion, maxVersion }) => [
+    const client = await api.connect();
+    const response = await client.ask(apiVersionsApi, version, NAMED);
+    const ranges = response.apiKeys.map(({ apiKey, minVersion, maxVersion }) => [
       apiKey,
       [minVersion, maxVersion],
     ]);
-    expect(answer.errorCode).toBe(0);
-    expect(Object.fromEntries(ranges)).toEqual(SPOKEN);
+    expect(response.errorCode).toBe(0);
+    expect(Object.fromEntries(ranges)).toEqual(SUPPORTED);
   });
 }
 
 test("everything that is advertised can be decoded and encoded by the codec", () => {
   for (const { key, versionMin, versionMax } of ROUTES) {
-    expect([key, [versionMin, versionMax]]).toEqual([key, SPOKEN[key as keyof typeof SPOKEN]]);
+    expect([key, [versionMin, versionMax]]).toEqual([key, SUPPORTED[key as keyof typeof SUPPORTED]]);
   }
 });
 
 test("the answer to version 3 has a header without tags", async () => {
-  const client = await door.connect();
+  const client = await api.connect();
   client.send(apiVersionsApi, 3, NAMED);
   const frame = (await client.take())!;
   expect(frame.readInt32BE(0)).toBe(1);
   expect(frame.readInt16BE(4)).toBe(0);
-  expect(frame[6]).toBe(Object.keys(SPOKEN).length + 1);
+  expect(frame[6]).toBe(Object.keys(SUPPORTED).length + 1);
 });
 
 test("an unknown version is answered in version 0 with error 35 and the list, and the connection goes on", async () => {
-  const client = await door.connect();
+  const client = await api.connect();
   const request = Buffer.from(
     "00000010" + "0012" + "0063" + "00000007" + "0004" + "74657374" + "0000",
     "hex",
   );
   client.sendBytes(request);
   const frame = (await client.take())!;
-  const answer = apiVersionsApi.decodeResponse(0, frame, 0, frame.length);
+  const response = apiVersionsApi.decodeResponse(0, frame, 0, frame.length);
   expect(frame.readInt32BE(0)).toBe(7);
-  expect(answer.errorCode).toBe(35);
-  expect(answer.apiKeys.length).toBe(Object.keys(SPOKEN).length);
+  expect(response.errorCode).toBe(35);
+  expect(response.apiKeys.length).toBe(Object.keys(SUPPORTED).length);
   expect((await client.ask(apiVersionsApi, 0, NAMED)).errorCode).toBe(0);
 });
 
 test("a software name may be as long as a string can be", async () => {
-  const client = await door.connect();
+  const client = await api.connect();
   const request = { clientSoftwareName: "n".repeat(0x7fff), clientSoftwareVersion: "1.2.3-rc.4" };
   expect(await client.ask(apiVersionsApi, 3, request)).toMatchObject({ errorCode: 0 });
 });
@@ -86,7 +86,7 @@ for (const [name, version] of [
   ["x", "1."],
 ] as const) {
   test(`from version 3 the software ${JSON.stringify([name, version])} is an invalid request`, async () => {
-    const client = await door.connect();
+    const client = await api.connect();
     const request = { clientSoftwareName: name, clientSoftwareVersion: version };
     expect(await client.ask(apiVersionsApi, 3, request)).toMatchObject({ errorCode: 42, apiKeys: [] });
   });

@@ -9,16 +9,16 @@ import {
 import { deleteTopicsApi } from "../../../src/protocol/kafka/apis/delete-topics.ts";
 import { metadataApi } from "../../../src/protocol/kafka/apis/metadata.ts";
 import { ZERO_UUID } from "../../../src/protocol/kafka/schema.ts";
-import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
+import { openKafkaApi, type TestKafkaApi } from "../../support/kafka-api.ts";
 import type { WireClient } from "../../support/kafka-wire.ts";
 
-let door: TestDoor;
+let api: TestKafkaApi;
 let client: WireClient;
 beforeEach(async () => {
-  door = await openDoor({ broker: { partitionsStandard: 3 } });
-  client = await door.connect();
+  api = await openKafkaApi({ broker: { partitionsDefault: 3 } });
+  client = await api.connect();
 });
-afterEach(() => door.stop());
+afterEach(() => api.stop());
 
 type Order = CreateTopicsRequestInput["topics"][number];
 
@@ -30,12 +30,12 @@ async function create(version: number, topics: Order[], validateOnly = false) {
   return (await client.ask(createTopicsApi, version, { topics, timeoutMs: 1000, validateOnly })).topics;
 }
 
-async function codeOf(asked: Order, version = 7): Promise<number> {
-  return (await create(version, [asked]))[0]!.errorCode;
+async function codeOf(requested: Order, version = 7): Promise<number> {
+  return (await create(version, [requested]))[0]!.errorCode;
 }
 
 function partitionsOf(name: string): number | undefined {
-  return door.context.broker.topics.get(name)?.partitions.length;
+  return api.context.broker.topics.get(name)?.partitions.length;
 }
 
 for (let version = 2; version <= 7; version += 1) {
@@ -59,7 +59,7 @@ for (let version = 2; version <= 7; version += 1) {
         errorCode: 0,
         numPartitions: version >= 5 ? partitionsOf(name)! : -1,
         replicationFactor: version >= 5 ? 1 : -1,
-        topicId: version >= 7 ? door.context.broker.topics.get(name)!.id : ZERO_UUID,
+        topicId: version >= 7 ? api.context.broker.topics.get(name)!.id : ZERO_UUID,
       })),
     );
   });
@@ -74,9 +74,9 @@ test("the answer lists every setting with its value and where it comes from", as
   expect(listed["max.message.bytes"]).toEqual(["5000", 1]);
   expect(listed["cleanup.policy"]).toEqual(["delete", 5]);
   const [plain] = await create(7, [order("b")]);
-  const standard = plain!.configs!.find(({ name }) => name === "max.message.bytes");
-  expect([standard!.value, standard!.configSource]).toEqual([
-    String(door.context.broker.options.messageBytesMax),
+  const defaultValue = plain!.configs!.find(({ name }) => name === "max.message.bytes");
+  expect([defaultValue!.value, defaultValue!.configSource]).toEqual([
+    String(api.context.broker.options.messageBytesMax),
     4,
   ]);
 });
@@ -84,7 +84,7 @@ test("the answer lists every setting with its value and where it comes from", as
 test("max.message.bytes may be anything that a request can carry, written as Kafka reads numbers", async () => {
   const codeFor = (value: string) =>
     codeOf(order(`t${value.length}`, { configs: [{ name: "max.message.bytes", value }] }));
-  const { messageBytesLimit } = door.context.broker.options;
+  const { messageBytesLimit } = api.context.broker.options;
   const refused = ["-1", "", "1.5", "1e3", "0x10", "many", String(messageBytesLimit + 1), "99999999999"];
   for (const value of refused)
     expect([value, await codeFor(value)]).toEqual([value, wireCode("INVALID_CONFIG")]);
@@ -94,14 +94,14 @@ test("max.message.bytes may be anything that a request can carry, written as Kaf
     ]);
     expect([value, topic!.errorCode]).toEqual([value, 0]);
   }
-  expect(door.context.broker.topics.get("m3")!.partitions[0]!.messageBytesMax).toBe(100);
+  expect(api.context.broker.topics.get("m3")!.partitions[0]!.messageBytesMax).toBe(100);
   expect(await codeOf(order("s", { configs: [{ name: "cleanup.policy", value: " delete " }] }))).toBe(0);
 });
 
 test("a replication factor above 1 is accepted, 1 is stored and a line is logged", async () => {
   const [topic] = await create(7, [order("a", { replicationFactor: 3 })]);
   expect(topic).toMatchObject({ errorCode: 0, replicationFactor: 1 });
-  expect(door.lines.at(-1)).toMatchObject({ level: "warn", facts: { topic: "a", asked: 3 } });
+  expect(api.lines.at(-1)).toMatchObject({ level: "warn", facts: { topic: "a", requested: 3 } });
 });
 
 test("what cannot be is refused with its own error, and nothing is created", async () => {
@@ -119,7 +119,7 @@ test("what cannot be is refused with its own error, and nothing is created", asy
     wireCode("INVALID_CONFIG"),
   );
   expect(await codeOf(order("a", { numPartitions: 100_000 }))).toBe(wireCode("POLICY_VIOLATION"));
-  expect(door.context.broker.topics.count).toBe(0);
+  expect(api.context.broker.topics.count).toBe(0);
   await create(7, [order("a")]);
   expect(await codeOf(order("a", { numPartitions: 0 }))).toBe(wireCode("TOPIC_ALREADY_EXISTS"));
   const [again] = await create(7, [order("a")]);
@@ -149,12 +149,12 @@ test("of several faults the first is told, in Kafka's order", async () => {
     [order("a", none), "INVALID_REPLICATION_FACTOR"],
     [order("a", { ...assigned, numPartitions: 3 }), "INVALID_REQUEST"],
   ];
-  for (const [asked, code] of cases) expect(await codeOf(asked)).toBe(wireCode(code));
+  for (const [requested, code] of cases) expect(await codeOf(requested)).toBe(wireCode(code));
   for (const name of ["__proto__", "constructor", "toString", ""]) {
     expect(await codeOf(order("a", { configs: [{ name, value: "1" }] }))).toBe(wireCode("INVALID_CONFIG"));
   }
-  expect(door.context.broker.topics.count).toBe(1);
-  expect(door.lines.filter(({ level }) => level === "error")).toEqual([]);
+  expect(api.context.broker.topics.count).toBe(1);
+  expect(api.lines.filter(({ level }) => level === "error")).toEqual([]);
 });
 
 test("a request for too many partitions is refused as a whole, whatever else is wrong in it", async () => {
@@ -175,7 +175,7 @@ test("a request for too many partitions is refused as a whole, whatever else is 
     ["d", 42],
   ]);
   expect(topics[0]!.errorMessage).toContain("asks for 10001 partitions at once");
-  expect(door.context.broker.topics.count).toBe(1);
+  expect(api.context.broker.topics.count).toBe(1);
 });
 
 test("a request for too many topics is refused as a whole, also when they ask for no partitions", async () => {
@@ -188,11 +188,11 @@ test("a request for too many topics is refused as a whole, also when they ask fo
 
 test("requests about thousands of topics let others be answered before they are", async () => {
   const names = Array.from({ length: 10_000 }, (_, index) => `t${index}`);
-  const other = await door.connect();
-  const answered: string[] = [];
+  const other = await api.connect();
+  const responded: string[] = [];
   const ask = async (name: string, work: Promise<unknown>) => {
     await work;
-    answered.push(name);
+    responded.push(name);
   };
   await Promise.all([
     ask(
@@ -208,7 +208,7 @@ test("requests about thousands of topics let others be answered before they are"
     ask("delete", client.ask(deleteTopicsApi, 5, { topicNames: names, timeoutMs: 1000 })),
     ask("other", other.ask(metadataApi, 4, { topics: [], allowAutoTopicCreation: false })),
   ]);
-  expect(answered).toEqual(["other", "create", "other", "delete"]);
+  expect(responded).toEqual(["other", "create", "other", "delete"]);
 });
 
 test("a name that occurs twice is refused once, the other topics are created", async () => {
@@ -228,7 +228,7 @@ test("validate_only answers the same and creates nothing", async () => {
   );
   expect(good).toMatchObject({ errorCode: 0, numPartitions: 3, topicId: ZERO_UUID });
   expect(bad!.errorCode).toBe(wireCode("INVALID_PARTITIONS"));
-  expect(door.context.broker.topics.count).toBe(0);
+  expect(api.context.broker.topics.count).toBe(0);
 });
 
 test("manual assignments fix the partitions; gaps, other brokers and a number beside them are refused", async () => {
@@ -258,8 +258,8 @@ for (let version = 1; version <= 6; version += 1) {
     await create(7, [order("a")]);
     const names = ["a", "nobody"];
     const request = version >= 6 ? { topics: names.map((name) => ({ name })) } : { topicNames: names };
-    const answer = await client.ask(deleteTopicsApi, version, { ...request, timeoutMs: 1000 });
-    expect(answer.responses.map(({ name, errorCode }) => [name, errorCode])).toEqual([
+    const response = await client.ask(deleteTopicsApi, version, { ...request, timeoutMs: 1000 });
+    expect(response.responses.map(({ name, errorCode }) => [name, errorCode])).toEqual([
       ["a", 0],
       ["nobody", 3],
     ]);
@@ -269,15 +269,15 @@ for (let version = 1; version <= 6; version += 1) {
 
 test("DeleteTopics by id, by an unknown id, by both and by neither", async () => {
   await create(7, [order("a"), order("b")]);
-  const idOf = (name: string) => door.context.broker.topics.get(name)!.id;
+  const idOf = (name: string) => api.context.broker.topics.get(name)!.id;
   const topics = [
     { name: null, topicId: idOf("a") },
     { name: null, topicId: crypto.randomUUID() },
     { name: "b", topicId: idOf("b") },
     { name: null },
   ];
-  const answer = await client.ask(deleteTopicsApi, 6, { topics, timeoutMs: 1000 });
-  expect(answer.responses.map(({ errorCode }) => errorCode)).toEqual([0, 100, 42, 42]);
+  const response = await client.ask(deleteTopicsApi, 6, { topics, timeoutMs: 1000 });
+  expect(response.responses.map(({ errorCode }) => errorCode)).toEqual([0, 100, 42, 42]);
   expect([partitionsOf("a"), partitionsOf("b")]).toEqual([undefined, 1]);
 });
 
@@ -286,8 +286,8 @@ for (const version of [5, 6]) {
     await create(7, [order("a"), order("b")]);
     const names = ["a", "b", "a"];
     const request = version >= 6 ? { topics: names.map((name) => ({ name })) } : { topicNames: names };
-    const answer = await client.ask(deleteTopicsApi, version, { ...request, timeoutMs: 1000 });
-    expect(answer.responses.map(({ name, errorCode }) => [name, errorCode])).toEqual([
+    const response = await client.ask(deleteTopicsApi, version, { ...request, timeoutMs: 1000 });
+    expect(response.responses.map(({ name, errorCode }) => [name, errorCode])).toEqual([
       ["a", 42],
       ["b", 0],
     ]);
@@ -297,20 +297,20 @@ for (const version of [5, 6]) {
 
 test("DeleteTopics leaves what is named by its name and by its id, and answers it once with both", async () => {
   await create(7, [order("a"), order("b")]);
-  const idOf = (name: string) => door.context.broker.topics.get(name)!.id;
+  const idOf = (name: string) => api.context.broker.topics.get(name)!.id;
   const byName = { name: "a", topicId: ZERO_UUID };
   const byId = { name: null, topicId: idOf("a") };
   for (const topics of [
     [byName, byId],
     [byId, byName],
   ]) {
-    const answer = await client.ask(deleteTopicsApi, 6, { topics, timeoutMs: 1000 });
-    expect(answer.responses.map(({ errorMessage, ...rest }) => rest)).toEqual([
+    const response = await client.ask(deleteTopicsApi, 6, { topics, timeoutMs: 1000 });
+    expect(response.responses.map(({ errorMessage, ...rest }) => rest)).toEqual([
       { name: "a", topicId: idOf("a"), errorCode: 42 },
     ]);
   }
-  const twice = await client.ask(deleteTopicsApi, 6, { topics: [byId, byId], timeoutMs: 1000 });
-  expect(twice.responses).toMatchObject([{ name: null, topicId: idOf("a"), errorCode: 42 }]);
+  const duplicates = await client.ask(deleteTopicsApi, 6, { topics: [byId, byId], timeoutMs: 1000 });
+  expect(duplicates.responses).toMatchObject([{ name: null, topicId: idOf("a"), errorCode: 42 }]);
   expect([partitionsOf("a"), partitionsOf("b")]).toEqual([1, 1]);
 });
 

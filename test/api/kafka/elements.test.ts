@@ -10,13 +10,13 @@ import { listOffsetsApi } from "../../../src/protocol/kafka/apis/list-offsets.ts
 import { metadataApi } from "../../../src/protocol/kafka/apis/metadata.ts";
 import { produceApi } from "../../../src/protocol/kafka/apis/produce.ts";
 import { REQUEST_ELEMENTS_MAX } from "../../../src/protocol/kafka/reader.ts";
-import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
+import { openKafkaApi, type TestKafkaApi } from "../../support/kafka-api.ts";
 
-let door: TestDoor;
+let api: TestKafkaApi;
 beforeAll(async () => {
-  door = await openDoor();
+  api = await openKafkaApi();
 });
-afterAll(() => door.stop());
+afterAll(() => api.stop());
 
 const times = <Element>(count: number, element: Element) => Array.from({ length: count }, () => element);
 
@@ -68,16 +68,16 @@ const FRAMES: readonly (readonly [name: string, frame: () => Buffer])[] = [
 ];
 
 test.each(FRAMES)("%s", async (_name, frame) => {
-  const before = door.door.malformedCount;
-  const client = await door.connect();
+  const before = api.api.malformedCount;
+  const client = await api.connect();
   client.sendBytes(frame());
   expect(await client.take()).toBeNull();
-  expect(door.door.malformedCount).toBe(before + 1);
-  expect(door.context.broker.topics.count).toBe(0);
+  expect(api.api.malformedCount).toBe(before + 1);
+  expect(api.context.broker.topics.count).toBe(0);
 });
 
 test("as many as there may be are answered", async () => {
-  const client = await door.connect();
+  const client = await api.connect();
   client.sendBytes(taggedMetadata(REQUEST_ELEMENTS_MAX - 1));
   const { topics } = await client.takeAs(metadataApi, 9);
   expect(topics).toEqual([]);

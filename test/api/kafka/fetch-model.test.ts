@@ -73,23 +73,27 @@ async function produceAll(topic: string, plan: readonly Step[]): Promise<void> {
   client.close();
 }
 
-async function consumeAll(topic: string, model: readonly string[][], asked: Limits): Promise<string[][]> {
+async function consumeAll(topic: string, model: readonly string[][], requested: Limits): Promise<string[][]> {
   const client = await WireClient.connect(server.kafkaPort);
   const seen: string[][] = Array.from({ length: PARTITIONS }, () => []);
   const isDone = () => seen.every((values, index) => values.length >= model[index]!.length);
   while (!isDone()) {
     const partitions = Array.from({ length: PARTITIONS }, (_, index) => {
-      const partition = (index + asked.skew) % PARTITIONS;
-      return { partition, fetchOffset: seen[partition]!.length, partitionMaxBytes: asked.partitionMaxBytes };
+      const partition = (index + requested.skew) % PARTITIONS;
+      return {
+        partition,
+        fetchOffset: seen[partition]!.length,
+        partitionMaxBytes: requested.partitionMaxBytes,
+      };
     });
-    const { maxBytes, minBytes } = asked;
-    const answer = await client.ask(fetchApi, 11, {
+    const { maxBytes, minBytes } = requested;
+    const response = await client.ask(fetchApi, 11, {
       maxWaitMs: 20,
       minBytes,
       maxBytes,
       topics: [{ topic, partitions }],
     });
-    for (const { partitionIndex, errorCode, records } of answer.responses[0]!.partitions) {
+    for (const { partitionIndex, errorCode, records } of response.responses[0]!.partitions) {
       expect(errorCode).toBe(0);
       const values = seen[partitionIndex]!;
       const start = values.length;
@@ -115,7 +119,7 @@ test("every consumer sees exactly what was produced, in order, whatever its limi
       });
       admin.close();
       const model = modelOf(plan);
-      const consumers = readers.map((asked) => consumeAll(topic, model, asked));
+      const consumers = readers.map((requested) => consumeAll(topic, model, requested));
       await produceAll(topic, plan);
       for (const seen of await Promise.all(consumers)) expect(seen).toEqual(model);
       expect(await consumeAll(topic, model, readers[0]!)).toEqual(model);

@@ -13,15 +13,15 @@ import { metadataApi } from "../../../src/protocol/kafka/apis/metadata.ts";
 import { offsetCommitApi } from "../../../src/protocol/kafka/apis/offset-commit.ts";
 import { produceApi } from "../../../src/protocol/kafka/apis/produce.ts";
 import { batchOf } from "../../support/batches.ts";
-import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
+import { openKafkaApi, type TestKafkaApi } from "../../support/kafka-api.ts";
 import { until } from "../../support/kafka-until.ts";
 
-let door: TestDoor;
+let api: TestKafkaApi;
 beforeAll(async () => {
-  door = await openDoor();
-  await door.context.broker.topics.create("t", { partitions: 1, configs: {} });
+  api = await openKafkaApi();
+  await api.context.broker.topics.create("t", { partitions: 1, configs: {} });
 });
-afterAll(() => door.stop());
+afterAll(() => api.stop());
 
 /** No single flipped bit makes it 1, the number of the good request behind a broken one. */
 const GOOD_ID = 0x55;
@@ -58,24 +58,24 @@ function framed(body: Buffer): Buffer {
 
 /** Sends the frame and a good request behind it, and waits until that is answered, or cannot be any more or for long. */
 async function survives(frame: Buffer): Promise<void> {
-  const client = await door.connect();
+  const client = await api.connect();
   client.sendBytes(frame);
-  const behind = client.send(apiVersionsApi, 0, {});
-  let isAnswered = false;
+  const after = client.send(apiVersionsApi, 0, {});
+  let hasResponse = false;
   await until(() => {
-    while (client.waitingCount > 0) if (client.takeNow().readInt32BE(0) === behind) isAnswered = true;
-    return isAnswered || client.isClosed || door.context.fetches.openCount > 0;
+    while (client.waitingCount > 0) if (client.takeNow().readInt32BE(0) === after) hasResponse = true;
+    return hasResponse || client.isClosed || api.context.fetches.openCount > 0;
   });
   client.close();
-  const next = await door.connect();
+  const next = await api.connect();
   expect((await next.ask(apiVersionsApi, 0, {})).errorCode).toBe(0);
   next.close();
 }
 
 async function nothingIsHeld(): Promise<void> {
-  await until(() => door.listener.connections.size === 0);
-  expect([door.frameBudget.usedBytes, door.context.fetches.openCount]).toEqual([0, 0]);
-  expect(door.lines.filter(({ level }) => level === "error")).toEqual([]);
+  await until(() => api.listener.connections.size === 0);
+  expect([api.frameBudget.usedBytes, api.context.fetches.openCount]).toEqual([0, 0]);
+  expect(api.lines.filter(({ level }) => level === "error")).toEqual([]);
 }
 
 test("requests that are cut at every byte", async () => {

@@ -13,19 +13,19 @@ import { produceApi } from "../../../src/protocol/kafka/apis/produce.ts";
 import { APIS } from "../../../src/protocol/kafka/apis.ts";
 import { BATCH_CRC, computeBatchCrc } from "../../../src/protocol/record/batch.ts";
 import { batchOf } from "../../support/batches.ts";
-import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
+import { openKafkaApi, type TestKafkaApi } from "../../support/kafka-api.ts";
 import type { WireClient } from "../../support/kafka-wire.ts";
 
 type LooseApi = Api<object, unknown, never, unknown>;
 
-let door: TestDoor;
+let api: TestKafkaApi;
 let client: WireClient;
 beforeAll(async () => {
-  door = await openDoor();
-  client = await door.connect();
-  await door.context.broker.topics.create("t", { partitions: 1, configs: {} });
+  api = await openKafkaApi();
+  client = await api.connect();
+  await api.context.broker.topics.create("t", { partitions: 1, configs: {} });
 });
-afterAll(() => door.stop());
+afterAll(() => api.stop());
 
 /** A frame of the header's fields, the client id and its tags (in hex), and the body. */
 function frameOf(key: number, version: number, correlationId: number, rest: string): Buffer {
@@ -40,19 +40,19 @@ function frameOf(key: number, version: number, correlationId: number, rest: stri
 }
 
 /** The frame is answered, and so is a request behind it on the same connection. */
-async function answerTo(frame: Buffer): Promise<Buffer> {
+async function responseTo(frame: Buffer): Promise<Buffer> {
   client.sendBytes(frame);
-  const answer = await client.take();
-  if (answer === null) throw new Error("the connection was closed instead of an answer");
-  expect(answer.readInt32BE(0)).toBe(frame.readInt32BE(8));
+  const response = await client.take();
+  if (response === null) throw new Error("the connection was closed instead of an answer");
+  expect(response.readInt32BE(0)).toBe(frame.readInt32BE(8));
   expect((await client.ask(apiVersionsApi, 0, {})).errorCode).toBe(0);
-  return answer;
+  return response;
 }
 
 test("Metadata for all topics as librdkafka 2.16 sends it, with three stray bytes", async () => {
   const frame = Buffer.from("000000190003000c00000003000772646b61666b610000000000010000", "hex");
-  const answer = await answerTo(frame);
-  const { topics } = metadataApi.decodeResponse(12, answer, 0, answer.length);
+  const response = await responseTo(frame);
+  const { topics } = metadataApi.decodeResponse(12, response, 0, response.length);
   expect(topics.map(({ name, errorCode }) => [name, errorCode])).toEqual([["t", 0]]);
 });
 
@@ -63,8 +63,8 @@ test("a client id may be empty, as long as a string can be, and no UTF-8", async
       [12, "00"],
     ] as const) {
       const body = version === 1 ? "00000000" : "01000000";
-      const answer = await answerTo(frameOf(metadataApi.key, version, 6, `${clientId} ${tags} ${body}`));
-      expect(metadataApi.decodeResponse(version, answer, 0, answer.length).topics).toEqual([]);
+      const response = await responseTo(frameOf(metadataApi.key, version, 6, `${clientId} ${tags} ${body}`));
+      expect(metadataApi.decodeResponse(version, response, 0, response.length).topics).toEqual([]);
     }
   }
 });
@@ -100,11 +100,11 @@ const REQUESTS: Record<string, object | ((version: number) => object)> = {
   OffsetForLeaderEpoch: { topics: [{ topic: "t", partitions: [{ partition: 0, leaderEpoch: 0 }] }] },
 };
 
-const spoken = ROUTES.flatMap(({ key, name, versionMin, versionMax }) =>
+const supported = ROUTES.flatMap(({ key, name, versionMin, versionMax }) =>
   Array.from({ length: versionMax - versionMin + 1 }, (_, index) => [name, versionMin + index, key] as const),
 );
 
-describe.each(spoken)("%s version %d", (name, version, key) => {
+describe.each(supported)("%s version %d", (name, version, key) => {
   const api = APIS.find((candidate) => candidate.key === key) as unknown as LooseApi;
   const request = REQUESTS[name]!;
   const encoded = api.encodeRequest(
@@ -119,46 +119,46 @@ describe.each(spoken)("%s version %d", (name, version, key) => {
   const body = whole.toString("hex", isFlexible ? 15 : 14);
 
   test("bytes behind the body are passed over", async () => {
-    const answer = await answerTo(
+    const response = await responseTo(
       frameOf(key, version, 7, `ffff ${isFlexible ? "00" : ""} ${body} 00010203`),
     );
-    api.decodeResponse(version, answer, 0, answer.length);
+    api.decodeResponse(version, response, 0, response.length);
   });
 
   test("any negative length is a null client id, and tags that nobody knows are passed over", async () => {
     const tags = isFlexible ? "02 63 02 abcd 07 00" : "";
-    await answerTo(frameOf(key, version, 8, `8000 ${tags} ${body}`));
+    await responseTo(frameOf(key, version, 8, `8000 ${tags} ${body}`));
   });
 
   if (!isFlexible) return;
   test("tags that nobody knows are passed over behind the body's fields", async () => {
     expect(body).toEndWith("00");
-    await answerTo(frameOf(key, version, 9, `ffff 00 ${body.slice(0, -2)} 02 63 02 abcd 8001 00`));
+    await responseTo(frameOf(key, version, 9, `ffff 00 ${body.slice(0, -2)} 02 63 02 abcd 8001 00`));
   });
 });
 
 /** Stands for the 64-bit integer of a case, which no number of ours can hold. */
-const MARK = 0x11_2233_4455_6677;
+const WRITTEN = 0x11_2233_4455_6677;
 const MARK_BYTES = Buffer.from("0011223344556677", "hex");
 const INT64_MAX = 0x7fff_ffff_ffff_ffffn;
 const INT64_MIN = -0x8000_0000_0000_0000n;
 
 /** The answer to a request in which `value` stands wherever it says `MARK`. */
-async function answerWith(name: string, version: number, request: object, value: bigint): Promise<unknown> {
+async function respondWith(name: string, version: number, request: object, value: bigint): Promise<unknown> {
   const api = APIS.find((candidate) => candidate.name === name) as unknown as LooseApi;
   const frame = Buffer.concat(api.encodeRequest(version, 7, "test", request).parts);
   const position = frame.indexOf(MARK_BYTES);
   expect(position).toBeGreaterThan(0);
   frame.writeBigInt64BE(value, position);
-  const answer = await answerTo(frame);
-  return api.decodeResponse(version, answer, 0, answer.length);
+  const response = await responseTo(frame);
+  return api.decodeResponse(version, response, 0, response.length);
 }
 
 describe.each([INT64_MAX, INT64_MIN, 2n ** 53n, -(2n ** 53n)])("the int64 %p is answered", (value) => {
   test("ListOffsets: nothing is that late, and there is no such special time", async () => {
     for (let version = 1; version <= 8; version += 1) {
-      const topics = [{ name: "t", partitions: [{ partitionIndex: 0, timestamp: MARK }] }];
-      expect(await answerWith("ListOffsets", version, { topics }, value)).toMatchObject({
+      const topics = [{ name: "t", partitions: [{ partitionIndex: 0, timestamp: WRITTEN }] }];
+      expect(await respondWith("ListOffsets", version, { topics }, value)).toMatchObject({
         topics: [{ partitions: [{ errorCode: value > 0 ? 0 : 35, offset: -1, timestamp: -1 }] }],
       });
     }
@@ -173,10 +173,12 @@ describe.each([INT64_MAX, INT64_MIN, 2n ** 53n, -(2n ** 53n)])("the int64 %p is 
         topics: [{ topic: "t", partitions: [{ ...partition, ...place }] }],
       });
       const errorOf = (errorCode: number) => ({ responses: [{ partitions: [{ errorCode }] }] });
-      expect(await answerWith("Fetch", version, ask({ fetchOffset: MARK }), value)).toMatchObject(errorOf(1));
+      expect(await respondWith("Fetch", version, ask({ fetchOffset: WRITTEN }), value)).toMatchObject(
+        errorOf(1),
+      );
       if (version < 5) continue;
-      const followed = ask({ fetchOffset: 0, logStartOffset: MARK });
-      expect(await answerWith("Fetch", version, followed, value)).toMatchObject(errorOf(0));
+      const followed = ask({ fetchOffset: 0, logStartOffset: WRITTEN });
+      expect(await respondWith("Fetch", version, followed, value)).toMatchObject(errorOf(0));
     }
   });
 
@@ -184,17 +186,17 @@ describe.each([INT64_MAX, INT64_MIN, 2n ** 53n, -(2n ** 53n)])("the int64 %p is 
     const commit = (place: object) => ({ name: "t", partitions: [{ partitionIndex: 0, ...place }] });
     const errorOf = (errorCode: number) => ({ topics: [{ partitions: [{ partitionIndex: 0, errorCode }] }] });
     for (let version = 2; version <= 8; version += 1) {
-      const request = { groupId: "g", topics: [commit({ committedOffset: MARK })] };
-      expect(await answerWith("OffsetCommit", version, request, value)).toMatchObject(errorOf(42));
+      const request = { groupId: "g", topics: [commit({ committedOffset: WRITTEN })] };
+      expect(await respondWith("OffsetCommit", version, request, value)).toMatchObject(errorOf(42));
     }
-    const retained = { groupId: "g", retentionTimeMs: MARK, topics: [commit({ committedOffset: 1 })] };
-    expect(await answerWith("OffsetCommit", 4, retained, value)).toMatchObject(errorOf(0));
+    const retained = { groupId: "g", retentionTimeMs: WRITTEN, topics: [commit({ committedOffset: 1 })] };
+    expect(await respondWith("OffsetCommit", 4, retained, value)).toMatchObject(errorOf(0));
   });
 
   test("InitProducerId: an id that was never given out gets a new one", async () => {
-    const request = { transactionalId: null, transactionTimeoutMs: 1, producerId: MARK, producerEpoch: 1 };
+    const request = { transactionalId: null, transactionTimeoutMs: 1, producerId: WRITTEN, producerEpoch: 1 };
     for (const version of [3, 4]) {
-      expect(await answerWith("InitProducerId", version, request, value)).toMatchObject({
+      expect(await respondWith("InitProducerId", version, request, value)).toMatchObject({
         errorCode: 0,
         producerEpoch: 0,
       });
@@ -208,8 +210,8 @@ describe.each([INT64_MAX, INT64_MIN, 2n ** 53n, -(2n ** 53n)])("the int64 %p is 
       records.writeBigInt64BE(value, position);
       records.writeUInt32BE(computeBatchCrc(records, 0, records.length), BATCH_CRC);
       const topicData = [{ name: "t", partitionData: [{ index: 0, records }] }];
-      const answer = await client.ask(produceApi, 9, { acks: -1, timeoutMs: 1, topicData });
-      expect(answer.responses[0]!.partitionResponses.length).toBe(1);
+      const response = await client.ask(produceApi, 9, { acks: -1, timeoutMs: 1, topicData });
+      expect(response.responses[0]!.partitionResponses.length).toBe(1);
       expect((await client.ask(apiVersionsApi, 0, {})).errorCode).toBe(0);
     }
   });

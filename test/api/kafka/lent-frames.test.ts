@@ -4,19 +4,19 @@ import { expect, test } from "bun:test";
 import { fetchApi } from "../../../src/protocol/kafka/apis/fetch.ts";
 import { produceApi } from "../../../src/protocol/kafka/apis/produce.ts";
 import { batchOf, bytesOf, recordsIn } from "../../support/batches.ts";
-import { openDoor } from "../../support/kafka-door.ts";
+import { openKafkaApi } from "../../support/kafka-api.ts";
 import { randomOf } from "../../support/random.ts";
 
 const CLIENTS = 8;
 const ROUNDS = 30;
 
 test("what many connections send at once, in frames of all sizes, is read back byte for byte", async () => {
-  const door = await openDoor();
-  await door.context.broker.topics.create("t", { partitions: CLIENTS, configs: {} });
+  const api = await openKafkaApi();
+  await api.context.broker.topics.create("t", { partitions: CLIENTS, configs: {} });
   const random = randomOf(7);
   const sent = await Promise.all(
     Array.from({ length: CLIENTS }, async (_, index) => {
-      const client = await door.connect();
+      const client = await api.connect();
       const values: string[] = [];
       let fetched = 0;
       for (let round = 0; round < ROUNDS; round += 1) {
@@ -30,7 +30,7 @@ test("what many connections send at once, in frames of all sizes, is read back b
             topicData: [{ name: "t", partitionData }],
           });
         };
-        for (let behind = 0; behind < 4; behind += 1) produce();
+        for (let after = 0; after < 4; after += 1) produce();
         // It waits for the four, and the fifth waits for it.
         client.send(fetchApi, 11, {
           maxWaitMs: 0,
@@ -52,7 +52,7 @@ test("what many connections send at once, in frames of all sizes, is read back b
           ],
         });
         produce();
-        for (let answers = 0; answers < 4; answers += 1) await client.takeAs(produceApi, 9);
+        for (let responses = 0; responses < 4; responses += 1) await client.takeAs(produceApi, 9);
         const { responses } = await client.takeAs(fetchApi, 11);
         await client.takeAs(produceApi, 9);
         for (const [offset, value] of recordsIn(responses[0]!.partitions[0]!.records!)) {
@@ -66,7 +66,7 @@ test("what many connections send at once, in frames of all sizes, is read back b
       return values;
     }),
   );
-  const { partitions } = door.context.broker.topics.get("t")!;
+  const { partitions } = api.context.broker.topics.get("t")!;
   for (const [index, values] of sent.entries()) {
     const stored: (string | null)[] = [];
     while (stored.length < values.length) {
@@ -75,5 +75,5 @@ test("what many connections send at once, in frames of all sizes, is read back b
     }
     expect(stored.every((value, offset) => value === values[offset])).toBe(true);
   }
-  await door.stop();
+  await api.stop();
 });

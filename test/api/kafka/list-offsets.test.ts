@@ -3,19 +3,19 @@ import { wireCode } from "../../../src/base/errors.ts";
 import { listOffsetsApi } from "../../../src/protocol/kafka/apis/list-offsets.ts";
 import { offsetForLeaderEpochApi } from "../../../src/protocol/kafka/apis/offset-for-leader-epoch.ts";
 import { batchOf } from "../../support/batches.ts";
-import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
+import { openKafkaApi, type TestKafkaApi } from "../../support/kafka-api.ts";
 import { until } from "../../support/kafka-until.ts";
 import type { WireClient } from "../../support/kafka-wire.ts";
 
-let door: TestDoor;
+let api: TestKafkaApi;
 let client: WireClient;
 let leaderEpoch = 0;
 
 /** Offsets 0 to 5 with the timestamps 1000 1001 1002 5000 5001 2000. */
 beforeAll(async () => {
-  door = await openDoor();
-  client = await door.connect();
-  const topic = await door.context.broker.topics.create("t", { partitions: 2, configs: {} });
+  api = await openKafkaApi();
+  client = await api.connect();
+  const topic = await api.context.broker.topics.create("t", { partitions: 2, configs: {} });
   const partition = topic.partitions[0]!;
   leaderEpoch = partition.leaderEpoch;
   for (const batch of [
@@ -27,7 +27,7 @@ beforeAll(async () => {
     await new Promise<void>((resolve) => partition.whenDurable(endOffset, () => resolve()));
   }
 });
-afterAll(() => door.stop());
+afterAll(() => api.stop());
 
 async function ask(
   version: number,
@@ -37,8 +37,8 @@ async function ask(
   name = "t",
 ) {
   const partitions = [{ partitionIndex, timestamp, currentLeaderEpoch }];
-  const answer = await client.ask(listOffsetsApi, version, { topics: [{ name, partitions }] });
-  const { errorCode, offset, timestamp: found } = answer.topics[0]!.partitions[0]!;
+  const response = await client.ask(listOffsetsApi, version, { topics: [{ name, partitions }] });
+  const { errorCode, offset, timestamp: found } = response.topics[0]!.partitions[0]!;
   return [errorCode, offset, found];
 }
 
@@ -88,20 +88,20 @@ test("an unknown partition and a wrong epoch are errors of the partition", async
 });
 
 test("a partition asked for twice is an invalid request and answered once, the others are answered", async () => {
-  const asked = (partitionIndex: number, timestamp = -1) => ({ partitionIndex, timestamp });
+  const requested = (partitionIndex: number, timestamp = -1) => ({ partitionIndex, timestamp });
   const errorsOf = async (
     version: number,
     topics: { name: string; partitions: { partitionIndex: number; timestamp: number }[] }[],
   ) => {
-    const answer = await client.ask(listOffsetsApi, version, { topics });
-    return answer.topics.map(({ name, partitions }) => [
+    const response = await client.ask(listOffsetsApi, version, { topics });
+    return response.topics.map(({ name, partitions }) => [
       name,
       partitions.map(({ partitionIndex, errorCode, offset }) => [partitionIndex, errorCode, offset]),
     ]);
   };
   for (let version = 1; version <= 8; version += 1) {
-    const twice = [asked(0), asked(1), asked(0, -2), asked(7), asked(7, -99)];
-    expect(await errorsOf(version, [{ name: "t", partitions: twice }])).toEqual([
+    const duplicates = [requested(0), requested(1), requested(0, -2), requested(7), requested(7, -99)];
+    expect(await errorsOf(version, [{ name: "t", partitions: duplicates }])).toEqual([
       [
         "t",
         [
@@ -112,9 +112,9 @@ test("a partition asked for twice is an invalid request and answered once, the o
       ],
     ]);
     const spread = [
-      { name: "t", partitions: [asked(0)] },
-      { name: "nobody", partitions: [asked(0), asked(0)] },
-      { name: "t", partitions: [asked(0), asked(1)] },
+      { name: "t", partitions: [requested(0)] },
+      { name: "nobody", partitions: [requested(0), requested(0)] },
+      { name: "t", partitions: [requested(0), requested(1)] },
     ];
     expect(await errorsOf(version, spread)).toEqual([
       [
@@ -133,10 +133,10 @@ for (const version of [2, 3, 4]) {
   test(`OffsetForLeaderEpoch ${version} answers where the epoch ends, and -1 for one that is not known`, async () => {
     const epochOf = async (partition: number, epoch: number, currentLeaderEpoch = -1) => {
       const partitions = [{ partition, leaderEpoch: epoch, currentLeaderEpoch }];
-      const answer = await client.ask(offsetForLeaderEpochApi, version, {
+      const response = await client.ask(offsetForLeaderEpochApi, version, {
         topics: [{ topic: "t", partitions }],
       });
-      const found = answer.topics[0]!.partitions[0]!;
+      const found = response.topics[0]!.partitions[0]!;
       return [found.errorCode, found.leaderEpoch, found.endOffset];
     };
     expect(await epochOf(0, leaderEpoch)).toEqual([0, leaderEpoch, 6]);
@@ -148,24 +148,24 @@ for (const version of [2, 3, 4]) {
 
 for (const timestamp of [1001, -3]) {
   test(`a search (${timestamp}) is told when its client is gone`, async () => {
-    const other = await door.connect();
-    const { log } = door.context.broker.topics.get("t")!.partitions[1]!;
-    const asked = Promise.withResolvers<() => boolean>();
+    const other = await api.connect();
+    const { log } = api.context.broker.topics.get("t")!.partitions[1]!;
+    const requested = Promise.withResolvers<() => boolean>();
     const ended = Promise.withResolvers<null>();
     log.offsetForTimestamp = (_timestampMs, _limitOffset, isWanted) => {
-      asked.resolve(isWanted!);
+      requested.resolve(isWanted!);
       return ended.promise;
     };
     log.offsetOfMaxTimestamp = (limitOffset, isWanted) => log.offsetForTimestamp(-1, limitOffset, isWanted);
     const partitions = [{ partitionIndex: 1, timestamp, currentLeaderEpoch: -1 }];
-    const answer = other
+    const response = other
       .ask(listOffsetsApi, 7, { topics: [{ name: "t", partitions }] })
       .catch((error: Error) => error.message);
-    const isWanted = await asked.promise;
+    const isWanted = await requested.promise;
     expect(isWanted()).toBe(true);
     other.close();
     await until(() => !isWanted());
     ended.resolve(null);
-    expect(await answer).toContain("closed");
+    expect(await response).toContain("closed");
   });
 }

@@ -16,7 +16,7 @@ import { openEngine, TestDirectory, temporaryDirectory } from "../../storage/fil
 import { batchOf, recordsIn } from "../../support/batches.ts";
 import { openBroker } from "../../support/broker.ts";
 import { FaultyFiles, type Operation } from "../../support/faulty-files.ts";
-import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
+import { openKafkaApi, type TestKafkaApi } from "../../support/kafka-api.ts";
 import type { WireClient } from "../../support/kafka-wire.ts";
 
 const REFUSED = wireCode("KAFKA_STORAGE_ERROR");
@@ -38,7 +38,7 @@ const REFUSALS: readonly { operation: Operation; errno: "EACCES" | "EIO"; path: 
 for (const { operation, errno, path } of REFUSALS) {
   describe(`a partition whose ${operation} was refused at the start`, () => {
     const folder = temporaryDirectory();
-    let door: TestDoor;
+    let api: TestKafkaApi;
     let client: WireClient;
 
     beforeAll(async () => {
@@ -57,12 +57,12 @@ for (const { operation, errno, path } of REFUSALS) {
 
       const files = new FaultyFiles(createDisk(), { hasSyncAll: false });
       files.setFault({ operations: [operation], path, nth: 1, more: Number.POSITIVE_INFINITY, errno });
-      door = await openDoor({ engine: openEngine(directory, { files, state }) });
-      client = await door.connect();
+      api = await openKafkaApi({ engine: openEngine(directory, { files, state }) });
+      client = await api.connect();
     });
     afterAll(async () => {
-      await door.stop();
-      await door.context.broker.engine.close();
+      await api.stop();
+      await api.context.broker.engine.close();
       folder[Symbol.dispose]();
     });
 
@@ -75,17 +75,17 @@ for (const { operation, errno, path } of REFUSALS) {
           [60, 7],
           [-1, -1],
         ] as const) {
-          const asked = { fetchOffset: offset, currentLeaderEpoch, partitionMaxBytes: 100_000 };
-          const answer = await client.ask(fetchApi, version, {
+          const requested = { fetchOffset: offset, currentLeaderEpoch, partitionMaxBytes: 100_000 };
+          const response = await client.ask(fetchApi, version, {
             maxWaitMs: 60_000,
             minBytes: 1,
             maxBytes: 100_000,
             topics: [
-              { topic: "t", partitions: [{ partition: 0, ...asked }] },
+              { topic: "t", partitions: [{ partition: 0, ...requested }] },
               { topic: "t", partitions: [{ partition: 1, fetchOffset: 0, partitionMaxBytes: 100_000 }] },
             ],
           });
-          const [refused, served] = answer.responses.map(({ partitions }) => partitions[0]!);
+          const [refused, served] = response.responses.map(({ partitions }) => partitions[0]!);
           expect(refused).toMatchObject({ errorCode: REFUSED, highWatermark: -1 });
           expect([served!.errorCode, recordsIn(served!.records!).length]).toEqual([NO_ERROR, 10]);
         }
@@ -95,8 +95,8 @@ for (const { operation, errno, path } of REFUSALS) {
     test("ListOffsets: a storage error for each question, no empty partition", async () => {
       for (const timestamp of [-1, -2, -3, -4, 0, 1005, Date.now()]) {
         const partitions = PARTITIONS.map((partitionIndex) => ({ partitionIndex, timestamp }));
-        const answer = await client.ask(listOffsetsApi, 8, { topics: [{ name: "t", partitions }] });
-        const [refused, served] = answer.topics[0]!.partitions;
+        const response = await client.ask(listOffsetsApi, 8, { topics: [{ name: "t", partitions }] });
+        const [refused, served] = response.topics[0]!.partitions;
         expect(refused).toMatchObject({ errorCode: REFUSED, offset: -1, timestamp: -1, leaderEpoch: -1 });
         expect(served!.errorCode).toBe(NO_ERROR);
       }
@@ -109,11 +109,11 @@ for (const { operation, errno, path } of REFUSALS) {
         [7, 6],
       ] as const) {
         const partitions = [{ partition: 0, currentLeaderEpoch, leaderEpoch }];
-        const answer = await client.ask(offsetForLeaderEpochApi, 4, {
+        const response = await client.ask(offsetForLeaderEpochApi, 4, {
           replicaId: -1,
           topics: [{ topic: "t", partitions }],
         });
-        expect(answer.topics[0]!.partitions[0]).toMatchObject({ errorCode: REFUSED, endOffset: -1 });
+        expect(response.topics[0]!.partitions[0]).toMatchObject({ errorCode: REFUSED, endOffset: -1 });
       }
     });
 
@@ -132,7 +132,7 @@ for (const { operation, errno, path } of REFUSALS) {
           errorMessage: "the partition is offline: it could not be opened at the start",
         };
         expect(await produce(tenRecords)).toMatchObject([refused, { errorCode: NO_ERROR, baseOffset: 0 }]);
-        const end = door.context.broker.topics.get("t")!.partitions[1]!.endOffset;
+        const end = api.context.broker.topics.get("t")!.partitions[1]!.endOffset;
         expect(await produce(() => batchOf(["more"]))).toMatchObject([
           refused,
           { errorCode: NO_ERROR, baseOffset: end },
@@ -141,7 +141,7 @@ for (const { operation, errno, path } of REFUSALS) {
     }
 
     test("the native door: a message for the partition is refused", () => {
-      const { batcher, topics } = door.context.broker;
+      const { batcher, topics } = api.context.broker;
       const partition = topics.get("t")!.partitions[0]!;
       const value = Buffer.from("v");
       const append = () => batcher.append(partition, 0, null, 0, 0, value, 0, value.length);
@@ -149,15 +149,15 @@ for (const { operation, errno, path } of REFUSALS) {
     });
 
     test("OffsetCommit and OffsetFetch go on: a group's place lies elsewhere, and is what brings it back", async () => {
-      const { offsets } = door.context;
+      const { offsets } = api.context;
       await offsets.commit("g", [{ topic: "t", partition: 0, offset: 7, leaderEpoch: 0, metadata: "" }]);
       expect(offsets.fetch("g", "t", 0)?.offset).toBe(7);
     });
 
     test("Metadata: the partition has no leader, as Kafka tells of an offline log directory", async () => {
-      const answer = await client.ask(metadataApi, 9, { topics: [{ name: "t" }] });
-      expect(answer.topics[0]!.errorCode).toBe(NO_ERROR);
-      expect(answer.topics[0]!.partitions).toMatchObject([
+      const response = await client.ask(metadataApi, 9, { topics: [{ name: "t" }] });
+      expect(response.topics[0]!.errorCode).toBe(NO_ERROR);
+      expect(response.topics[0]!.partitions).toMatchObject([
         {
           errorCode: wireCode("LEADER_NOT_AVAILABLE"),
           leaderId: -1,

@@ -10,23 +10,23 @@ import {
   offsetCommitApi,
 } from "../../../src/protocol/kafka/apis/offset-commit.ts";
 import { offsetFetchApi } from "../../../src/protocol/kafka/apis/offset-fetch.ts";
-import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
+import { openKafkaApi, type TestKafkaApi } from "../../support/kafka-api.ts";
 import type { WireClient } from "../../support/kafka-wire.ts";
 
-let door: TestDoor;
+let api: TestKafkaApi;
 let client: WireClient;
 let groupId = "";
 let count = 0;
 beforeAll(async () => {
-  door = await openDoor();
-  client = await door.connect();
-  await door.context.broker.topics.create("t", { partitions: 2, configs: {} });
-  await door.context.broker.topics.create("u", { partitions: 1, configs: {} });
+  api = await openKafkaApi();
+  client = await api.connect();
+  await api.context.broker.topics.create("t", { partitions: 2, configs: {} });
+  await api.context.broker.topics.create("u", { partitions: 1, configs: {} });
 });
 beforeEach(() => {
   groupId = `group/${count++}`;
 });
-afterAll(() => door.stop());
+afterAll(() => api.stop());
 
 function commitOf(partitionIndex: number, committedOffset: number, committedMetadata: string | null = "") {
   return { partitionIndex, committedOffset, committedMetadata, committedLeaderEpoch: 5 };
@@ -37,12 +37,12 @@ async function commit(
   partitions: ReturnType<typeof commitOf>[],
   rest: Partial<OffsetCommitRequestInput> = {},
 ) {
-  const answer = await client.ask(offsetCommitApi, version, {
+  const response = await client.ask(offsetCommitApi, version, {
     groupId,
     topics: [{ name: "t", partitions }],
     ...rest,
   });
-  return answer.topics.flatMap((topic) => topic.partitions.map(({ errorCode }) => errorCode));
+  return response.topics.flatMap((topic) => topic.partitions.map(({ errorCode }) => errorCode));
 }
 
 async function committed(
@@ -51,8 +51,8 @@ async function committed(
   group = groupId,
 ) {
   const request = version >= 8 ? { groups: [{ groupId: group, topics }] } : { groupId: group, topics };
-  const answer = await client.ask(offsetFetchApi, version, request);
-  const found = version >= 8 ? answer.groups[0]!.topics : answer.topics;
+  const response = await client.ask(offsetFetchApi, version, request);
+  const found = version >= 8 ? response.groups[0]!.topics : response.topics;
   return found.flatMap(({ name, partitions }) =>
     partitions.map((partition) => [
       name,
@@ -79,8 +79,8 @@ for (let version = 2; version <= 8; version += 1) {
 test("the leader epoch comes back from version 5, and is unknown when the commit had no room for it", async () => {
   const epoch = async () => {
     const topics = [{ name: "t", partitionIndexes: [0] }];
-    const answer = await client.ask(offsetFetchApi, 7, { groupId, topics });
-    return answer.topics[0]!.partitions[0]!.committedLeaderEpoch;
+    const response = await client.ask(offsetFetchApi, 7, { groupId, topics });
+    return response.topics[0]!.partitions[0]!.committedLeaderEpoch;
   };
   await commit(8, [commitOf(0, 1)]);
   expect(await epoch()).toBe(5);
@@ -99,9 +99,9 @@ test("null topics mean everything the group has; a version 8 request asks for se
   expect(await committed(2, null)).toEqual(all);
   expect(await committed(8, null)).toEqual(all);
   const groups = [groupId, other, "nobody"].map((name) => ({ groupId: name, topics: null }));
-  const answer = await client.ask(offsetFetchApi, 8, { groups, requireStable: true });
+  const response = await client.ask(offsetFetchApi, 8, { groups, requireStable: true });
   expect(
-    answer.groups.map((group) => [group.groupId, group.errorCode, group.topics[0]?.partitions.length ?? 0]),
+    response.groups.map((group) => [group.groupId, group.errorCode, group.topics[0]?.partitions.length ?? 0]),
   ).toEqual([
     [groupId, 0, 2],
     [other, 0, 1],
@@ -110,11 +110,11 @@ test("null topics mean everything the group has; a version 8 request asks for se
 });
 
 test("what was never committed, and what does not exist, is offset -1 without an error", async () => {
-  const asked = [
+  const requested = [
     { name: "t", partitionIndexes: [0, 9] },
     { name: "nobody", partitionIndexes: [0] },
   ];
-  expect(await committed(8, asked)).toEqual([
+  expect(await committed(8, requested)).toEqual([
     ["t", 0, -1, "", 0],
     ["t", 9, -1, "", 0],
     ["nobody", 0, -1, "", 0],
@@ -154,19 +154,19 @@ test("a group name that is too long is INVALID_GROUP_ID", async () => {
 });
 
 test("removing a topic removes what was committed for it", async () => {
-  await door.context.broker.topics.create("gone", { partitions: 1, configs: {} });
+  await api.context.broker.topics.create("gone", { partitions: 1, configs: {} });
   const topics = [
     { name: "gone", partitions: [commitOf(0, 3)] },
     { name: "u", partitions: [commitOf(0, 4)] },
   ];
   await commit(8, [], { topics });
-  await door.context.broker.topics.remove("gone");
+  await api.context.broker.topics.remove("gone");
   expect(await committed(8, null)).toEqual([["u", 0, 4, "", 0]]);
 });
 
 for (let version = 0; version <= 4; version += 1) {
   test(`FindCoordinator ${version} names this broker for groups and transactions, and refuses other kinds`, async () => {
-    const place = { nodeId: 1, host: "127.0.0.1", port: door.port, errorCode: 0 };
+    const place = { nodeId: 1, host: "127.0.0.1", port: api.port, errorCode: 0 };
     const ask = async (keyType: number) => {
       const key = version >= 4 ? { coordinatorKeys: ["g", "h"] } : { key: "g" };
       return client.ask(findCoordinatorApi, version, { ...key, ...(version >= 1 && { keyType }) });

@@ -10,25 +10,25 @@ import {
   computeBatchCrc,
 } from "../../../src/protocol/record/batch.ts";
 import { batchOf, bytesOf, recordsIn } from "../../support/batches.ts";
-import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
+import { openKafkaApi, type TestKafkaApi } from "../../support/kafka-api.ts";
 import type { WireClient } from "../../support/kafka-wire.ts";
 
-let door: TestDoor;
+let api: TestKafkaApi;
 let client: WireClient;
 let name = "";
 let count = 0;
 beforeAll(async () => {
-  door = await openDoor();
-  client = await door.connect();
+  api = await openKafkaApi();
+  client = await api.connect();
 });
 beforeEach(async () => {
   name = `topic-${count++}`;
-  await door.context.broker.topics.create(name, { partitions: 2, configs: {} });
+  await api.context.broker.topics.create(name, { partitions: 2, configs: {} });
 });
-afterAll(() => door.stop());
+afterAll(() => api.stop());
 
 function partition(index: number): Partition {
-  return door.context.broker.topics.get(name)!.partitions[index]!;
+  return api.context.broker.topics.get(name)!.partitions[index]!;
 }
 
 function request(
@@ -39,9 +39,9 @@ function request(
   return { acks: -1, timeoutMs: 1000, topicData: [{ name, partitionData }], ...rest };
 }
 
-async function produce(version: number, asked: ProduceRequestInput) {
-  const answer = await client.ask(produceApi, version, asked);
-  return answer.responses[0]!.partitionResponses;
+async function produce(version: number, requested: ProduceRequestInput) {
+  const response = await client.ask(produceApi, version, requested);
+  return response.responses[0]!.partitionResponses;
 }
 
 async function readAll(index: number): Promise<[number, string | null][]> {
@@ -51,7 +51,7 @@ async function readAll(index: number): Promise<[number, string | null][]> {
 for (let version = 3; version <= 11; version += 1) {
   test(`version ${version} stores a batch for each partition and answers base offsets and the log's start`, async () => {
     await produce(version, request([[1, batchOf(["x"])]]));
-    const answers = await produce(
+    const responses = await produce(
       version,
       request([
         [0, batchOf(["a", "b"])],
@@ -59,7 +59,7 @@ for (let version = 3; version <= 11; version += 1) {
       ]),
     );
     const logStartOffset = version >= 5 ? 0 : -1;
-    expect(answers).toMatchObject([
+    expect(responses).toMatchObject([
       { index: 0, errorCode: 0, baseOffset: 0, logAppendTimeMs: -1, logStartOffset },
       { index: 1, errorCode: 0, baseOffset: 1, logAppendTimeMs: -1, logStartOffset },
     ]);
@@ -76,8 +76,10 @@ for (let version = 3; version <= 11; version += 1) {
 
 for (const version of [0, 1, 2]) {
   test(`version ${version} is advertised but refused in its own format, and nothing is stored`, async () => {
-    const answers = await produce(version, request([[0, batchOf(["a"])]]));
-    expect(answers).toMatchObject([{ index: 0, errorCode: wireCode("UNSUPPORTED_VERSION"), baseOffset: -1 }]);
+    const responses = await produce(version, request([[0, batchOf(["a"])]]));
+    expect(responses).toMatchObject([
+      { index: 0, errorCode: wireCode("UNSUPPORTED_VERSION"), baseOffset: -1 },
+    ]);
     expect(partition(0).endOffset).toBe(0);
   });
 }
@@ -94,13 +96,13 @@ test("an unknown topic or partition is an error of that partition alone, and not
   expect([good!.errorCode, bad!.errorCode, negative!.errorCode]).toEqual([0, 3, 3]);
   const unknown = [{ name: "nobody", partitionData: [{ index: 0, records: batchOf(["a"]) }] }];
   expect((await produce(7, request([], { topicData: unknown })))[0]!.errorCode).toBe(3);
-  expect(door.context.broker.topics.get("nobody")).toBeUndefined();
+  expect(api.context.broker.topics.get("nobody")).toBeUndefined();
 });
 
 for (const acks of [-2, 2, 100]) {
   test(`acks ${acks} is INVALID_REQUIRED_ACKS`, async () => {
-    const [answer] = await produce(8, request([[0, batchOf(["a"])]], { acks }));
-    expect(answer).toMatchObject({ errorCode: 21, baseOffset: -1 });
+    const [response] = await produce(8, request([[0, batchOf(["a"])]], { acks }));
+    expect(response).toMatchObject({ errorCode: 21, baseOffset: -1 });
     expect(partition(0).endOffset).toBe(0);
   });
 }
@@ -154,7 +156,7 @@ test("what begins behind the batch is not stored, and records that the header do
 
 test("a batch above max.message.bytes is MESSAGE_TOO_LARGE", async () => {
   name = `${name}-small`;
-  await door.context.broker.topics.create(name, { partitions: 1, configs: { "max.message.bytes": "2000" } });
+  await api.context.broker.topics.create(name, { partitions: 1, configs: { "max.message.bytes": "2000" } });
   const [large] = await produce(8, request([[0, batchOf(["a".repeat(2000)])]]));
   expect(large).toMatchObject({
     errorCode: wireCode("MESSAGE_TOO_LARGE"),
@@ -167,10 +169,10 @@ test("a batch above max.message.bytes is MESSAGE_TOO_LARGE", async () => {
 test("a topic that stamps records itself answers the time", async () => {
   name = `${name}-stamped`;
   const configs = { "message.timestamp.type": "LogAppendTime" };
-  await door.context.broker.topics.create(name, { partitions: 1, configs });
+  await api.context.broker.topics.create(name, { partitions: 1, configs });
   const beforeMs = Date.now();
-  const [answer] = await produce(8, request([[0, batchOf(["a"])]]));
-  expect(answer!.logAppendTimeMs).toBeGreaterThanOrEqual(beforeMs);
+  const [response] = await produce(8, request([[0, batchOf(["a"])]]));
+  expect(response!.logAppendTimeMs).toBeGreaterThanOrEqual(beforeMs);
 });
 
 test("transactions are refused, also when only the batch says so", async () => {
@@ -193,8 +195,8 @@ test("an idempotent producer gets the first offset again for a duplicate, and an
   const batch = (value: string, baseSequence: number, epoch = producerEpoch) =>
     batchOf([value], { producerId, producerEpoch: epoch, baseSequence });
   const send = async (records: Buffer) => {
-    const [answer] = await produce(8, request([[0, records]]));
-    return [answer!.errorCode, answer!.baseOffset];
+    const [response] = await produce(8, request([[0, records]]));
+    return [response!.errorCode, response!.baseOffset];
   };
   expect(await send(batch("a", 0))).toEqual([0, 0]);
   expect(await send(batch("b", 1))).toEqual([0, 1]);

@@ -11,7 +11,7 @@ import { initProducerIdApi } from "../../../src/protocol/kafka/apis/init-produce
 import { metadataApi } from "../../../src/protocol/kafka/apis/metadata.ts";
 import { offsetCommitApi } from "../../../src/protocol/kafka/apis/offset-commit.ts";
 import { MemoryEngine } from "../../../src/storage/memory/engine.ts";
-import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
+import { openKafkaApi, type TestKafkaApi } from "../../support/kafka-api.ts";
 import type { WireClient } from "../../support/kafka-wire.ts";
 import { FULL, RefusingState, UNUSABLE } from "../../support/refusing-state.ts";
 
@@ -25,30 +25,30 @@ for (const { refusal, word, coordinator } of [
 ] as const) {
   describe(`while ${word}`, () => {
     const engine = new RefusingEngine();
-    let door: TestDoor;
+    let api: TestKafkaApi;
     let client: WireClient;
 
     beforeAll(async () => {
-      door = await openDoor({ engine });
-      client = await door.connect();
-      await door.context.broker.topics.ensure("t");
+      api = await openKafkaApi({ engine });
+      client = await api.connect();
+      await api.context.broker.topics.ensure("t");
     });
     beforeEach(() => {
       engine.state.refuses = refusal;
     });
     afterEach(() => {
-      expect(door.lines.filter(({ level }) => level === "error")).toEqual([]);
+      expect(api.lines.filter(({ level }) => level === "error")).toEqual([]);
     });
-    afterAll(() => door.stop());
+    afterAll(() => api.stop());
 
     test("a topic that should be created on the way has no leader yet, and one that is there is told", async () => {
       const ask = async () => {
-        const answer = await client.ask(metadataApi, 9, {
+        const response = await client.ask(metadataApi, 9, {
           topics: [{ name: "new" }, { name: "t" }],
           allowAutoTopicCreation: true,
         });
-        expect(answer.topics[1]!.errorCode).toBe(NO_ERROR);
-        return answer.topics[0]!.errorCode;
+        expect(response.topics[1]!.errorCode).toBe(NO_ERROR);
+        return response.topics[0]!.errorCode;
       };
       expect(await ask()).toBe(wireCode("LEADER_NOT_AVAILABLE"));
       engine.state.refuses = null;
@@ -58,11 +58,11 @@ for (const { refusal, word, coordinator } of [
     test("a commit of offsets is sent to look for its coordinator again", async () => {
       const ask = async () => {
         const partitions = [{ partitionIndex: 0, committedOffset: 3, committedMetadata: null }];
-        const answer = await client.ask(offsetCommitApi, 8, {
+        const response = await client.ask(offsetCommitApi, 8, {
           groupId: "g",
           topics: [{ name: "t", partitions }],
         });
-        return answer.topics[0]!.partitions[0]!.errorCode;
+        return response.topics[0]!.partitions[0]!.errorCode;
       };
       expect(await ask()).toBe(wireCode(coordinator));
       engine.state.refuses = null;
@@ -93,11 +93,11 @@ for (const { refusal, word, coordinator } of [
       });
       const deleted = await client.ask(deleteTopicsApi, 5, { topicNames: ["t"], timeoutMs: 1000 });
       expect(deleted.responses[0]).toMatchObject({ name: "t", errorCode: NO_ERROR });
-      const asked = await client.ask(metadataApi, 9, {
+      const requested = await client.ask(metadataApi, 9, {
         topics: [{ name: "t" }],
         allowAutoTopicCreation: false,
       });
-      expect(asked.topics[0]!.errorCode).toBe(wireCode("UNKNOWN_TOPIC_OR_PARTITION"));
+      expect(requested.topics[0]!.errorCode).toBe(wireCode("UNKNOWN_TOPIC_OR_PARTITION"));
     });
   });
 }

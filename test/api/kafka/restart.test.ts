@@ -32,8 +32,8 @@ async function withServer<Result>(
 
 async function produce(client: WireClient, records: Buffer) {
   const topicData = [{ name: "t", partitionData: [{ index: 0, records }] }];
-  const answer = await client.ask(produceApi, 9, { acks: -1, timeoutMs: 1000, topicData });
-  const { errorCode, baseOffset } = answer.responses[0]!.partitionResponses[0]!;
+  const response = await client.ask(produceApi, 9, { acks: -1, timeoutMs: 1000, topicData });
+  const { errorCode, baseOffset } = response.responses[0]!.partitionResponses[0]!;
   return [errorCode, baseOffset];
 }
 
@@ -104,8 +104,8 @@ test("after an end that was not clean, earliest has the epoch of the first recor
     await withServer(crashed, async (client) => {
       const epochOf = async (partitionIndex: number, timestamp: number) => {
         const topics = [{ name: "t", partitions: [{ partitionIndex, timestamp }] }];
-        const answer = await client.ask(listOffsetsApi, 8, { topics });
-        const { offset, leaderEpoch } = answer.topics[0]!.partitions[0]!;
+        const response = await client.ask(listOffsetsApi, 8, { topics });
+        const { offset, leaderEpoch } = response.topics[0]!.partitions[0]!;
         return [offset, leaderEpoch];
       };
       expect(await epochOf(0, -1)).toEqual([2, 1]);
@@ -115,8 +115,8 @@ test("after an end that was not clean, earliest has the epoch of the first recor
       const fetched = async (currentLeaderEpoch: number) => {
         const partition = { partition: 0, fetchOffset: 0, partitionMaxBytes: 1000, currentLeaderEpoch };
         const topics = [{ topic: "t", partitions: [partition] }];
-        const answer = await client.ask(fetchApi, 9, { maxWaitMs: 0, minBytes: 0, topics });
-        return answer.responses[0]!.partitions[0]!.errorCode;
+        const response = await client.ask(fetchApi, 9, { maxWaitMs: 0, minBytes: 0, topics });
+        return response.responses[0]!.partitions[0]!.errorCode;
       };
       expect([await fetched(0), await fetched(1), await fetched(2)]).toEqual([74, 0, 75]);
       expect(await produce(client, batchOf(["c"], {}, 9000))).toEqual([0, 2]);

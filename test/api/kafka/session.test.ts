@@ -9,20 +9,20 @@ import { metadataApi } from "../../../src/protocol/kafka/apis/metadata.ts";
 import { produceApi } from "../../../src/protocol/kafka/apis/produce.ts";
 import { batchOf, recordsIn } from "../../support/batches.ts";
 import { GatedEngine, turns } from "../../support/gated-engine.ts";
-import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
+import { openKafkaApi, type TestKafkaApi } from "../../support/kafka-api.ts";
 import { until } from "../../support/kafka-until.ts";
 import type { WireClient } from "../../support/kafka-wire.ts";
 
 let engine: GatedEngine;
-let door: TestDoor;
+let api: TestKafkaApi;
 let client: WireClient;
 beforeEach(async () => {
   engine = new GatedEngine();
-  door = await openDoor({ engine });
-  client = await door.connect();
+  api = await openKafkaApi({ engine });
+  client = await api.connect();
   await client.ask(metadataApi, 4, { topics: [{ name: "t" }] });
 });
-afterEach(() => door.stop());
+afterEach(() => api.stop());
 
 function produceRequest(value: string, acks = -1) {
   const records = batchOf([value]);
@@ -35,7 +35,7 @@ function fetchRequest(fetchOffset: number, maxWaitMs = 10_000, minBytes = 1) {
 }
 
 function session() {
-  return [...door.listener.connections][0]!.state;
+  return [...api.listener.connections][0]!.state;
 }
 
 async function endSyncs(): Promise<void> {
@@ -48,7 +48,7 @@ function correlationIdOf(frame: Buffer | null): number | undefined {
 
 test("produce requests are stored behind earlier ones that still wait for their sync", async () => {
   const ids = ["a", "b", "c"].map((value) => client.send(produceApi, 7, produceRequest(value)));
-  await until(() => door.context.broker.topics.get("t")!.partitions[0]!.endOffset === 3);
+  await until(() => api.context.broker.topics.get("t")!.partitions[0]!.endOffset === 3);
   expect(client.waitingCount).toBe(0);
   expect(session().inFlightCount).toBe(3);
   await endSyncs();
@@ -73,10 +73,10 @@ test("anything else waits for the produce requests before it, and reads what the
 test("nothing starts behind a long poll on the same connection, other connections go on", async () => {
   const fetched = client.send(fetchApi, 4, fetchRequest(0));
   const produced = client.send(produceApi, 7, produceRequest("late"));
-  const other = await door.connect();
+  const other = await api.connect();
   other.send(produceApi, 7, produceRequest("a"));
   await until(() => engine.waiting.length > 0);
-  expect(door.context.broker.topics.get("t")!.partitions[0]!.endOffset).toBe(1);
+  expect(api.context.broker.topics.get("t")!.partitions[0]!.endOffset).toBe(1);
   await endSyncs();
   expect(correlationIdOf(await client.take())).toBe(fetched);
   while (client.waitingCount === 0) {
@@ -89,7 +89,7 @@ test("nothing starts behind a long poll on the same connection, other connection
 test("acks 0 has no answer, and the next request is answered as usual", async () => {
   client.send(produceApi, 7, produceRequest("a", 0));
   const next = client.send(produceApi, 7, produceRequest("b", 1));
-  await until(() => door.context.broker.topics.get("t")!.partitions[0]!.endOffset === 2);
+  await until(() => api.context.broker.topics.get("t")!.partitions[0]!.endOffset === 2);
   await endSyncs();
   expect(correlationIdOf(await client.take())).toBe(next);
   expect(client.waitingCount).toBe(0);
@@ -106,7 +106,7 @@ test("acks 0 with an error closes the connection", async () => {
 test("at the limit of requests under way the connection reads no further until some are answered", async () => {
   for (let count = 0; count < IN_FLIGHT_MAX + 5; count += 1) client.send(produceApi, 7, produceRequest("a"));
   await until(() => session().inFlightCount === IN_FLIGHT_MAX);
-  expect(door.context.broker.topics.get("t")!.partitions[0]!.endOffset).toBe(IN_FLIGHT_MAX);
+  expect(api.context.broker.topics.get("t")!.partitions[0]!.endOffset).toBe(IN_FLIGHT_MAX);
   for (let taken = 0; taken < IN_FLIGHT_MAX + 5; ) {
     await endSyncs();
     while (client.waitingCount > 0) {
@@ -115,26 +115,26 @@ test("at the limit of requests under way the connection reads no further until s
     }
     await turns();
   }
-  expect(door.context.broker.topics.get("t")!.partitions[0]!.endOffset).toBe(IN_FLIGHT_MAX + 5);
+  expect(api.context.broker.topics.get("t")!.partitions[0]!.endOffset).toBe(IN_FLIGHT_MAX + 5);
 });
 
 test("a sync that fails answers those who wait with KAFKA_STORAGE_ERROR", async () => {
-  const asked = client.ask(produceApi, 8, produceRequest("a"));
+  const requested = client.ask(produceApi, 8, produceRequest("a"));
   await until(() => engine.waiting.length > 0);
   await engine.waiting[0]!.end(true);
-  const answer = await asked;
-  expect(answer.responses[0]!.partitionResponses[0]).toMatchObject({
+  const response = await requested;
+  expect(response.responses[0]!.partitionResponses[0]).toMatchObject({
     errorCode: wireCode("KAFKA_STORAGE_ERROR"),
     baseOffset: -1,
   });
 });
 
 test("a topic that is removed answers those who wait for its commit as one that is not there", async () => {
-  const asked = client.ask(produceApi, 8, produceRequest("a"));
+  const requested = client.ask(produceApi, 8, produceRequest("a"));
   await until(() => engine.waiting.length > 0);
-  await door.context.broker.topics.remove("t");
-  const answer = await asked;
-  expect(answer.responses[0]!.partitionResponses[0]).toMatchObject({
+  await api.context.broker.topics.remove("t");
+  const response = await requested;
+  expect(response.responses[0]!.partitionResponses[0]).toMatchObject({
     errorCode: wireCode("UNKNOWN_TOPIC_OR_PARTITION"),
     errorMessage: "there is no such topic or partition; the records were not committed",
     baseOffset: -1,
@@ -143,29 +143,29 @@ test("a topic that is removed answers those who wait for its commit as one that 
 });
 
 test("a connection that goes away takes its long poll, its produce requests and its memory with it", async () => {
-  const waiting = await door.connect();
+  const waiting = await api.connect();
   waiting.send(fetchApi, 4, fetchRequest(0));
   client.send(produceApi, 7, produceRequest("a"));
   client.send(fetchApi, 4, fetchRequest(0));
-  await until(() => door.context.fetches.openCount === 1 && engine.waiting.length === 1);
+  await until(() => api.context.fetches.openCount === 1 && engine.waiting.length === 1);
   waiting.close();
   client.close();
-  await until(() => door.listener.connections.size === 0);
+  await until(() => api.listener.connections.size === 0);
   await endSyncs();
-  expect(door.context.fetches.openCount).toBe(0);
-  expect(door.frameBudget.usedBytes).toBe(0);
+  expect(api.context.fetches.openCount).toBe(0);
+  expect(api.frameBudget.usedBytes).toBe(0);
 });
 
 test("a frame that does not decode closes its connection only, with a line that names the peer", async () => {
-  const other = await door.connect();
+  const other = await api.connect();
   client.sendBytes(Buffer.from("0000000c" + "0003" + "0004" + "00000001" + "ffff" + "7fff", "hex"));
   expect(await client.take()).toBeNull();
-  expect(door.lines.at(-1)).toMatchObject({
+  expect(api.lines.at(-1)).toMatchObject({
     level: "warn",
     facts: { address: expect.stringContaining("127.0.0.1:") },
   });
   expect((await other.ask(apiVersionsApi, 0, {})).errorCode).toBe(0);
-  expect(door.door.malformedCount).toBe(1);
+  expect(api.api.malformedCount).toBe(1);
 });
 
 test("a frame that does not decode lets the answers before it out", async () => {
@@ -188,22 +188,22 @@ for (const [what, hex] of [
   test(`${what} closes the connection`, async () => {
     client.sendBytes(Buffer.from(hex, "hex"));
     expect(await client.take()).toBeNull();
-    expect(door.lines.at(-1)).toMatchObject({ level: "warn" });
+    expect(api.lines.at(-1)).toMatchObject({ level: "warn" });
   });
 }
 
 test("our own mistake is UNKNOWN_SERVER_ERROR and a line with the stack, and the connection goes on", async () => {
-  const partition = door.context.broker.topics.get("t")!.partitions[0]!;
+  const partition = api.context.broker.topics.get("t")!.partitions[0]!;
   partition.append = () => {
     throw new TypeError("a bug");
   };
-  const answer = await client.ask(produceApi, 7, produceRequest("a"));
-  expect(answer.responses[0]!.partitionResponses[0]).toMatchObject({
+  const response = await client.ask(produceApi, 7, produceRequest("a"));
+  expect(response.responses[0]!.partitionResponses[0]).toMatchObject({
     index: 0,
     errorCode: -1,
     baseOffset: -1,
   });
-  expect(door.lines.at(-1)).toMatchObject({
+  expect(api.lines.at(-1)).toMatchObject({
     level: "error",
     facts: { api: "Produce", error: expect.stringContaining("a bug") },
   });

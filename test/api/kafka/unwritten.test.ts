@@ -1,20 +1,20 @@
 import { expect, test } from "bun:test";
-import { UnwrittenAnswers } from "../../../src/api/kafka/unwritten.ts";
+import { UnwrittenResponses } from "../../../src/api/kafka/unwritten.ts";
 import { InvariantError } from "../../../src/base/assert.ts";
 
 test("what answers hold is given back in order, each once, as soon as the last byte of it is out", () => {
-  const answers = new UnwrittenAnswers();
-  expect(answers.written(1000)).toBe(0);
-  answers.add(10, 1010, []);
-  answers.add(20, 1050, []);
-  answers.add(5, 1050, []);
-  expect([1009, 1010, 1049, 1050, 2000].map((bytesOut) => answers.written(bytesOut))).toEqual([
+  const responses = new UnwrittenResponses();
+  expect(responses.written(1000)).toBe(0);
+  responses.add(10, 1010, []);
+  responses.add(20, 1050, []);
+  responses.add(5, 1050, []);
+  expect([1009, 1010, 1049, 1050, 2000].map((bytesOut) => responses.written(bytesOut))).toEqual([
     0, 10, 0, 25, 0,
   ]);
 });
 
 test("answers are written in order", () => {
-  const answers = new UnwrittenAnswers();
-  answers.add(10, 100, []);
-  expect(() => answers.add(10, 99, [])).toThrow(InvariantError);
+  const responses = new UnwrittenResponses();
+  responses.add(10, 100, []);
+  expect(() => responses.add(10, 99, [])).toThrow(InvariantError);
 });

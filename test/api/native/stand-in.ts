@@ -5,21 +5,21 @@ import { ObeliskError } from "../../../src/base/errors.ts";
 import type { PendingBatch, PendingBatchListener } from "../../../src/broker/batcher.ts";
 
 export class StandInBatch implements PendingBatch {
-  isSettled = false;
+  isCompleted = false;
   isDurable = false;
   readonly baseOffset = -1;
   readonly error = null;
   readonly listeners: PendingBatchListener[] = [];
 
   listen(listener: PendingBatchListener): void {
-    if (this.isSettled) listener.batchSettled();
+    if (this.isCompleted) listener.batchCompleted();
     else this.listeners.push(listener);
   }
 
-  settle(isDurable = true): void {
+  complete(isDurable = true): void {
     this.isDurable = isDurable;
-    this.isSettled = true;
-    for (const listener of this.listeners) listener.batchSettled();
+    this.isCompleted = true;
+    for (const listener of this.listeners) listener.batchCompleted();
   }
 }
 
@@ -74,11 +74,11 @@ export class StandInBroker implements MessageBroker<Place> {
   }
 
   /** Ends the partition's open batch. */
-  settle(place: Place, isDurable = true): void {
+  complete(place: Place, isDurable = true): void {
     const batch = this.open.get(place);
     if (batch === undefined) throw new Error(`${place} has no open batch`);
     this.open.delete(place);
-    batch.settle(isDurable);
+    batch.complete(isDurable);
   }
 }
 

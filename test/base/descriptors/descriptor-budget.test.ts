@@ -4,14 +4,14 @@ import { DescriptorBudget, type RefusalCause } from "../../../src/base/descripto
 const budgetOf = (limit: number | null, filesMax = 1000) =>
   new DescriptorBudget({ limit, openAtStart: 9, filesMax });
 
-function threeDoors(budget: DescriptorBudget) {
-  return { native: budget.door(1000), kafka: budget.door(1000), http: budget.door(256) };
+function threeListeners(budget: DescriptorBudget) {
+  return { native: budget.listener(1000), kafka: budget.listener(1000), http: budget.listener(256) };
 }
 
 test("what the system allows is divided between connections and files, after what the server itself needs", () => {
   const shares = [64, 256, 1024, 4096, 20_000, null].map((limit) => {
     const budget = budgetOf(limit);
-    threeDoors(budget);
+    threeListeners(budget);
     const { spareCount, connectionsMax, isTight, openMax, pinnedMax } = budget;
     return [limit, spareCount, connectionsMax, isTight, openMax, pinnedMax];
   });
@@ -26,24 +26,28 @@ test("what the system allows is divided between connections and files, after wha
 });
 
 test("a door that takes all it can get leaves the others their part", () => {
-  const doors = threeDoors(budgetOf(64));
+  const listeners = threeListeners(budgetOf(64));
   const causes = new Set<RefusalCause | null>();
-  for (let count = 0; count < 20; count += 1) causes.add(doors.kafka.take());
-  expect([doors.kafka.open, [...causes]]).toEqual([8, [null, "descriptors"]]);
-  expect([doors.native.take(), doors.native.take(), doors.native.take()]).toEqual([
+  for (let count = 0; count < 20; count += 1) causes.add(listeners.kafka.take());
+  expect([listeners.kafka.open, [...causes]]).toEqual([8, [null, "descriptors"]]);
+  expect([listeners.native.take(), listeners.native.take(), listeners.native.take()]).toEqual([
     null,
     null,
     "descriptors",
   ]);
-  expect([doors.http.take(), doors.http.take(), doors.http.take()]).toEqual([null, null, "descriptors"]);
-  doors.kafka.give();
-  expect(doors.native.take()).toBe(null);
+  expect([listeners.http.take(), listeners.http.take(), listeners.http.take()]).toEqual([
+    null,
+    null,
+    "descriptors",
+  ]);
+  listeners.kafka.give();
+  expect(listeners.native.take()).toBe(null);
 });
 
 test("the setting is a limit of its own, with a remedy of its own", () => {
-  const door = budgetOf(null).door(1);
-  expect([door.take(), door.take()]).toEqual([null, "connections-max"]);
-  expect([door.facts("connections-max"), budgetOf(64).door(1).facts("descriptors")]).toEqual([
+  const listener = budgetOf(null).listener(1);
+  expect([listener.take(), listener.take()]).toEqual([null, "connections-max"]);
+  expect([listener.facts("connections-max"), budgetOf(64).listener(1).facts("descriptors")]).toEqual([
     { cause: "connections-max", limit: 1, remedy: "raise connections-max" },
     { cause: "descriptors", limit: 64, remedy: "raise `ulimit -n`" },
   ]);
@@ -51,14 +55,14 @@ test("the setting is a limit of its own, with a remedy of its own", () => {
 
 test("files that wait for a sync may have what connections do not use", () => {
   const budget = budgetOf(64);
-  const { kafka } = threeDoors(budget);
+  const { kafka } = threeListeners(budget);
   for (let count = 0; count < 8; count += 1) kafka.take();
   expect(budget.pinnedMax).toBe(15);
 });
 
 test("a limit that is lowered lets nobody in any more, and leaves files what they need", () => {
   const budget = budgetOf(1024);
-  const { kafka } = threeDoors(budget);
+  const { kafka } = threeListeners(budget);
   expect(kafka.take()).toBe(null);
   budget.setLimit(32);
   expect([kafka.take(), budget.openMax, budget.pinnedMax]).toEqual(["descriptors", 8, 8]);
@@ -68,7 +72,7 @@ test("a limit that is lowered lets nobody in any more, and leaves files what the
 
 test("while the system has none left nobody is let in, and few files stay open", () => {
   const budget = budgetOf(20_000);
-  const { http } = threeDoors(budget);
+  const { http } = threeListeners(budget);
   budget.isShort = true;
   expect([http.take(), budget.openMax]).toEqual(["descriptors", 8]);
   budget.isShort = false;

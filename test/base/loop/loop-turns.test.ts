@@ -113,11 +113,11 @@ test("the longest turn of late is forgotten after two minutes, that since the st
 test("listeners are told of turns above 50 ms, until they are taken away", () => {
   const { turns, turn } = watched();
   const heard: Parameters<LongTurnListener>[] = [];
-  const forget = turns.onLong((...turnTold) => heard.push(turnTold));
+  const evict = turns.onLong((...turnTold) => heard.push(turnTold));
   turn(["Produce", 50]);
   turn(["Produce", 51]);
   turn(["Fetch", 40], ["commit", 45]);
-  forget();
+  evict();
   turn(["Produce", 500]);
   expect(heard).toEqual([
     ["Produce", 51, 51],

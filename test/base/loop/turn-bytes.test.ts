@@ -35,14 +35,14 @@ test("what does not fit in a turn waits for the next ones, in order, and nobody 
 test("who waits again comes behind those who wait already", async () => {
   const shared = new TurnBytes(10);
   const done: string[] = [];
-  const twice = (name: string) => () => {
+  const duplicates = (name: string) => () => {
     shared.spend(10);
     done.push(name);
     shared.wait(1, () => void done.push(`${name} again`));
   };
   shared.spend(10);
-  shared.wait(1, twice("a"));
-  shared.wait(1, twice("b"));
+  shared.wait(1, duplicates("a"));
+  shared.wait(1, duplicates("b"));
   for (let turns = 0; turns < 6; turns += 1) await turn();
   expect(done).toEqual(["a", "b", "a again", "b again"]);
 });

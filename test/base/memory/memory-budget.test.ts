@@ -209,7 +209,7 @@ test("large ones that grow beside each other all come through: the eldest can al
   const youngest = new Holder("youngest");
   expect([elder.grow(20, 60), younger.grow(15, 60)]).toEqual([true, true]);
   expect([youngest.grow(1, 60), younger.grow(15, 60), elder.grow(40, 60)]).toEqual([false, false, true]);
-  elder.account.settle();
+  elder.account.complete();
   elder.release(60);
   expect(journal).toEqual(["younger gets 15", "youngest gets 1"]);
 });
@@ -327,7 +327,7 @@ class Sender extends Holder {
   }
 
   deliver(): void {
-    this.account.settle();
+    this.account.complete();
     this.oursBytes += this.partBytes;
     this.wholeBytes = 0;
     this.partBytes = 0;

@@ -63,9 +63,11 @@ test("frames that are encoded meanwhile do not disturb it, and it may stand in a
     errorCode: 0,
   });
   const whole = Array.from({ length: 3000 }, () => topic);
-  const twice = offsetFetchApi.encodeResponse(8, 1, { groups: [group("a", encoded), group("b", encoded)] });
+  const duplicates = offsetFetchApi.encodeResponse(8, 1, {
+    groups: [group("a", encoded), group("b", encoded)],
+  });
   const expected = offsetFetchApi.encodeResponse(8, 1, { groups: [group("a", whole), group("b", whole)] });
-  expect(frameOf(twice).equals(frameOf(expected))).toBe(true);
+  expect(frameOf(duplicates).equals(frameOf(expected))).toBe(true);
 });
 
 test("a place where no array of structures is", () => {

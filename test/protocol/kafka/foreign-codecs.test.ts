@@ -44,8 +44,8 @@ test.each([0, 1, 2])("kafkajs and we agree on the request of Produce version %d"
 
 test.each([0, 1, 2])("kafkajs and we agree on the response of Produce version %d", async (version) => {
   const partitionResponses = [{ index: 3, errorCode: 43, baseOffset: 9, logAppendTimeMs: 77 }];
-  const answer = { responses: [{ name: "t", partitionResponses }], throttleTimeMs: 5 };
-  const frame = frameOf(produceApi.encodeResponse(version, 1, answer));
+  const response = { responses: [{ name: "t", partitionResponses }], throttleTimeMs: 5 };
+  const frame = frameOf(produceApi.encodeResponse(version, 1, response));
   const partition = {
     partition: 3,
     errorCode: 43,

@@ -41,9 +41,9 @@ describe.each(sets.map(([api, vectors]) => [api.name, vectors, api] as const))(
         const response = Buffer.from(vector.response, "hex");
         const responseValue = api.decodeResponse(version, response, 0, response.length);
         expect(responseValue).toEqual(vector.responseValue as Value);
-        const answered = decodeCorrelationId(response, 0, response.length);
-        expect(answered).toBe(correlationId);
-        expect(hexOf(api.encodeResponse(version, answered, responseValue))).toBe(vector.response);
+        const responded = decodeCorrelationId(response, 0, response.length);
+        expect(responded).toBe(correlationId);
+        expect(hexOf(api.encodeResponse(version, responded, responseValue))).toBe(vector.response);
       },
     );
   },
@@ -52,8 +52,8 @@ describe.each(sets.map(([api, vectors]) => [api.name, vectors, api] as const))(
 test("there is a vector for every version that a broker of today answers", () => {
   const missing: string[] = [];
   for (const [api, vectors] of sets) {
-    const answered = vectors.filter((vector) => vector.response !== null);
-    const versions = new Set(answered.map((vector) => vector.version));
+    const responded = vectors.filter((vector) => vector.response !== null);
+    const versions = new Set(responded.map((vector) => vector.version));
     for (let version = api.versionMin; version <= api.versionMax; version += 1) {
       const isRefused = api.name === "Produce" && version < PRODUCE_VERSION_MIN;
       if (!isRefused && !versions.has(version)) missing.push(`${api.name} ${version}`);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { ObeliskError } from "../../../src/base/errors.ts";
-import { apiVersionsAnswerVersion, apiVersionsApi } from "../../../src/protocol/kafka/apis/api-versions.ts";
+import { apiVersionsApi, apiVersionsResponseVersion } from "../../../src/protocol/kafka/apis/api-versions.ts";
 import { fetchApi } from "../../../src/protocol/kafka/apis/fetch.ts";
 import { metadataApi } from "../../../src/protocol/kafka/apis/metadata.ts";
 import { decodeCorrelationId, decodeRequestHeader } from "../../../src/protocol/kafka/request-header.ts";
@@ -79,10 +79,10 @@ describe("the answer to ApiVersions", () => {
   test("a refusal is decoded as version 0, whatever was asked", () => {
     const apiKeys = [{ apiKey: 18, minVersion: 0, maxVersion: 4 }];
     const refusal = frameOf(apiVersionsApi.encodeResponse(0, 7, { errorCode: 35, apiKeys }));
-    expect(apiVersionsAnswerVersion(4, refusal, 4, refusal.length)).toBe(0);
+    expect(apiVersionsResponseVersion(4, refusal, 4, refusal.length)).toBe(0);
     expect(apiVersionsApi.decodeResponse(0, refusal, 4, refusal.length).apiKeys).toEqual(apiKeys);
-    const answer = frameOf(apiVersionsApi.encodeResponse(4, 7, { errorCode: 0, apiKeys }));
-    expect(apiVersionsAnswerVersion(4, answer, 4, answer.length)).toBe(4);
-    expect(apiVersionsAnswerVersion(4, answer, 4, 8)).toBe(4);
+    const response = frameOf(apiVersionsApi.encodeResponse(4, 7, { errorCode: 0, apiKeys }));
+    expect(apiVersionsResponseVersion(4, response, 4, response.length)).toBe(4);
+    expect(apiVersionsResponseVersion(4, response, 4, 8)).toBe(4);
   });
 });

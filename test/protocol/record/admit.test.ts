@@ -139,12 +139,12 @@ describe("attributes", () => {
     const attributesOf = (batch: Buffer) => [admitted(batch), batch.readInt16BE(BATCH_ATTRIBUTES)];
     const change = (bytes: Buffer) => bytes.writeInt16BE(0x0180, BATCH_ATTRIBUTES);
     expect(attributesOf(batchWith(change))).toEqual([null, 0x0180]);
-    const mended = batchWith((bytes) => {
+    const repaired = batchWith((bytes) => {
       change(bytes);
       bytes.writeBigInt64BE(-1n, BATCH_MAX_TIMESTAMP);
     });
-    expect(attributesOf(mended)).toEqual([null, 0]);
-    expect(computeBatchCrc(mended, 0, mended.length)).toBe(mended.readUInt32BE(17));
+    expect(attributesOf(repaired)).toEqual([null, 0]);
+    expect(computeBatchCrc(repaired, 0, repaired.length)).toBe(repaired.readUInt32BE(17));
   });
 });
 

@@ -117,10 +117,12 @@ test("lz4 is written as independent blocks without checksums, which every client
 });
 
 test("gzip members and zstd frames may follow one another", () => {
-  const twice = Buffer.concat([TEXT, TEXT]);
-  expect(decompress("gzip", Buffer.concat([gzipSync(TEXT), gzipSync(TEXT)]), twice.length)).toEqual(twice);
+  const duplicates = Buffer.concat([TEXT, TEXT]);
+  expect(decompress("gzip", Buffer.concat([gzipSync(TEXT), gzipSync(TEXT)]), duplicates.length)).toEqual(
+    duplicates,
+  );
   const frames = Buffer.concat([zstdCompressSync(TEXT), zstdCompressSync(TEXT)]);
-  expect(decompress("zstd", frames, twice.length)).toEqual(twice);
+  expect(decompress("zstd", frames, duplicates.length)).toEqual(duplicates);
 });
 
 /** Its input inflates to no more than 16 MiB, or is refused; prints the error, and by how much the process has grown. */

@@ -48,13 +48,13 @@ describe("comparing", () => {
 
   test("an answer, silence and a closed connection differ, whatever was answered", () => {
     const request = Buffer.alloc(0);
-    const closed = { outcome: "closed", answer: null, request };
-    const answer = { outcome: "answer", answer: { errorCode: 0 }, request };
-    expect(differencesOf(closed, { ...answer })).toEqual([
-      { path: "(outcome)", kafka: "closed", obelisk: { outcome: "answer", answer: { errorCode: 0 } } },
+    const closed = { outcome: "closed", response: null, request };
+    const response = { outcome: "answer", response: { errorCode: 0 }, request };
+    expect(differencesOf(closed, { ...response })).toEqual([
+      { path: "(outcome)", kafka: "closed", obelisk: { outcome: "answer", response: { errorCode: 0 } } },
     ]);
     expect(differencesOf(closed, { ...closed })).toEqual([]);
-    expect(differencesOf(answer, { ...answer, answer: { errorCode: 1 } })).toEqual([
+    expect(differencesOf(response, { ...response, response: { errorCode: 1 } })).toEqual([
       { path: "errorCode", kafka: 0, obelisk: 1 },
     ]);
   });
@@ -66,7 +66,7 @@ describe("comparing", () => {
 
 describe("what is made equal", () => {
   test("own addresses, the cluster's id and ids of topics, and nothing else of a metadata answer", () => {
-    const answer = {
+    const response = {
       clusterId: "abc",
       controllerId: 1,
       brokers: [
@@ -79,7 +79,7 @@ describe("what is made equal", () => {
         { name: null, topicId: "99999999-2222-3333-4444-555555555555", errorCode: 100, partitions: [] },
       ],
     };
-    expect(normalise("Metadata", answer, facts())).toEqual({
+    expect(normalise("Metadata", response, facts())).toEqual({
       clusterId: "<cluster id>",
       controllerId: 1,
       brokers: [
@@ -102,20 +102,20 @@ describe("what is made equal", () => {
   });
 
   test("a time of arrival, but not a time that a record was given", () => {
-    const answerAt = (logAppendTimeMs: number) => normalise("Produce", { logAppendTimeMs }, facts());
-    expect(answerAt(STARTED_AT_MS + 1)).toEqual({ logAppendTimeMs: "<time of arrival>" });
-    expect(answerAt(-1)).toEqual({ logAppendTimeMs: -1 });
-    expect(answerAt(STARTED_AT_MS - 1)).toEqual({ logAppendTimeMs: STARTED_AT_MS - 1 });
+    const responseAt = (logAppendTimeMs: number) => normalise("Produce", { logAppendTimeMs }, facts());
+    expect(responseAt(STARTED_AT_MS + 1)).toEqual({ logAppendTimeMs: "<time of arrival>" });
+    expect(responseAt(-1)).toEqual({ logAppendTimeMs: -1 });
+    expect(responseAt(STARTED_AT_MS - 1)).toEqual({ logAppendTimeMs: STARTED_AT_MS - 1 });
   });
 
   test("the wording of a message, but not whether there is one", () => {
-    const answer = {
+    const response = {
       topics: [
         { name: "a", errorMessage: "it is so" },
         { name: "b", errorMessage: null },
       ],
     };
-    expect(normalise("CreateTopics", answer, facts())).toEqual({
+    expect(normalise("CreateTopics", response, facts())).toEqual({
       topics: [
         { name: "a", errorMessage: "<words>" },
         { name: "b", errorMessage: null },
@@ -124,13 +124,13 @@ describe("what is made equal", () => {
   });
 
   test("the order of lists without one, duplicates kept", () => {
-    const answer = {
+    const response = {
       topics: [
         { name: "b", partitions: [{ partitionIndex: 10 }, { partitionIndex: 2 }, { partitionIndex: 2 }] },
         { name: "a", partitions: [] },
       ],
     };
-    expect(normalise("ListOffsets", answer, facts())).toEqual({
+    expect(normalise("ListOffsets", response, facts())).toEqual({
       topics: [
         { name: "a", partitions: [] },
         { name: "b", partitions: [{ partitionIndex: 2 }, { partitionIndex: 2 }, { partitionIndex: 10 }] },
@@ -141,8 +141,8 @@ describe("what is made equal", () => {
 
   test("a topic that stands in a list twice has all its partitions in one place", () => {
     const partition = (partitionIndex: number) => ({ topic: "a", partitions: [{ partitionIndex }] });
-    const answer = { responses: [partition(1), { topic: "b", partitions: [] }, partition(0)] };
-    expect(normalise("Fetch", answer, facts())).toEqual({
+    const response = { responses: [partition(1), { topic: "b", partitions: [] }, partition(0)] };
+    expect(normalise("Fetch", response, facts())).toEqual({
       responses: [
         { topic: "a", partitions: [{ partitionIndex: 0 }, { partitionIndex: 1 }] },
         { topic: "b", partitions: [] },
@@ -152,8 +152,8 @@ describe("what is made equal", () => {
 
   test("record batches become their meaning, and what is left of a cut one is dropped", () => {
     const batch = batchOf(["x", "y"], {}, 1000);
-    const answer = (records: Buffer) => ({ responses: [{ partitions: [{ records }] }] });
-    const whole = normalise("Fetch", answer(batch), facts());
+    const response = (records: Buffer) => ({ responses: [{ partitions: [{ records }] }] });
+    const whole = normalise("Fetch", response(batch), facts());
     expect(whole).toEqual({
       responses: [
         {
@@ -183,7 +183,7 @@ describe("what is made equal", () => {
       ],
     });
     const cut = Buffer.concat([batch, batch.subarray(0, batch.length - 1)]);
-    expect(normalise("Fetch", answer(cut), facts())).toEqual(whole);
+    expect(normalise("Fetch", response(cut), facts())).toEqual(whole);
   });
 });
 
@@ -222,12 +222,12 @@ describe("the list", () => {
 
   test("a kind of reply is matched by its name, whatever was answered", () => {
     const closing: Allowance = { ...allowance, path: "(outcome)", obelisk: "closed", kafka: "answer" };
-    const answered = { outcome: "answer", answer: { errorCode: 0 } };
-    expect(allowanceFor([closing], { ...place, path: "(outcome)", kafka: answered, obelisk: "closed" })).toBe(
-      closing,
-    );
-    expect(allowanceFor([closing], { ...place, path: "(outcome)", kafka: "closed", obelisk: answered })).toBe(
-      null,
-    );
+    const responded = { outcome: "answer", response: { errorCode: 0 } };
+    expect(
+      allowanceFor([closing], { ...place, path: "(outcome)", kafka: responded, obelisk: "closed" }),
+    ).toBe(closing);
+    expect(
+      allowanceFor([closing], { ...place, path: "(outcome)", kafka: "closed", obelisk: responded }),
+    ).toBe(null);
   });
 });

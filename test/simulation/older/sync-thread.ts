@@ -37,7 +37,7 @@ export class SimulatedSyncThread implements SyncThread {
   #mark = 0;
   #session = 0;
   #wanted = 0;
-  #bell: (() => void) | null = null;
+  #wakeCounter: (() => void) | null = null;
   /** The side that hears. */
   #listener: SyncListener | null = null;
   #detached: (() => void) | null = null;
@@ -70,13 +70,13 @@ export class SimulatedSyncThread implements SyncThread {
     void this.#work();
   }
 
-  setMark(mark: number): void {
+  setWritten(mark: number): void {
     this.#mark = mark;
   }
 
   wake(): void {
-    this.#bell?.();
-    this.#bell = null;
+    this.#wakeCounter?.();
+    this.#wakeCounter = null;
   }
 
   detach(): Promise<void> {
@@ -118,7 +118,7 @@ export class SimulatedSyncThread implements SyncThread {
       const wanted = this.#mark;
       if (wanted === covered) {
         await new Promise<void>((resolve) => {
-          this.#bell = resolve;
+          this.#wakeCounter = resolve;
         });
         continue;
       }

@@ -36,7 +36,7 @@ class WatchedFiles extends FaultyFiles {
     await this.#watch(() => super.removeFileLater(path));
   }
 
-  async #watch<Answer>(work: () => Promise<Answer>): Promise<Answer> {
+  async #watch<Result>(work: () => Promise<Result>): Promise<Result> {
     this.#underWay += 1;
     this.most = Math.max(this.most, this.#underWay);
     try {

@@ -61,12 +61,12 @@ async function written(sizes: readonly number[]): Promise<Subject> {
   await first.close();
   const engine = openEngine(directory, { files, segmentBytesMax: 100 * MiB });
   const again = await engine.open("t", 0, new Replay());
-  forgetChecked(again);
+  evictChecked(again);
   return { weather, files, engine, log: again, stored: files.readFile(LOG) };
 }
 
 /** What was checked is checked again, as every now and then. */
-function forgetChecked(log: PartitionLog): void {
+function evictChecked(log: PartitionLog): void {
   (log as FileLog).tick(true);
 }
 
@@ -140,7 +140,7 @@ test("what is removed, found damaged or refused while it is sent is an error", a
   const descriptor = files.open(LOG, "update");
   files.write(descriptor, Buffer.from([0x7f]), 0, 1, 400_000);
   files.close(descriptor);
-  forgetChecked(damaged.log);
+  evictChecked(damaged.log);
   await bytesOf(damaged.log.span(2, 4, 1, true));
   expect(() => span.peek(() => {})).toThrow(expect.objectContaining({ code: "KAFKA_STORAGE_ERROR" }));
 
@@ -151,12 +151,12 @@ test("what is removed, found damaged or refused while it is sent is an error", a
   expect(() => sending.peek(() => {})).toThrow(expect.objectContaining({ code: "KAFKA_STORAGE_ERROR" }));
 
   const refused = await written([10, 300_000]);
-  const asked = await refused.log.span(0, 2, 10 * MiB, true);
+  const requested = await refused.log.span(0, 2, 10 * MiB, true);
   await bytesOf(refused.log.span(1, 2, 1, true));
   refused.weather.before = () => {
     throw Object.assign(new Error("EIO: read failed"), { code: "EIO", errno: -5, syscall: "read" });
   };
-  expect(() => asked.peek(() => {})).toThrow(expect.objectContaining({ code: "KAFKA_STORAGE_ERROR" }));
+  expect(() => requested.peek(() => {})).toThrow(expect.objectContaining({ code: "KAFKA_STORAGE_ERROR" }));
 });
 
 test("a hundred that wait for a cold disk take turns at a bounded number of pieces", async () => {

@@ -48,12 +48,12 @@ async function started(): Promise<Subject> {
 }
 
 /** What the work answers, and how many files it opened in each turn that it took. */
-async function opensByTurn<Answer>(
+async function opensByTurn<Result>(
   files: CountedFiles,
-  work: Promise<Answer>,
-): Promise<{ answer: Answer | Error; opens: number[] }> {
+  work: Promise<Result>,
+): Promise<{ response: Result | Error; opens: number[] }> {
   let isDone = false;
-  const settled = work
+  const completed = work
     .catch((error: Error) => error)
     .finally(() => {
       isDone = true;
@@ -66,7 +66,7 @@ async function opensByTurn<Answer>(
     await nextTurn();
   }
   opens.push(files.opened - before);
-  return { answer: await settled, opens };
+  return { response: await completed, opens };
 }
 
 const total = (opens: readonly number[]) => opens.reduce((sum, count) => sum + count, 0);
@@ -83,13 +83,13 @@ for (const [name, search, offset] of [
     const { files, engine, log } = await started();
     files.opened = 0;
     const first = await opensByTurn<TimestampedOffset | null>(files, search(log));
-    expect(first.answer).toMatchObject({ offset });
+    expect(first.response).toMatchObject({ offset });
     expect(Math.max(...first.opens)).toBeLessThanOrEqual(OPENS_IN_A_TURN_MAX);
     expect(total(first.opens)).toBeGreaterThan(SEGMENTS);
     expect(files.openPeak).toBeLessThanOrEqual(OPEN_FILES_MAX + 2);
     files.opened = 0;
     const second = await opensByTurn<TimestampedOffset | null>(files, search(log));
-    expect(second.answer).toMatchObject({ offset });
+    expect(second.response).toMatchObject({ offset });
     expect(total(second.opens)).toBeLessThan(10);
     await engine.close();
   });
@@ -102,8 +102,8 @@ for (const [name, search, offset] of [
       name === "a time"
         ? log.offsetForTimestamp(10 ** 9, log.endOffset, isWanted)
         : log.offsetOfMaxTimestamp(log.endOffset, isWanted);
-    const { answer, opens } = await opensByTurn(files, search);
-    expect(answer).toBeNull();
+    const { response, opens } = await opensByTurn(files, search);
+    expect(response).toBeNull();
     expect(total(opens)).toBeLessThanOrEqual(OPENS_IN_A_TURN_MAX);
     await engine.close();
   });
@@ -142,7 +142,7 @@ test("the latest record below the end of a busy log is found without a walk thro
   for (let offset = 0; offset < 4000; offset += 1) append(log, ["v".repeat(5000)], offset * 1000);
   await engine.sync([log]);
   const slices = await opensByTurn(files, log.offsetOfMaxTimestamp(3990));
-  expect(slices.answer).toMatchObject({ offset: 3989, timestampMs: 3_989_000 });
+  expect(slices.response).toMatchObject({ offset: 3989, timestampMs: 3_989_000 });
   // The whole segment is 20 MB, and a slice ends after 16 reads of a quarter MB.
   expect(slices.opens.length).toBeLessThan(6);
   await engine.close();

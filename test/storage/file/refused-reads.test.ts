@@ -68,7 +68,7 @@ function contents(files: RefusingFiles, directory = "/data"): Map<string, string
 }
 
 /** What each offset answers: its value's number, or the code of the error. */
-async function answers(log: PartitionLog, bytesMax: number): Promise<string[]> {
+async function responses(log: PartitionLog, bytesMax: number): Promise<string[]> {
   const found: string[] = [];
   for (let offset = 0; offset < log.endOffset; offset += 1) {
     try {
@@ -114,7 +114,7 @@ for (const bytesMax of [1, 3000, 64 * KiB, 1024 * KiB]) {
       const refused = { file, start: page, end: page + PAGE_BYTES };
       const { engine, log } = await open();
       files.refused = [refused];
-      const told = await answers(log, bytesMax);
+      const told = await responses(log, bytesMax);
       const isHit = (batch: (typeof batches)[number]) =>
         batch.file === file && batch.start < refused.end && batch.end > refused.start;
       // The way to a batch leads over the headers before it; an index is built from the whole file.
@@ -127,7 +127,7 @@ for (const bytesMax of [1, 3000, 64 * KiB, 1024 * KiB]) {
         ["unreadable", "topics/t/0"],
       ]);
       files.refused = [];
-      expect(await answers(log, bytesMax)).toEqual(NUMBERS);
+      expect(await responses(log, bytesMax)).toEqual(NUMBERS);
       expect(engine.findings).toHaveLength(1);
       await engine.close();
     }
@@ -141,7 +141,7 @@ for (const bytesMax of [1, 3000, 64 * KiB, 1024 * KiB]) {
 test("a reader in sequence gets everything before the page that cannot be read", async () => {
   const { files, open } = await written("clean");
   const { engine, log } = await open();
-  await answers(log, 1); // the indexes are in memory
+  await responses(log, 1); // the indexes are in memory
   const batches = places(files);
   const slot = batches.findLastIndex(({ file, start }) => file === FIRST_LOG && start < 3 * PAGE_BYTES);
   files.refused = [{ file: FIRST_LOG, start: 3 * PAGE_BYTES, end: 4 * PAGE_BYTES }];
@@ -163,7 +163,7 @@ for (const suffix of ["index", "timeindex"]) {
     const { engine, log } = await open();
     const file = FIRST_LOG.replace("log", suffix);
     files.refused = [{ file, start: 0, end: Number.POSITIVE_INFINITY }];
-    expect(await answers(log, 1)).toEqual(NUMBERS);
+    expect(await responses(log, 1)).toEqual(NUMBERS);
     expect(await log.offsetForTimestamp(1010, log.endOffset)).toMatchObject({ offset: 10 });
     expect(engine.findings).toEqual([
       expect.objectContaining({
@@ -184,7 +184,7 @@ for (const errno of ["EMFILE", "ENOMEM"] as const) {
     const before = contents(files, PARTITION);
     const { engine, log } = await open();
     files.setFault({ operations: ["open"], errno, nth: 1, more: Number.POSITIVE_INFINITY, path: "index" });
-    const told = await answers(log, 1);
+    const told = await responses(log, 1);
     const isSealed = (offset: number) => places(files)[offset]!.file !== places(files).at(-1)!.file;
     expect(told).toEqual(
       NUMBERS.map((number, offset) => (isSealed(offset) ? "KAFKA_STORAGE_ERROR" : number)),
@@ -193,7 +193,7 @@ for (const errno of ["EMFILE", "ENOMEM"] as const) {
       code: "KAFKA_STORAGE_ERROR",
     });
     files.setFault(null);
-    expect(await answers(log, 1)).toEqual(NUMBERS);
+    expect(await responses(log, 1)).toEqual(NUMBERS);
     expect(engine.findings.filter(({ kind }) => kind !== "unreadable")).toEqual([]);
     expect([...contents(files, PARTITION)]).toEqual([...before]);
     await engine.close();
@@ -221,7 +221,7 @@ test("a start that cannot read a page takes the partition offline and changes no
   }
   directory.isClean = false;
   const { engine, log } = await open();
-  expect(await answers(log, 1)).toEqual(NUMBERS);
+  expect(await responses(log, 1)).toEqual(NUMBERS);
   expect([engine.findings, files.exists("/data/quarantine")]).toEqual([[], false]);
   await engine.close();
 });
@@ -240,7 +240,7 @@ for (const file of ["producers.snapshot", "index", "timeindex"]) {
       else expect([path, contents(files, PARTITION).get(path)]).toEqual([path, content]);
     directory.isClean = false;
     const { engine, log } = await open();
-    expect(await answers(log, 1)).toEqual(NUMBERS);
+    expect(await responses(log, 1)).toEqual(NUMBERS);
     expect([engine.findings, files.exists("/data/quarantine")]).toEqual([[], false]);
     await engine.close();
   });
@@ -255,7 +255,7 @@ test("a log file whose front cannot be read is no stray one", async () => {
     const { engine, log } = await open();
     expect([file, log.isOffline, log.endOffset, engine.findings]).toEqual([file, false, VALUES.length, []]);
     files.refused = [];
-    expect(await answers(log, 1)).toEqual(NUMBERS);
+    expect(await responses(log, 1)).toEqual(NUMBERS);
     await engine.close();
   }
   expect([...contents(files, PARTITION).keys()]).toEqual([...before.keys()]);
@@ -290,7 +290,7 @@ for (const { errno, operations, remedy } of REFUSED_COPIES) {
     await first.engine.close();
     directory.isClean = false;
     const { engine, log } = await open();
-    expect(await answers(log, 1)).toEqual([...NUMBERS, String(VALUES.length)]);
+    expect(await responses(log, 1)).toEqual([...NUMBERS, String(VALUES.length)]);
     expect([engine.findings, files.readFile(last)]).toEqual([[], torn]);
     await engine.close();
   });
@@ -306,7 +306,7 @@ for (const { errno, operations, remedy } of REFUSED_COPIES) {
     files.setFault(fault);
     for (let attempt = 0; attempt < 3; attempt += 1) {
       const expected = NUMBERS.with(2, "KAFKA_STORAGE_ERROR");
-      expect(await answers(log, 1)).toEqual(expected);
+      expect(await responses(log, 1)).toEqual(expected);
     }
     const refused = await thrownBy(() => log.span(2, log.endOffset, 1, true));
     expect(refused.message).toContain(`could not be copied to quarantine/`);
@@ -315,7 +315,7 @@ for (const { errno, operations, remedy } of REFUSED_COPIES) {
     files.setFault(null);
     const left = files.exists("/data/quarantine") ? files.list("/data/quarantine") : [];
     expect(left).toEqual([]);
-    expect(await answers(log, 1)).toEqual(NUMBERS.with(2, NUMBERS[3]!));
+    expect(await responses(log, 1)).toEqual(NUMBERS.with(2, NUMBERS[3]!));
     expect(engine.findings.map(({ kind }) => kind)).toEqual(["unreadable", "damaged-batch"]);
     await engine.close();
     const snapshot = decodeSnapshot(files.readFile(`${PARTITION}/producers.snapshot`));
@@ -354,7 +354,7 @@ test("what is written where a torn end was, once it could be cut off, is no hole
     const { engine, log } = await open();
     if (!isOld) append(log, [`${VALUES.length} more`]);
     await engine.sync([log]);
-    expect([isOld, await answers(log, 1)]).toEqual([isOld, [...NUMBERS, String(VALUES.length)]]);
+    expect([isOld, await responses(log, 1)]).toEqual([isOld, [...NUMBERS, String(VALUES.length)]]);
     await engine.close();
     expect(decodeSnapshot(files.readFile(`${PARTITION}/producers.snapshot`)).holes).toEqual([]);
   }

@@ -81,14 +81,14 @@ test("files are written in the order in which they were asked for, with what is 
   const files = diskWithOld(MANY);
   const replacer = replacerOn(files);
   const order: number[] = [];
-  const asked = Array.from({ length: MANY }, (_, slot) =>
+  const requested = Array.from({ length: MANY }, (_, slot) =>
     replacer.replace(pathOf(slot), () => {
       order.push(slot);
       return Buffer.from(NEW);
     }),
   );
   expect(order).toEqual([]);
-  await Promise.all(asked);
+  await Promise.all(requested);
   expect(order).toEqual(Array.from({ length: MANY }, (_, slot) => slot));
 });
 
@@ -96,8 +96,8 @@ test("a file that is not wanted any more when its turn comes stays as it is", as
   for (const count of [1, MANY]) {
     const files = diskWithOld(count);
     const replacer = replacerOn(files);
-    const asked = all(count, 0).map((_, slot) => replacer.replace(pathOf(slot), () => null));
-    await Promise.all(asked);
+    const requested = all(count, 0).map((_, slot) => replacer.replace(pathOf(slot), () => null));
+    await Promise.all(requested);
     expect(contents(files, count)).toEqual(all(count, OLD));
     expect(names(files, count)).toEqual(all(count, "small"));
   }

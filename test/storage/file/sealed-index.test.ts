@@ -29,7 +29,7 @@ afterAll(() => folder[Symbol.dispose]());
 function indexOf(entries: number): SegmentIndex {
   const index = SegmentIndex.growing(1);
   for (let slot = 0; slot <= entries; slot += 1) {
-    index.note(slot * 3 + 2, slot * STEP_BYTES, STEP_BYTES, slot * 100 - (slot % 2) * 150 + 150);
+    index.record(slot * 3 + 2, slot * STEP_BYTES, STEP_BYTES, slot * 100 - (slot % 2) * 150 + 150);
   }
   index.seal();
   return index;
@@ -50,7 +50,7 @@ function written<Disk extends Files = CountedFiles>(
 }
 
 /** A hundred questions, the same of each index. */
-function answers(index: SealedIndex | SegmentIndex, entries: number): unknown[] {
+function responses(index: SealedIndex | SegmentIndex, entries: number): unknown[] {
   const told: unknown[] = [index.maxTimestamp, index.maxTimestampOffset];
   for (let part = -1; part <= 100; part += 1) {
     const offset = Math.floor((part * (entries + 1) * 3) / 99);
@@ -66,11 +66,11 @@ for (const entries of [0, 1, 2, 511, 512, 513, 1024, 1025, 5000]) {
     for (const pages of [new IndexPages(), new IndexPages(0)]) {
       const { index, open, files } = written(entries, pages);
       const sealed = open();
-      expect(answers(sealed, entries)).toEqual(answers(index, entries));
+      expect(responses(sealed, entries)).toEqual(responses(index, entries));
       expect([files.openCount, files.openPeak]).toEqual([0, 1]);
       if (pages.bytes === 0) continue;
       files.opened = 0;
-      expect([answers(sealed, entries), files.opened]).toEqual([answers(index, entries), 0]);
+      expect([responses(sealed, entries), files.opened]).toEqual([responses(index, entries), 0]);
     }
   });
 }
@@ -102,7 +102,7 @@ for (const [name, entryBytes] of [
         return faultOf(() => {
           const index = open();
           if (when === "when it was opened") harm(pathOf(segment));
-          answers(index, ENTRIES);
+          responses(index, ENTRIES);
         });
       };
 
@@ -128,7 +128,7 @@ for (const [name, entryBytes] of [
       const { segment, open, files } = written(ENTRIES, new IndexPages(), new RefusingFiles(createDisk()));
       const index = open();
       files.refused = [{ file: pathOf(segment), start: 0, end: Number.POSITIVE_INFINITY }];
-      expect([faultOf(open), faultOf(() => answers(index, ENTRIES))]).toEqual(["unreadable", "unreadable"]);
+      expect([faultOf(open), faultOf(() => responses(index, ENTRIES))]).toEqual(["unreadable", "unreadable"]);
     });
 
     test("that the process has no descriptor for is refused, and no fault", () => {

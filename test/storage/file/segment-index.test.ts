@@ -34,7 +34,7 @@ const batches = fc
 
 function indexOf(made: readonly Batch[]): SegmentIndex {
   const index = SegmentIndex.growing();
-  for (const batch of made) index.note(batch.last, batch.position, batch.bytes, batch.timestamp);
+  for (const batch of made) index.record(batch.last, batch.position, batch.bytes, batch.timestamp);
   return index;
 }
 
@@ -94,7 +94,7 @@ test("an index restored from its own bytes grows on as if nothing had happened",
       const restored = SegmentIndex.growing();
       restored.restore(whole.offsets, whole.times, end, half.maxTimestamp, half.maxTimestampOffset);
       for (const batch of made.slice(cut))
-        restored.note(batch.last, batch.position, batch.bytes, batch.timestamp);
+        restored.record(batch.last, batch.position, batch.bytes, batch.timestamp);
       restored.seal();
       whole.seal();
       expect([restored.offsets, restored.times]).toEqual([whole.offsets, whole.times]);

@@ -46,10 +46,10 @@ test("a segment ends before its offsets leave int32, and so does what the thread
   files.syncDirectory("/");
   const thread = new SimulatedSyncThread(files);
   const marks: number[] = [];
-  const setMark = thread.setMark.bind(thread);
-  thread.setMark = (mark) => {
+  const setWritten = thread.setWritten.bind(thread);
+  thread.setWritten = (mark) => {
     marks.push(mark);
-    setMark(mark);
+    setWritten(mark);
   };
   files.openSyncThread = () => thread;
   const engine = openEngine(new TestDirectory("/data"), { files, segmentBytesMax: 10_000_000 });

@@ -60,7 +60,7 @@ export const apiVersionsApi = defineApi({
 const UNSUPPORTED_VERSION_CODE = 35;
 
 /** The version to decode an answer in that was asked for in `version`; `position` is that of its header. */
-export function apiVersionsAnswerVersion(
+export function apiVersionsResponseVersion(
   version: number,
   buffer: Buffer,
   position: number,

@@ -43,8 +43,8 @@ function endOf(store: Store, segment: Segment): number {
 /** As for `verify`: it was noted before, or a new leader epoch began there. */
 function isKnown(baseOffset: number, snapshot: Snapshot | null, epochs: LeaderEpochs): boolean {
   const holes = snapshot?.holes ?? [];
-  const isNoted = holes.some(
+  const isRecorded = holes.some(
     ({ segment, position, bytes }) => segment === baseOffset && position === 0 && bytes === 0,
   );
-  return isNoted || epochs.starts.some(({ startOffset }) => startOffset === baseOffset);
+  return isRecorded || epochs.starts.some(({ startOffset }) => startOffset === baseOffset);
 }

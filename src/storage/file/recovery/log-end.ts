@@ -7,7 +7,7 @@ import { SegmentIndex } from "../segment-index.ts";
 import type { RecoveryState } from "./recovery-state.ts";
 
 /** Makes sure that there is an active segment whose next offset was never given out. @throws system errors, ObeliskError */
-export function settleEnd(state: RecoveryState, listener: RecoveryListener): void {
+export function completedEnd(state: RecoveryState, listener: RecoveryListener): void {
   const last = state.segments.at(-1);
   const endOffset = last?.endOffset ?? 0;
   const floor = state.syncedOffset;
@@ -16,7 +16,7 @@ export function settleEnd(state: RecoveryState, listener: RecoveryListener): voi
     if (floor > 0) listener.lost(endOffset);
     begin(state, Math.max(endOffset, floor));
   } else if (state.mustRoll) begin(state, endOffset);
-  settleEpoch(state);
+  advanceEpoch(state);
 }
 
 /** Offsets below it are on disk, whatever happens next: those behind it were only read, and wait for a sync. */
@@ -49,10 +49,10 @@ function begin({ store, segments, directory }: RecoveryState, baseOffset: number
  * An epoch that began behind the end began in records that are gone; its number is not used again. One that begins now is in the snapshot
  * when the first record of it is written: a start before that begins the same one again.
  */
-function settleEpoch(state: RecoveryState): void {
+function advanceEpoch(state: RecoveryState): void {
   const { epochs, segments } = state;
   const { endOffset } = segments.at(-1)!;
-  if (epochs.starts.length === 0) epochs.note(0, segments[0]!.baseOffset);
+  if (epochs.starts.length === 0) epochs.record(0, segments[0]!.baseOffset);
   if (epochs.starts.at(-1)!.startOffset > endOffset) epochs.truncate(endOffset);
   const hasData = segments.some((segment) => segment.bytes > 0);
   if (state.hasLost) state.hasChanged = true;

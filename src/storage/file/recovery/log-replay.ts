@@ -15,7 +15,7 @@ import { errnoOf, ObeliskError } from "../../../base/errors.ts";
 import { batchBaseOffset, batchLeaderEpoch } from "../../../protocol/record/batch.ts";
 import type { RecoveryListener } from "../../contract.ts";
 import { scanBatches } from "../../scan.ts";
-import { noteBatch } from "../index-builder.ts";
+import { indexBatch } from "../index-builder.ts";
 import { goesOn, type IndexBytes, readCopies } from "../index-copies.ts";
 import type { Segment } from "../segment.ts";
 import { SegmentIndex } from "../segment-index.ts";
@@ -55,9 +55,9 @@ export function replayLog(state: RecoveryState, listener: RecoveryListener): voi
     segment.index = SegmentIndex.growing(state.store.limits.indexIntervalBytes);
     const copies = position > 0 ? restoreIndex(state, segment, position, checkpoint!) : null;
     segment.hasOldTimes = false;
-    if (position === segment.bytes) noteEnd(state, segment, offset, offset);
+    if (position === segment.bytes) recordEnd(state, segment, offset, offset);
     else replaySegment(state, segment, { position, offset }, { listener, from: checkpoint?.offset ?? 0 });
-    if (copies === null || !goesOn(segment.index!, copies)) forgetIndexFiles(state, segment);
+    if (copies === null || !goesOn(segment.index!, copies)) evictIndexFiles(state, segment);
     position = 0;
     offset = segments[slot + 1]?.baseOffset ?? 0;
   }
@@ -124,10 +124,10 @@ function restoreIndex(
   };
   scanBatches(store.files, store.pool.use(segment.file), range, {
     batch: (buffer, at, end, filePosition) => {
-      noteBatch(segment.index!, segment.baseOffset, buffer, at, end, filePosition);
+      indexBatch(segment.index!, segment.baseOffset, buffer, at, end, filePosition);
       return true;
     },
-    damage: (at, bytes, reason) => noteHole(state, segment, at, bytes, reason),
+    damage: (at, bytes, reason) => recordHole(state, segment, at, bytes, reason),
   });
   if (segment.hasOldTimes || segment.index!.offsets.length === 0) return null;
   store.report(segment.indexPath, 0, segment.index!.offsets.length, "missing-index", "rebuilt from the log");
@@ -139,7 +139,7 @@ function replaySegment(state: RecoveryState, segment: Segment, start: Place, own
   const descriptor = store.pool.use(segment.file);
   segment.pin();
   try {
-    if (state.mustForget) forgetLost(state, descriptor);
+    if (state.mustEvict) evictLost(state, descriptor);
     scanSegment(state, segment, descriptor, start, owner);
     segment.verifiedStart = start.position;
     segment.verifiedEnd = segment.bytes;
@@ -153,13 +153,13 @@ function replaySegment(state: RecoveryState, segment: Segment, start: Place, own
 }
 
 /** Lets the scan see what the disk holds. What could not be written is told now, for nobody, and not to the sync that follows. */
-function forgetLost({ store }: RecoveryState, descriptor: number): void {
+function evictLost({ store }: RecoveryState, descriptor: number): void {
   try {
     store.files.syncNow(descriptor);
   } catch (thrown) {
     if (errnoOf(thrown) === undefined) throw thrown;
   }
-  store.files.forget(descriptor);
+  store.files.evict(descriptor);
 }
 
 function scanSegment(
@@ -183,12 +183,12 @@ function scanSegment(
   let tail: Tail | null = null;
   const end = scanBatches(files, descriptor, range, {
     batch: (buffer, at, batchEnd, filePosition) => {
-      noteBatch(segment.index!, segment.baseOffset, buffer, at, batchEnd, filePosition);
+      indexBatch(segment.index!, segment.baseOffset, buffer, at, batchEnd, filePosition);
       // The snapshot may be older than a cut, and what was written behind it lies where the damage was.
       if (segment.dropHoles(filePosition, filePosition + batchEnd - at)) state.hasChanged = true;
       state.bytesScanned += batchEnd - at;
       const baseOffset = batchBaseOffset(buffer, at);
-      noteEpoch(state, batchLeaderEpoch(buffer, at), baseOffset);
+      recordEpoch(state, batchLeaderEpoch(buffer, at), baseOffset);
       if (baseOffset >= owner.from) owner.listener.replay(buffer, at, batchEnd);
       if (rewriter === null || baseOffset < syncedOffset) return true;
       if (!segment.isDirty) segment.markDirty();
@@ -197,25 +197,25 @@ function scanSegment(
     },
     damage: (position, bytes, reason, isTail) => {
       if (isTail) tail = { position, bytes, reason };
-      if (!isTail || !isLast) noteHole(state, segment, position, bytes, reason);
+      if (!isTail || !isLast) recordHole(state, segment, position, bytes, reason);
     },
   });
   rewriter?.flush();
-  noteEnd(state, segment, end, tail === null ? end : -1);
+  recordEnd(state, segment, end, tail === null ? end : -1);
   if (isLast && tail !== null) cutTail(state, segment, descriptor, tail);
 }
 
 /** `told`: what is known of the end when gaps are looked for. */
-function noteEnd({ segments, ends }: RecoveryState, segment: Segment, end: number, told: number): void {
+function recordEnd({ segments, ends }: RecoveryState, segment: Segment, end: number, told: number): void {
   ends.set(segment, told);
   if (segment === segments.at(-1)) segment.endOffset = end;
 }
 
-function noteEpoch({ epochs }: RecoveryState, epoch: number, offset: number): void {
-  if (epoch - epochs.current <= EPOCH_STEP_MAX) epochs.note(epoch, offset);
+function recordEpoch({ epochs }: RecoveryState, epoch: number, offset: number): void {
+  if (epoch - epochs.current <= EPOCH_STEP_MAX) epochs.record(epoch, offset);
 }
 
-function noteHole(
+function recordHole(
   state: RecoveryState,
   segment: Segment,
   position: number,
@@ -226,8 +226,8 @@ function noteHole(
   if (known?.position === position && known.bytes === bytes) return;
   const { store } = state;
   const descriptor = () => store.pool.use(segment.file);
-  const { fate } = store.setAside(segment.logPath, descriptor, position, bytes, reason);
-  store.report(segment.logPath, position, bytes, "damaged-batch", reason + fate);
+  const { outcome } = store.quarantine(segment.logPath, descriptor, position, bytes, reason);
+  store.report(segment.logPath, position, bytes, "damaged-batch", reason + outcome);
   segment.addHole({ position, bytes });
   state.hasChanged = true;
 }
@@ -240,9 +240,9 @@ function cutTail(
   { position, bytes, reason }: Tail,
 ): void {
   const { store } = state;
-  const { refusal, fate } = store.setAside(segment.logPath, () => descriptor, position, bytes, reason);
+  const { refusal, outcome } = store.quarantine(segment.logPath, () => descriptor, position, bytes, reason);
   const what = refusal === null ? "cut off" : "left in its place";
-  store.report(segment.logPath, position, bytes, "torn-tail", `${reason}; ${what}${fate}`);
+  store.report(segment.logPath, position, bytes, "torn-tail", `${reason}; ${what}${outcome}`);
   state.hasLost = true;
   if (refusal !== null) {
     segment.addHole({ position, bytes });
@@ -253,10 +253,10 @@ function cutTail(
   if (!segment.isDirty) segment.markDirty();
   segment.bytes = position;
   segment.dropHoles(position, Number.POSITIVE_INFINITY);
-  forgetIndexFiles(state, segment);
+  evictIndexFiles(state, segment);
 }
 
-function forgetIndexFiles({ store }: RecoveryState, segment: Segment): void {
+function evictIndexFiles({ store }: RecoveryState, segment: Segment): void {
   const { files } = store;
   for (const path of [segment.indexPath, segment.timeIndexPath])
     if (files.exists(path)) files.removeFile(path);

@@ -14,7 +14,7 @@ export interface RecoveryCondition {
   /** The partition was there before, so that it is a loss when nothing is. */
   mustExist: boolean;
   /** The page cache may show bytes that the disk has not taken: what is to be scanned is read from the disk. */
-  mustForget: boolean;
+  mustEvict: boolean;
 }
 
 export class RecoveryState {
@@ -22,7 +22,7 @@ export class RecoveryState {
   readonly directory: string;
   readonly wasClean: boolean;
   readonly mustExist: boolean;
-  readonly mustForget: boolean;
+  readonly mustEvict: boolean;
   /** Ascending; the last is the active one. */
   segments: Segment[] = [];
   epochs = new LeaderEpochs();
@@ -44,7 +44,7 @@ export class RecoveryState {
     this.directory = directory;
     this.wasClean = condition.wasClean;
     this.mustExist = condition.mustExist;
-    this.mustForget = condition.mustForget;
+    this.mustEvict = condition.mustEvict;
   }
 
   get checkpoint(): Checkpoint | null {

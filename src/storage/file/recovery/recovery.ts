@@ -13,7 +13,7 @@
  *   bytes in the middle that are no batch       copied to quarantine, noted as a hole, passed over by readers
  *   the log ends before its checkpoint          a new segment begins at the checkpoint's offset: none is given out twice
  *   snapshot missing or damaged                 the whole log is scanned
- *   a log file that is no segment               moved to quarantine (strangers.ts)
+ *   a log file that is no segment               moved to quarantine (stray-segments.ts)
  *   a segment between others, or the first,     the missing offsets are noted, as a hole of 0 bytes
  *   is gone
  *   nothing at all where a partition was        told, and the partition begins anew
@@ -39,7 +39,7 @@ import { SegmentIndex } from "../segment-index.ts";
 import type { Checkpoint } from "../snapshot.ts";
 import type { Store } from "../store.ts";
 import { findGaps } from "./gaps.ts";
-import { durableOffsetOf, settleEnd } from "./log-end.ts";
+import { completedEnd, durableOffsetOf } from "./log-end.ts";
 import { replayLog } from "./log-replay.ts";
 import { type RecoveryCondition, RecoveryState } from "./recovery-state.ts";
 import { findSegments } from "./segment-finder.ts";
@@ -64,7 +64,7 @@ export interface Recovered {
   /** The first record needs one: its leader epoch is new. */
   isEpochNew: boolean;
   /** Directories whose names may not be on disk yet. */
-  namesToSync: string[];
+  directoriesToSync: string[];
 }
 
 /** Opens what lies in `directory`, or makes it. @throws what `listener` throws */
@@ -80,9 +80,9 @@ export function recoverPartition(
     findSegments(state);
     if (state.segments.length > 0) {
       replayLog(state, listener);
-      noteGaps(state);
+      recordGaps(state);
     }
-    settleEnd(state, listener);
+    completedEnd(state, listener);
     syncNames(state);
   } catch (thrown) {
     goOffline(state, thrown);
@@ -94,7 +94,7 @@ export function recoverPartition(
 }
 
 /** Told once: as holes of 0 bytes they are known. */
-function noteGaps(state: RecoveryState): void {
+function recordGaps(state: RecoveryState): void {
   const { store, segments, ends, snapshot, epochs, wasClean, checkpoint } = state;
   for (const { segment, start } of findGaps(store, segments, ends, snapshot, epochs)) {
     const { baseOffset, logPath } = segment;
@@ -115,7 +115,7 @@ function syncNames(state: RecoveryState): void {
   const { store, segments, wasClean, syncedOffset } = state;
   const active = segments.at(-1) ?? fail("a recovered partition has a segment");
   if (wasClean || active.endOffset <= syncedOffset || segments.some(({ isDirty }) => isDirty)) return;
-  for (const path of namesToSync(state, active))
+  for (const path of directoriesToSync(state, active))
     store.pool.withRoom(path, () => store.files.syncDirectory(path));
 }
 
@@ -149,7 +149,7 @@ function resultOf(state: RecoveryState, isOffline: boolean): Recovered {
     isOffline,
     needsSnapshot: state.hasChanged && !isOffline,
     isEpochNew: state.isEpochNew,
-    namesToSync: namesToSync(state, active),
+    directoriesToSync: directoriesToSync(state, active),
   };
 }
 
@@ -163,7 +163,7 @@ function firstAtOf({ store, snapshot }: RecoveryState, active: Segment): number 
 }
 
 /** A checkpoint is written behind a sync of the log: then its own names were on disk, and those of segments that had records. */
-function namesToSync({ directory, wasClean, checkpoint }: RecoveryState, active: Segment): string[] {
+function directoriesToSync({ directory, wasClean, checkpoint }: RecoveryState, active: Segment): string[] {
   if (wasClean && active.bytes > 0) return [];
   if (checkpoint !== null) {
     const wasThere = checkpoint.segment === active.baseOffset && checkpoint.position > 0;

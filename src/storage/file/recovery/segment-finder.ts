@@ -1,16 +1,16 @@
 /**
  * The first step of recovery: which segments a partition's directory has, and what its snapshot says of them. Nothing is read but
- * names, lengths and the snapshot; a log file that is no segment (strangers.ts) goes to quarantine, and what an interrupted
+ * names, lengths and the snapshot; a log file that is no segment (stray-segments.ts) goes to quarantine, and what an interrupted
  * replacement or removal of ours has left is removed.
  */
 
 import { TEMPORARY_SUFFIX } from "../../../base/disk.ts";
 import { errnoOf, ObeliskError } from "../../../base/errors.ts";
 import { LeaderEpochs } from "../../leader-epochs.ts";
-import { findStrangers } from "../../strangers.ts";
+import { findStraySegments } from "../../stray-segments.ts";
 import { PooledFile } from "../pool.ts";
+import { quarantineFile } from "../quarantine.ts";
 import { logPathOf, parseSegmentName, removeSegmentFiles, Segment, segmentName } from "../segment.ts";
-import { setAsideFile } from "../set-aside.ts";
 import { decodeSnapshot, SNAPSHOT_FILE } from "../snapshot.ts";
 import type { RecoveryState } from "./recovery-state.ts";
 
@@ -25,7 +25,7 @@ export function findSegments(state: RecoveryState): void {
   const bases = basesOf(state, names);
   if (names.includes(SNAPSHOT_FILE)) readSnapshot(state);
   addSegments(state, bases);
-  noteHoles(state);
+  recordHoles(state);
   finishDrop(state);
   if (state.segments.length === 0) reportIfMissing(state, found === null);
 }
@@ -55,12 +55,12 @@ function basesOf(state: RecoveryState, names: readonly string[]): number[] {
   const { store, directory } = state;
   const found = logBases(state, names);
   const open = (path: string) => store.pool.withRoom(path, () => store.files.open(path, "read"));
-  const strangers = findStrangers(store.files, open, directory, found);
-  for (const { baseOffset, bytes, reason } of strangers) {
-    const fate = setAsideStranger(state, baseOffset, reason);
-    store.report(logPathOf(directory, baseOffset), 0, bytes, "unknown-file", reason + fate);
+  const straySegments = findStraySegments(store.files, open, directory, found);
+  for (const { baseOffset, bytes, reason } of straySegments) {
+    const outcome = quarantineStraySegment(state, baseOffset, reason);
+    store.report(logPathOf(directory, baseOffset), 0, bytes, "unknown-file", reason + outcome);
   }
-  return found.filter((base) => !strangers.some(({ baseOffset }) => baseOffset === base));
+  return found.filter((base) => !straySegments.some(({ baseOffset }) => baseOffset === base));
 }
 
 /**
@@ -84,13 +84,17 @@ function logBases({ store, directory }: RecoveryState, names: readonly string[])
 }
 
 /** Moves the files of that name, the log last. What cannot be moved stays, and is no segment all the same. */
-function setAsideStranger({ store, directory }: RecoveryState, baseOffset: number, reason: string): string {
+function quarantineStraySegment(
+  { store, directory }: RecoveryState,
+  baseOffset: number,
+  reason: string,
+): string {
   const { files, root } = store;
   let target = "";
   try {
     for (const suffix of ["index", "timeindex", "log"]) {
       const path = `${directory}/${segmentName(baseOffset)}.${suffix}`;
-      if (files.exists(path)) target = setAsideFile(files, root, store.relative(path), reason);
+      if (files.exists(path)) target = quarantineFile(files, root, store.relative(path), reason);
     }
   } catch (thrown) {
     const errno = errnoOf(thrown);
@@ -108,7 +112,7 @@ function readSnapshot(state: RecoveryState): void {
     state.snapshot = decodeSnapshot(content);
   } catch (thrown) {
     if (!(thrown instanceof ObeliskError)) throw thrown;
-    const target = setAsideFile(store.files, store.root, store.relative(path), thrown.message);
+    const target = quarantineFile(store.files, store.root, store.relative(path), thrown.message);
     const detail = `${thrown.message}; moved to ${target}, the log is read instead`;
     store.report(path, 0, content.length, "damaged-snapshot", detail);
     return;
@@ -128,7 +132,7 @@ function addSegments(state: RecoveryState, bases: readonly number[]): void {
     segment.bytes = store.files.fileSize(path);
     segment.endOffset = bases[slot + 1] ?? base;
     segment.hasOldTimes = snapshot !== null && base < snapshot.timesFrom;
-    segment.forgetVerified();
+    segment.evictVerified();
     state.segments.push(segment);
   }
 }
@@ -141,7 +145,7 @@ function slotOf(bases: readonly number[], baseOffset: number): number {
   );
 }
 
-function noteHoles({ segments, snapshot }: RecoveryState): void {
+function recordHoles({ segments, snapshot }: RecoveryState): void {
   for (const { segment: base, position, bytes } of snapshot?.holes ?? []) {
     const segment = segments.find((candidate) => candidate.baseOffset === base);
     if (segment !== undefined && (position < segment.bytes || bytes === 0))

@@ -65,9 +65,9 @@ export class OwnedState implements StateStore {
     return this.#under.close();
   }
 
-  async #telling<Answer>(asked: Promise<Answer>): Promise<Answer> {
+  async #telling<Result>(requested: Promise<Result>): Promise<Result> {
     try {
-      return await asked;
+      return await requested;
     } catch (thrown) {
       if (thrown instanceof ObeliskError && TOLD.has(thrown.code) && !this.#isClosing)
         this.#tell(thrown.message);

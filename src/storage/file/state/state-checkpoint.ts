@@ -37,7 +37,7 @@ export class StateCheckpoint {
   }
 
   /** So much was written to the log. */
-  noteChanges(changes: number, bytes: number): void {
+  recordChanges(changes: number, bytes: number): void {
     this.#changes += changes;
     this.#bytes += bytes;
   }

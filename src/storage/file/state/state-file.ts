@@ -25,7 +25,7 @@ import { systemReason } from "../../../base/system-error.ts";
 import { KiB, MiB } from "../../../base/units.ts";
 import type { Finding } from "../../contract.ts";
 import { readLayout } from "../../layout.ts";
-import { QUARANTINE, setAsideBytes, setAsideFile } from "../set-aside.ts";
+import { QUARANTINE, quarantineBytes, quarantineFile } from "../quarantine.ts";
 import { foldLog, SqliteState } from "./state.ts";
 import { findLogDamage } from "./state-log.ts";
 import { isStateLost, lostStateDetail } from "./state-loss.ts";
@@ -68,7 +68,7 @@ export async function openStateFile(files: Files, directory: string, wasClean = 
   try {
     tellLoss(files, directory, wasClean, findings);
     readThrough(files, path);
-    setAsideLog(files, directory, findings);
+    quarantineLog(files, directory, findings);
     connection = await connect(path);
     const fault = await checkFile(connection);
     if (fault === null) {
@@ -184,17 +184,17 @@ function tellLoss(files: Files, directory: string, wasClean: boolean, findings: 
   const log = STATE_FILE + WAL_SUFFIX;
   const isLogThere = files.exists(`${directory}/${log}`) && files.fileSize(`${directory}/${log}`) > 0;
   const detail = lostStateDetail(isThere);
-  const fate = isLogThere ? `; its log was moved to ${setAsideFile(files, directory, log, detail)}` : "";
-  findings.push(stateFinding(0, `${detail}; topics are found again by their directories${fate}`));
+  const outcome = isLogThere ? `; its log was moved to ${quarantineFile(files, directory, log, detail)}` : "";
+  findings.push(stateFinding(0, `${detail}; topics are found again by their directories${outcome}`));
 }
 
-function setAsideLog(files: Files, directory: string, findings: Finding[]): void {
+function quarantineLog(files: Files, directory: string, findings: Finding[]): void {
   const file = STATE_FILE + WAL_SUFFIX;
   const path = `${directory}/${file}`;
   if (!files.exists(path) || !files.exists(`${directory}/${STATE_FILE}`)) return;
   const damage = findLogDamage(files, path);
   if (damage === null) return;
-  const target = setAsideBytes(files, directory, file, damage.detail, files.readFile(path));
+  const target = quarantineBytes(files, directory, file, damage.detail, files.readFile(path));
   const { position, bytes, detail } = damage;
   findings.push({ file, position, bytes, kind: "damaged-state", detail: `${detail}; copied to ${target}` });
 }
@@ -214,7 +214,7 @@ async function checkRows(
   }
   for (const row of damaged) {
     const text = Buffer.from(`${JSON.stringify(row)}\n`);
-    const target = setAsideBytes(
+    const target = quarantineBytes(
       files,
       directory,
       STATE_FILE,
@@ -241,7 +241,7 @@ async function replaceFile(
   await damaged.close();
   await buildFile(files, directory, saved);
   const bytes = files.fileSize(`${directory}/${STATE_FILE}`);
-  const target = setAsideFile(files, directory, STATE_FILE, fault);
+  const target = quarantineFile(files, directory, STATE_FILE, fault);
   finishReplacement(files, directory);
   findings.push(
     stateFinding(bytes, `${fault}; moved to ${target}, ${saved.length} entries were saved into a new file`),
@@ -330,7 +330,7 @@ function finishReplacement(files: Files, directory: string): void {
   }
   for (const suffix of [WAL_SUFFIX, SHM_SUFFIX]) {
     if (files.exists(`${directory}/${STATE_FILE}${suffix}`)) {
-      setAsideFile(
+      quarantineFile(
         files,
         directory,
         `${STATE_FILE}${suffix}`,

@@ -284,7 +284,7 @@ export class SqliteState implements StateStore {
     }
     this.#turnRows += rows;
     this.#turnBytes += bytes;
-    this.#checkpoint.noteChanges(rows, bytes);
+    this.#checkpoint.recordChanges(rows, bytes);
   }
 
   async #sync(work: () => Promise<void>): Promise<void> {

@@ -11,7 +11,7 @@ import { KiB } from "../../../base/units.ts";
 
 export const FAST_SYNC_MS = 0.5;
 export const FAST_RUN_MIN = 16;
-/** A few records. With more, a thread that syncs without pause is better (sync-stream.ts). */
+/** A few records. With more, a thread that syncs without pause is better (continuous-sync.ts). */
 export const FAST_SYNC_BYTES_MAX = 8 * KiB;
 /** One sync this slow is no hiccup: the disk has to prove itself for longer. */
 const SLOW_SYNC_MS = 5;
@@ -42,14 +42,14 @@ export class DiskPace {
   }
 
   /** One file with `bytes` unsynced bytes took so long. Large ones say nothing about small ones. */
-  noteOne(bytes: number, durationMs: number): void {
+  recordOne(bytes: number, durationMs: number): void {
     if (bytes > FAST_SYNC_BYTES_MAX) return;
     if (durationMs <= FAST_SYNC_MS) this.#fastRun += 1;
     else this.#fastRun = durationMs > SLOW_SYNC_MS ? -SLOW_PENALTY : 0;
   }
 
   /** A syncfs for `count` files and names took so long. */
-  noteAll(count: number, durationMs: number): void {
+  recordAll(count: number, durationMs: number): void {
     const isSlow = durationMs > SLOW_ALL_MS + count * SLOW_ALL_EACH_MS;
     if (isSlow && count < LARGE_GROUP_MIN) this.#allPenalty = ALL_PENALTY;
   }

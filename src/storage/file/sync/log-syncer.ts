@@ -4,7 +4,7 @@
  *
  *   plan        for                                                   how
  *   in-place    one file, little in it, on a disk that is fast        fdatasync at once, the event loop stands still
- *   thread      one file that is written to all the time              a thread that never pauses (sync-stream.ts)
+ *   thread      one file that is written to all the time              a thread that never pauses (continuous-sync.ts)
  *   files       everything else: each file is synced
  *                 singly     up to `FILES_SINGLY_MAX` files           fdatasync in the thread pool, side by side; names singly too
  *                 together   more files, or many new names            one syncfs for all that lie on its file system
@@ -31,9 +31,9 @@ import type { Files } from "../../../base/files.ts";
 import type { FileLog } from "../log.ts";
 import type { Segment } from "../segment.ts";
 import { type Store, storageError } from "../store.ts";
+import { ContinuousSync, LET_GO } from "./continuous-sync.ts";
 import { DiskPace } from "./disk-pace.ts";
-import { forgetLogs } from "./forget-logs.ts";
-import { LET_GO, SyncStream } from "./sync-stream.ts";
+import { evictLogs } from "./evict-logs.ts";
 import type { SyncTask } from "./unsynced.ts";
 
 export const FILES_SINGLY_MAX = 3;
@@ -68,7 +68,7 @@ export class LogSyncer {
   readonly #clock: Clock;
   readonly #options: LogSyncerOptions;
   readonly #pace = new DiskPace();
-  readonly #stream: SyncStream | null;
+  readonly #stream: ContinuousSync | null;
   /** The one descriptor that syncfs is called through; -1 where it cannot be used. */
   #witness: number;
   readonly #device: string;
@@ -86,7 +86,7 @@ export class LogSyncer {
     this.#clock = store.clock;
     this.#options = options;
     const hasThread = files.openSyncThread !== undefined && options.canSyncContinuously;
-    this.#stream = hasThread ? new SyncStream(files.openSyncThread!, this.#streamListener()) : null;
+    this.#stream = hasThread ? new ContinuousSync(files.openSyncThread!, this.#streamListener()) : null;
     this.#device = files.device(options.directory);
     const canSyncAll = files.syncAll !== undefined && files.tellsFailures(options.directory);
     this.#witness = canSyncAll ? files.open(options.directory, "read") : -1;
@@ -103,7 +103,7 @@ export class LogSyncer {
       return false;
     } catch (thrown) {
       if (errnoOf(thrown) === undefined) throw thrown;
-      forgetLogs(this.#files, this.#options.directory);
+      evictLogs(this.#files, this.#options.directory);
       return true;
     }
   }
@@ -202,7 +202,7 @@ export class LogSyncer {
       return;
     }
     this.syncsInPlace += 1;
-    this.#pace.noteOne(segment.unsyncedBytes, this.#clock.monotonicMs() - startedAtMs);
+    this.#pace.recordOne(segment.unsyncedBytes, this.#clock.monotonicMs() - startedAtMs);
     this.#end(job, this.#options.loss(), failed);
   }
 
@@ -270,7 +270,7 @@ export class LogSyncer {
       return false;
     }
     this.syncsOfAll += 1;
-    this.#pace.noteAll(count, this.#clock.monotonicMs() - startedAtMs);
+    this.#pace.recordAll(count, this.#clock.monotonicMs() - startedAtMs);
     return true;
   }
 
@@ -309,11 +309,11 @@ export class LogSyncer {
       await this.#files.sync(descriptor);
     } catch (thrown) {
       // At once, and not when the others have ended: a process that is killed meanwhile leaves what the disk holds.
-      this.#files.forget(descriptor);
+      this.#files.evict(descriptor);
       throw thrown;
     }
     this.syncsInPool += 1;
-    this.#pace.noteOne(segment.unsyncedBytes, this.#clock.monotonicMs() - startedAtMs);
+    this.#pace.recordOne(segment.unsyncedBytes, this.#clock.monotonicMs() - startedAtMs);
   }
 
   #end(job: Job, loss: ObeliskError | null, failed: Set<FileLog>): void {

@@ -9,7 +9,7 @@
  *     the descriptors that were open then. `begin` hands these pins to a task, and the end of the task gives them back: whatever
  *     happens to the log meanwhile, no file is closed while the disk works on it.
  *   - One task at a time. What is written while it runs makes its segment dirty again, for the next one.
- *   - A thread may sync the active segment beside (sync-stream.ts). It has a pin of its own, and while it has the segment no task begins.
+ *   - A thread may sync the active segment beside (continuous-sync.ts). It has a pin of its own, and while it has the segment no task begins.
  */
 
 import { fail } from "../../../base/assert.ts";
@@ -68,7 +68,7 @@ export class Unsynced {
   /** `segment` has been written up to its `endOffset`. */
   written(segment: Segment): void {
     if (segment !== this.#streamed) return;
-    this.#thread!.setMark(segment.endOffset - segment.baseOffset);
+    this.#thread!.setWritten(segment.endOffset - segment.baseOffset);
     this.#thread!.wake();
   }
 
@@ -79,7 +79,7 @@ export class Unsynced {
   }
 
   /** The segment is gone from the log. */
-  forget(segment: Segment): void {
+  evict(segment: Segment): void {
     this.#rolled = this.#rolled.filter((rolled) => rolled !== segment);
   }
 
@@ -132,7 +132,7 @@ export class Unsynced {
     segment.pin();
     this.#streamed = segment;
     this.#thread = thread;
-    thread.setMark(segment.endOffset - segment.baseOffset);
+    thread.setWritten(segment.endOffset - segment.baseOffset);
   }
 
   /** The thread has made everything below `offset` durable; true when that is news. */

@@ -15,10 +15,10 @@ import type { Store } from "../store.ts";
 export async function writeOff({ files, pool }: Store, segments: readonly Segment[]): Promise<void> {
   const open = segments.filter(({ file }) => file.descriptor >= 0);
   for (const segment of open) segment.pin();
-  for (const { file } of open) files.forget(file.descriptor);
+  for (const { file } of open) files.evict(file.descriptor);
   await Promise.allSettled(open.map(async ({ file }) => await files.sync(file.descriptor)));
   for (const segment of open) {
-    files.forget(segment.file.descriptor);
+    files.evict(segment.file.descriptor);
     segment.unpin(pool);
   }
 }

@@ -78,7 +78,10 @@ function forged(name: string, what: string, claimsRecords: boolean): Attack {
       const startedAt = performance.now();
       const bases: number[] = [];
       for (let offset = 0; offset < 16 * RECORDS_EACH; ) {
-        const heard = await peer.ask(fetchFrame({ topic: TOPIC, offset, bytesMax: MiB }), stage.answerMsMax);
+        const heard = await peer.ask(
+          fetchFrame({ topic: TOPIC, offset, bytesMax: MiB }),
+          stage.responseMsMax,
+        );
         if (heard.kind !== "answer") return stage.expect(false, `a fetch at ${offset} met ${heard.kind}`);
         const found = fetchApi.decodeResponse(11, heard.body!, 0, heard.bytes).responses[0]!.partitions[0]!;
         if (found.errorCode !== 0)
@@ -88,8 +91,8 @@ function forged(name: string, what: string, claimsRecords: boolean): Attack {
         offset = base + RECORDS_EACH;
       }
       stage.facts["readMs"] = Math.round(performance.now() - startedAt);
-      const sound = [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
-      stage.expect(bases.join() === sound.join(), `the batches ${bases} were read instead of ${sound}`);
+      const valid = [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+      stage.expect(bases.join() === valid.join(), `the batches ${bases} were read instead of ${valid}`);
     },
   };
 }
@@ -97,10 +100,10 @@ function forged(name: string, what: string, claimsRecords: boolean): Attack {
 /** The error code and the offset of a look-up by time, or what was met instead of an answer. */
 async function lookUp(stage: Stage, peer: Peer, timestamp: number): Promise<[number, number] | string> {
   const topics = [{ name: TOPIC, partitions: [{ partitionIndex: 0, timestamp }] }];
-  const heard = await peer.ask(frame(listOffsetsApi, 4, { topics }), stage.answerMsMax);
+  const heard = await peer.ask(frame(listOffsetsApi, 4, { topics }), stage.responseMsMax);
   if (heard.kind !== "answer") return heard.kind;
-  const answer = listOffsetsApi.decodeResponse(4, heard.body!, 0, heard.bytes).topics[0]!.partitions[0]!;
-  return [answer.errorCode, answer.offset];
+  const response = listOffsetsApi.decodeResponse(4, heard.body!, 0, heard.bytes).topics[0]!.partitions[0]!;
+  return [response.errorCode, response.offset];
 }
 
 type Inflating = "gzip" | "zstd" | "lz4";
@@ -147,7 +150,7 @@ function inflating(codec: Inflating, build: (codec: Inflating) => Buffer, found:
       stage.facts["batchBytes"] = batch.length;
       const peer = await stage.kafka();
       await peer.ask(createFrame(TOPIC, 1), 60_000);
-      const heard = await peer.ask(produceFrame(TOPIC, batch), stage.answerMsMax);
+      const heard = await peer.ask(produceFrame(TOPIC, batch), stage.responseMsMax);
       if (heard.kind !== "answer") return stage.expect(false, `the batch met ${heard.kind}`);
       const code = produceApi.decodeResponse(9, heard.body!, 0, heard.bytes).responses[0]!
         .partitionResponses[0]!.errorCode;
@@ -196,7 +199,7 @@ async function askEverywhere(stage: Stage, peer: Peer): Promise<void> {
     stage.expect(`${found}` === `0,${wished}`, `a look-up for ${wished} gave ${found}`);
     const heard = await peer.ask(
       fetchFrame({ topic: TOPIC, offset: wished, bytesMax: KiB }),
-      stage.answerMsMax,
+      stage.responseMsMax,
     );
     if (heard.kind !== "answer") return stage.expect(false, `a fetch at ${wished} met ${heard.kind}`);
     const { errorCode, records } = fetchApi.decodeResponse(11, heard.body!, 0, heard.bytes).responses[0]!

@@ -4,7 +4,7 @@ import { KiB, MiB } from "../../../../src/base/units.ts";
 import { fetchApi } from "../../../../src/protocol/kafka/apis/fetch.ts";
 import { BATCH_CRC, computeBatchCrc } from "../../../../src/protocol/record/batch.ts";
 import { batchOf } from "../../../support/batches.ts";
-import { ANSWER_MS_MAX, type Attack, type Load, type Stage } from "../support/attack.ts";
+import { type Attack, type Load, RESPONSE_MS_MAX, type Stage } from "../support/attack.ts";
 import { createFrame, fetchFrame, produceFrame } from "../support/frames.ts";
 import type { Peer } from "../support/peer.ts";
 
@@ -36,7 +36,7 @@ async function readThrough(stage: Stage, mebibytes: number): Promise<number> {
   let bytes = 0;
   for (let offset = 0; bytes < mebibytes * MiB; ) {
     const wish = fetchFrame({ topic: TOPIC, offset, bytesMax: MiB });
-    const heard = await peer.ask(wish, ANSWER_MS_MAX[stage.load]);
+    const heard = await peer.ask(wish, RESPONSE_MS_MAX[stage.load]);
     if (heard.kind !== "answer" || heard.body === null) {
       stage.expect(false, `an honest consumer met ${heard.kind} at offset ${offset}`);
       break;
@@ -58,9 +58,9 @@ function endOf(records: Buffer, offset: number): number {
   for (let position = 0; position + 61 <= records.length; ) {
     const end = position + 12 + records.readInt32BE(position + 8);
     if (end > records.length) break;
-    const isSound =
+    const isValid =
       computeBatchCrc(records, position, end - position) === records.readUInt32BE(position + BATCH_CRC);
-    if (!isSound) throw new Error(`the batch at ${next} is not what was stored`);
+    if (!isValid) throw new Error(`the batch at ${next} is not what was stored`);
     next = Number(records.readBigInt64BE(position)) + records.readInt32BE(position + 23) + 1;
     position = end;
   }
@@ -153,7 +153,7 @@ const slowLinks: Attack = {
     stage.facts["slowMbTaken"] = Math.round(slow.reduce((sum, peer) => sum + peer.receivedBytes, 0) / 1e6);
     for (const peer of others) peer.close();
     for (const peer of slow) peer.read();
-    const heard = await Promise.all(slow.map((peer) => peer.hear(stage.answerMsMax)));
+    const heard = await Promise.all(slow.map((peer) => peer.hear(stage.responseMsMax)));
     const served = heard.filter(({ kind }) => kind === "answer").length;
     stage.facts["served"] = served;
     stage.expect(

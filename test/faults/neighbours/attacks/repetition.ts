@@ -20,9 +20,9 @@ function repeatedMetadata(name: string, count: number): Attack {
       const topics = Array.from({ length: count }, () => ({ name: WIDE }));
       const heard = await askOnce(stage, frame(metadataApi, 4, { topics, allowAutoTopicCreation: false }));
       if (heard.kind !== "answer" || heard.body === null) return;
-      const answer = metadataApi.decodeResponse(4, heard.body, 0, heard.body.length);
-      stage.facts["topics"] = answer.topics.length;
-      stage.expect(answer.topics.length === 1, `the topic is told ${answer.topics.length} times`);
+      const response = metadataApi.decodeResponse(4, heard.body, 0, heard.body.length);
+      stage.facts["topics"] = response.topics.length;
+      stage.expect(response.topics.length === 1, `the topic is told ${response.topics.length} times`);
     },
   };
 }
@@ -35,7 +35,7 @@ const metadataIds: Attack = {
   run: async (stage) => {
     const peer = await stage.kafka();
     const byName = frame(metadataApi, 12, { topics: [{ name: WIDE }], allowAutoTopicCreation: false });
-    const named = await peer.ask(byName, stage.answerMsMax);
+    const named = await peer.ask(byName, stage.responseMsMax);
     if (named.kind !== "answer") return stage.expect(false, `a question by name met ${named.kind}`);
     const { topicId } = metadataApi.decodeResponse(12, named.body!, 0, named.bytes).topics[0]!;
     const topics = Array.from({ length: 3000 }, () => ({ name: null, topicId }));
@@ -100,9 +100,9 @@ const metadataUnread: Attack = {
   prepare: (stage) => prepareWide(stage, stage.size({ full: 7000, quick: 7000, suite: 2000 })),
   run: async (stage) => {
     const count = stage.size({ full: 200, quick: 200, suite: 100 });
-    const question = frame(metadataApi, 4, { topics: [{ name: WIDE }], allowAutoTopicCreation: false });
+    const query = frame(metadataApi, 4, { topics: [{ name: WIDE }], allowAutoTopicCreation: false });
     const peers = await stage.many(count, () => stage.kafka({ isReading: false }));
-    for (const peer of peers) peer.send(Buffer.alloc(200 * question.length, question));
+    for (const peer of peers) peer.send(Buffer.alloc(200 * query.length, query));
     await stage.wait(stage.size({ full: 20, quick: 8, suite: 1 }));
   },
 };

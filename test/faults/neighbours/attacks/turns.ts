@@ -22,14 +22,14 @@ async function create(stage: Stage, partitions: number): Promise<void> {
 async function removeTopic(stage: Stage): Promise<void> {
   const peer = await stage.kafka();
   const startedAt = performance.now();
-  const heard = await peer.ask(deleteFrame(TOPIC), stage.answerMsMax);
+  const heard = await peer.ask(deleteFrame(TOPIC), stage.responseMsMax);
   stage.facts["answerMs"] = Math.round(performance.now() - startedAt);
   if (heard.kind !== "answer") stage.expect(false, `the removal met ${heard.kind}`);
   else {
-    const answer = deleteTopicsApi.decodeResponse(4, heard.body!, 0, heard.bytes);
+    const response = deleteTopicsApi.decodeResponse(4, heard.body!, 0, heard.bytes);
     stage.expect(
-      answer.responses[0]!.errorCode === 0,
-      `the removal was refused with ${answer.responses[0]!.errorCode}`,
+      response.responses[0]!.errorCode === 0,
+      `the removal was refused with ${response.responses[0]!.errorCode}`,
     );
   }
   await stage.wait(stage.size({ full: 5, quick: 3, suite: 1 }));
@@ -97,7 +97,7 @@ const commit: Attack = {
     const count = stage.size({ full: 9000, quick: 9000, suite: 2000 });
     const request = commitFrame("wide", TOPIC, 0, count, "n".repeat(1000));
     const startedAt = performance.now();
-    const heard = await peer.ask(request, stage.answerMsMax);
+    const heard = await peer.ask(request, stage.responseMsMax);
     stage.facts["answerMs"] = Math.round(performance.now() - startedAt);
     if (heard.kind !== "answer") return stage.expect(false, `the commit met ${heard.kind}`);
     const { partitions } = offsetCommitApi.decodeResponse(7, heard.body!, 0, heard.bytes).topics[0]!;
@@ -119,7 +119,7 @@ const wide: Attack = {
     const peer = await stage.kafka();
     const startedAt = performance.now();
     const count = stage.size({ full: 9900, quick: 9900, suite: 2000 });
-    const heard = await peer.ask(createFrame(TOPIC, count), stage.answerMsMax);
+    const heard = await peer.ask(createFrame(TOPIC, count), stage.responseMsMax);
     stage.facts["createMs"] = Math.round(performance.now() - startedAt);
     if (heard.kind !== "answer") return stage.expect(false, `the creation met ${heard.kind}`);
     const { errorCode } = createTopicsApi.decodeResponse(5, heard.body!, 0, heard.bytes).topics[0]!;

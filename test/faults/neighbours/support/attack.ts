@@ -22,7 +22,7 @@ export interface Attack {
 }
 
 /** No attack takes longer; what is not answered by then counts as silence. */
-export const ANSWER_MS_MAX: Readonly<Record<Load, number>> = { full: 60_000, quick: 30_000, suite: 15_000 };
+export const RESPONSE_MS_MAX: Readonly<Record<Load, number>> = { full: 60_000, quick: 30_000, suite: 15_000 };
 
 export class Stage {
   readonly server: WatchedServer;
@@ -40,8 +40,8 @@ export class Stage {
     this.load = load;
   }
 
-  get answerMsMax(): number {
-    return ANSWER_MS_MAX[this.load];
+  get responseMsMax(): number {
+    return RESPONSE_MS_MAX[this.load];
   }
 
   /** By the load. */

@@ -93,8 +93,8 @@ async function openNative(nativePort: number, stored: { count: number }): Promis
 
 async function openPing(kafkaPort: number): Promise<Strand> {
   const wire = await Wire.kafka(kafkaPort);
-  const question = versionsFrame();
-  const call = async () => void (await wire.call(question));
+  const query = versionsFrame();
+  const call = async () => void (await wire.call(query));
   return new Strand({ name: "ping", periodMs: 5, inFlightMax: 100, call });
 }
 

@@ -24,7 +24,7 @@ export interface PeerOptions {
 type PausableSocket = Bun.Socket<undefined> & { pause(): void; resume(): void };
 
 export class Peer {
-  answers = 0;
+  responses = 0;
   receivedBytes = 0;
   isClosed = false;
   readonly #isNative: boolean;
@@ -36,7 +36,7 @@ export class Peer {
   #head = Buffer.alloc(4);
   #headBytes = 0;
   #missing = 0;
-  #answerBytes = 0;
+  #responseBytes = 0;
   #kept: Buffer[] | null = [];
   #line = "";
   #pacing: ReturnType<typeof setInterval> | undefined;
@@ -159,7 +159,7 @@ export class Peer {
         this.#headBytes += 1;
         position += 1;
         if (this.#headBytes < 4) continue;
-        this.#answerBytes = this.#missing = this.#head.readInt32BE(0);
+        this.#responseBytes = this.#missing = this.#head.readInt32BE(0);
         this.#kept = this.#missing <= KEPT_BYTES_MAX ? [] : null;
       }
       const end = Math.min(chunk.length, position + this.#missing);
@@ -169,12 +169,12 @@ export class Peer {
       if (this.#missing > 0) return;
       this.#headBytes = 0;
       const body = this.#kept === null ? null : Buffer.concat(this.#kept);
-      this.#deliver({ kind: "answer", bytes: this.#answerBytes, body });
+      this.#deliver({ kind: "answer", bytes: this.#responseBytes, body });
     }
   }
 
   #deliver(heard: Heard): void {
-    this.answers += 1;
+    this.responses += 1;
     const take = this.#waiting.shift();
     if (take !== undefined) take(heard);
     else if (this.#heard.length < 16) this.#heard.push(heard);

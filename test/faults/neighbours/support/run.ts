@@ -78,7 +78,7 @@ async function beside(attack: Attack, stage: Stage): Promise<AttackReport> {
   if (prepareMs !== null && prepareMs > LARGE_TURN_MS_MAX)
     stage.facts["prepareTurn"] = `${prepareMs} ms (${prepareWork})`;
   pair.begin();
-  server.forgetPeak();
+  server.resetPeak();
   const residentBefore = server.residentBytes();
   const startedAt = performance.now();
   const timer = Promise.withResolvers<void>();
@@ -100,9 +100,9 @@ async function beside(attack: Attack, stage: Stage): Promise<AttackReport> {
   if (residentPeak > RESIDENT_BYTES_MAX) stage.breaches.push(`${megabytes(residentPeak)} MB resident`);
   for (const name of cut) stage.breaches.push(`the honest ${name} was cut`);
   stage.breaches.push(...wrong);
-  for (const [name, { unanswered }] of Object.entries(strands)) {
-    if (unanswered > 0 && !cut.includes(name))
-      stage.breaches.push(`the honest ${name} had no answer ${unanswered} times`);
+  for (const [name, { outstanding }] of Object.entries(strands)) {
+    if (outstanding > 0 && !cut.includes(name))
+      stage.breaches.push(`the honest ${name} had no answer ${outstanding} times`);
   }
   return {
     attack: attack.name,

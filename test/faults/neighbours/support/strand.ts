@@ -11,7 +11,7 @@ export interface StrandReport {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
-  readonly unanswered: number;
+  readonly outstanding: number;
 }
 
 export interface StrandOptions {
@@ -81,11 +81,11 @@ export class Strand {
   }
 }
 
-export function summary(latencies: readonly number[], unanswered: number): StrandReport {
+export function summary(latencies: readonly number[], outstanding: number): StrandReport {
   const sorted = Float64Array.from(latencies).sort();
   const at = (share: number) =>
     round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
-  return { count: sorted.length, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1), unanswered };
+  return { count: sorted.length, p50Ms: at(0.5), p99Ms: at(0.99), maxMs: at(1), outstanding };
 }
 
 function round(milliseconds: number): number {

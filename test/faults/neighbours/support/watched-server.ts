@@ -73,7 +73,7 @@ export class WatchedServer implements AsyncDisposable {
     return Math.max(this.#peakBytes, this.#status("VmHWM"));
   }
 
-  forgetPeak(): void {
+  resetPeak(): void {
     this.#peakBytes = 0;
     try {
       writeFileSync(`/proc/${this.running.child.pid}/clear_refs`, "5");

@@ -19,7 +19,7 @@ export async function askOnce(stage: Stage, request: Buffer): Promise<Heard> {
   const peer = await stage.kafka();
   stage.facts["requestBytes"] = request.length;
   const startedAt = performance.now();
-  const heard = await peer.ask(request, stage.answerMsMax);
+  const heard = await peer.ask(request, stage.responseMsMax);
   stage.facts["outcome"] = heard.kind;
   stage.facts["answerMs"] = Math.round(performance.now() - startedAt);
   if (heard.kind === "answer") stage.facts["answerBytes"] = heard.bytes;

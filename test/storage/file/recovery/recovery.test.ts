@@ -174,7 +174,7 @@ for (const [stop, segmentBytesMax] of [
         fc.nat(),
         fc.nat(7),
         fc.nat(99),
-        async (slot, place, bit, asked) => {
+        async (slot, place, bit, requested) => {
           const path = join(subject.partition, names[slot]!);
           const whole = readFileSync(path);
           const position = place % whole.length;
@@ -188,14 +188,19 @@ for (const [stop, segmentBytesMax] of [
           writeFileSync(path, broken);
           const { engine, log } = await subject.open();
           try {
-            const atAsked =
-              asked < log.endOffset ? await bytesOf(log.span(asked, log.endOffset, 1, true)) : NOTHING;
+            const atRequested =
+              requested < log.endOffset
+                ? await bytesOf(log.span(requested, log.endOffset, 1, true))
+                : NOTHING;
             const found = await readAll(log, 1500);
             const isEpochByte = position - starts[victim]! >= 12 && position - starts[victim]! < 16;
             const isCut = offset === 99 && stop === "dirty" && !isEpochByte;
             const good = isEpochByte ? without(100) : without(100, offset);
-            const [answered] = offsets(recordsIn(atAsked));
-            expect([position, answered]).toEqual([position, good.find((candidate) => candidate >= asked)]);
+            const [responded] = offsets(recordsIn(atRequested));
+            expect([position, responded]).toEqual([
+              position,
+              good.find((candidate) => candidate >= requested),
+            ]);
             expect([position, offsets(found)]).toEqual([
               position,
               isEpochByte ? without(100) : without(100, offset),
@@ -308,13 +313,13 @@ test("a topic whose deletion was interrupted is deleted at the next start, and n
   await engine.close();
   const topics = join(subject.root, "topics");
   const leftover = join(topics, "~removed-7/0");
-  const stranger = join(topics, "~something else");
-  for (const path of [leftover, stranger]) await Bun.$`mkdir -p ${path}`.quiet();
+  const straySegment = join(topics, "~something else");
+  for (const path of [leftover, straySegment]) await Bun.$`mkdir -p ${path}`.quiet();
   writeFileSync(join(leftover, FIRST_LOG), "half deleted");
   writeFileSync(join(topics, "stranger.txt"), "not ours");
   const again = await subject.open();
   expect(existsSync(join(topics, "~removed-7"))).toBe(false);
-  expect(existsSync(stranger) && existsSync(join(topics, "stranger.txt"))).toBe(true);
+  expect(existsSync(straySegment) && existsSync(join(topics, "stranger.txt"))).toBe(true);
   expect(again.engine.stored()).toEqual([{ topic: "t", partitions: 1 }]);
 });
 
@@ -326,7 +331,7 @@ test("opening reads the log only from the last checkpoint on", async () => {
 });
 
 /** Log files that are no segments, made from what lies in the partition; the first is the name of the file. */
-const STRANGERS: { title: string; name: string; content: (partition: string) => Buffer }[] = [
+const STRAY_SEGMENTS: { title: string; name: string; content: (partition: string) => Buffer }[] = [
   { title: "rubbish", name: "00000000000000000007.log", content: () => Buffer.alloc(3000, "rubbish ") },
   { title: "zeros", name: "00000000000000000007.log", content: () => Buffer.alloc(3000) },
   { title: "nothing", name: "00000000000000000007.log", content: () => NOTHING },
@@ -352,7 +357,7 @@ const STRANGERS: { title: string; name: string; content: (partition: string) => 
   },
 ];
 
-for (const { title, name, content } of STRANGERS) {
+for (const { title, name, content } of STRAY_SEGMENTS) {
   for (const [stop, segmentBytesMax] of [
     ["clean", 4000],
     ["dirty", 4000],

@@ -11,32 +11,32 @@ test("a disk that has shown to be fast counts as fast for few bytes, until it is
   const pace = new DiskPace();
   for (let run = 0; run < FAST_RUN_MIN; run += 1) {
     expect(pace.isFast(100)).toBe(false);
-    pace.noteOne(100, 0.1);
+    pace.recordOne(100, 0.1);
   }
   expect([pace.isFast(FAST_SYNC_BYTES_MAX), pace.isFast(FAST_SYNC_BYTES_MAX + 1)]).toEqual([true, false]);
-  pace.noteOne(FAST_SYNC_BYTES_MAX + 1, 100); // a large one says nothing about small ones
+  pace.recordOne(FAST_SYNC_BYTES_MAX + 1, 100); // a large one says nothing about small ones
   expect(pace.isFast(100)).toBe(true);
-  pace.noteOne(100, 1);
+  pace.recordOne(100, 1);
   expect(pace.isFast(100)).toBe(false);
 });
 
 test("after a syncfs that had to wait for others, the next groups go without, and then it is tried again", () => {
   const pace = new DiskPace();
-  pace.noteAll(10, 500);
-  const answers = Array.from({ length: ALL_PENALTY + 1 }, () => pace.isAllFast(10));
-  expect([answers.indexOf(true), answers.lastIndexOf(false)]).toEqual([ALL_PENALTY, ALL_PENALTY - 1]);
+  pace.recordAll(10, 500);
+  const responses = Array.from({ length: ALL_PENALTY + 1 }, () => pace.isAllFast(10));
+  expect([responses.indexOf(true), responses.lastIndexOf(false)]).toEqual([ALL_PENALTY, ALL_PENALTY - 1]);
 });
 
 test("a syncfs that took its usual time is used again at once", () => {
   const pace = new DiskPace();
-  pace.noteAll(10, 14);
+  pace.recordAll(10, 14);
   expect(pace.isAllFast(10)).toBe(true);
 });
 
 test("a large group is synced by a syncfs, however slow the last one was, and says nothing about small ones", () => {
   const pace = new DiskPace();
-  pace.noteAll(LARGE_GROUP_MIN, 10_000);
+  pace.recordAll(LARGE_GROUP_MIN, 10_000);
   expect(pace.isAllFast(10)).toBe(true);
-  pace.noteAll(10, 500);
+  pace.recordAll(10, 500);
   expect([pace.isAllFast(LARGE_GROUP_MIN - 1), pace.isAllFast(LARGE_GROUP_MIN)]).toEqual([false, true]);
 });

@@ -212,8 +212,8 @@ test("a failure that another program was told of first is still told here", asyn
   files.writeSomeBack(0, 1);
   weather.lost.clear();
   files.makeDirectory("/other");
-  const stranger = files.open("/other", "read");
-  expect(await files.syncAll!(stranger).catch((error) => error.code)).toBe("EIO");
+  const straySegment = files.open("/other", "read");
+  expect(await files.syncAll!(straySegment).catch((error) => error.code)).toBe("EIO");
   // Its descriptor is younger than the failure, and the first of the group.
   const young = (await engine.open("young", 0, new Replay())) as FileLog;
   const group = [young, ...logs.slice(1)];
@@ -311,8 +311,8 @@ for (const [errno, isOffline] of [
   ["EIO", true],
   ["EMFILE", false],
 ] as const) {
-  const fate = isOffline ? "takes the log offline" : "is tried again by the next append";
-  test(`a sync of names at a roll that fails with ${errno} ${fate}`, async () => {
+  const outcome = isOffline ? "takes the log offline" : "is tried again by the next append";
+  test(`a sync of names at a roll that fails with ${errno} ${outcome}`, async () => {
     const { engine, logs, weather } = await fixture({ partitions: 1, segmentBytesMax: 25_000 });
     const log = logs[0]!;
     for (let count = 0; count < 2; count += 1) append(log, [LARGE]);

@@ -3,8 +3,8 @@
 import { beforeEach, expect, test } from "bun:test";
 import type { Clock } from "../../src/base/clock.ts";
 import { ObeliskError, wireCode } from "../../src/base/errors.ts";
-import { Fetches } from "../../src/consumer/fetch.ts";
 import { FetchSlot } from "../../src/consumer/fetch-slot.ts";
+import { Fetches } from "../../src/consumer/fetches.ts";
 import { type Fetch, type FetchOptions, FetchRotation, THROTTLE_MS } from "../../src/consumer/long-poll.ts";
 import { bytesOf } from "../support/batches.ts";
 import { FakePartition } from "../support/kafka-fake-partition.ts";
@@ -273,8 +273,8 @@ test("a partition that is removed or was never opened says so, wherever its boun
     partition.goAway(code);
     await flush();
     expect(waiting.slots[0]).toMatchObject({ errorCode: wireCode(code), highWatermark: -1 });
-    const asked = [0, 1, 60].map((offset) => start([slot(partition, offset)]).slots[0]!.errorCode);
-    expect(asked).toEqual([wireCode(code), wireCode(code), wireCode(code)]);
+    const requested = [0, 1, 60].map((offset) => start([slot(partition, offset)]).slots[0]!.errorCode);
+    expect(requested).toEqual([wireCode(code), wireCode(code), wireCode(code)]);
   }
 });
 
@@ -304,10 +304,10 @@ test("an error of the log becomes the partition's error code, our own mistake th
   partition.append(1, 100);
   partition.failure = new ObeliskError("KAFKA_STORAGE_ERROR");
   expect(start([slot(partition)]).slots[0]!.errorCode).toBe(wireCode("KAFKA_STORAGE_ERROR"));
-  const mistake = new TypeError("a bug");
-  partition.failure = mistake;
+  const configError = new TypeError("a bug");
+  partition.failure = configError;
   start([slot(partition)]);
-  expect(done.at(-1)!.failure).toBe(mistake);
+  expect(done.at(-1)!.failure).toBe(configError);
 });
 
 test("a fetch that is cancelled while it waits for records or for the disk leaves nothing behind", async () => {
@@ -343,7 +343,7 @@ test("when the server stops, everyone who waits is answered with what there is",
     start([slot(partition)], { ...WAIT, minBytes: 300 }),
     start([slot(partition, 1)]),
   ];
-  fetches.answerAll();
+  fetches.respondToAll();
   expect([patient.isDone, empty.isDone]).toEqual([true, true]);
   expect(await recordsOf(patient)).toEqual(batch);
   expect(start([slot(partition, 1)]).isDone).toBe(true);
@@ -354,9 +354,9 @@ test("a partition that moves costs a look at that partition, however many the fe
   const partitions = Array.from({ length: 200 }, () => new FakePartition());
   let looks = 0;
   const slots = partitions.map((partition) => {
-    const asked = slot(partition);
+    const requested = slot(partition);
     let counted = 0;
-    Object.defineProperty(asked, "countedBytes", {
+    Object.defineProperty(requested, "countedBytes", {
       get: () => {
         looks += 1;
         return counted;
@@ -365,7 +365,7 @@ test("a partition that moves costs a look at that partition, however many the fe
         counted = bytes;
       },
     });
-    return asked;
+    return requested;
   });
   start(slots, { minBytes: 200 * 100, maxWaitMs: 500, maxBytes: 50_000 });
   looks = 0;

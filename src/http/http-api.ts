@@ -18,10 +18,10 @@ import { ObeliskError } from "../base/errors.ts";
 import { listenError } from "../base/listen-error.ts";
 import type { Log } from "../base/log.ts";
 import type { LoopTurns } from "../base/loop/loop-turns.ts";
-import { RareWarning } from "../base/rare-warning.ts";
+import { RateLimitedWarning } from "../base/rate-limited-warning.ts";
 import { NetworkCounters } from "../network/counters.ts";
 import { type HealthParts, reportHealth } from "./health.ts";
-import { createMetrics, type DoorActivity } from "./metrics.ts";
+import { createMetrics, type ListenerActivity } from "./metrics.ts";
 
 /** A probe has no body; anything larger is refused before it is read. */
 const REQUEST_BYTES_MAX = 64 * 1024;
@@ -30,7 +30,7 @@ const FREE_PORT_TRIES = 16;
 /** A connection that is silent for so long is closed. */
 const IDLE_SECONDS = 10;
 
-export interface HttpDoorOptions extends HealthParts {
+export interface HttpApiOptions extends HealthParts {
   host: string;
   /** 0 takes a free port. */
   port: number;
@@ -39,35 +39,35 @@ export interface HttpDoorOptions extends HealthParts {
   log: Log;
   /** False while the server stops. */
   isReady: () => boolean;
-  activity: () => DoorActivity;
+  activity: () => ListenerActivity;
   loopTurns: LoopTurns;
   residentBytes: () => number;
   /** Lines that the log could not write. */
   logLinesLost: () => number;
 }
 
-export class HttpDoor {
+export class HttpApi {
   readonly counters = new NetworkCounters();
   readonly port: number;
-  readonly #options: HttpDoorOptions;
+  readonly #options: HttpApiOptions;
   readonly #app: App;
-  readonly #warning: RareWarning;
+  readonly #warning: RateLimitedWarning;
   #servers: Bun.Server<undefined>[];
   /** Servers that have left off, and still have connections. */
   #leaving: Bun.Server<undefined>[] = [];
   #underWay = 0;
 
-  private constructor(options: HttpDoorOptions) {
+  private constructor(options: HttpApiOptions) {
     this.#options = options;
     this.#app = routes(options);
-    this.#warning = new RareWarning(options.log, options.clock, "connections are refused");
+    this.#warning = new RateLimitedWarning(options.log, options.clock, "connections are refused");
     this.#servers = this.#serveAll(options.port);
     this.port = this.#servers[0]!.port!;
   }
 
   /** @throws ObeliskError PORT_IN_USE */
-  static start(options: HttpDoorOptions): HttpDoor {
-    return new HttpDoor(options);
+  static start(options: HttpApiOptions): HttpApi {
+    return new HttpApi(options);
   }
 
   /**
@@ -76,7 +76,7 @@ export class HttpDoor {
    */
   look(open: number, isAccepting: boolean): void {
     const { places } = this.#options;
-    const cause = places.note(open);
+    const cause = places.record(open);
     this.counters.open = open;
     if (isAccepting && cause === null) this.#goOn();
     else if (this.#servers.length > 0) {
@@ -103,7 +103,7 @@ export class HttpDoor {
     }
   }
 
-  async #answer(request: Request): Promise<Response> {
+  async #respond(request: Request): Promise<Response> {
     const { places, loopTurns } = this.#options;
     loopTurns.enter("http");
     if (this.#underWay >= places.max) {
@@ -123,20 +123,20 @@ export class HttpDoor {
 
   #serveAll(port: number): Bun.Server<undefined>[] {
     const { host } = this.#options;
-    const answer = (request: Request) => this.#answer(request);
-    return host === LOOPBACK_NAME ? serveLoopbacks(answer, port) : [serve(answer, host, port)];
+    const respond = (request: Request) => this.#respond(request);
+    return host === LOOPBACK_NAME ? serveLoopbacks(respond, port) : [serve(respond, host, port)];
   }
 }
 
 type App = ReturnType<typeof routes>;
-type Answer = (request: Request) => Promise<Response>;
+type Respond = (request: Request) => Promise<Response>;
 
 /** Both loopbacks on one port; the IPv4 one alone on a machine without IPv6. */
-function serveLoopbacks(answer: Answer, port: number): Bun.Server<undefined>[] {
+function serveLoopbacks(respond: Respond, port: number): Bun.Server<undefined>[] {
   for (let tries = 1; ; tries += 1) {
-    const first = serve(answer, "127.0.0.1", port);
+    const first = serve(respond, "127.0.0.1", port);
     try {
-      return [first, serve(answer, "::1", first.port!)];
+      return [first, serve(respond, "::1", first.port!)];
     } catch (thrown) {
       if (!(thrown instanceof ObeliskError) || thrown.code !== "PORT_IN_USE") return [first];
       void first.stop(true);
@@ -145,21 +145,21 @@ function serveLoopbacks(answer: Answer, port: number): Bun.Server<undefined>[] {
   }
 }
 
-function serve(answer: Answer, hostname: string, port: number): Bun.Server<undefined> {
+function serve(respond: Respond, hostname: string, port: number): Bun.Server<undefined> {
   try {
     return Bun.serve({
       hostname,
       port,
       idleTimeout: IDLE_SECONDS,
       maxRequestBodySize: REQUEST_BYTES_MAX,
-      fetch: answer,
+      fetch: respond,
     });
   } catch (thrown) {
     throw listenError(thrown, hostname, port);
   }
 }
 
-function routes(options: HttpDoorOptions) {
+function routes(options: HttpApiOptions) {
   const metrics = createMetrics({
     ...options,
     nowMs: () => options.clock.nowMs(),
@@ -191,6 +191,6 @@ function routes(options: HttpDoorOptions) {
     });
 }
 
-function timestamp(options: HttpDoorOptions): string {
+function timestamp(options: HttpApiOptions): string {
   return new Date(options.clock.nowMs()).toISOString();
 }

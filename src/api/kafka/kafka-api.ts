@@ -14,7 +14,7 @@
 
 import { ObeliskError } from "../../base/errors.ts";
 import { loopTurns } from "../../base/loop/loop-turns.ts";
-import { RareWarning } from "../../base/rare-warning.ts";
+import { RateLimitedWarning } from "../../base/rate-limited-warning.ts";
 
 import type { FrameConnection, FrameHandler, FrameViolation } from "../../network/frame-handler.ts";
 import { decodeRequestHeader, type RequestHeader } from "../../protocol/kafka/request-header.ts";
@@ -26,17 +26,17 @@ import { KafkaSession, type ParkedFrame } from "./session.ts";
 
 type KafkaConnection = FrameConnection<KafkaSession>;
 
-export class KafkaDoor implements FrameHandler<KafkaSession> {
+export class KafkaApi implements FrameHandler<KafkaSession> {
   readonly #context: KafkaContext;
   /** Requests by API name, for metrics. */
   readonly requests = new Map<string, number>();
   malformedCount = 0;
-  readonly #malformedWarning: RareWarning;
+  readonly #malformedWarning: RateLimitedWarning;
 
   constructor(context: KafkaContext) {
     this.#context = context;
     const message = "a connection is closed, because the peer broke the protocol";
-    this.#malformedWarning = new RareWarning(context.log, context.clock, message);
+    this.#malformedWarning = new RateLimitedWarning(context.log, context.clock, message);
   }
 
   open(connection: KafkaConnection): KafkaSession {
@@ -130,7 +130,7 @@ export class KafkaDoor implements FrameHandler<KafkaSession> {
     }
     const exchange = new Exchange(session, apiVersionsRoute, 0, correlationId, frameBytes);
     session.begin(exchange, wasParked);
-    exchange.answer(unsupportedApiVersions() as never);
+    exchange.respond(unsupportedApiVersions() as never);
   }
 
   #malformed(session: KafkaSession, detail: string): void {

@@ -22,7 +22,7 @@ export class GoOffsetMap {
   }
 
   /** Takes note that the next offset belongs to message `number`. */
-  note(number: number): void {
+  record(number: number): void {
     const last = this.#runs.at(-1);
     if (last !== undefined && number === last.number + last.count) last.count += 1;
     else this.#runs.push({ number, offset: this.#offset, count: 1 });

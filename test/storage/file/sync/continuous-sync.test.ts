@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import type { PartitionLog } from "../../../../src/storage/contract.ts";
 import { type FileEngine, TICK_MS } from "../../../../src/storage/file/engine.ts";
-import { UNUSABLE_RUN } from "../../../../src/storage/file/sync/sync-stream.ts";
+import { UNUSABLE_RUN } from "../../../../src/storage/file/sync/continuous-sync.ts";
 import { batchOf } from "../../../support/batches.ts";
 import { ManualClock } from "../../../support/manual-clock.ts";
 import { randomOf } from "../../../support/random.ts";

@@ -12,20 +12,20 @@
  */
 
 import type { PendingBatch, PendingBatchListener } from "../../broker/batcher.ts";
-import { Answer } from "../../protocol/native/answers.ts";
+import { NativeStatus } from "../../protocol/native/responses.ts";
 
 const CAPACITY_MIN = 16;
 
 /** Takes the answers in order: `count` times the same. */
-export interface AnswerWriter {
-  writeAnswers(answer: Answer, count: number): void;
+export interface ResponseWriter {
+  writeResponses(response: NativeStatus, count: number): void;
 }
 
-export class AnswerQueue {
+export class ResponseQueue {
   /** Messages not yet answered. */
   count = 0;
   #batches: (PendingBatch | null)[] = new Array(CAPACITY_MIN).fill(null);
-  #answers = new Uint8Array(CAPACITY_MIN);
+  #responses = new Uint8Array(CAPACITY_MIN);
   #counts = new Uint32Array(CAPACITY_MIN);
   #front = 0;
   #runs = 0;
@@ -33,26 +33,28 @@ export class AnswerQueue {
 
   /** One more message that is answered when `batch` settles. */
   pushPending(batch: PendingBatch): void {
-    this.#push(batch, Answer.OK);
+    this.#push(batch, NativeStatus.OK);
   }
 
   /** One more message, whose answer is known. */
-  pushSettled(answer: Answer): void {
-    this.#push(null, answer);
+  pushCompleted(response: NativeStatus): void {
+    this.#push(null, response);
   }
 
   /** Gives out every answer at the front that is known, then listens to the batch that comes next. Returns how many messages. */
-  drain(writer: AnswerWriter, listener: PendingBatchListener): number {
+  drain(writer: ResponseWriter, listener: PendingBatchListener): number {
     const countBefore = this.count;
     while (this.#runs > 0) {
       const batch = this.#batches[this.#front]!;
-      if (batch !== null && !batch.isSettled) {
+      if (batch !== null && !batch.isCompleted) {
         this.#listen(batch, listener);
         break;
       }
       const hasFailed = batch !== null && !batch.isDurable;
-      const answer = hasFailed ? Answer.PUBLISH_FAILED : (this.#answers[this.#front] as Answer);
-      writer.writeAnswers(answer, this.#shift());
+      const response = hasFailed
+        ? NativeStatus.PUBLISH_FAILED
+        : (this.#responses[this.#front] as NativeStatus);
+      writer.writeResponses(response, this.#shift());
     }
     return countBefore - this.count;
   }
@@ -70,11 +72,11 @@ export class AnswerQueue {
     batch.listen(listener);
   }
 
-  #push(batch: PendingBatch | null, answer: Answer): void {
+  #push(batch: PendingBatch | null, response: NativeStatus): void {
     this.count += 1;
     if (this.#runs > 0) {
       const last = (this.#front + this.#runs - 1) & (this.#counts.length - 1);
-      if (this.#batches[last] === batch && this.#answers[last] === answer) {
+      if (this.#batches[last] === batch && this.#responses[last] === response) {
         this.#counts[last]! += 1;
         return;
       }
@@ -82,7 +84,7 @@ export class AnswerQueue {
     }
     const next = (this.#front + this.#runs) & (this.#counts.length - 1);
     this.#batches[next] = batch;
-    this.#answers[next] = answer;
+    this.#responses[next] = response;
     this.#counts[next] = 1;
     this.#runs += 1;
   }
@@ -99,16 +101,16 @@ export class AnswerQueue {
   #grow(): void {
     const capacity = this.#counts.length;
     const batches: (PendingBatch | null)[] = new Array(capacity * 2).fill(null);
-    const answers = new Uint8Array(capacity * 2);
+    const responses = new Uint8Array(capacity * 2);
     const counts = new Uint32Array(capacity * 2);
     for (let index = 0; index < this.#runs; index += 1) {
       const from = (this.#front + index) & (capacity - 1);
       batches[index] = this.#batches[from]!;
-      answers[index] = this.#answers[from]!;
+      responses[index] = this.#responses[from]!;
       counts[index] = this.#counts[from]!;
     }
     this.#batches = batches;
-    this.#answers = answers;
+    this.#responses = responses;
     this.#counts = counts;
     this.#front = 0;
   }

@@ -23,8 +23,8 @@ import { FAST_SYNC_BYTES_MAX } from "./disk-pace.ts";
 /** So many syncs of one segment, with none of another in between, before the thread takes it on. */
 export const STREAM_RUN_MIN = 8;
 /** So many syncs of so few records in a row, and the thread lets go: who writes now and then is served faster in place. */
-export const LONELY_RUN_MAX = 64;
-const LONELY_RECORDS_MAX = 32;
+export const SPARSE_RUN_MAX = 64;
+const SPARSE_RECORDS_MAX = 32;
 /** So many busy syncs go without a thread that could not work: what was short may be there again, and a try delays one sync by some ms. */
 export const UNUSABLE_RUN = 1000;
 
@@ -34,21 +34,21 @@ export const LET_GO: unique symbol = Symbol("let go");
 /** null: all is durable. An error: the bytes may be lost. */
 type Outcome = null | Error | typeof LET_GO;
 
-export interface SyncStreamListener {
+export interface ContinuousSyncListener {
   /** A sync failed while nobody waited for it. */
   failed(log: FileLog, error: Error): void;
   /** Asked after each sync, before anybody hears of it: why it may not be believed, or null. */
   doubt(log: FileLog, segment: Segment): Error | null;
 }
 
-export class SyncStream implements SyncListener {
+export class ContinuousSync implements SyncListener {
   readonly #open: () => SyncThread;
-  readonly #listener: SyncStreamListener;
+  readonly #listener: ContinuousSyncListener;
   #thread: SyncThread | null = null;
   #log: FileLog | null = null;
   #segment: Segment | null = null;
   #waiter: { offset: number; resolve: (outcome: Outcome) => void } | null = null;
-  #lonelyRun = 0;
+  #sparseRun = 0;
   #candidate: Segment | null = null;
   #busyRun = 0;
   /** Busy syncs that still go without it. */
@@ -57,7 +57,7 @@ export class SyncStream implements SyncListener {
   /** Under way; only one may be. */
   #releasing: Promise<void> | null = null;
 
-  constructor(open: () => SyncThread, listener: SyncStreamListener) {
+  constructor(open: () => SyncThread, listener: ContinuousSyncListener) {
     this.#open = open;
     this.#listener = listener;
   }
@@ -76,9 +76,9 @@ export class SyncStream implements SyncListener {
   /** Notes that `segment` is about to be synced alone; true when the thread should do it. */
   wants(log: FileLog, segment: Segment): boolean {
     if (segment === this.#segment) {
-      const isLonely = segment.endOffset - log.durableOffset <= LONELY_RECORDS_MAX;
-      this.#lonelyRun = isLonely ? this.#lonelyRun + 1 : 0;
-      return this.#lonelyRun <= LONELY_RUN_MAX;
+      const isSparse = segment.endOffset - log.durableOffset <= SPARSE_RECORDS_MAX;
+      this.#sparseRun = isSparse ? this.#sparseRun + 1 : 0;
+      return this.#sparseRun <= SPARSE_RUN_MAX;
     }
     if (segment !== this.#candidate) {
       this.#candidate = segment;
@@ -132,8 +132,8 @@ export class SyncStream implements SyncListener {
       return;
     }
     if (!log.isOffline) log.streamedTo(segment.baseOffset + mark);
-    if (log.isOffline) this.#settle(LET_GO);
-    else if (this.#waiter !== null && log.durableOffset >= this.#waiter.offset) this.#settle(null);
+    if (log.isOffline) this.#complete(LET_GO);
+    else if (this.#waiter !== null && log.durableOffset >= this.#waiter.offset) this.#complete(null);
   }
 
   failed(error: Error): void {
@@ -143,9 +143,9 @@ export class SyncStream implements SyncListener {
     this.#releasing ??= this.#release();
     if (errnoOf(error) === "ENOSYS") {
       this.#unusableRun = UNUSABLE_RUN;
-      this.#settle(LET_GO);
+      this.#complete(LET_GO);
     } else if (this.#waiter === null) this.#listener.failed(log, error);
-    else this.#settle(error);
+    else this.#complete(error);
   }
 
   /** The log may be let go on the way, because the sync that runs fails. */
@@ -154,17 +154,17 @@ export class SyncStream implements SyncListener {
     this.#releasing = null;
     if (this.#log === null) return;
     this.#letGo(this.#log);
-    this.#settle(LET_GO);
+    this.#complete(LET_GO);
   }
 
   /** The thread knows nothing of it and goes on until it is sent away. */
   #doubted(log: FileLog, doubt: Error): void {
     if (this.#waiter === null) this.#listener.failed(log, doubt);
-    else this.#settle(doubt);
+    else this.#complete(doubt);
     void this.release();
   }
 
-  #settle(outcome: Outcome): void {
+  #complete(outcome: Outcome): void {
     const waiter = this.#waiter;
     this.#waiter = null;
     waiter?.resolve(outcome);
@@ -175,7 +175,7 @@ export class SyncStream implements SyncListener {
     this.#thread ??= this.#open();
     this.#log = log;
     this.#segment = segment;
-    this.#lonelyRun = 0;
+    this.#sparseRun = 0;
     this.#thread.attach(segment.file.descriptor, log.durableOffset - segment.baseOffset, this);
     log.unsynced.startStream(segment, this.#thread);
   }

@@ -1,13 +1,13 @@
 import { expect, test } from "bun:test";
 import { type Facts, silentLog } from "../../src/base/log.ts";
-import { RareWarning } from "../../src/base/rare-warning.ts";
+import { RateLimitedWarning } from "../../src/base/rate-limited-warning.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
 test("one line in ten seconds, and it says how many were kept back", () => {
   const clock = new ManualClock();
   const lines: (Facts | undefined)[] = [];
   const log = { ...silentLog, warn: (_message: string, facts?: Facts) => void lines.push(facts) };
-  const warning = new RareWarning(log, clock, "the peer is hostile");
+  const warning = new RateLimitedWarning(log, clock, "the peer is hostile");
   for (const n of [1, 2, 3]) warning.tell({ n });
   clock.advance(9_999);
   warning.tell({ n: 4 });

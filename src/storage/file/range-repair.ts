@@ -17,7 +17,7 @@ import { MiB } from "../../base/units.ts";
 import { batchBaseOffset } from "../../protocol/record/batch.ts";
 import { Scan } from "../scan.ts";
 import type { Segment } from "./segment.ts";
-import type { SetAside, Store } from "./store.ts";
+import type { Quarantined, Store } from "./store.ts";
 
 /** What a look at once may cost, in nanoseconds as the scan counts them. */
 const NOW_WORK = 5_000_000;
@@ -33,18 +33,18 @@ interface Damage {
 }
 
 /** Thrown where a look takes longer than a turn of the loop: who waits for its end finds holes in place of the damage. */
-export class MendedLater extends Error {
+export class RepairedLater extends Error {
   readonly segment: Segment;
-  readonly whenMended: Promise<void>;
+  readonly whenRepaired: Promise<void>;
 
-  constructor(segment: Segment, whenMended: Promise<void>) {
+  constructor(segment: Segment, whenRepaired: Promise<void>) {
     super("damage is being looked at");
     this.segment = segment;
-    this.whenMended = whenMended;
+    this.whenRepaired = whenRepaired;
   }
 }
 
-export class Mending {
+export class RangeRepair {
   readonly segment: Segment;
   /** The place behind the damage, as far as it was looked at. An offset of -1: damage has hidden it. */
   position: number;
@@ -56,7 +56,7 @@ export class Mending {
   readonly #scan: Scan;
   readonly #damage: Damage[] = [];
   #damagedBytes = 0;
-  #soundEnd = -1;
+  #validEnd = -1;
 
   /** Of the stretch from `position`, where `offset` should be, to the next known hole. */
   constructor(store: Store, segment: Segment, position: number, offset: number, onHole: () => void) {
@@ -78,7 +78,7 @@ export class Mending {
       batch: (buffer, at, end, filePosition) => {
         this.position = filePosition;
         this.offset = batchBaseOffset(buffer, at);
-        this.#soundEnd = filePosition + end - at;
+        this.#validEnd = filePosition + end - at;
         return false;
       },
       damage: (at, bytes, reason) => {
@@ -104,9 +104,9 @@ export class Mending {
     const { logPath } = this.segment;
     for (const damage of this.#damage) {
       const { position, bytes, reason } = damage;
-      this.#note(damage, this.#store.setAside(logPath, this.#descriptor, position, bytes, reason));
+      this.#record(damage, this.#store.quarantine(logPath, this.#descriptor, position, bytes, reason));
     }
-    this.#noteSound();
+    this.#recordValid();
   }
 
   /** In slices, each in a turn of its own. @throws ObeliskError, system errors */
@@ -122,11 +122,11 @@ export class Mending {
     for (const damage of this.#damage) {
       const { position, bytes, reason } = damage;
       const { logPath } = segment;
-      const copied = await this.#store.setAsideLater(logPath, this.#descriptor, position, bytes, reason);
+      const copied = await this.#store.quarantineLater(logPath, this.#descriptor, position, bytes, reason);
       if (this.#isOutdated(segment)) return;
-      this.#note(damage, copied);
+      this.#record(damage, copied);
     }
-    this.#noteSound();
+    this.#recordValid();
   }
 
   /** A file that is gone is not opened again: another one may have its name. */
@@ -146,14 +146,14 @@ export class Mending {
     );
   }
 
-  #note({ position, bytes, reason }: Damage, { fate, refusal }: SetAside): void {
+  #record({ position, bytes, reason }: Damage, { outcome, refusal }: Quarantined): void {
     if (refusal !== null) throw refusal;
-    this.#store.report(this.segment.logPath, position, bytes, "damaged-batch", reason + fate);
+    this.#store.report(this.segment.logPath, position, bytes, "damaged-batch", reason + outcome);
     this.segment.addHole({ position, bytes });
     this.#onHole();
   }
 
-  #noteSound(): void {
-    if (this.#soundEnd !== -1) this.segment.noteVerified(this.position, this.#soundEnd);
+  #recordValid(): void {
+    if (this.#validEnd !== -1) this.segment.recordVerified(this.position, this.#validEnd);
   }
 }

@@ -54,7 +54,7 @@ async function damaged(): Promise<Opened> {
 }
 
 /** The base offset of the batch that answers for `offset`, or the code of what was thrown. */
-async function answerFor(log: PartitionLog, offset: number): Promise<number | string> {
+async function responseFor(log: PartitionLog, offset: number): Promise<number | string> {
   try {
     const span = await log.span(offset, log.endOffset, 1, true);
     if (span.length === 0) return "nothing";
@@ -89,26 +89,26 @@ test("everybody who meets it gets the batch behind it, it is told once and kept,
     if (!isOver) setImmediate(serveOthers);
   };
   setImmediate(serveOthers);
-  const asked = Array.from({ length: BATCHES }, (_, offset) => offset);
-  const answers = await Promise.all(asked.map((offset) => answerFor(log, offset)));
+  const requested = Array.from({ length: BATCHES }, (_, offset) => offset);
+  const responses = await Promise.all(requested.map((offset) => responseFor(log, offset)));
   isOver = true;
-  expect(answers).toEqual(asked.map((offset) => LEFT.find((left) => left >= offset)!));
+  expect(responses).toEqual(requested.map((offset) => LEFT.find((left) => left >= offset)!));
   expect(turns).toBeGreaterThan(4);
   expect(engine.findings.map(({ kind }) => kind)).toEqual(["damaged-batch"]);
   const { position, bytes } = engine.findings[0]!;
   expect([position < HIT.start, position + bytes >= HIT.end, quarantined(path)]).toEqual([true, true, bytes]);
-  expect(await answerFor(log, 10)).toBe(19);
+  expect(await responseFor(log, 10)).toBe(19);
   await engine.close();
 });
 
 test("what is appended meanwhile is there", async () => {
   using opened = await damaged();
   const { engine, log } = opened;
-  const answer = answerFor(log, 5);
+  const response = responseFor(log, 5);
   expect(append(log, ["later"])).toBe(BATCHES);
-  expect(await answer).toBe(19);
+  expect(await response).toBe(19);
   await engine.sync([log]);
-  expect(await answerFor(log, BATCHES)).toBe(BATCHES);
+  expect(await responseFor(log, BATCHES)).toBe(BATCHES);
   await engine.close();
 });
 
@@ -116,11 +116,11 @@ test("the topic may be removed meanwhile: who waits is answered, and nothing of 
   for (const turnsBefore of [0, 2, 5]) {
     using opened = await damaged();
     const { engine, log, path } = opened;
-    const answers = [answerFor(log, 5), answerFor(log, 9)];
+    const responses = [responseFor(log, 5), responseFor(log, 9)];
     for (let turn = 0; turn < turnsBefore; turn += 1) await new Promise((resolve) => setImmediate(resolve));
     await remove(engine, "t");
-    for (const answer of await Promise.all(answers))
-      expect([19, "nothing", "KAFKA_STORAGE_ERROR"].includes(answer)).toBe(true);
+    for (const response of await Promise.all(responses))
+      expect([19, "nothing", "KAFKA_STORAGE_ERROR"].includes(response)).toBe(true);
     expect([existsSync(join(path, "topics/t")), engine.counters.openFiles]).toEqual([false, 0]);
     await engine.close();
   }
@@ -136,14 +136,14 @@ test("when it cannot be copied everybody is refused who waits, and the next who 
     more: Number.POSITIVE_INFINITY,
     path: "/quarantine",
   });
-  expect(await Promise.all([answerFor(log, 5), answerFor(log, 9), answerFor(log, 0)])).toEqual([
+  expect(await Promise.all([responseFor(log, 5), responseFor(log, 9), responseFor(log, 0)])).toEqual([
     "KAFKA_STORAGE_ERROR",
     "KAFKA_STORAGE_ERROR",
     0,
   ]);
   expect(quarantined(path)).toBe(0);
   files.setFault(null);
-  expect(await answerFor(log, 5)).toBe(19);
+  expect(await responseFor(log, 5)).toBe(19);
   expect(engine.findings.map(({ kind }) => kind)).toEqual(["unreadable", "damaged-batch"]);
   await engine.close();
 });

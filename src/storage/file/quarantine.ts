@@ -18,7 +18,7 @@ export const QUARANTINE = "quarantine";
 const PIECE_BYTES = MiB;
 
 /** Moves a file of the data directory `root` (path relative to it) into quarantine; returns its new relative path. */
-export function setAsideFile(files: Files, root: string, file: string, reason: string): string {
+export function quarantineFile(files: Files, root: string, file: string, reason: string): string {
   const source = `${root}/${file}`;
   const target = reserve(files, root, file, reason);
   try {
@@ -65,7 +65,7 @@ function copyFile(files: Files, source: string, target: string): void {
 }
 
 /** Stores bytes that were taken out of `file` in quarantine; returns their relative path. */
-export function setAsideBytes(
+export function quarantineBytes(
   files: Files,
   root: string,
   file: string,

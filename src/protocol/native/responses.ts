@@ -11,17 +11,17 @@
  * Numbers are ours, for queues and tables; on the wire there is only the text.
  */
 
-export const Answer = {
+export const NativeStatus = {
   OK: 0,
   CORRUPTED: 1,
   PROTOCOL_ERROR: 2,
   INVALID_FORMAT: 3,
   PUBLISH_FAILED: 4,
 } as const;
-export type Answer = (typeof Answer)[keyof typeof Answer];
+export type NativeStatus = (typeof NativeStatus)[keyof typeof NativeStatus];
 
 /** By `Answer`, with the line's end. */
-export const ANSWER_LINES = [
+export const RESPONSE_LINES = [
   "OK\n",
   "NACK:CORRUPTED\n",
   "NACK:PROTOCOL_ERROR\n",

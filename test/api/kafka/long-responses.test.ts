@@ -9,16 +9,16 @@ import { listOffsetsApi } from "../../../src/protocol/kafka/apis/list-offsets.ts
 import { metadataApi } from "../../../src/protocol/kafka/apis/metadata.ts";
 import { offsetFetchApi } from "../../../src/protocol/kafka/apis/offset-fetch.ts";
 import type { TimestampedOffset } from "../../../src/storage/contract.ts";
-import { openDoor, type TestDoor } from "../../support/kafka-door.ts";
+import { openKafkaApi, type TestKafkaApi } from "../../support/kafka-api.ts";
 import { until } from "../../support/kafka-until.ts";
 
 const PARTITIONS = 1_200;
 const COMMITTED = 700;
 
-let door: TestDoor;
+let api: TestKafkaApi;
 beforeAll(async () => {
-  door = await openDoor({ broker: { isAutoCreating: true, partitionsMax: 10_000, topicsMax: 400 } });
-  const { topics } = door.context.broker;
+  api = await openKafkaApi({ broker: { isAutoCreating: true, partitionsMax: 10_000, topicsMax: 400 } });
+  const { topics } = api.context.broker;
   await topics.create("large", { partitions: PARTITIONS, configs: {} });
   await topics.create("small", { partitions: 3, configs: {} });
   const commits = (topic: string, count: number) =>
@@ -29,9 +29,9 @@ beforeAll(async () => {
       leaderEpoch: 1,
       metadata: `${partition}`,
     }));
-  await door.context.offsets.commit("g", [...commits("large", COMMITTED), ...commits("small", 3)]);
+  await api.context.offsets.commit("g", [...commits("large", COMMITTED), ...commits("small", 3)]);
 });
-afterAll(() => door.stop());
+afterAll(() => api.stop());
 
 function range(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index);
@@ -39,13 +39,13 @@ function range(count: number): number[] {
 
 for (const version of [0, 5, 9, 12]) {
   test(`Metadata ${version} tells of every partition, once for each topic, however often it is named`, async () => {
-    const client = await door.connect();
+    const client = await api.connect();
     const creation = version < 4 ? {} : { allowAutoTopicCreation: false };
     const small = await client.ask(metadataApi, version, { topics: [{ name: "small" }], ...creation });
     const names = range(3_000).flatMap(() => [{ name: "large" }, { name: "small" }, { name: "absent" }]);
-    const answer = await client.ask(metadataApi, version, { topics: names, ...creation });
-    const [large, again, absent] = answer.topics;
-    expect(answer.topics.length).toBe(3);
+    const response = await client.ask(metadataApi, version, { topics: names, ...creation });
+    const [large, again, absent] = response.topics;
+    expect(response.topics.length).toBe(3);
     expect(again).toEqual(small.topics[0]);
     expect(absent!.name).toBe("absent");
     const first = small.topics[0]!.partitions[0]!;
@@ -61,22 +61,22 @@ for (const version of [0, 5, 9, 12]) {
 }
 
 test("Metadata that would create more topics than there may be creates as many, and says so of the others", async () => {
-  const client = await door.connect();
+  const client = await api.connect();
   const names = range(500).map((index) => ({ name: `new-${index}` }));
   const { topics } = await client.ask(metadataApi, 4, { topics: names, allowAutoTopicCreation: true });
   const codes = topics.map(({ errorCode }) => errorCode);
-  const created = door.context.broker.topics.all().filter(({ name }) => name.startsWith("new-")).length;
+  const created = api.context.broker.topics.all().filter(({ name }) => name.startsWith("new-")).length;
   expect(codes).toEqual(range(500).map((index) => (index < created ? 0 : wireCode("POLICY_VIOLATION"))));
-  expect(door.context.broker.topics.count).toBe(400);
+  expect(api.context.broker.topics.count).toBe(400);
 });
 
 for (const version of [2, 7, 8]) {
-  const questions = (groupId: string, topics: { name: string; partitionIndexes: number[] }[] | null) =>
+  const requests = (groupId: string, topics: { name: string; partitionIndexes: number[] }[] | null) =>
     version < 8 ? { groupId, topics } : { groups: [{ groupId, topics }] };
-  const topicsOf = (answer: Awaited<ReturnType<typeof ask>>) =>
-    version < 8 ? answer.topics : answer.groups[0]!.topics;
+  const topicsOf = (response: Awaited<ReturnType<typeof ask>>) =>
+    version < 8 ? response.topics : response.groups[0]!.topics;
   const ask = async (topics: { name: string; partitionIndexes: number[] }[] | null) =>
-    (await door.connect()).ask(offsetFetchApi, version, questions("g", topics));
+    (await api.connect()).ask(offsetFetchApi, version, requests("g", topics));
 
   test(`OffsetFetch ${version} gives the same one by one, in one question, and for everything`, async () => {
     const one = async (partition: number) =>
@@ -104,7 +104,7 @@ for (const version of [2, 7, 8]) {
 }
 
 test("OffsetFetch of a group that is named 300 times answers as often", async () => {
-  const client = await door.connect();
+  const client = await api.connect();
   const group = { groupId: "g", topics: null };
   const { groups } = await client.ask(offsetFetchApi, 8, { groups: range(300).map(() => group) });
   const [first] = groups;
@@ -116,7 +116,7 @@ test("OffsetFetch of a group that is named 300 times answers as often", async ()
 });
 
 test("ListOffsets has a few searches under way at a time, answers in order, and stops when nobody waits any more", async () => {
-  const { partitions } = door.context.broker.topics.get("large")!;
+  const { partitions } = api.context.broker.topics.get("large")!;
   const waiting: ((found: TimestampedOffset | null) => void)[] = [];
   let begun = 0;
   for (const partition of partitions) {
@@ -125,12 +125,12 @@ test("ListOffsets has a few searches under way at a time, answers in order, and 
       return new Promise((resolve) => waiting.push(resolve));
     };
   }
-  const questions = range(100).map((partitionIndex) => ({
+  const requests = range(100).map((partitionIndex) => ({
     partitionIndex,
     timestamp: partitionIndex % 3 === 0 ? -1 : 5,
   }));
-  const request = { topics: [{ name: "large", partitions: questions }] };
-  const client = await door.connect();
+  const request = { topics: [{ name: "large", partitions: requests }] };
+  const client = await api.connect();
   client.send(listOffsetsApi, 4, request);
   let most = 0;
   while (begun < 66) {
@@ -140,23 +140,23 @@ test("ListOffsets has a few searches under way at a time, answers in order, and 
     await until(() => waiting.length > 0 || begun === 66);
   }
   for (const found of waiting.splice(0)) found(null);
-  const answer = await client.takeAs(listOffsetsApi, 4);
-  expect(answer.topics[0]!.partitions.map(({ partitionIndex }) => partitionIndex)).toEqual(range(100));
+  const response = await client.takeAs(listOffsetsApi, 4);
+  expect(response.topics[0]!.partitions.map(({ partitionIndex }) => partitionIndex)).toEqual(range(100));
   expect(most).toBe(8);
 
-  const before = door.listener.connections.size;
-  const leaver = await door.connect();
+  const before = api.listener.connections.size;
+  const leaver = await api.connect();
   leaver.send(listOffsetsApi, 4, request);
   await until(() => waiting.length === 8);
   leaver.close();
-  await until(() => door.listener.connections.size === before);
+  await until(() => api.listener.connections.size === before);
   for (const found of waiting.splice(0)) found(null);
   await until(() => waiting.length === 0);
   expect(begun).toBe(66 + 8);
 });
 
 test("ListOffsets that meets a mistake of ours in one of many searches says so, and the server goes on", async () => {
-  const { partitions } = door.context.broker.topics.get("large")!;
+  const { partitions } = api.context.broker.topics.get("large")!;
   for (const partition of partitions) {
     partition.offsetForTimestamp = async () => {
       if (partition.index === 3) throw new Error("a mistake");
@@ -164,10 +164,10 @@ test("ListOffsets that meets a mistake of ours in one of many searches says so, 
       return null;
     };
   }
-  const client = await door.connect();
-  const questions = range(PARTITIONS).map((partitionIndex) => ({ partitionIndex, timestamp: 5 }));
+  const client = await api.connect();
+  const requests = range(PARTITIONS).map((partitionIndex) => ({ partitionIndex, timestamp: 5 }));
   const { topics } = await client.ask(listOffsetsApi, 4, {
-    topics: [{ name: "large", partitions: questions }],
+    topics: [{ name: "large", partitions: requests }],
   });
   const codes = new Set(topics[0]!.partitions.map(({ errorCode }) => errorCode));
   expect([...codes]).toEqual([wireCode("UNKNOWN_SERVER_ERROR")]);

@@ -7,7 +7,7 @@ import type { MemoryAccount, MemoryHolder } from "../base/memory/memory-account.
 import type { MemoryBudget } from "../base/memory/memory-budget.ts";
 
 /** The connection, as the memory of its answers sees it. */
-export interface AnswerPeer {
+export interface ResponsePeer {
   readonly remoteHost: string;
   readonly bytesOut: number;
   readonly heldOutputBytes: number;
@@ -15,12 +15,12 @@ export interface AnswerPeer {
   cutForMemory(heldBytes: number): void;
 }
 
-export class AnswerMemory implements MemoryHolder {
+export class ResponseMemory implements MemoryHolder {
   readonly host: string;
   readonly account: MemoryAccount;
-  readonly #peer: AnswerPeer;
+  readonly #peer: ResponsePeer;
 
-  constructor(budget: MemoryBudget, peer: AnswerPeer) {
+  constructor(budget: MemoryBudget, peer: ResponsePeer) {
     this.host = peer.remoteHost;
     this.#peer = peer;
     this.account = budget.open(this);

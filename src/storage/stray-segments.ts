@@ -32,7 +32,7 @@ import {
 import { logPathOf } from "./file/segment.ts";
 import { scanBatches } from "./scan.ts";
 
-export interface Stranger {
+export interface StraySegment {
   baseOffset: number;
   bytes: number;
   reason: string;
@@ -60,19 +60,19 @@ export function openerOfReadable(files: Files): Opener {
  * Those of the log files of `directory` (base offsets, ascending) that belong to no segment of its log.
  * @throws what `open` throws; system errors, when that depends on bytes that the disk refuses to read
  */
-export function findStrangers(
+export function findStraySegments(
   files: Files,
   open: Opener,
   directory: string,
   bases: readonly number[],
-): Stranger[] {
-  const strangers: Stranger[] = [];
+): StraySegment[] {
+  const straySegments: StraySegment[] = [];
   const disk = { files, open };
   const header = Buffer.alloc(BATCH_HEADER_BYTES);
   let before = bases[0] ?? 0;
   for (const baseOffset of bases.slice(1)) {
     const path = logPathOf(directory, baseOffset);
-    const stranger = withFile(disk, path, (descriptor) => {
+    const straySegment = withFile(disk, path, (descriptor) => {
       try {
         const claimed = claimedOffset(files, descriptor, header);
         if (claimed === baseOffset) return null;
@@ -82,10 +82,10 @@ export function findStrangers(
         return null;
       }
     });
-    if (stranger === null) before = baseOffset;
-    else strangers.push(stranger);
+    if (straySegment === null) before = baseOffset;
+    else straySegments.push(straySegment);
   }
-  return strangers;
+  return straySegments;
 }
 
 interface Disk {
@@ -123,7 +123,7 @@ interface Suspect {
   claimed: number;
 }
 
-function judge(disk: Disk, directory: string, suspect: Suspect, descriptor: number): Stranger | null {
+function judge(disk: Disk, directory: string, suspect: Suspect, descriptor: number): StraySegment | null {
   const { files } = disk;
   const { before, baseOffset, claimed } = suspect;
   const bytes = files.size(descriptor);

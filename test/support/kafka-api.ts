@@ -1,14 +1,14 @@
 /** The Kafka door on a free port over a broker in memory, with everything that a test may want to look at. */
 
 import type { KafkaContext } from "../../src/api/kafka/context.ts";
-import { KafkaDoor } from "../../src/api/kafka/door.ts";
+import { KafkaApi } from "../../src/api/kafka/kafka-api.ts";
 import type { KafkaSession } from "../../src/api/kafka/session.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import type { Facts, Log } from "../../src/base/log.ts";
 import { MemoryBudget } from "../../src/base/memory/memory-budget.ts";
 import { MiB } from "../../src/base/units.ts";
 import type { BrokerOptions } from "../../src/broker/broker.ts";
-import { Fetches } from "../../src/consumer/fetch.ts";
+import { Fetches } from "../../src/consumer/fetches.ts";
 import { GroupOffsets } from "../../src/consumer/offsets.ts";
 import { Listener } from "../../src/network/listener.ts";
 import type { StorageEngine } from "../../src/storage/contract.ts";
@@ -23,11 +23,11 @@ export interface LoggedLine {
   readonly facts: Facts;
 }
 
-export interface TestDoor {
+export interface TestKafkaApi {
   readonly context: KafkaContext;
-  readonly door: KafkaDoor;
+  readonly api: KafkaApi;
   readonly listener: Listener<KafkaSession>;
-  readonly answerBudget: MemoryBudget;
+  readonly responseBudget: MemoryBudget;
   readonly frameBudget: MemoryBudget;
   readonly lines: LoggedLine[];
   readonly port: number;
@@ -35,14 +35,14 @@ export interface TestDoor {
   stop(): Promise<void>;
 }
 
-export interface TestDoorOptions {
+export interface TestKafkaApiOptions {
   readonly broker?: Partial<BrokerOptions>;
   readonly engine?: StorageEngine;
-  readonly answerBudgetBytes?: number;
+  readonly responseBudgetBytes?: number;
   readonly outputSoftBytes?: number;
 }
 
-export async function openDoor(options: TestDoorOptions = {}): Promise<TestDoor> {
+export async function openKafkaApi(options: TestKafkaApiOptions = {}): Promise<TestKafkaApi> {
   const engine = options.engine ?? new MemoryEngine();
   const broker = await openBroker(options.broker, { engine });
   const offsets = await GroupOffsets.open(engine.state, systemClock);
@@ -52,13 +52,13 @@ export async function openDoor(options: TestDoorOptions = {}): Promise<TestDoor>
   const log = collectingLog(lines);
   const advertised = { host: "127.0.0.1", port: 0 };
   const context: KafkaContext = { broker, offsets, fetches, clock: systemClock, log, advertised };
-  const door = new KafkaDoor(context);
-  const answerBudget = new MemoryBudget(options.answerBudgetBytes ?? 64 * MiB, systemClock);
+  const api = new KafkaApi(context);
+  const responseBudget = new MemoryBudget(options.responseBudgetBytes ?? 64 * MiB, systemClock);
   const frameBudget = new MemoryBudget(64 * MiB, systemClock);
   const listener = new Listener<KafkaSession>({
     hostname: "127.0.0.1",
     port: 0,
-    handler: door,
+    handler: api,
     byteOrder: "big-endian",
     frameBytesMax: 16 * MiB,
     places: placesOf(100),
@@ -66,7 +66,7 @@ export async function openDoor(options: TestDoorOptions = {}): Promise<TestDoor>
     outputSoftBytes: options.outputSoftBytes ?? 8 * MiB,
     outputHardBytes: 128 * MiB,
     budget: frameBudget,
-    answerBudget,
+    responseBudget,
     refusal: "",
     clock: systemClock,
     log,
@@ -84,9 +84,9 @@ export async function openDoor(options: TestDoorOptions = {}): Promise<TestDoor>
   };
   return {
     context,
-    door,
+    api,
     listener,
-    answerBudget,
+    responseBudget,
     frameBudget,
     lines,
     port: listener.port,

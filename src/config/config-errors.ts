@@ -3,7 +3,7 @@
 import { ObeliskError } from "../base/errors.ts";
 
 /** A mistake with the place where it stands. */
-export interface Mistake {
+export interface ConfigError {
   /** A file with its line, a variable, a flag; empty when the message names it. */
   readonly source: string;
   readonly message: string;
@@ -18,16 +18,16 @@ export interface Given {
 }
 
 /** All mistakes of all sources. */
-export class MistakesError extends ObeliskError {
-  readonly mistakes: readonly Mistake[];
+export class ConfigErrors extends ObeliskError {
+  readonly errors: readonly ConfigError[];
 
-  constructor(code: "INVALID_SETTING" | "INVALID_USAGE", mistakes: readonly Mistake[]) {
-    super(code, { detail: mistakes.map(mistakeWords).join("; ") });
-    this.mistakes = mistakes;
+  constructor(code: "INVALID_SETTING" | "INVALID_USAGE", errors: readonly ConfigError[]) {
+    super(code, { detail: errors.map(configErrorWords).join("; ") });
+    this.errors = errors;
   }
 }
 
 /** A mistake as one line. */
-export function mistakeWords({ source, message }: Mistake): string {
+export function configErrorWords({ source, message }: ConfigError): string {
   return source === "" ? message : `${source}: ${message}`;
 }

@@ -8,8 +8,8 @@ import { LoopTurns } from "../../src/base/loop/loop-turns.ts";
 import { OUTCOME_AGE_MS_MAX } from "../../src/base/outcome-window.ts";
 import { DAY_MS, MINUTE_MS } from "../../src/base/units.ts";
 import type { Partition } from "../../src/broker/partition.ts";
-import { HttpDoor } from "../../src/http/door.ts";
-import type { DoorStatus, HealthReport } from "../../src/http/health.ts";
+import type { HealthReport, ListenerStatus } from "../../src/http/health.ts";
+import { HttpApi } from "../../src/http/http-api.ts";
 import type { StorageEngine } from "../../src/storage/contract.ts";
 import { MemoryEngine } from "../../src/storage/memory/engine.ts";
 import { batchOf } from "../support/batches.ts";
@@ -18,9 +18,9 @@ import { GatedEngine, turns } from "../support/gated-engine.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { placesOf } from "../support/places.ts";
 
-const doors: HttpDoor[] = [];
+const listeners: HttpApi[] = [];
 afterEach(async () => {
-  for (const door of doors.splice(0)) await door.stop();
+  for (const listener of listeners.splice(0)) await listener.stop();
 });
 
 interface Options<Engine> {
@@ -43,7 +43,7 @@ async function started(options: Partial<Options<GatedEngine>> = {}) {
 async function startedOn<Engine extends StorageEngine>(options: Options<Engine>) {
   const { engine, clock = systemClock } = options;
   const broker = await openBroker({ healthWindow: 4 }, { engine, clock });
-  const native: DoorStatus = {
+  const native: ListenerStatus = {
     name: "native",
     isListening: true,
     connectionsActive: 2,
@@ -51,13 +51,13 @@ async function startedOn<Engine extends StorageEngine>(options: Options<Engine>)
     connectionErrors: 1,
     connectionsRefused: { "connections-max": 3, descriptors: 4 },
   };
-  const door = HttpDoor.start({
+  const listener = HttpApi.start({
     host: "localhost",
     port: 0,
     places: options.places ?? placesOf(100),
     log: silentLog,
     broker,
-    doors: () => [native],
+    listeners: () => [native],
     threshold: 0.95,
     startedMonotonicMs: clock.monotonicMs() - 9_015_000,
     clock,
@@ -65,7 +65,7 @@ async function startedOn<Engine extends StorageEngine>(options: Options<Engine>)
     activity: () => ({
       requests: new Map([["Produce", 5]]),
       malformedRequests: 2,
-      nativeAnswers: [["OK", 9]],
+      nativeResponses: [["OK", 9]],
       waitingFetches: 3,
       throttledFetches: 4,
       committedOffsets: 6,
@@ -75,9 +75,9 @@ async function startedOn<Engine extends StorageEngine>(options: Options<Engine>)
     residentBytes: () => 1234,
     logLinesLost: () => 5,
   });
-  doors.push(door);
-  const get = (path: string, host = "127.0.0.1") => fetch(`http://${host}:${door.port}${path}`);
-  return { engine, broker, get, door };
+  listeners.push(listener);
+  const get = (path: string, host = "127.0.0.1") => fetch(`http://${host}:${listener.port}${path}`);
+  return { engine, broker, get, listener };
 }
 
 async function produce(
@@ -289,10 +289,10 @@ test("metrics carry the Go Obelisk's ten names with the real counts", async () =
 test("metrics say which work took the longest turns, since the start and lately", async () => {
   const clock = new ManualClock();
   const loopTurns = turnsOf(clock);
-  loopTurns.note("Metadata", 120, 80);
+  loopTurns.record("Metadata", 120, 80);
   clock.advance(3 * MINUTE_MS);
-  loopTurns.note("Metadata", 40, 40);
-  loopTurns.note("topic removal", 51, 51);
+  loopTurns.record("Metadata", 40, 40);
+  loopTurns.record("topic removal", 51, 51);
   const { get } = await started({ clock, loopTurns });
   const lines = (await (await get("/metrics")).text()).split("\n");
   const told = lines.filter((line) => line.startsWith("obelisk_loop_") && !line.includes('"http"'));
@@ -316,13 +316,13 @@ test("localhost is served on both loopbacks, and an unknown path says what there
 });
 
 test("above its places the door leaves off listening, and goes on when there are fewer", async () => {
-  const { door, get } = await started({ places: placesOf(2) });
-  door.look(2, true);
+  const { listener, get } = await started({ places: placesOf(2) });
+  listener.look(2, true);
   expect((await get("/health/live")).status).toBe(200);
-  door.look(3, true);
-  door.look(3, true);
+  listener.look(3, true);
+  listener.look(3, true);
   const isRefused = async () => {
-    const socket = Bun.connect({ hostname: "127.0.0.1", port: door.port, socket: { data: () => {} } });
+    const socket = Bun.connect({ hostname: "127.0.0.1", port: listener.port, socket: { data: () => {} } });
     return await socket.then(
       (opened) => {
         opened.terminate();
@@ -331,22 +331,22 @@ test("above its places the door leaves off listening, and goes on when there are
       () => true,
     );
   };
-  expect([await isRefused(), door.counters.refused]).toEqual([
+  expect([await isRefused(), listener.counters.refused]).toEqual([
     true,
     { "connections-max": 1, descriptors: 0 },
   ]);
-  door.look(2, true);
+  listener.look(2, true);
   expect(await isRefused()).toBe(false);
-  door.look(0, false);
-  expect([await isRefused(), door.counters.refused.descriptors]).toEqual([true, 1]);
-  door.look(0, true);
+  listener.look(0, false);
+  expect([await isRefused(), listener.counters.refused.descriptors]).toEqual([true, 1]);
+  listener.look(0, true);
   expect(await isRefused()).toBe(false);
 });
 
 test("more requests at once than there are places get a 503", async () => {
-  const { get, door } = await started({ places: placesOf(0) });
+  const { get, listener } = await started({ places: placesOf(0) });
   const response = await get("/health/live");
-  expect([response.status, response.headers.get("connection"), door.counters.refused]).toEqual([
+  expect([response.status, response.headers.get("connection"), listener.counters.refused]).toEqual([
     503,
     "close",
     { "connections-max": 1, descriptors: 0 },
@@ -360,13 +360,13 @@ test("a port that is taken is refused with the remedy", async () => {
     throw new Error("nothing is to be measured");
   };
   const start = () =>
-    HttpDoor.start({
+    HttpApi.start({
       host: "127.0.0.1",
       port: taken.port!,
       places: placesOf(1),
       log: silentLog,
       broker,
-      doors: () => [],
+      listeners: () => [],
       threshold: 0.95,
       startedMonotonicMs: 0,
       clock: systemClock,

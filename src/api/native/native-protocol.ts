@@ -1,9 +1,9 @@
 /**
  * The native door: messages of the Go Obelisk's clients go to the broker, and a line comes back for each, in order.
  *
- *     frame -> MessageCursor -> TopicCache -> batcher.append -> AnswerQueue -(batch is durable)-> OK
+ *     frame -> MessageCursor -> TopicCache -> batcher.append -> ResponseQueue -(batch is durable)-> OK
  *
- * What gets which answer is in protocol/native/answers.ts. `OK` is written only when the message is on disk.
+ * What gets which answer is in protocol/native/responses.ts. `OK` is written only when the message is on disk.
  *
  * A message for a topic that does not exist waits until it is created, and with it everything behind it on its connection:
  * the input is held, so nothing is reordered. Above `UNANSWERED_MAX` messages the input is held too.
@@ -17,51 +17,51 @@ import type { Clock } from "../../base/clock.ts";
 import { ObeliskError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
 import { loopTurns } from "../../base/loop/loop-turns.ts";
-import { RareWarning } from "../../base/rare-warning.ts";
+import { RateLimitedWarning } from "../../base/rate-limited-warning.ts";
 import { HOUR_MS } from "../../base/units.ts";
 import type { PendingBatchListener } from "../../broker/batcher.ts";
 import type { FrameConnection, FrameHandler, FrameViolation } from "../../network/frame-handler.ts";
-import { ANSWER_LINES, Answer } from "../../protocol/native/answers.ts";
 import { MessageCursor } from "../../protocol/native/message.ts";
+import { NativeStatus, RESPONSE_LINES } from "../../protocol/native/responses.ts";
 import { partitionForKey } from "../../protocol/record/partitioner.ts";
 import { isTopicName } from "../../storage/names.ts";
-import { AnswerQueue, type AnswerWriter } from "./answer-queue.ts";
 import type { MessageBroker } from "./message-broker.ts";
+import { ResponseQueue, type ResponseWriter } from "./response-queue.ts";
 import { type CachedTopic, TopicCache } from "./topic-cache.ts";
 
 /** Messages of one connection that wait for their answer at most; beyond, its input is held until half are answered. */
-export const UNANSWERED_MAX = 65_536;
+export const OUTSTANDING_MAX = 65_536;
 /** Kafka refuses what is further ahead. */
 const TIMESTAMP_AHEAD_MS_MAX = HOUR_MS;
 /** The same answer many times, written from one block. */
 const LINES_PER_BLOCK = 1024;
-const BLOCKS = ANSWER_LINES.map((line) => Buffer.from(line.repeat(LINES_PER_BLOCK)));
+const BLOCKS = RESPONSE_LINES.map((line) => Buffer.from(line.repeat(LINES_PER_BLOCK)));
 
 /** What the door has answered since it started, by `Answer`. */
 export class NativeCounters {
-  readonly answers: number[] = ANSWER_LINES.map(() => 0);
+  readonly responses: number[] = RESPONSE_LINES.map(() => 0);
 }
 
-export interface NativeDoorParts {
+export interface NativeProtocolParts {
   clock: Clock;
   log: Log;
 }
 
-export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
+export class NativeProtocol<Place> implements FrameHandler<NativeSession<Place>> {
   readonly counters = new NativeCounters();
   readonly #broker: MessageBroker<Place>;
   readonly #clock: Clock;
-  readonly #refusedWarning: RareWarning;
+  readonly #refusedWarning: RateLimitedWarning;
   readonly #topics: TopicCache<Place>;
   /** Used by one message at a time, never across an await. */
   readonly #cursor = new MessageCursor();
   /** Read once a turn, by the first message that needs it; -1 between turns. */
   #arrivedAtMs = -1;
 
-  constructor(broker: MessageBroker<Place>, parts: NativeDoorParts) {
+  constructor(broker: MessageBroker<Place>, parts: NativeProtocolParts) {
     this.#broker = broker;
     this.#clock = parts.clock;
-    this.#refusedWarning = new RareWarning(parts.log, parts.clock, "a message could not be stored");
+    this.#refusedWarning = new RateLimitedWarning(parts.log, parts.clock, "a message could not be stored");
     this.#topics = new TopicCache(broker.topics);
   }
 
@@ -77,9 +77,9 @@ export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
   ): void {
     const session = connection.state;
     loopTurns.rename("native");
-    connection.expectAnswers(1);
+    connection.expectResponses(1);
     if (!this.#cursor.read(buffer, position, end)) {
-      session.answer(Answer.INVALID_FORMAT);
+      session.respond(NativeStatus.INVALID_FORMAT);
       connection.releaseFrame(end - position);
       return;
     }
@@ -93,19 +93,19 @@ export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
 
   turnEnd(connection: FrameConnection<NativeSession<Place>>): void {
     this.#endTurn();
-    connection.state.batchSettled();
+    connection.state.batchCompleted();
   }
 
   violation(connection: FrameConnection<NativeSession<Place>>, kind: FrameViolation): void {
-    connection.expectAnswers(1);
-    connection.state.answer(kind === "empty" ? Answer.CORRUPTED : Answer.PROTOCOL_ERROR);
+    connection.expectResponses(1);
+    connection.state.respond(kind === "empty" ? NativeStatus.CORRUPTED : NativeStatus.PROTOCOL_ERROR);
   }
 
   end(connection: FrameConnection<NativeSession<Place>>, incompleteBytes: number): void {
     if (incompleteBytes === 0) return;
-    connection.expectAnswers(1);
-    connection.state.answer(Answer.CORRUPTED);
-    connection.state.batchSettled();
+    connection.expectResponses(1);
+    connection.state.respond(NativeStatus.CORRUPTED);
+    connection.state.batchCompleted();
   }
 
   isPeerWaiting(): boolean {
@@ -166,7 +166,7 @@ export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
       .finally(() => {
         session.isCreating = false;
         session.connection.releaseFrame(end - position);
-        session.batchSettled();
+        session.batchCompleted();
       });
   }
 
@@ -184,7 +184,7 @@ export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
   #failed(session: NativeSession<Place>): void {
     this.#broker.counters.messagesReceived += 1;
     this.#broker.counters.messagesFailed += 1;
-    session.answer(Answer.PUBLISH_FAILED);
+    session.respond(NativeStatus.PUBLISH_FAILED);
   }
 
   /** The world's fault becomes an answer; our own goes up. */
@@ -215,12 +215,12 @@ export class NativeDoor<Place> implements FrameHandler<NativeSession<Place>> {
 }
 
 /** One connection: what it is owed, and why its input is held. */
-export class NativeSession<Place> implements PendingBatchListener, AnswerWriter {
+export class NativeSession<Place> implements PendingBatchListener, ResponseWriter {
   readonly connection: FrameConnection<NativeSession<Place>>;
   /** A message waits for its topic. */
   isCreating = false;
   readonly #counters: NativeCounters;
-  readonly #queue = new AnswerQueue();
+  readonly #queue = new ResponseQueue();
   #isFull = false;
 
   constructor(connection: FrameConnection<NativeSession<Place>>, counters: NativeCounters) {
@@ -228,28 +228,28 @@ export class NativeSession<Place> implements PendingBatchListener, AnswerWriter 
     this.#counters = counters;
   }
 
-  pending(batch: Parameters<AnswerQueue["pushPending"]>[0]): void {
+  pending(batch: Parameters<ResponseQueue["pushPending"]>[0]): void {
     this.#queue.pushPending(batch);
-    if (this.#queue.count >= UNANSWERED_MAX) this.#hold();
+    if (this.#queue.count >= OUTSTANDING_MAX) this.#hold();
   }
 
   /** Answers without the broker, when everything before is answered. */
-  answer(answer: Answer): void {
-    this.#queue.pushSettled(answer);
-    if (this.#queue.count >= UNANSWERED_MAX) this.#hold();
+  respond(response: NativeStatus): void {
+    this.#queue.pushCompleted(response);
+    if (this.#queue.count >= OUTSTANDING_MAX) this.#hold();
   }
 
   /** Writes every answer that is due. */
-  batchSettled(): void {
-    const answered = this.#queue.drain(this, this);
-    if (answered > 0) this.connection.answered(answered);
-    if (this.#isFull && this.#queue.count <= UNANSWERED_MAX / 2) this.#isFull = false;
+  batchCompleted(): void {
+    const responded = this.#queue.drain(this, this);
+    if (responded > 0) this.connection.responded(responded);
+    if (this.#isFull && this.#queue.count <= OUTSTANDING_MAX / 2) this.#isFull = false;
     if (!this.isCreating && !this.#isFull) this.connection.resumeInput();
   }
 
-  writeAnswers(answer: Answer, count: number): void {
-    this.#counters.answers[answer]! += count;
-    const block = BLOCKS[answer]!;
+  writeResponses(response: NativeStatus, count: number): void {
+    this.#counters.responses[response]! += count;
+    const block = BLOCKS[response]!;
     const lineBytes = block.length / LINES_PER_BLOCK;
     for (let rest = count; rest > 0; rest -= LINES_PER_BLOCK) {
       this.connection.write(rest < LINES_PER_BLOCK ? block.subarray(0, rest * lineBytes) : block);

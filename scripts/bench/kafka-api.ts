@@ -43,10 +43,10 @@ export async function createTopic(address: Address, name: string): Promise<void>
     timeoutMs: 10_000,
   };
   await socket.call(flat(createTopicsApi.encodeRequest(5, 1, CLIENT, request)));
-  const question = flat(metadataApi.encodeRequest(9, 2, CLIENT, { topics: [{ name }] }));
+  const query = flat(metadataApi.encodeRequest(9, 2, CLIENT, { topics: [{ name }] }));
   for (let tries = 0; ; tries += 1) {
-    const answer = await socket.call(question);
-    const topic = metadataApi.decodeResponse(9, answer, 0, answer.length).topics?.[0];
+    const response = await socket.call(query);
+    const topic = metadataApi.decodeResponse(9, response, 0, response.length).topics?.[0];
     if (
       topic?.errorCode === 0 &&
       topic.partitions?.every((each) => each.errorCode === 0 && each.leaderId >= 0)
@@ -149,8 +149,8 @@ export async function endToEnd(
   await Promise.all([reading, ...writing]);
   reader.close();
   writer.close();
-  const settled = latencies.slice(Math.floor(latencies.length / 10));
-  return { p50Ms: percentile(settled, 0.5), p99Ms: percentile(settled, 0.99) };
+  const completed = latencies.slice(Math.floor(latencies.length / 10));
+  return { p50Ms: percentile(completed, 0.5), p99Ms: percentile(completed, 0.99) };
 }
 
 function produceFrame(topic: string, batch: Buffer): Buffer {
@@ -165,9 +165,9 @@ function produceFrame(topic: string, batch: Buffer): Buffer {
 
 async function checkProduce(address: Address, frame: Buffer): Promise<void> {
   const socket = await CallSocket.connect(address);
-  const answer = await socket.call(frame);
+  const response = await socket.call(frame);
   socket.close();
-  const code = produceApi.decodeResponse(9, answer, 0, answer.length).responses[0]!.partitionResponses[0]!
+  const code = produceApi.decodeResponse(9, response, 0, response.length).responses[0]!.partitionResponses[0]!
     .errorCode;
   if (code !== 0) throw new Error(`produce was answered with error ${code}`);
 }
@@ -177,8 +177,8 @@ async function endOffset(socket: CallSocket, topic: string): Promise<number> {
     replicaId: -1,
     topics: [{ name: topic, partitions: [{ partitionIndex: 0, timestamp: -1 }] }],
   };
-  const answer = await socket.call(flat(listOffsetsApi.encodeRequest(4, 1, CLIENT, request)));
-  return listOffsetsApi.decodeResponse(4, answer, 0, answer.length).topics[0]!.partitions[0]!.offset;
+  const response = await socket.call(flat(listOffsetsApi.encodeRequest(4, 1, CLIENT, request)));
+  return listOffsetsApi.decodeResponse(4, response, 0, response.length).topics[0]!.partitions[0]!.offset;
 }
 
 async function fetchOnce(
@@ -201,8 +201,8 @@ async function fetchOnce(
     sessionEpoch: -1,
     topics: [{ topic, partitions: [partition] }],
   };
-  const answer = await socket.call(flat(fetchApi.encodeRequest(11, 1, CLIENT, request)));
-  const found = fetchApi.decodeResponse(11, answer, 0, answer.length).responses[0]!.partitions[0]!;
+  const response = await socket.call(flat(fetchApi.encodeRequest(11, 1, CLIENT, request)));
+  const found = fetchApi.decodeResponse(11, response, 0, response.length).responses[0]!.partitions[0]!;
   if (found.errorCode !== 0) throw new Error(`fetch was answered with error ${found.errorCode}`);
   return found.records ?? Buffer.alloc(0);
 }

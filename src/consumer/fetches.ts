@@ -49,7 +49,7 @@ export class Fetches implements FetchHost {
   }
 
   /** The server stops: every fetch that waits is answered as if its time were over, and no further one waits. */
-  answerAll(): void {
+  respondToAll(): void {
     this.#isStopping = true;
     for (const fetch of [...this.#open]) fetch.expire();
   }
@@ -58,12 +58,12 @@ export class Fetches implements FetchHost {
    * Others wait for memory: answers fetches that wait, as if their time were over, those with the most partitions first, until
    * `partitions` partitions are free. Those with a few stay. At the end of the turn, once for all who ask: O(fetches that wait).
    */
-  answerLarge(partitions: number): void {
-    if (this.#missingPartitions === 0) setImmediate(this.#answerMissing);
+  respondToLarge(partitions: number): void {
+    if (this.#missingPartitions === 0) setImmediate(this.#respondToMissing);
     this.#missingPartitions += partitions;
   }
 
-  readonly #answerMissing = (): void => {
+  readonly #respondToMissing = (): void => {
     const large = [...this.#open].filter(({ slots }) => slots.length > SMALL_PARTITIONS);
     large.sort((left, right) => left.slots.length - right.slots.length);
     for (let fetch = large.pop(); fetch !== undefined; fetch = large.pop()) {

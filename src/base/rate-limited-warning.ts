@@ -10,7 +10,7 @@ import { SECOND_MS } from "./units.ts";
 /** Often enough to see when it starts and ends, seldom enough for a year of it: 3 million lines. */
 const INTERVAL_MS = 10 * SECOND_MS;
 
-export class RareWarning {
+export class RateLimitedWarning {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #message: string;

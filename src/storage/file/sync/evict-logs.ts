@@ -10,10 +10,10 @@ import type { Files } from "../../../base/files.ts";
 const LOG_SUFFIX = ".log";
 
 /** `topics`: the folder that holds one folder for each topic. What cannot be opened is met when its partition is. */
-export function forgetLogs(files: Files, topics: string): void {
+export function evictLogs(files: Files, topics: string): void {
   for (const topic of namesIn(files, topics)) {
     for (const partition of namesIn(files, topic)) {
-      for (const path of namesIn(files, partition)) if (path.endsWith(LOG_SUFFIX)) forget(files, path);
+      for (const path of namesIn(files, partition)) if (path.endsWith(LOG_SUFFIX)) evict(files, path);
     }
   }
 }
@@ -29,10 +29,10 @@ function namesIn(files: Files, directory: string): string[] {
   }
 }
 
-function forget(files: Files, path: string): void {
+function evict(files: Files, path: string): void {
   try {
     const descriptor = files.open(path, "read");
-    files.forget(descriptor);
+    files.evict(descriptor);
     files.close(descriptor);
   } catch (thrown) {
     if (errnoOf(thrown) === undefined) throw thrown;

@@ -3,12 +3,12 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import type { MessageBroker } from "../../../src/api/native/message-broker.ts";
-import { NativeDoor, UNANSWERED_MAX } from "../../../src/api/native/native-door.ts";
+import { NativeProtocol, OUTSTANDING_MAX } from "../../../src/api/native/native-protocol.ts";
 import { silentLog } from "../../../src/base/log.ts";
 import { HOUR_MS, MiB } from "../../../src/base/units.ts";
 import type { ListenerOptions } from "../../../src/network/listener.ts";
-import { TOO_MANY_CONNECTIONS_LINE } from "../../../src/protocol/native/answers.ts";
 import { encodeNativeFrame, NATIVE_MESSAGE_BYTES_MAX } from "../../../src/protocol/native/message.ts";
+import { TOO_MANY_CONNECTIONS_LINE } from "../../../src/protocol/native/responses.ts";
 import { readRecords } from "../../../src/protocol/record/records.ts";
 import { listen, TestClient, until } from "../../network/support.ts";
 import { bytesOf } from "../../support/batches.ts";
@@ -24,14 +24,14 @@ function serve<Place>(
   options: Partial<ListenerOptions<never>> = {},
   clock = new ManualClock(NOW_MS),
 ) {
-  const door = new NativeDoor(broker, { clock, log: silentLog });
-  const listener = listen(door, {
+  const api = new NativeProtocol(broker, { clock, log: silentLog });
+  const listener = listen(api, {
     byteOrder: "little-endian",
     frameBytesMax: NATIVE_MESSAGE_BYTES_MAX,
     refusal: TOO_MANY_CONNECTIONS_LINE,
     ...(options as object),
   });
-  return { door, listener, [Symbol.dispose]: () => listener.stopNow() };
+  return { api, listener, [Symbol.dispose]: () => listener.stopNow() };
 }
 
 function message(topic: string, value: string | Buffer, key = "", timestampMs = NOW_MS): Buffer {
@@ -50,10 +50,10 @@ test("a message is answered with OK when its batch is durable, and not before", 
   client.send(message("orders", "hello", "k1"));
   await until(() => broker.messages.length === 1);
   expect([client.text, broker.messages]).toEqual(["", [`orders-0 ${NOW_MS} k1 hello`]]);
-  broker.settle("orders-0");
+  broker.complete("orders-0");
   await client.receives("OK\n");
   expect(client.text).toBe("OK\n");
-  expect(served.door.counters.answers).toEqual([1, 0, 0, 0, 0]);
+  expect(served.api.counters.responses).toEqual([1, 0, 0, 0, 0]);
 });
 
 test("a batch that failed is answered with PUBLISH_FAILED, and the connection goes on", async () => {
@@ -62,11 +62,11 @@ test("a batch that failed is answered with PUBLISH_FAILED, and the connection go
   await using client = await TestClient.connect(served.listener.port);
   client.send(message("orders", "one"));
   await until(() => broker.messages.length === 1);
-  broker.settle("orders-0", false);
+  broker.complete("orders-0", false);
   await client.receives("NACK:PUBLISH_FAILED\n");
   client.send(message("orders", "two"));
   await until(() => broker.messages.length === 2);
-  broker.settle("orders-0");
+  broker.complete("orders-0");
   await client.receives("NACK:PUBLISH_FAILED\nOK\n");
   expect(client.text).toBe("NACK:PUBLISH_FAILED\nOK\n");
 });
@@ -80,7 +80,7 @@ test("an empty frame and one that does not decode are refused, in order, and the
   client.send(Buffer.concat([message("orders", "a"), EMPTY_FRAME, BAD_FRAME, message("orders", "b")]));
   await until(() => broker.messages.length === 2);
   expect(client.text).toBe("NACK:CORRUPTED\n");
-  broker.settle("orders-0");
+  broker.complete("orders-0");
   const expected = "NACK:CORRUPTED\nOK\nNACK:CORRUPTED\nNACK:INVALID_FORMAT\nOK\n";
   await client.receives(expected);
   expect(client.text).toBe(expected);
@@ -94,7 +94,7 @@ test("a frame over 10 MiB is refused behind the earlier answers, and the connect
   client.send(Buffer.alloc(4 * MiB));
   await until(() => broker.messages.length === 1);
   expect([client.text, client.hasEnded]).toEqual(["", false]);
-  broker.settle("orders-0");
+  broker.complete("orders-0");
   await client.ends();
   expect(client.text).toBe("OK\nNACK:PROTOCOL_ERROR\n");
   expect(broker.messages).toEqual([`orders-0 ${NOW_MS} - a`]);
@@ -107,7 +107,7 @@ test("a frame that the end of the stream cuts off is corrupted, behind the earli
   client.send(Buffer.concat([message("orders", "a"), message("orders", "cut off").subarray(0, 30)]));
   client.halfClose();
   await until(() => broker.messages.length === 1);
-  broker.settle("orders-0");
+  broker.complete("orders-0");
   await client.ends();
   expect(client.text).toBe("OK\nNACK:CORRUPTED\n");
 });
@@ -133,7 +133,7 @@ test("topic names that would leave the data directory are refused, and nothing i
   client.send(Buffer.concat(names.map((name) => message(name, "x"))));
   client.send(message("orders", "good"));
   await until(() => broker.messages.length === 1);
-  broker.settle("orders-0");
+  broker.complete("orders-0");
   const expected = `${"NACK:PUBLISH_FAILED\n".repeat(names.length)}OK\n`;
   await client.receives(expected);
   expect([client.text, broker.creating.size]).toEqual([expected, 0]);
@@ -149,7 +149,7 @@ test("what the broker refuses to store is answered with PUBLISH_FAILED, and the 
   broker.failure = null;
   client.send(message("orders", "b"));
   await until(() => broker.messages.length === 1);
-  broker.settle("orders-0");
+  broker.complete("orders-0");
   await client.receives("NACK:PUBLISH_FAILED\nOK\n");
 });
 
@@ -169,10 +169,10 @@ test("answers keep the order of the messages although their batches settle in an
   await using client = await TestClient.connect(served.listener.port);
   client.send(Buffer.concat(["a", "b", "b", "a", "b"].map((topic) => message(topic, "x"))));
   await until(() => broker.messages.length === 5);
-  broker.settle("b-0", false);
+  broker.complete("b-0", false);
   await new Promise((resolve) => setImmediate(resolve));
   expect(client.text).toBe("");
-  broker.settle("a-0");
+  broker.complete("a-0");
   const failed = "NACK:PUBLISH_FAILED\n";
   const expected = `OK\n${failed}${failed}OK\n${failed}`;
   await client.receives(expected);
@@ -210,15 +210,15 @@ test("random messages, chunks and settlements: one right answer each, in order",
         const bytes = Buffer.concat([carried, frame]);
         client.send(bytes.subarray(0, bytes.length - Math.min(cut, frame.length - 1)));
         carried = bytes.subarray(bytes.length - Math.min(cut, frame.length - 1));
-        const answer = fixed.get(kind);
-        if (answer === undefined) open.set(kind, [...(open.get(kind) ?? []), due.length]);
-        due.push(answer ?? "");
-        if (!isSettling || answer !== undefined) continue;
+        const response = fixed.get(kind);
+        if (response === undefined) open.set(kind, [...(open.get(kind) ?? []), due.length]);
+        due.push(response ?? "");
+        if (!isSettling || response !== undefined) continue;
         client.send(carried);
         carried = Buffer.alloc(0);
         sent = due.filter((_, index) => !fixed.has(steps[index]!.kind)).length;
         await until(() => broker.messages.length === sent);
-        broker.settle(`${kind}-0`, isDurable);
+        broker.complete(`${kind}-0`, isDurable);
         for (const index of open.get(kind)!) due[index] = isDurable ? "OK\n" : "NACK:PUBLISH_FAILED\n";
         open.delete(kind);
       }
@@ -226,7 +226,7 @@ test("random messages, chunks and settlements: one right answer each, in order",
       sent = steps.filter(({ kind }) => !fixed.has(kind)).length;
       await until(() => broker.messages.length === sent);
       for (const [kind, indexes] of open) {
-        broker.settle(`${kind}-0`);
+        broker.complete(`${kind}-0`);
         for (const index of indexes) due[index] = "OK\n";
       }
       client.halfClose();
@@ -247,14 +247,14 @@ test("a message for a new topic waits for the topic, and those behind it wait in
   await until(() => broker.creating.has("new"));
   client.send(message("old", "5"));
   expect(broker.messages).toEqual([`old-0 ${NOW_MS} - 1`]);
-  broker.settle("old-0");
+  broker.complete("old-0");
   await client.receives("OK\n");
   broker.creating.get("new")!(null);
   await until(() => broker.messages.length === 5);
   expect(broker.messages.map((text) => text.split(" ").at(-1))).toEqual(["1", "2", "3", "4", "5"]);
-  broker.settle("old-0");
+  broker.complete("old-0");
   expect(client.text).toBe("OK\n");
-  broker.settle("new-0");
+  broker.complete("new-0");
   await client.receives("OK\n".repeat(5));
   expect(client.text).toBe("OK\n".repeat(5));
 });
@@ -267,7 +267,7 @@ test("a topic that cannot be created is answered with PUBLISH_FAILED, and those 
   await until(() => broker.creating.has("new"));
   broker.creating.get("new")!(REFUSED);
   await until(() => broker.messages.length === 1);
-  broker.settle("old-0");
+  broker.complete("old-0");
   await client.receives("NACK:PUBLISH_FAILED\nOK\n");
   expect(client.text).toBe("NACK:PUBLISH_FAILED\nOK\n");
 });
@@ -282,7 +282,7 @@ test("a peer that vanishes while its topic is created gets its message stored, a
   await until(() => served.listener.counters.open === 0);
   broker.creating.get("new")!(null);
   await until(() => broker.messages.length === 1);
-  broker.settle("new-0");
+  broker.complete("new-0");
   expect(served.listener.counters.faults).toBe(0);
 });
 
@@ -294,8 +294,8 @@ test("a peer that vanishes with messages on their way leaves nothing behind", as
   await until(() => broker.messages.length === 1);
   client.abort();
   await until(() => served.listener.counters.open === 0);
-  broker.settle("orders-0");
-  expect([served.listener.counters.faults, served.door.counters.answers]).toEqual([0, [0, 0, 0, 0, 0]]);
+  broker.complete("orders-0");
+  expect([served.listener.counters.faults, served.api.counters.responses]).toEqual([0, [0, 0, 0, 0, 0]]);
 });
 
 test("a topic that was removed and created again is found again, not the old one", async () => {
@@ -386,14 +386,14 @@ test("a connection with too many unanswered messages is read no further until ha
   using served = serve(broker);
   await using client = await TestClient.connect(served.listener.port);
   const extra = 100;
-  client.send(Buffer.concat(Array.from({ length: UNANSWERED_MAX + extra }, () => message("t", "x"))));
-  await until(() => broker.messages.length === UNANSWERED_MAX);
+  client.send(Buffer.concat(Array.from({ length: OUTSTANDING_MAX + extra }, () => message("t", "x"))));
+  await until(() => broker.messages.length === OUTSTANDING_MAX);
   await new Promise((resolve) => setImmediate(resolve));
-  expect(broker.messages.length).toBe(UNANSWERED_MAX);
-  broker.settle("t-0");
-  await until(() => broker.messages.length === UNANSWERED_MAX + extra);
-  broker.settle("t-0");
-  const expected = "OK\n".repeat(UNANSWERED_MAX + extra);
+  expect(broker.messages.length).toBe(OUTSTANDING_MAX);
+  broker.complete("t-0");
+  await until(() => broker.messages.length === OUTSTANDING_MAX + extra);
+  broker.complete("t-0");
+  const expected = "OK\n".repeat(OUTSTANDING_MAX + extra);
   await client.receives(expected);
   expect(client.text === expected).toBe(true);
 });
@@ -412,7 +412,7 @@ test("stopping answers what was received", async () => {
   client.send(message("t", "x"));
   await until(() => broker.messages.length === 1);
   const stopping = served.listener.stop(60_000);
-  broker.settle("t-0");
+  broker.complete("t-0");
   await client.ends();
   client.close();
   await stopping;

@@ -54,9 +54,9 @@ function countedBytes(start: number, bytes: number): Buffer {
 }
 
 /** Answers each frame with what the test has laid ready. */
-class Answering implements FrameHandler<null> {
+class Responding implements FrameHandler<null> {
   readonly connections: FrameConnection<null>[] = [];
-  readonly answers: (Buffer | ByteSource)[][] = [];
+  readonly responses: (Buffer | ByteSource)[][] = [];
   frames = 0;
   closed = 0;
 
@@ -67,7 +67,7 @@ class Answering implements FrameHandler<null> {
 
   frame(connection: FrameConnection<null>): void {
     this.frames += 1;
-    for (const part of this.answers.shift() ?? []) connection.write(part);
+    for (const part of this.responses.shift() ?? []) connection.write(part);
   }
 
   isPeerWaiting = () => false;
@@ -83,10 +83,10 @@ class Answering implements FrameHandler<null> {
 
 for (const isSlow of [false, true]) {
   test(`an answer arrives whole and in order, ${isSlow ? "read from the disk" : "read at once"}, and the next request waits for it`, async () => {
-    const handler = new Answering();
+    const handler = new Responding();
     using listener = listen(handler);
     const source = new Counting(10 * MiB, isSlow);
-    handler.answers.push([Buffer.from("head"), source, Buffer.from("tail")], [Buffer.from("next")]);
+    handler.responses.push([Buffer.from("head"), source, Buffer.from("tail")], [Buffer.from("next")]);
     await using client = await TestClient.connect(listener.port);
     client.pause();
     client.send(Buffer.concat([bigEndianFrame("a"), bigEndianFrame("b")]));
@@ -101,11 +101,11 @@ for (const isSlow of [false, true]) {
 }
 
 test("nothing is read for a peer that does not take it, and what it holds are the few bytes around", async () => {
-  const handler = new Answering();
+  const handler = new Responding();
   using listener = listen(handler);
   const source = new Counting(64 * MiB);
   const slab = Buffer.alloc(64 * KiB);
-  handler.answers.push([slab.subarray(0, 10), source, slab.subarray(10, 30)]);
+  handler.responses.push([slab.subarray(0, 10), source, slab.subarray(10, 30)]);
   await using client = await TestClient.connect(listener.port);
   client.pause();
   client.send(bigEndianFrame("a"));
@@ -127,10 +127,10 @@ test("nothing is read for a peer that does not take it, and what it holds are th
 test("a connection whose answer cannot be read to its end is closed, with a debug line", async () => {
   const lines: [string, Facts][] = [];
   const tell = (message: string, facts: Facts = {}) => void lines.push([message, facts]);
-  const handler = new Answering();
+  const handler = new Responding();
   using listener = listen(handler, { log: { debug: tell, info: tell, warn: tell, error: tell } });
   const source = new Counting(64 * MiB);
-  handler.answers.push([source]);
+  handler.responses.push([source]);
   await using client = await TestClient.connect(listener.port);
   client.pause();
   client.send(bigEndianFrame("a"));

@@ -97,7 +97,7 @@ class GoImport {
   readonly #report: ImportReport = { topics: [], offsets: [], findings: [] };
   /** Topics whose Go files stay, and topics whose offsets are settled. */
   readonly #leftAlone = new Set<string>();
-  readonly #settled = new Set<string>();
+  readonly #completed = new Set<string>();
 
   constructor(files: Files, directory: string, engine: StorageEngine, log: Log, options: ImportOptions) {
     this.#files = files;
@@ -181,7 +181,7 @@ class GoImport {
       this.#leaveAlone(topic, file, `it could not be imported: ${reason}; the next start tries again`);
       return;
     }
-    this.#settled.add(topic);
+    this.#completed.add(topic);
     await this.#retire(topic);
   }
 
@@ -203,7 +203,7 @@ class GoImport {
         if (finding.file === file) damagedBytes += finding.bytes;
         continue;
       }
-      map.note(frame.number);
+      map.record(frame.number);
       target.add(frame);
       if (target.unsyncedBytes >= SYNC_BYTES) await target.sync();
     }
@@ -239,7 +239,7 @@ class GoImport {
   async #importRemainingOffsets(consumers: ReadonlyMap<string, ReadonlyMap<string, number>>): Promise<void> {
     for (const [group, offsets] of consumers) {
       for (const [topic, offset] of offsets) {
-        if (this.#settled.has(topic) || this.#leftAlone.has(topic)) continue;
+        if (this.#completed.has(topic) || this.#leftAlone.has(topic)) continue;
         const change = this.#offsetChange(group, topic, offset);
         const isNew = await this.#engine.state.change([{ ...change, expectedVersion: 0 }]);
         if (isNew) this.#report.offsets.push({ group, topic, saved: offset, offset });
