@@ -3,6 +3,7 @@
  *
  *     commands -> server -> (network, api, http) -> consumer -> broker -> storage -> protocol/record -> base
  *                 config -> base                     client -> protocol -> base
+ *                 network, api -> security -> base
  *
  *   - an area imports only the areas that ALLOWED names for it, and itself; types count
  *   - no cycle of files, no barrel (`export ... from`), relative imports end in the file's extension
@@ -20,9 +21,18 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "src/storage": ["src/base", "src/protocol/record", "src/protocol/native"],
   "src/broker": ["src/base", "src/protocol/record", "src/storage"],
   "src/consumer": ["src/base", "src/protocol/record", "src/storage", "src/broker"],
-  "src/network": ["src/base"],
+  "src/security": ["src/base"],
+  "src/network": ["src/base", "src/security"],
   // The handlers implement the interface by which the network hands them frames.
-  "src/api": ["src/base", "src/protocol", "src/storage", "src/broker", "src/consumer", "src/network"],
+  "src/api": [
+    "src/base",
+    "src/protocol",
+    "src/storage",
+    "src/broker",
+    "src/consumer",
+    "src/security",
+    "src/network",
+  ],
   "src/http": ["src/base", "src/protocol", "src/storage", "src/broker", "src/consumer", "src/network"],
   "src/client": ["src/base", "src/protocol"],
   "src/server": [

@@ -25,6 +25,7 @@ import type { Timer } from "../base/clock.ts";
 import { ObeliskError } from "../base/errors.ts";
 import { loopTurns } from "../base/loop/loop-turns.ts";
 import type { MemoryAccount } from "../base/memory/memory-account.ts";
+import { ANONYMOUS, type Principal } from "../security/principal.ts";
 import type { ConnectionOptions, PeerSocket } from "./connection-options.ts";
 import type { FrameConnection, FrameViolation } from "./frame-handler.ts";
 import { FrameInput, type InputPeer } from "./frame-input.ts";
@@ -51,6 +52,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
   readonly remoteAddress: string;
   readonly remoteHost: string;
   readonly localHost: string;
+  principal: Principal = ANONYMOUS;
   readonly state: State;
   bytesIn = 0;
   bytesOut = 0;

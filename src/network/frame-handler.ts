@@ -15,6 +15,7 @@
 
 import type { ByteSource } from "../base/byte-source.ts";
 import type { MemoryAccount } from "../base/memory/memory-account.ts";
+import type { Principal } from "../security/principal.ts";
 
 export type FrameViolation =
   /** Length 0. The next frame can still be read. */
@@ -33,6 +34,8 @@ export interface FrameConnection<State> {
   readonly remoteAddress: string;
   /** Our end: the address that the peer connected to, without the port. */
   readonly localHost: string;
+  /** Who the peer is. Anonymous when `open` is called; whoever authenticates it sets this, before the first frame that it is to hold for. */
+  principal: Principal;
   readonly state: State;
   readonly bytesIn: number;
   readonly bytesOut: number;

@@ -124,7 +124,7 @@ public class JavaClient {
     static Map<String, Object> acknowledged(String brokers, int rounds) throws Exception {
         TopicPartition place = new TopicPartition("java-acknowledged", 0);
         int read = 0;
-        int behind = 0;
+        int stale = 0;
         try (KafkaProducer<String, String> producer = new KafkaProducer<>(
                 Map.of("bootstrap.servers", brokers, "acks", "1", "enable.idempotence", false),
                 new StringSerializer(), new StringSerializer());
@@ -139,11 +139,11 @@ public class JavaClient {
                 if (latest == offset + 1 && value.equals(valueAt(consumer, place, latest - 1))) {
                     read += 1;
                 } else {
-                    behind += 1;
+                    stale += 1;
                 }
             }
         }
-        return new java.util.TreeMap<>(Map.of("rounds", rounds, "read", read, "behind", behind));
+        return new java.util.TreeMap<>(Map.of("rounds", rounds, "read", read, "stale", stale));
     }
 
     static String valueAt(KafkaConsumer<String, String> consumer, TopicPartition place, long offset) {

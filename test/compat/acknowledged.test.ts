@@ -19,7 +19,7 @@ import { startCompiled, type TestServer } from "../support/server.ts";
 
 const ROUNDS = Number(process.env.ACKNOWLEDGED_ROUNDS ?? 100);
 const TIMEOUT_MS = 120_000;
-const ALL_READ = { rounds: ROUNDS, read: ROUNDS, behind: 0 };
+const ALL_READ = { rounds: ROUNDS, read: ROUNDS, stale: 0 };
 
 const title = `what acks 1 has acknowledged${compiled.missing ? ` (skipped: ${compiled.missing})` : ""}`;
 describe.skipIf(compiled.missing !== undefined)(title, () => {
@@ -72,7 +72,7 @@ async function seenByPlatformatic(server: TestServer, rounds: number): Promise<t
   } finally {
     await Promise.all([producer.close(), admin.close(), reader.close()]);
   }
-  return { rounds, read, behind: rounds - read };
+  return { rounds, read, stale: rounds - read };
 }
 
 async function latestOffset(admin: Admin, topic: string): Promise<bigint> {

@@ -8,6 +8,7 @@ import type { ByteSource } from "../../base/byte-source.ts";
 import { KiB } from "../../base/units.ts";
 import type { Fetch, FetchRotation } from "../../consumer/long-poll.ts";
 import type { Encoded } from "../../protocol/kafka/writer.ts";
+import type { Principal } from "../../security/principal.ts";
 
 /**
  * What a request and its answer may take without being counted, and how far a peer may be behind with reading before everything is
@@ -31,6 +32,7 @@ export interface ExchangeOwner {
   readonly address: string;
   /** Our end of the connection. */
   readonly localHost: string;
+  readonly principal: Principal;
   readonly rotation: FetchRotation;
   readonly isClosed: boolean;
   /** Whether the peer has left so many of its answers unread that everything is counted. */
@@ -53,6 +55,8 @@ export class Exchange<in ResponseInput> {
   readonly route: ExchangeRoute;
   readonly version: number;
   readonly correlationId: number;
+  /** Who asks: as the connection was known when the request was begun, whatever becomes of it meanwhile. */
+  readonly principal: Principal;
   /** Bytes of the request's frame, to be given back once. */
   frameBytes: number;
   /** Bytes of the memory for answers, held until the answer is written. */
@@ -78,6 +82,7 @@ export class Exchange<in ResponseInput> {
     this.route = route;
     this.version = version;
     this.correlationId = correlationId;
+    this.principal = session.principal;
     this.frameBytes = frameBytes;
   }
 

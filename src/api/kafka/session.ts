@@ -27,6 +27,7 @@ import { KiB } from "../../base/units.ts";
 import { FetchRotation } from "../../consumer/long-poll.ts";
 import type { FrameConnection } from "../../network/frame-handler.ts";
 import type { Encoded } from "../../protocol/kafka/writer.ts";
+import type { Principal } from "../../security/principal.ts";
 import type { KafkaContext } from "./context.ts";
 import { type Exchange, type ExchangeOwner, FETCHED_PARTITION_BYTES, UNCOUNTED_BYTES } from "./exchange.ts";
 import { UnwrittenResponses } from "./unwritten.ts";
@@ -79,6 +80,10 @@ export class KafkaSession implements ExchangeOwner, BudgetWaiter {
 
   get localHost(): string {
     return this.#connection.localHost;
+  }
+
+  get principal(): Principal {
+    return this.#connection.principal;
   }
 
   get isClosed(): boolean {

@@ -24,6 +24,7 @@ import type { FrameConnection, FrameHandler, FrameViolation } from "../../networ
 import { MessageCursor } from "../../protocol/native/message.ts";
 import { NativeStatus, RESPONSE_LINES } from "../../protocol/native/responses.ts";
 import { partitionForKey } from "../../protocol/record/partitioner.ts";
+import type { Principal } from "../../security/principal.ts";
 import { isTopicName } from "../../storage/names.ts";
 import type { MessageBroker } from "./message-broker.ts";
 import { ResponseQueue, type ResponseWriter } from "./response-queue.ts";
@@ -226,6 +227,11 @@ export class NativeSession<Place> implements PendingBatchListener, ResponseWrite
   constructor(connection: FrameConnection<NativeSession<Place>>, counters: NativeCounters) {
     this.connection = connection;
     this.#counters = counters;
+  }
+
+  /** Who sends its messages. */
+  get principal(): Principal {
+    return this.connection.principal;
   }
 
   pending(batch: Parameters<ResponseQueue["pushPending"]>[0]): void {

@@ -10,6 +10,7 @@ import type { ListenerOptions } from "../../../src/network/listener.ts";
 import { encodeNativeFrame, NATIVE_MESSAGE_BYTES_MAX } from "../../../src/protocol/native/message.ts";
 import { TOO_MANY_CONNECTIONS_LINE } from "../../../src/protocol/native/responses.ts";
 import { readRecords } from "../../../src/protocol/record/records.ts";
+import { Principal } from "../../../src/security/principal.ts";
 import { listen, TestClient, until } from "../../network/support.ts";
 import { bytesOf } from "../../support/batches.ts";
 import { openBroker } from "../../support/broker.ts";
@@ -54,6 +55,16 @@ test("a message is answered with OK when its batch is durable, and not before", 
   await client.receives("OK\n");
   expect(client.text).toBe("OK\n");
   expect(served.api.counters.responses).toEqual([1, 0, 0, 0, 0]);
+});
+
+test("a session's messages are sent by whoever its connection is known as, anonymous at first", async () => {
+  using served = serve(new StandInBroker("orders"));
+  await using _client = await TestClient.connect(served.listener.port);
+  await until(() => served.listener.connections.size === 1);
+  const connection = [...served.listener.connections][0]!;
+  expect(String(connection.state.principal)).toBe("User:ANONYMOUS");
+  connection.principal = new Principal("User", "alice");
+  expect(String(connection.state.principal)).toBe("User:alice");
 });
 
 test("a batch that failed is answered with PUBLISH_FAILED, and the connection goes on", async () => {

@@ -40,7 +40,7 @@ func acknowledged(brokers []string, topic string, rounds int) (map[string]int, e
 		return nil, err
 	}
 	defer reader.Close()
-	found := map[string]int{"rounds": rounds, "read": 0, "behind": 0}
+	found := map[string]int{"rounds": rounds, "read": 0, "stale": 0}
 	for round := 0; round < rounds; round++ {
 		value := fmt.Sprintf("round %d", round)
 		_, offset, err := producer.SendMessage(&sarama.ProducerMessage{Topic: topic, Value: sarama.StringEncoder(value)})
@@ -58,7 +58,7 @@ func acknowledged(brokers []string, topic string, rounds int) (map[string]int, e
 		if latest == offset+1 && last == value {
 			found["read"]++
 		} else {
-			found["behind"]++
+			found["stale"]++
 		}
 	}
 	return found, nil
