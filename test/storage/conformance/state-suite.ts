@@ -1,4 +1,4 @@
-/** What every state store must do. `reopen` gives the same entries through a fresh store; null with a reason in `cannotReopen`. */
+/** What every state store must do, but for what it cannot, with the reason. `reopen` gives the same entries through a fresh store. */
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
@@ -15,6 +15,8 @@ export interface StateFactory {
   name: string;
   create(): Promise<StateUnderTest>;
   cannotReopen: string | null;
+  /** Why those who watch are told to list again, and not of each change. */
+  cannotTellEach: string | null;
 }
 
 export function testState(factory: StateFactory): void {

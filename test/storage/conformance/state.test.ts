@@ -2,25 +2,28 @@ import { createDisk } from "../../../src/base/disk.ts";
 import type { StateStore } from "../../../src/storage/contract.ts";
 import { openStateFile } from "../../../src/storage/file/state/state-file.ts";
 import { MemoryState } from "../../../src/storage/memory/state.ts";
+import { LookAgainState } from "../../support/look-again-state.ts";
 import { temporaryDirectory } from "../file/support.ts";
-import { testState } from "./state-suite.ts";
+import { type StateUnderTest, testState } from "./state-suite.ts";
 
 testState({
   name: "memory",
   cannotReopen: "its entries die with it",
-  create: async () => {
-    const store = new MemoryState();
-    return {
-      store,
-      reopen: () => Promise.reject(new Error("a memory store cannot be opened again")),
-      dispose: () => store.close(),
-    };
-  },
+  cannotTellEach: null,
+  create: async () => inMemory(new MemoryState()),
+});
+
+testState({
+  name: "look-again",
+  cannotReopen: "its entries die with it",
+  cannotTellEach: "it only says that something has changed",
+  create: async () => inMemory(new LookAgainState()),
 });
 
 testState({
   name: "SQLite",
   cannotReopen: null,
+  cannotTellEach: null,
   create: async () => {
     const folder = temporaryDirectory();
     const files = createDisk();
@@ -39,3 +42,11 @@ testState({
     };
   },
 });
+
+function inMemory(store: StateStore): StateUnderTest {
+  return {
+    store,
+    reopen: () => Promise.reject(new Error("a memory store cannot be opened again")),
+    dispose: () => store.close(),
+  };
+}
