@@ -38,7 +38,7 @@ export interface Files {
   read(descriptor: number, target: Buffer, targetPosition: number, bytes: number, position: number): number;
   /**
    * As `read`, but only what can be given without waiting for the disk: fewer bytes than asked for, or 0, say nothing about what
-   * lies behind them.
+   * lies after them.
    */
   readCached(
     descriptor: number,
@@ -133,10 +133,10 @@ export interface Files {
  * listener hears comes after the call that led to it has returned. A thread that died is replaced when the next file comes.
  */
 export interface SyncThread {
-  /** Takes on a file that is synced up to `mark`. Only while it has none, and is not closed. */
-  attach(descriptor: number, mark: number, listener: SyncListener): void;
-  /** Everything up to `mark` is written. Does not wake a thread that sleeps, and does nothing once the file is let go. */
-  setWritten(mark: number): void;
+  /** Takes on a file that is synced up to `written`. Only while it has none, and is not closed. */
+  attach(descriptor: number, written: number, listener: SyncListener): void;
+  /** Everything up to `written` is written. Does not wake a thread that sleeps, and does nothing once the file is let go. */
+  setWritten(written: number): void;
   wake(): void;
   /**
    * Resolves when the thread no longer touches the file; the sync that runs is finished and told first. Any number of calls
@@ -148,7 +148,7 @@ export interface SyncThread {
 }
 
 export interface SyncListener {
-  synced(mark: number): void;
+  synced(written: number): void;
   /**
    * The file is let go. A system error; ENOSYS means that no sync has begun since the last report, and nothing is lost by
    * syncing in another way.
@@ -159,6 +159,6 @@ export interface SyncListener {
 /** An int32: it is shared with the thread. */
 export const WRITTEN_MAX = 2 ** 31 - 1;
 
-export function isWrittenPosition(mark: number): boolean {
-  return Number.isInteger(mark) && mark >= 0 && mark <= WRITTEN_MAX;
+export function isWrittenPosition(written: number): boolean {
+  return Number.isInteger(written) && written >= 0 && written <= WRITTEN_MAX;
 }

@@ -29,20 +29,20 @@ const SHARED_INTEGERS = 4;
 const NO_SESSION = 0;
 
 type Said =
-  | { kind: "synced"; session: number; mark: number }
+  | { kind: "synced"; session: number; written: number }
   | { kind: "failed"; session: number; errno: number }
   | { kind: "ended"; session: number };
 
 export const SYNC_THREAD_CODE = `
 ${syncCode("fdatasync")}
-self.onmessage = ({ data: { shared, session, descriptor, mark } }) => {
-  let covered = mark;
+self.onmessage = ({ data: { shared, session, descriptor, written } }) => {
+  let covered = written;
   for (;;) {
-    const bell = Atomics.load(shared, ${WAKE_COUNTER});
+    const wakeCounter = Atomics.load(shared, ${WAKE_COUNTER});
     if (Atomics.load(shared, ${SESSION}) !== session) break;
     const wanted = Atomics.load(shared, ${WRITTEN});
     if (wanted === covered) {
-      Atomics.wait(shared, ${WAKE_COUNTER}, bell);
+      Atomics.wait(shared, ${WAKE_COUNTER}, wakeCounter);
       continue;
     }
     Atomics.store(shared, ${BEGUN}, wanted);
@@ -52,7 +52,7 @@ self.onmessage = ({ data: { shared, session, descriptor, mark } }) => {
       return;
     }
     covered = wanted;
-    postMessage({ kind: "synced", session, mark: covered });
+    postMessage({ kind: "synced", session, written: covered });
   }
   postMessage({ kind: "ended", session });
 };
@@ -62,8 +62,8 @@ interface Attachment {
   readonly session: number;
   /** Null once nobody shall hear of it. */
   listener: SyncListener | null;
-  mark: number;
-  /** The mark of the last report. */
+  written: number;
+  /** The written of the last report. */
   told: number;
   /** Those who wait for its end. */
   readonly leaving: (() => void)[];
@@ -89,29 +89,29 @@ export class WorkerSyncThread implements SyncThread {
     this.#thread ??= this.#start();
   }
 
-  attach(descriptor: number, mark: number, listener: SyncListener): void {
+  attach(descriptor: number, written: number, listener: SyncListener): void {
     if (this.#isClosed) fail("a file is attached to a sync thread that is closed");
     if (this.#attachment !== null) fail("a sync thread has one file at a time");
-    if (!isWrittenPosition(mark)) fail(`a file is attached to a sync thread at ${mark}`);
+    if (!isWrittenPosition(written)) fail(`a file is attached to a sync thread at ${written}`);
     this.#session += 1;
     const session = this.#session;
-    this.#attachment = { session, listener, mark, told: mark, leaving: [] };
+    this.#attachment = { session, listener, written, told: written, leaving: [] };
     this.#thread ??= this.#start();
     const shared = this.#shared;
-    Atomics.store(shared, WRITTEN, mark);
-    Atomics.store(shared, BEGUN, mark);
+    Atomics.store(shared, WRITTEN, written);
+    Atomics.store(shared, BEGUN, written);
     Atomics.store(shared, SESSION, session);
     this.#thread.hold();
-    this.#thread.tell({ shared, session, descriptor, mark });
+    this.#thread.tell({ shared, session, descriptor, written });
   }
 
-  setWritten(mark: number): void {
+  setWritten(written: number): void {
     const attachment = this.#attachment;
     if (attachment === null) return;
-    if (!(isWrittenPosition(mark) && mark >= attachment.mark))
-      fail(`a sync thread's mark goes from ${attachment.mark} to ${mark}`);
-    attachment.mark = mark;
-    Atomics.store(this.#shared, WRITTEN, mark);
+    if (!(isWrittenPosition(written) && written >= attachment.written))
+      fail(`a sync thread's written goes from ${attachment.written} to ${written}`);
+    attachment.written = written;
+    Atomics.store(this.#shared, WRITTEN, written);
   }
 
   wake(): void {
@@ -160,10 +160,10 @@ export class WorkerSyncThread implements SyncThread {
     if (said.kind === "ended") this.#end(null);
     else if (said.kind === "failed") this.#end(systemError("fdatasync", said.errno));
     else {
-      if (!(said.mark > attachment.told && said.mark <= attachment.mark))
-        fail(`a sync thread covers ${said.mark}, from ${attachment.told} on, of ${attachment.mark}`);
-      attachment.told = said.mark;
-      attachment.listener?.synced(said.mark);
+      if (!(said.written > attachment.told && said.written <= attachment.written))
+        fail(`a sync thread covers ${said.written}, from ${attachment.told} on, of ${attachment.written}`);
+      attachment.told = said.written;
+      attachment.listener?.synced(said.written);
     }
   }
 

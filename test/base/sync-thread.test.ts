@@ -55,7 +55,7 @@ describe.skipIf(!hasRealThread)(
           thread.attach(descriptor, 0, reports);
           set(thread, 1);
           await Promise.all([thread.detach(), thread.detach()]);
-          expect([errnoOf(reports.error), reports.marks]).toEqual(["ENOSYS", []]);
+          expect([errnoOf(reports.error), reports.positions]).toEqual(["ENOSYS", []]);
         }
         thread.close();
       }
@@ -69,7 +69,7 @@ describe.skipIf(!hasRealThread)(
       thread.attach(descriptor, 0, reports);
       set(thread, 1);
       await reports.until(() => reports.error !== null);
-      expect([errnoOf(reports.error), reports.marks]).toEqual(["ENOSYS", []]);
+      expect([errnoOf(reports.error), reports.positions]).toEqual(["ENOSYS", []]);
     });
 
     test("is not started without room for its descriptors, and is when there is some", async () => {
@@ -95,12 +95,12 @@ function suite(make: () => Fixture): void {
     const { thread, files, descriptor } = make();
     const reports = new Reports();
     thread.attach(descriptor, 0, reports);
-    for (let mark = 1; mark <= 500; mark += 1) {
-      files.write(descriptor, Buffer.alloc(100, mark), 0, 100, mark * 100);
-      set(thread, mark);
-      if (mark % 100 === 0) await reports.until(() => reports.marks.at(-1) === mark);
+    for (let written = 1; written <= 500; written += 1) {
+      files.write(descriptor, Buffer.alloc(100, written), 0, 100, written * 100);
+      set(thread, written);
+      if (written % 100 === 0) await reports.until(() => reports.positions.at(-1) === written);
     }
-    expect(reports.marks).toEqual([...new Set(reports.marks)].sort((left, right) => left - right));
+    expect(reports.positions).toEqual([...new Set(reports.positions)].sort((left, right) => left - right));
     expect(reports.error).toBeNull();
   });
 
@@ -111,10 +111,10 @@ function suite(make: () => Fixture): void {
     thread.wake();
     set(thread, 3);
     set(thread, 4);
-    await reports.until(() => reports.marks.length > 0);
+    await reports.until(() => reports.positions.length > 0);
     thread.wake();
     await thread.detach();
-    expect([reports.marks, reports.error]).toEqual([[4], null]);
+    expect([reports.positions, reports.error]).toEqual([[4], null]);
   });
 
   test("after detach the file is not touched, and another can be attached", async () => {
@@ -123,13 +123,13 @@ function suite(make: () => Fixture): void {
     thread.attach(descriptor, 0, reports);
     set(thread, 1);
     await thread.detach();
-    const before = [...reports.marks];
+    const before = [...reports.positions];
     set(thread, 2);
     const others = new Reports();
     thread.attach(another, 7, others);
     set(thread, 8);
-    await others.until(() => others.marks.length > 0);
-    expect([reports.marks, reports.error, others.marks]).toEqual([before, null, [8]]);
+    await others.until(() => others.positions.length > 0);
+    expect([reports.positions, reports.error, others.positions]).toEqual([before, null, [8]]);
   });
 
   test("answers everybody who waits for the same detach, and who comes later at once", async () => {
@@ -144,16 +144,16 @@ function suite(make: () => Fixture): void {
 
   test("lets go although the mark still moves", async () => {
     const { thread, descriptor } = make();
-    let mark = 1;
-    const reports = new Reports(() => set(thread, (mark += 1)));
+    let written = 1;
+    const reports = new Reports(() => set(thread, (written += 1)));
     thread.attach(descriptor, 0, reports);
-    set(thread, mark);
-    await reports.until(() => reports.marks.length > 2);
+    set(thread, written);
+    await reports.until(() => reports.positions.length > 2);
     await thread.detach();
-    const before = reports.marks.length;
-    set(thread, mark + 1);
+    const before = reports.positions.length;
+    set(thread, written + 1);
     await expectWork(thread, descriptor);
-    expect(reports.marks.length).toBe(before);
+    expect(reports.positions.length).toBe(before);
   });
 
   test("refuses a second file until the first is let go, which is not disturbed", async () => {
@@ -163,26 +163,26 @@ function suite(make: () => Fixture): void {
     thread.attach(descriptor, 0, reports);
     expect(() => thread.attach(another, 0, others)).toThrow(InvariantError);
     set(thread, 1);
-    await reports.until(() => reports.marks.length > 0);
+    await reports.until(() => reports.positions.length > 0);
     const leaving = thread.detach();
     expect(() => thread.attach(another, 0, others)).toThrow(InvariantError);
     await leaving;
-    expect([reports.marks, reports.error, others.marks, others.error]).toEqual([[1], null, [], null]);
+    expect([reports.positions, reports.error, others.positions, others.error]).toEqual([[1], null, [], null]);
     await expectWork(thread, another);
   });
 
   test("takes every int32 from 0 on as a mark, and refuses others and a step back", async () => {
     const { thread, descriptor } = make();
-    for (const mark of [-1, 0.5, Number.NaN, WRITTEN_MAX + 1])
-      expect(() => thread.attach(descriptor, mark, new Reports())).toThrow(InvariantError);
+    for (const written of [-1, 0.5, Number.NaN, WRITTEN_MAX + 1])
+      expect(() => thread.attach(descriptor, written, new Reports())).toThrow(InvariantError);
     const reports = new Reports();
     thread.attach(descriptor, 5, reports);
-    for (const mark of [-1, 4, 5.5, Number.NaN, WRITTEN_MAX + 1])
-      expect(() => thread.setWritten(mark)).toThrow(InvariantError);
+    for (const written of [-1, 4, 5.5, Number.NaN, WRITTEN_MAX + 1])
+      expect(() => thread.setWritten(written)).toThrow(InvariantError);
     set(thread, WRITTEN_MAX);
-    await reports.until(() => reports.marks.length > 0);
+    await reports.until(() => reports.positions.length > 0);
     await thread.detach();
-    expect([reports.marks, reports.error]).toEqual([[WRITTEN_MAX], null]);
+    expect([reports.positions, reports.error]).toEqual([[WRITTEN_MAX], null]);
     await expectWork(thread, descriptor);
   });
 
@@ -193,11 +193,11 @@ function suite(make: () => Fixture): void {
     thread.attach(9999, 0, reports);
     set(thread, 1);
     await reports.until(() => reports.error !== null);
-    expect([errnoOf(reports.error), reports.marks]).toEqual(["EBADF", []]);
+    expect([errnoOf(reports.error), reports.positions]).toEqual(["EBADF", []]);
     set(thread, 1);
-    await again.until(() => again.marks.length > 0);
+    await again.until(() => again.positions.length > 0);
     await thread.detach();
-    expect([again.marks, again.error]).toEqual([[1], null]);
+    expect([again.positions, again.error]).toEqual([[1], null]);
   });
 
   test("answers who waits for a detach when the last sync fails", async () => {
@@ -206,7 +206,7 @@ function suite(make: () => Fixture): void {
     thread.attach(9999, 0, reports);
     set(thread, 1);
     await Promise.all([thread.detach(), thread.detach()]);
-    expect(reports.marks).toEqual([]);
+    expect(reports.positions).toEqual([]);
     expect([null, "EBADF"]).toContain(reports.error && errnoOf(reports.error)!);
   });
 
@@ -220,7 +220,7 @@ function suite(make: () => Fixture): void {
     thread.close();
     await Promise.all([leaving, thread.detach()]);
     await thread.detach();
-    expect([reports.marks, reports.error]).toEqual([[], null]);
+    expect([reports.positions, reports.error]).toEqual([[], null]);
     expect(() => thread.attach(descriptor, 0, reports)).toThrow(InvariantError);
   });
 
@@ -231,7 +231,7 @@ function suite(make: () => Fixture): void {
     set(thread, 1);
     thread.close();
     await thread.detach();
-    expect([reports.marks, reports.error]).toEqual([[], null]);
+    expect([reports.positions, reports.error]).toEqual([[], null]);
   });
 
   test("that dies with nothing begun tells so, and the next file gets another", async () => {
@@ -239,10 +239,10 @@ function suite(make: () => Fixture): void {
     const reports = new Reports();
     thread.attach(descriptor, 0, reports);
     set(thread, 1);
-    await reports.until(() => reports.marks.length > 0);
+    await reports.until(() => reports.positions.length > 0);
     kill();
     await reports.until(() => reports.error !== null);
-    expect([reports.marks, errnoOf(reports.error)]).toEqual([[1], "ENOSYS"]);
+    expect([reports.positions, errnoOf(reports.error)]).toEqual([[1], "ENOSYS"]);
     set(thread, 2);
     await thread.detach();
     spare();
@@ -254,11 +254,11 @@ function suite(make: () => Fixture): void {
     const reports = new Reports();
     thread.attach(descriptor, 0, reports);
     set(thread, 1);
-    await reports.until(() => reports.marks.length > 0);
+    await reports.until(() => reports.positions.length > 0);
     killInSync();
     set(thread, 2);
     await reports.until(() => reports.error !== null);
-    expect([reports.marks, errnoOf(reports.error)]).toEqual([[1], "EIO"]);
+    expect([reports.positions, errnoOf(reports.error)]).toEqual([[1], "EIO"]);
     await Promise.all([thread.detach(), thread.detach()]);
     spare();
     await expectWork(thread, descriptor);
@@ -281,7 +281,7 @@ function suite(make: () => Fixture): void {
     kill();
     thread.close();
     await Promise.all([thread.detach(), thread.detach()]);
-    expect([reports.marks, reports.error]).toEqual([[], null]);
+    expect([reports.positions, reports.error]).toEqual([[], null]);
   });
 }
 
@@ -356,7 +356,7 @@ function simulatedThread(): Fixture {
 }
 
 class Reports implements SyncListener {
-  readonly marks: number[] = [];
+  readonly positions: number[] = [];
   error: Error | null = null;
   readonly #told: () => void;
   #changed: (() => void) | null = null;
@@ -365,8 +365,8 @@ class Reports implements SyncListener {
     this.#told = told;
   }
 
-  synced(mark: number): void {
-    this.marks.push(mark);
+  synced(written: number): void {
+    this.positions.push(written);
     this.#told();
     this.#changed?.();
   }
@@ -382,8 +382,8 @@ class Reports implements SyncListener {
   }
 }
 
-function set(thread: SyncThread, mark: number): void {
-  thread.setWritten(mark);
+function set(thread: SyncThread, written: number): void {
+  thread.setWritten(written);
   thread.wake();
 }
 
@@ -392,7 +392,7 @@ async function expectWork(thread: SyncThread, descriptor: number): Promise<void>
   const reports = new Reports();
   thread.attach(descriptor, 10, reports);
   set(thread, 11);
-  await reports.until(() => reports.marks.length > 0 || reports.error !== null);
+  await reports.until(() => reports.positions.length > 0 || reports.error !== null);
   await thread.detach();
-  expect([reports.marks, reports.error]).toEqual([[11], null]);
+  expect([reports.positions, reports.error]).toEqual([[11], null]);
 }

@@ -15,7 +15,7 @@ interface Attachment {
   readonly descriptor: number;
   /** Null once nobody shall hear of it. */
   listener: SyncListener | null;
-  mark: number;
+  written: number;
   /** What the sync covers that runs, or ran last; the same as `told` when its end was told. */
   begun: number;
   told: number;
@@ -31,7 +31,7 @@ export class SimulatedSyncThread implements SyncThread {
   #attachment: Attachment | null = null;
   #isClosed = false;
   /** Syncs that wait for the test; each is ended with null or an error. */
-  readonly held: { mark: number; end: (error: Error | null) => void }[] = [];
+  readonly held: { written: number; end: (error: Error | null) => void }[] = [];
   attachments = 0;
 
   /** `deliver`: how long a report travels. */
@@ -45,29 +45,29 @@ export class SimulatedSyncThread implements SyncThread {
     return this.#attachment !== null;
   }
 
-  attach(descriptor: number, mark: number, listener: SyncListener): void {
+  attach(descriptor: number, written: number, listener: SyncListener): void {
     if (this.#isClosed) fail("a file is attached to a sync thread that is closed");
     if (this.#attachment !== null) fail("a sync thread has one file at a time");
-    if (!isWrittenPosition(mark)) fail(`a file is attached to a sync thread at ${mark}`);
+    if (!isWrittenPosition(written)) fail(`a file is attached to a sync thread at ${written}`);
     this.attachments += 1;
     this.#attachment = {
       descriptor,
       listener,
-      mark,
-      begun: mark,
-      told: mark,
+      written,
+      begun: written,
+      told: written,
       isLeaving: false,
       isRunning: false,
       leaving: [],
     };
   }
 
-  setWritten(mark: number): void {
+  setWritten(written: number): void {
     const attachment = this.#attachment;
     if (attachment === null) return;
-    if (!(isWrittenPosition(mark) && mark >= attachment.mark))
-      fail(`a sync thread's mark goes from ${attachment.mark} to ${mark}`);
-    attachment.mark = mark;
+    if (!(isWrittenPosition(written) && written >= attachment.written))
+      fail(`a sync thread's written goes from ${attachment.written} to ${written}`);
+    attachment.written = written;
   }
 
   wake(): void {
@@ -105,8 +105,12 @@ export class SimulatedSyncThread implements SyncThread {
     if (attachment.isRunning) return;
     attachment.isRunning = true;
     await Promise.resolve();
-    while (this.#attachment === attachment && !attachment.isLeaving && attachment.mark !== attachment.told) {
-      const wanted = attachment.mark;
+    while (
+      this.#attachment === attachment &&
+      !attachment.isLeaving &&
+      attachment.written !== attachment.told
+    ) {
+      const wanted = attachment.written;
       attachment.begun = wanted;
       try {
         if (this.#isHeld) await this.#hold(wanted);
@@ -131,14 +135,14 @@ export class SimulatedSyncThread implements SyncThread {
     if (error !== null) attachment.listener?.failed(error);
   }
 
-  #hold(mark: number): Promise<void> {
+  #hold(written: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const end = (error: Error | null) => {
         this.held.shift();
         if (error === null) resolve();
         else reject(error);
       };
-      this.held.push({ mark, end });
+      this.held.push({ written, end });
     });
   }
 }

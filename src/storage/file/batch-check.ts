@@ -1,5 +1,5 @@
 /**
- * Decides how many whole, sound batches of one stretch of a segment make an answer, from pieces that come one after another: a batch
+ * Decides how many whole, valid batches of one stretch of a segment make an answer, from pieces that come one after another: a batch
  * may lie in many of them, and no two pieces are in memory together.
  *
  *     start                end          position
@@ -8,7 +8,7 @@
  *
  *   - Every header is checked against the offset that must come next, and every CRC that has not been checked lately.
  *   - What is not as it should be ends the answer before it. When it is the first batch, the answer is a fault: somebody must look.
- *   - The budget is checked before a batch is looked at any further, the limit behind its CRC: only then its offsets are believed.
+ *   - The budget is checked before a batch is looked at any further, the limit after its CRC: only then its offsets are believed.
  *
  * Hot: one step for each batch, no allocation.
  */
@@ -41,7 +41,7 @@ export class BatchCheck {
   readonly start: number;
   /** Where the next piece begins. */
   position: number;
-  /** Where the answer ends, as far as it is known, and the offset that comes behind it. */
+  /** Where the answer ends, as far as it is known, and the offset that comes after it. */
   end: number;
   nextOffset: number;
   /** Of the first batch. */

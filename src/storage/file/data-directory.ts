@@ -5,11 +5,11 @@
  *     DIR/lock           exclusive lock of the owning process, which dies with it; holds the pid for the message
  *     DIR/meta.db        state (state.ts)
  *     DIR/topics/        record batches
- *     DIR/quarantine/    what was set aside (quarantine.ts)
+ *     DIR/quarantine/    what was quarantined (quarantine.ts)
  *
  * One process owns a directory from `open` to `close`. What cannot be used is refused with one line and a remedy:
  * DATA_DIRECTORY_LOCKED, or DATA_DIRECTORY_UNUSABLE for no permission, not a directory, a newer format, another node.
- * A damaged obelisk.json loses nothing but itself: it is set aside, and a new one is made with the old cluster id where that
+ * A damaged obelisk.json loses nothing but itself: it is quarantined, and a new one is made with the old cluster id where that
  * can still be read. Clients at most notice a changed cluster id; every record and all state live elsewhere.
  */
 
@@ -89,12 +89,12 @@ export class DataDirectory {
 
   /** Durable before it returns. Call before the first write. */
   markDirty(): void {
-    this.#mark(false);
+    this.#setCleanShutdown(false);
   }
 
   /** Durable before it returns. Call after everything else is. */
   markClean(): void {
-    this.#mark(true);
+    this.#setCleanShutdown(true);
   }
 
   /**
@@ -123,7 +123,7 @@ export class DataDirectory {
     this.#lock = -1;
   }
 
-  #mark(cleanShutdown: boolean): void {
+  #setCleanShutdown(cleanShutdown: boolean): void {
     if (this.#identity.cleanShutdown === cleanShutdown) return;
     const identity = { ...this.#identity, cleanShutdown };
     explained(this.path, () =>

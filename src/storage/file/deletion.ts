@@ -3,8 +3,8 @@
  * decided here once (`deletionOf`); they go at once (`deleteNow`, for a start) or one by one in the thread pool (`Deletions`), so that
  * neither the number of files nor their size holds up the event loop.
  *
- *   - Links. Behind a link only what is ours is deleted (segments, indexes, snapshots in numbered folders), then the link goes; the
- *     folder behind it stays, because somebody else made it. A file behind a link loses its records and stays as well.
+ *   - Links. After a link only what is ours is deleted (segments, indexes, snapshots in numbered folders), then the link goes; the
+ *     folder after it stays, because somebody else made it. A file after a link loses its records and stays as well.
  *   - A refusal ends it. What is left is deleted by the next one.
  *   - One name at a time, over all deletions: the thread pool has few threads, and records are synced by them.
  */
@@ -55,7 +55,7 @@ export class Deletions {
   }
 
   /**
-   * Deletes what is in a folder, or behind a link, and leaves the folder or the link: everything that the disk lets go.
+   * Deletes what is in a folder, or after a link, and leaves the folder or the link: everything that the disk lets go.
    * @throws ObeliskError KAFKA_STORAGE_ERROR when it is closed under way
    */
   async empty(path: string): Promise<void> {
@@ -105,7 +105,7 @@ function deletionOf(files: Files, path: string): Deletion {
   return deleteEntry(files, path, { isLink, isDirectory: !isLink && files.isDirectory(path) });
 }
 
-/** Deletes a file, a folder with all that is in it, or a link with what is ours behind it. */
+/** Deletes a file, a folder with all that is in it, or a link with what is ours after it. */
 function* deleteEntry(
   files: Files,
   path: string,

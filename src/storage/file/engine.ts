@@ -102,7 +102,7 @@ export class FileEngine implements StorageEngine {
   #isClosed = false;
   #hidesLosses: Promise<boolean> | null = null;
   #idleAtMs: number;
-  #evictAtMs: number;
+  #verifyAgainAtMs: number;
   readonly #reserve: Reserve | undefined;
   #tick: Timer;
   readonly #watch: FileWatch;
@@ -135,7 +135,7 @@ export class FileEngine implements StorageEngine {
     directory.markDirty();
     this.#syncer = this.#prepare(options);
     this.#idleAtMs = clock.monotonicMs() + this.#store.limits.fileIdleMs;
-    this.#evictAtMs = clock.monotonicMs() + VERIFIED_MS;
+    this.#verifyAgainAtMs = clock.monotonicMs() + VERIFIED_MS;
     this.#tick = clock.after(TICK_MS, () => this.#onTick());
     this.#watch = new FileWatch(files, clock, {
       isDirectoryLost: () => this.#lookAtDirectory() !== null,
@@ -369,20 +369,20 @@ export class FileEngine implements StorageEngine {
       this.#store.pool.closeIdle();
     }
     this.#reserve?.fill();
-    const mustEvict = nowMs >= this.#evictAtMs;
-    if (mustEvict) this.#evictAtMs = nowMs + VERIFIED_MS;
+    const mustResetVerified = nowMs >= this.#verifyAgainAtMs;
+    if (mustResetVerified) this.#verifyAgainAtMs = nowMs + VERIFIED_MS;
     this.#syncer.tick();
-    void this.#tickLogs(mustEvict);
+    void this.#tickLogs(mustResetVerified);
   }
 
   /** Segments of the same age are rolled in the same tick: new names, and maybe syncs of directories. */
-  async #tickLogs(mustEvict: boolean): Promise<void> {
+  async #tickLogs(mustResetVerified: boolean): Promise<void> {
     let count = 0;
     for (const log of this.#logs.values()) {
       count += 1;
       if (count % TICKED_A_TURN === 0) await nextTurn();
       if (this.#isClosed) return;
-      log.tick(mustEvict);
+      log.tick(mustResetVerified);
     }
     this.#tick = this.#store.clock.after(TICK_MS, () => this.#onTick());
   }

@@ -1,5 +1,5 @@
 /**
- * Builds a segment's index from its log, in goes: between two of them everybody else is served, and the segment may be gone. Reads the
+ * Builds a segment's index from its log, in slices: between two of them everybody else is served, and the segment may be gone. Reads the
  * whole log file, with its CRCs.
  */
 
@@ -12,21 +12,21 @@ import { SegmentIndex } from "./segment-index.ts";
 import type { Store } from "./store.ts";
 
 /** Some 5 ms from the system's cache, where records are small. */
-const GO_BYTES = 4 * MiB;
-/** A slow disk, or batches that have to be inflated, end a go earlier. */
-const GO_MS_MAX = 5;
-/** The way back behind damage, in nanoseconds as the scan counts them: it has goes of its own. */
+const SLICE_BYTES = 4 * MiB;
+/** A slow disk, or batches that have to be inflated, end a slice earlier. */
+const SLICE_MS_MAX = 5;
+/** The way back after damage, in nanoseconds as the scan counts them: it has slices of its own. */
 const SEARCH_WORK = 5_000_000;
 
-/** Yields between two goes. The segment must stay, and keep its length. @throws system errors */
+/** Yields between two slices. The segment must stay, and keep its length. @throws system errors */
 export function* buildIndex(store: Store, segment: Segment): Generator<void, SegmentIndex> {
   const { files, pool, clock, limits } = store;
   const index = SegmentIndex.growing(limits.indexIntervalBytes);
   let position = 0;
   let offset = segment.baseOffset;
   while (position + BATCH_HEADER_BYTES <= segment.bytes) {
-    const goEnd = position + GO_BYTES;
-    const endsAtMs = clock.monotonicMs() + GO_MS_MAX;
+    const sliceEnd = position + SLICE_BYTES;
+    const endsAtMs = clock.monotonicMs() + SLICE_MS_MAX;
     const range = {
       start: position,
       end: segment.bytes,
@@ -39,7 +39,7 @@ export function* buildIndex(store: Store, segment: Segment): Generator<void, Seg
       batch: (buffer, at, end, filePosition) => {
         indexBatch(index, segment.baseOffset, buffer, at, end, filePosition);
         const next = filePosition + end - at;
-        if (next < goEnd && clock.monotonicMs() < endsAtMs) return true;
+        if (next < sliceEnd && clock.monotonicMs() < endsAtMs) return true;
         position = next;
         offset = batchLastOffset(buffer, at) + 1;
         return false;
@@ -53,14 +53,14 @@ export function* buildIndex(store: Store, segment: Segment): Generator<void, Seg
 }
 
 /** The same at once, however long it takes. */
-export function builtNow(store: Store, segment: Segment): SegmentIndex {
-  for (const goes = buildIndex(store, segment); ; ) {
-    const go = goes.next();
-    if (go.done) return go.value;
+export function buildIndexNow(store: Store, segment: Segment): SegmentIndex {
+  for (const slices = buildIndex(store, segment); ; ) {
+    const slice = slices.next();
+    if (slice.done) return slice.value;
   }
 }
 
-/** Takes note of a batch that lies in `buffer[position, end)` and starts at `filePosition`. */
+/** Records a batch that lies in `buffer[position, end)` and starts at `filePosition`. */
 export function indexBatch(
   index: SegmentIndex,
   segmentBase: number,

@@ -1,7 +1,7 @@
 /**
  * Copies of an active segment's index in its files: appended to when the partition writes a checkpoint, without a sync. They are used
- * after a restart only below the checkpoint, and only when they hold together there. What they say of batches behind it may be of such
- * that a power cut took: then they go (`goesOn`), and with the names the next sync makes that last.
+ * after a restart only below the checkpoint, and only when they hold together there. What they say of batches after it may be of such
+ * that a power cut took: then they go (`extendsCopies`), and with the names the next sync makes that last.
  */
 
 import type { Segment } from "./segment.ts";
@@ -45,9 +45,9 @@ export function readCopies(store: Store, segment: Segment, position: number): In
 
 /**
  * Whether the index goes on where its copies end, so that they can be appended to. Else a power cut has kept entries of batches that
- * it took, and their offsets are given out anew.
+ * it took, and their offsets are assigned anew.
  */
-export function goesOn(index: SegmentIndex, copies: IndexBytes): boolean {
+export function extendsCopies(index: SegmentIndex, copies: IndexBytes): boolean {
   return startsWith(index.offsets, copies.offsets) && startsWith(index.times, copies.times);
 }
 
@@ -72,7 +72,7 @@ function startsWith(whole: Buffer, part: Buffer): boolean {
   return part.length <= whole.length && whole.subarray(0, part.length).equals(part);
 }
 
-/** What the copies say of batches below `position`: entries behind it may be of any that were there once. */
+/** What the copies say of batches below `position`: entries after it may be of any that were there once. */
 function entriesBelow({ offsets, times }: IndexBytes, position: number): IndexBytes {
   let offsetsEnd = 0;
   let timesEnd = 0;

@@ -8,7 +8,7 @@
  *
  *   - Whoever may cut, replace or remove files under the server, and a disk that refuses a page, costs a building and nothing more: no
  *     file is mapped (docs/decisions/index-pages.md).
- *   - One index is built at a time, in goes; who needs the same waits for the same.
+ *   - One index is built at a time, in slices; who needs the same waits for the same.
  *   - An index that the process is only short of something for (descriptors, memory) is not a wrong one: the error goes to the caller.
  */
 
@@ -141,7 +141,7 @@ export class IndexFiles {
     segment.hasOldTimes = false;
   }
 
-  /** Looks at the files, and at what the log holds behind their last entries. */
+  /** Looks at the files, and at what the log holds after their last entries. */
   #open(segment: Segment): SealedIndex {
     const index = new SealedIndex(this.#store, this.#pages, segment);
     if (!this.#reachesEnd(segment, index))
@@ -152,7 +152,7 @@ export class IndexFiles {
 
   /**
    * Whether the last entry lies within one interval of the end. Files that were only the copy of an active index stop
-   * short of it when a crash came before the sealing. Completes the largest timestamp with what lies behind the last entry.
+   * short of it when a crash came before the sealing. Completes the largest timestamp with what lies after the last entry.
    */
   #reachesEnd(segment: Segment, index: SealedIndex): boolean {
     const { files, limits } = this.#store;
@@ -197,14 +197,14 @@ export class IndexFiles {
   }
 
   async #build(segment: Segment, fault: IndexFault | null): Promise<SegmentIndex> {
-    const goes = buildIndex(this.#store, segment);
+    const slices = buildIndex(this.#store, segment);
     for (;;) {
       // That its files are gone is no finding.
       if (segment.isRemoved) throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail: "the log was removed" });
       if (segment.index !== null) return segment.index;
       loopTurns.enter("index");
-      const go = goes.next();
-      if (go.done) return this.#built(segment, go.value, fault);
+      const slice = slices.next();
+      if (slice.done) return this.#built(segment, slice.value, fault);
       await nextTurn();
     }
   }

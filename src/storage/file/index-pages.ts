@@ -65,7 +65,7 @@ export class IndexPages {
     if (this.#bytes > this.#bytesMax) this.#makeRoom();
   }
 
-  /** One that was used goes behind the others, once. */
+  /** One that was used goes after the others, once. */
   #makeRoom(): void {
     for (const [key, page] of this.#pages) {
       this.#pages.delete(key);

@@ -4,12 +4,12 @@
  *     offset -> segment (binary search) -> position (index) -> batch (a short walk over headers)
  *
  *   - An index entry counts only when the batch at its position is the one that it names. An index that leads nowhere, or cannot be
- *     read, is built again from the log, in goes: the place is told when that is done.
+ *     read, is built again from the log, in slices: the place is told when that is done.
  *   - A walk checks headers against the offset that must come next, and no CRC: what it gives is a good guess that the
  *     reader checks.
  *   - `mend` has a place looked at closely (range-repair.ts): what is damaged becomes a hole. Known holes are jumped over. Where that takes
  *     long the caller is told to wait, and begins anew.
- *   - Where the disk refuses to read the log, or to keep a copy, the error goes to the caller: no hole is noted.
+ *   - Where the disk refuses to read the log, or to keep a copy, the error goes to the caller: no hole is recorded.
  */
 
 import {
@@ -35,7 +35,7 @@ const WALK_BATCHES_MAX = 1024;
 /** A read or two more when batches are damaged, instead of building the index again for each. */
 const INDEX_TRIES_MAX = 4;
 
-/** A place between two batches: where the batch that starts with `offset` lies, or the first behind it. */
+/** A place between two batches: where the batch that starts with `offset` lies, or the first after it. */
 export interface Place {
   segment: Segment;
   position: number;
@@ -71,7 +71,7 @@ export class LogLocator {
     this.#walk = store.lookBuffer;
   }
 
-  /** The place of the batch that holds `offset`, or of the first one behind it. Told later when an index has to be built for it. */
+  /** The place of the batch that holds `offset`, or of the first one after it. Told later when an index has to be built for it. */
   locate(offset: number): Place | Promise<Place> {
     const segment = this.#segmentOf(offset);
     const place = { segment, position: 0, offset: segment.baseOffset };
@@ -131,7 +131,7 @@ export class LogLocator {
     return this.#segments[Math.max(this.#slotAfter(offset) - 1, 0)]!;
   }
 
-  /** The slot of the first segment that begins behind `offset`. */
+  /** The slot of the first segment that begins after `offset`. */
   #slotAfter(offset: number): number {
     let low = 0;
     let high = this.#segments.length;
@@ -162,7 +162,7 @@ export class LogLocator {
   }
 
   /**
-   * Looks closely at a place that is not what it should be. Damage becomes a hole, and `place` moves behind it; a gap in the
+   * Looks closely at a place that is not what it should be. Damage becomes a hole, and `place` moves after it; a gap in the
    * offsets that is no damage is accepted. What lies in the next known hole is not looked at again.
    * @throws MendedLater when that takes longer than a turn of the loop
    */
@@ -187,7 +187,7 @@ export class LogLocator {
 
   /**
    * Moves the place to what the index says. An entry counts only when the batch at its position ends with the offset that it
-   * names; behind damaged batches one before it is as good, tried in steps that double. False when none of several in an index's file
+   * names; after damaged batches one before it is as good, tried in steps that double. False when none of several in an index's file
    * holds: then the file is wrong, and not the log.
    */
   #followIndex(place: Place, index: IndexLookup, offset: number, isOfLog: boolean): boolean {
@@ -210,7 +210,7 @@ export class LogLocator {
   }
 
   /**
-   * Walks over headers to the batch that holds `offset`, or the first one behind it; false when more than `batchesMax` lie before it.
+   * Walks over headers to the batch that holds `offset`, or the first one after it; false when more than `batchesMax` lie before it.
    */
   walkTo(place: Place, offset: number, batchesMax = Number.POSITIVE_INFINITY): boolean {
     const previous: Place = { ...place };
@@ -256,7 +256,7 @@ export class LogLocator {
     this.repair(place);
   }
 
-  /** The offset behind a batch that the scanner has found sound. */
+  /** The offset after a batch that the scanner has found valid. */
   #offsetAfter(place: Place): number {
     this.#readWalk(place);
     return batchLastOffset(this.#walk, 0) + 1;

@@ -104,7 +104,7 @@ export class LogReads {
 
   #searched(limitOffset: number, isWanted: () => boolean = () => true): Searched {
     const { startOffset } = this.#log;
-    const goesOn = () => {
+    const shouldContinue = () => {
       if (!this.#log.isDiscarded) return isWanted();
       throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail: "the log was removed", ...this.#place() });
     };
@@ -115,7 +115,7 @@ export class LogReads {
       clock: this.#store.clock,
       startOffset,
       limitOffset,
-      goesOn,
+      shouldContinue,
     };
   }
 

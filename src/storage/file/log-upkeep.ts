@@ -64,7 +64,7 @@ export class LogUpkeep {
     });
   }
 
-  /** The log was cut: no checkpoint behind `offset` is true any more. */
+  /** The log was cut: no checkpoint after `offset` is true any more. */
   dropAfter(offset: number): void {
     if (this.#checkpoint !== null && this.#checkpoint.offset > offset) this.#checkpoint = null;
     this.#waiting = null;

@@ -72,7 +72,7 @@ export class FileLog implements PartitionLog {
   /** Before it was abandoned. */
   #wasOffline = false;
   /** When the active segment began, as the last snapshot tells. */
-  #toldFirstAtMs: number;
+  #storedFirstAtMs: number;
 
   constructor(store: Store, indexes: IndexFiles, topic: string, partition: number, recovered: Recovered) {
     this.topic = topic;
@@ -92,15 +92,15 @@ export class FileLog implements PartitionLog {
     const rolled = this.#segments.filter((segment) => segment.isDirty && segment !== this.#active);
     this.unsynced = new Unsynced(store.pool, recovered.durableOffset, rolled, recovered.directoriesToSync);
     this.leaderEpoch = this.#epochs.current;
-    this.isOffline = recovered.isOffline;
-    this.isReadable = !recovered.isOffline;
+    this.isOffline = recovered.isUnreadable;
+    this.isReadable = !recovered.isUnreadable;
     this.bytesSinceCheckpoint = recovered.bytesSinceCheckpoint;
     for (const segment of this.#segments) this.bytes += segment.bytes;
     // What is beside a log that could not be opened stays as it is: it may be whole.
     if (!this.isReadable) this.#upkeep.stop();
     else this.#sealRest();
     this.#isEpochNew = recovered.isEpochNew;
-    this.#toldFirstAtMs = recovered.toldFirstAtMs;
+    this.#storedFirstAtMs = recovered.storedFirstAtMs;
     if (recovered.needsSnapshot) this.#upkeep.oweSnapshot();
     else if (recovered.isEpochNew) this.#upkeep.oweSnapshotLater();
   }
@@ -166,8 +166,8 @@ export class FileLog implements PartitionLog {
   }
 
   get needsCheckpoint(): boolean {
-    const isAgeTold = this.#toldFirstAtMs === this.#active.firstAtMs;
-    return this.bytesSinceCheckpoint > (isAgeTold ? STOP_UNREAD_BYTES_MAX : 0);
+    const isAgeStored = this.#storedFirstAtMs === this.#active.firstAtMs;
+    return this.bytesSinceCheckpoint > (isAgeStored ? STOP_UNREAD_BYTES_MAX : 0);
   }
 
   checkpoint(state: Buffer): void {
@@ -252,9 +252,9 @@ export class FileLog implements PartitionLog {
   }
 
   /** The thread has made everything below `offset` durable. */
-  streamedTo(offset: number): void {
+  syncedTo(offset: number): void {
     if (this.isOffline) fail("a log that is offline is never called durable");
-    if (!this.unsynced.streamedTo(offset)) return;
+    if (!this.unsynced.syncedTo(offset)) return;
     this.#upkeep.advance(this.durableOffset, this.#active);
     this.onDurable?.();
   }
@@ -290,8 +290,8 @@ export class FileLog implements PartitionLog {
   }
 
   /** Rolls a segment that has become too old; on demand forgets what was verified. Called every now and then. */
-  tick(mustEvictVerified: boolean): void {
-    if (mustEvictVerified) for (const segment of this.#segments) segment.evictVerified();
+  tick(mustResetVerified: boolean): void {
+    if (mustResetVerified) for (const segment of this.#segments) segment.resetVerified();
     if (this.isOffline) return;
     this.#sealRest();
     const { bytes, firstAtMs } = this.#active;
@@ -305,7 +305,7 @@ export class FileLog implements PartitionLog {
     }
   }
 
-  /** The snapshot on disk must not be believed after a clean mark: leader epochs that were given out are not in it. */
+  /** The snapshot on disk must not be believed after a clean mark: leader epochs that were assigned are not in it. */
   get owesSnapshot(): boolean {
     return this.#upkeep.owesSnapshot;
   }
@@ -362,7 +362,7 @@ export class FileLog implements PartitionLog {
 
   #roll(): void {
     const path = logPathOf(this.#directory, this.endOffset);
-    this.#syncNames();
+    this.#syncDirectories();
     let next: Segment;
     try {
       const index = SegmentIndex.growing(this.#store.limits.indexIntervalBytes);
@@ -381,16 +381,16 @@ export class FileLog implements PartitionLog {
    * A segment's name is on disk before the next one is made, so that a power cut cannot leave the later one alone. A sync that fails
    * takes the log offline, as any does; one that could not be tried does not.
    */
-  #syncNames(): void {
+  #syncDirectories(): void {
     const { files, pool } = this.#store;
     try {
-      for (const path of this.unsynced.names) pool.withRoom(path, () => files.syncDirectory(path));
+      for (const path of this.unsynced.directories) pool.withRoom(path, () => files.syncDirectory(path));
     } catch (thrown) {
       const error = storageError(thrown, this.#place());
       if (!(thrown instanceof ObeliskError)) this.failSync(error);
       throw error;
     }
-    this.unsynced.namesSynced();
+    this.unsynced.directoriesSynced();
   }
 
   #goOffline(detail: string): void {
@@ -415,7 +415,7 @@ export class FileLog implements PartitionLog {
   /** What the snapshot tells beside the checkpoint. */
   #facts(): Omit<Snapshot, "checkpoint"> {
     const lastOld = this.#segments.findLastIndex((segment) => segment.hasOldTimes);
-    this.#toldFirstAtMs = this.#active.firstAtMs;
+    this.#storedFirstAtMs = this.#active.firstAtMs;
     return {
       startOffset: this.startOffset,
       firstAtMs: this.#active.firstAtMs,
@@ -433,7 +433,7 @@ export class FileLog implements PartitionLog {
     this.bytes -= segment.bytes - end;
     this.#writer.cut(segment, end, offset);
     this.#active = segment;
-    this.unsynced.evict(segment);
+    this.unsynced.remove(segment);
     this.endOffset = offset;
     this.unsynced.cutTo(offset);
     this.#epochs.truncate(offset);
@@ -449,7 +449,7 @@ export class FileLog implements PartitionLog {
   }
 
   #detach(segment: Segment): void {
-    this.unsynced.evict(segment);
+    this.unsynced.remove(segment);
     this.#indexes.evict(segment);
     this.bytes -= segment.bytes;
     segment.release(this.#store.pool);

@@ -32,7 +32,7 @@ export function quarantineFile(files: Files, root: string, file: string, reason:
   return target;
 }
 
-/** Behind a link there may be another file system; and a link of its own would lead elsewhere from its new place. */
+/** After a link there may be another file system; and a link of its own would lead elsewhere from its new place. */
 function move(files: Files, source: string, target: string): void {
   if (!files.isLink(source)) {
     try {

@@ -1,12 +1,12 @@
 /**
  * A close look at a place in a segment that is not what it should be, with the scanner. What is damaged is copied into quarantine and
- * becomes a hole; where the next sound batch lies is told.
+ * becomes a hole; where the next valid batch lies is told.
  *
  *   at once   nearly always: what is hit is a batch or some pages
  *   later     in slices, between which everybody else is served. Then the place may be gone when it is over, or somebody else may
  *             have found a hole there: what was found counts only while all is as it was
  *
- * Where the disk refuses to read, or to keep a copy, the error goes to the caller and no hole is noted.
+ * Where the disk refuses to read, or to keep a copy, the error goes to the caller and no hole is recorded.
  */
 
 import { fail } from "../../base/assert.ts";
@@ -46,7 +46,7 @@ export class RepairedLater extends Error {
 
 export class RangeRepair {
   readonly segment: Segment;
-  /** The place behind the damage, as far as it was looked at. An offset of -1: damage has hidden it. */
+  /** The place after the damage, as far as it was looked at. An offset of -1: damage has hidden it. */
   position: number;
   offset: number;
   readonly #store: Store;
@@ -91,7 +91,7 @@ export class RangeRepair {
     });
   }
 
-  /** False when it would take longer than a turn may: then nothing has been noted, and `later` is to follow. @throws ObeliskError, system errors */
+  /** False when it would take longer than a turn may: then nothing has been recorded, and `later` is to follow. @throws ObeliskError, system errors */
   now(): boolean {
     if (!this.#scan.run(NOW_WORK) || this.#damagedBytes > COPIED_NOW_BYTES_MAX) return false;
     this.atOnce();

@@ -84,7 +84,7 @@ export class ReadPieces {
   }
 
   /** What lies in the segment is not what was read any more. */
-  evict(): void {
+  invalidate(): void {
     this.#segment = null;
   }
 

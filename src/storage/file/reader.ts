@@ -6,9 +6,9 @@
  *   - Nothing is held: the batches are checked piece by piece, and read again as they are sent (file-records.ts). What fits the buffer in
  *     place is sent from there, if that is in the same turn.
  *   - Where one answer ended the next will start: `READ_PLACES` such places are kept, so that a reader in sequence needs no search.
- *   - A place that is not what it should be is handed to the locator's `mend`, and the read goes on behind it. Damaged bytes
+ *   - A place that is not what it should be is handed to the locator's `mend`, and the read goes on after it. Damaged bytes
  *     are never served.
- *   - Where the log's last batches are lost, a batch without records stands for their offsets, so that consumers go on behind them.
+ *   - Where the log's last batches are lost, a batch without records stands for their offsets, so that consumers go on after them.
  *   - What the disk refuses to give is no damage: such a read throws the system's error, and nothing is remembered of it. A refusal
  *     further on than the first batch only makes the answer shorter.
  *   - What the page cache has is read in place, whatever its size, because the way to the thread pool costs more; what must come
@@ -67,7 +67,7 @@ export class LogReader {
   reset(): void {
     this.#places.length = 0;
     this.#placeNext = 0;
-    this.#store.pieces.evict();
+    this.#store.pieces.invalidate();
   }
 
   #spanAt(place: Place, request: ReadRequest): RecordSpan | Promise<RecordSpan> {

@@ -28,7 +28,7 @@ import type { DescriptorPool } from "./pool.ts";
 export const SINGLY_AT_ONCE_MAX = 16;
 /** From here on one syncfs is faster than the files one by one, though it waits for what others wrote (disk-pace.ts). */
 export const GROUP_MIN = 17;
-/** What is asked for behind a group waits for it: about 0.3 s. */
+/** What is asked for after a group waits for it: about 0.3 s. */
 export const GROUP_MAX = 4096;
 /** Files between two looks at the event loop: about 3 ms. */
 const FILES_A_TURN = 64;

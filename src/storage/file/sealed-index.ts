@@ -61,7 +61,7 @@ export class SealedIndex implements IndexLookup {
     return this.#maxTimestampOffset;
   }
 
-  /** Takes note of the timestamp of a batch behind the last entry. */
+  /** Records the timestamp of a batch after the last entry. */
   recordTail(relativeOffset: number, timestamp: number): void {
     if (timestamp <= this.#maxTimestamp) return;
     this.#maxTimestamp = timestamp;

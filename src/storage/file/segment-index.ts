@@ -6,7 +6,7 @@
  *     time index    12 bytes each   int64 timestamp, int32 relative offset
  *
  *   - An entry of the offset index names the last offset of the batch that starts at the position. One is written for
- *     the first batch behind each `INDEX_INTERVAL_BYTES` of log.
+ *     the first batch after each `INDEX_INTERVAL_BYTES` of log.
  *   - An entry of the time index says: the largest timestamp so far, and the last offset of the first batch that has it. So
  *     timestamps rise strictly. One is written beside an offset entry, and one when the segment is sealed.
  *   - Both are hints: whoever follows one checks the batch that it finds there.
@@ -78,7 +78,7 @@ export class SegmentIndex implements IndexLookup {
     return this.#maxTimestampOffset;
   }
 
-  /** Takes note of an appended batch by its last relative offset, place, size and largest timestamp. */
+  /** Records an appended batch by its last relative offset, place, size and largest timestamp. */
   record(relativeOffset: number, position: number, bytes: number, timestamp: number): void {
     if (timestamp > this.#maxTimestamp) {
       this.#maxTimestamp = timestamp;

@@ -1,13 +1,13 @@
 /**
  * Writes at the end of one log's segments, and shortens them.
  *
- *   - A write that fails is cut off again, so that the file ends behind the last whole batch. If even that fails, nobody knows
+ *   - A write that fails is cut off again, so that the file ends after the last whole batch. If even that fails, nobody knows
  *     what the file holds, and the owner is told.
  *   - A cut is on disk before it returns.
  */
 
 import { errnoOf } from "../../base/errors.ts";
-import { builtNow } from "./index-builder.ts";
+import { buildIndexNow } from "./index-builder.ts";
 import type { IndexFiles } from "./index-files.ts";
 import type { Segment } from "./segment.ts";
 import { SegmentIndex } from "./segment-index.ts";
@@ -32,7 +32,7 @@ export class SegmentWriter {
     this.#broken = broken;
   }
 
-  /** Writes `buffer[position, end)` behind what the segment holds. @throws ObeliskError DISK_FULL, KAFKA_STORAGE_ERROR */
+  /** Writes `buffer[position, end)` after what the segment holds. @throws ObeliskError DISK_FULL, KAFKA_STORAGE_ERROR */
   write(segment: Segment, buffer: Buffer, position: number, end: number): void {
     const descriptor = this.#descriptorOf(segment);
     try {
@@ -52,7 +52,7 @@ export class SegmentWriter {
   cut(segment: Segment, position: number, offset: number): void {
     const { files, pool, limits } = this.#store;
     const descriptor = pool.use(segment.file);
-    const index = segment.index ?? builtNow(this.#store, segment);
+    const index = segment.index ?? buildIndexNow(this.#store, segment);
     const shorter = SegmentIndex.growing(limits.indexIntervalBytes);
     shorter.restore(index.offsets, index.times, position, index.maxTimestamp, index.maxTimestampOffset);
     for (const path of [segment.indexPath, segment.timeIndexPath])
@@ -65,7 +65,7 @@ export class SegmentWriter {
     if (position === 0) segment.firstAtMs = -1;
     segment.endOffset = offset;
     segment.holes = segment.holes.filter((hole) => hole.position < position);
-    segment.evictVerified();
+    segment.resetVerified();
   }
 
   #descriptorOf(segment: Segment): number {

@@ -2,7 +2,7 @@
  * One segment: a log file `<base offset, 20 digits>.log` with its indexes beside it, and what is known about it in memory.
  *
  *     0            verifiedStart      verifiedEnd        bytes
- *     [ ..........[=== CRC checked ===].................] nothing behind counts
+ *     [ ..........[=== CRC checked ===].................] nothing after counts
  *
  *   - `bytes` is the size that counts. A file may be longer for a moment, between a write that failed and the cut.
  *   - Bytes whose CRC held once are not checked again for a while (`forgetVerified`), so that a busy reader pays nothing
@@ -19,7 +19,7 @@ import type { Hole } from "./snapshot.ts";
 
 /** Positions in the index are int32; this leaves room to spare. */
 export const SEGMENT_BYTES_LIMIT = 2 ** 30;
-/** Of the last record to the segment's base. The end behind it is an int32 too, in the marks of the sync thread. */
+/** Of the last record to the segment's base. The end after it is an int32 too, in the marks of the sync thread. */
 export const RELATIVE_OFFSET_MAX = 2 ** 31 - 3;
 const NAME_DIGITS = 20;
 /** Of a segment's largest timestamp, until its index was looked at. */
@@ -30,7 +30,7 @@ export class Segment {
   readonly directory: string;
   readonly file: PooledFile;
   bytes: number;
-  /** Offset behind the last batch; for a sealed segment where the next one starts. */
+  /** Offset after the last batch; for a sealed segment where the next one starts. */
   endOffset: number;
   /** In memory while it can still change or is not yet on disk; null when its files have it. */
   index: SegmentIndex | null;
@@ -119,18 +119,18 @@ export class Segment {
     if (end > this.verifiedEnd) this.verifiedEnd = end;
   }
 
-  evictVerified(): void {
+  resetVerified(): void {
     this.verifiedStart = this.bytes;
     this.verifiedEnd = this.bytes;
   }
 
-  /** The hole that starts at or holds `position`, or the next one behind it. */
+  /** The hole that starts at or holds `position`, or the next one after it. */
   holeFrom(position: number): Hole | undefined {
     if (this.holes.length === 0) return undefined;
     return this.holes.find((hole) => hole.position + hole.bytes > position);
   }
 
-  /** Sound bytes lie in `[start, end)`, or none at all any more: what was known of damage there is not true of them. True when it was. */
+  /** Valid bytes lie in `[start, end)`, or none at all any more: what was known of damage there is not true of them. True when it was. */
   dropHoles(start: number, end: number): boolean {
     const kept = this.holes.filter(
       ({ position, bytes }) => bytes === 0 || position + bytes <= start || position >= end,

@@ -1,7 +1,7 @@
 /**
  * Writes a partition's snapshot in the background (replacer.ts): one write at a time, and however often it is requested
- * meanwhile, one more behind it. The content is taken when the write begins. Other work on the partition's small files (sealing)
- * takes its turn in the same row.
+ * meanwhile, one more after it. The content is taken when the write begins. Other work on the partition's small files (sealing)
+ * takes its turn in the same queue.
  *
  * The old snapshot stays whole until the new one is synced and renamed over it. A disk that refuses is reported once: the
  * old snapshot is still true, a start would only read more of the log. So a full disk is no finding at all. `isStale` remembers
@@ -17,9 +17,9 @@ export class SnapshotWriter {
   readonly #directory: string;
   readonly #path: string;
   readonly #take: () => Snapshot;
-  #row: Promise<void> = Promise.resolve();
+  #queue: Promise<void> = Promise.resolve();
   #isRequested = false;
-  /** Whether the write that is requested stands last in the row. */
+  /** Whether the write that is requested stands last in the queue. */
   #isLast = false;
   #isStale = false;
   #hasReported = false;
@@ -37,7 +37,7 @@ export class SnapshotWriter {
     return this.#isStale;
   }
 
-  /** A write is still to begin, behind everything that was asked for so far: it will tell of what is true then. */
+  /** A write is still to begin, after everything that was asked for so far: it will tell of what is true then. */
   get isPending(): boolean {
     return this.#isRequested && this.#isLast;
   }
@@ -77,7 +77,7 @@ export class SnapshotWriter {
   later(work: () => Promise<void>): void {
     if (this.#isStopped) return;
     this.#isLast = false;
-    this.#row = this.#row.then(work).catch((thrown) => this.#report(thrown));
+    this.#queue = this.#queue.then(work).catch((thrown) => this.#report(thrown));
   }
 
   /** Takes no more work, and begins no more write. */
@@ -87,9 +87,9 @@ export class SnapshotWriter {
 
   /** Resolves when everything that was asked for so far is done. */
   async idle(): Promise<void> {
-    for (let row: Promise<void> | null = null; row !== this.#row; ) {
-      row = this.#row;
-      await row;
+    for (let queue: Promise<void> | null = null; queue !== this.#queue; ) {
+      queue = this.#queue;
+      await queue;
     }
   }
 

@@ -32,7 +32,7 @@ import type { LeaderEpochStart } from "../leader-epochs.ts";
 
 export const SNAPSHOT_FILE = "producers.snapshot";
 
-/** Bytes of a segment that are no sound batch, known and passed over. */
+/** Bytes of a segment that are no valid batch, known and passed over. */
 export interface Hole {
   position: number;
   bytes: number;

@@ -32,7 +32,7 @@ export interface StoreLimits {
 
 /** What became of a copy of damaged bytes. */
 export interface Quarantined {
-  /** For people: goes behind the reason. */
+  /** For people: goes after the reason. */
   outcome: string;
   /** Why they were not copied, and what to do: then they must stay where they are. Null when they were. */
   refusal: ObeliskError | null;
@@ -119,7 +119,7 @@ export class Store {
     }
   }
 
-  /** Yields behind each piece. */
+  /** Yields after each piece. */
   *#copy(
     path: string,
     descriptor: () => number,

@@ -4,7 +4,7 @@
  * word (record-search.ts), so that what lies in a log since then is found as well.
  *
  *   - A segment whose largest timestamp is known is passed by without a look at its files, and after the first search it is known of
- *     all (16 bytes each). The first one behind a start looks at the end of each index.
+ *     all (16 bytes each). The first one after a start looks at the end of each index.
  *   - A log may have a hundred thousand segments: between two slices of the search everybody else is served, and a search that nobody
  *     waits for, or whose log is being removed, ends there.
  *   - `SEARCHES_AT_ONCE` searches are under way in the whole process: each holds what it has read, which is `SEARCH_BYTES` or one batch.
@@ -52,15 +52,15 @@ export interface Searched {
   readonly startOffset: number;
   readonly limitOffset: number;
   /** Asked between two slices. False: nobody waits for it any more. @throws ObeliskError when the log is being removed */
-  goesOn(): boolean;
+  shouldContinue(): boolean;
 }
 
-/** The first record at or behind `startOffset`, below `limitOffset`, with `timestampMs` or later. Null also when nobody waits. */
+/** The first record at or after `startOffset`, below `limitOffset`, with `timestampMs` or later. Null also when nobody waits. */
 export function findTimestamp(searched: Searched, timestampMs: number): Promise<TimestampedOffset | null> {
   return searches.run(() => new TimeSearch(searched).first(timestampMs));
 }
 
-/** The first record with the largest timestamp of those at or behind `startOffset` and below `limitOffset`. Else as `findTimestamp`. */
+/** The first record with the largest timestamp of those at or after `startOffset` and below `limitOffset`. Else as `findTimestamp`. */
 export function findMaxTimestamp(searched: Searched): Promise<TimestampedOffset | null> {
   return searches.run(() => new TimeSearch(searched).latest());
 }
@@ -85,7 +85,7 @@ class TimeSearch {
     this.#searched = searched;
     loopTurns.enter(SEARCH_WORK);
     this.#share = new TurnShare(searched.clock);
-    this.#isEnded = !searched.goesOn();
+    this.#isEnded = !searched.shouldContinue();
   }
 
   async first(timestampMs: number): Promise<TimestampedOffset | null> {
@@ -144,7 +144,7 @@ class TimeSearch {
   async #nextSlice(): Promise<void> {
     this.#steps = 0;
     await this.#share.rest();
-    if (!this.#searched.goesOn()) this.#isEnded = true;
+    if (!this.#searched.shouldContinue()) this.#isEnded = true;
   }
 
   async #firstIn(segment: Segment, timestampMs: number): Promise<TimestampedOffset | null> {
@@ -250,7 +250,7 @@ class TimeSearch {
     return latest;
   }
 
-  /** Shows every sound batch of one segment from the one that holds `offset`. */
+  /** Shows every valid batch of one segment from the one that holds `offset`. */
   async #walk(segment: Segment, offset: number, visitor: BatchVisitor): Promise<void> {
     const { reader, limitOffset } = this.#searched;
     let next = offset;
@@ -276,7 +276,7 @@ class TimeSearch {
 /** The index has led to a batch that is not as it says. */
 const MISLED = "misled";
 
-/** Whether the batch shows that no entry of a true index ends at `named` for that time. A batch behind it shows nothing. */
+/** Whether the batch shows that no entry of a true index ends at `named` for that time. A batch after it shows nothing. */
 function isMisled(buffer: Buffer, position: number, named: number, timestampMs: number): boolean {
   if (batchBaseOffset(buffer, position) > named) return false;
   return batchLastOffset(buffer, position) !== named || largestTimestamp(buffer, position) >= timestampMs;
@@ -292,6 +292,6 @@ interface BatchVisitor {
   look(buffer: Buffer, position: number): Found;
   /** Gets what was found; false ends the walk. */
   take(found: TimestampedOffset): boolean;
-  /** Asked behind each batch: true ends the walk. */
+  /** Asked after each batch: true ends the walk. */
   isDone(): boolean;
 }

@@ -169,7 +169,7 @@ export class TopicDirectories {
 
   async #syncNext(): Promise<void> {
     await this.#lastSync;
-    this.#nextSync = null; // who comes from now on renames behind its beginning
+    this.#nextSync = null; // who comes from now on renames after its beginning
     const sync = this.#files.syncDirectoryLater(this.#path);
     this.#lastSync = sync.catch(ignore);
     await sync;

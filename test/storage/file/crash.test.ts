@@ -1,8 +1,8 @@
 /**
  * The power goes away at random moments. Whatever the disk made of the unsynced writes, the recovered log must hold everything
- * that was synced as an unbroken prefix; behind that, only records that were appended, in order, at their offsets, and from then
+ * that was synced as an unbroken prefix; after that, only records that were appended, in order, at their offsets, and from then
  * on it must not change any more. (A batch in the middle of the unsynced part may be gone: it cannot be told from damage to
- * synced bytes, and what lies behind such damage must not be thrown away.) Found seeds are kept in `SEEDS`.
+ * synced bytes, and what lies after such damage must not be thrown away.) Found seeds are kept in `SEEDS`.
  */
 
 import { expect, test } from "bun:test";
@@ -97,7 +97,7 @@ async function checkRecovered(
   );
 }
 
-/** The owner's state is never ahead of the log, and everything behind it is replayed. */
+/** The owner's state is never ahead of the log, and everything after it is replayed. */
 function checkReplay(
   replay: Replay,
   before: readonly (string | null)[],

@@ -86,7 +86,7 @@ test("a refusal ends the deletion of one thing, and what else is in the folder g
   expect([readdirSync(path), readdirSync(join(path, "1")).length]).toEqual([["1"], 5]);
 });
 
-test("behind a link only what is ours goes, at once and off the loop", async () => {
+test("after a link only what is ours goes, at once and off the loop", async () => {
   for (const isNow of [true, false]) {
     const elsewhere = topic(join(folder(), "elsewhere"), 2, 2);
     writeFileSync(join(elsewhere, "0/notes.txt"), "an operator's");

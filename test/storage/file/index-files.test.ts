@@ -1,4 +1,4 @@
-/** Indexes that are built again while the log is served: in goes, once for all who need them, and within a bound. */
+/** Indexes that are built again while the log is served: in slices, once for all who need them, and within a bound. */
 
 import { expect, test } from "bun:test";
 import { nextTurn } from "../../../src/base/loop/turns.ts";
@@ -28,7 +28,7 @@ interface Subject {
   log: PartitionLog;
 }
 
-/** A log behind a start whose first segment takes several goes, without one of its index files. */
+/** A log after a start whose first segment takes several slices, without one of its index files. */
 async function started(): Promise<Subject> {
   const files = new CountedFiles(new SimulatedFiles(1));
   files.makeDirectory("/data");
@@ -114,7 +114,7 @@ test("indexes that were built again stay in memory within the bound, the last on
   const limits = { segmentBytesMax: 1e9, segmentAgeMsMax: 1e9, indexIntervalBytes: 1, fileIdleMs: 1e9 };
   const store = new Store(files, new DescriptorPool(files), new ManualClock(), "/data", limits);
   const batch = batchOfOne();
-  /** An offset entry for each batch behind the first. */
+  /** An offset entry for each batch after the first. */
   const indexBytes = 9 * 8 + 12;
   const indexes = new IndexFiles(store, 3 * indexBytes);
   const segments = Array.from({ length: 6 }, (_, slot) => segmentOf(files, slot * 1000, batch));

@@ -16,7 +16,7 @@ import { openEngine, TestDirectory } from "./support.ts";
 
 const SEGMENTS = 1000;
 const OPEN_FILES_MAX = 10;
-/** Both indexes, and the end of the log behind them. */
+/** Both indexes, and the end of the log after them. */
 const OPENS_FOR_A_LOOK = 3;
 /** Of one slice; and the few that are read in the segment that has the record. */
 const OPENS_IN_A_TURN_MAX = (OPENS_FOR_A_LOOK * SLICE_STEPS_MAX) / LOOK_STEPS + 10;
@@ -27,7 +27,7 @@ interface Subject {
   log: PartitionLog;
 }
 
-/** A log behind a start, with a batch of one record in each segment, a second apart. */
+/** A log after a start, with a batch of one record in each segment, a second apart. */
 async function started(): Promise<Subject> {
   const files = new CountedFiles(new SimulatedFiles(1));
   files.makeDirectory("/data");
@@ -79,7 +79,7 @@ for (const [name, search, offset] of [
   ],
   ["the latest record", (log: PartitionLog) => log.offsetOfMaxTimestamp(log.endOffset), SEGMENTS - 1],
 ] as const) {
-  test(`a search for ${name} opens a few indexes in a turn, each once behind a start, and keeps no file open`, async () => {
+  test(`a search for ${name} opens a few indexes in a turn, each once after a start, and keeps no file open`, async () => {
     const { files, engine, log } = await started();
     files.opened = 0;
     const first = await opensByTurn<TimestampedOffset | null>(files, search(log));

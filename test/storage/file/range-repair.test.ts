@@ -23,7 +23,7 @@ const BATCHES = 24;
 const BATCH_BYTES = 320 * KiB;
 const VALUE = "v".repeat(BATCH_BYTES);
 const HIT = { start: 3.5 * BATCH_BYTES, end: 18.5 * BATCH_BYTES };
-/** What is left: the batches before the hit place and behind it. */
+/** What is left: the batches before the hit place and after it. */
 const LEFT = [0, 1, 2, 19, 20, 21, 22, 23];
 
 interface Opened extends Disposable {
@@ -79,7 +79,7 @@ function quarantined(path: string): number {
   return names.reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
 }
 
-test("everybody who meets it gets the batch behind it, it is told once and kept, and others are served meanwhile", async () => {
+test("everybody who meets it gets the batch after it, it is told once and kept, and others are served meanwhile", async () => {
   using opened = await damaged();
   const { engine, log, path } = opened;
   let turns = 0;

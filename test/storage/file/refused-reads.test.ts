@@ -271,7 +271,7 @@ const REFUSED_COPIES = [
 for (const { errno, operations, remedy } of REFUSED_COPIES) {
   const fault = { operations, errno, nth: 1, more: Number.POSITIVE_INFINITY, path: "/quarantine" };
 
-  test(`a torn end that cannot be copied (${errno}) stays where it is, and the log goes on behind it`, async () => {
+  test(`a torn end that cannot be copied (${errno}) stays where it is, and the log goes on after it`, async () => {
     const { files, directory, open } = await written("dirty");
     const last = `${PARTITION}/${places(files).at(-1)!.file}`;
     const torn = Buffer.concat([files.readFile(last), files.readFile(last).subarray(0, 50)]);
@@ -343,7 +343,7 @@ test("what is written where a torn end was, once it could be cut off, is no hole
   const snapshot = files.readFile(`${PARTITION}/producers.snapshot`);
   expect(decodeSnapshot(snapshot).holes).toHaveLength(1);
   files.setFault(null);
-  // A power cut takes the segment that was begun behind it.
+  // A power cut takes the segment that was begun after it.
   const next = files.list(PARTITION).findLast((name) => name.endsWith(".log"))!;
   expect(`${PARTITION}/${next}`).not.toBe(last);
   files.removeFile(`${PARTITION}/${next}`);

@@ -124,7 +124,7 @@ test("a stop opens two descriptors for all its small files, and no more than are
   await again.engine.close();
 });
 
-test("a start after a kill keeps to the descriptors that the system allows, and so does a stop at once behind it", async () => {
+test("a start after a kill keeps to the descriptors that the system allows, and so does a stop at once after it", async () => {
   const disk = await diskWithPartitions(MANY);
   await write(await open(disk, new TestDirectory("/data"), MANY), "second");
   const found = disk.crash();

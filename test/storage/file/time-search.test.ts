@@ -93,7 +93,7 @@ async function wrongIndexes(root: string): Promise<Finding[]> {
 
 for (const [lie, codec, claim] of LIES) {
   describe(`a max timestamp of ${lie}, ${codec}`, () => {
-    test("is found out in a log of before, after the next start and those behind it", async () => {
+    test("is found out in a log of before, after the next start and those after it", async () => {
       using folder = temporaryDirectory();
       const directory = new TestDirectory(folder.path);
       const snapshot = join(folder.path, "topics/t/0/producers.snapshot");

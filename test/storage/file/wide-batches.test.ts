@@ -45,11 +45,11 @@ test("a segment ends before its offsets leave int32, and so does what the thread
   files.makeDirectory("/data");
   files.syncDirectory("/");
   const thread = new SimulatedSyncThread(files);
-  const marks: number[] = [];
+  const positions: number[] = [];
   const setWritten = thread.setWritten.bind(thread);
-  thread.setWritten = (mark) => {
-    marks.push(mark);
-    setWritten(mark);
+  thread.setWritten = (written) => {
+    positions.push(written);
+    setWritten(written);
   };
   files.openSyncThread = () => thread;
   const engine = openEngine(new TestDirectory("/data"), { files, segmentBytesMax: 10_000_000 });
@@ -63,14 +63,14 @@ test("a segment ends before its offsets leave int32, and so does what the thread
   const left = RELATIVE_OFFSET_MAX - start;
   expect(appendWide(log, left)).toBe(start);
   await engine.sync([log]);
-  expect([Math.max(...marks), log.durableOffset]).toEqual([INT32_MAX - 1, INT32_MAX - 1]);
+  expect([Math.max(...positions), log.durableOffset]).toEqual([INT32_MAX - 1, INT32_MAX - 1]);
 
   expect(appendWide(log, 0)).toBe(INT32_MAX - 1);
   expect(appendWide(log, RELATIVE_OFFSET_MAX)).toBe(INT32_MAX);
   expect(appendWide(log, 0)).toBe(INT32_MAX + RELATIVE_OFFSET_MAX + 1);
   await engine.sync([log]);
   expect(log.durableOffset).toBe(log.endOffset);
-  expect(Math.max(...marks)).toBe(INT32_MAX - 1);
+  expect(Math.max(...positions)).toBe(INT32_MAX - 1);
   const bases: number[] = [];
   for (let offset = start; offset < log.endOffset; ) {
     const batch = await bytesOf(log.span(offset, log.endOffset, 1, true));
@@ -93,7 +93,7 @@ test("more offsets than a segment can span are nobody's, and the log is as it wa
   await engine.close();
 });
 
-test("the last offset of all is given out, what would go beyond is refused for good, and the rest stays readable", async () => {
+test("the last offset of all is assigned, what would go beyond is refused for good, and the rest stays readable", async () => {
   using folder = temporaryDirectory();
   const directory = join(folder.path, "topics", "t", "0");
   mkdirSync(directory, { recursive: true });

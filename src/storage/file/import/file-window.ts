@@ -34,7 +34,7 @@ export class FileWindow {
     return position - this.#start;
   }
 
-  /** The first place of `pattern` at or behind `position`, or -1. */
+  /** The first place of `pattern` at or after `position`, or -1. */
   search(pattern: Buffer, position: number): number {
     let at = position;
     while (at + pattern.length <= this.size) {

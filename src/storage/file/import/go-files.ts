@@ -7,7 +7,7 @@
  *   consumers/NAME.json                        {"TOPIC": next message number}
  *
  * A frame is good when it lies whole in the file, its three lengths use it up exactly, and it carries the topic that the
- * file is named after. That is strong enough to find the next good frame behind damage: first by the index, then by looking for
+ * file is named after. That is strong enough to find the next good frame after damage: first by the index, then by looking for
  * the topic's bytes. A flipped bit inside a key or a value cannot be noticed.
  *
  * Message numbers are the index's where it has the position, else one more than the last. Memory is bounded by the
@@ -174,7 +174,7 @@ function milliseconds(buffer: Buffer, position: number): number {
 }
 
 /**
- * The first good frame behind the damage at `position`: at a place that the index names, else wherever the topic's bytes
+ * The first good frame after the damage at `position`: at a place that the index names, else wherever the topic's bytes
  * stand as in a frame; -1 when there is none.
  */
 function findFrame(

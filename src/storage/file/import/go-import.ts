@@ -13,7 +13,7 @@
  *
  * Choices: an empty key becomes a null key, because a Go client without a key sends an empty one; an empty value stays empty.
  * Damaged frames are left out and named, and saved offsets still point to the message that they meant (go-offset-map.ts). An
- * offset behind the log's end becomes its end. Offsets of topics without a log are taken over as they are.
+ * offset after the log's end becomes its end. Offsets of topics without a log are taken over as they are.
  *
  * Left alone, with a finding: a topic that exists here already (two histories are never mixed), a topic name that Kafka's
  * rules do not allow, a file that cannot be read. What fails (a full disk) is undone for that topic and tried again at the next start.
@@ -154,11 +154,11 @@ class GoImport {
   async #obstacle(topic: string): Promise<string | null> {
     if (!isTopicName(topic)) return "its name is not a legal topic name, so it is not imported";
     const { state } = this.#engine;
-    const mark = await state.get(`import/${topic}`);
+    const progress = await state.get(`import/${topic}`);
     const isKnown = (await state.get(`topic/${topic}`)) !== null;
     const isStored = this.#engine.stored().some((stored) => stored.topic === topic);
-    if (!isKnown && (!isStored || mark !== null)) return null;
-    if (mark !== null) await state.change([{ key: mark.key, value: null }]);
+    if (!isKnown && (!isStored || progress !== null)) return null;
+    if (progress !== null) await state.change([{ key: progress.key, value: null }]);
     return "a topic of this name exists already, so it is not imported";
   }
 
@@ -313,8 +313,8 @@ function savedFor(consumers: ReadonlyMap<string, ReadonlyMap<string, number>>, t
 }
 
 function stepOf(value: string): unknown {
-  const mark: unknown = JSON.parse(value);
-  return typeof mark === "object" && mark !== null && "step" in mark ? mark.step : undefined;
+  const progress: unknown = JSON.parse(value);
+  return typeof progress === "object" && progress !== null && "step" in progress ? progress.step : undefined;
 }
 
 /** Whether the world refused, as opposed to a mistake of ours. */

@@ -55,7 +55,7 @@ export class GoIndex {
     }
   }
 
-  /** The first place behind `position` that an entry names and `isFrame` accepts; -1 when there is none near. */
+  /** The first place after `position` that an entry names and `isFrame` accepts; -1 when there is none near. */
   find(position: number, isFrame: (position: number) => boolean): number {
     const end = Math.min(this.#count, this.#next + this.#pending + LOOK_AHEAD_ENTRIES);
     for (let number = this.#next; number < end; number += 1) {

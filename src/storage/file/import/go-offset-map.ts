@@ -29,7 +29,7 @@ export class GoOffsetMap {
     this.#offset += 1;
   }
 
-  /** Where a consumer goes on that had message `number` still before it: behind every message with a smaller number. */
+  /** Where a consumer goes on that had message `number` still before it: after every message with a smaller number. */
   offsetOf(number: number): number {
     let offset = 0;
     for (const run of this.#runs) {

@@ -7,14 +7,14 @@ import type { Store } from "../store.ts";
 import { segmentEnd } from "./segment-end.ts";
 
 export interface Gap {
-  /** The segment behind it. */
+  /** The segment after it. */
   segment: Segment;
   /** The first offset that is missing; the last one is before the segment's base. */
   start: number;
 }
 
 /**
- * Gaps that nobody has noted yet. `ends`: the offset behind the last batch of each segment that was scanned, -1 behind damage, where
+ * Gaps that nobody has noted yet. `ends`: the offset after the last batch of each segment that was scanned, -1 after damage, where
  * nothing can be said; the others are asked for theirs.
  */
 export function findGaps(
@@ -34,13 +34,13 @@ export function findGaps(
   return gaps;
 }
 
-/** The offset behind the last batch of a segment that was not scanned; -1 when its end is known damage, or tells nothing. */
+/** The offset after the last batch of a segment that was not scanned; -1 when its end is known damage, or tells nothing. */
 function endOf(store: Store, segment: Segment): number {
   const isHole = segment.holes.some(({ position, bytes }) => bytes > 0 && position + bytes >= segment.bytes);
   return isHole ? -1 : (segmentEnd(store, segment) ?? -1);
 }
 
-/** As for `verify`: it was noted before, or a new leader epoch began there. */
+/** As for `verify`: it was recorded before, or a new leader epoch began there. */
 function isKnown(baseOffset: number, snapshot: Snapshot | null, epochs: LeaderEpochs): boolean {
   const holes = snapshot?.holes ?? [];
   const isRecorded = holes.some(

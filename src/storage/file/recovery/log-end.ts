@@ -6,8 +6,8 @@ import { logPathOf, Segment } from "../segment.ts";
 import { SegmentIndex } from "../segment-index.ts";
 import type { RecoveryState } from "./recovery-state.ts";
 
-/** Makes sure that there is an active segment whose next offset was never given out. @throws system errors, ObeliskError */
-export function completedEnd(state: RecoveryState, listener: RecoveryListener): void {
+/** Makes sure that there is an active segment whose next offset was never assigned. @throws system errors, ObeliskError */
+export function completeEnd(state: RecoveryState, listener: RecoveryListener): void {
   const last = state.segments.at(-1);
   const endOffset = last?.endOffset ?? 0;
   const floor = state.syncedOffset;
@@ -19,7 +19,7 @@ export function completedEnd(state: RecoveryState, listener: RecoveryListener): 
   advanceEpoch(state);
 }
 
-/** Offsets below it are on disk, whatever happens next: those behind it were only read, and wait for a sync. */
+/** Offsets below it are on disk, whatever happens next: those after it were only read, and wait for a sync. */
 export function durableOffsetOf({ segments, wasClean, syncedOffset }: RecoveryState): number {
   const { endOffset } = segments.at(-1)!;
   if (wasClean || !segments.some((segment) => segment.isDirty)) return endOffset;
@@ -46,7 +46,7 @@ function begin({ store, segments, directory }: RecoveryState, baseOffset: number
 }
 
 /**
- * An epoch that began behind the end began in records that are gone; its number is not used again. One that begins now is in the snapshot
+ * An epoch that began after the end began in records that are gone; its number is not used again. One that begins now is in the snapshot
  * when the first record of it is written: a start before that begins the same one again.
  */
 function advanceEpoch(state: RecoveryState): void {

@@ -1,14 +1,14 @@
 /**
- * The second step of recovery: reads what the log holds behind its last checkpoint, batch by batch with CRC, and hands it to the owner.
+ * The second step of recovery: reads what the log holds after its last checkpoint, batch by batch with CRC, and hands it to the owner.
  * The index of each segment that is read grows with it. Without a checkpoint, or with one that means nothing to the owner, it reads all.
  *
  *     checkpoint's segment              rolled since                 active
  *     [ synced, not read ][== read ==]  [========= read =========]   [==== read ====][ torn: cut off ]
  *
- *   - After an end that was not clean everything behind the checkpoint is written again (rewriter.ts) and left dirty: the sync that
+ *   - After an end that was not clean everything after the checkpoint is written again (rewriter.ts) and left dirty: the sync that
  *     follows covers it, a cut tail with it. Only when too many files wait for that already it is synced here.
  *   - Bytes that are no batch are copied to quarantine. At the end of the log they are cut off then; elsewhere, and where they could not be
- *     copied, they stay and are noted as a hole.
+ *     copied, they stay and are recorded as a hole.
  */
 
 import { errnoOf, ObeliskError } from "../../../base/errors.ts";
@@ -16,7 +16,7 @@ import { batchBaseOffset, batchLeaderEpoch } from "../../../protocol/record/batc
 import type { RecoveryListener } from "../../contract.ts";
 import { scanBatches } from "../../scan.ts";
 import { indexBatch } from "../index-builder.ts";
-import { goesOn, type IndexBytes, readCopies } from "../index-copies.ts";
+import { extendsCopies, type IndexBytes, readCopies } from "../index-copies.ts";
 import type { Segment } from "../segment.ts";
 import { SegmentIndex } from "../segment-index.ts";
 import { type Checkpoint, SNAPSHOT_FILE } from "../snapshot.ts";
@@ -39,7 +39,7 @@ interface Place {
   offset: number;
 }
 
-/** Who is told of the batches at and behind `from`. */
+/** Who is told of the batches at and after `from`. */
 interface Owner {
   listener: RecoveryListener;
   from: number;
@@ -57,7 +57,7 @@ export function replayLog(state: RecoveryState, listener: RecoveryListener): voi
     segment.hasOldTimes = false;
     if (position === segment.bytes) recordEnd(state, segment, offset, offset);
     else replaySegment(state, segment, { position, offset }, { listener, from: checkpoint?.offset ?? 0 });
-    if (copies === null || !goesOn(segment.index!, copies)) evictIndexFiles(state, segment);
+    if (copies === null || !extendsCopies(segment.index!, copies)) removeIndexFiles(state, segment);
     position = 0;
     offset = segments[slot + 1]?.baseOffset ?? 0;
   }
@@ -184,7 +184,7 @@ function scanSegment(
   const end = scanBatches(files, descriptor, range, {
     batch: (buffer, at, batchEnd, filePosition) => {
       indexBatch(segment.index!, segment.baseOffset, buffer, at, batchEnd, filePosition);
-      // The snapshot may be older than a cut, and what was written behind it lies where the damage was.
+      // The snapshot may be older than a cut, and what was written after it lies where the damage was.
       if (segment.dropHoles(filePosition, filePosition + batchEnd - at)) state.hasChanged = true;
       state.bytesScanned += batchEnd - at;
       const baseOffset = batchBaseOffset(buffer, at);
@@ -253,10 +253,10 @@ function cutTail(
   if (!segment.isDirty) segment.markDirty();
   segment.bytes = position;
   segment.dropHoles(position, Number.POSITIVE_INFINITY);
-  evictIndexFiles(state, segment);
+  removeIndexFiles(state, segment);
 }
 
-function evictIndexFiles({ store }: RecoveryState, segment: Segment): void {
+function removeIndexFiles({ store }: RecoveryState, segment: Segment): void {
   const { files } = store;
   for (const path of [segment.indexPath, segment.timeIndexPath])
     if (files.exists(path)) files.removeFile(path);

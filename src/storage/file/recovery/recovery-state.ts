@@ -27,7 +27,7 @@ export class RecoveryState {
   segments: Segment[] = [];
   epochs = new LeaderEpochs();
   snapshot: Snapshot | null = null;
-  /** The offset behind the last batch of each segment that was scanned; -1 behind damage. */
+  /** The offset after the last batch of each segment that was scanned; -1 after damage. */
   readonly ends = new Map<Segment, number>();
   bytesScanned = 0;
   /** Something that was there before is gone: the leader epoch is bumped. */

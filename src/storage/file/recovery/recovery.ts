@@ -1,5 +1,5 @@
 /**
- * Opens a partition's directory: finds its segments (segment-finder.ts), reads what the log holds behind the last checkpoint
+ * Opens a partition's directory: finds its segments (segment-finder.ts), reads what the log holds after the last checkpoint
  * (log-replay.ts), and settles where it ends (log-end.ts). What a crash or a disk has left is mended. Damage is reported and never
  * stops the start.
  *
@@ -10,19 +10,19 @@
  *
  *   what is found                               what is done
  *   bytes at the end that are no batch          copied to quarantine, cut off, leader epoch bumped; what cannot be copied stays
- *   bytes in the middle that are no batch       copied to quarantine, noted as a hole, passed over by readers
- *   the log ends before its checkpoint          a new segment begins at the checkpoint's offset: none is given out twice
+ *   bytes in the middle that are no batch       copied to quarantine, recorded as a hole, passed over by readers
+ *   the log ends before its checkpoint          a new segment begins at the checkpoint's offset: none is assigned twice
  *   snapshot missing or damaged                 the whole log is scanned
  *   a log file that is no segment               moved to quarantine (stray-segments.ts)
- *   a segment between others, or the first,     the missing offsets are noted, as a hole of 0 bytes
+ *   a segment between others, or the first,     the missing offsets are recorded, as a hole of 0 bytes
  *   is gone
  *   nothing at all where a partition was        told, and the partition begins anew
  *   the disk refuses to open or read            the partition is offline, the others are not
  *
- * Sealed segments before the checkpoint were synced and are not read: opening takes as long as the data behind the
+ * Sealed segments before the checkpoint were synced and are not read: opening takes as long as the data after the
  * checkpoint, not as the log. Damage in them is met by readers (reader.ts) and by `verify`.
  *
- * After a shutdown that was not clean what lies behind the checkpoint was read, and may be on the disk or not. It is written again,
+ * After a shutdown that was not clean what lies after the checkpoint was read, and may be on the disk or not. It is written again,
  * and the log is handed out with `durableOffset` before it: nobody may see or acknowledge it before a sync, which is its owner's to
  * ask for. The leader epoch is bumped then also when nothing was cut: bytes that were never synced may be gone without a trace, and
  * clients that had read further must find out (KIP-320).
@@ -39,12 +39,12 @@ import { SegmentIndex } from "../segment-index.ts";
 import type { Checkpoint } from "../snapshot.ts";
 import type { Store } from "../store.ts";
 import { findGaps } from "./gaps.ts";
-import { completedEnd, durableOffsetOf } from "./log-end.ts";
+import { completeEnd, durableOffsetOf } from "./log-end.ts";
 import { replayLog } from "./log-replay.ts";
 import { type RecoveryCondition, RecoveryState } from "./recovery-state.ts";
 import { findSegments } from "./segment-finder.ts";
 
-/** Behind the checkpoint a power cut can take the end of a segment and leave the next one. */
+/** After the checkpoint a power cut can take the end of a segment and leave the next one. */
 const NEVER_SYNCED = "a power cut took them before they were synced, or a segment is gone";
 
 export interface Recovered {
@@ -58,8 +58,8 @@ export interface Recovered {
   checkpoint: Checkpoint | null;
   bytesSinceCheckpoint: number;
   /** When the active segment began, as the snapshot tells. */
-  toldFirstAtMs: number;
-  isOffline: boolean;
+  storedFirstAtMs: number;
+  isUnreadable: boolean;
   needsSnapshot: boolean;
   /** The first record needs one: its leader epoch is new. */
   isEpochNew: boolean;
@@ -75,21 +75,21 @@ export function recoverPartition(
   listener: RecoveryListener,
 ): Recovered {
   const state = new RecoveryState(store, directory, condition);
-  let isOffline = false;
+  let isUnreadable = false;
   try {
     findSegments(state);
     if (state.segments.length > 0) {
       replayLog(state, listener);
       recordGaps(state);
     }
-    completedEnd(state, listener);
-    syncNames(state);
+    completeEnd(state, listener);
+    syncDirectories(state);
   } catch (thrown) {
     goOffline(state, thrown);
-    isOffline = true;
+    isUnreadable = true;
   }
-  const recovered = resultOf(state, isOffline);
-  if (!isOffline) check(recovered);
+  const recovered = resultOf(state, isUnreadable);
+  if (!isUnreadable) check(recovered);
   return recovered;
 }
 
@@ -111,7 +111,7 @@ function recordGaps(state: RecoveryState): void {
  * Where too many files were open, what was read is synced already, and counts as on disk: no sync follows that would bring the names of
  * its files along.
  */
-function syncNames(state: RecoveryState): void {
+function syncDirectories(state: RecoveryState): void {
   const { store, segments, wasClean, syncedOffset } = state;
   const active = segments.at(-1) ?? fail("a recovered partition has a segment");
   if (wasClean || active.endOffset <= syncedOffset || segments.some(({ isDirty }) => isDirty)) return;
@@ -131,7 +131,7 @@ function goOffline({ store, directory, segments }: RecoveryState, thrown: unknow
   segments.push(new Segment(directory, 0, new PooledFile(logPathOf(directory, 0), "read"), index));
 }
 
-function resultOf(state: RecoveryState, isOffline: boolean): Recovered {
+function resultOf(state: RecoveryState, isUnreadable: boolean): Recovered {
   const { store, segments, snapshot, directory } = state;
   const active = segments.at(-1) ?? fail("a recovered partition has a segment");
   for (const segment of segments) if (!segment.isDirty) segment.syncedBytes = segment.bytes;
@@ -145,9 +145,9 @@ function resultOf(state: RecoveryState, isOffline: boolean): Recovered {
     durableOffset: durableOffsetOf(state),
     checkpoint: state.checkpoint,
     bytesSinceCheckpoint: state.bytesScanned,
-    toldFirstAtMs: snapshot?.firstAtMs ?? -1,
-    isOffline,
-    needsSnapshot: state.hasChanged && !isOffline,
+    storedFirstAtMs: snapshot?.firstAtMs ?? -1,
+    isUnreadable,
+    needsSnapshot: state.hasChanged && !isUnreadable,
     isEpochNew: state.isEpochNew,
     directoriesToSync: directoriesToSync(state, active),
   };
@@ -162,7 +162,7 @@ function firstAtOf({ store, snapshot }: RecoveryState, active: Segment): number 
   return firstAtMs === -1 ? nowMs : Math.min(firstAtMs, nowMs);
 }
 
-/** A checkpoint is written behind a sync of the log: then its own names were on disk, and those of segments that had records. */
+/** A checkpoint is written after a sync of the log: then its own names were on disk, and those of segments that had records. */
 function directoriesToSync({ directory, wasClean, checkpoint }: RecoveryState, active: Segment): string[] {
   if (wasClean && active.bytes > 0) return [];
   if (checkpoint !== null) {
@@ -183,6 +183,6 @@ function check({ segments, startOffset, durableOffset, checkpoint }: Recovered):
   const active = segments.at(-1)!;
   if (active.index === null || active.file.mode !== "update") fail("the last segment takes the next record");
   if (!(durableOffset <= active.endOffset)) fail("a log is on disk beyond its end");
-  if (!(durableOffset >= startOffset)) fail("a log begins behind what is on disk");
+  if (!(durableOffset >= startOffset)) fail("a log begins after what is on disk");
   if (!(durableOffset >= (checkpoint?.offset ?? 0))) fail("a checkpoint is ahead of its log");
 }

@@ -26,7 +26,7 @@ import { LOOK_BYTES, type Store } from "../store.ts";
 /** Without an index the walk begins at the front. A segment of small batches is not worth so many reads. */
 const READS_MAX = 64;
 
-/** The offset behind the last batch; null when it cannot be told. Uses the store's look buffer. */
+/** The offset after the last batch; null when it cannot be told. Uses the store's look buffer. */
 export function segmentEnd(store: Store, segment: Segment): number | null {
   try {
     return segment.bytes === 0 ? segment.baseOffset : walkToEnd(store, segment, lastIndexed(store, segment));

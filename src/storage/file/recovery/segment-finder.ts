@@ -50,7 +50,7 @@ function refuseDanglingLink({ store, directory }: RecoveryState): void {
   }
 }
 
-/** The base offsets of the segments, ascending; log files that are none are set aside. */
+/** The base offsets of the segments, ascending; log files that are none are quarantined. */
 function basesOf(state: RecoveryState, names: readonly string[]): number[] {
   const { store, directory } = state;
   const found = logBases(state, names);
@@ -132,7 +132,7 @@ function addSegments(state: RecoveryState, bases: readonly number[]): void {
     segment.bytes = store.files.fileSize(path);
     segment.endOffset = bases[slot + 1] ?? base;
     segment.hasOldTimes = snapshot !== null && base < snapshot.timesFrom;
-    segment.evictVerified();
+    segment.resetVerified();
     state.segments.push(segment);
   }
 }
@@ -153,7 +153,7 @@ function recordHoles({ segments, snapshot }: RecoveryState): void {
   }
 }
 
-/** Deletes segments that had been dropped when the power went: the snapshot says that the log starts behind them. */
+/** Deletes segments that had been dropped when the power went: the snapshot says that the log starts after them. */
 function finishDrop({ store, segments, snapshot }: RecoveryState): void {
   const startOffset = snapshot?.startOffset ?? 0;
   while (segments.length > 1 && segments[0]!.endOffset <= startOffset) {

@@ -21,7 +21,7 @@ import type { Segment } from "../segment.ts";
 import { FAST_SYNC_BYTES_MAX } from "./disk-pace.ts";
 
 /** So many syncs of one segment, with none of another in between, before the thread takes it on. */
-export const STREAM_RUN_MIN = 8;
+export const CONTINUOUS_RUN_MIN = 8;
 /** So many syncs of so few records in a row, and the thread lets go: who writes now and then is served faster in place. */
 export const SPARSE_RUN_MAX = 64;
 const SPARSE_RECORDS_MAX = 32;
@@ -88,7 +88,7 @@ export class ContinuousSync implements SyncListener {
       if (this.#unusableRun > 0) this.#unusableRun -= 1;
       else this.#busyRun += 1;
     }
-    return !this.#isClosed && this.#busyRun > STREAM_RUN_MIN;
+    return !this.#isClosed && this.#busyRun > CONTINUOUS_RUN_MIN;
   }
 
   /** Resolves when everything appended so far is durable, or will not be in this way. */
@@ -131,7 +131,7 @@ export class ContinuousSync implements SyncListener {
       this.#doubted(log, doubt);
       return;
     }
-    if (!log.isOffline) log.streamedTo(segment.baseOffset + mark);
+    if (!log.isOffline) log.syncedTo(segment.baseOffset + mark);
     if (log.isOffline) this.#complete(LET_GO);
     else if (this.#waiter !== null && log.durableOffset >= this.#waiter.offset) this.#complete(null);
   }
@@ -177,11 +177,11 @@ export class ContinuousSync implements SyncListener {
     this.#segment = segment;
     this.#sparseRun = 0;
     this.#thread.attach(segment.file.descriptor, log.durableOffset - segment.baseOffset, this);
-    log.unsynced.startStream(segment, this.#thread);
+    log.unsynced.startContinuous(segment, this.#thread);
   }
 
   #letGo(log: FileLog): void {
-    log.unsynced.endStream();
+    log.unsynced.endContinuous();
     this.#log = null;
     this.#segment = null;
     this.#candidate = null;

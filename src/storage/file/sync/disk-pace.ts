@@ -2,7 +2,7 @@
  * How fast the disk has been lately: what the choice of a way to sync (log-syncer.ts) goes by. It measures and remembers, and does nothing.
  *
  *   small syncs    a disk that has just shown `FAST_RUN_MIN` of them in a row within `FAST_SYNC_MS` is fast; one slow one ends that
- *   syncfs         waits for what other programs wrote to the file system too (measured: half a second behind a neighbour that does
+ *   syncfs         waits for what other programs wrote to the file system too (measured: half a second after a neighbour that does
  *                  not sync); after one that was slow the next `ALL_PENALTY` groups had better go without,
  *                  but for large ones, which would take longer still
  */

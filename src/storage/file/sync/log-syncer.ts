@@ -38,7 +38,7 @@ import type { SyncTask } from "./unsynced.ts";
 
 export const FILES_SINGLY_MAX = 3;
 /** A new topic of one partition has three new names. */
-export const NAMES_SINGLY_MAX = 4;
+export const DIRECTORIES_SINGLY_MAX = 4;
 
 type SyncPlan =
   | { way: "nothing" }
@@ -68,7 +68,7 @@ export class LogSyncer {
   readonly #clock: Clock;
   readonly #options: LogSyncerOptions;
   readonly #pace = new DiskPace();
-  readonly #stream: ContinuousSync | null;
+  readonly #continuous: ContinuousSync | null;
   /** The one descriptor that syncfs is called through; -1 where it cannot be used. */
   #witness: number;
   readonly #device: string;
@@ -86,14 +86,16 @@ export class LogSyncer {
     this.#clock = store.clock;
     this.#options = options;
     const hasThread = files.openSyncThread !== undefined && options.canSyncContinuously;
-    this.#stream = hasThread ? new ContinuousSync(files.openSyncThread!, this.#streamListener()) : null;
+    this.#continuous = hasThread
+      ? new ContinuousSync(files.openSyncThread!, this.#continuousListener())
+      : null;
     this.#device = files.device(options.directory);
     const canSyncAll = files.syncAll !== undefined && files.tellsFailures(options.directory);
     this.#witness = canSyncAll ? files.open(options.directory, "read") : -1;
   }
 
   /**
-   * For a start behind an end that was not clean: whether files may show bytes that could not be written when the last owner was
+   * For a start after an end that was not clean: whether files may show bytes that could not be written when the last owner was
    * gone, or was not told yet. The first syncfs of a new descriptor tells of it; where there is none, nobody does.
    */
   async mayHideLosses(): Promise<boolean> {
@@ -135,17 +137,17 @@ export class LogSyncer {
 
   /** Afterwards no sync that this log began on its own touches its files. */
   async letGo(log: FileLog): Promise<void> {
-    if (this.#stream?.holds(log)) await this.#stream.release();
+    if (this.#continuous?.holds(log)) await this.#continuous.release();
   }
 
   /** Called every now and then: a pinned and dirty segment that nobody writes to could be neither closed nor sealed. */
   tick(): void {
-    if (this.#stream?.isResting) void this.#stream.release();
+    if (this.#continuous?.isResting) void this.#continuous.release();
   }
 
   /** Ends the thread. What is synced afterwards is synced without it. */
   async closeThread(): Promise<void> {
-    await this.#stream?.close();
+    await this.#continuous?.close();
   }
 
   close(): void {
@@ -168,12 +170,12 @@ export class LogSyncer {
     if (log === undefined) return { way: "nothing" };
     const segment = logs.length === 1 ? log.onlyDirtySegment : null;
     if (segment === null) return { way: "files", logs };
-    const isHeld = this.#stream?.holds(log) ?? false;
+    const isHeld = this.#continuous?.holds(log) ?? false;
     const canStandStill = this.#options.canSyncInPlace && !isHeld;
     if (canStandStill && this.#pace.isFast(segment.bytes - segment.syncedBytes)) {
       return { way: "in-place", log, segment };
     }
-    if (this.#stream?.wants(log, segment)) return { way: "thread", log, segment };
+    if (this.#continuous?.wants(log, segment)) return { way: "thread", log, segment };
     return { way: "files", logs };
   }
 
@@ -210,7 +212,7 @@ export class LogSyncer {
     { log, segment }: { log: FileLog; segment: Segment },
     failed: Set<FileLog>,
   ): Promise<boolean> {
-    const outcome = await this.#stream!.sync(log, segment);
+    const outcome = await this.#continuous!.sync(log, segment);
     if (outcome === LET_GO) return false;
     if (outcome === null) return true;
     log.failSync(outcome);
@@ -220,8 +222,8 @@ export class LogSyncer {
 
   async #syncFiles(logs: readonly FileLog[], failed: Set<FileLog>): Promise<boolean> {
     for (const log of logs) {
-      if (!this.#stream?.holds(log)) continue;
-      await this.#stream.release();
+      if (!this.#continuous?.holds(log)) continue;
+      await this.#continuous.release();
       return false;
     }
     const jobs = logs.map((log) => ({ log, task: log.beginSync() }));
@@ -236,9 +238,9 @@ export class LogSyncer {
   #takeTogether(jobs: readonly Job[]): readonly Job[] {
     if (this.#witness < 0) return NOBODY;
     const possible = jobs.filter(({ task }) => task.segments.every((segment) => this.#isTold(segment)));
-    const [files, names] = [filesOf(possible), namesOf(possible)];
-    const isWorthIt = files > FILES_SINGLY_MAX || names > NAMES_SINGLY_MAX;
-    return isWorthIt && this.#pace.isAllFast(files + names) ? possible : NOBODY;
+    const [files, directories] = [filesOf(possible), directoriesOf(possible)];
+    const isWorthIt = files > FILES_SINGLY_MAX || directories > DIRECTORIES_SINGLY_MAX;
+    return isWorthIt && this.#pace.isAllFast(files + directories) ? possible : NOBODY;
   }
 
   /** Whether the witness tells of it. Where that cannot be said, its own descriptor does. */
@@ -250,7 +252,7 @@ export class LogSyncer {
 
   async #syncTogether(jobs: readonly Job[], failed: Set<FileLog>): Promise<void> {
     if (jobs.length === 0) return;
-    if (await this.#syncAll(filesOf(jobs) + namesOf(jobs))) {
+    if (await this.#syncAll(filesOf(jobs) + directoriesOf(jobs))) {
       const loss = this.#options.loss();
       for (const job of jobs) this.#end(job, loss, failed);
       return;
@@ -279,14 +281,14 @@ export class LogSyncer {
   }
 
   async #syncEach(jobs: readonly Job[], failed: Set<FileLog>): Promise<void> {
-    const names = new SyncedNames(this.#store);
-    await Promise.all(jobs.map((job) => this.#syncSingly(job, names, failed)));
+    const directories = new SyncedDirectories(this.#store);
+    await Promise.all(jobs.map((job) => this.#syncSingly(job, directories, failed)));
   }
 
-  async #syncSingly(job: Job, names: SyncedNames, failed: Set<FileLog>): Promise<void> {
+  async #syncSingly(job: Job, directories: SyncedDirectories, failed: Set<FileLog>): Promise<void> {
     try {
       await this.#syncSegments(job.task.segments);
-      for (const path of job.task.names) names.sync(path);
+      for (const path of job.task.directories) directories.sync(path);
     } catch (thrown) {
       this.#fail(job, thrown, failed);
       return;
@@ -337,7 +339,7 @@ export class LogSyncer {
     failed.add(log);
   }
 
-  #streamListener() {
+  #continuousListener() {
     return {
       failed: (log: FileLog, error: Error) => log.failSync(error),
       /** After a sync by the thread: why it may not be believed, or null. */
@@ -353,7 +355,7 @@ export class LogSyncer {
 }
 
 /** Directories that several logs have names in: each is synced once for all of them, for a second try would hide that the first failed. */
-class SyncedNames {
+class SyncedDirectories {
   readonly #store: Store;
   readonly #failures = new Map<string, unknown>();
 
@@ -385,8 +387,8 @@ function filesOf(jobs: readonly Job[]): number {
   return jobs.reduce((count, { task }) => count + task.segments.length, 0);
 }
 
-function namesOf(jobs: readonly Job[]): number {
-  return jobs.reduce((count, { task }) => count + task.names.length, 0);
+function directoriesOf(jobs: readonly Job[]): number {
+  return jobs.reduce((count, { task }) => count + task.directories.length, 0);
 }
 
 function ignore(): void {}

@@ -1,5 +1,5 @@
 /**
- * What of one log is written and not yet on disk: the segments to sync, the directories with new names, and the offset up to which
+ * What of one log is written and not yet on disk: the segments to sync, the directories with new entries, and the offset up to which
  * all is on disk.
  *
  *     segments   [ sealed ][ sealed ][ rolled, dirty ][ active, dirty ]
@@ -21,7 +21,7 @@ import type { Segment } from "../segment.ts";
 export interface SyncTask {
   readonly segments: readonly Segment[];
   /** Directories whose names must be on disk with it. */
-  readonly names: readonly string[];
+  readonly directories: readonly string[];
   /** The log's end when it began: `durableOffset` when it has ended. */
   readonly target: number;
 }
@@ -31,10 +31,10 @@ export class Unsynced {
   readonly #pool: DescriptorPool;
   /** Rolled and not sealed yet, oldest first. */
   #rolled: Segment[];
-  /** Directories with new names, for the next task that has bytes to sync. */
-  #names: string[];
+  /** Directories with new entries, for the next task that has bytes to sync. */
+  #directories: string[];
   #task: SyncTask | null = null;
-  #streamed: Segment | null = null;
+  #continuous: Segment | null = null;
   #thread: SyncThread | null = null;
 
   /** `rolled`: dirty segments before the active one. `names`: directories whose names may not be on disk. */
@@ -42,22 +42,22 @@ export class Unsynced {
     pool: DescriptorPool,
     durableOffset: number,
     rolled: readonly Segment[],
-    names: readonly string[],
+    directories: readonly string[],
   ) {
     this.#pool = pool;
     this.durableOffset = durableOffset;
     this.#rolled = [...rolled];
-    this.#names = [...names];
+    this.#directories = [...directories];
   }
 
   /** Whether a task or the thread is at work. */
   get isBusy(): boolean {
-    return this.#task !== null || this.#streamed !== null;
+    return this.#task !== null || this.#continuous !== null;
   }
 
   /** Whether `active` is all that there is to sync, and no new name with it. */
   isAlone(active: Segment): boolean {
-    return active.isDirty && this.#rolled.length === 0 && this.#names.length === 0;
+    return active.isDirty && this.#rolled.length === 0 && this.#directories.length === 0;
   }
 
   /** Whether the segment stands in the row of those that were rolled and not sealed. */
@@ -67,7 +67,7 @@ export class Unsynced {
 
   /** `segment` has been written up to its `endOffset`. */
   written(segment: Segment): void {
-    if (segment !== this.#streamed) return;
+    if (segment !== this.#continuous) return;
     this.#thread!.setWritten(segment.endOffset - segment.baseOffset);
     this.#thread!.wake();
   }
@@ -75,22 +75,22 @@ export class Unsynced {
   /** `segment` takes no more, and the next one has a name in `directory`. */
   roll(segment: Segment, directory: string): void {
     this.#rolled.push(segment);
-    if (!this.#names.includes(directory)) this.#names.push(directory);
+    if (!this.#directories.includes(directory)) this.#directories.push(directory);
   }
 
   /** The segment is gone from the log. */
-  evict(segment: Segment): void {
+  remove(segment: Segment): void {
     this.#rolled = this.#rolled.filter((rolled) => rolled !== segment);
   }
 
   /** All directories whose names may not be on disk, those of the running task among them. */
-  get names(): readonly string[] {
-    return this.#task === null ? this.#names : [...this.#task.names, ...this.#names];
+  get directories(): readonly string[] {
+    return this.#task === null ? this.#directories : [...this.#task.directories, ...this.#directories];
   }
 
   /** Every name was synced by other means. */
-  namesSynced(): void {
-    this.#names = [];
+  directoriesSynced(): void {
+    this.#directories = [];
   }
 
   /** Takes everything that is dirty; `active` is written up to `endOffset`. */
@@ -99,9 +99,9 @@ export class Unsynced {
     if (!(endOffset >= this.durableOffset)) fail("a log is on disk beyond its end");
     const segments = [...this.#rolled, active].filter((segment) => segment.isDirty);
     for (const segment of segments) segment.startSync();
-    const names = segments.length === 0 ? [] : this.#names;
-    if (segments.length > 0) this.#names = [];
-    const task = { segments, names, target: endOffset };
+    const directories = segments.length === 0 ? [] : this.#directories;
+    if (segments.length > 0) this.#directories = [];
+    const task = { segments, directories, target: endOffset };
     this.#task = task;
     return task;
   }
@@ -127,17 +127,17 @@ export class Unsynced {
   }
 
   /** The thread syncs the segment from now on, whenever its mark moves. */
-  startStream(segment: Segment, thread: SyncThread): void {
+  startContinuous(segment: Segment, thread: SyncThread): void {
     if (this.isBusy) fail("a log is synced once at a time");
     segment.pin();
-    this.#streamed = segment;
+    this.#continuous = segment;
     this.#thread = thread;
     thread.setWritten(segment.endOffset - segment.baseOffset);
   }
 
   /** The thread has made everything below `offset` durable; true when that is news. */
-  streamedTo(offset: number): boolean {
-    const segment = this.#streamed ?? fail("a report from a thread that has no segment");
+  syncedTo(offset: number): boolean {
+    const segment = this.#continuous ?? fail("a report from a thread that has no segment");
     if (!(offset <= segment.endOffset)) fail("the thread has synced more than was written");
     if (offset <= this.durableOffset) return false;
     this.#move(offset);
@@ -145,15 +145,15 @@ export class Unsynced {
   }
 
   /** The thread has let go: the segment is clean if all of it was covered. */
-  endStream(): void {
-    const segment = this.#streamed ?? fail("the thread has no segment to let go");
-    this.#streamed = null;
+  endContinuous(): void {
+    const segment = this.#continuous ?? fail("the thread has no segment to let go");
+    this.#continuous = null;
     this.#thread = null;
     if (segment.isDirty && this.durableOffset >= segment.endOffset) segment.markClean(this.#pool);
     segment.unpin(this.#pool);
   }
 
-  /** The log was cut: nothing behind `offset` is there any more. */
+  /** The log was cut: nothing after `offset` is there any more. */
   cutTo(offset: number): void {
     if (this.isBusy) fail("a log cannot be cut while it is being synced");
     this.durableOffset = Math.min(this.durableOffset, offset);

@@ -1,4 +1,4 @@
-/** The log's last batches are damaged or gone: readers are told that nothing is there, and go on behind it. */
+/** The log's last batches are damaged or gone: readers are told that nothing is there, and go on after it. */
 
 import { expect, test } from "bun:test";
 import { join } from "node:path";

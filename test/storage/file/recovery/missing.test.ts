@@ -81,7 +81,7 @@ test("a whole log has no gaps, however it is opened", async () => {
   }
 });
 
-test("a segment behind the checkpoint may have gone with the power, and is told as that", async () => {
+test("a segment after the checkpoint may have gone with the power, and is told as that", async () => {
   using folder = temporaryDirectory();
   const directory = new TestDirectory(folder.path);
   const bases = await written(directory);

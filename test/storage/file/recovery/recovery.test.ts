@@ -77,7 +77,7 @@ async function fixture(options: {
   };
 }
 
-/** Sealing and the snapshot are written behind the sync: until every segment but the last has its indexes, and the checkpoint is there. */
+/** Sealing and the snapshot are written after the sync: until every segment but the last has its indexes, and the checkpoint is there. */
 async function untilWritten(partition: string, checkpointAt?: number): Promise<void> {
   const sealed = logNames(partition).slice(0, -1);
   const indexes = sealed.flatMap((name) => [
@@ -237,7 +237,7 @@ test("a hole that is known is passed over after a restart without another report
   expect(second.engine.findings).toEqual([]);
 });
 
-test("a read that meets damage in the middle answers what lies before it, then what lies behind it", async () => {
+test("a read that meets damage in the middle answers what lies before it, then what lies after it", async () => {
   await using subject = await fixture({ stop: "clean", segmentBytesMax: 2 ** 20 });
   const path = join(subject.partition, FIRST_LOG);
   flip(path, batchStarts(path)[50]! + 70);
@@ -282,7 +282,7 @@ test("a lost or damaged snapshot costs the reading of the whole log", async () =
   }
 });
 
-test("offsets that were synced and are gone are not given out again", async () => {
+test("offsets that were synced and are gone are not assigned again", async () => {
   await using subject = await fixture({ stop: "clean" });
   const logs = logNames(subject.partition);
   truncateSync(join(subject.partition, logs.at(-1)!), 0);
@@ -341,12 +341,12 @@ const STRAY_SEGMENTS: { title: string; name: string; content: (partition: string
     content: (partition) => readFileSync(join(partition, FIRST_LOG)),
   },
   {
-    title: "a copy of the segment behind",
+    title: "a copy of the segment after",
     name: "00000000000000000009.log",
     content: (partition) => readFileSync(join(partition, logNames(partition).at(1) ?? FIRST_LOG)),
   },
   {
-    title: "a copy of an early segment behind a later one",
+    title: "a copy of an early segment after a later one",
     name: "00000000000000000050.log",
     content: (partition) => readFileSync(join(partition, FIRST_LOG)),
   },
@@ -364,7 +364,7 @@ for (const { title, name, content } of STRAY_SEGMENTS) {
     ["clean", 2 ** 20],
     ["dirty", 2 ** 20],
   ] as const) {
-    test(`a stray log file with ${title} is set aside and costs no record (${stop} stop, segments of ${segmentBytesMax} bytes)`, async () => {
+    test(`a stray log file with ${title} is quarantined and costs no record (${stop} stop, segments of ${segmentBytesMax} bytes)`, async () => {
       await using subject = await fixture({ stop, segmentBytesMax });
       const bytes = content(subject.partition);
       writeFileSync(join(subject.partition, name), bytes);

@@ -1,5 +1,5 @@
 /**
- * A start behind an end that was not clean: what lies behind the checkpoint may be in the page cache only, in pages that a failed
+ * A start after an end that was not clean: what lies after the checkpoint may be in the page cache only, in pages that a failed
  * write-back has left looking clean. It counts as on disk only when it was written again and synced.
  */
 
@@ -59,7 +59,7 @@ async function turns(): Promise<void> {
 for (const hasSyncAll of [true, false]) {
   const how = hasSyncAll ? "syncfs" : "fdatasync";
 
-  test(`what a start calls durable survives a power cut, also behind a sync that failed (${how})`, async () => {
+  test(`what a start calls durable survives a power cut, also after a sync that failed (${how})`, async () => {
     for (let seed = 1; seed <= SEEDS; seed += 1) {
       const { disk, directory, first } = await stored(seed, hasSyncAll);
       if (seed % 2 === 0) first.log.checkpoint(Buffer.from("10"));
@@ -143,7 +143,7 @@ for (const hasSyncAll of [true, false]) {
   });
 }
 
-test("a start behind a clean end writes no record again, and a start behind an unclean one all that it reads", async () => {
+test("a start after a clean end writes no record again, and a start after an unclean one all that it reads", async () => {
   const disk = newDisk(1, true);
   const directory = new TestDirectory("/data");
   const first = await open(directory, disk);
@@ -160,7 +160,7 @@ test("a start behind a clean end writes no record again, and a start behind an u
   }
 });
 
-test("rolled segments behind the checkpoint are sealed once they are synced, and not before", async () => {
+test("rolled segments after the checkpoint are sealed once they are synced, and not before", async () => {
   const disk = newDisk(1, true);
   const directory = new TestDirectory("/data");
   const first = await open(directory, disk);
