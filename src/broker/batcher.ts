@@ -7,7 +7,7 @@
  *   - it holds `countMax` records or `bytesMax` bytes,
  *   - it has been open for `lingerMs` while a slow sync runs.
  *
- *   append -> [open batch] -> close -> partition.appendBuilt -> commit -> settled -> listeners
+ *   append -> [open batch] -> close -> partition.appendBuilt -> outcome -> listeners
  *
  * Nobody gets a promise per message: `append` returns the open batch, and who waits listens to it once.
  */
@@ -20,7 +20,7 @@ import { GiB, MiB } from "../base/units.ts";
 import { BATCH_HEADER_BYTES } from "../protocol/record/batch.ts";
 import { BatchBuilder } from "../protocol/record/builder.ts";
 import type { GroupCommit } from "./group-commit.ts";
-import type { Partition } from "./partition.ts";
+import type { AppendListener, AppendOutcome, Partition } from "./partition.ts";
 
 /** A record's own fields around key and value at most; usually seven bytes. */
 const RECORD_OVERHEAD_MAX = 36;
@@ -35,12 +35,12 @@ export interface PendingBatchListener {
   batchCompleted(): void;
 }
 
-/** A batch that messages were added to; settled once it is durable or has failed. */
+/** A batch that messages were added to; settled once it is committed or has failed. */
 export interface PendingBatch {
   readonly isCompleted: boolean;
-  /** Once settled: whether its messages are on disk. */
+  /** Once settled: whether its messages are committed. */
   readonly isDurable: boolean;
-  /** Offset of its first message, -1 until the batch is closed or when it failed. */
+  /** Offset of its first message, -1 until it is committed. */
   readonly baseOffset: number;
   /** Why it failed, null otherwise. */
   readonly error: ErrorCode | null;
@@ -156,17 +156,18 @@ export class Batcher {
     if (builder.count === 0) fail("a batch is closed that nobody has added to");
     partition.openBatch = null;
     const bytes = builder.seal();
-    const result = partition.appendBuilt(bytes);
+    partition.appendBuilt(bytes, batch);
+    if (!partition.keepsBuffers) this.#reuse(builder, bytes.length);
+    else batch.listen({ batchCompleted: () => this.#reuse(builder, bytes.length) });
+  }
+
+  #reuse(builder: BatchBuilder, bytes: number): void {
     builder.reset();
-    if (this.#builders.length < BUILDERS_KEPT && bytes.length < BUILDER_KEPT_BYTES)
-      this.#builders.push(builder);
-    batch.baseOffset = result.baseOffset;
-    if (result.errorCode !== NO_ERROR) batch.complete(errorCodeOf(result.errorCode));
-    else partition.whenDurable(result.endOffset, batch.complete);
+    if (this.#builders.length < BUILDERS_KEPT && bytes < BUILDER_KEPT_BYTES) this.#builders.push(builder);
   }
 }
 
-class OpenBatch implements PendingBatch {
+class OpenBatch implements PendingBatch, AppendListener {
   readonly partition: Partition;
   readonly builder: BatchBuilder;
   /** Bytes after which it is closed. */
@@ -192,11 +193,12 @@ class OpenBatch implements PendingBatch {
     }
   }
 
-  readonly complete = (error: ErrorCode | null): void => {
-    if (this.isCompleted) fail("a batch is settled twice");
-    this.error = error;
-    this.isDurable = error === null;
+  appended({ errorCode, baseOffset }: AppendOutcome): void {
+    if (this.isCompleted) fail("a batch is told two outcomes");
+    this.baseOffset = baseOffset;
+    this.isDurable = errorCode === NO_ERROR;
+    this.error = this.isDurable ? null : errorCodeOf(errorCode);
     this.isCompleted = true;
     for (const listener of this.#listeners) listener.batchCompleted();
-  };
+  }
 }

@@ -14,6 +14,9 @@ import { Batcher } from "./batcher.ts";
 import { BrokerCounters } from "./counters.ts";
 import { DiskNews } from "./disk-news.ts";
 import { type Durability, GroupCommit } from "./group-commit.ts";
+import type { PartitionParts } from "./log-partition.ts";
+import { LogPartitions } from "./log-partitions.ts";
+import type { PartitionOpener } from "./owned-partition.ts";
 import { ProducerIds } from "./producer-ids.ts";
 import { RecentBatches } from "./recent-batches.ts";
 import { Topics } from "./topics.ts";
@@ -46,7 +49,11 @@ export interface BrokerParts {
   clock: Clock;
   log: Log;
   newId: () => string;
+  /** How partitions are kept. Default: as logs of the engine. */
+  openPartitions?: (engine: StorageEngine, parts: PartitionParts) => PartitionOpener;
 }
+
+const openLogPartitions = (engine: StorageEngine, parts: PartitionParts) => new LogPartitions(engine, parts);
 
 export class Broker {
   readonly options: BrokerOptions;
@@ -61,7 +68,8 @@ export class Broker {
   readonly #commit: GroupCommit;
   readonly #producerIds: ProducerIds;
 
-  private constructor(options: BrokerOptions, { engine, clock, log, newId }: BrokerParts) {
+  private constructor(options: BrokerOptions, parts: BrokerParts) {
+    const { engine, clock, log, newId, openPartitions = openLogPartitions } = parts;
     this.options = options;
     this.clusterId = options.clusterId;
     this.nodeId = options.nodeId;
@@ -92,14 +100,18 @@ export class Broker {
       {
         engine,
         state: engine.state,
-        commit: this.#commit,
-        recent: this.recent,
-        counters: this.counters,
+        partitions: openPartitions(engine, {
+          commit: this.#commit,
+          recent: this.recent,
+          counters: this.counters,
+          clock,
+          log,
+          diskNews: new DiskNews(log, clock),
+          producerIdExpirationMs: options.producerIdExpirationMs,
+        }),
         clock,
         log,
-        diskNews: new DiskNews(log, clock),
         newId,
-        producerIdExpirationMs: options.producerIdExpirationMs,
       },
     );
     this.#producerIds = new ProducerIds(engine.state, () => this.topics.producerIdMax);
@@ -121,8 +133,6 @@ export class Broker {
   async close(): Promise<void> {
     await this.#commit.drain();
     await this.topics.close();
-    for (const { partitions } of this.topics.all()) {
-      for (const partition of partitions) if (partition.log.needsCheckpoint) partition.checkpoint();
-    }
+    for (const topic of this.topics.all()) topic.close();
   }
 }

@@ -1,5 +1,6 @@
 /** One topic: what is kept of it in the state, what may be asked of a new one, and its partitions while it is open. */
 
+import type { OwnedPartition, UseListener } from "./owned-partition.ts";
 import type { Partition } from "./partition.ts";
 
 /** Before its name in the key of a topic's row. */
@@ -34,18 +35,44 @@ export class Topic {
   readonly name: string;
   readonly partitions: readonly Partition[];
   readonly configs: Readonly<Record<string, string>>;
+  readonly #owned: readonly OwnedPartition[];
   #next = 0;
 
-  constructor(name: string, state: TopicState, partitions: readonly Partition[]) {
+  constructor(name: string, state: TopicState, partitions: readonly OwnedPartition[]) {
     this.id = state.id;
     this.name = name;
     this.partitions = partitions;
+    this.#owned = partitions;
     this.configs = state.configs;
+  }
+
+  /** The largest producer id that a partition remembers; -1 when there is none. */
+  get producerIdMax(): number {
+    let largest = -1;
+    for (const { producerIdMax } of this.#owned) largest = Math.max(largest, producerIdMax);
+    return largest;
   }
 
   /** Where a message without a key goes: each partition in turn. */
   nextPartition(): Partition {
     this.#next = (this.#next + 1) % this.partitions.length;
     return this.partitions[this.#next]!;
+  }
+
+  /** As `OwnedPartition.whenUsed`, for each partition. */
+  whenUsed(listener: UseListener): void {
+    for (const partition of this.#owned) partition.whenUsed(listener);
+  }
+
+  retire(): void {
+    for (const partition of this.#owned) partition.retire();
+  }
+
+  restore(): void {
+    for (const partition of this.#owned) partition.restore();
+  }
+
+  close(): void {
+    for (const partition of this.#owned) partition.close();
   }
 }

@@ -17,14 +17,15 @@
  *     because it looked wrong.
  */
 
+import type { Clock } from "../base/clock.ts";
 import { type ErrorCode, isStorageError, ObeliskError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
 import { loopTurns } from "../base/loop/loop-turns.ts";
 import { Slices } from "../base/loop/turns.ts";
 import { RateLimitedWarning } from "../base/rate-limited-warning.ts";
 import type { StateStore, StorageEngine } from "../storage/contract.ts";
 import { checkTopicName, isTopicName } from "../storage/names.ts";
-import { RecoveredLogs } from "../storage/recovered-logs.ts";
-import { Partition, type PartitionParts, type PartitionRules } from "./partition.ts";
+import type { OwnedPartition, PartitionOpener, PartitionRules } from "./owned-partition.ts";
 import { TOPIC_KEY_PREFIX, Topic, type TopicOptions, type TopicState, topicKey } from "./topic.ts";
 import { checkTopicConfigs } from "./topic-configs.ts";
 import { TopicLimits } from "./topic-limits.ts";
@@ -46,9 +47,12 @@ export interface TopicsOptions {
   messageBytesLimit: number;
 }
 
-export interface TopicsParts extends PartitionParts {
+export interface TopicsParts {
   engine: StorageEngine;
+  partitions: PartitionOpener;
   state: StateStore;
+  clock: Clock;
+  log: Log;
   newId: () => string;
 }
 
@@ -86,16 +90,13 @@ export class Topics {
   /** The largest producer id that a partition remembers; -1 when there is none. O(partitions) */
   get producerIdMax(): number {
     let largest = -1;
-    for (const { partitions } of this.#byName.values()) {
-      for (const partition of partitions) largest = Math.max(largest, partition.producerIdMax);
-    }
+    for (const topic of this.#byName.values()) largest = Math.max(largest, topic.producerIdMax);
     return largest;
   }
 
   /** Opens what the state knows and adopts what only the disk knows. `finishRemovals` is to follow. */
   async load(): Promise<void> {
     this.#removals.load();
-    const recovered = new RecoveredLogs(this.#parts.engine);
     const entries = await this.#parts.state.list(TOPIC_KEY_PREFIX);
     const known = new Set<string>();
     for (const entry of entries) {
@@ -104,18 +105,15 @@ export class Topics {
       known.add(name);
       if (this.#removals.has(name)) continue;
       const isMade = state.isBeingMade !== true;
-      this.#add(name, state, await this.#open(name, state, isMade, ({ log }) => recovered.add(log)));
+      this.#add(name, state, await this.#openStored(name, state, isMade));
       if (!isMade) this.#beingMade.set(name, state);
     }
     for (const { topic, partitions } of this.#parts.engine.stored()) {
-      if (!known.has(topic) && isTopicName(topic)) await this.#adopt(topic, partitions, recovered);
+      if (!known.has(topic) && isTopicName(topic)) await this.#adopt(topic, partitions);
       else this.#warnOfUnserved(topic, partitions);
     }
-    await recovered.sync();
-    for (const { name, partitions } of this.#byName.values()) {
-      for (const partition of partitions) partition.completed();
-      this.#recordWhenUsed(name, partitions);
-    }
+    await this.#parts.partitions.ready();
+    for (const topic of this.#byName.values()) this.#recordWhenUsed(topic);
   }
 
   /** Ends the removals that were interrupted, once the listeners are there. Nobody sees anything of those topics from the call on. */
@@ -254,8 +252,9 @@ export class Topics {
       if (!isNew) throw new ObeliskError("TOPIC_ALREADY_EXISTS", { topic: name });
       const opened = await this.#openNew(name, state);
       this.#beingMade.set(name, state);
-      this.#recordWhenUsed(name, opened);
-      return this.#add(name, state, opened);
+      const topic = this.#add(name, state, opened);
+      this.#recordWhenUsed(topic);
+      return topic;
     } catch (thrown) {
       if (thrown instanceof ObeliskError && isStorageError(thrown))
         this.#refusedWarning.tell({ topic: name, reason: thrown.message });
@@ -266,10 +265,13 @@ export class Topics {
   }
 
   /** All partitions of a topic whose row has just been written, or none, and no row either. */
-  async #openNew(name: string, state: TopicState): Promise<Partition[]> {
+  async #openNew(name: string, state: TopicState): Promise<OwnedPartition[]> {
+    const rules = this.#rulesOf(state.configs);
     try {
       await this.#parts.engine.create(name, state.partitions);
-      const partitions = await this.#open(name, state, false, (partition) => this.#commitFound(partition));
+      const partitions = await this.#openEach(state, (index) =>
+        this.#parts.partitions.openNew(name, index, rules),
+      );
       for (const partition of partitions) partition.checkWritable();
       return partitions;
     } catch (thrown) {
@@ -279,23 +281,17 @@ export class Topics {
     }
   }
 
-  /** A topic that is made now has no records. Should there be some all the same, they are committed as new ones are. */
-  #commitFound(partition: Partition): void {
-    const { durableOffset, endOffset } = partition.log;
-    if (durableOffset < endOffset) this.#parts.commit.request(partition);
-  }
-
   /** Until the row says so, nobody waits for it, and a folder that is missing then is no loss. */
-  #recordWhenUsed(name: string, partitions: readonly Partition[]): void {
+  #recordWhenUsed(topic: Topic): void {
+    const { name } = topic;
     const state = this.#beingMade.get(name);
     if (state === undefined) return;
     let isRecorded = false;
-    const listener = (error: ErrorCode | null) => {
+    topic.whenUsed((error: ErrorCode | null) => {
       if (error !== null || isRecorded) return;
       isRecorded = true; // by the first of its partitions
       void this.#recordCreated(name, state);
-    };
-    for (const partition of partitions) partition.whenUsed(listener);
+    });
   }
 
   /** What the disk refuses stays as it is: the next start knows no better. */
@@ -312,26 +308,26 @@ export class Topics {
     });
   }
 
-  /** `opened` is told of each partition before the next one is opened. */
-  async #open(
-    name: string,
-    state: TopicState,
-    mustExist: boolean,
-    opened: (partition: Partition) => Promise<void> | void,
-  ): Promise<Partition[]> {
+  #openStored(name: string, state: TopicState, mustExist: boolean): Promise<OwnedPartition[]> {
     const rules = this.#rulesOf(state.configs);
-    const partitions: Partition[] = [];
+    return this.#openEach(state, (index) => this.#parts.partitions.openStored(name, index, rules, mustExist));
+  }
+
+  /** In slices: each partition before the next. */
+  async #openEach(
+    state: TopicState,
+    open: (index: number) => Promise<OwnedPartition>,
+  ): Promise<OwnedPartition[]> {
+    const partitions: OwnedPartition[] = [];
     for (let index = 0; index < state.partitions; index += 1) {
       await this.#slices.next();
       loopTurns.enter("topic creation");
-      const partition = await Partition.open(name, index, rules, this.#parts, mustExist);
-      partitions.push(partition);
-      await opened(partition);
+      partitions.push(await open(index));
     }
     return partitions;
   }
 
-  #add(name: string, state: TopicState, partitions: readonly Partition[]): Topic {
+  #add(name: string, state: TopicState, partitions: readonly OwnedPartition[]): Topic {
     const topic = new Topic(name, state, partitions);
     this.#byName.set(name, topic);
     this.#byId.set(topic.id, topic);
@@ -348,7 +344,7 @@ export class Topics {
     this.#parts.log.warn(message, { topic: name, partitions, served });
   }
 
-  async #adopt(name: string, partitions: number, recovered: RecoveredLogs): Promise<void> {
+  async #adopt(name: string, partitions: number): Promise<void> {
     const state: TopicState = {
       id: this.#parts.newId(),
       partitions,
@@ -363,7 +359,7 @@ export class Topics {
       },
     );
     await this.#parts.state.change([{ key: topicKey(name), value: JSON.stringify(state) }]);
-    this.#add(name, state, await this.#open(name, state, false, ({ log }) => recovered.add(log)));
+    this.#add(name, state, await this.#openStored(name, state, false));
   }
 
   #drop(topic: Topic): void {
@@ -371,12 +367,12 @@ export class Topics {
     this.#byId.delete(topic.id);
     this.#beingMade.delete(topic.name);
     this.#limits.remove(topic.partitions.length);
-    for (const partition of topic.partitions) partition.retire();
+    topic.retire();
   }
 
   /** Its removal could not be made durable: it is there, and offline. */
   #takeBack(topic: Topic): void {
-    for (const partition of topic.partitions) partition.restore();
+    topic.restore();
     this.#byName.set(topic.name, topic);
     this.#byId.set(topic.id, topic);
     this.#limits.add(topic.partitions.length);

@@ -7,7 +7,8 @@
  *
  * Only what lies below the high watermark is there for a consumer. An offset inside a batch gives the whole batch,
  * and an offset at the end is not an error: it waits. OFFSET_OUT_OF_RANGE is for offsets below the start and beyond
- * the end of the log, and nothing else: upon it a consumer may throw its position away. A partition that is offline is never
+ * the end of the log, and nothing else: upon it a consumer may throw its position away. So it is the partition that says it, to a
+ * read: the bounds that it shows may be a view of what is kept elsewhere. A partition that is offline is never
  * answered with it; it still gives what lies below its high watermark, unless nothing at all can be asked of it (`refusal`).
  */
 
@@ -20,7 +21,6 @@ import { noRecords } from "../storage/held-records.ts";
 export interface FetchablePartition {
   readonly startOffset: number;
   readonly highWatermark: number;
-  readonly endOffset: number;
   readonly isOffline: boolean;
   /** Why nothing can be asked of it, its bounds neither: removed, or never opened. */
   readonly refusal: ErrorCode | null;
@@ -84,17 +84,21 @@ export class FetchSlot implements FetchReader {
     this.#listener?.slotMoved(this);
   }
 
-  /** Looks at the partition and sets `errorCode`; true when a record waits at `offset`. */
+  /** Looks at the partition and sets `errorCode`; true when a record waits at `offset`, or when only a read can tell what does. */
   examine(): boolean {
     const partition = this.partition;
     if (partition === null || this.errorCode !== NO_ERROR) return false;
-    const { startOffset, highWatermark, endOffset, refusal } = partition;
+    const { refusal } = partition;
     if (refusal !== null) this.errorCode = wireCode(refusal);
-    else if (this.offset >= startOffset && this.offset < highWatermark) return true;
+    else if (this.offset >= partition.startOffset && this.offset < partition.highWatermark) return true;
     else if (partition.isOffline) this.errorCode = wireCode("KAFKA_STORAGE_ERROR");
-    else if (this.offset < startOffset || this.offset > endOffset)
-      this.errorCode = wireCode("OFFSET_OUT_OF_RANGE");
+    else return this.isOutside;
     return false;
+  }
+
+  /** Whether the offset lies outside of the bounds that the partition shows. They may be a view: whether it is out of range, a read tells. */
+  get isOutside(): boolean {
+    return this.offset < this.partition!.startOffset || this.offset > this.partition!.highWatermark;
   }
 
   /** The partition went offline or away while the fetch waited: nothing more may be asked of it. */

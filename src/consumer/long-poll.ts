@@ -187,7 +187,8 @@ export class Fetch implements SlotListener {
     if (slot.partition === null || slot.errorCode !== NO_ERROR) return slot.records;
     const bytesMax = Math.min(slot.bytesMax, this.#maxBytes - total);
     slot.seenHighWatermark = slot.partition.highWatermark;
-    const isWanted = slot.offset < slot.partition.highWatermark && (bytesMax > 0 || total === 0);
+    const hasRoom = bytesMax > 0 || total === 0;
+    const isWanted = slot.isOutside || (slot.offset < slot.partition.highWatermark && hasRoom);
     try {
       const records = isWanted ? slot.partition.span(slot.offset, bytesMax, total === 0) : slot.records;
       if (!(records instanceof Promise)) slot.keep(records);

@@ -5,6 +5,7 @@ import { bytesOf, recordsIn } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { GatedEngine, turns } from "../support/gated-engine.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { logOf } from "../support/partitions.ts";
 
 async function opened(options: Parameters<typeof openBroker>[0] = {}) {
   const engine = new GatedEngine();
@@ -23,7 +24,7 @@ test("a lonely message is written in its own turn, and durable after one sync", 
   const { engine, broker, partition } = await opened();
   const batch = add(broker, partition, "alone");
   await turns();
-  expect([partition.endOffset, batch.isCompleted, engine.started]).toEqual([1, false, [["t-0"]]]);
+  expect([logOf(partition).endOffset, batch.isCompleted, engine.started]).toEqual([1, false, [["t-0"]]]);
   await engine.waiting[0]!.end();
   expect([batch.isCompleted, batch.isDurable, batch.baseOffset, batch.error]).toEqual([true, true, 0, null]);
 });
@@ -36,9 +37,13 @@ test("messages that come while a sync runs share one batch and the next sync", a
   const third = add(broker, partition, "third");
   const elsewhere = add(broker, other, "elsewhere");
   await turns();
-  expect([second === third, second === elsewhere, partition.endOffset]).toEqual([true, false, 1]);
+  expect([second === third, second === elsewhere, logOf(partition).endOffset]).toEqual([true, false, 1]);
   await engine.waiting[0]!.end();
-  expect([partition.endOffset, other.endOffset, engine.started[1]]).toEqual([3, 1, ["t-0", "t-1"]]);
+  expect([logOf(partition).endOffset, logOf(other).endOffset, engine.started[1]]).toEqual([
+    3,
+    1,
+    ["t-0", "t-1"],
+  ]);
   await engine.waiting[0]!.end();
   expect([second.isDurable, elsewhere.isDurable, broker.counters.batchesStored]).toEqual([true, true, 3]);
   expect(recordsIn(await bytesOf(partition.span(0, 10_000, true)))).toEqual([
@@ -53,9 +58,9 @@ test("a batch closes by count and by bytes although a sync runs", async () => {
   add(broker, partition, "starts a sync");
   await turns();
   for (let n = 0; n < 7; n += 1) add(broker, partition, `message ${n}`);
-  expect(partition.endOffset).toBe(1 + 6);
+  expect(logOf(partition).endOffset).toBe(1 + 6);
   for (let n = 0; n < 3; n += 1) add(broker, other, "x".repeat(400));
-  expect(other.endOffset).toBe(2);
+  expect(logOf(other).endOffset).toBe(2);
 });
 
 test("a batch does not linger behind a slow sync", async () => {
@@ -64,9 +69,9 @@ test("a batch does not linger behind a slow sync", async () => {
   await turns();
   add(broker, partition, "lingers");
   clock.advance(4);
-  expect(partition.endOffset).toBe(1);
+  expect(logOf(partition).endOffset).toBe(1);
   clock.advance(1);
-  expect(partition.endOffset).toBe(2);
+  expect(logOf(partition).endOffset).toBe(2);
 });
 
 test("a message over the limit of its topic is refused, one just below it is stored alone", async () => {

@@ -4,6 +4,7 @@ import { batchOf } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { GatedEngine, turns } from "../support/gated-engine.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { appendTo, logOf } from "../support/partitions.ts";
 
 test("the idempotence state survives a restart", async () => {
   const engine = new MemoryEngine();
@@ -12,19 +13,16 @@ test("the idempotence state survives a restart", async () => {
   const topic = await before.topics.ensure("t");
   for (const sequence of [0, 1]) {
     const batch = build(sequence);
-    topic.partitions[0]!.append(batch, 0, batch.length);
+    appendTo(topic.partitions[0]!, batch);
   }
   await before.close();
   const later = build(2);
-  topic.partitions[0]!.append(later, 0, later.length);
+  appendTo(topic.partitions[0]!, later);
   await turns();
   const after = await openBroker({}, { engine });
   const partition = after.topics.get("t")!.partitions[0]!;
-  const offsets = [1, 2, 3].map((sequence) => {
-    const batch = build(sequence);
-    return partition.append(batch, 0, batch.length).baseOffset;
-  });
-  expect(offsets).toEqual([1, 2, 3]);
+  const outcomes = await Promise.all([1, 2, 3].map((sequence) => appendTo(partition, build(sequence)).done));
+  expect(outcomes.map(({ baseOffset }) => baseOffset)).toEqual([1, 2, 3]);
 });
 
 test("with durability os a record counts as committed once it is written, and close syncs it", async () => {
@@ -38,11 +36,11 @@ test("with durability os a record counts as committed once it is written, and cl
   const broker = await openBroker({ durability: { mode: "os" } }, { engine });
   const partition = (await broker.topics.ensure("t")).partitions[0]!;
   const batch = batchOf(["v"]);
-  partition.append(batch, 0, batch.length);
+  appendTo(partition, batch);
   await turns();
   expect([partition.highWatermark, syncs]).toEqual([1, 0]);
   await broker.close();
-  expect([partition.log.durableOffset, syncs]).toEqual([1, 1]);
+  expect([logOf(partition).durableOffset, syncs]).toEqual([1, 1]);
 });
 
 test("with an interval shorter than a sync, syncs follow each other and never overlap", async () => {
@@ -52,7 +50,7 @@ test("with an interval shorter than a sync, syncs follow each other and never ov
   const partition = (await broker.topics.ensure("t")).partitions[0]!;
   for (let round = 0; round < 3; round += 1) {
     const batch = batchOf(["v"]);
-    partition.append(batch, 0, batch.length);
+    appendTo(partition, batch);
     await turns();
     clock.advance(1);
     await turns();
@@ -61,7 +59,7 @@ test("with an interval shorter than a sync, syncs follow each other and never ov
   const closing = broker.close();
   while (engine.waiting.length > 0) await engine.waiting[0]!.end();
   await closing;
-  expect([partition.log.durableOffset, engine.started.length]).toEqual([3, 2]);
+  expect([logOf(partition).durableOffset, engine.started.length]).toEqual([3, 2]);
 });
 
 test("with durability os written records are synced after half a minute at the latest", async () => {
@@ -70,7 +68,7 @@ test("with durability os written records are synced after half a minute at the l
   const broker = await openBroker({ durability: { mode: "os" } }, { engine, clock });
   const partition = (await broker.topics.ensure("t")).partitions[0]!;
   const batch = batchOf(["v"]);
-  partition.append(batch, 0, batch.length);
+  appendTo(partition, batch);
   await turns();
   clock.advance(29_999);
   await turns();
@@ -79,5 +77,5 @@ test("with durability os written records are synced after half a minute at the l
   await turns();
   expect(engine.started).toEqual([["t-0"]]);
   await engine.waiting[0]!.end();
-  expect(partition.log.durableOffset).toBe(1);
+  expect(logOf(partition).durableOffset).toBe(1);
 });

@@ -12,6 +12,7 @@ import { MemoryState } from "../../src/storage/memory/state.ts";
 import { openEngine, TestDirectory, temporaryDirectory } from "../storage/file/support.ts";
 import { batchOf, bytesOf, recordsIn } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
+import { appendTo, logOf } from "../support/partitions.ts";
 
 const LOG = "topics/t/0/00000000000000000000.log";
 
@@ -19,9 +20,13 @@ class KeptState extends MemoryState {
   override async close(): Promise<void> {}
 }
 
-function send(partition: Partition, producerId: number, baseSequence: number): [number, number] {
+async function send(
+  partition: Partition,
+  producerId: number,
+  baseSequence: number,
+): Promise<[number, number]> {
   const batch = batchOf([`${producerId}/${baseSequence}`], { producerId, producerEpoch: 0, baseSequence });
-  const { errorCode, baseOffset } = partition.append(batch, 0, batch.length);
+  const { errorCode, baseOffset } = await appendTo(partition, batch).done;
   return [errorCode, baseOffset];
 }
 
@@ -32,12 +37,12 @@ test("a batch whose record was lost is stored when it comes again, and what is t
   const first = openEngine(directory, { state });
   const before = await openBroker({}, { engine: first });
   const partition = (await before.topics.create("t", { partitions: 1, configs: {} })).partitions[0]!;
-  expect([send(partition, 7, 0), send(partition, 7, 1)]).toEqual([
+  expect([await send(partition, 7, 0), await send(partition, 7, 1)]).toEqual([
     [0, 0],
     [0, 1],
   ]);
-  const { bytes } = partition.log;
-  expect([send(partition, 7, 2), send(partition, 9, 0)]).toEqual([
+  const { bytes } = logOf(partition);
+  expect([await send(partition, 7, 2), await send(partition, 9, 0)]).toEqual([
     [0, 2],
     [0, 3],
   ]);
@@ -48,13 +53,13 @@ test("a batch whose record was lost is stored when it comes again, and what is t
   const second = openEngine(directory, { state });
   const broker = await openBroker({}, { engine: second });
   const found = broker.topics.get("t")!.partitions[0]!;
-  expect([send(found, 7, 1), send(found, 7, 3), send(found, 7, 2), send(found, 9, 0)]).toEqual([
+  const sent = [send(found, 7, 1), send(found, 7, 3), send(found, 7, 2), send(found, 9, 0)];
+  expect(await Promise.all(sent)).toEqual([
     [0, 1],
     [wireCode("OUT_OF_ORDER_SEQUENCE_NUMBER"), -1],
     [0, 4],
     [0, 5],
   ]);
-  await new Promise((resolve) => found.whenDurable(6, resolve));
   expect(recordsIn(await bytesOf(found.span(4, 10_000, true))).map(([, value]) => value)).toEqual([
     "7/2",
     "9/0",
@@ -69,7 +74,7 @@ test("an id is not given out again, although the only records under it are lost"
   const first = openEngine(directory);
   const before = await openBroker({}, { engine: first });
   const partition = (await before.topics.create("t", { partitions: 1, configs: {} })).partitions[0]!;
-  send(partition, 2500, 0);
+  await send(partition, 2500, 0);
   await before.close();
   await first.close();
   truncateSync(join(folder.path, LOG), 0);

@@ -11,11 +11,11 @@ import { openEngine, TestDirectory, temporaryDirectory } from "../storage/file/s
 import { batchOf, bytesOf } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { FaultyFiles, type Operation } from "../support/faulty-files.ts";
+import { appendTo, logPartition } from "../support/partitions.ts";
 
 const REFUSED = {
   errorCode: wireCode("KAFKA_STORAGE_ERROR"),
   baseOffset: -1,
-  endOffset: -1,
 };
 
 function batchAt(baseSequence: number): Buffer {
@@ -28,11 +28,7 @@ async function openedBadly(path: string, operation: Operation) {
   const state = new MemoryState();
   const before = await openBroker({}, { engine: openEngine(directory, { state }) });
   const { partitions } = await before.topics.create("t", { partitions: 1, configs: {} });
-  for (const sequence of [0, 1, 2]) {
-    const batch = batchAt(sequence);
-    partitions[0]!.append(batch, 0, batch.length);
-  }
-  await new Promise((resolve) => partitions[0]!.whenDurable(3, resolve));
+  await Promise.all([0, 1, 2].map((sequence) => appendTo(partitions[0]!, batchAt(sequence)).done));
   const files = new FaultyFiles(createDisk(), { hasSyncAll: false });
   const more = Number.POSITIVE_INFINITY;
   files.setFault({ operations: [operation], path: "t/0/0", nth: 1, more, errno: "EIO" });
@@ -49,12 +45,10 @@ for (const operation of ["write", "sync"] as const) {
     const refused = expect.objectContaining({ code: "KAFKA_STORAGE_ERROR" });
     const responses: (ErrorCode | null)[] = [];
     for (const sequence of [0, 2, 3]) {
-      const batch = batchAt(sequence);
-      expect(partition.append(batch, 0, batch.length)).toMatchObject(REFUSED);
+      expect(appendTo(partition, batchAt(sequence)).told).toMatchObject(REFUSED);
     }
-    partition.whenDurable(3, (error) => responses.push(error));
-    partition.whenUsed((error) => responses.push(error));
-    expect(responses).toEqual(["KAFKA_STORAGE_ERROR", "KAFKA_STORAGE_ERROR"]);
+    logPartition(partition).whenUsed((error) => responses.push(error));
+    expect(responses).toEqual(["KAFKA_STORAGE_ERROR"]);
     expect(() => partition.checkWritable()).toThrow(refused);
     for (const offset of [-1, 0, 2, 3, 60]) {
       const read = async () => (await bytesOf(partition.span(offset, 1000, true))).length;

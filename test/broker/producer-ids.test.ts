@@ -15,6 +15,7 @@ import { openEngine, TestDirectory, temporaryDirectory } from "../storage/file/s
 import { batchOf } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { appendTo } from "../support/partitions.ts";
 
 async function withBroker<Result>(
   directory: TestDirectory,
@@ -34,7 +35,7 @@ async function withBroker<Result>(
 async function storeFirst(broker: Broker, producerId: number, partition = 0): Promise<number> {
   const batch = batchOf([`by ${producerId}`], { producerId, producerEpoch: 0, baseSequence: 0 });
   const topic = broker.topics.get("t") ?? (await broker.topics.create("t", { partitions: 2, configs: {} }));
-  return topic.partitions[partition]!.append(batch, 0, batch.length).baseOffset;
+  return (await appendTo(topic.partitions[partition]!, batch).done).baseOffset;
 }
 
 /** A state that the engine cannot close, for the next start. */

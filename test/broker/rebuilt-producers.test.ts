@@ -7,15 +7,16 @@ import { MemoryState } from "../../src/storage/memory/state.ts";
 import { openEngine, TestDirectory } from "../storage/file/support.ts";
 import { batchOf } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
+import { appendTo } from "../support/partitions.ts";
 import { SimulatedFiles } from "../support/simulated-files.ts";
 
 const SNAPSHOT = "/data/topics/t/0/producers.snapshot";
 
 /** The batch of that sequence by producer 7; answers its error and offset. */
-function append(broker: Broker, baseSequence: number): [number, number] {
+async function append(broker: Broker, baseSequence: number): Promise<[number, number]> {
   const partition = broker.topics.get("t")!.partitions[0]!;
   const batch = batchOf(["x".repeat(200)], { producerId: 7, producerEpoch: 0, baseSequence });
-  const { errorCode, baseOffset } = partition.append(batch, 0, batch.length);
+  const { errorCode, baseOffset } = await appendTo(partition, batch).done;
   return [errorCode, baseOffset];
 }
 
@@ -28,7 +29,7 @@ test("producers whose state does not decode are found in the log, and a repeated
   const broker = await openBroker({}, { engine: first });
   await broker.topics.ensure("t");
   for (let sequence = 0; sequence < 60; sequence += 1)
-    expect(append(broker, sequence)).toEqual([0, sequence]);
+    expect(await append(broker, sequence)).toEqual([0, sequence]);
   await broker.close();
   await first.close();
   const snapshot = decodeSnapshot(disk.readFile(SNAPSHOT));
@@ -40,7 +41,7 @@ test("producers whose state does not decode are found in the log, and a repeated
   expect(second.findings.map(({ file, kind }) => [file, kind])).toEqual([
     ["topics/t/0/producers.snapshot", "damaged-snapshot"],
   ]);
-  expect([append(again, 58), append(again, 61), append(again, 60)]).toEqual([
+  expect(await Promise.all([append(again, 58), append(again, 61), append(again, 60)])).toEqual([
     [0, 58],
     [45, -1],
     [0, 60],
@@ -48,6 +49,6 @@ test("producers whose state does not decode are found in the log, and a repeated
   await again.close();
   await second.close();
   const third = openEngine(directory, { files: disk, state });
-  expect(append(await openBroker({}, { engine: third }), 60)).toEqual([0, 60]);
+  expect(await append(await openBroker({}, { engine: third }), 60)).toEqual([0, 60]);
   expect(third.findings).toEqual([]);
 });

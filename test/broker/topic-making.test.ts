@@ -14,6 +14,7 @@ import { openStateFile } from "../../src/storage/file/state/state-file.ts";
 import { batchOf } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { copyData, directoryOptions, disk, scratchFolder } from "../support/data-tree.ts";
+import { appendTo } from "../support/partitions.ts";
 import { placeAndKind, verifyTree } from "../support/verify-tree.ts";
 
 setDefaultTimeout(60_000);
@@ -69,8 +70,7 @@ function copying(path: string, copies: string[]): Files {
 async function store(broker: Broker, topic: string): Promise<void> {
   const partition = broker.topics.get(topic)!.partitions[0]!;
   const batch = batchOf(["value"]);
-  const { endOffset } = partition.append(batch, 0, batch.length);
-  await new Promise<void>((resolve) => partition.whenDurable(endOffset, () => resolve()));
+  await appendTo(partition, batch).done;
 }
 
 test("a kill at any step of making and removing a topic is no damage, and the next start finishes it", async () => {

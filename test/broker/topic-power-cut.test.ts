@@ -11,6 +11,7 @@ import { openEngine, TestDirectory } from "../storage/file/support.ts";
 import { batchOf, bytesOf, recordsIn } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { FaultyFiles } from "../support/faulty-files.ts";
+import { appendTo } from "../support/partitions.ts";
 import { SimulatedFiles } from "../support/simulated-files.ts";
 
 const SEEDS = 24;
@@ -19,9 +20,7 @@ const SEEDS = 24;
 async function store(broker: Broker, value: string): Promise<boolean> {
   const partition = broker.topics.get("t")!.partitions[0]!;
   const batch = batchOf([value]);
-  const { errorCode, endOffset } = partition.append(batch, 0, batch.length);
-  if (errorCode !== 0) return false;
-  return await new Promise((resolve) => partition.whenDurable(endOffset, (error) => resolve(error === null)));
+  return (await appendTo(partition, batch).done).errorCode === 0;
 }
 
 /** True when it was done; what the disk refused is an answer too. */

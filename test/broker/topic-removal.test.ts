@@ -25,6 +25,7 @@ import { batchOf, bytesOf, recordsIn } from "../support/batches.ts";
 import { openBroker, removing } from "../support/broker.ts";
 import { FaultyFiles } from "../support/faulty-files.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { appendTo, logOf } from "../support/partitions.ts";
 import { FULL, RefusingState } from "../support/refusing-state.ts";
 
 interface Fixture {
@@ -59,8 +60,7 @@ async function opened(path = folder(), state = new RefusingState()): Promise<Fix
 async function append(broker: Broker, topic: string, partition = 0): Promise<void> {
   const target = (await broker.topics.ensure(topic)).partitions[partition]!;
   const batch = batchOf(["a record"]);
-  const { endOffset } = target.append(batch, 0, batch.length);
-  await new Promise<void>((resolve) => target.whenDurable(endOffset, () => resolve()));
+  await appendTo(target, batch).done;
 }
 
 async function codeOf(work: Promise<unknown>): Promise<ErrorCode | null> {
@@ -108,7 +108,7 @@ test("on a full disk a topic is removed with its records, and the state follows 
   clock.advance(10_000);
   await broker.topics.finishRemovals();
   expect([topicsOn(fixture), await rowOf(fixture), await state.list("offset/")]).toEqual([[], null, []]);
-  expect((await broker.topics.ensure("t")).partitions[0]!.endOffset).toBe(0);
+  expect(logOf((await broker.topics.ensure("t")).partitions[0]!).endOffset).toBe(0);
 });
 
 test("a name whose removal waits for the disk is free as soon as somebody wants it and there is room", async () => {
@@ -119,11 +119,11 @@ test("a name whose removal waits for the disk is free as soon as somebody wants 
   await broker.topics.remove("t");
   state.refuses = null;
   const second = await broker.topics.ensure("t");
-  expect([second.id === first.id, second.partitions[0]!.endOffset, second.partitions[0]!.isOffline]).toEqual([
-    false,
-    0,
-    false,
-  ]);
+  expect([
+    second.id === first.id,
+    logOf(second.partitions[0]!).endOffset,
+    second.partitions[0]!.isOffline,
+  ]).toEqual([false, 0, false]);
 });
 
 test("a start on a full disk goes on without a topic whose removal cannot be finished", async () => {
@@ -185,7 +185,10 @@ test("what cannot be deleted of a removed topic is told, hinders neither its nam
   await append(before.broker, "t");
   expect(topicsOn(before)).toEqual(["t", "~removed-0"]);
   const after = await opened(before.path, before.state);
-  expect([topicsOn(after), after.broker.topics.get("t")!.partitions[0]!.endOffset]).toEqual([["t"], 1]);
+  expect([topicsOn(after), logOf(after.broker.topics.get("t")!.partitions[0]!).endOffset]).toEqual([
+    ["t"],
+    1,
+  ]);
 });
 
 test("a topic that was made after the removal of its name is never taken for it", async () => {
@@ -194,7 +197,10 @@ test("a topic that was made after the removal of its name is never taken for it"
   mkdirSync(join(before.path, "topics/~~t/0"), { recursive: true });
   const after = await opened(before.path, before.state);
   await after.broker.topics.finishRemovals();
-  expect([topicsOn(after), after.broker.topics.get("t")!.partitions[0]!.endOffset]).toEqual([["t"], 1]);
+  expect([topicsOn(after), logOf(after.broker.topics.get("t")!.partitions[0]!).endOffset]).toEqual([
+    ["t"],
+    1,
+  ]);
 });
 
 for (const errno of ["ENOSPC", "EACCES"] as const) {
@@ -299,7 +305,7 @@ test("a topic that is a link goes with its records; what is not ours behind it s
     ["notes.txt"],
   ]);
   expect(after.engine.findings[0]).toMatchObject({ kind: "unknown-file" });
-  expect((await after.broker.topics.ensure("t")).partitions[0]!.endOffset).toBe(0);
+  expect(logOf((await after.broker.topics.ensure("t")).partitions[0]!).endOffset).toBe(0);
 });
 
 test("a partition or a segment that is a link goes with its records too", async () => {

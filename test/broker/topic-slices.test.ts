@@ -13,6 +13,7 @@ import { openEngine, TestDirectory, temporaryDirectory } from "../storage/file/s
 import { openBroker } from "../support/broker.ts";
 import { FaultyFiles } from "../support/faulty-files.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { logPartition } from "../support/partitions.ts";
 import { systemError } from "../support/system-error.ts";
 
 const cleanups: (() => void)[] = [];
@@ -90,7 +91,10 @@ test("a removed topic and its offsets are gone for everyone at once, and its nam
   const removing = broker.topics.remove("t");
   await until(() => files.waiting.length > 0);
   const seen = () => [broker.topics.get("t"), broker.topics.byId(first.id), offsets.fetch("g", "t", 0)];
-  expect([seen(), first.partitions[0]!.isRetired]).toEqual([[undefined, undefined, null], true]);
+  expect([seen(), logPartition(first.partitions[0]!).isRetired]).toEqual([
+    [undefined, undefined, null],
+    true,
+  ]);
   const making = create(broker, "t");
   const other = await create(broker, "other", 2);
   expect([other.partitions.length, readdirSync(join(path, "topics")).sort()]).toEqual([2, ["other", "~~t"]]);
@@ -110,7 +114,10 @@ test("a removal that cannot be made durable gives the topic back offline, with i
   await commit(offsets, "t");
   files.hasFailed = true;
   await expect(broker.topics.remove("t")).rejects.toMatchObject({ code: "KAFKA_STORAGE_ERROR" });
-  const states = broker.topics.get("t")!.partitions.map(({ isOffline, isRetired }) => [isOffline, isRetired]);
+  const states = broker.topics
+    .get("t")!
+    .partitions.map(logPartition)
+    .map(({ isOffline, isRetired }) => [isOffline, isRetired]);
   expect([states, broker.topics.partitionCount, offsets.fetch("g", "t", 0)?.offset]).toEqual([
     [
       [true, false],

@@ -5,6 +5,7 @@ import { silentLog } from "../../src/base/log.ts";
 import { MemoryEngine } from "../../src/storage/memory/engine.ts";
 import { batchOf } from "../support/batches.ts";
 import { openBroker, removing } from "../support/broker.ts";
+import { appendTo, logOf } from "../support/partitions.ts";
 
 async function codeOf(work: () => Promise<unknown>): Promise<ErrorCode | null> {
   try {
@@ -66,13 +67,13 @@ test("a removed topic is gone, and the same name later gets another id and an em
   const { topics } = await openBroker();
   const first = await topics.ensure("t");
   const batch = batchOf(["v"]);
-  first.partitions[0]!.append(batch, 0, batch.length);
+  appendTo(first.partitions[0]!, batch);
   const told: string[] = [];
   topics.onRemoved(removing(async (name) => void told.push(name)));
   await topics.remove("t");
   expect(await codeOf(() => topics.remove("t"))).toBe("UNKNOWN_TOPIC_OR_PARTITION");
   const second = await topics.ensure("t");
-  expect([told, second.id === first.id, second.partitions[0]!.endOffset]).toEqual([["t"], false, 0]);
+  expect([told, second.id === first.id, logOf(second.partitions[0]!).endOffset]).toEqual([["t"], false, 0]);
 });
 
 test("topics keep id, partitions and settings when the broker opens again", async () => {
@@ -93,11 +94,11 @@ test("partitions that the state does not know are adopted, not deleted", async (
   const before = await openBroker({}, { engine });
   const topic = await before.topics.create("t", { partitions: 2, configs: {} });
   const batch = batchOf(["kept"]);
-  topic.partitions[1]!.append(batch, 0, batch.length);
+  appendTo(topic.partitions[1]!, batch);
   await before.close();
   await engine.state.change([{ key: "topic/t", value: null }]);
   const after = await openBroker({}, { engine });
-  expect(after.topics.get("t")!.partitions.map((partition) => partition.endOffset)).toEqual([0, 1]);
+  expect(after.topics.get("t")!.partitions.map((partition) => logOf(partition).endOffset)).toEqual([0, 1]);
 });
 
 test("partitions beyond those of an older state are told, and left alone", async () => {

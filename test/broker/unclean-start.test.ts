@@ -6,14 +6,14 @@ import { MemoryState } from "../../src/storage/memory/state.ts";
 import { openEngine, TestDirectory } from "../storage/file/support.ts";
 import { batchOf } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
+import { appendTo } from "../support/partitions.ts";
 import { SimulatedFiles } from "../support/simulated-files.ts";
 
 const PARTITIONS = 600;
 
-function append(broker: Broker, index: number): number {
+async function append(broker: Broker, index: number): Promise<number> {
   const partition = broker.topics.get("t")!.partitions[index]!;
-  const batch = batchOf([`in ${index}`]);
-  return partition.append(batch, 0, batch.length).errorCode;
+  return (await appendTo(partition, batchOf([`in ${index}`])).done).errorCode;
 }
 
 async function written(): Promise<{ disk: SimulatedFiles; directory: TestDirectory; state: MemoryState }> {
@@ -23,10 +23,8 @@ async function written(): Promise<{ disk: SimulatedFiles; directory: TestDirecto
   const state = new MemoryState();
   const broker = await openBroker({}, { engine: openEngine(directory, { files: disk, state }) });
   const { partitions } = await broker.topics.create("t", { partitions: PARTITIONS, configs: {} });
-  for (const { index } of partitions) expect(append(broker, index)).toBe(0);
-  await Promise.all(
-    partitions.map((partition) => new Promise((resolve) => partition.whenDurable(1, resolve))),
-  );
+  const codes = await Promise.all(partitions.map(({ index }) => append(broker, index)));
+  expect(codes).toEqual(Array(PARTITIONS).fill(0));
   return { disk, directory, state };
 }
 
@@ -55,7 +53,7 @@ test("what a start cannot sync is neither read nor acknowledged, and the partiti
   const { partitions } = broker.topics.get("t")!;
   const offline = partitions.filter(({ isOffline }) => isOffline);
   expect(offline.map(({ index, highWatermark }) => [index, highWatermark])).toEqual([[7, 0]]);
-  expect([append(broker, 7), append(broker, 8)]).toEqual([56, 0]);
+  expect([await append(broker, 7), await append(broker, 8)]).toEqual([56, 0]);
   expect(engine.findings.map(({ file, kind }) => [file, kind])).toEqual([["topics/t/7", "unreadable"]]);
   await engine.close();
   disk.weather = calm;

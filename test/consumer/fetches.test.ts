@@ -118,6 +118,28 @@ test("only offsets below the start and beyond the end are out of range, and that
   expectIdle();
 });
 
+test("whether an offset beyond the bounds that a partition shows is out of range, the partition says, and it may have to ask first", async () => {
+  const lagging = new FakePartition();
+  lagging.write(4, 100);
+  lagging.isOnDisk = true;
+  const waiting = start([slot(lagging, 4)]);
+  const wrong = start([slot(lagging, 5)]);
+  const refused = new FakePartition();
+  refused.isOnDisk = true;
+  refused.failure = new ObeliskError("OFFSET_OUT_OF_RANGE");
+  const outside = start([slot(refused, 1)]);
+  expect([waiting.isDone, wrong.isDone, outside.isDone]).toEqual([false, true, true]);
+  lagging.releaseReads();
+  await Promise.resolve();
+  expect([waiting.isWaiting, wrong.slots[0]!.errorCode, outside.slots[0]!.errorCode]).toEqual([true, 1, 1]);
+  lagging.commit();
+  lagging.isOnDisk = false;
+  const batch = lagging.append(1, 100);
+  await Promise.resolve();
+  expect([waiting.isDone, await recordsOf(waiting)]).toEqual([true, batch]);
+  expectIdle();
+});
+
 test("the wait ends empty when the time is over, with the bounds of the moment", () => {
   const partition = new FakePartition();
   const fetch = start([slot(partition)]);

@@ -16,6 +16,7 @@ import { batchOf } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { GatedEngine, turns } from "../support/gated-engine.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { appendTo, logOf } from "../support/partitions.ts";
 import { placesOf } from "../support/places.ts";
 
 const listeners: HttpApi[] = [];
@@ -87,7 +88,7 @@ async function produce(
 ) {
   const partition = (await broker.topics.ensure("t")).partitions[0]!;
   const batch = batchOf(["a", "b", "c"]);
-  partition.append(batch, 0, batch.length);
+  appendTo(partition, batch);
   await turns();
   await engine.waiting[0]?.end(isFailing);
 }
@@ -141,15 +142,13 @@ test("a partition that went offline makes storage unhealthy, health 503 and the 
 });
 
 /** Appends batches until the window holds nothing else. */
-function appendOften(partition: Partition, value = "v"): number[] {
-  return Array.from({ length: 4 }, () => {
-    const batch = batchOf([value]);
-    return partition.append(batch, 0, batch.length).errorCode;
-  });
+async function appendOften(partition: Partition, value = "v"): Promise<number[]> {
+  const appends = Array.from({ length: 4 }, () => appendTo(partition, batchOf([value])).done);
+  return (await Promise.all(appends)).map(({ errorCode }) => errorCode);
 }
 
 function refuseAppends(partition: Partition): void {
-  partition.log.append = () => {
+  logOf(partition).append = () => {
     throw new ObeliskError("KAFKA_STORAGE_ERROR");
   };
 }
@@ -159,8 +158,8 @@ test("a full disk is not ready, and is ready again once there is room, although 
   const engine = new MemoryEngine({ bytesMax: 400_000 });
   const { broker, get } = await startedOn({ engine, clock });
   const [t, u] = [await broker.topics.ensure("t"), await broker.topics.ensure("u")];
-  expect(appendOften(t.partitions[0]!, "x".repeat(80_000))).toEqual([0, 0, 0, 0]);
-  expect(new Set(appendOften(u.partitions[0]!, "x".repeat(80_000)))).toEqual(new Set([56]));
+  expect(await appendOften(t.partitions[0]!, "x".repeat(80_000))).toEqual([0, 0, 0, 0]);
+  expect(new Set(await appendOften(u.partitions[0]!, "x".repeat(80_000)))).toEqual(new Set([56]));
   const full = await (await get("/health")).json();
   expect([full.status, full.components.storage.details.disk_full]).toEqual(["unhealthy", true]);
   clock.advance(10 * OUTCOME_AGE_MS_MAX);
@@ -175,7 +174,7 @@ test("one partition whose disk refuses degrades the server, however often it is 
   await broker.topics.ensure("idle");
   const [partition] = (await broker.topics.ensure("t")).partitions;
   refuseAppends(partition!);
-  appendOften(partition!);
+  await appendOften(partition!);
   const report = await (await get("/health")).json();
   expect(report).toMatchObject({
     status: "degraded",
@@ -193,7 +192,7 @@ test("when every partition's disk refuses the server is not ready, until it has 
   for (const name of ["t", "u"]) {
     const [partition] = (await broker.topics.ensure(name)).partitions;
     refuseAppends(partition!);
-    appendOften(partition!);
+    await appendOften(partition!);
   }
   expect((await get("/health/ready")).status).toBe(503);
   clock.advance(OUTCOME_AGE_MS_MAX + 1);
@@ -216,9 +215,9 @@ test("a partition in which Obelisk itself failed degrades the server, and the re
   const { broker, get } = await started();
   await broker.topics.ensure("other");
   const partition = (await broker.topics.ensure("t")).partitions[0]!;
-  partition.log.append = () => fail("an entry of the index goes back");
+  logOf(partition).append = () => fail("an entry of the index goes back");
   const batch = batchOf(["v"]);
-  partition.append(batch, 0, batch.length);
+  appendTo(partition, batch);
   const body = (await (await get("/health")).json()) as HealthReport;
   expect(body.components.storage).toMatchObject({
     status: "degraded",

@@ -60,7 +60,7 @@ export class Messages {
         life.waiters.delete(waiter);
         const { sent, messages } = gathering;
         life.judge.record(`${batch.error ?? "acknowledged"}: ${messages.length} messages of ${oracle.name}`);
-        if (batch.isDurable) oracle.acknowledged(sent!, batch.baseOffset, batch.baseOffset + messages.length);
+        if (batch.isDurable) oracle.acknowledged(sent!, batch.baseOffset);
       },
     });
   }

@@ -3,6 +3,7 @@
 import { ObeliskError } from "../../src/base/errors.ts";
 import { MINUTE_MS } from "../../src/base/units.ts";
 import type { Partition } from "../../src/broker/partition.ts";
+import { logPartition } from "../support/partitions.ts";
 import type { Life } from "./life.ts";
 import type { PartitionOracle } from "./partition-oracle.ts";
 import { readSome, searchByTime } from "./reads.ts";
@@ -22,7 +23,10 @@ const OPERATIONS: readonly Operation[] = [
   { weight: 2, run: sendLastAgain },
   { weight: 10, run: (world, life) => withPartition(world, life, readSome) },
   { weight: 3, run: (world, life) => withPartition(world, life, searchByTime) },
-  { weight: 2, run: (world, life) => withPartition(world, life, (_, partition) => partition.checkpoint()) },
+  {
+    weight: 2,
+    run: (world, life) => withPartition(world, life, (_, partition) => logPartition(partition).checkpoint()),
+  },
   { weight: 4, run: passTime },
   { weight: 4, run: writeBack },
   { weight: 1.2, run: changeWeather },

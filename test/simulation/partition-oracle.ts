@@ -65,10 +65,8 @@ export class PartitionOracle {
     this.#sent.set(batchCrc(batch.bytes, 0), batch);
   }
 
-  acknowledged(batch: SentBatch, baseOffset: number, endOffset: number): void {
-    if (endOffset - baseOffset !== batchLastOffsetDelta(batch.bytes, 0) + 1)
-      this.#broken(`a batch was acknowledged from ${baseOffset} to ${endOffset}, which is not its size`);
-    this.#owe(batch, baseOffset, endOffset, "acknowledged");
+  acknowledged(batch: SentBatch, baseOffset: number): void {
+    this.#owe(batch, baseOffset, baseOffset + batchLastOffsetDelta(batch.bytes, 0) + 1, "acknowledged");
   }
 
   /** The high watermark and the leader epoch as the partition tells them now. */

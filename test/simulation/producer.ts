@@ -4,8 +4,9 @@
  */
 
 import { NO_ERROR, wireCode } from "../../src/base/errors.ts";
-import type { Partition } from "../../src/broker/partition.ts";
+import type { AppendOutcome, Partition } from "../../src/broker/partition.ts";
 import { BatchBuilder } from "../../src/protocol/record/builder.ts";
+import { appendTo, logOf } from "../support/partitions.ts";
 import type { Life } from "./life.ts";
 import type { PartitionOracle, SentBatch } from "./partition-oracle.ts";
 
@@ -30,6 +31,7 @@ export class SimulatedProducer {
   /** The last one that was acknowledged, if nothing newer was sent. */
   #last: { batch: Pending; baseOffset: number } | null = null;
   #count = 0;
+  #sends = 0;
 
   constructor(oracle: PartitionOracle, producerId: number) {
     this.#oracle = oracle;
@@ -52,15 +54,12 @@ export class SimulatedProducer {
   sendLastAgain(life: Life, partition: Partition): void {
     if (this.#last === null || this.#pending.length > 0 || partition.isOffline) return;
     const { batch, baseOffset } = this.#last;
-    const copy = Buffer.from(batch.bytes);
-    const result = partition.append(copy, 0, copy.length);
-    life.judge.record(
-      `send once more to ${this.#oracle.name} what is at ${baseOffset}: ${result.baseOffset}`,
-    );
-    if (result.baseOffset === baseOffset) return;
-    if (result.errorCode === wireCode("KAFKA_STORAGE_ERROR")) return;
+    const { told } = appendTo(partition, Buffer.from(batch.bytes));
+    life.judge.record(`send once more to ${this.#oracle.name} what is at ${baseOffset}: ${told.baseOffset}`);
+    if (told.baseOffset === baseOffset) return;
+    if (told.errorCode === wireCode("KAFKA_STORAGE_ERROR")) return;
     life.judge.broken(
-      `${this.#oracle.name}: what was acknowledged at ${baseOffset} is answered with error ${result.errorCode}, offset ${result.baseOffset}`,
+      `${this.#oracle.name}: what was acknowledged at ${baseOffset} is answered with error ${told.errorCode}, offset ${told.baseOffset}`,
     );
   }
 
@@ -73,32 +72,27 @@ export class SimulatedProducer {
 
   #append(life: Life, partition: Partition, batch: Pending, how: string): void {
     batch.isInFlight = true;
-    const wasReadable = partition.log.isReadable;
-    const copy = Buffer.from(batch.bytes);
-    const { errorCode, baseOffset, endOffset } = partition.append(copy, 0, copy.length);
-    const name = `${this.#oracle.name}, producer ${this.#producerId}, sequence ${batch.baseSequence}`;
-    life.judge.record(
-      `${how} ${batch.bytes.length} bytes to ${name}: error ${errorCode}, offset ${baseOffset}`,
-    );
-    if (errorCode !== NO_ERROR) {
-      this.#refused(batch, errorCode);
-      return;
-    }
-    const waiter = `the answer to ${name} at ${baseOffset}`;
+    const wasReadable = logOf(partition).isReadable;
+    this.#sends += 1;
+    const name = `${this.#oracle.name}, producer ${this.#producerId}, sequence ${batch.baseSequence}, send ${this.#sends}`;
+    life.judge.record(`${how} ${batch.bytes.length} bytes to ${name}`);
+    const waiter = `the outcome of ${name}`;
     life.waiters.add(waiter);
-    partition.whenDurable(endOffset, (error) => {
+    const appended = ({ errorCode, baseOffset }: AppendOutcome) => {
       if (life.isOver) return;
       life.waiters.delete(waiter);
-      life.judge.record(`${error ?? "acknowledged"}: ${name} at ${baseOffset}`);
-      if (error !== null) {
-        this.#refused(batch, wireCode(error));
+      life.judge.record(`error ${errorCode}, offset ${baseOffset}: ${name}`);
+      if (errorCode !== NO_ERROR) {
+        this.#refused(batch, errorCode);
         return;
       }
       if (!wasReadable) life.judge.broken(`${name} was acknowledged by a partition that could not be opened`);
       this.#evict(batch);
       if (this.#isIdempotent && this.#pending.length === 0) this.#last = { batch, baseOffset };
-      this.#oracle.acknowledged(batch, baseOffset, endOffset);
-    });
+      this.#oracle.acknowledged(batch, baseOffset);
+    };
+    const copy = Buffer.from(batch.bytes);
+    partition.append(copy, 0, copy.length, { appended });
   }
 
   #refused(batch: Pending, errorCode: number): void {

@@ -4,6 +4,7 @@ import { ObeliskError } from "../../src/base/errors.ts";
 import { KiB } from "../../src/base/units.ts";
 import type { Partition } from "../../src/broker/partition.ts";
 import { bytesOf } from "../support/batches.ts";
+import { logPartition } from "../support/partitions.ts";
 import type { Life } from "./life.ts";
 import type { PartitionOracle } from "./partition-oracle.ts";
 
@@ -58,7 +59,7 @@ async function readOnce(
   const highWatermark = partition.highWatermark;
   try {
     const response = await bytesOf(partition.span(offset, bytesMax, true));
-    if (life.isOver || partition.isRetired) return offset;
+    if (life.isOver || logPartition(partition).isRetired) return offset;
     life.judge.record(`read ${oracle.name} from ${offset}: ${response.length} bytes`);
     const next = oracle.readResponse(response, offset, partition.highWatermark);
     if (response.length === 0) oracle.readNothing(offset, highWatermark);

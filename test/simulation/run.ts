@@ -9,6 +9,7 @@
 
 import { errnoOf, ObeliskError } from "../../src/base/errors.ts";
 import { SECOND_MS } from "../../src/base/units.ts";
+import { logOf } from "../support/partitions.ts";
 import type { Life } from "./life.ts";
 import { makeTopic, step } from "./operations.ts";
 import { profileOf } from "./profile.ts";
@@ -118,7 +119,7 @@ async function start(world: World, life: Life): Promise<boolean> {
   const topics = life.broker.topics.all();
   world.topics.found(topics);
   for (const { partitions } of topics) {
-    for (const { log } of partitions) {
+    for (const log of partitions.map(logOf)) {
       if (!log.isOffline) continue;
       world.judge.record(`${log.topic}-${log.partition} is offline from the start`);
     }

@@ -164,14 +164,23 @@ function lookUp(
   timestamp: number,
   isWanted: () => boolean,
 ): TimestampedOffset | Promise<TimestampedOffset | null> {
-  const { leaderEpoch, startLeaderEpoch, highWatermark, startOffset } = partition;
-  if (timestamp === TIMESTAMP_LATEST) return { offset: highWatermark, timestampMs: -1, leaderEpoch };
+  const { startLeaderEpoch, startOffset } = partition;
+  if (timestamp === TIMESTAMP_LATEST) {
+    const latest = partition.latestOffset();
+    return latest instanceof Promise
+      ? latest.then((offset) => endAt(offset, partition))
+      : endAt(latest, partition);
+  }
   if (timestamp === TIMESTAMP_EARLIEST || timestamp === TIMESTAMP_EARLIEST_LOCAL) {
     return { offset: startOffset, timestampMs: -1, leaderEpoch: startLeaderEpoch };
   }
   return timestamp === TIMESTAMP_MAX
     ? partition.offsetOfMaxTimestamp(isWanted)
     : partition.offsetForTimestamp(timestamp, isWanted);
+}
+
+function endAt(offset: number, { leaderEpoch }: Partition): TimestampedOffset {
+  return { offset, timestampMs: -1, leaderEpoch };
 }
 
 function refused(partitionIndex: number, errorCode: number): PartitionResponse {

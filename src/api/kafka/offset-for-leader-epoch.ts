@@ -5,7 +5,7 @@
 
 import { NO_ERROR, wireCode } from "../../base/errors.ts";
 import { TurnShare } from "../../base/loop/turn-share.ts";
-import type { Partition } from "../../broker/partition.ts";
+import type { EpochEnd, Partition } from "../../broker/partition.ts";
 import type {
   OffsetForLeaderEpochRequest,
   OffsetForLeaderEpochResponseInput,
@@ -33,7 +33,8 @@ export async function offsetForLeaderEpoch(
       if (share.isUsedUp) await share.rest();
       // Nobody is left to be answered.
       if (exchange.isDropped) return { topics };
-      responses.push(responseFor(partitionOf(topic, requested.partition), requested));
+      const response = responseFor(partitionOf(topic, requested.partition), requested);
+      responses.push(response instanceof Promise ? await response : response);
     }
   }
   return { topics };
@@ -50,18 +51,24 @@ export function refuseOffsetForLeaderEpoch(
   return { topics };
 }
 
-function responseFor(partition: Partition | undefined, requested: PartitionRequest): PartitionResponse {
+function responseFor(
+  partition: Partition | undefined,
+  requested: PartitionRequest,
+): PartitionResponse | Promise<PartitionResponse> {
   if (partition === undefined)
     return unknownEpoch(requested.partition, wireCode("UNKNOWN_TOPIC_OR_PARTITION"));
   const errorCode = partitionError(partition, requested.currentLeaderEpoch);
-  const found = errorCode === NO_ERROR ? partition.endOffsetForEpoch(requested.leaderEpoch) : null;
-  if (found === null) return unknownEpoch(requested.partition, errorCode);
-  return {
-    errorCode,
-    partition: requested.partition,
-    leaderEpoch: found.leaderEpoch,
-    endOffset: found.endOffset,
-  };
+  if (errorCode !== NO_ERROR) return unknownEpoch(requested.partition, errorCode);
+  const found = partition.endOffsetForEpoch(requested.leaderEpoch);
+  return found instanceof Promise
+    ? found.then((end) => endOfEpoch(requested.partition, end))
+    : endOfEpoch(requested.partition, found);
+}
+
+function endOfEpoch(partition: number, found: EpochEnd | null): PartitionResponse {
+  if (found === null) return unknownEpoch(partition, NO_ERROR);
+  const { leaderEpoch, endOffset } = found;
+  return { errorCode: NO_ERROR, partition, leaderEpoch, endOffset };
 }
 
 function unknownEpoch(partition: number, errorCode: number): PartitionResponse {

@@ -4,12 +4,15 @@
  *   acks -1, 1   answered when every batch is committed (synced, unless the server was told otherwise)
  *   acks 0       never answered; as Kafka does, an error closes the connection, so that the client looks again
  *
- * Everything up to the log happens in the turn that brought the request, without a promise; commits come back as
- * callbacks. The request's time limit is not obeyed: a batch that was written is committed or its partition fails, and
- * an answer "timed out" would be a lie about either.
+ * Every batch is handed to its partition in the turn that brought the request, without a promise; the outcomes come back as
+ * callbacks, and no offset is known before. The request's time limit is not obeyed: a batch that was taken is committed or its
+ * partition fails, and an answer "timed out" would be a lie about either.
+ *
+ * A frame is only lent. A partition that keeps what it is given until the outcome gets a copy, and the memory that the frame was
+ * counted for is held for that copy: with acks 0 too, so the request ends then.
  *
  * A request with more than `PARTITIONS_AT_ONCE` partitions is stored over several turns, in its order, and nothing that follows on the
- * connection is stored before; its records are copied, because a frame is only lent.
+ * connection is stored before; its records are copied.
  *
  * Refused partition by partition: versions 0 to 2 (UNSUPPORTED_VERSION; their record formats are older than magic 2), zstd
  * below version 7 (UNSUPPORTED_COMPRESSION_TYPE: who speaks so does not know zstd),
@@ -17,9 +20,9 @@
  * (UNKNOWN_TOPIC_OR_PARTITION: clients ask Metadata first, which creates them), and what the partition refuses.
  */
 
-import { ERRORS, type ErrorCode, NO_ERROR, wireCode } from "../../base/errors.ts";
+import { type ErrorCode, NO_ERROR, wireCode } from "../../base/errors.ts";
 import { TurnShare } from "../../base/loop/turn-share.ts";
-import type { AppendResult, Partition } from "../../broker/partition.ts";
+import type { AppendListener, AppendOutcome, Partition } from "../../broker/partition.ts";
 import type { Topic } from "../../broker/topic.ts";
 import type { ProduceRequest, ProduceResponseInput } from "../../protocol/kafka/apis/produce.ts";
 import {
@@ -48,24 +51,9 @@ const PARTITIONS_AT_ONCE = 500;
 type TopicRequest = ProduceRequest["topicData"][number];
 type PartitionRequest = TopicRequest["partitionData"][number];
 
-interface PartitionResponse {
-  index: number;
-  errorCode: number;
-  baseOffset: number;
-  logAppendTimeMs: number;
-  logStartOffset: number;
-  recordErrors: { batchIndex: number; batchIndexErrorMessage: string | null }[];
-  errorMessage: string | null;
-}
-
-interface TopicResponse {
-  name: string;
-  partitionResponses: PartitionResponse[];
-}
-
-interface RequestFault {
+interface Fault {
   readonly code: ErrorCode;
-  readonly detail: string;
+  readonly detail: string | null;
 }
 
 /** Refusals that do not tell where the log starts: nothing was looked at but the batch, or the log could not be. */
@@ -75,7 +63,7 @@ const WITHOUT_START: ReadonlySet<number> = new Set([
   wireCode("UNKNOWN_TOPIC_OR_PARTITION"),
   wireCode("KAFKA_STORAGE_ERROR"),
 ]);
-const NO_RECORD_ERRORS: PartitionResponse["recordErrors"] = [];
+const NO_RECORD_ERRORS: { batchIndex: number; batchIndexErrorMessage: string | null }[] = [];
 
 export function produce(
   context: KafkaContext,
@@ -84,7 +72,7 @@ export function produce(
   exchange: Exchange<ProduceResponseInput>,
 ): Promise<Later> | Later {
   const pending = new PendingProduce(context, request, version, exchange);
-  if (partitionsIn(request) > PARTITIONS_AT_ONCE) return pending.appendInTurns(kept(request.topicData));
+  if (partitionsIn(request) > PARTITIONS_AT_ONCE) return pending.appendInTurns(copyOf(request.topicData));
   pending.appendAll(request.topicData);
   return LATER;
 }
@@ -92,7 +80,9 @@ export function produce(
 export function refuseProduce(request: ProduceRequest, errorCode: number): ProduceResponseInput {
   const responses = request.topicData.map(({ name, partitionData }) => ({
     name,
-    partitionResponses: partitionData.map(({ index }) => refused(index, errorCode, null)),
+    partitionResponses: partitionData.map(({ index }) => {
+      return { index, errorCode, baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1, recordErrors: [] };
+    }),
   }));
   return { responses };
 }
@@ -104,7 +94,7 @@ function partitionsIn({ topicData }: ProduceRequest): number {
 }
 
 /** The same with records of its own. */
-function kept(topicData: readonly TopicRequest[]): TopicRequest[] {
+function copyOf(topicData: readonly TopicRequest[]): TopicRequest[] {
   return topicData.map(({ name, partitionData }) => ({
     name,
     partitionData: partitionData.map(({ index, records }) => ({
@@ -114,15 +104,19 @@ function kept(topicData: readonly TopicRequest[]): TopicRequest[] {
   }));
 }
 
-/** A request whose batches are stored but maybe not yet committed. */
+/** A request whose batches are handed to their partitions, and whose outcomes are maybe not all known yet. */
 class PendingProduce {
   readonly #context: KafkaContext;
   readonly #version: number;
   readonly #acks: number;
-  readonly #fault: RequestFault | null;
+  readonly #fault: Fault | null;
   readonly #exchange: Exchange<ProduceResponseInput>;
-  readonly #responses: TopicResponse[] = [];
-  /** Commits that are awaited, and one for the loop that starts them. */
+  readonly #responses: { name: string; partitionResponses: PartitionOutcome[] }[] = [];
+  /** Whether the records are a copy already, and not lent with the frame. */
+  #isCopy = false;
+  /** Whether a partition keeps records: the memory of the frame is held for them. */
+  #isKept = false;
+  /** Outcomes that are awaited, and one for the loop that appends. */
   #waiting = 1;
   #hasError = false;
 
@@ -142,78 +136,74 @@ class PendingProduce {
   appendAll(topicData: readonly TopicRequest[]): void {
     for (const { name, partitionData } of topicData) {
       const topic = this.#context.broker.topics.get(name);
-      const responses = this.#responsesFor(name);
-      for (const requested of partitionData) responses.push(this.#respond(topic, requested));
+      const outcomes = this.#outcomesFor(name);
+      for (const requested of partitionData) this.#append(topic, requested, outcomes);
     }
-    this.#exchange.releaseFrame();
-    this.#complete();
+    this.#appendedAll();
   }
 
   /** Goes on when the connection is gone: what a client without acknowledgements sent before it left is stored. */
-  async appendInTurns(topicData: readonly TopicRequest[]): Promise<Later> {
+  async appendInTurns(copies: readonly TopicRequest[]): Promise<Later> {
     const share = new TurnShare(this.#context.clock);
+    this.#isCopy = true;
     this.#exchange.begin();
     await share.rest();
-    for (const { name, partitionData } of topicData) {
-      const responses = this.#responsesFor(name);
+    for (const { name, partitionData } of copies) {
+      const outcomes = this.#outcomesFor(name);
       for (const requested of partitionData) {
         if (share.isUsedUp) await share.rest();
-        responses.push(this.#respond(this.#context.broker.topics.get(name), requested));
+        this.#append(this.#context.broker.topics.get(name), requested, outcomes);
       }
     }
-    this.#exchange.releaseFrame();
     this.#exchange.taken();
-    this.#complete();
+    this.#appendedAll();
     return LATER;
   }
 
-  #responsesFor(name: string): PartitionResponse[] {
-    const partitionResponses: PartitionResponse[] = [];
+  /** A batch is committed or refused. */
+  completed(errorCode: number, isAwaited: boolean): void {
+    if (errorCode !== NO_ERROR) this.#hasError = true;
+    if (isAwaited) this.#completeOne();
+    else if (this.#hasError && this.#exchange.isDone) this.#exchange.session.finish();
+  }
+
+  #outcomesFor(name: string): PartitionOutcome[] {
+    const partitionResponses: PartitionOutcome[] = [];
     this.#responses.push({ name, partitionResponses });
     return partitionResponses;
   }
 
-  #respond(topic: Topic | undefined, { index, records }: PartitionRequest): PartitionResponse {
-    const fault = this.#fault ?? (this.#version < ZSTD_FROM && isZstd(records) ? NO_ZSTD : null);
-    if (fault !== null) return this.#failed(refused(index, wireCode(fault.code), fault.detail));
-    return this.#append(partitionOf(topic, index), index, records);
+  #append(
+    topic: Topic | undefined,
+    { index, records }: PartitionRequest,
+    outcomes: PartitionOutcome[],
+  ): void {
+    const partition = partitionOf(topic, index);
+    const outcome = new PartitionOutcome(this, index, partition);
+    outcomes.push(outcome);
+    const fault = this.#fault ?? faultIn(partition, records, this.#version);
+    if (fault !== null) {
+      this.#hasError = true;
+      outcome.refuse(fault);
+      return;
+    }
+    const { keepsBuffers } = partition!;
+    outcome.isAwaited = this.#acks !== ACKS_NONE || keepsBuffers;
+    if (outcome.isAwaited) this.#waiting += 1;
+    if (keepsBuffers) this.#isKept = true;
+    const buffer = keepsBuffers && !this.#isCopy ? Buffer.from(records!) : records!;
+    partition!.append(buffer, 0, buffer.length, outcome);
   }
 
-  #append(partition: Partition | undefined, index: number, records: Buffer | null): PartitionResponse {
-    if (partition === undefined) {
-      return this.#failed(refused(index, wireCode("UNKNOWN_TOPIC_OR_PARTITION"), null));
-    }
-    if (records === null || records.length === 0) {
-      return this.#failed(
-        refused(index, wireCode("INVALID_RECORD"), "there is no record batch for the partition"),
-      );
-    }
-    if (isTransactional(records)) {
-      return this.#failed(refused(index, wireCode("INVALID_REQUEST"), NO_TRANSACTIONS));
-    }
-    const result = partition.append(records, 0, records.length);
-    const response = responseOf(partition, result);
-    if (result.errorCode !== NO_ERROR) return this.#failed(response);
-    if (this.#acks !== ACKS_NONE) this.#await(partition, result.endOffset, response);
-    return response;
+  #appendedAll(): void {
+    if (!this.#isKept) this.#exchange.releaseFrame();
+    this.#completeOne();
   }
 
-  #await(partition: Partition, endOffset: number, response: PartitionResponse): void {
-    this.#waiting += 1;
-    partition.whenDurable(endOffset, (error) => {
-      if (error !== null) {
-        response.errorCode = wireCode(error);
-        response.errorMessage = `${ERRORS[error].sentence}; the records were not committed`;
-        response.baseOffset = -1;
-        response.logAppendTimeMs = -1;
-      }
-      this.#complete();
-    });
-  }
-
-  #complete(): void {
+  #completeOne(): void {
     this.#waiting -= 1;
     if (this.#waiting > 0) return;
+    this.#exchange.releaseFrame();
     if (this.#acks !== ACKS_NONE) {
       this.#exchange.respond({ responses: this.#responses });
       return;
@@ -221,29 +211,65 @@ class PendingProduce {
     if (this.#hasError) this.#exchange.session.finish();
     this.#exchange.end();
   }
+}
 
-  #failed(response: PartitionResponse): PartitionResponse {
-    this.#hasError = true;
-    return response;
+/** What became of one batch, as it is answered. */
+class PartitionOutcome implements AppendListener {
+  readonly index: number;
+  errorCode = NO_ERROR;
+  baseOffset = -1;
+  logAppendTimeMs = -1;
+  logStartOffset = -1;
+  readonly recordErrors = NO_RECORD_ERRORS;
+  errorMessage: string | null = null;
+  /** Whether the request ends only after it. */
+  isAwaited = false;
+  readonly #request: PendingProduce;
+  readonly #partition: Partition | undefined;
+
+  constructor(request: PendingProduce, index: number, partition: Partition | undefined) {
+    this.#request = request;
+    this.index = index;
+    this.#partition = partition;
+  }
+
+  refuse({ code, detail }: Fault): void {
+    this.errorCode = wireCode(code);
+    this.errorMessage = detail;
+  }
+
+  appended({ errorCode, errorMessage, baseOffset, logAppendTimeMs }: AppendOutcome): void {
+    this.errorCode = errorCode;
+    this.errorMessage = errorMessage;
+    this.baseOffset = baseOffset;
+    this.logAppendTimeMs = logAppendTimeMs;
+    this.logStartOffset = WITHOUT_START.has(errorCode) ? -1 : this.#partition!.startOffset;
+    this.#request.completed(errorCode, this.isAwaited);
   }
 }
 
-const NO_ZSTD: RequestFault = {
-  code: "UNSUPPORTED_COMPRESSION_TYPE",
-  detail: `zstd needs version ${ZSTD_FROM}`,
-};
-const NO_TRANSACTIONS = "transactions are not supported";
+const NO_ZSTD: Fault = { code: "UNSUPPORTED_COMPRESSION_TYPE", detail: `zstd needs version ${ZSTD_FROM}` };
+const NO_PARTITION: Fault = { code: "UNKNOWN_TOPIC_OR_PARTITION", detail: null };
+const NO_BATCH: Fault = { code: "INVALID_RECORD", detail: "there is no record batch for the partition" };
+const NO_TRANSACTIONS: Fault = { code: "INVALID_REQUEST", detail: "transactions are not supported" };
 
 /** What is wrong with the whole request. */
-function faultOf(request: ProduceRequest, version: number): RequestFault | null {
+function faultOf(request: ProduceRequest, version: number): Fault | null {
   if (version < VERSION_MIN) {
     return { code: "UNSUPPORTED_VERSION", detail: `record batches of magic 2 need version ${VERSION_MIN}` };
   }
   if (request.acks < ACKS_ALL || request.acks > 1) {
     return { code: "INVALID_REQUIRED_ACKS", detail: "acks must be -1 (all), 0 or 1" };
   }
-  if (request.transactionalId !== null) return { code: "INVALID_REQUEST", detail: NO_TRANSACTIONS };
-  return null;
+  return request.transactionalId === null ? null : NO_TRANSACTIONS;
+}
+
+/** Why the records cannot be handed to a partition. */
+function faultIn(partition: Partition | undefined, records: Buffer | null, version: number): Fault | null {
+  if (version < ZSTD_FROM && isZstd(records)) return NO_ZSTD;
+  if (partition === undefined) return NO_PARTITION;
+  if (records === null || records.length === 0) return NO_BATCH;
+  return isTransactional(records) ? NO_TRANSACTIONS : null;
 }
 
 function isZstd(records: Buffer | null): boolean {
@@ -253,28 +279,4 @@ function isZstd(records: Buffer | null): boolean {
 function isTransactional(records: Buffer): boolean {
   if (records.length < BATCH_HEADER_BYTES) return false;
   return (records.readInt16BE(BATCH_ATTRIBUTES) & ATTRIBUTE_TRANSACTIONAL) !== 0;
-}
-
-function responseOf(partition: Partition, result: AppendResult): PartitionResponse {
-  return {
-    index: partition.index,
-    errorCode: result.errorCode,
-    baseOffset: result.baseOffset,
-    logAppendTimeMs: result.logAppendTimeMs,
-    logStartOffset: WITHOUT_START.has(result.errorCode) ? -1 : partition.startOffset,
-    recordErrors: NO_RECORD_ERRORS,
-    errorMessage: result.errorMessage,
-  };
-}
-
-function refused(index: number, errorCode: number, errorMessage: string | null): PartitionResponse {
-  return {
-    index,
-    errorCode,
-    baseOffset: -1,
-    logAppendTimeMs: -1,
-    logStartOffset: -1,
-    recordErrors: NO_RECORD_ERRORS,
-    errorMessage,
-  };
 }

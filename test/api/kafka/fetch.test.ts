@@ -6,6 +6,7 @@ import { batchOf, recordsIn } from "../../support/batches.ts";
 import { openKafkaApi, type TestKafkaApi } from "../../support/kafka-api.ts";
 import { until } from "../../support/kafka-until.ts";
 import type { WireClient } from "../../support/kafka-wire.ts";
+import { appendTo } from "../../support/partitions.ts";
 
 let api: TestKafkaApi;
 let client: WireClient;
@@ -25,8 +26,7 @@ afterAll(() => api.stop());
 async function append(index: number, values: readonly string[]): Promise<void> {
   const partition = api.context.broker.topics.get(topic)!.partitions[index]!;
   const batch = batchOf(values);
-  const { endOffset } = partition.append(batch, 0, batch.length);
-  await new Promise<void>((resolve) => partition.whenDurable(endOffset, () => resolve()));
+  await appendTo(partition, batch).done;
 }
 
 type PartitionRequest = FetchRequestInput["topics"][number]["partitions"][number];
@@ -206,7 +206,7 @@ test("what an answer keeps to read many partitions' records later is counted unt
   const many = await topics.create("many", { partitions: COUNT, configs: {} });
   for (const partition of many.partitions) {
     const batch = batchOf(["w".repeat(250_000)]);
-    partition.append(batch, 0, batch.length);
+    appendTo(partition, batch);
   }
   await until(() => many.partitions.every(({ highWatermark }) => highWatermark === 1));
   const slow = await api.connect();

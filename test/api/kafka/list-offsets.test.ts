@@ -6,6 +6,7 @@ import { batchOf } from "../../support/batches.ts";
 import { openKafkaApi, type TestKafkaApi } from "../../support/kafka-api.ts";
 import { until } from "../../support/kafka-until.ts";
 import type { WireClient } from "../../support/kafka-wire.ts";
+import { appendTo, logOf } from "../../support/partitions.ts";
 
 let api: TestKafkaApi;
 let client: WireClient;
@@ -23,8 +24,7 @@ beforeAll(async () => {
     batchOf(["d", "e"], {}, 5000),
     batchOf(["f"], {}, 2000),
   ]) {
-    const { endOffset } = partition.append(batch, 0, batch.length);
-    await new Promise<void>((resolve) => partition.whenDurable(endOffset, () => resolve()));
+    await appendTo(partition, batch).done;
   }
 });
 afterAll(() => api.stop());
@@ -149,7 +149,7 @@ for (const version of [2, 3, 4]) {
 for (const timestamp of [1001, -3]) {
   test(`a search (${timestamp}) is told when its client is gone`, async () => {
     const other = await api.connect();
-    const { log } = api.context.broker.topics.get("t")!.partitions[1]!;
+    const log = logOf(api.context.broker.topics.get("t")!.partitions[1]!);
     const requested = Promise.withResolvers<() => boolean>();
     const ended = Promise.withResolvers<null>();
     log.offsetForTimestamp = (_timestampMs, _limitOffset, isWanted) => {

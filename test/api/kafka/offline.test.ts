@@ -18,6 +18,7 @@ import { openBroker } from "../../support/broker.ts";
 import { FaultyFiles, type Operation } from "../../support/faulty-files.ts";
 import { openKafkaApi, type TestKafkaApi } from "../../support/kafka-api.ts";
 import type { WireClient } from "../../support/kafka-wire.ts";
+import { appendTo, logOf } from "../../support/partitions.ts";
 
 const REFUSED = wireCode("KAFKA_STORAGE_ERROR");
 /** Partition 0 is refused, 1 is served. Both hold ten records. */
@@ -47,13 +48,7 @@ for (const { operation, errno, path } of REFUSALS) {
       const before = openEngine(directory, { state });
       const broker = await openBroker({}, { engine: before });
       const { partitions } = await broker.topics.create("t", { partitions: PARTITIONS.length, configs: {} });
-      for (const partition of partitions) {
-        const batch = tenRecords();
-        partition.append(batch, 0, batch.length);
-      }
-      await Promise.all(
-        partitions.map((partition) => new Promise((done) => partition.whenDurable(10, done))),
-      );
+      await Promise.all(partitions.map((partition) => appendTo(partition, tenRecords()).done));
 
       const files = new FaultyFiles(createDisk(), { hasSyncAll: false });
       files.setFault({ operations: [operation], path, nth: 1, more: Number.POSITIVE_INFINITY, errno });
@@ -132,7 +127,7 @@ for (const { operation, errno, path } of REFUSALS) {
           errorMessage: "the partition is offline: it could not be opened at the start",
         };
         expect(await produce(tenRecords)).toMatchObject([refused, { errorCode: NO_ERROR, baseOffset: 0 }]);
-        const end = api.context.broker.topics.get("t")!.partitions[1]!.endOffset;
+        const end = logOf(api.context.broker.topics.get("t")!.partitions[1]!).endOffset;
         expect(await produce(() => batchOf(["more"]))).toMatchObject([
           refused,
           { errorCode: NO_ERROR, baseOffset: end },

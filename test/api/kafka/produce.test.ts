@@ -12,6 +12,7 @@ import {
 import { batchOf, bytesOf, recordsIn } from "../../support/batches.ts";
 import { openKafkaApi, type TestKafkaApi } from "../../support/kafka-api.ts";
 import type { WireClient } from "../../support/kafka-wire.ts";
+import { logOf } from "../../support/partitions.ts";
 
 let api: TestKafkaApi;
 let client: WireClient;
@@ -80,7 +81,7 @@ for (const version of [0, 1, 2]) {
     expect(responses).toMatchObject([
       { index: 0, errorCode: wireCode("UNSUPPORTED_VERSION"), baseOffset: -1 },
     ]);
-    expect(partition(0).endOffset).toBe(0);
+    expect(logOf(partition(0)).endOffset).toBe(0);
   });
 }
 
@@ -103,7 +104,7 @@ for (const acks of [-2, 2, 100]) {
   test(`acks ${acks} is INVALID_REQUIRED_ACKS`, async () => {
     const [response] = await produce(8, request([[0, batchOf(["a"])]], { acks }));
     expect(response).toMatchObject({ errorCode: 21, baseOffset: -1 });
-    expect(partition(0).endOffset).toBe(0);
+    expect(logOf(partition(0)).endOffset).toBe(0);
   });
 }
 
@@ -124,7 +125,7 @@ test("no batch, two batches, a cut batch, a flipped bit and an old magic are ref
   for (const [records, errorCode] of cases) {
     expect((await produce(8, request([[0, records]])))[0]).toMatchObject({ errorCode, baseOffset: -1 });
   }
-  expect(partition(0).endOffset).toBe(0);
+  expect(logOf(partition(0)).endOffset).toBe(0);
 });
 
 test("zstd is taken from version 7 on, and refused before", async () => {
@@ -151,7 +152,7 @@ test("what begins behind the batch is not stored, and records that the header do
     errorMessage: "bytes follow the 1 records that the header says",
   });
   expect(await readAll(0)).toEqual([[0, "a"]]);
-  expect(partition(0).log.bytes).toBe(batch.length);
+  expect(logOf(partition(0)).bytes).toBe(batch.length);
 });
 
 test("a batch above max.message.bytes is MESSAGE_TOO_LARGE", async () => {
@@ -184,7 +185,7 @@ test("transactions are refused, also when only the batch says so", async () => {
   const batch = batchOf(["a"], { producerId: 1, producerEpoch: 0, baseSequence: 0, isTransactional: true });
   const [marked] = await produce(8, request([[0, batch]]));
   expect(marked!.errorCode).toBe(wireCode("INVALID_REQUEST"));
-  expect(partition(0).endOffset).toBe(0);
+  expect(logOf(partition(0)).endOffset).toBe(0);
 });
 
 test("an idempotent producer gets the first offset again for a duplicate, and an error for a gap", async () => {

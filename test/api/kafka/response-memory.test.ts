@@ -15,6 +15,7 @@ import { produceApi } from "../../../src/protocol/kafka/apis/produce.ts";
 import { batchOf } from "../../support/batches.ts";
 import { openKafkaApi, type TestKafkaApi } from "../../support/kafka-api.ts";
 import { until } from "../../support/kafka-until.ts";
+import { logOf } from "../../support/partitions.ts";
 
 const LIMIT = 8 * MiB;
 const PARTITIONS = 3_000;
@@ -189,9 +190,9 @@ test("a large produce request without acknowledgement is stored although its cli
   const client = await api.connect();
   const partition = api.context.broker.topics.get("t")!.partitions[0]!;
   client.send(produceApi, 9, { ...produceRequest(range(2000).map((index) => `${index}`)), acks: 0 });
-  await until(() => partition.endOffset > 0);
+  await until(() => logOf(partition).endOffset > 0);
   client.close();
-  await until(() => partition.endOffset === 2000);
+  await until(() => logOf(partition).endOffset === 2000);
 });
 
 test("long polls with many partitions are answered early when others wait for what they hold", async () => {

@@ -12,6 +12,7 @@ import { GatedEngine, turns } from "../../support/gated-engine.ts";
 import { openKafkaApi, type TestKafkaApi } from "../../support/kafka-api.ts";
 import { until } from "../../support/kafka-until.ts";
 import type { WireClient } from "../../support/kafka-wire.ts";
+import { logOf } from "../../support/partitions.ts";
 
 let engine: GatedEngine;
 let api: TestKafkaApi;
@@ -48,7 +49,7 @@ function correlationIdOf(frame: Buffer | null): number | undefined {
 
 test("produce requests are stored behind earlier ones that still wait for their sync", async () => {
   const ids = ["a", "b", "c"].map((value) => client.send(produceApi, 7, produceRequest(value)));
-  await until(() => api.context.broker.topics.get("t")!.partitions[0]!.endOffset === 3);
+  await until(() => logOf(api.context.broker.topics.get("t")!.partitions[0]!).endOffset === 3);
   expect(client.waitingCount).toBe(0);
   expect(session().inFlightCount).toBe(3);
   await endSyncs();
@@ -76,7 +77,7 @@ test("nothing starts behind a long poll on the same connection, other connection
   const other = await api.connect();
   other.send(produceApi, 7, produceRequest("a"));
   await until(() => engine.waiting.length > 0);
-  expect(api.context.broker.topics.get("t")!.partitions[0]!.endOffset).toBe(1);
+  expect(logOf(api.context.broker.topics.get("t")!.partitions[0]!).endOffset).toBe(1);
   await endSyncs();
   expect(correlationIdOf(await client.take())).toBe(fetched);
   while (client.waitingCount === 0) {
@@ -89,7 +90,7 @@ test("nothing starts behind a long poll on the same connection, other connection
 test("acks 0 has no answer, and the next request is answered as usual", async () => {
   client.send(produceApi, 7, produceRequest("a", 0));
   const next = client.send(produceApi, 7, produceRequest("b", 1));
-  await until(() => api.context.broker.topics.get("t")!.partitions[0]!.endOffset === 2);
+  await until(() => logOf(api.context.broker.topics.get("t")!.partitions[0]!).endOffset === 2);
   await endSyncs();
   expect(correlationIdOf(await client.take())).toBe(next);
   expect(client.waitingCount).toBe(0);
@@ -106,7 +107,7 @@ test("acks 0 with an error closes the connection", async () => {
 test("at the limit of requests under way the connection reads no further until some are answered", async () => {
   for (let count = 0; count < IN_FLIGHT_MAX + 5; count += 1) client.send(produceApi, 7, produceRequest("a"));
   await until(() => session().inFlightCount === IN_FLIGHT_MAX);
-  expect(api.context.broker.topics.get("t")!.partitions[0]!.endOffset).toBe(IN_FLIGHT_MAX);
+  expect(logOf(api.context.broker.topics.get("t")!.partitions[0]!).endOffset).toBe(IN_FLIGHT_MAX);
   for (let taken = 0; taken < IN_FLIGHT_MAX + 5; ) {
     await endSyncs();
     while (client.waitingCount > 0) {
@@ -115,7 +116,7 @@ test("at the limit of requests under way the connection reads no further until s
     }
     await turns();
   }
-  expect(api.context.broker.topics.get("t")!.partitions[0]!.endOffset).toBe(IN_FLIGHT_MAX + 5);
+  expect(logOf(api.context.broker.topics.get("t")!.partitions[0]!).endOffset).toBe(IN_FLIGHT_MAX + 5);
 });
 
 test("a sync that fails answers those who wait with KAFKA_STORAGE_ERROR", async () => {

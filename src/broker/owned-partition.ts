@@ -1,0 +1,44 @@
+/**
+ * What the topics ask of a partition and of the place that partitions come from, beside what everybody sees (partition.ts). One
+ * `PartitionOpener` for each way to keep partitions; the broker is given it.
+ */
+
+import type { ErrorCode } from "../base/errors.ts";
+import type { Partition } from "./partition.ts";
+
+/** What a partition obeys of its topic's settings; the object may change under way. */
+export interface PartitionRules {
+  /** Largest record batch, bytes, as it comes in. */
+  bytesMax: number;
+  isLogAppendTime: boolean;
+}
+
+/** null: there is a first record, and it is committed; else why there never will be. */
+export type UseListener = (error: ErrorCode | null) => void;
+
+export interface OwnedPartition extends Partition {
+  /** The largest producer id that ever stored here, as far as is known; -1 when there is none. */
+  readonly producerIdMax: number;
+  /** Calls back when its first record is committed, or never will be; at once if so now. */
+  whenUsed(listener: UseListener): void;
+  /** The topic is being removed: nobody may wait here any longer. */
+  retire(): void;
+  /** The topic is not removed after all, and offline. */
+  restore(): void;
+  /** A graceful shutdown: everything is committed, and what helps the next start is to be stored. */
+  close(): void;
+}
+
+export interface PartitionOpener {
+  /** One that was there before; `ready` follows, and before that nobody sees it. `mustExist`: it is a loss when nothing is there. */
+  openStored(
+    topic: string,
+    index: number,
+    rules: PartitionRules,
+    mustExist: boolean,
+  ): Promise<OwnedPartition>;
+  /** Resolves when all that were stored can be shown. */
+  ready(): Promise<void>;
+  /** One of a topic that is being made. */
+  openNew(topic: string, index: number, rules: PartitionRules): Promise<OwnedPartition>;
+}
