@@ -1,11 +1,11 @@
 /**
- * Finds the next sound batch behind damage. What lies there may be anything, and may have been made to look like batches: headers
+ * Finds the next valid batch after damage. What lies there may be anything, and may have been made to look like batches: headers
  * that claim megabytes each, one in every few bytes, or whole batches that were records' values. So
  *
  *     magic -> cheap checks of the header -> CRC by sums -> whether it goes on from there
  *
- *   - the cheap checks are those that a sound batch must pass as well (`isStoredHeader`, the offsets): nothing is lost by them;
- *   - the CRC of what a header claims comes from sums that are made once (stretch-sums.ts), so that the whole search costs one pass
+ *   - the cheap checks are those that a valid batch must pass as well (`isStoredHeader`, the offsets): nothing is lost by them;
+ *   - the CRC of what a header claims comes from sums that are built once (stretch-sums.ts), so that the whole search costs one pass
  *     over the damage, one over what its headers claim, and a constant for each credible header;
  *   - it is done in steps, so that others can be served between two of them.
  *
@@ -35,11 +35,11 @@ const WINDOW_BYTES = 64 * KiB;
 const MAGIC_WORK = 100;
 const HEADER_WORK = 6 * KiB;
 
-/** Whether a sound batch lies there, or more is to be summed first. */
+/** Whether a valid batch lies there, or more is to be summed first. */
 type Verdict = "yes" | "no" | "later";
 
 export class BatchSearch {
-  /** Where the sound batch starts, or the end of the range; of a search that is over. */
+  /** Where the valid batch starts, or the end of the range; of a search that is over. */
   found = 0;
   readonly #reader: PageReader;
   readonly #range: ScanRange;
@@ -47,7 +47,7 @@ export class BatchSearch {
   readonly #header = Buffer.allocUnsafeSlow(BATCH_HEADER_BYTES);
   #windowStart = 0;
   #windowEnd = 0;
-  /** Offsets below it were given out already. */
+  /** Offsets below it are assigned to batches before. */
   #offset = 0;
   #position = 0;
   /** Where the damaged batch says that it ends; -1 when it says nothing, or was wrong. */
@@ -61,7 +61,7 @@ export class BatchSearch {
     this.#sums = new StretchSums(reader, range.start);
   }
 
-  /** Searches behind `damaged`, for batches that start with `offset` or later. `step` follows. */
+  /** Searches after `damaged`, for batches that start with `offset` or later. `step` follows. */
   begin(damaged: number, offset: number): void {
     this.#offset = offset;
     this.#position = damaged + 1;
@@ -126,7 +126,7 @@ export class BatchSearch {
     return this.#goesOn(position + bytes, after);
   }
 
-  /** Behind a batch that left a gap a sound one must not contradict it. */
+  /** After a batch that left a gap a valid one must not contradict it. */
   #goesOn(position: number, offset: number): Verdict {
     if (position + BATCH_HEADER_BYTES > this.#range.end || !this.#readHeader(position)) return "yes";
     const header = this.#header;
@@ -138,7 +138,7 @@ export class BatchSearch {
     return verdict === "yes" ? "no" : "yes";
   }
 
-  /** Everything that a sound batch's header must be, but for its CRC. Most of what is no header fails the first line. */
+  /** Everything that a valid batch's header must be, but for its CRC. Most of what is no header fails the first line. */
   #isCredible(buffer: Buffer, at: number, position: number): boolean {
     if (nearestInt64(buffer, at + BATCH_BASE_OFFSET) - this.#offset > 2 * OFFSET_GAP_MAX) return false;
     if (!isStoredHeader(buffer, at, at + this.#range.end - position)) return false;
@@ -156,7 +156,7 @@ export class BatchSearch {
     return this.#reader.isRefused(position, bytes) ? "no" : "yes";
   }
 
-  /** Nobody will ask for what lies before `position` any more: the sums need not reach there first. */
+  /** What lies before `position` is not needed any more: the sums need not reach there first. */
   #coverFrom(position: number): void {
     const { start, end } = this.#sums;
     if (!(position >= start && position <= end + WINDOW_BYTES)) this.#sums.restart(position);
@@ -167,7 +167,10 @@ export class BatchSearch {
     return got === BATCH_HEADER_BYTES && !this.#reader.isRefused(position, BATCH_HEADER_BYTES);
   }
 
-  /** Moves to the first place at or behind the position whose magic byte fits, with its header in the window; false when none follows, or the work is done. */
+  /**
+   * Moves to the first place at or after the position whose magic byte fits, with its header in the window; false when none follows,
+   * or the work is done.
+   */
   #findMagic(): boolean {
     const { end } = this.#range;
     while (this.#position + BATCH_HEADER_BYTES <= end) {

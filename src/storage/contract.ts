@@ -1,5 +1,5 @@
 /**
- * What the broker asks of a storage engine, and nothing more. Two engines fulfil it today (file/, memory/); one
+ * What the broker requires of a storage engine, and nothing more. Two engines implement it today (file/, memory/); one
  * conformance suite (test/storage/conformance) runs against each. The engine assigns base offsets, because an engine
  * on a shared database must.
  *
@@ -31,11 +31,11 @@ export interface RecoveryListener {
   restore(state: Buffer): void;
   /** A batch after that checkpoint lies whole in `buffer[position, end)`. The buffer is only lent. */
   replay(buffer: Buffer, position: number, end: number): void;
-  /** The log ends at `offset`, before that checkpoint: what `restore` told of batches behind it is about records that are gone. */
+  /** The log ends at `offset`, before that checkpoint: what `restore` said of batches after it is about records that are gone. */
   lost(offset: number): void;
 }
 
-/** A damage or an act of recovery, with its place. `kind` is a stable word; `detail` is for people. */
+/** Damage or an act of recovery, with its place. `kind` is a stable word; `detail` is for people. */
 export interface Finding {
   file: string;
   position: number;
@@ -44,7 +44,7 @@ export interface Finding {
   detail: string;
 }
 
-/** Told of each finding as it is made; `isKept` is false when there are too many to keep, and the listener had better be brief. */
+/** Called for each finding as it is made; `isKept` is false when there are too many to keep, and the listener had better be brief. */
 export type FindingListener = (finding: Finding, isKept: boolean) => void;
 
 export type FindingKind =
@@ -52,7 +52,7 @@ export type FindingKind =
   | "torn-tail"
   /** Bytes in the middle that are not a valid batch. */
   | "damaged-batch"
-  /** Offsets that no batch covers although the log goes on behind them. */
+  /** Offsets that no batch covers although the log goes on after them. */
   | "offset-gap"
   /** A batch's leader epoch, which its CRC does not cover, is not the one that was in force. */
   | "wrong-epoch"
@@ -71,7 +71,7 @@ export type FindingKind =
   | "missing-partition"
   /** No damage: a batch is as it was acknowledged, and its records do not decode. */
   | "garbled-records"
-  /** No damage: a batch is sound, and its records inflate beyond a limit of ours, or by a codec that is not here. */
+  /** No damage: a batch is valid, and its records inflate beyond a limit of ours, or by a codec that is not here. */
   | "unopened-records";
 
 export interface TimestampedOffset {
@@ -80,11 +80,11 @@ export interface TimestampedOffset {
   leaderEpoch: number;
 }
 
-/** Whole batches that are known to be sound, and are read as they are sent. */
+/** Whole batches that are known to be valid, and are read as they are sent. */
 export interface RecordSpan extends ByteSource {
   /** An offset in the first batch. */
   readonly baseOffset: number;
-  /** The offset behind the last of them; of none the one that was asked for. */
+  /** The offset after the last of them; of none the one that was requested. */
   readonly nextOffset: number;
 }
 
@@ -113,10 +113,11 @@ export interface PartitionLog {
   append(buffer: Buffer, position: number, end: number): number;
 
   /**
-   * Whole batches from the one that contains `offset`, stopping before `limitOffset`, as many as fit into `bytesMax`
-   * (an engine may answer less: the file engine stops at the end of a segment); the first even if it alone is larger when `atLeastOne`. Empty when there is nothing between. Damaged bytes in the middle are
-   * passed over: the answer then starts at the next good batch. They are checked now, and read when they are asked for; then too
-   * they can be refused, or be gone with their topic. Answers at once when it can, else a promise.
+   * Whole batches from the one that contains `offset`, stopping before `limitOffset`, as many as fit into `bytesMax` (an engine may
+   * return less: the file engine stops at the end of a segment); the first even if it alone is larger when `atLeastOne`. Empty when
+   * there is nothing between. Damaged bytes in the middle are skipped: the span then starts at the next valid batch. Batches are
+   * checked now, and read when the span is; then too the read can fail, or they can be gone with their topic. Returns the span at
+   * once when it can, else a promise.
    * @throws ObeliskError OFFSET_OUT_OF_RANGE when `offset` is below `startOffset` or above `endOffset`
    */
   span(
@@ -128,7 +129,7 @@ export interface PartitionLog {
 
   /**
    * The first record with a timestamp of `timestampMs` or later, below `limitOffset`; null when there is none. May be long work: once
-   * `isWanted` says no, nobody waits for it any more, and it ends with null.
+   * `isWanted` returns false, nobody waits for it any more, and it ends with null.
    */
   offsetForTimestamp(
     timestampMs: number,
@@ -137,7 +138,7 @@ export interface PartitionLog {
   ): Promise<TimestampedOffset | null>;
   /** The first record that carries the largest timestamp below `limitOffset`; null when empty. `isWanted` as above. */
   offsetOfMaxTimestamp(limitOffset: number, isWanted?: () => boolean): Promise<TimestampedOffset | null>;
-  /** The leader epoch of what lies, or would be appended, at `offset`; -1 when it is forgotten. */
+  /** The leader epoch of what lies, or would be appended, at `offset`; -1 when it is not known any more. */
   epochAt(offset: number): number;
   /** For KIP-320: the largest epoch not above `epoch`, and the offset where it ended; null when unknown. */
   endOffsetForEpoch(epoch: number): { leaderEpoch: number; endOffset: number } | null;
@@ -146,13 +147,13 @@ export interface PartitionLog {
   checkpoint(state: Buffer): void;
   /** Batches (bytes) appended since the last checkpoint: what a crash would have to scan. */
   readonly bytesSinceCheckpoint: number;
-  /** Whether an orderly stop had better checkpoint: without it the next start would read more than the writing is worth. */
+  /** Whether a graceful shutdown had better checkpoint: without it the next start would read more than the writing is worth. */
   readonly needsCheckpoint: boolean;
 
   /** Takes the log offline for good, because it cannot be trusted any more; nothing is written beside it either. */
   lose(): void;
 
-  /** Removes everything at and behind `offset` (a batch boundary). For tests and repair. */
+  /** Removes everything at and after `offset` (a batch boundary). For tests and repair. */
   truncate(offset: number): void;
   /** Moves `startOffset` up to `offset` and drops sealed segments wholly below it. */
   dropBefore(offset: number): void;
@@ -161,7 +162,7 @@ export interface PartitionLog {
 export interface StorageEngine {
   /**
    * Opens or creates a partition and recovers it. Never fails because of damage: it reports findings. `mustExist`: it was there
-   * before, so that it is a finding when nothing is.
+   * before, so that nothing there is a finding.
    */
   open(
     topic: string,
@@ -175,10 +176,13 @@ export interface StorageEngine {
   stored(): { topic: string; partitions: number }[];
   /**
    * Makes everything appended so far to these logs durable and moves their `durableOffset`. A log whose sync fails goes
-   * offline, and is named in the answer. One sync at a time; the caller waits for it before the next.
+   * offline, and is among those returned. One sync at a time; the caller waits for it before the next.
    */
   sync(logs: readonly PartitionLog[]): Promise<readonly PartitionLog[]>;
-  /** Makes room for a new topic's partitions; they are opened next. @throws ObeliskError DISK_FULL, KAFKA_STORAGE_ERROR; nothing is left then */
+  /**
+   * Makes room for a new topic's partitions; they are opened next.
+   * @throws ObeliskError DISK_FULL, KAFKA_STORAGE_ERROR; nothing is left then
+   */
   create(topic: string, partitions: number): Promise<void>;
   /**
    * Takes a topic with all its partitions away, at once and for good; their logs are offline. Needs no room. It has happened when the
@@ -204,15 +208,15 @@ export interface StorageEngine {
   readonly loss: string | null;
   /** Files beside the logs that wait to be written: what a stop may wait for. */
   readonly filesToWrite: number;
-  /** Bytes free, and in all, where records go; undefined when there is no such bound, or it cannot be asked for. */
+  /** Bytes free, and in all, where records go; undefined when there is no such bound, or it cannot be queried. */
   space(): { freeBytes: number; totalBytes: number } | undefined;
-  /** Syncs, seals the indexes and marks the shutdown as clean. */
+  /** Syncs, seals the indexes and sets the clean-shutdown flag. */
   close(): Promise<void>;
 }
 
 /**
  * A value with the number of its last change. Each change takes a number, a removal too; they ascend over the whole store and never
- * come again, so that an entry which was removed and made anew is told from what it was.
+ * come again, so that an entry which was removed and created again is told from what it was.
  */
 export interface StateEntry {
   key: string;
@@ -260,15 +264,15 @@ export interface StateStore {
   get(key: string): Promise<StateEntry | null>;
   /** Entries whose key starts with `prefix`, in the order of their keys. */
   list(prefix: string): Promise<StateEntry[]>;
-  /** The same, at most `countMax`, behind the last key of the page before (`after`, "" at first): for what may be a great many. */
+  /** The same, at most `countMax`, after the last key of the page before (`after`, "" at first): for what may be a great many. */
   page(prefix: string, after: string, countMax: number): Promise<StateEntry[]>;
-  /** All changes or none: false when one's expected version did not hold. Calls that arrive together share a transaction. */
+  /** All changes or none: false on a version mismatch in one of them. Calls that arrive together share a transaction. */
   change(changes: readonly StateChange[]): Promise<boolean>;
   /**
    * Tells of each change of what begins with `prefix` that becomes durable from now on, whoever made it: this process's own are told
    * as well, before or after their `change` resolves. Never of one that may still be lost.
    *
-   * To keep a view: watch, then list, and list again when told so. What is told while a listing is under way holds against it where
+   * To keep a view: watch, then list, and list again when told so. What is told while a listing is under way wins against it where
    * its version is the larger one. A listener that throws is not told anything more (state-watches.ts).
    */
   watch(prefix: string, listener: StateListener): StateWatch;

@@ -1,7 +1,7 @@
 /**
  * `obelisk inspect`: describes what lies at a path, from a whole data directory down to one file, the files of a Go Obelisk too.
  * It never writes, never locks, needs no write permission and may run beside a server: a batch that is just being written counts
- * as bytes that are not sound yet. It judges nothing; that is `verify`.
+ * as bytes that are not valid yet. It judges nothing; that is `verify`.
  *
  * Memory is bounded by the number of segments, and by what lies in one index file. Records come from `inspectRecords`.
  */

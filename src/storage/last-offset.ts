@@ -1,6 +1,6 @@
 /**
- * Where a partition's offsets end. They are numbers, exact up to 2^53, and the end of a log lies one behind its last record. What
- * would go beyond is refused for good: trying again does not help, another topic does.
+ * Where a partition's offsets end. They are numbers, exact up to 2^53, and the end of a log lies one after its last record. What
+ * would go beyond is refused for good: a retry does not help, another topic does.
  */
 
 import { fail } from "../base/assert.ts";

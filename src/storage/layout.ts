@@ -7,7 +7,7 @@
  *   quarantine/, reserve/                                                  never looked into
  *
  * Links are followed, as the server follows them. A directory that the system refuses to list, or a link that leads nowhere where
- * a topic or a partition should be, is named as unreadable, and the walk goes on beside it.
+ * a topic or a partition should be, is listed as unreadable, and the walk goes on with the rest.
  *
  * Everything else is unknown and listed as such, except hidden files, `lost+found` and temporary files that a crash left.
  * Names are relative to the data directory; directories end in "/".

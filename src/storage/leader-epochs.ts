@@ -9,7 +9,7 @@ export interface LeaderEpochStart {
   startOffset: number;
 }
 
-/** Older entries are forgotten beyond this: clients that far behind read from the start of the log anyway. */
+/** Older entries are dropped beyond this: clients that far behind read from the start of the log anyway. */
 export const LEADER_EPOCHS_MAX = 1000;
 
 export class LeaderEpochs {
@@ -28,7 +28,7 @@ export class LeaderEpochs {
     return this.#starts;
   }
 
-  /** Notes that batches of `epoch` begin at `startOffset`. An epoch that is not newer than the last is passed over. */
+  /** Records that batches of `epoch` begin at `startOffset`. An epoch that is not newer than the last is ignored. */
   record(epoch: number, startOffset: number): void {
     const last = this.#starts.at(-1);
     if (last !== undefined && epoch <= last.epoch) return;
@@ -42,19 +42,19 @@ export class LeaderEpochs {
     this.record(this.current + 1, startOffset);
   }
 
-  /** Forgets what lies at and behind `endOffset`. The epoch in force there stays, so that numbers never fall. */
+  /** Drops what lies at and after `endOffset`. The epoch in force there stays, so that numbers never fall. */
   truncate(endOffset: number): void {
     const current = this.current;
     this.#starts = this.#starts.filter((start) => start.startOffset < endOffset);
     if (current > this.current || this.#starts.length === 0) this.record(current, endOffset);
   }
 
-  /** Forgets epochs that ended at or before `startOffset`. */
+  /** Drops epochs that ended at or before `startOffset`. */
   dropBefore(startOffset: number): void {
     while (this.#starts.length > 1 && this.#starts[1]!.startOffset <= startOffset) this.#starts.shift();
   }
 
-  /** The epoch in force at `offset`; -1 when it is forgotten. */
+  /** The epoch in force at `offset`; -1 when it was dropped. */
   at(offset: number): number {
     return this.#starts.findLast((start) => start.startOffset <= offset)?.epoch ?? -1;
   }

@@ -1,5 +1,5 @@
 /**
- * How a topic is called on a disk: by its own name. So a name that would leave the directory, or that the file system
+ * A topic's directory has the topic's name. So a name that would leave the data directory, or that the file system
  * cannot hold, is refused here as well, whatever the broker has checked before.
  */
 

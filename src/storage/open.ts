@@ -27,7 +27,7 @@ export interface StorageOptions {
   files: Files;
   clock: Clock;
   log: Log;
-  /** This server's number; a data directory of another one is refused. */
+  /** This server's node id; a data directory of another one is refused. */
   nodeId: number;
   pid: number;
   /** A fresh uuid as the broker gives its topics. */
@@ -40,7 +40,7 @@ export interface StorageOptions {
   fileIdleMs?: number;
   canSyncInPlace?: boolean;
   canSyncContinuously?: boolean;
-  /** Told of each finding of the engine when it is made: at the start, and when a reader meets damage later. */
+  /** Called for each finding of the engine when it is made: at the start, and when a reader meets damage later. */
   onFinding?: FindingListener;
   /** The limit of `memory:`. */
   memoryBytesMax?: number;
@@ -81,7 +81,7 @@ function openMemory(options: StorageOptions): OpenedStorage {
   return { engine, clusterId: randomClusterId(), findings: [], imported: null };
 }
 
-/** The directory of an address; a scheme that is none of ours is a mistake and no directory of that name. */
+/** The directory of an address; an unknown scheme is an error, not a directory of that name. */
 function parseFileAddress(address: string): string {
   const path = address.startsWith(FILE_SCHEME) ? address.slice(FILE_SCHEME.length) : address;
   const isOther = !address.startsWith(FILE_SCHEME) && /^[a-z][a-z0-9+]+:/i.test(address);

@@ -3,10 +3,11 @@
  *
  *     the disk      [ page ][ page ][ refused ][ page ]
  *     readBefore    [==============]                      what lies before the refusal, when that is enough
- *     readAround    [==============][  zeros  ][=====]    and the refusal is told: for who only judges
+ *     readAround    [==============][  zeros  ][=====]    and the refusal is reported: for who only judges
  *
- * A refusal may pass, and says nothing about what lies on the disk. So whoever serves or mends takes nothing from it: no bytes, no
- * damage, no end. A read that is refused as a whole is tried page by page: the refusal may be about a page that nobody needs.
+ * A refusal (EIO, say) may pass, and says nothing about what lies on the disk. So whoever serves or repairs concludes nothing from
+ * it: no bytes, no damage, no end. A read that is refused as a whole is tried page by page: the refusal may be about a page that
+ * nobody needs.
  */
 
 import { errnoOf } from "../base/errors.ts";
@@ -24,7 +25,7 @@ export interface Refusal {
 }
 
 /**
- * As `Files.read` to the front of `target`, but fewer bytes when the disk refuses some behind the first `needed`.
+ * As `Files.read` to the front of `target`, but fewer bytes when the disk refuses some after the first `needed`.
  * @throws system errors, when it refuses one of those
  */
 export function readBefore(
@@ -41,7 +42,7 @@ export function readBefore(
   });
 }
 
-/** As `Files.read` to the front of `target`, with zeros for what the disk refuses. `refused` is told of each page of them. */
+/** As `Files.read` to the front of `target`, with zeros for what the disk refuses. `refused` is called for each page of them. */
 export function readAround(
   files: Files,
   descriptor: number,
@@ -58,7 +59,7 @@ export function readAround(
 }
 
 /**
- * One read, or one for each page when the disk refuses that. `goesOn` is asked at each page that is refused, behind `count` bytes:
+ * One read, or one for each page when the disk refuses that. `goesOn` is called at each page that is refused, after `count` bytes:
  * false ends the read there, true counts its `step` bytes as read.
  */
 function readPages(
@@ -119,7 +120,7 @@ export class Refusals {
     return last !== undefined && last.position + last.bytes > start;
   }
 
-  /** The first slot whose refusal begins behind `position`. */
+  /** The first slot whose refusal begins after `position`. */
   #slotAfter(position: number): number {
     let low = 0;
     let high = this.#all.length;
@@ -132,20 +133,20 @@ export class Refusals {
   }
 }
 
-/** Reads one file for a scan. What the disk refuses is noted in `refusals`, with zeros in its place; where they are null it is thrown. */
+/** Reads one file for a scan. What the disk refuses goes to `refusals`, with zeros in its place; where they are null it is thrown. */
 export class PageReader {
   readonly #files: Files;
   readonly #descriptor: () => number;
   readonly #refusals: Refusals | null;
 
-  /** `descriptor` is asked before each read: it may be another one between two steps of a scan. */
+  /** `descriptor` is called before each read: it may be another one between two steps of a scan. */
   constructor(files: Files, descriptor: () => number, refusals: Refusals | null) {
     this.#files = files;
     this.#descriptor = descriptor;
     this.#refusals = refusals;
   }
 
-  /** Up to `bytes` bytes from `position` to the front of `target`; fewer at the file's end, or when the disk refuses some behind `needed`. */
+  /** Up to `bytes` bytes from `position` to the front of `target`; fewer at the file's end, or when the disk refuses some after `needed`. */
   read(target: Buffer, bytes: number, position: number, needed: number): number {
     const refusals = this.#refusals;
     if (refusals === null)

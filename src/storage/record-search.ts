@@ -2,12 +2,12 @@
  * One search by time: looks into one batch after the other for a record. Whoever sends batches decides what that costs, 12 KB may
  * inflate to 128 MiB of 19 million records, so
  *
- *   - records are walked where they lie, without an object for any of them, and only as far as the answer;
- *   - batches that can inflate to little are looked into at once, up to `GO_BYTES_MAX` of them;
+ *   - records are walked where they lie, without an object for any of them, and only as far as the one that is searched for;
+ *   - batches that can inflate to little are looked into at once, up to `SLICE_BYTES_MAX` of them;
  *   - for others the search waits its turn: one such batch is open at a time in the whole process, it is inflated and walked a
  *     piece of 256 KiB after the other, and between two of them everybody else is served. What is in memory of it is a piece or two,
  *     or one record where that is larger (a block of snappy: its result);
- *   - one search opens `SEARCH_INFLATED_BYTES_MAX` in all, and takes the word of the headers from then on.
+ *   - one search opens `SEARCH_INFLATED_BYTES_MAX` in all, and trusts the headers from then on.
  *
  * A batch that is beyond a limit, or of a codec that is missing here, counts by its header, and its first offset stands for its
  * records. One whose records do not open because they are its producer's garbage holds no record.
@@ -38,11 +38,11 @@ import type { TimestampedOffset } from "./contract.ts";
 import { largestTimestamp } from "./timestamps.ts";
 
 /** 150,000 of the smallest records: about 5 ms. */
-const GO_BYTES_MAX = 1 * MiB;
-/** What the loop is told (loop-turns.ts). */
+const SLICE_BYTES_MAX = 1 * MiB;
+/** What the loop watch calls it (loop-turns.ts). */
 export const SEARCH_WORK = "search by time";
 /** About 5 ms as well. */
-const GO_RECORDS = 128 * KiB;
+const SLICE_RECORDS = 128 * KiB;
 /** Eight of the largest batches. No honest log asks for more: its headers say what its batches hold. */
 export const SEARCH_INFLATED_BYTES_MAX = 1 * GiB;
 
@@ -64,9 +64,9 @@ export type Found = TimestampedOffset | null | Promise<TimestampedOffset | null>
 export class RecordSearch {
   readonly #cursor = new RecordCursor();
   /** What was looked into since others were served, at the most. */
-  #goBytes = 0;
+  #sliceBytes = 0;
   #inflatedBytes = 0;
-  /** The question about the batch at hand: a record at or above the offset with this timestamp or a later one. */
+  /** What is searched for in the batch at hand: a record at or above the offset with this timestamp or a later one. */
   #offsetMin = 0;
   #timestampMin = 0;
   /** Whether the first such record will do; else the first of those with the largest timestamp is wanted. */
@@ -97,10 +97,10 @@ export class RecordSearch {
     this.#offsetMin = offsetMin;
     this.#lastOffset = batchLastOffset(buffer, position);
     this.#foundOffset = -1;
-    this.#goBytes +=
+    this.#sliceBytes +=
       batchCodec(buffer, position) === 0 ? batchBytes(buffer, position) : inflatedBytesMax(buffer, position);
-    if (this.#goBytes <= GO_BYTES_MAX) return this.#lookNow(buffer, position);
-    this.#goBytes = 0;
+    if (this.#sliceBytes <= SLICE_BYTES_MAX) return this.#lookNow(buffer, position);
+    this.#sliceBytes = 0;
     return openers.run(() => this.#lookInTurns(buffer, position));
   }
 
@@ -122,7 +122,7 @@ export class RecordSearch {
       const codec = CODECS[batchCodec(buffer, position)];
       if (codec === undefined || codec === "none" || batchRecordCount(buffer, position) === 0) {
         this.#open(buffer, position);
-        while (this.#walk(this.#cursor, this.#cursor, GO_RECORDS) === Walked.SOME) await nextTurn();
+        while (this.#walk(this.#cursor, this.#cursor, SLICE_RECORDS) === Walked.SOME) await nextTurn();
       } else await this.#walkPieces(codec, buffer, position);
       return this.#found(buffer, position);
     } catch (thrown) {
@@ -132,7 +132,7 @@ export class RecordSearch {
     }
   }
 
-  /** What comes behind the answer is inflated as well: only the end tells whether the batch opens at all. */
+  /** What comes after the record that was found is inflated as well: only the end tells whether the batch opens at all. */
   async #walkPieces(codec: Exclude<Codec, "none">, buffer: Buffer, position: number): Promise<void> {
     this.#checkInflated();
     const pieces = new RecordPieces();

@@ -29,7 +29,7 @@ export class RecoveredLogs {
     if (this.#waiting.length >= groupMax) await this.#syncNext();
   }
 
-  /** A log whose sync fails is offline, and the engine has told why. */
+  /** A log whose sync fails is offline, and the engine has reported why. */
   async sync(): Promise<void> {
     await this.#syncNext();
     await this.#syncing;

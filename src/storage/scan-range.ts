@@ -1,8 +1,8 @@
-/** What a scan goes through, and what it believes there (scan.ts, batch-search.ts). */
+/** What a scan goes through, and what it accepts there (scan.ts, batch-search.ts). */
 
 import { MiB } from "../base/units.ts";
 
-/** More than any limit that a topic can set; a length above it is damage, and is not allocated for. */
+/** More than any limit that a topic can set; a length above it is damage, and no memory is allocated for it. */
 export const BATCH_BYTES_MAX = 128 * MiB;
 /** How far a gap in offsets may reach. Beyond it an offset is damage, not a hole. */
 export const OFFSET_GAP_MAX = 2 ** 31;
@@ -15,6 +15,6 @@ export interface ScanRange {
   offset: number;
   /** Offsets at or above it belong to the next segment; Infinity for the last one. */
   offsetLimit: number;
-  /** Whether gaps may be there without damage (they are, behind compaction; never in an active segment). */
+  /** Whether gaps may be there without damage (they are, after compaction; never in an active segment). */
   allowsGaps: boolean;
 }

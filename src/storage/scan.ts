@@ -3,17 +3,17 @@
  * and `inspect` share it, so that all three mean the same by damage. It only reads.
  *
  *     [batch][batch][####### damage #######][batch][batch][## tail ##]
- *                   ^ the next sound batch is searched for            ^ none follows: `isTail`
+ *                   ^ the next valid batch is searched for            ^ none follows: `isTail`
  *
- * What counts as sound: `validateStoredBatch` (length, magic, CRC, meaning) and an offset that fits. The base offset lies
- * outside the CRC, so a wrong one is told by its neighbours: a batch that leaves a gap is believed only when the batch behind it
- * goes on from there. A batch that claims offsets which were given out already is damage.
+ * What counts as valid: `validateStoredBatch` (length, magic, CRC, meaning) and an offset that fits. The base offset lies
+ * outside the CRC, so a wrong one is recognised by its neighbours: a batch that leaves a gap is accepted only when the batch after it
+ * goes on from there. A batch that claims offsets which are assigned to batches before it is damage.
  *
  * The way back is batch-search.ts; it goes in steps, and so does a scan.
  *
  * Memory is one window of `WINDOW_BYTES`, or one batch where that is larger (`BATCH_BYTES_MAX`). Damage is only ever what was really
  * read. Where the disk refuses bytes that are needed the scan ends with the system's error, because the refusal may pass; a visitor
- * that only judges (`unreadable`) is told of them instead, and the scan goes on behind.
+ * that only judges (`unreadable`) is told of them instead, and the scan goes on after them.
  */
 
 import { fail } from "../base/assert.ts";
@@ -37,16 +37,16 @@ const WINDOW_BYTES = MiB;
 const UNREADABLE = "the disk refuses to read it";
 
 export interface ScanVisitor {
-  /** A sound batch in `buffer[position, end)`, lent until the call returns. Answer false to stop the scan here. */
+  /** A valid batch in `buffer[position, end)`, lent until the call returns. Return false to stop the scan here. */
   batch(buffer: Buffer, position: number, end: number, filePosition: number): boolean;
-  /** Bytes that are no sound batch. `isTail`: nothing sound follows up to the end of the range. */
+  /** Bytes that are no valid batch. `isTail`: nothing valid follows up to the end of the range. */
   damage(filePosition: number, bytes: number, reason: string, isTail: boolean): void;
   /** The disk refuses some of these bytes (`refusals`, one at least), so that none of them can be judged. */
   unreadable?(filePosition: number, bytes: number, refusals: readonly Refusal[]): void;
 }
 
 /**
- * Walks the range and tells the visitor; returns the offset behind the last sound batch.
+ * Walks the range and calls the visitor; returns the offset after the last valid batch.
  * @throws system errors; not of a read for a visitor that takes `unreadable`
  */
 export function scanBatches(
@@ -60,7 +60,7 @@ export function scanBatches(
   return scan.offset;
 }
 
-/** A scan in steps: what it has told the visitor is so, and what it looks at between two steps it has told nobody. */
+/** A scan in steps: what the visitor was told is final, and nobody was told yet of what is being looked at between two steps. */
 export class Scan {
   readonly #range: ScanRange;
   readonly #visitor: ScanVisitor;
@@ -78,12 +78,12 @@ export class Scan {
   #isStopped = false;
   /** Made at the first damage. */
   #search: BatchSearch | null = null;
-  /** Why the bytes at the position are no batch, while the next one is searched for; null while none is. */
+  /** Why the bytes at the position are no batch, while the next one is searched for; else null. */
   #fault: string | null = null;
-  /** A header before claimed the bytes up to here, and their CRC is false: the next such claim must not cost them again. */
+  /** A header before claimed the bytes up to here, with a CRC mismatch: the next such claim must not cost them again. */
   #disprovedEnd = 0;
 
-  /** `descriptor` is asked before each read. */
+  /** `descriptor` is called before each read. */
   constructor(files: Files, descriptor: () => number, range: ScanRange, visitor: ScanVisitor) {
     this.#range = range;
     this.#visitor = visitor;
@@ -94,12 +94,12 @@ export class Scan {
     this.#window = Buffer.allocUnsafeSlow(Math.min(WINDOW_BYTES, Math.max(range.end - range.start, 1)));
   }
 
-  /** The offset behind the last sound batch so far. */
+  /** The offset after the last valid batch so far. */
   get offset(): number {
     return this.#offset;
   }
 
-  /** Goes on; false when a search behind damage has cost `workMax` before it ended (a nanosecond each), true at the end of the scan. */
+  /** Goes on; false when a search after damage has cost `workMax` before it ended (a nanosecond each), true at the end of the scan. */
   run(workMax: number): boolean {
     while (!this.#isStopped && this.#position < this.#range.end) {
       const position = this.#position;
@@ -127,7 +127,7 @@ export class Scan {
 
   /** The search is over: what lies before `next` is damage. */
   #pass(next: number, reason: string): void {
-    if (!(next > this.#position)) fail("a search behind damage moves on");
+    if (!(next > this.#position)) fail("a search after damage moves on");
     this.#fault = null;
     this.#isOffsetExact = false;
     const start = this.#position;
@@ -135,14 +135,14 @@ export class Scan {
     this.#tell(start, next, reason);
   }
 
-  /** Of bytes that hold no sound batch. */
+  /** Of bytes that hold no valid batch. */
   #tell(start: number, end: number, reason: string): void {
     const refusals = this.#refusals?.within(start, end) ?? [];
     if (refusals.length > 0) this.#visitor.unreadable?.(start, end - start, refusals);
     else this.#visitor.damage(start, end - start, reason, end === this.#range.end);
   }
 
-  /** Why no sound batch starts here, or null; the batch then lies whole in the window. */
+  /** Why no valid batch starts here, or null; the batch then lies whole in the window. */
   #faultAt(position: number): string | null {
     const reason = this.#batchFaultAt(position);
     if (reason !== null) return reason;
@@ -150,7 +150,7 @@ export class Scan {
     const baseOffset = batchBaseOffset(this.#window, at);
     if (baseOffset === this.#offset) return null;
     if (baseOffset < this.#offset)
-      return `the batch starts at offset ${baseOffset}, which was given out before`;
+      return `the batch starts at offset ${baseOffset}, which an earlier batch already has`;
     const after = batchLastOffset(this.#window, at) + 1;
     const successor = this.#successorOffset(position + batchBytes(this.#window, at));
     this.#batchFaultAt(position); // the look ahead may have moved the window
@@ -172,7 +172,7 @@ export class Scan {
     if (available >= BATCH_HEADER_BYTES && this.#window[at + BATCH_MAGIC] === MAGIC) {
       const bytes = batchBytes(this.#window, at);
       if (bytes >= BATCH_HEADER_BYTES && bytes <= available && bytes <= BATCH_BYTES_MAX) {
-        if (this.#isDisproved(position, bytes)) return "the CRC is not what the batch says";
+        if (this.#isDisproved(position, bytes)) return "CRC mismatch";
         if (!this.#has(position, bytes)) return "the batch cannot be read to its end";
         if (this.#reader.isRefused(position, bytes)) return UNREADABLE;
         claimedEnd = position + bytes;
@@ -192,7 +192,7 @@ export class Scan {
     return null;
   }
 
-  /** Within what a header before has claimed a CRC is asked of the sums, which are there or are made once. */
+  /** Within what a header before has claimed a CRC is taken from the sums, which are there or are built once. */
   #isDisproved(position: number, bytes: number): boolean {
     if (this.#search === null || position >= this.#disprovedEnd) return false;
     const at = position - this.#windowStart;
@@ -205,7 +205,7 @@ export class Scan {
     return lastOffset - this.#offset <= 2 * OFFSET_GAP_MAX;
   }
 
-  /** The base offset of a sound batch at `position`, or null when there is none. */
+  /** The base offset of a valid batch at `position`, or null when there is none. */
   #successorOffset(position: number): number | null {
     if (position >= this.#range.end || this.#batchFaultAt(position) !== null) return null;
     return batchBaseOffset(this.#window, position - this.#windowStart);

@@ -1,12 +1,12 @@
 /**
- * Who watches a state store, and what each of them still has to hear. Both stores of this process tell through it.
+ * Who watches a state store, and which updates each of them has still to be told. Both stores of this process use it.
  *
  *     change is durable -> tell(updates) -> by prefix -> what is pending of each watch -> listener
  *
  *   - Everything is told in the turn in which it became durable, so nothing gathers here. Only what a listener causes itself while it
  *     is being told waits, until the others have heard what came before.
  *   - More than `UPDATES_MAX` at once are not told one by one: the listener is told to list again.
- *   - A listener that throws is a mistake of our own. Its watch is over, the others are told all the same, and the change stands; what
+ *   - A listener that throws is a bug of our own. Its watch is over, the others are told all the same, and the change stands; what
  *     it threw becomes a rejection that nobody catches, which ends the process.
  */
 
@@ -23,7 +23,7 @@ export class StateWatches {
   #isTelling = false;
 
   watch(prefix: string, listener: StateListener): StateWatch {
-    if (!(this.#watches.size < WATCHES_MAX)) fail("too many watch the state: some were never cancelled");
+    if (!(this.#watches.size < WATCHES_MAX)) fail("too many watches of the state: some were never cancelled");
     const watch = new Watch(prefix, listener, this.#watches);
     this.#watches.add(watch);
     return watch;

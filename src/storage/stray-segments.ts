@@ -1,23 +1,23 @@
 /**
  * Finds log files that do not belong to their partition: rubbish, or a copy of a segment under another name. A file's name is
- * its base offset, and the segment before it is believed to end there; so a stranger that was taken for a segment would make
- * good records of its neighbour look like damage. Recovery and `verify` share this judgement. It only reads.
+ * its base offset, and the segment before it is expected to end there; so a stray file that was taken for a segment would make
+ * valid records of its neighbour look like damage. Recovery and `verify` share this judgement. It only reads.
  *
  *     [ segment 0: offsets 0 ................... 999 ][ segment 1000 ]
- *                  [ stranger "7": no batch with base offset 7 in front ]
+ *                  [ stray segment "7": no batch with base offset 7 at its front ]
  *
- * A file is a stranger when no batch of its own base offset stands at its front, and
+ * A file is a stray segment when no batch of its own base offset stands at its front, and
  *   - the segment before it has a batch that holds or passes this offset, in line with the batch before that one, or
- *   - it holds sound batches, two at least, and all of their offsets lie below its base.
+ *   - it holds valid batches, two at least, and all of their offsets lie below its base.
  *
- * What it never takes for a stranger: the first file; a segment whose front is damaged (the one before it ends where this one
+ * What it never takes for one: the first file; a segment whose front is damaged (the one before it ends where this one
  * begins); an empty file at the end of the log, which a crash during a roll leaves. A base offset lies outside the CRC, so one
  * batch alone proves nothing: "in line" keeps a single flipped bit from making a segment look longer than it is.
  *
- * A file that the disk refuses to read is believed by its name, as long as the segment before it does not reach there; else nothing
- * can be said, because one of the two is wrong.
+ * A file that the disk refuses to read is judged by its name alone, as long as the segment before it does not reach there; else
+ * nothing can be said, because one of the two is wrong.
  *
- * Cost: one small read for each file; only what looks strange is scanned, with the segment before it.
+ * Cost: one small read for each file; only what looks suspect is scanned, with the segment before it.
  */
 
 import { errnoOf } from "../base/errors.ts";
@@ -38,13 +38,13 @@ export interface StraySegment {
   reason: string;
 }
 
-/** A batch whose base offset was hit may seem to lie below its segment; two say the same by chance only in theory. */
+/** A batch whose base offset was damaged may seem to lie below its segment; two say the same by chance only in theory. */
 const COPY_BATCHES_MIN = 2;
 
 /** Opens a file for reading; null: what the system refuses is not judged. */
 export type Opener = (path: string) => number | null;
 
-/** For who tells of unreadable files elsewhere. */
+/** For who reports unreadable files elsewhere. */
 export function openerOfReadable(files: Files): Opener {
   return (path) => {
     try {
@@ -136,7 +136,7 @@ function judge(disk: Disk, directory: string, suspect: Suspect, descriptor: numb
     own.first < 0
       ? "holds no batch"
       : `begins with the batch of offset ${own.first}, as if it were a copy of another segment`;
-  const reason = `a stray file: it ${what}, and the log's own segments do not need it`;
+  const reason = `a stray segment: it ${what}, and the log's own segments do not need it`;
   return { baseOffset, bytes, reason };
 }
 
@@ -162,7 +162,7 @@ function readOwn(files: Files, descriptor: number, bytes: number, offset: number
   return own;
 }
 
-/** Whether the segment `before` has a batch at or behind `offset` that goes on from the batch before it. */
+/** Whether the segment `before` has a batch at or after `offset` that goes on from the batch before it. */
 function covers(disk: Disk, directory: string, before: number, offset: number): boolean {
   const { files } = disk;
   const found = withFile(disk, logPathOf(directory, before), (descriptor) => {

@@ -1,8 +1,8 @@
 /**
- * CRCs of any parts of one stretch of a file, for who asks for many that overlap: headers in damage may each claim the same megabytes.
+ * CRCs of any parts of one stretch of a file, for who needs many that overlap: headers in damage may each claim the same megabytes.
  *
  *     start                                            end
- *     [ block ][ block ][ block ][ block ][ block ][ block ]- - - - - grows as far as somebody asks
+ *     [ block ][ block ][ block ][ block ][ block ][ block ]- - - - - grows as far as is needed
  *     0       s1       s2       s3       s4       s5      s6         the CRC from the start to each border
  *
  * Every byte is read and summed once. From then on a part costs two reads of less than a block and a multiplication
@@ -15,10 +15,10 @@ import { crc32cOfPart } from "../base/crc32c-join.ts";
 import { KiB } from "../base/units.ts";
 import type { PageReader } from "./page-reads.ts";
 
-/** 4 MiB of sums for each GiB, half a block for each question. */
+/** 4 MiB of sums for each GiB, half a block for each call. */
 const BLOCK_BYTES = KiB;
 const READ_BYTES = 256 * KiB;
-/** Of what is looked at for the rest behind a block. Most questions come from one place after the other, and so do their ends. */
+/** Of what is read for the rest after a block. Most calls come from one place after the other, and so do their ends. */
 const REST_BYTES = 16 * KiB;
 
 export class StretchSums {
@@ -28,7 +28,7 @@ export class StretchSums {
   readonly #starts: Rests;
   readonly #ends: Rests;
   readonly #sums: number[] = [0];
-  /** The file ended before what was asked for. */
+  /** The file ended before what was requested. */
   #isShort = false;
 
   constructor(reader: PageReader, start: number) {
@@ -56,7 +56,7 @@ export class StretchSums {
 
   /**
    * Sums on towards `position`, over `bytesMax` bytes and a read at the most; returns over how many.
-   * @throws system errors of reads, unless the reader notes them
+   * @throws system errors of reads, unless the reader records them
    */
   reach(position: number, bytesMax: number): number {
     let bytes = 0;
@@ -71,7 +71,7 @@ export class StretchSums {
     return bytes;
   }
 
-  /** Whether a part that ends at `position` can be asked for. */
+  /** Whether `crcOf` can be called for a part that ends at `position`. */
   hasReached(position: number): boolean {
     return this.#isShort || position - this.end < BLOCK_BYTES;
   }
@@ -102,7 +102,7 @@ export class StretchSums {
   }
 }
 
-/** The bytes that were looked at last. */
+/** The bytes that were read last. */
 class Rests {
   readonly buffer = Buffer.allocUnsafeSlow(REST_BYTES);
   start = 0;

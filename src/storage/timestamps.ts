@@ -2,8 +2,8 @@
  * The largest timestamp of one batch, for indexes and for those who check them. (record-search.ts looks for records.)
  *
  * The header's max timestamp is right in batches that came in through `admitBatch` (with compressed ones as far as it can be
- * told), and is what the client left there in older ones. So it is never the last word here: records that are not
- * compressed are looked at, and compressed ones where the header cannot be right.
+ * told), and is what the client left there in older ones. So it is not trusted here: records that are not compressed are
+ * looked at, and compressed ones where the header cannot be right.
  *
  * Where the records do not open the header counts.
  */

@@ -1,13 +1,13 @@
 /**
- * `obelisk verify`: reads everything in a data directory and says what is not as it should be. It never writes there, takes no
+ * `obelisk verify`: reads everything in a data directory and reports what is not as it should be. It never writes there, takes no
  * lock, and works without write permission and while a server runs. It shares its judgement with recovery (scan.ts,
  * snapshot.ts, segment-index.ts, state-file.ts), so what recovery accepts is no finding.
  *
  * Order: identity, state, topics (partition by partition), files of a Go Obelisk, unknown files. Findings come as they are
- * met. What lies in quarantine/ is not looked at, and a hole that recovery has noted is counted, not reported. What the system
+ * met. What lies in quarantine/ is not looked at, and a hole that recovery has recorded is counted, not reported. What the system
  * refuses to show is a finding (`unreadable`), and the rest is judged all the same.
  *
- * Notes are no findings: what a producer sent so, and the rest of a write that a crash cut short, which the next start mends.
+ * Notes are no findings: what a producer sent so, and the rest of a write that a crash cut short, which the next start cuts off.
  */
 
 import { errnoOf, ObeliskError } from "../base/errors.ts";
@@ -107,7 +107,7 @@ export function isOwned(files: Files, root: string): boolean {
   }
 }
 
-/** Says whether the last owner stopped in order. */
+/** Returns whether the last owner shut down cleanly. */
 function verifyIdentity(files: Files, root: string, sink: VerifySink): boolean {
   const path = `${root}/${IDENTITY_FILE}`;
   const content = sink.tolerating(files, root, IDENTITY_FILE, () => files.readFile(path));
@@ -152,15 +152,15 @@ function verifyPresence(
 ): void {
   for (const [topic, partitions] of known) {
     const found = layout.topics.find(({ name }) => name === topic);
-    if (found === undefined && layout.detached.includes(topic)) continue; // its removal is decided
+    if (found === undefined && layout.detached.includes(topic)) continue; // it is being removed
     const present = found?.partitions ?? [];
     for (let partition = 0; partition < partitions; partition += 1) {
       const there = present.find((candidate) => candidate.partition === partition);
       // A power cut may leave a directory and take its first file.
       if (there !== undefined && (!isClean || there.segments.length > 0 || there.hasSnapshot)) continue;
       const path = `topics/${topic}/${partition}`;
-      // What the system refuses to show is told as that.
-      if (layout.unreadable.some((stray) => stray.path === path || path.startsWith(`${stray.path}/`)))
+      // What the system refuses to show is reported as that.
+      if (layout.unreadable.some((entry) => entry.path === path || path.startsWith(`${entry.path}/`)))
         continue;
       const what = there === undefined ? "is not there" : "has nothing in its directory";
       const detail = `partition ${partition} of topic ${topic} ${what}`;

@@ -1,6 +1,6 @@
 /**
- * The way back behind damage, against a plain model that tries every place with every check, and what it costs at most: bytes read,
- * whatever the damage has been made to look like.
+ * The search for the next valid batch after damage, against a plain model that tries every place with every check, and what it costs
+ * at most: bytes read, whatever the damage has been made to look like.
  */
 
 import { expect, test } from "bun:test";
@@ -56,7 +56,7 @@ function fileOf(bytes: Buffer): { files: ReadFiles; descriptor: number } {
   return { files, descriptor };
 }
 
-/** Whether a sound batch lies at `position`, whose offsets are believed behind damage that ended below `offset`. */
+/** Whether a valid batch lies at `position`, whose offsets are accepted after damage that ended below `offset`. */
 function isValid(bytes: Buffer, position: number, offset: number, offsetLimit: number): boolean {
   const header = validHeader(bytes, position, offset, offsetLimit);
   if (header === null || header.base < offset) return false;
@@ -97,7 +97,7 @@ function found(bytes: Buffer, damaged: number, offset: number, offsetLimit: numb
   return search.found;
 }
 
-/** What damage may be made of: batches whole, hit in one byte or cut short, headers alone, batches within batches, and anything. */
+/** What damage may consist of: batches whole, hit in one byte or cut short, headers alone, batches within batches, and anything. */
 const piece = fc.oneof(
   fc.uint8Array({ maxLength: 80 }).map((bytes) => Buffer.from(bytes)),
   fc
@@ -151,7 +151,7 @@ const AFTER = Buffer.concat(
   Array.from({ length: 24 }, (_, index) => stamped(10 + index, ["v".repeat(128 * 1024)])),
 );
 
-/** Damage between sound batches, and 3 MiB of them behind it. */
+/** Damage between valid batches, and 3 MiB of them after it. */
 function around(damage: Buffer): Buffer {
   return Buffer.concat([stamped(0, ["a"]), damage, AFTER]);
 }
@@ -187,7 +187,7 @@ for (const [what, damage] of [
   });
 }
 
-test("small sound batches between headers that claim megabytes do not make these cost anything again", () => {
+test("small valid batches between headers that claim megabytes do not make these cost anything again", () => {
   const claiming = headers(61, 61, 1024 * 1024);
   const pieces: Buffer[] = [];
   for (let offset = 1; offset < 1000; offset += 1) pieces.push(claiming, stamped(offset, ["v"]));

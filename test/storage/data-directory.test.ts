@@ -29,7 +29,7 @@ const identityFile = join(path, "obelisk.json");
 afterEach(() => rmSync(path, { recursive: true, force: true }));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-test("a missing directory is made, with an identity that is not clean yet", () => {
+test("a missing directory is created, with an identity that is not clean yet", () => {
   using directory = opened();
   expect(directory.value.clusterId).toBe("mkLKaTTNRFKD8gI0xEyUfw");
   expect(directory.value.isClean).toBe(false);
@@ -45,7 +45,7 @@ test("a missing directory is made, with an identity that is not clean yet", () =
 `);
 });
 
-test("a power cut does not take a directory that was made, nor those above it", () => {
+test("a power cut does not take a directory that was created, nor those above it", () => {
   for (const wasMade of [false, true]) {
     const disk = new SimulatedFiles(1);
     if (wasMade) disk.makeDirectory("/var/lib/obelisk"); // by a start that was killed
@@ -56,7 +56,7 @@ test("a power cut does not take a directory that was made, nor those above it", 
   }
 });
 
-test("the marks are on disk and the identity stays over reopening", () => {
+test("the clean-shutdown flag is on disk and the identity stays over reopening", () => {
   {
     using directory = opened();
     directory.value.markClean();
@@ -69,7 +69,7 @@ test("the marks are on disk and the identity stays over reopening", () => {
   expect(JSON.parse(readFileSync(identityFile, "utf8")).cleanShutdown).toBe(false);
 });
 
-test("a second owner is refused with the pid of the first, until the first lets go", () => {
+test("a second owner is refused with the pid of the first, until the first releases it", () => {
   const first = DataDirectory.open(files, path, options);
   expect(failure(() => DataDirectory.open(files, path, { ...options, pid: 1 }))).toEqual([
     "DATA_DIRECTORY_LOCKED",
@@ -151,7 +151,7 @@ test("every flipped bit and every truncation of the identity is found", () => {
   }
 });
 
-test("a damaged identity is set aside and made anew, with the cluster id if that can be read", () => {
+test("a damaged identity goes to quarantine and a new one is written, with the cluster id if that can be read", () => {
   DataDirectory.open(files, path, options).close();
   const damaged = readFileSync(identityFile, "utf8").replace("2023", "2024");
   writeFileSync(identityFile, damaged);

@@ -1,4 +1,4 @@
-/** The Go Obelisk's files: what it really wrote, then every kind of damage, with what must still be read around it. */
+/** The files of a Go Obelisk: what it really wrote, then every kind of damage, with what must still be read around it. */
 
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -95,7 +95,7 @@ test("a flipped bit costs at most the message that it hits, with and without an 
   }
 });
 
-test("numbers behind a damage come from the index, so saved offsets keep their meaning", () => {
+test("numbers after damage come from the index, so saved offsets keep their meaning", () => {
   const frames = Array.from({ length: 8 }, (_, index) => goFrame("t", "", `${index}`));
   const starts = goIndex(frames);
   const bytes = Buffer.concat(frames);

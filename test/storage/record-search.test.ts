@@ -84,7 +84,7 @@ test("a compressed header that says too much leads to the record that comes near
   expect(await latest(batch)).toMatchObject({ offset: BASE_OFFSET + 1, timestampMs: 2000 });
 });
 
-test("the first record is found for every question, with every codec, and the rest of the batch is not needed", async () => {
+test("the first record is found for every search, with every codec, and the rest of the batch is not needed", async () => {
   const times = [50, 70, 60, 70, 90, 10];
   for (const codec of CODECS) {
     const batch = batchAt(times, codec);
@@ -191,7 +191,7 @@ describe("a batch that inflates to much", () => {
     }
   });
 
-  test("is believed by its header once a search has opened enough", async () => {
+  test("is judged by its header once a search has opened enough", async () => {
     const batch = batchWith(63 * MiB, () => {});
     const search = new RecordSearch();
     const second = { offset: BASE_OFFSET + 1, timestampMs: 2000, leaderEpoch: LEADER_EPOCH };

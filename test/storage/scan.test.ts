@@ -1,4 +1,4 @@
-/** The scanner on one segment's bytes: what it calls sound, damaged, and the tail. */
+/** The scanner on one segment's bytes: what it calls valid, damaged, and the tail. */
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
@@ -78,7 +78,7 @@ const C = stamped(3, ["d".repeat(300)]);
 const D = stamped(4, ["e"]);
 const WHOLE = Buffer.concat([A, B, C, D]);
 
-test("sound batches are told in order", () => {
+test("valid batches are reported in order", () => {
   expect(scan(WHOLE)).toEqual({ offsets: [0, 2, 3, 4], damage: [], end: 5 });
   expect(scan(Buffer.alloc(0))).toEqual({ offsets: [], damage: [], end: 0 });
 });
@@ -110,7 +110,7 @@ test("every flipped bit of a batch in the middle costs that batch alone", () => 
   }
 });
 
-test("foreign bytes in the middle are passed over, however long", () => {
+test("foreign bytes in the middle are skipped, however long", () => {
   for (const size of [1, 60, 61, 5000, 3_000_000]) {
     const bytes = Buffer.concat([A, B, Buffer.alloc(size, 2), C, D]);
     const found = scan(bytes);
@@ -132,12 +132,12 @@ test("a batch inside a damaged batch's value is not taken for one of the log", (
   });
 });
 
-test("offsets that were given out before, or that belong to the next segment, are damage", () => {
+test("offsets that an earlier batch has, or that belong to the next segment, are damage", () => {
   expect(scan(Buffer.concat([A, A])).damage).toEqual([{ position: A.length, bytes: A.length, isTail: true }]);
   expect(scan(WHOLE, { offsetLimit: 4 }).offsets).toEqual([0, 2, 3]);
 });
 
-test("a gap is believed where gaps may be, or when the next batch goes on from it", () => {
+test("a gap is accepted where gaps may be, or when the next batch goes on from it", () => {
   const far = stamped(10, ["far"]);
   expect(scan(Buffer.concat([A, far]))).toMatchObject({ offsets: [0], end: 2 });
   expect(scan(Buffer.concat([A, far]), { allowsGaps: true })).toMatchObject({ offsets: [0, 10], end: 11 });
@@ -218,7 +218,7 @@ test("no bytes make it throw, and it accounts for every one of them", () => {
   );
 });
 
-test("an absurd length is not allocated for", () => {
+test("no memory is allocated for an absurd length", () => {
   const bytes = Buffer.from(WHOLE);
   bytes.writeInt32BE(0x7fff_fff0, A.length + 8);
   writeInt64(bytes, A.length, 2);

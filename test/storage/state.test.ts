@@ -1,6 +1,6 @@
 /**
  * The SQLite state: verdicts and group commit against a plain model, survival of a process that just stops, and what
- * becomes of damaged files. The contract itself is tested by conformance/.
+ * happens to damaged files. The contract itself is tested by conformance/.
  */
 
 import { afterAll, beforeEach, expect, test } from "bun:test";
@@ -75,7 +75,7 @@ test("a prefix lists exactly what starts with it, whatever characters follow", a
   expect(await listed("x")).toEqual([]);
 });
 
-test("calls of one turn share a transaction, and one that does not hold leaves the others alone", async () => {
+test("calls of one turn share a transaction, and one with a version mismatch leaves the others alone", async () => {
   const counted = countingFiles();
   await using opened = await open(directory, counted.files);
   const before = counted.syncs();
@@ -93,7 +93,7 @@ test("calls of one turn share a transaction, and one that does not hold leaves t
   expect(await opened.state.list("")).toEqual([{ key: "a", value: "3", version: 2 }]);
 });
 
-test("a version that was given to an entry and taken away within one call is not given out again", () => {
+test("a version that was given to an entry and taken away within one call is not assigned again", () => {
   const removed = [
     { key: "a", value: "1" },
     { key: "a", value: null },
@@ -134,7 +134,7 @@ test("a transaction's plan equals the calls one after the other (model)", async 
   );
 });
 
-test("the file behaves as the memory store does, whatever is asked of it (model)", async () => {
+test("the file behaves as the memory store does, whatever is called (model)", async () => {
   await using opened = await open();
   const model = new MemoryState();
   const change = fc.record(
@@ -197,7 +197,7 @@ test("a failed sync refuses everything from then on", async () => {
   await expect(state.get("a")).rejects.toMatchObject({ code: "STATE_UNUSABLE" });
 });
 
-test("a file that is no database is moved aside and a fresh one takes its place", async () => {
+test("a file that is no database goes to quarantine and a fresh one takes its place", async () => {
   writeFileSync(join(directory, "meta.db"), "this was never a database".repeat(400));
   await using opened = await open();
   expect(opened.findings).toEqual([
@@ -294,7 +294,7 @@ test("a file from before versions counted on over all entries is taken as it is,
   ]);
 });
 
-test("a state file that the disk refuses to read is not opened and not set aside, and is whole at the next start", async () => {
+test("a state file that the disk refuses to read is not opened and not quarantined, and is whole at the next start", async () => {
   await fill(3);
   writeFileSync(join(directory, "meta.db-wal"), new Uint8Array(100));
   for (const file of ["/meta.db", "/meta.db-wal"]) {

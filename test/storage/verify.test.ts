@@ -55,7 +55,7 @@ beforeAll(async () => {
 });
 afterAll(() => folder[Symbol.dispose]());
 
-test("a sound directory has no findings, and everything is counted", async () => {
+test("a valid directory has no findings, and everything is counted", async () => {
   const { findings, summary } = await verify(whole);
   expect(findings).toEqual([]);
   expect(summary).toEqual({
@@ -75,7 +75,7 @@ test("a sound directory has no findings, and everything is counted", async () =>
   });
 });
 
-test("a topic whose removal is decided but not finished is no damage: the next start finishes it", async () => {
+test("a topic whose removal has begun but not finished is no damage: the next start finishes it", async () => {
   const copy = copyData(whole, join(folder.path, "being-removed"));
   renameSync(join(copy, "topics/orders"), join(copy, "topics/~~orders"));
   const { findings, summary } = await verify(copy);
@@ -90,7 +90,7 @@ test("progress rises to the bytes that were checked", async () => {
   expect(seen.at(-1)).toBe(summary.bytes);
 });
 
-test("a flipped byte anywhere is named, costs only what it hit, and is mended", async () => {
+test("a flipped byte anywhere is reported, costs only what it hit, and is repaired", async () => {
   for (const { file, position } of placesToDamage()) {
     const path = fresh();
     flipByte(join(path, file), position);
@@ -152,7 +152,7 @@ test("a damaged batch is reported with its exact place and size, and repair says
   expect([summary.holes, summary.holeBytes]).toEqual([1, bytes]);
 });
 
-test("a damaged directory stays mended when the server appends and stops and starts again", async () => {
+test("a damaged directory stays repaired when the server appends and stops and starts again", async () => {
   const path = fresh();
   flipByte(join(path, FIRST_LOG), 520);
   flipByte(join(path, lastLog), 200);
@@ -169,7 +169,7 @@ test("a damaged directory stays mended when the server appends and stops and sta
   expect((await readData(path))[0]!.length).toBe(served + 1);
 });
 
-test("every truncation of the last segment is found below the checkpoint and mended", async () => {
+test("every truncation of the last segment is found below the checkpoint and repaired", async () => {
   const { bytes } = listTree(whole).find(({ file }) => file === lastLog)!;
   for (let length = 0; length < bytes; length += 61) {
     const path = fresh();
@@ -202,7 +202,7 @@ test("every length of a torn tail is found and cut, and nothing before it is los
   }
 });
 
-test("a sealed segment that was cut at a batch's end leaves a gap, which repair notes", async () => {
+test("a sealed segment that was cut at a batch's end leaves a gap, which repair records", async () => {
   const path = fresh();
   const batchBytes = batchOf(["value-0-0-a", "value-0-0-b"], {}, 1000).length;
   cutFile(join(path, FIRST_LOG), batchBytes * 10);
@@ -216,7 +216,7 @@ test("a sealed segment that was cut at a batch's end leaves a gap, which repair 
   expect((await verify(path)).findings).toEqual([]);
 });
 
-test("a missing segment, index, state file, partition or topic is found and mended", async () => {
+test("a missing segment, index, state file, partition or topic is found and repaired", async () => {
   const segments = listTree(whole).filter(({ file }) => file.startsWith(PARTITION) && file.endsWith(".log"));
   for (const [file, kind] of [
     [segments[1]!.file, "offset-gap"],
@@ -275,7 +275,7 @@ test("a repair that stops at any change to the disk can be done again", async ()
   appendTo(join(damaged, lastLog), Buffer.alloc(30, 1));
   flipByte(join(damaged, "topics/orders/1/producers.snapshot"), 30);
   flipByte(join(damaged, "obelisk.json"), 40);
-  writeFileSync(join(damaged, "stranger"), "12345");
+  writeFileSync(join(damaged, "unknown"), "12345");
   let stop = 1;
   for (; ; stop += 3) {
     const path = copyData(damaged, `${damaged}-${stop}`);
@@ -297,7 +297,7 @@ test("a repair that stops at any change to the disk can be done again", async ()
 test("unknown files are found and moved to quarantine, and hidden ones are left alone", async () => {
   const path = fresh();
   const names = [
-    "stranger.txt",
+    "unknown.txt",
     "topics/note",
     `${PARTITION}/extra`,
     `${PARTITION}/00000000000000009999.index`,
@@ -311,10 +311,10 @@ test("unknown files are found and moved to quarantine, and hidden ones are left 
   const { remaining } = await repair(path);
   expect(remaining).toEqual([]);
   expect(existsSync(join(path, ".hidden"))).toBe(true);
-  expect(existsSync(join(path, "quarantine/stranger.txt-1"))).toBe(true);
+  expect(existsSync(join(path, "quarantine/unknown.txt-1"))).toBe(true);
 });
 
-test("a stray log file is named, nothing else is, and repair moves it away without losing a record", async () => {
+test("a stray segment is reported, nothing else is, and repair moves it away without losing a record", async () => {
   const copied = readFileSync(join(whole, FIRST_LOG));
   for (const [name, content] of [
     ["00000000000000000007.log", Buffer.alloc(3000, "rubbish ")],
@@ -340,7 +340,7 @@ test("a stray log file is named, nothing else is, and repair moves it away witho
   }
 });
 
-test("a damaged write-ahead log of the state is found, because SQLite would pass it over in silence", async () => {
+test("a damaged write-ahead log of the state is found, because SQLite would ignore it silently", async () => {
   const path = fresh();
   const { engine, directory } = await openData(path);
   for (let index = 0; index < 5; index += 1) {
@@ -405,7 +405,7 @@ test("a directory that cannot be verified is refused with one line", async () =>
   expect(existsSync(join(folder.path, "nowhere"))).toBe(false);
 });
 
-test("repair of a sound directory touches nothing", async () => {
+test("repair of a valid directory touches nothing", async () => {
   const path = fresh();
   const before = hashTree(path);
   const { repairs, remaining } = await repair(path);

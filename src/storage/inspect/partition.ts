@@ -32,7 +32,7 @@ export interface ContentInfo {
   lastTimestampMs: number;
   /** Batches by codec, only those that occur. */
   codecs: Record<string, number>;
-  /** Bytes that are no sound batch, wherever they are. */
+  /** Bytes that are no valid batch, wherever they are. */
   damagedBytes: number;
 }
 
@@ -60,7 +60,7 @@ export interface PartitionInfo extends ContentInfo {
   /** Offset up to which the snapshot is true; -1 when there is none. */
   checkpointOffset: number;
   leaderEpochs: { epoch: number; startOffset: number }[];
-  /** Known damage that readers pass over. */
+  /** Known damage that readers skip. */
   holes: { segment: number; position: number; bytes: number }[];
   producers: ProducerInfo[];
   producersOmitted: number;
@@ -128,7 +128,7 @@ function orUnreadable<Result>(
     if (errnoOf(thrown) === undefined || thrown instanceof ObeliskError || !(thrown instanceof Error)) {
       throw thrown;
     }
-    // What is not there any more was removed by a running server.
+    // What is gone was removed by a running server.
     if (errnoOf(thrown) !== "ENOENT") unreadable.push({ path, reason: systemReason(thrown) });
     return null;
   }
@@ -172,7 +172,7 @@ function inspectSegment(
     };
     info.nextOffset = scanBatches(files, descriptor, range, {
       batch: (buffer, position) => {
-        indexBatch(info, buffer, position);
+        countBatch(info, buffer, position);
         recordProducer(producers, omitted, buffer, position);
         return true;
       },
@@ -190,7 +190,7 @@ function inspectSegment(
   }
 }
 
-function indexBatch(info: ContentInfo, buffer: Buffer, position: number): void {
+function countBatch(info: ContentInfo, buffer: Buffer, position: number): void {
   const codec = CODECS[batchCodec(buffer, position)] ?? "unknown";
   info.batches += 1;
   info.records += batchRecordCount(buffer, position);

@@ -1,7 +1,7 @@
 /**
  * The records themselves, one after the other, in the order of topics, partitions and offsets. Memory is bounded by
- * `CHUNK_BYTES`, or one batch. Damaged places and batches that do not decode are passed over, and told to whoever asks: a
- * producer's garbage, whose CRC holds, is told apart from the disk's damage.
+ * `CHUNK_BYTES`, or one batch. Damaged places and batches that do not decode are skipped and reported to the caller's listener:
+ * a producer's garbage, whose CRC matches, is told apart from the disk's damage.
  */
 
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
@@ -66,7 +66,7 @@ export interface InspectedRecord {
   batch: BatchInfo | null;
 }
 
-/** Told of what is passed over: damage, what the system refuses, and batches that do not open although they are sound. */
+/** Called for what is skipped: damage, what the system refuses, and batches that do not open although they are valid. */
 export type OmissionListener = (omission: Finding) => void;
 
 /** Every record below a path that `inspect` understands. @throws ObeliskError UNKNOWN_TOPIC_OR_PARTITION, system errors */

@@ -1,4 +1,4 @@
-/** What a path given to `inspect` is, told by names: a whole data directory, a part of one, or a single file. */
+/** What a path given to `inspect` is, judged by names: a whole data directory, a part of one, or a single file. */
 
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";

@@ -52,7 +52,7 @@ export class MemoryLog implements PartitionLog {
     return this.#epochs.current;
   }
 
-  /** Tells the owner what an opening log tells: the checkpoint, and the batches behind it. */
+  /** Tells the owner what an opening log tells: the checkpoint, and the batches after it. */
   recover(listener: RecoveryListener): void {
     if (this.#checkpoint !== null) listener.restore(this.#checkpoint.state);
     const from = this.#checkpoint?.offset ?? this.startOffset;
@@ -163,7 +163,7 @@ export class MemoryLog implements PartitionLog {
     this.isOffline = true;
   }
 
-  /** The slot of the batch that holds `offset`, or of the first behind it. */
+  /** The slot of the batch that holds `offset`, or of the first after it. */
   #find(offset: number): number {
     let low = 0;
     let high = this.#batches.length;

@@ -1,4 +1,4 @@
-/** Small, precious things in memory: a map, sorted when it is listed. For tests and for trying out; it dies with the process. */
+/** The state store in memory: a map, sorted when it is listed. For tests and for trying out; it dies with the process. */
 
 import type {
   StateChange,

@@ -10,8 +10,7 @@ export function withAdvice(finding: Finding): Finding {
 }
 
 function adviceOn({ file, bytes }: Finding): string {
-  if (/\.(index|timeindex)$/.test(file))
-    return "make it readable, or remove it: it is built again from the log";
+  if (/\.(index|timeindex)$/.test(file)) return "make it readable, or remove it: it is rebuilt from the log";
   if (file.endsWith(`/${SNAPSHOT_FILE}`))
     return "make it readable, or move it away: the whole log is read instead";
   if (bytes === 0) return "make it readable";

@@ -1,8 +1,8 @@
 /**
- * Leader epochs lie outside a batch's CRC, so they are held against each other and against the snapshot's list.
+ * Leader epochs lie outside a batch's CRC, so they are compared with each other and with the snapshot's list.
  *
  *   before the checkpoint   the list is complete: each batch has the epoch that was in force at its offset
- *   behind it               an epoch is at least that, not absurdly more, and none is larger than that of the batch behind it
+ *   after it                an epoch is at least that, not absurdly more, and none is larger than that of the batch after it
  */
 
 import { BATCH_LEADER_EPOCH, batchBaseOffset, batchLeaderEpoch } from "../../protocol/record/batch.ts";
@@ -14,7 +14,7 @@ const EPOCH_STEP_MAX = 1000;
 
 export class EpochCheck {
   readonly #snapshot: Snapshot | null;
-  readonly #completedOffset: number;
+  readonly #checkpointOffset: number;
   readonly #sink: VerifySink;
   #lastEpoch = 0;
   #lastFile = "";
@@ -22,7 +22,7 @@ export class EpochCheck {
 
   constructor(snapshot: Snapshot | null, sink: VerifySink) {
     this.#snapshot = snapshot;
-    this.#completedOffset = snapshot?.checkpoint?.offset ?? 0;
+    this.#checkpointOffset = snapshot?.checkpoint?.offset ?? 0;
     this.#sink = sink;
   }
 
@@ -31,9 +31,9 @@ export class EpochCheck {
     const offset = batchBaseOffset(buffer, position);
     const inForce = this.#epochAt(offset);
     const place = filePosition + BATCH_LEADER_EPOCH;
-    const isCompleted = inForce !== null && offset < this.#completedOffset;
+    const isBeforeCheckpoint = inForce !== null && offset < this.#checkpointOffset;
     const least = inForce ?? 0;
-    const isWrong = isCompleted ? epoch !== inForce : epoch < least || epoch > least + EPOCH_STEP_MAX;
+    const isWrong = isBeforeCheckpoint ? epoch !== inForce : epoch < least || epoch > least + EPOCH_STEP_MAX;
     if (isWrong) this.#sink.reportEpoch(file, place, epoch, least);
     else if (epoch < this.#lastEpoch) {
       this.#sink.reportEpoch(this.#lastFile, this.#lastPosition, this.#lastEpoch, epoch);

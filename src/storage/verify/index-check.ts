@@ -1,10 +1,10 @@
 /**
- * Holds a segment's index files against the batches of its log, as the scan meets them (layouts: segment-index.ts).
+ * Compares a segment's index files with the batches of its log, as the scan meets them (layouts: segment-index.ts).
  *
  *   offset index   every entry names a batch's position and last offset; both rise
  *   time index     every entry names the largest timestamp so far and the last offset of the batch that brought it;
  *                  a sealed segment's last entry has the segment's largest timestamp. Both may go by what the headers say
- *                  instead: that is an index from before headers were checked, and it is made again when it is needed
+ *                  instead: that is an index from before headers were checked, and it is rebuilt when it is needed
  *
  * Entries whose batch lies in damage or in a known hole cannot be judged and pass. One finding for each file says how many
  * entries are wrong and where the first one stands.
@@ -104,7 +104,7 @@ class TimeIndexCheck {
   readonly #wrong: WrongEntries;
   #at = 0;
   #maxTimestamp = -1;
-  /** Relative offsets below it have been dealt with. */
+  /** Relative offsets below it are checked. */
   #offset = 0;
   #isExact = true;
 
@@ -125,12 +125,12 @@ class TimeIndexCheck {
     this.#maxTimestamp = Math.max(this.#maxTimestamp, timestamp);
   }
 
-  /** Batches were passed over that nothing is known about. */
+  /** Batches were skipped that nothing is known about. */
   unknown(): void {
     this.#isExact = false;
   }
 
-  /** Whether nothing was found; else `report` says it. */
+  /** Whether nothing was found; else `report` reports it. */
   finish(isSealed: boolean): boolean {
     this.#passUpTo(Number.POSITIVE_INFINITY, this.#isExact);
     if (isSealed && this.#isExact && !this.#wrong.hasAny && this.#lastTimestamp !== this.#maxTimestamp) {

@@ -1,12 +1,12 @@
 /**
  * Checks one partition against everything that is known about it, without changing a byte.
  *
- *   log        every byte belongs to a sound batch or to a known hole (scan.ts); offsets go on without gaps, except behind
- *              damage, where recovery noted one, and where it began a new leader epoch; every record is opened, and one that
- *              does not decode behind a CRC that holds is a note: it came so from its producer
+ *   log        every byte belongs to a valid batch or to a known hole (scan.ts); offsets go on without gaps, except after
+ *              damage, where recovery recorded one, and where it began a new leader epoch; every record is opened, and one that
+ *              does not decode although the CRC matches is a note: it came so from its producer
  *   indexes    agree with the log (index-check.ts); a sealed segment has both
  *   snapshot   decodes, and its checkpoint is not ahead of the log
- *   strangers  log files that are no segments (stray-segments.ts) are named, and the rest is checked as if they were not there
+ *   strays     log files that are no segments (stray-segments.ts) are reported, and the rest is checked as if they were not there
  *
  * `knownGap`: a hole of zero bytes in the snapshot says that offsets are missing before the batch at its position.
  */
@@ -41,7 +41,7 @@ import type { VerifySink } from "./sink.ts";
 export interface DirectoryCondition {
   /** A server owns the directory: the end of the log may be half written. */
   isLive: boolean;
-  /** The last owner stopped in order, so nothing is left to do for recovery. */
+  /** The last owner shut down cleanly, so nothing is left to do for recovery. */
   isClean: boolean;
 }
 
@@ -197,19 +197,19 @@ class PartitionCheck {
         indexes.unknown(filePosition + bytes);
         if (!(isTail && isLast && filePosition >= this.#checkpointIn(baseOffset))) {
           this.#sink.report(file, filePosition, bytes, "damaged-batch", reason);
-        } else if (!this.#condition.isLive) this.#tellTail(descriptor, file, filePosition, bytes, reason);
+        } else if (!this.#condition.isLive) this.#reportTail(descriptor, file, filePosition, bytes, reason);
       },
       unreadable: (filePosition, bytes, refusals) => {
         this.#sink.advance(bytes);
         this.#isAfterDamage = true;
         indexes.unknown(filePosition + bytes);
-        this.#tellRefusals(file, filePosition, bytes, refusals);
+        this.#reportRefusals(file, filePosition, bytes, refusals);
       },
     });
   }
 
-  /** Nobody knows what lies there, so it is neither called damage nor mended. */
-  #tellRefusals(file: string, position: number, bytes: number, refusals: readonly Refusal[]): void {
+  /** Nobody knows what lies there, so it is neither called damage nor repaired. */
+  #reportRefusals(file: string, position: number, bytes: number, refusals: readonly Refusal[]): void {
     const around = `what lies at ${position} to ${position + bytes - 1} is not judged`;
     for (const refusal of refusals) {
       const detail = `${systemReason(refusal.error)}; ${around}`;
@@ -218,10 +218,10 @@ class PartitionCheck {
   }
 
   /** A write that a crash cut short was acknowledged to nobody, and the next start cuts it off. A whole batch may have been. */
-  #tellTail(descriptor: number, file: string, position: number, bytes: number, reason: string): void {
+  #reportTail(descriptor: number, file: string, position: number, bytes: number, reason: string): void {
     const isCrash = !this.#condition.isClean && isCutShort(this.#files, descriptor, position, bytes);
     if (isCrash)
-      this.#sink.record(file, position, bytes, "torn-tail", `${reason}; the next start cuts it off`);
+      this.#sink.reportNote(file, position, bytes, "torn-tail", `${reason}; the next start cuts it off`);
     else this.#sink.report(file, position, bytes, "torn-tail", reason);
   }
 
@@ -251,18 +251,19 @@ class PartitionCheck {
       headerTimestamp,
     );
     const fault = validateRecords(buffer, position, false);
-    if (fault !== null) this.#recordFault(file, filePosition, end - position, fault);
+    if (fault !== null) this.#reportFault(file, filePosition, end - position, fault);
     summary.batches += 1;
     summary.records += batchRecordCount(buffer, position);
     this.#sink.advance(end - position);
   }
 
-  /** The CRC holds, so this is what was acknowledged: told, and left as it is. */
-  #recordFault(file: string, position: number, bytes: number, { code, detail }: BatchFault): void {
+  /** The CRC matches, so this is what was acknowledged: reported, and left as it is. */
+  #reportFault(file: string, position: number, bytes: number, { code, detail }: BatchFault): void {
     if (code === "GARBLED_RECORDS") {
       const story = `as it was acknowledged, but its records do not decode: ${detail}`;
-      this.#sink.record(file, position, bytes, "garbled-records", story);
-    } else this.#sink.record(file, position, bytes, "unopened-records", `sound, but not opened: ${detail}`);
+      this.#sink.reportNote(file, position, bytes, "garbled-records", story);
+    } else
+      this.#sink.reportNote(file, position, bytes, "unopened-records", `valid, but not opened: ${detail}`);
   }
 
   #checkGap(file: string, position: number, baseOffset: number, segmentBase: number): void {
@@ -283,13 +284,13 @@ class PartitionCheck {
     indexes.unknown(hole.position + hole.bytes);
   }
 
-  /** A rolled segment gets its indexes after a sync. Those behind the checkpoint may be waiting for it, or for recovery. */
+  /** A rolled segment gets its indexes after a sync. Those after the checkpoint may be waiting for it, or for recovery. */
   #isSealed(slot: number): boolean {
     const { segments } = this.#layout;
     if (slot === segments.length - 1) return false;
     const checkpoint = this.#snapshot?.checkpoint ?? null;
-    const isCompleted = checkpoint !== null && segments[slot]! < checkpoint.segment;
-    return isCompleted || (this.#condition.isClean && !this.#condition.isLive);
+    const isBeforeCheckpoint = checkpoint !== null && segments[slot]! < checkpoint.segment;
+    return isBeforeCheckpoint || (this.#condition.isClean && !this.#condition.isLive);
   }
 
   #checkMissing(baseOffset: number): void {

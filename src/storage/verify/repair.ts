@@ -1,18 +1,18 @@
 /**
- * `obelisk verify --repair`: mends what `verify` finds, with the code that recovery uses, so that a second `verify` finds nothing.
+ * `obelisk verify --repair`: repairs what `verify` finds, with the code that recovery uses, so that a second `verify` finds nothing.
  * It owns the directory meanwhile, and refuses while a server does.
  *
  *   finding                           what is done
- *   obelisk.json, meta.db             as at a start: set aside and replaced (data-directory.ts, state-file.ts)
+ *   obelisk.json, meta.db             as at a start: moved to quarantine and replaced (data-directory.ts, state-file.ts)
  *   torn tail, log short of its       as at a start (recovery.ts): cut off, new leader epoch
  *   checkpoint, damaged snapshot
  *   leader epoch wrong                written in place: it lies outside the CRC
- *   index wrong or missing            removed and built again from the log
- *   damage in the middle of a log     copied to quarantine and noted as a hole in the snapshot, which readers jump over and
+ *   index wrong or missing            removed and rebuilt from the log
+ *   damage in the middle of a log     copied to quarantine and recorded as a hole in the snapshot, which readers skip and
  *                                     `verify` knows; the log itself is not rewritten, its other batches keep their places
- *   offsets missing                   noted in the snapshot as a hole of zero bytes
+ *   offsets missing                   recorded in the snapshot as a hole of zero bytes
  *   Go Obelisk's files                imported as at a start; what is damaged in them is left out
- *   a partition that is not there     made, empty
+ *   a partition that is not there     created, empty
  *   a file that belongs to nothing    moved to quarantine
  *
  * What was taken out stays in quarantine/. What the system refuses to read, or to copy there, is left as it is and remains a finding,
@@ -57,12 +57,12 @@ export interface RepairOptions extends VerifyOptions {
 export interface RepairSummary {
   /** Before; its findings went to `onFinding`. */
   before: VerifySummary;
-  /** Afterwards; what could not be mended. */
+  /** Afterwards; what could not be repaired. */
   remaining: Finding[];
   after: VerifySummary;
 }
 
-/** What a directory without a readable identity gets: the standard node id. */
+/** What a directory without a readable identity gets: the default node id. */
 const NODE_ID_DEFAULT = 1;
 const QUARANTINE_PIECE_BYTES = 16 * MiB;
 const EPOCH_BYTES = 4;
@@ -73,7 +73,7 @@ const NO_LISTENER: RecoveryListener = {
 };
 
 /**
- * Mends the data directory `root`. Without findings nothing is touched.
+ * Repairs the data directory `root`. Without findings nothing is touched.
  * @throws ObeliskError DATA_DIRECTORY_LOCKED, DATA_DIRECTORY_UNUSABLE, STATE_UNUSABLE, DISK_FULL
  */
 export async function repairDirectory(
@@ -155,7 +155,7 @@ class Repair {
 
   async run(): Promise<{ remaining: Finding[]; after: VerifySummary }> {
     const files = this.#files;
-    this.#moveStraySegments();
+    this.#moveUnknownFiles();
     for (const wrong of this.#epochs) this.#writeEpoch(wrong);
     const { state, findings } = await openStateFile(files, this.#root, this.#directory.isClean);
     for (const finding of findings) this.#options.onRepair(finding);
@@ -170,7 +170,7 @@ class Repair {
     const after = await verifyDirectory(files, this.#root, {
       ...this.#options,
       isOwner: true,
-      onNote: () => undefined, // told before
+      onNote: () => undefined, // reported before
       onFinding: (finding) => remaining.push(this.#explained(finding)),
     });
     return { remaining, after };
@@ -209,7 +209,7 @@ class Repair {
     this.#options.onRepair({ file, position, bytes: EPOCH_BYTES, kind: "wrong-epoch", detail });
   }
 
-  #moveStraySegments(): void {
+  #moveUnknownFiles(): void {
     for (const finding of this.#found) {
       const { file, kind, position, bytes, detail } = finding;
       const isConsumer = kind === "damaged-state" && file.startsWith("consumers/");
@@ -261,7 +261,7 @@ class Repair {
         markDirty: () => this.#directory.markDirty(),
         markClean: () => this.#directory.markClean(),
         lossReason: () => this.#directory.lossReason(),
-        // `repairDirectory` lets go of it, when the proof is done.
+        // `repairDirectory` closes it, when the second verification is done.
         close: () => undefined,
       },
     });
@@ -276,11 +276,11 @@ class Repair {
       }
     }
     await engine.close();
-    // What is offline was not mended: the places are told afterwards.
+    // What is offline was not repaired: the places are reported afterwards.
     for (const finding of engine.findings) if (finding.kind !== "unreadable") this.#options.onRepair(finding);
   }
 
-  /** Index files that do not hold, with their twins; returns the segments by partition directory. */
+  /** Removes damaged index files, and the other one of the same segment; returns the segments by partition directory. */
   #removeIndexes(): Map<string, Set<number>> {
     const rebuilds = new Map<string, Set<number>>();
     for (const { file, kind } of this.#found) {
@@ -338,7 +338,8 @@ class Repair {
   #keepHole(finding: Finding): boolean {
     return this.#attempt(finding, "it could not be copied to quarantine", () => {
       const targets = finding.bytes > 0 ? this.#copyToQuarantine(finding) : [];
-      const outcome = finding.bytes > 0 ? `copied to ${targets[0]}, readers pass it over` : "noted";
+      const outcome =
+        finding.bytes > 0 ? `copied to ${targets[0]}, readers skip it` : "recorded in the snapshot";
       this.#options.onRepair({ ...finding, detail: `${finding.detail}; ${outcome}` });
     });
   }

@@ -1,4 +1,4 @@
-/** Where a verification tells what it finds and how far it has come. */
+/** Where a verification reports what it finds and how far it has come. */
 
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
@@ -16,14 +16,14 @@ export interface VerifySummary {
   records: number;
   /** Read and checked, all files together. */
   bytes: number;
-  /** Damage that recovery has set aside before and noted: not a finding any more. */
+  /** Damage that recovery has copied to quarantine and recorded before: not a finding any more. */
   holes: number;
   holeBytes: number;
   stateEntries: number;
   /** Messages in files of a Go Obelisk that were not imported yet. */
   goMessages: number;
   findings: number;
-  /** What is worth a word and no damage: what a client sent so, and what the next start does by itself. */
+  /** What is worth knowing and no damage: what a client sent so, and what the next start does by itself. */
   notes: number;
   /** A server owned the directory: what it was just writing was not judged. */
   isServerRunning: boolean;
@@ -31,7 +31,7 @@ export interface VerifySummary {
 
 export interface VerifyListener {
   onFinding: (finding: Finding) => void;
-  /** What is no damage, and never to be mended. */
+  /** What is no damage, and never to be repaired. */
   onNote?: (note: Finding) => void;
   /** Bytes checked so far; called often. */
   onProgress?: (bytes: number) => void;
@@ -73,12 +73,12 @@ export class VerifySink {
     this.#listener.onFinding(finding);
   }
 
-  record(file: string, position: number, bytes: number, kind: FindingKind, detail: string): void {
+  reportNote(file: string, position: number, bytes: number, kind: FindingKind, detail: string): void {
     this.summary.notes += 1;
     this.#listener.onNote?.({ file, position, bytes, kind, detail });
   }
 
-  /** What `work` answers, or null when the system refuses, which is a finding. A file that is gone meanwhile is none. */
+  /** What `work` returns, or null when the system refuses, which is a finding. A file that is gone meanwhile is none. */
   tolerating<Result>(files: Files, root: string, file: string, work: () => Result): Result | null {
     try {
       return work();

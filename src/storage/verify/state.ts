@@ -14,7 +14,7 @@ const TOPIC_PREFIX = "topic/";
 /** How many partitions each topic should have; without those whose creation was interrupted. */
 export type KnownTopics = Map<string, number>;
 
-/** `scratch`: an empty directory for the copy. Answers with the topics that the state knows. */
+/** `scratch`: an empty directory for the copy. Returns the topics that the state knows. */
 export async function verifyState(
   files: Files,
   root: string,
@@ -78,7 +78,7 @@ function recordTopic(topics: KnownTopics, { key, value }: StateRow): void {
 }
 
 function faultOfRow(row: StateRow): string | null {
-  if (!isWholeRow(row)) return `the checksum of the entry ${row.key} does not hold`;
+  if (!isWholeRow(row)) return `checksum mismatch in the entry ${row.key}`;
   try {
     JSON.parse(row.value);
     return null;

@@ -48,7 +48,7 @@ export function testState(factory: StateFactory): void {
     );
 
     test(
-      "tells an entry that was removed and made anew from what it was",
+      "tells an entry that was removed and created again from what it was",
       withState(async ({ store }) => {
         await store.change([{ key: "a", value: "1" }]);
         const before = (await store.get("a"))!.version;
@@ -69,7 +69,7 @@ export function testState(factory: StateFactory): void {
     );
 
     test(
-      "gives pages of what begins with a prefix, in the order of keys, each behind the last",
+      "gives pages of what begins with a prefix, in the order of keys, each after the last",
       withState(async ({ store }) => {
         const keys = ["a", "b/1", "b/10", "b/2", "b/é", "b0", "c"];
         for (const key of keys) await store.change([{ key, value: key }]);
@@ -87,7 +87,7 @@ export function testState(factory: StateFactory): void {
     );
 
     test(
-      "changes nothing when one expected version does not hold",
+      "changes nothing on a version mismatch in one change",
       withState(async ({ store }) => {
         await store.change([{ key: "a", value: "1" }]);
         const both: StateChange[] = [
@@ -190,7 +190,7 @@ export function testState(factory: StateFactory): void {
         }),
       );
 
-    const ascends = "gives no version twice, also when it was opened again after a removal";
+    const ascends = "assigns no duplicate version, also when it was opened again after a removal";
     if (factory.cannotReopen !== null) test.skip(`${ascends} (${factory.cannotReopen})`, () => {});
     else
       test(
@@ -226,7 +226,7 @@ class StateModel {
   #values = new Map<string, string>();
   readonly #seen = new Map<string, Set<number>>();
 
-  /** Whether all expected versions hold, `entries` being what the store told before. Changes of one call see each other. */
+  /** Whether all expected versions match, `entries` being what the store listed before. Changes of one call see each other. */
   change(changes: readonly StateChange[], entries: ReadonlyMap<string, StateEntry>): boolean {
     const values = new Map(this.#values);
     for (const { key, value, expectedVersion } of changes) {

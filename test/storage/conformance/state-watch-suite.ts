@@ -50,7 +50,7 @@ export function testWatching(factory: StateFactory): void {
   );
 
   each(
-    "tells nobody of a change whose expected version does not hold",
+    "tells nobody of a change with a version mismatch",
     withState(async ({ store }) => {
       const told = new Told();
       store.watch("", told);
@@ -203,7 +203,7 @@ class Told implements StateListener {
   }
 }
 
-/** A view as the contract says that it is kept: watched, then listed, and what is told meanwhile holds where it is newer. */
+/** A view as the contract says that it is kept: watched, then listed, and what is told meanwhile wins where it is newer. */
 class StateView implements StateListener {
   readonly #store: StateStore;
   readonly #prefix: string;

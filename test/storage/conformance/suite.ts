@@ -1,6 +1,6 @@
 /**
  * What every storage engine must do, as one suite. Each engine's test calls `testEngine` with a factory; `reopen` gives the
- * same data through a fresh engine, as after an orderly stop. An engine that keeps nothing passes null with its reason.
+ * same data through a fresh engine, as after a graceful shutdown. An engine that keeps nothing passes null with its reason.
  */
 
 import { describe, expect, test } from "bun:test";
@@ -201,7 +201,7 @@ export function testEngine(factory: EngineFactory): void {
     );
 
     test(
-      "keeps to the byte budget, and gives one larger batch only when asked",
+      "keeps to the byte budget, and gives one larger batch only when requested",
       withLog(async (log) => {
         const size = batchOf(["aaaa"]).length;
         for (const value of ["aaaa", "bbbb", "cccc"]) append(log, [value]);
@@ -297,7 +297,7 @@ export function testEngine(factory: EngineFactory): void {
     );
 
     test(
-      "forgets everything before an offset",
+      "drops everything before an offset",
       withLog(async (log, engine) => {
         for (let index = 0; index < 200; index += 1) append(log, [`${index}`]);
         await engine.sync([log]);
@@ -406,7 +406,7 @@ export function testEngine(factory: EngineFactory): void {
       expect(append(again, ["next"])).toBe(120);
     });
 
-    testReopen("replays to the owner what came behind its last checkpoint", async (subject) => {
+    testReopen("replays to the owner what came after its last checkpoint", async (subject) => {
       const log = await subject.engine.open("t", 0, new Replay());
       append(log, ["a"]);
       log.checkpoint(Buffer.from("one"));
@@ -437,7 +437,7 @@ export function testEngine(factory: EngineFactory): void {
       expect([again.startOffset, again.endOffset]).toEqual([77, 100]);
     });
 
-    testReopen("does not give out an offset twice when everything was dropped", async (subject) => {
+    testReopen("assigns no offset again when everything was dropped", async (subject) => {
       const log = await subject.engine.open("t", 0, new Replay());
       for (let index = 0; index < 100; index += 1) append(log, [`${index}`]);
       log.dropBefore(100);

@@ -30,7 +30,7 @@ test("a full memory refuses the append and changes nothing", async () => {
   await engine.close();
 });
 
-test("a partition that is opened again in the same engine tells its checkpoint and what came behind it", async () => {
+test("a partition that is opened again in the same engine tells its checkpoint and what came after it", async () => {
   const engine = new MemoryEngine();
   const log = await engine.open("t", 0, new Replay());
   append(log, ["a"]);

@@ -75,10 +75,10 @@ for (const link of ["topics", "topics/orders", "topics/orders/0", FIRST_LOG]) {
     expect((await verifyTree(path, scratch)).findings).toEqual([]);
   });
 
-  test(`a repair mends what lies behind a link at ${link}, and leaves the link where it is`, async () => {
+  test(`a repair also repairs what lies behind a link at ${link}, and leaves the link where it is`, async () => {
     const { path } = linked(link);
     flipByte(join(path, FIRST_LOG), 520);
-    writeFileSync(join(path, "stranger"), "x");
+    writeFileSync(join(path, "unknown"), "x");
     expect((await repairTree(path, scratch)).remaining).toEqual([]);
     expect(lstatSync(join(path, link)).isSymbolicLink()).toBe(true);
     const served = (await readData(path))[0]!;
@@ -87,7 +87,7 @@ for (const link of ["topics", "topics/orders", "topics/orders/0", FIRST_LOG]) {
   });
 }
 
-test("a link that leads nowhere is a finding, its neighbour is judged, and a repair makes nothing in its place", async () => {
+test("a link that leads nowhere is a finding, its neighbour is judged, and a repair creates nothing in its place", async () => {
   for (const link of ["topics/orders", "topics/orders/0", FIRST_LOG]) {
     const { path, elsewhere } = linked(link);
     renameSync(elsewhere, `${elsewhere}-away`);
@@ -106,7 +106,7 @@ test("a link that leads nowhere is a finding, its neighbour is judged, and a rep
   }
 });
 
-test("what belongs to nothing is not moved when it is a link or lies behind one", async () => {
+test("an unknown file is not moved when it is a link or lies behind one", async () => {
   const { path, elsewhere } = linked("topics/orders/0");
   writeFileSync(join(elsewhere, "owners.txt"), "mine");
   symlinkSync(elsewhere, join(path, "topics/orders/other"));
@@ -226,7 +226,7 @@ test("a directory that is none of ours is refused and left alone, one with direc
   expect(listTree(path).length).toBe(2);
 });
 
-test("inspect names what it passes over, damage apart from what the system refuses", async () => {
+test("inspect lists what it skips, damage apart from what the system refuses", async () => {
   const path = fresh();
   flipByte(join(path, FIRST_LOG), 520);
   const omitted: string[] = [];

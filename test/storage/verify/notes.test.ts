@@ -1,5 +1,5 @@
 /**
- * Batches whose CRC holds and whose records do not open are what somebody sent and got acknowledged: `verify` and `inspect` tell
+ * Batches whose CRC matches and whose records do not open are what somebody sent and got acknowledged: `verify` and `inspect` tell
  * them apart from damage, and a repair of real damage beside them leaves them byte for byte.
  */
 
@@ -62,7 +62,7 @@ test("a producer's garbage and what inflates beyond our limit are notes, and no 
   expect([findings, summary.findings, summary.notes]).toEqual([[], 0, 2]);
   expect(notes.map(placeAndKind)).toEqual([`${LOG} garbled-records`, `${LOG} unopened-records`]);
   expect(notes[0]!.detail).toStartWith("as it was acknowledged, but its records do not decode:");
-  expect(notes[1]!.detail).toMatch(/^sound, but not opened: .*inflate.* 134217728/);
+  expect(notes[1]!.detail).toMatch(/^valid, but not opened: .*inflate.* 134217728/);
   expect(summaryLines("data", summary)).toContain("  2 notes: no damage, and nothing to mend");
   const before = readFileSync(join(path, LOG));
   expect((await repairTree(path, scratch)).repairs).toEqual([]);
@@ -73,7 +73,7 @@ test("a producer's garbage and what inflates beyond our limit are notes, and no 
   expect(readFileSync(join(path, LOG)).equals(damaged)).toBe(true);
 });
 
-test("inspect names what it passes over by its offsets, and goes on behind it", async () => {
+test("inspect names what it skips by its offsets, and goes on after it", async () => {
   const path = await written("inspected", [batchOf(["one"]), garbled(), batchOf(["two"])]);
   flipByte(join(path, LOG), readFileSync(join(path, LOG)).indexOf("one"));
   const omitted: string[] = [];
@@ -87,7 +87,7 @@ test("inspect names what it passes over by its offsets, and goes on behind it", 
   ]);
 });
 
-test("a write that a crash cut short is a note; a whole batch that does not hold, or a tail behind an orderly stop, is a finding", async () => {
+test("a write that a crash cut short is a note; a whole batch with a CRC mismatch, or a tail after a graceful shutdown, is a finding", async () => {
   const path = folder.make("crashed");
   const { engine } = await openData(path);
   const log = await engine.open("orders", 0, NO_LISTENER);

@@ -1,5 +1,5 @@
 /**
- * Bytes that the disk refuses to read are told with their place, apart from damage; what can be read beside them is judged, and a
+ * Bytes that the disk refuses to read are reported with their place, apart from damage; what can be read beside them is judged, and a
  * repair leaves them as they are. So it does with damage that it cannot copy.
  */
 
@@ -47,7 +47,7 @@ function logBytes(path: string): Buffer {
 
 const REASON = "the disk cannot read or write it (EIO)";
 
-test("a page of a log is told with file, place and errno, and everything beside it is judged", async () => {
+test("a page of a log is reported with file, place and errno, and everything beside it is judged", async () => {
   const path = fresh();
   const { size } = statSync(join(path, FIRST_LOG));
   const all = (await verifyTree(path, scratch)).summary;
@@ -64,7 +64,7 @@ test("a page of a log is told with file, place and errno, and everything beside 
   }
 });
 
-test("damage beside a page that cannot be read is still told as that", async () => {
+test("damage beside a page that cannot be read is still reported as that", async () => {
   const path = fresh();
   flipByte(join(path, FIRST_LOG), 520);
   flipByte(join(path, FIRST_LOG.replace("orders/0", "orders/1")), 520);
@@ -81,8 +81,8 @@ for (const [file, advice] of [
     FIRST_LOG,
     "the disk may give it later; else put a copy in its place that has zeros there, and repair again",
   ],
-  [FIRST_LOG.replace(".log", ".index"), "make it readable, or remove it: it is built again from the log"],
-  [FIRST_LOG.replace(".log", ".timeindex"), "make it readable, or remove it: it is built again from the log"],
+  [FIRST_LOG.replace(".log", ".index"), "make it readable, or remove it: it is rebuilt from the log"],
+  [FIRST_LOG.replace(".log", ".timeindex"), "make it readable, or remove it: it is rebuilt from the log"],
   [`${PARTITION}/producers.snapshot`, "make it readable, or move it away: the whole log is read instead"],
 ] as const) {
   test(`a repair leaves ${file.split("/").at(-1)} as it is where the disk refuses it, and says what to do`, async () => {
@@ -102,7 +102,7 @@ for (const [file, advice] of [
 }
 
 for (const file of ["obelisk.json", "meta.db", "meta.db-wal"]) {
-  test(`a repair refuses when the disk refuses ${file}, and sets nothing aside`, async () => {
+  test(`a repair refuses when the disk refuses ${file}, and quarantines nothing`, async () => {
     const path = fresh();
     if (file === "meta.db-wal") disk.replace(join(path, file), Buffer.alloc(100));
     flipByte(join(path, FIRST_LOG), 520);
@@ -114,7 +114,7 @@ for (const file of ["obelisk.json", "meta.db", "meta.db-wal"]) {
   });
 }
 
-test("damage that cannot be copied is left as it is, and said so; the next repair that can mends it", async () => {
+test("damage that cannot be copied is left as it is, and reported so; the next repair that can copies and repairs it", async () => {
   const path = fresh();
   flipByte(join(path, FIRST_LOG), 520);
   const before = logBytes(path);
@@ -133,7 +133,7 @@ test("damage that cannot be copied is left as it is, and said so; the next repai
   expect(logBytes(path)).toEqual(before);
 });
 
-test("inspect shows what it can read, and names what it cannot", async () => {
+test("inspect shows what it can read, and lists what it cannot", async () => {
   const path = fresh();
   const files = refusing(FIRST_LOG, 4096, 4097);
   const inspection = inspectPath(files, path);
