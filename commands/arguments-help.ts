@@ -38,7 +38,7 @@ export function rootHelp(
       ["-v, --version", "Show the version."],
     ]),
     `Examples\n${examples.map((example) => `  ${example}`).join("\n")}`,
-    "Exit codes\n  0 yes   1 no: damage found, nothing there   2 failed   64 wrong usage",
+    "Exit codes\n  0 success   1 no: damage found, nothing there   2 failure   64 wrong usage",
   ].join("\n\n");
 }
 

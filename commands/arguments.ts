@@ -4,7 +4,7 @@
  *
  *     obelisk COMMAND [--flag value] [--flag=value] [--switch] [--no-switch] [-f value] [POSITIONAL] [-- POSITIONAL ...]
  *
- * Behind `--` everything is a positional. `--help` and `-h` count before `--` only.
+ * After `--` everything is a positional. `--help` and `-h` count before `--` only.
  */
 
 import { type ArgsDef, type CommandDef, runCommand } from "citty";
@@ -19,13 +19,13 @@ export interface Command {
   readonly summary: string;
   readonly args: ArgsDef;
   readonly examples: readonly string[];
-  /** Runs it with the arguments behind its name; the exit code. */
+  /** Runs it with the arguments after its name; the exit code. */
   run(rawArgs: readonly string[]): Promise<number>;
 }
 
 /**
- * A citty definition with its examples. Its `run` may return an exit code; nothing means 0. `moreMistakes` is asked when the
- * command line has mistakes, for those that stand elsewhere, so that all are reported together.
+ * A citty definition with its examples. Its `run` may return an exit code; nothing means 0. `moreErrors` is called when the
+ * command line has errors, for those in other sources, so that all are reported together.
  */
 export function describeCommand<const T extends ArgsDef>(
   definition: CommandDef<T>,
@@ -51,15 +51,15 @@ export function describeCommand<const T extends ArgsDef>(
 }
 
 /**
- * What the definition does not know: unknown flags (with the nearest), missing or needless values, a flag twice that counts
- * once, a missing positional or one too many, and words that are no UTF-8.
+ * What is wrong with a command line: unknown flags (with the nearest), missing or needless values, a flag repeated that counts
+ * once, a missing positional or one too many, and words that are not UTF-8.
  */
 export function findConfigErrors(args: ArgsDef, rawArgs: readonly string[]): ConfigError[] {
   const { uses, positionals, errors } = scan(args, rawArgs);
   const messages = [...errors, ...wordsWithoutUtf8(args, rawArgs)];
   const names = uses.map(({ name }) => name);
   const duplicates = names.filter((name, index) => names.indexOf(name) < index && !isRepeatable(args[name]));
-  messages.push(...new Set(duplicates.map((name) => `--${name} is given twice`)));
+  messages.push(...new Set(duplicates.map((name) => `--${name} is given more than once`)));
   const places = Object.entries(args).filter(([, definition]) => definition.type === "positional");
   const missing = places.slice(positionals.length).filter(([, definition]) => definition.required === true);
   messages.push(...missing.map(([name]) => `${name.toUpperCase()} is missing`));
@@ -70,7 +70,7 @@ export function findConfigErrors(args: ArgsDef, rawArgs: readonly string[]): Con
   return messages.map((message) => ({ source: "", message }));
 }
 
-/** The flags that are known and have a value (a switch: `true` or `false`); the last of repeated ones. Mistakes are passed over. */
+/** The flags that are known and have a value (a switch: `true` or `false`); the last of repeated ones. Errors are passed over. */
 export function flagValues(args: ArgsDef, rawArgs: readonly string[]): Record<string, string> {
   return Object.fromEntries(scan(args, rawArgs).uses.map(({ name, value }) => [name, value]));
 }
@@ -82,7 +82,7 @@ export function repeatedValues(args: ArgsDef, rawArgs: readonly string[], name: 
   );
 }
 
-/** Whether help is asked for: before `--`, and not as the value of a flag. */
+/** Whether help is requested: before `--`, and not as the value of a flag. */
 export function asksForHelp(rawArgs: readonly string[]): boolean {
   const end = rawArgs.indexOf("--");
   return rawArgs
@@ -174,7 +174,7 @@ export function isRepeatable(definition: Definition | undefined): boolean {
   return definition?.valueHint?.startsWith(REPEATABLE) === true;
 }
 
-/** The system hands words over as bytes; those that are no UTF-8 have become another text before anyone could look at them. */
+/** The system hands words over as bytes; those that are not UTF-8 have become another text before anyone could look at them. */
 function wordsWithoutUtf8(args: ArgsDef, rawArgs: readonly string[]): string[] {
   const remedy =
     args["file"] === undefined ? "" : "; records of any bytes come from standard input or --file";

@@ -1,6 +1,6 @@
 /**
- * How every command that speaks to a server finds it: a flag, else a variable of the environment (src/config/variables.ts), else
- * the usual port on this machine.
+ * How every command that connects to a server finds it: a flag, else a variable of the environment (src/config/variables.ts), else
+ * the default port on this machine.
  */
 
 import type { ArgsDef } from "citty";
@@ -16,13 +16,13 @@ export const brokersFlag = {
     alias: "b",
     valueHint: "HOST:PORT,...",
     default: BROKERS_DEFAULT,
-    description: "The Kafka port of the server; any of a list. OBELISK_BROKERS says it too.",
+    description: "Bootstrap brokers: Kafka addresses, any of which is enough. Also OBELISK_BROKERS.",
   },
 } as const;
 
 /**
- * The flags that were given, behind them what the environment says of the others, and the brokers in any case.
- * @throws MistakesError INVALID_USAGE for a misspelt variable
+ * The flags that were given, after them what the environment says of the others, and the brokers in any case.
+ * @throws ConfigErrors INVALID_USAGE for a misspelt variable
  */
 export function clientFlags(args: ArgsDef, rawArgs: readonly string[]): Record<string, string> {
   const variables = clientVariables(process.env, Object.keys(args));

@@ -71,8 +71,8 @@ function directive(letter: string | undefined): (record: ConsumerRecord) => Buff
   const found = letter !== undefined && Object.hasOwn(DIRECTIVES, letter) ? DIRECTIVES[letter] : undefined;
   if (found !== undefined) return found;
   throw usage(
-    letter === undefined ? "--format ends in a single %" : `--format does not know %${letter}`,
-    "it knows %t %p %o %k %s %h %T %K %S and %%",
+    letter === undefined ? "--format ends in a single %" : `--format: unknown directive %${letter}`,
+    "use %t %p %o %k %s %h %T %K %S or %%",
   );
 }
 
@@ -85,7 +85,7 @@ function escapedByte(format: string, position: number): [number, number] {
   } else if (letter !== undefined && Object.hasOwn(ESCAPES, letter)) {
     return [ESCAPES[letter]!, 2];
   }
-  throw usage(`--format does not know \\${letter ?? ""}`, "it knows \\n \\t \\r \\0 \\\\ and \\xHH");
+  throw usage(`--format: unknown escape \\${letter ?? ""}`, "use \\n \\t \\r \\0 \\\\ or \\xHH");
 }
 
 function headersText(record: ConsumerRecord): Buffer {

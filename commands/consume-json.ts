@@ -4,7 +4,7 @@
  *   {"topic":"t","partition":0,"offset":7,"timestamp":1700000000000,"key":"a","value":"/wA=","valueIsBase64":true,
  *    "headers":[{"key":"h","value":"x"}]}
  *
- * Null stays null. Header names are told by the same rule. Headers keep their order and may repeat a name, which is why they are a list. Empty lists are left out.
+ * Null stays null. Header names follow the same rule. Headers keep their order and may repeat a name, which is why they are a list. Empty lists are left out.
  */
 
 import type { ConsumerRecord } from "../src/client/fetched-batches.ts";

@@ -1,4 +1,4 @@
-/** What `obelisk consume` was asked to do: its flags as checked values. */
+/** What `obelisk consume` is to do: its flags as checked values. */
 
 import { usage } from "./arguments.ts";
 import { type Place, parsePlace } from "./consume-start.ts";
@@ -36,11 +36,12 @@ export function consumeOptions(flags: FlagTexts, words: readonly string[]): Cons
     throw usage("no topic is given", "write `obelisk consume TOPIC`, or --topic=TOPIC");
   const mode = choice("mode", flags["mode"] ?? "poll", MODES);
   if (mode === "reset" && flags["from"] !== undefined) {
-    throw usage("--mode=reset begins with the first record", "leave out --from, or use --mode=poll");
+    throw usage("--mode=reset starts at the first record", "leave out --from, or use --mode=poll");
   }
   if (flags["format"] !== undefined && flags["json"] === "true")
     throw usage("give --format or --json, not both");
-  if (flags["group"] === "") throw usage("--group must not be empty", "use --no-commit to leave no trace");
+  if (flags["group"] === "")
+    throw usage("--group must not be empty", "use --no-commit to leave the group's offsets alone");
   return {
     topics,
     partition:

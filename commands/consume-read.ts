@@ -7,11 +7,11 @@
  *   - An offset is committed only when every record below it has left for standard output: after a crash or a closed pipe
  *     records are printed again rather than lost.
  *   - `poll` and `reset` end at the end offsets that the partitions had at the start, so that a busy topic does not hold them. What
- *     came later is neither printed nor passed.
+ *     came later is neither printed nor committed.
  *   - An interrupt ends every wait: for a further attempt, and for a slow reader of standard output. What that reader has not
- *     taken then is not committed; a commit that fails is an error, and what was printed is printed again.
+ *     taken then is not committed; a commit that fails is an error, and what was printed is printed again next time.
  *   - A batch that cannot be read ends the reading, when what was printed before it is committed, unless --skip-unreadable says to
- *     go on behind it.
+ *     go on after it.
  *   - A slow reader slows the fetching: at most one fetch is held beyond what it has taken.
  */
 
@@ -34,9 +34,9 @@ const POLL_MS = 100;
 const COMMIT_MS = SECOND_MS;
 /** How often to look whether a topic is there by now. */
 const TOPIC_WAIT_MS = SECOND_MS;
-/** How long a reader that is behind may take, after an interrupt, for what was printed. */
+/** How long a slow reader may take, after an interrupt, for what was printed. */
 const INTERRUPTED_FINISH_MS = 500;
-/** After so many polls that brought nothing the ends are asked for again: a topic that was made anew may never get that far. */
+/** After so many empty polls the end offsets are requested again: a topic that was created anew may never get that far. */
 const IDLE_POLLS_MAX = 20;
 const NEWLINE = Buffer.from("\n");
 
@@ -72,7 +72,7 @@ class Reading {
   readonly #signal: AbortSignal;
   readonly #clock: Clock;
   readonly #print: (record: ConsumerRecord) => void;
-  /** Behind the last printed record, by topic and partition; only what is not committed yet. */
+  /** The offset after the last printed record, by topic and partition; only what is not committed yet. */
   readonly #uncommitted = new Map<string, CommittedOffset>();
   /** Where to stop; empty when there is no end. */
   #ends: readonly CommittedOffset[] = [];
@@ -127,7 +127,7 @@ class Reading {
     }
   }
 
-  /** Goes on behind a batch that cannot be read. @throws ObeliskError when it was to be read, and is not to be skipped */
+  /** Goes on after a batch that cannot be read. @throws ObeliskError when it was to be read, and is not to be skipped */
   async #pass(batch: UnreadableBatch): Promise<void> {
     const { message, topic, partition, firstOffset, nextOffset } = batch;
     if (firstOffset < this.#endOf(topic, partition)) {
@@ -192,7 +192,7 @@ class Reading {
     await orAborted(left, this.#signal);
     if (!hasLeft) await Promise.race([left, wait(this.#clock, INTERRUPTED_FINISH_MS)]);
     if (hasLeft) return true;
-    note("obelisk: the reader of standard output has not taken everything; that is not committed");
+    note("obelisk: the reader of standard output has not taken everything; the rest is not committed");
     this.#output.abandon();
     return false;
   }
@@ -204,9 +204,9 @@ class Reading {
   }
 
   /**
-   * Nothing lies behind the end. A committed offset there belongs to a topic that was there before: read what is there now. An
-   * offset that the user asked for may suit some partitions only: the others begin at their nearer end, and that is said.
-   * @throws ObeliskError OFFSET_OUT_OF_RANGE when it suits none of them
+   * Nothing lies after the end. A committed offset there belongs to an earlier topic of this name: read what is there now. An
+   * offset that the user requested may be in the range of some partitions only: the others start at their nearer end, with a line
+   * that says so. @throws ObeliskError OFFSET_OUT_OF_RANGE when it is in the range of none
    */
   async #checkPlaces(partitions: readonly TopicPartition[], ends: readonly CommittedOffset[]): Promise<void> {
     const { from } = this.#options;
@@ -218,7 +218,7 @@ class Reading {
       const position = this.#consumer.position(topic, partition);
       if (position <= end) continue;
       note(
-        `obelisk: partition ${topic}-${partition}: the committed offset ${position} lies behind the end ${end}; reading from the first record`,
+        `obelisk: partition ${topic}-${partition}: the committed offset ${position} is after the end offset ${end}; reading from the first record`,
       );
       this.#consumer.seek(topic, partition, 0);
     }
@@ -234,8 +234,8 @@ class Reading {
       const start = starts[slot]!.offset;
       const place = Math.min(Math.max(offset, start), end);
       if (place === offset) continue;
-      const where = place === end ? `its end, ${end}` : `its first offset, ${start}`;
-      note(`obelisk: partition ${topic}-${partition} does not hold offset ${offset}; it begins at ${where}`);
+      const where = place === end ? `its end offset, ${end}` : `its start offset, ${start}`;
+      note(`obelisk: partition ${topic}-${partition} does not hold offset ${offset}; reading from ${where}`);
       this.#consumer.seek(topic, partition, place);
     }
   }
@@ -244,7 +244,7 @@ class Reading {
 /** What `work` brings; undefined as soon as the signal is aborted. */
 async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
   if (signal.aborted) {
-    work.catch(() => {}); // Whoever waits for the whole output is told the same.
+    work.catch(() => {}); // Whoever waits for the whole output gets the same error.
     return;
   }
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -260,7 +260,7 @@ async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void
 function withRemedy(error: UnreadableBatch): ObeliskError {
   return new ObeliskError(
     error.code,
-    { ...error.facts, remedy: "add --skip-unreadable to go on behind them" },
+    { ...error.facts, remedy: "add --skip-unreadable to skip such batches" },
     error,
   );
 }
@@ -301,7 +301,7 @@ async function findTopic(
       const error = toObeliskError(thrown);
       if (error.code !== "UNKNOWN_TOPIC_OR_PARTITION") throw error;
       if (mode !== "continuous") throw noTopic(topic);
-      if (attempt === 1) note(`obelisk: there is no topic ${topic} yet; waiting for it`);
+      if (attempt === 1) note(`obelisk: topic ${topic} does not exist yet; waiting for it`);
       await wait(clock, TOPIC_WAIT_MS, signal);
     }
   }
@@ -310,7 +310,7 @@ async function findTopic(
 
 function noTopic(topic: string): ObeliskError {
   return new ObeliskError("UNKNOWN_TOPIC_OR_PARTITION", {
-    detail: `there is no topic ${topic}`,
+    detail: `topic ${topic} does not exist`,
     remedy: `\`obelisk produce ${topic} MESSAGE\` creates it`,
   });
 }

@@ -1,14 +1,14 @@
 /**
  * `obelisk consume`: prints the records of topics.
  *
- *   --mode=poll         what is there and was not read by the group, then end (default)
+ *   --mode=poll         what is there and the group has not committed, then end (default)
  *   --mode=continuous   until Ctrl-C
  *   --mode=reset        from the first record again, then end
  *
  * Plain output is the value's bytes and a `\n`, so that a text that went in as lines comes out as it was. The group's offsets are
  * committed after printing (consume-read.ts). A closed pipe (`| head`) is a normal end.
- * A batch that its producer garbled, or that is too large to open, ends the reading with 2 and is named; what was printed before
- * it is committed.
+ * A batch whose records do not decode, or that is too large to open, ends the reading with 2 and is named; what was printed
+ * before it is committed.
  * Exit codes: 0 also when nothing is new, 1 there is no such topic, 2 failed, 64 wrong usage.
  */
 
@@ -43,52 +43,52 @@ const consumeArgs = {
     alias: "m",
     valueHint: MODES.join("|"),
     description:
-      "poll: what is there, then end; continuous: until Ctrl-C; reset: from the first again. Default: poll.",
+      "poll: up to the end offset, then exit; continuous: until Ctrl-C; reset: as poll, from the first record again. Default: poll.",
   },
   group: {
     type: "string",
     alias: "g",
     valueHint: "NAME",
-    description: `Whose offsets to go on from and to commit. Default: OBELISK_GROUP, else ${GROUP_DEFAULT}.`,
+    description: `The consumer group whose offsets are read and committed. Default: OBELISK_GROUP, else ${GROUP_DEFAULT}.`,
   },
   from: {
     type: "string",
     alias: "o",
     valueHint: START_HINT,
-    description: `Where to begin. ${TIME_RULE} Default: what the group committed, else the first record.`,
+    description: `Where to start; -COUNT is the last COUNT records. ${TIME_RULE} Default: the committed offset, else the first record.`,
   },
-  max: { type: "string", alias: "n", valueHint: "N", description: "End after so many records." },
+  max: { type: "string", alias: "n", valueHint: "N", description: "Exit after N records." },
   format: {
     type: "string",
     alias: "f",
     valueHint: "TEXT",
     description:
-      "%t topic, %p partition, %o offset, %T time, %k key, %s value, %h headers, %K and %S their bytes; \\n, \\t.",
+      "Print each record so: %t topic, %p partition, %o offset, %T timestamp (ms), %k key, %s value, %h headers, %K and %S bytes of key and value; \\n, \\t.",
   },
-  json: { type: "boolean", description: "One JSON object for each record." },
+  json: { type: "boolean", description: "Print each record as one line of JSON." },
   commit: {
     type: "boolean",
-    description: "Commit what was printed; --no-commit leaves the group's offsets alone.",
+    description: "Commit what was printed (the default); --no-commit leaves the group's offsets alone.",
   },
   "committed-only": {
     type: "boolean",
-    description: "Leave out records of open and of aborted transactions.",
+    description: "Skip records of open and aborted transactions (isolation level read_committed).",
   },
   "skip-unreadable": {
     type: "boolean",
     description:
-      "Go on behind batches that cannot be read, each told on standard error, instead of ending with 2.",
+      "Skip batches that cannot be read, with a line on standard error for each, instead of exiting with 2.",
   },
   ...brokersFlag,
 } as const;
 
 export const consumeCommand = defineCommand({
-  meta: { name: "consume", description: "Prints the records of topics." },
+  meta: { name: "consume", description: "Prints records of topics, and commits the group's offsets." },
   args: consumeArgs,
   run: async ({ rawArgs, args }) => {
     const flags = clientFlags(consumeArgs, rawArgs);
     const options = consumeOptions(flags, args._);
-    if (options.format !== null) compileFormat(options.format); // A mistake should be found before connecting.
+    if (options.format !== null) compileFormat(options.format); // An error should be found before connecting.
     const interrupt = catchInterrupt();
     try {
       const count = await consumeRecords(options, output, interrupt.signal);

@@ -1,11 +1,11 @@
-/** The data directory that the offline commands look at: the one named, else the setting's (file or variable), else ./data. */
+/** The data directory that the offline commands open: the one named, else the setting's (file or variable), else ./data. */
 
 import { createDisk } from "../src/base/disk.ts";
 import { loadSettings } from "../src/config/load.ts";
 import { checkVariables } from "../src/config/variables.ts";
 import { usage } from "./arguments.ts";
 
-/** @throws MistakesError when a variable is misspelt, or the setting is needed and wrong; ObeliskError INVALID_USAGE when nothing is kept on a disk */
+/** @throws ConfigErrors when a variable is misspelt, or the setting is needed and wrong; ObeliskError INVALID_USAGE when nothing is kept on a disk */
 export function dataDirectory(named: string | undefined): string {
   checkVariables(process.env);
   const address =

@@ -1,7 +1,7 @@
 /**
  * How a failed command says why: one line on standard error, `obelisk: what happened; what to do`, and an exit code from
- * the error table. With --json the same as one JSON line on standard output. A stack is shown only for our own mistakes, and only
- * with OBELISK_LOG_LEVEL=debug.
+ * the error table. With --json the same as one JSON line on standard output. A stack is shown only for our own bugs, and only with
+ * OBELISK_LOG_LEVEL=debug.
  */
 
 import { ERRORS, errnoOf, ObeliskError } from "../src/base/errors.ts";
@@ -14,7 +14,7 @@ export interface ErrorReport {
   readonly exitCode: number;
   /** Lines for standard error. */
   readonly lines: readonly string[];
-  /** The object for --json; null when nothing is to be said. */
+  /** The object for --json; null when nothing is to be reported. */
   readonly json: object | null;
 }
 
@@ -65,7 +65,7 @@ function describeKnown(error: ObeliskError, debug: boolean): ErrorReport {
   };
 }
 
-/** A system error is told with the place and the reason; anything else is our own mistake. */
+/** A system error is reported with the place and the reason; anything else is our own bug. */
 function describeUnexpected(thrown: unknown, debug: boolean): ErrorReport {
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   const errno = errnoOf(thrown);

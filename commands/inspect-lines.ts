@@ -67,29 +67,29 @@ function headLines({
 }: Inspection): string[] {
   const lines = [`${path}: ${KIND_WORDS[kind]}`];
   if (identity !== null) {
-    const end = identity.cleanShutdown ? "ended in order" : "in use, or not ended in order";
+    const end = identity.cleanShutdown ? "clean shutdown" : "in use, or not shut down cleanly";
     lines.push(
-      `  cluster ${identity.clusterId}, node ${identity.nodeId}, made ${identity.createdAt}, ${end}`,
+      `  cluster ${identity.clusterId}, node ${identity.nodeId}, created ${identity.createdAt}, ${end}`,
     );
   }
   if (topics.length > 0) lines.push(`  ${records} records in ${batches} batches, ${formatBytes(bytes)}`);
   if (damagedBytes > 0)
-    lines.push(`  ${formatBytes(damagedBytes)} of them are no sound batch: see \`obelisk verify\``);
+    lines.push(`  ${formatBytes(damagedBytes)} of them are damaged: see \`obelisk verify\``);
   return lines;
 }
 
 const KIND_WORDS: Record<Inspection["kind"], string> = {
-  data: "a data directory",
-  topics: "a directory of topics",
-  topic: "a topic",
-  partition: "a partition",
-  log: "a segment's log",
-  index: "an offset index",
-  timeindex: "a time index",
-  snapshot: "a partition's snapshot",
-  "go-log": "a log of the Go Obelisk",
-  "go-index": "an index of the Go Obelisk",
-  "go-offsets": "a consumer's offsets, saved by the Go Obelisk",
+  data: "data directory",
+  topics: "directory of topics",
+  topic: "topic",
+  partition: "partition",
+  log: "segment (log)",
+  index: "offset index",
+  timeindex: "time index",
+  snapshot: "partition snapshot",
+  "go-log": "log of the Go Obelisk",
+  "go-index": "index of the Go Obelisk",
+  "go-offsets": "consumer offsets of the Go Obelisk",
 };
 
 type Content = Pick<
@@ -102,8 +102,8 @@ const CONTENT_COLUMNS: Column<Content>[] = [
   { title: "batches", isNumber: true, cell: ({ batches }) => String(batches) },
   { title: "bytes", isNumber: true, cell: ({ bytes }) => String(bytes) },
   { title: "damaged", isNumber: true, cell: ({ damagedBytes }) => String(damagedBytes) },
-  { title: "first time", cell: ({ firstTimestampMs }) => time(firstTimestampMs) },
-  { title: "last time", cell: ({ lastTimestampMs }) => time(lastTimestampMs) },
+  { title: "first timestamp", cell: ({ firstTimestampMs }) => time(firstTimestampMs) },
+  { title: "last timestamp", cell: ({ lastTimestampMs }) => time(lastTimestampMs) },
   { title: "codecs", cell: ({ codecs }) => Object.keys(codecs).join(",") },
 ];
 
@@ -128,14 +128,14 @@ const GO_TOPIC_COLUMNS: Column<Inspection["goTopics"][number]>[] = [
   { title: "messages", isNumber: true, cell: ({ messages }) => String(messages) },
   { title: "bytes", isNumber: true, cell: ({ bytes }) => String(bytes) },
   { title: "damaged", isNumber: true, cell: ({ damagedBytes }) => String(damagedBytes) },
-  { title: "first time", cell: ({ firstTimestampMs }) => time(firstTimestampMs) },
-  { title: "last time", cell: ({ lastTimestampMs }) => time(lastTimestampMs) },
+  { title: "first timestamp", cell: ({ firstTimestampMs }) => time(firstTimestampMs) },
+  { title: "last timestamp", cell: ({ lastTimestampMs }) => time(lastTimestampMs) },
 ];
 
 const ENTRY_COLUMNS: Column<Inspection["entries"][number]>[] = [
   { title: "offset", isNumber: true, cell: ({ offset }) => String(offset) },
   { title: "position", isNumber: true, cell: ({ position }) => (position < 0 ? "-" : String(position)) },
-  { title: "time", cell: ({ timestampMs }) => time(timestampMs) },
+  { title: "timestamp", cell: ({ timestampMs }) => time(timestampMs) },
 ];
 
 function partitionLines(partition: PartitionInfo): string[] {
@@ -149,7 +149,7 @@ function partitionLines(partition: PartitionInfo): string[] {
     lines.push(`${topic}-${partition.partition}: checkpoint at offset ${checkpointOffset}`);
   for (const { segment, position, bytes } of holes) {
     lines.push(
-      `${topic}-${partition.partition}: set aside ${bytes} bytes at ${position} of segment ${segment}`,
+      `${topic}-${partition.partition}: quarantined ${bytes} bytes at position ${position} of segment ${segment}`,
     );
   }
   const number = producers.length + producersOmitted;
@@ -175,7 +175,7 @@ function snapshotLines({ snapshot }: Inspection): string[] {
   }
   for (const { epoch, startOffset: from } of epochs) lines.push(`leader epoch ${epoch} from offset ${from}`);
   for (const { segment, position, bytes } of holes)
-    lines.push(`set aside ${bytes} bytes at ${position} of segment ${segment}`);
+    lines.push(`quarantined ${bytes} bytes at position ${position} of segment ${segment}`);
   return lines;
 }
 

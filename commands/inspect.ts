@@ -1,7 +1,7 @@
 /**
  * `obelisk inspect`: what lies at a path, from a whole data directory down to one file, the Go Obelisk's files too. With
- * --records the records themselves, one a line, and on standard error what is passed over. It never writes and may run beside a
- * server. Exit 1 when nothing is there.
+ * --records the records themselves, one per line, and on standard error what is passed over. It never writes and may run beside
+ * a server. Exit 1 when nothing is there.
  */
 
 import { defineCommand } from "citty";
@@ -31,10 +31,13 @@ const inspectArgs = {
     required: false,
     description: "A data directory, a part of one, or a file of it; the `data` setting when left out.",
   },
-  records: { type: "boolean", description: "Print the records instead of what holds them." },
+  records: { type: "boolean", description: "Print the records instead of the files that hold them." },
   topic: { type: "string", valueHint: "TOPIC", description: "Only this topic." },
-  max: { type: "string", valueHint: "N", description: "At most so many records. Implies --records." },
-  json: { type: "boolean", description: "One JSON object; with --records one for each record, a line each." },
+  max: { type: "string", valueHint: "N", description: "At most N records. Implies --records." },
+  json: {
+    type: "boolean",
+    description: "Print one JSON object; with --records one per record, each on a line.",
+  },
 } as const;
 
 export const inspectCommand = defineCommand({

@@ -1,7 +1,7 @@
 /**
- * Ctrl-C and SIGTERM for commands that run for long. The first asks for an orderly end (the signal is aborted: stop taking
- * work, finish what is under way, commit, say goodbye); the second leaves at once with 128 + the signal's number.
- * Commands that end by themselves do not use this, and the system's default ends them.
+ * Ctrl-C and SIGTERM for commands that run for long. The first requests a graceful shutdown (the signal is aborted: stop taking
+ * work, finish what is under way, commit, disconnect); the second leaves at once with 128 + the signal's number.
+ * Commands that end by themselves do not use this, and the system's default action ends them.
  */
 
 import { EXIT, note } from "./output.ts";
@@ -13,7 +13,7 @@ export interface Interrupt {
   release(): void;
 }
 
-/** Takes over both signals. `hint` is said on standard error at the first one. */
+/** Takes over both signals. `hint` is printed on standard error at the first one. */
 export function catchInterrupt(hint?: string): Interrupt {
   const controller = new AbortController();
   const onSignal = (name: "SIGINT" | "SIGTERM") => {

@@ -21,28 +21,28 @@ interface CommandEntry {
 
 const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   serve: {
-    summary: "Run the server.",
+    summary: "Run the broker.",
     load: async () => {
       const { serveCommand, serveExamples, serveConfigErrors } = await import("./serve.ts");
       return describeCommand(serveCommand, serveExamples, serveConfigErrors);
     },
   },
   produce: {
-    summary: "Send records, or run one of the test scenarios.",
+    summary: "Write records to a topic, or run a test scenario.",
     load: async () => {
       const { produceCommand, produceExamples } = await import("./produce.ts");
       return describeCommand(produceCommand, produceExamples);
     },
   },
   consume: {
-    summary: "Print the records of a topic.",
+    summary: "Print records of topics, and commit the group's offsets.",
     load: async () => {
       const { consumeCommand, consumeExamples } = await import("./consume.ts");
       return describeCommand(consumeCommand, consumeExamples);
     },
   },
   reset: {
-    summary: "Move a group's offsets to another place.",
+    summary: "Reset a group's committed offsets.",
     load: async () => {
       const { resetCommand, resetExamples } = await import("./reset.ts");
       return describeCommand(resetCommand, resetExamples);
@@ -56,7 +56,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     },
   },
   verify: {
-    summary: "Check every byte of a data directory, and repair it when asked.",
+    summary: "Check every byte of a data directory, and repair it with --repair.",
     load: async () => {
       const { verifyCommand, verifyExamples } = await import("./verify.ts");
       return describeCommand(verifyCommand, verifyExamples);
@@ -64,7 +64,7 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   },
 };
 
-const SUMMARY = `Obelisk ${version}: a message broker in one executable. One durable log, open to Kafka clients, HTTP and plain TCP.`;
+const SUMMARY = `Obelisk ${version}: a message broker in one executable. One durable log for Kafka clients, HTTP and plain TCP.`;
 
 const EXAMPLES = [
   "obelisk serve                        start the server, data in ./data",
@@ -73,7 +73,7 @@ const EXAMPLES = [
 ];
 
 if (import.meta.main) {
-  // What cannot be said on standard error is dropped: no command fails by it, nor ends in another way.
+  // What cannot be written to standard error is dropped: no command fails by it, nor ends in another way.
   process.stderr.on("error", () => {});
   process.on("uncaughtException", leaveAtOnce);
   process.on("unhandledRejection", leaveAtOnce);
@@ -94,7 +94,7 @@ async function main(rawArgs: readonly string[]): Promise<number> {
     await output.finish();
     return exitCode;
   } catch (thrown) {
-    // A failure was told already, and a reader that left changes no answer.
+    // A failure was reported already, and a reader that left changes no exit code.
     if (hasFailed || (thrown instanceof OutputClosed && exitCode !== EXIT.yes)) return exitCode;
     return reportError(thrown, reportOptions(rawArgs));
   }
@@ -123,7 +123,7 @@ async function dispatch(rawArgs: readonly string[]): Promise<number> {
     output.line(commandHelp(command));
     return EXIT.yes;
   }
-  if (name !== "serve") output.checkOpen(); // The server's work is not to print.
+  if (name !== "serve") output.checkOpen(); // The server does not exist to print.
   return command.run(rest);
 }
 
@@ -147,7 +147,7 @@ function reportOptions(rawArgs: readonly string[]) {
   return { json: rawArgs.includes("--json"), debug: process.env["OBELISK_LOG_LEVEL"] === "debug", output };
 }
 
-/** A mistake outside of any command's `await`: nothing can be trusted to end in order any more. */
+/** A bug outside of any command's `await`: nothing can be trusted to shut down gracefully any more. */
 async function leaveAtOnce(thrown: unknown): Promise<void> {
   const exitCode = reportError(thrown, reportOptions(process.argv.slice(2)));
   await output.finish().catch(() => {});

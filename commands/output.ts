@@ -15,9 +15,9 @@ import { wasInherited } from "../src/base/disk.ts";
 import { errnoOf, ObeliskError } from "../src/base/errors.ts";
 
 export const EXIT = {
-  /** Done; the answer is yes. */
+  /** Done; the result is yes. */
   yes: 0,
-  /** Done; the answer is no: damage was found, nothing is there. */
+  /** Done; the result is no: damage was found, nothing is there. */
   no: 1,
   /** It could not be done. */
   failed: 2,
@@ -105,7 +105,7 @@ export class Output {
     return this.#unsentBytes > UNSENT_BYTES_MAX;
   }
 
-  /** @throws ObeliskError OUTPUT_FAILED when standard output was closed from the start: for work that nobody could be told of */
+  /** @throws ObeliskError OUTPUT_FAILED when standard output was closed from the start: for work whose result could not be printed */
   checkOpen(): void {
     if (this.#isOpen) return;
     this.#fail(new Error("it is closed"));
@@ -123,7 +123,7 @@ export class Output {
     return this.#waitUntilAtMost(0);
   }
 
-  /** Gives up what has not left, and forgets what failed: for a command whose end does not depend on it. */
+  /** Drops what has not left, and any failure: for a command whose exit code does not depend on it. */
   abandon(): void {
     this.#isAbandoned = true;
     this.#chunkBytes = 0;

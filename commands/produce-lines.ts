@@ -63,14 +63,14 @@ export class LineCutter {
     throw new ObeliskError("MESSAGE_TOO_LARGE", {
       detail: `line ${this.#lines + 1} of ${this.#source} is longer than the limit`,
       limit: this.#bytesMax,
-      remedy: "records are lines: is this a text?",
+      remedy: "each line is one record: is this a text file?",
     });
   }
 }
 
 /**
  * The lines of a stream, a chunk's worth at a time: at most one chunk and one line are held. After an abort the rest without a
- * line end is no record, because nobody knows how it would have gone on.
+ * line end is not a record, because nobody knows how it would have gone on.
  */
 export async function* readLines(
   stream: AsyncIterable<Uint8Array>,

@@ -1,4 +1,4 @@
-/** What `obelisk produce` was asked to do: its flags as checked values. All mistakes are found before anything is sent. */
+/** What `obelisk produce` is to do: its flags as checked values. All errors are found before anything is sent. */
 
 import type { Acks } from "../src/client/delivery.ts";
 import type { RecordHeader } from "../src/protocol/record/builder.ts";
@@ -35,7 +35,7 @@ export type FlagTexts = Readonly<Record<string, string>>;
 
 const ACKS: Readonly<Record<string, Acks>> = { all: -1, "-1": -1, "1": 1, "0": 0 };
 const PARTITION_MAX = 2 ** 31 - 1;
-/** What only the Kafka door can carry. */
+/** What only the Kafka protocol can carry. */
 const KAFKA_ONLY = ["partition", "compression", "acks"] as const;
 
 /** `words` are the arguments without a flag: the topic, unless `--topic` names it, and messages. @throws ObeliskError INVALID_USAGE */
@@ -126,6 +126,6 @@ function refuseKafkaOnly(flags: FlagTexts, headers: readonly string[]): void {
     ...(headers.length > 0 ? ["--header"] : []),
   ];
   if (given.length > 0) {
-    throw usage(`${given.join(", ")}: the native protocol cannot carry this`, "leave out --protocol=native");
+    throw usage(`${given.join(", ")}: not supported by the native protocol`, "leave out --protocol=native");
   }
 }

@@ -35,7 +35,7 @@ export async function openInput(
     else bytesTotal += await fileBytes(file);
   }
   if (options.files.includes("-") && process.stdin.isTTY === true) {
-    note("reading records from the terminal, one a line; Ctrl-D ends");
+    note("reading records from the terminal, one per line; Ctrl-D ends");
   }
   return new LineInput(options, lineBytesMax, signal, Number.isNaN(bytesTotal) ? 0 : bytesTotal);
 }
@@ -81,7 +81,7 @@ class LineInput implements RecordInput {
   async *records(): AsyncGenerator<InputRecord[]> {
     for (const file of this.#options.files) {
       if (this.#signal.aborted) return;
-      const name = file === "-" ? "the standard input" : file;
+      const name = file === "-" ? "standard input" : file;
       const stream = file === "-" ? Bun.stdin.stream() : Bun.file(file).stream();
       for await (const lines of readLines(this.#chunks(stream), this.#lineBytesMax, name, this.#signal)) {
         const kept = this.#options.skipsEmpty ? lines.filter((line) => line.length > 0) : lines;

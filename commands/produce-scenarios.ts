@@ -1,11 +1,11 @@
 /**
- * The three scenarios of the Go Obelisk's test client, through the native door:
+ * The three scenarios of the Go Obelisk's test client, over the native protocol:
  *
  *   size        150 messages at once, 50 for each of topic-0, topic-1, topic-2
  *   time        5 messages, 2 seconds apart
  *   realistic   50 messages, with delays that grow from 50 to 540 ms
  *
- * Each answer is shown with its latency, then a summary. A message that was not stored makes the exit code 2.
+ * Each response is shown with its latency, then a summary. A message that was not stored makes the exit code 2.
  */
 
 import { type Clock, sleep } from "../src/base/clock.ts";

@@ -1,9 +1,9 @@
 /**
- * Sends the records of an input through one of the doors and reports what was acknowledged.
+ * Sends the records of an input over the Kafka or the native protocol, and reports what was acknowledged.
  *
  * Whatever ends the work early (a record that is too large, a broker that is gone, Ctrl-C), what was given before is still waited
- * for and reported; then the error is thrown. An interrupt ends the waits for further attempts: what failed then is said, and
- * the exit code is that of the interrupt.
+ * for and reported; then the error is thrown. An interrupt ends the waits for further attempts: what failed then is reported,
+ * and the exit code is that of the interrupt.
  */
 
 import { type Clock, systemClock } from "../src/base/clock.ts";
@@ -21,15 +21,15 @@ import { ProduceSummary } from "./produce-summary.ts";
 import { sayRetries } from "./retry-note.ts";
 
 const EMPTY = Buffer.alloc(0);
-/** As many answers may be open as the native client keeps in flight, so that an endless input stays in bounds. */
+/** As many messages may be outstanding as the native client keeps in flight, so that an endless input stays in bounds. */
 const NATIVE_OPEN_MAX = 256;
 
-/** A door as this command needs it. */
+/** A protocol as this command needs it. */
 interface Target {
   readonly recordBytesMax: number;
   /** Gives a promise when the next record must wait. */
   add(record: InputRecord): Promise<void> | undefined;
-  /** Waits for every answer. @throws the first failure */
+  /** Waits for every response. @throws the first failure */
   flush(): Promise<void>;
   close(): Promise<void>;
 }
@@ -175,7 +175,7 @@ async function nativeProtocol(options: ProduceOptions, summary: ProduceSummary):
 }
 
 function refused(topic: string, reason: string): ObeliskError {
-  const detail = `the server answered NACK:${reason}`;
+  const detail = `the server responded NACK:${reason}`;
   return new ObeliskError(reason === "PUBLISH_FAILED" ? "KAFKA_STORAGE_ERROR" : "PROTOCOL_ERROR", {
     detail,
     topic,

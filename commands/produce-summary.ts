@@ -1,4 +1,4 @@
-/** What a `produce` did, by partition, and how it says so. */
+/** What a `produce` did, by partition, as text and as JSON. */
 
 import type { ObeliskError } from "../src/base/errors.ts";
 import { formatBytes, formatDuration } from "../src/base/units.ts";

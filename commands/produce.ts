@@ -36,21 +36,21 @@ const produceArgs = {
     required: false,
     valueHint: `${REPEATABLE}TOPIC [MESSAGE...]`,
     description:
-      "The topic, unless --topic names it, and messages. Without messages: lines of standard input.",
+      "The topic, unless --topic names it, and messages, each a record. Without messages: the lines of standard input.",
   },
   topic: { type: "string", alias: "t", valueHint: "TOPIC", description: "The topic to write to." },
   file: {
     type: "string",
     alias: "f",
     valueHint: `${REPEATABLE}FILE`,
-    description: "Lines of this file are the records; - is standard input.",
+    description: "A file whose lines are the records; - is standard input.",
   },
   key: { type: "string", alias: "k", valueHint: "KEY", description: "The key of every record." },
   "key-separator": {
     type: "string",
     alias: "K",
     valueHint: "TEXT",
-    description: "What stands before it in a line is the key; a line without it has none.",
+    description: "Splits each line at its first TEXT into key and value; a line without it has no key.",
   },
   header: {
     type: "string",
@@ -62,48 +62,53 @@ const produceArgs = {
     type: "string",
     alias: "p",
     valueHint: "N",
-    description: "The partition; else the key decides, or chance.",
+    description: "The partition. Default: by murmur2 of the key; without a key, batches go to a random one.",
   },
   compression: {
     type: "string",
     alias: "z",
     valueHint: "CODEC",
-    description: `${CODECS.join(", ")}. Default: none.`,
+    description: `The compression codec: ${CODECS.join(", ")}. Default: none.`,
   },
   acks: {
     type: "string",
     alias: "a",
     valueHint: "all|1|0",
-    description: "all or 1: wait until it is committed (on disk, by default); 0: for nothing. Default: all.",
+    description:
+      "all or 1: wait until the record is committed (on disk, by default); 0: do not wait. Default: all.",
   },
-  rate: { type: "string", valueHint: "N/s", description: "At most so many records a second." },
-  "skip-empty": { type: "boolean", description: "Leave out empty lines." },
+  rate: { type: "string", valueHint: "N/s", description: "At most N records per second." },
+  "skip-empty": { type: "boolean", description: "Skip empty lines." },
   "empty-as-null": {
     type: "boolean",
-    description: "Send an empty value as null: a deletion in a compacted topic.",
+    description: "Send an empty value as null: a tombstone in a compacted topic.",
   },
   ...brokersFlag,
-  protocol: { type: "string", valueHint: "kafka|native", description: "Which door to use. Default: kafka." },
+  protocol: {
+    type: "string",
+    valueHint: "kafka|native",
+    description: "The protocol to use. Default: kafka.",
+  },
   native: {
     type: "string",
     valueHint: "HOST:PORT",
     default: NATIVE_DEFAULT,
-    description: "The native port, for --protocol=native and --test. OBELISK_NATIVE says it too.",
+    description: "The native address, for --protocol=native and --test. Also OBELISK_NATIVE.",
   },
   test: {
     type: "string",
     valueHint: "size|time|realistic",
-    description: "Run a test scenario through the native door instead.",
+    description: "Run a test scenario over the native protocol instead.",
   },
   json: { type: "boolean", description: "Print the result as JSON." },
 } as const;
 
 export const produceCommand = defineCommand({
-  meta: { name: "produce", description: "Sends records to a topic." },
+  meta: { name: "produce", description: "Writes records to a topic." },
   args: produceArgs,
   run: async ({ rawArgs, args }) => {
     const flags = clientFlags(produceArgs, rawArgs);
-    const interrupt = catchInterrupt("stopping: waiting for what was sent; Ctrl-C again leaves at once");
+    const interrupt = catchInterrupt("stopping: waiting for outstanding records; Ctrl-C again exits at once");
     try {
       if (flags["test"] !== undefined) {
         const scenario = choice("test", flags["test"], SCENARIOS);

@@ -1,8 +1,8 @@
 /** A question at the terminal, answered with a line. Anything but yes is no. */
 
 /** Asks on standard error, so that standard output keeps only results. The end of the input is no. */
-export async function askYesNo(request: string, input: ReadableStream<Uint8Array>): Promise<boolean> {
-  process.stderr.write(`${request} [y/N] `);
+export async function askYesNo(question: string, input: ReadableStream<Uint8Array>): Promise<boolean> {
+  process.stderr.write(`${question} [y/N] `);
   const reader = input.getReader();
   try {
     return isYes(await readLine(reader));

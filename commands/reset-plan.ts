@@ -4,7 +4,7 @@
  *
  *        start                         end
  *   .....|==============================|.....
- *      ^ asked for: clamped to start        ^ asked for: clamped to end
+ *      ^ requested: clamped to start        ^ requested: clamped to end
  */
 
 import type { Admin } from "../src/client/admin.ts";
@@ -17,7 +17,7 @@ export interface OffsetChange extends TopicPartition {
   /** -1: nothing committed. */
   readonly from: number;
   readonly to: number;
-  /** Why `to` is not what was asked for; empty when it is. */
+  /** Why `to` is not what was requested; empty when it is. */
   readonly note: string;
 }
 
@@ -60,7 +60,7 @@ export function target(
     if (byTime === undefined || byTime.offset < 0) return { to: end, note: "no record is that new" };
     return { to: byTime.offset, note: "" };
   }
-  if (place.offset < start) return { to: start, note: `${place.offset} is below the first offset` };
-  if (place.offset > end) return { to: end, note: `${place.offset} is behind the end` };
+  if (place.offset < start) return { to: start, note: `${place.offset} is before the start offset` };
+  if (place.offset > end) return { to: end, note: `${place.offset} is after the end offset` };
   return { to: place.offset, note: "" };
 }

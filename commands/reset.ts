@@ -1,9 +1,9 @@
 /**
- * `obelisk reset`: moves the offsets of a group to another place in a topic.
+ * `obelisk reset`: resets the committed offsets of a group in a topic.
  *
  *   show the change -> ask (or --yes) -> commit
  *
- *   - Offsets stay within what the partition holds; where the place asked for lies outside, the table says so.
+ *   - Offsets stay within what the partition holds; where the requested one lies outside, the table says so.
  *   - Without a terminal nobody can be asked: then --yes is required.
  *   - A group with active members is refused by the server, because its members would overwrite the change.
  * Exit codes: 0 done (or nothing to change), 1 no such topic, or the answer was no, 2 failed or refused, 64 wrong usage.
@@ -36,12 +36,17 @@ const resetArgs = {
     type: "string",
     alias: "g",
     valueHint: "NAME",
-    description: `The group whose offsets move. Default: OBELISK_GROUP, else ${GROUP_DEFAULT}.`,
+    description: `The consumer group. Default: OBELISK_GROUP, else ${GROUP_DEFAULT}.`,
   },
-  to: { type: "string", required: true, valueHint: START_HINT, description: `Where to. ${TIME_RULE}` },
+  to: {
+    type: "string",
+    required: true,
+    valueHint: START_HINT,
+    description: `The new offset; -COUNT is the last COUNT records. ${TIME_RULE}`,
+  },
   partition: { type: "string", alias: "p", valueHint: "N", description: "Only this partition." },
-  yes: { type: "boolean", alias: "y", description: "Do it without asking." },
-  json: { type: "boolean", description: "Print the change as JSON." },
+  yes: { type: "boolean", alias: "y", description: "Commit the change without asking." },
+  json: { type: "boolean", description: "Print the change as one line of JSON." },
   ...brokersFlag,
 } as const;
 
@@ -59,7 +64,10 @@ export interface ResetOptions {
 }
 
 export const resetCommand = defineCommand({
-  meta: { name: "reset", description: "Moves a group's offsets to another place in a topic." },
+  meta: {
+    name: "reset",
+    description: "Resets a group's committed offsets in a topic. Shows the change first.",
+  },
   args: resetArgs,
   run: async ({ rawArgs }) => {
     const flags = clientFlags(resetArgs, rawArgs);
@@ -81,11 +89,14 @@ export const resetCommand = defineCommand({
 export function resetOptions(flags: FlagTexts, canAsk: boolean): ResetOptions {
   const { topic, group = GROUP_DEFAULT, to, partition } = flags;
   if (topic === undefined || topic === "") throw usage("no topic is given", "add --topic=TOPIC");
-  if (to === undefined) throw usage("nothing says where to", "add --to=earliest, for example");
+  if (to === undefined) throw usage("--to is missing", "add --to=earliest, for example");
   if (group === "") throw usage("--group must not be empty");
   const isConfirmed = flags["yes"] === "true";
   if (!isConfirmed && !canAsk) {
-    throw usage("nobody can be asked: standard input is not a terminal", "add --yes to reset without asking");
+    throw usage(
+      "cannot ask for confirmation: standard input is not a terminal",
+      "add --yes to reset without asking",
+    );
   }
   return {
     topic,
@@ -104,8 +115,8 @@ async function reset(admin: Admin, options: ResetOptions): Promise<number> {
   const isNothing = changes.every(({ from, to }) => from === to);
   if (!options.isJson) for (const line of changeLines(options.group, changes)) output.line(line);
   if (!isNothing) {
-    await output.finish(); // What could not be shown is not done.
-    if (!options.isConfirmed && !(await askYesNo("move these offsets?", Bun.stdin.stream()))) {
+    await output.finish(); // What could not be shown is not committed.
+    if (!options.isConfirmed && !(await askYesNo("commit these offsets?", Bun.stdin.stream()))) {
       note("nothing was changed");
       return EXIT.no;
     }
@@ -120,7 +131,7 @@ async function reset(admin: Admin, options: ResetOptions): Promise<number> {
 async function findPartitions(admin: Admin, { topic, partition }: ResetOptions): Promise<TopicPartition[]> {
   const found = await admin.describeTopic(topic);
   if (found === undefined)
-    throw new ObeliskError("UNKNOWN_TOPIC_OR_PARTITION", { detail: `there is no topic ${topic}` });
+    throw new ObeliskError("UNKNOWN_TOPIC_OR_PARTITION", { detail: `topic ${topic} does not exist` });
   const wanted = found.partitions.filter((one) => partition < 0 || one.partition === partition);
   if (wanted.length === 0) {
     const detail = `the topic has ${found.partitions.length} partitions, numbered from 0`;

@@ -1,6 +1,6 @@
 /**
- * What a command says while its client tries again: what it waits for, and for how long. A broker that is away or whose disk
- * is full should not look like a command that hangs. Each reason is said once, on standard error.
+ * What a command prints while its client retries: what it waits for, and for how long. A broker that is down or whose disk is
+ * full should not look like a command that hangs. Each reason is printed once, on standard error.
  */
 
 import type { ObeliskError } from "../src/base/errors.ts";
@@ -17,7 +17,7 @@ export function sayRetries(say: (line: string) => void = note): OnRetry {
     const reason = `${error.code} ${totalMs}`;
     if (attempts < SAID_AT_ATTEMPT || said.has(reason)) return;
     said.add(reason);
-    say(`obelisk: ${error.message}; trying again for up to ${formatDuration(totalMs)}`);
+    say(`obelisk: ${error.message}; retrying for up to ${formatDuration(totalMs)}`);
   };
 }
 

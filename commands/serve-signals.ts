@@ -1,11 +1,11 @@
 /**
  * The signals that do not end the server.
  *
- *     SIGHUP          reads the settings again: puts in force what can change while running (the log's level), names what
- *                     needs a restart. A mistake in them is told, and what was in force stays
- *     SIGUSR1, ...    nothing: told in the log, because whoever sent one expected something
+ *     SIGHUP          reloads the settings: applies what can change while running (the log level), names what needs a
+ *                     restart. Config errors are logged, and the settings in force stay
+ *     SIGUSR1, ...    nothing: logged, because whoever sent one expected something
  *
- * The system would end the process for each of them, without an orderly end. What ends the server is in interrupt.ts; SIGQUIT
+ * The system would end the process for each of them, without a graceful shutdown. What ends the server is in interrupt.ts; SIGQUIT
  * is left to the system, as the way out when nothing else works.
  */
 
@@ -16,12 +16,12 @@ import { changedSettings } from "../src/config/reload.ts";
 import type { Settings } from "../src/config/settings.ts";
 
 /**
- * Signals that other programs give a meaning, and whose standard action ends a process. SIGPIPE is not among them: the runtime
+ * Signals that other programs give a meaning, and whose default action ends a process. SIGPIPE is not among them: the runtime
  * ignores it already, and a line about it could be what brings the next.
  */
 const WITHOUT_MEANING = ["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO"] as const;
 
-/** Takes over the signals for the life of the process. `loadAgain` reads the settings from where they came. */
+/** Takes over the signals for the life of the process. `loadAgain` reads the settings from the same sources again. */
 export function handleSignals(log: LineLog, settings: Settings, loadAgain: () => LoadedSettings): void {
   let running = settings;
   process.on("SIGHUP", () => {
@@ -29,9 +29,7 @@ export function handleSignals(log: LineLog, settings: Settings, loadAgain: () =>
     if (loaded !== undefined) running = putInForce(log, running, loaded);
   });
   for (const name of WITHOUT_MEANING) {
-    process.on(name, () =>
-      log.warn(`${name} has no meaning here: SIGHUP reads the settings again, SIGTERM ends`),
-    );
+    process.on(name, () => log.warn(`${name} ignored: SIGHUP reloads the settings, SIGTERM shuts down`));
   }
 }
 
@@ -42,7 +40,7 @@ function readAgain(log: LineLog, loadAgain: () => LoadedSettings): LoadedSetting
   } catch (thrown) {
     const reasons = thrown instanceof ConfigErrors ? thrown.errors.map(configErrorWords) : [String(thrown)];
     for (const reason of reasons)
-      log.error("the settings were read again and have a mistake; those before stay", { reason });
+      log.error("reload failed: config error; the settings in force stay", { reason });
     return undefined;
   }
 }
@@ -51,13 +49,13 @@ function readAgain(log: LineLog, loadAgain: () => LoadedSettings): LoadedSetting
 function putInForce(log: LineLog, running: Settings, loaded: LoadedSettings): Settings {
   const changes = changedSettings(running, loaded);
   const { logLevel } = loaded.settings;
-  // Said at the more talkative of both levels, so that a change to `error` is told too.
+  // Logged at the more verbose of both levels, so that a change to `error` is logged too.
   if (LOG_LEVELS.indexOf(logLevel) > LOG_LEVELS.indexOf(log.level)) log.level = logLevel;
-  if (changes.length === 0) log.info("the settings were read again: nothing has changed");
+  if (changes.length === 0) log.info("settings reloaded: nothing has changed");
   for (const { name, running: before, given, source, isLive } of changes) {
     const facts = { setting: name, before, now: given, source };
-    if (isLive) log.info("a setting has changed", facts);
-    else log.warn("a setting has changed, and needs a restart", facts);
+    if (isLive) log.info("setting changed", facts);
+    else log.warn("setting changed: it takes effect after a restart", facts);
   }
   log.level = logLevel;
   return { ...running, logLevel };

@@ -18,7 +18,7 @@ export interface Started {
   readonly kafka: Address;
   /** What Kafka clients are told to connect to. */
   readonly advertised: { readonly host: string | null; readonly port: number };
-  /** Connections of all doors together, where `ulimit -n` leaves less than they may have; else null. */
+  /** Connections of all listeners together, where `ulimit -n` leaves less than they may have; else null. */
   readonly connectionsLeft: number | null;
   readonly topics: number;
   readonly partitions: number;
@@ -39,7 +39,7 @@ export function startedLines(settings: Settings, started: Started): string[] {
     `  durability  ${durabilityWords(settings.durability)}`,
     `  memory      ${formatBytes(settings.memoryBytes)} for buffers; ${sizes}`,
     `  limits      ${connectionWords(settings, started)}, ${count(settings.topicsMax, "topic")}, ${count(settings.partitionsMax, "partition")}`,
-    `  new topics  ${settings.autoCreate ? `made on first use, ${count(settings.partitions, "partition")}` : "only when asked for"}`,
+    `  new topics  ${settings.autoCreate ? `created on first use, ${count(settings.partitions, "partition")}` : "only by CreateTopics"}`,
     `  recovery    ${recoveryWords(started.findings)}`,
   ];
 }
@@ -65,14 +65,14 @@ export function startedJson(settings: Settings, started: Started): object {
   };
 }
 
-/** Why listening here is dangerous; undefined for loopback. */
+/** Why this listen address is dangerous; undefined for loopback. */
 export function exposureWarning(host: string): string | undefined {
   if (isLoopback(host)) return undefined;
   return `listening on ${host} without authentication: everyone who reaches these ports can read, write and delete every topic`;
 }
 
 function connectionWords({ connectionsMax }: Settings, { connectionsLeft }: Started): string {
-  if (connectionsLeft === null) return `${count(connectionsMax, "connection")} at each door`;
+  if (connectionsLeft === null) return `${count(connectionsMax, "connection")} at each listener`;
   return `${count(connectionsLeft, "connection")} in all (more with a higher \`ulimit -n\`)`;
 }
 

@@ -1,11 +1,11 @@
 /**
  * `obelisk serve`: settings, then the server, then one place that waits for the end.
  *
- *   - standard output gets what was chosen (ten lines, or with --json one line) once every door is open; the log goes to
+ *   - standard output gets what was chosen (ten lines, or with --json one line) once every listener is open; the log goes to
  *     standard error. Neither has to be writable: what cannot be written is lost, and the server goes on
- *   - the first SIGTERM or Ctrl-C stops in order (answers what is under way, syncs, marks the directory clean) and exits 0;
- *     the second leaves at once with 143 or 130; an orderly end that takes longer than `shutdown-timeout` exits 2
- *   - SIGHUP reads the settings again (serve-signals.ts)
+ *   - the first SIGTERM or Ctrl-C shuts down gracefully (completes requests under way, syncs, sets the clean-shutdown flag) and
+ *     exits 0; the second leaves at once with 143 or 130; a shutdown that takes longer than `shutdown-timeout` exits 2
+ *   - SIGHUP reloads the settings (serve-signals.ts)
  *   - --print-config prints the manual of the settings instead
  */
 
@@ -59,13 +59,13 @@ const serveArgs = {
   },
   "print-config": {
     type: "boolean",
-    description: "Print every setting with its value, range and advice, and end.",
+    description: "Print every setting with its value, range and advice, and exit.",
   },
-  json: { type: "boolean", description: "Say what was chosen as one line of JSON." },
+  json: { type: "boolean", description: "Print what was started as one line of JSON." },
 } as const;
 
 export const serveCommand = defineCommand({
-  meta: { name: "serve", description: "Runs the server until it is stopped." },
+  meta: { name: "serve", description: "Runs the broker until it is stopped." },
   args: serveArgs,
   run: async ({ rawArgs }) => {
     const { "print-config": isPrinted, json, ...flags } = flagValues(serveArgs, rawArgs);
@@ -80,7 +80,7 @@ export const serveCommand = defineCommand({
   },
 });
 
-/** The mistakes in settings, for a command line that has mistakes of its own. */
+/** The config errors in settings, for a command line that has errors of its own. */
 export function serveConfigErrors(rawArgs: readonly string[]): readonly ConfigError[] {
   const { "print-config": _isPrinted, json: _json, ...flags } = flagValues(serveArgs, rawArgs);
   try {
@@ -133,25 +133,25 @@ async function serve(settings: Settings, loadAgain: () => LoadedSettings, json: 
 /** Any long time; a timer takes up to 2^31 ms. */
 const HOLD_MS = 2 ** 30;
 
-/** The orderly end, within its time. */
+/** The graceful shutdown, within its time limit. */
 async function stop(
   server: { stop(): Promise<void> },
   settings: Settings,
   log: Log,
   reason: string,
 ): Promise<number> {
-  log.info("stopping", { reason });
+  log.info("shutting down", { reason });
   const late = new Promise<"late">((done) =>
     systemClock.after(settings.shutdownTimeoutMs, () => done("late")),
   );
   const outcome = await Promise.race([server.stop(), late]);
   if (outcome === "late") {
-    log.error("the orderly end took too long; the next start recovers", {
+    log.error("graceful shutdown timed out; the next start recovers", {
       "shutdown-timeout": `${settings.shutdownTimeoutMs}ms`,
     });
     return EXIT.failed;
   }
-  log.info("stopped");
+  log.info("shut down");
   return EXIT.yes;
 }
 

@@ -12,7 +12,7 @@ const EVENT_WORDS = {
   remaining: "remains: ",
 } as const;
 
-/** One finding: `topics/t/0/0.log at 1234, 56 bytes: damaged-batch: the checksum does not hold`. */
+/** One finding: `topics/t/0/0.log at 1234, 56 bytes: damaged-batch: CRC mismatch`. */
 export function findingLine(
   event: keyof typeof EVENT_WORDS,
   { file, position, bytes, kind, detail }: Finding,
@@ -32,13 +32,13 @@ export function summaryLines(root: string, summary: VerifySummary): string[] {
     lines.push(`  ${count(summary.goMessages, "message")} of a Go Obelisk, imported at the next start`);
   if (summary.holes > 0) {
     lines.push(
-      `  ${count(summary.holes, "hole")} of ${formatBytes(summary.holeBytes)} in all, set aside by earlier recoveries (quarantine/)`,
+      `  ${count(summary.holes, "hole")} of ${formatBytes(summary.holeBytes)} in all, quarantined by earlier recoveries (quarantine/)`,
     );
   }
-  if (summary.notes > 0) lines.push(`  ${count(summary.notes, "note")}: no damage, and nothing to mend`);
+  if (summary.notes > 0) lines.push(`  ${count(summary.notes, "note")}: no damage, and nothing to repair`);
   if (summary.isServerRunning)
-    lines.push("  a server is running here: what it was just writing was not judged");
-  if (findings > 0) lines.push(`  \`obelisk verify ${root} --repair\` mends what can be mended`);
+    lines.push("  a server is running here: what it was just writing was not checked");
+  if (findings > 0) lines.push(`  \`obelisk verify ${root} --repair\` repairs what can be repaired`);
   return lines;
 }
 
@@ -46,7 +46,7 @@ export function summaryLines(root: string, summary: VerifySummary): string[] {
 export function repairedLine(root: string, findings: number, remaining: number): string {
   if (findings === 0) return `${root}: nothing wrong, nothing changed`;
   if (remaining === 0) return `${root}: repaired, ${count(findings, "finding")}, none remains`;
-  return `${root}: ${count(findings, "finding")}, ${remaining} of them could not be mended`;
+  return `${root}: ${count(findings, "finding")}, ${remaining} of them could not be repaired`;
 }
 
 function count(number: number, noun: string, plural = `${noun}s`): string {

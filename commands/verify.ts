@@ -1,5 +1,5 @@
 /**
- * `obelisk verify`: checks every byte of a data directory. Findings go to standard output as they are met, one a line, then a
+ * `obelisk verify`: checks every byte of a data directory. Findings go to standard output as they are found, one per line, then a
  * summary. Exit 0 when all is well, 1 when something was found; with --repair 0 when nothing remains. Notes change no exit code.
  */
 
@@ -34,13 +34,20 @@ const verifyArgs = {
   },
   repair: {
     type: "boolean",
-    description: "Mend what is found, as a start of the server does. What is taken out stays in quarantine/.",
+    description:
+      "Repair what is found, as recovery at the start of the server does. What is cut out is kept in quarantine/.",
   },
-  json: { type: "boolean", description: "One JSON object a line: findings, repairs, then the summary." },
+  json: {
+    type: "boolean",
+    description: "Print one JSON object per line: findings, repairs, then the summary.",
+  },
 } as const;
 
 export const verifyCommand = defineCommand({
-  meta: { name: "verify", description: "Checks every byte of a data directory, and repairs it when asked." },
+  meta: {
+    name: "verify",
+    description: "Checks every byte of a data directory, and repairs it with --repair.",
+  },
   args: verifyArgs,
   run: async ({ rawArgs, args }) => {
     const { repair, json } = flagValues(verifyArgs, rawArgs);

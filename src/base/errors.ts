@@ -4,7 +4,7 @@
  * exit code of a command, and a sentence. Numbers never change their meaning.
  *
  * `ObeliskError` is for what the world does to us (disk, peer, user). Facts travel as fields, the cause as `cause`.
- * Expected outcomes (duplicate, not yet, end of log) are returned, not thrown. Our own mistakes are `fail()`.
+ * Expected outcomes (duplicate, not yet, end of log) are returned, not thrown. Our own bugs are `fail()`.
  */
 
 export type ErrorCategory = "transient" | "permanent" | "data" | "configuration";
@@ -30,32 +30,18 @@ function row(
 }
 
 export const ERRORS = {
-  UNKNOWN_SERVER_ERROR: row(-1, "permanent", false, 500, 2, "the server met an error that it did not expect"),
-  OFFSET_OUT_OF_RANGE: row(
-    1,
-    "permanent",
-    false,
-    416,
-    2,
-    "the offset is not within what the partition holds",
-  ),
+  UNKNOWN_SERVER_ERROR: row(-1, "permanent", false, 500, 2, "unexpected server error"),
+  OFFSET_OUT_OF_RANGE: row(1, "permanent", false, 416, 2, "the offset is out of the partition's range"),
   CORRUPT_MESSAGE: row(
     2,
     "data",
     true,
     422,
     2,
-    "the bytes are damaged: a checksum, a length or a field does not hold",
+    "the bytes are corrupt: a CRC mismatch, or an invalid length or field",
   ),
   UNKNOWN_TOPIC_OR_PARTITION: row(3, "permanent", true, 404, 1, "there is no such topic or partition"),
-  LEADER_NOT_AVAILABLE: row(
-    5,
-    "transient",
-    true,
-    503,
-    2,
-    "the partition cannot be served now: nobody leads it",
-  ),
+  LEADER_NOT_AVAILABLE: row(5, "transient", true, 503, 2, "the partition has no leader at the moment"),
   NOT_LEADER_OR_FOLLOWER: row(6, "transient", true, 503, 2, "this broker does not serve the partition"),
   REQUEST_TIMED_OUT: row(7, "transient", true, 504, 2, "the request took longer than its time limit"),
   MESSAGE_TOO_LARGE: row(10, "permanent", false, 413, 2, "the record batch is larger than the limit"),
@@ -65,11 +51,11 @@ export const ERRORS = {
     false,
     413,
     2,
-    "the text that goes with a committed offset is too long",
+    "the metadata of a committed offset is too large",
   ),
   COORDINATOR_LOAD_IN_PROGRESS: row(14, "transient", true, 503, 2, "the coordinator is still loading"),
   COORDINATOR_NOT_AVAILABLE: row(15, "transient", true, 503, 2, "no coordinator is available"),
-  NOT_COORDINATOR: row(16, "transient", true, 503, 2, "this broker does not coordinate the group"),
+  NOT_COORDINATOR: row(16, "transient", true, 503, 2, "this broker is not the coordinator of the group"),
   INVALID_TOPIC_EXCEPTION: row(17, "permanent", false, 422, 64, "the topic name is not allowed"),
   INVALID_REQUIRED_ACKS: row(21, "permanent", false, 422, 64, "acks must be -1 (all), 0 or 1"),
   ILLEGAL_GENERATION: row(22, "permanent", false, 409, 2, "the group has moved on to another generation"),
@@ -80,7 +66,7 @@ export const ERRORS = {
     false,
     409,
     2,
-    "the group does not know this member, or it has active members",
+    "the member is unknown to the group, or the group has active members",
   ),
   REBALANCE_IN_PROGRESS: row(27, "transient", true, 409, 2, "the group is rebalancing"),
   INVALID_TIMESTAMP: row(32, "data", false, 422, 2, "a record's timestamp is not allowed"),
@@ -97,7 +83,14 @@ export const ERRORS = {
     64,
     "a topic setting is unknown or its value is not allowed",
   ),
-  INVALID_REQUEST: row(42, "permanent", false, 400, 2, "the request contradicts itself or the protocol"),
+  INVALID_REQUEST: row(
+    42,
+    "permanent",
+    false,
+    400,
+    2,
+    "the request is invalid: it contradicts itself or the protocol",
+  ),
   UNSUPPORTED_FOR_MESSAGE_FORMAT: row(
     43,
     "permanent",
@@ -106,7 +99,7 @@ export const ERRORS = {
     2,
     "only record batches of magic 2 are supported",
   ),
-  POLICY_VIOLATION: row(44, "permanent", false, 422, 2, "a limit of this server refuses the request"),
+  POLICY_VIOLATION: row(44, "permanent", false, 422, 2, "the request exceeds a limit of this server"),
   OUT_OF_ORDER_SEQUENCE_NUMBER: row(
     45,
     "permanent",
@@ -121,7 +114,7 @@ export const ERRORS = {
     false,
     409,
     2,
-    "a newer producer with the same id has taken over",
+    "the producer is fenced: a newer one with the same id has taken over",
   ),
   KAFKA_STORAGE_ERROR: row(
     56,
@@ -129,9 +122,9 @@ export const ERRORS = {
     true,
     503,
     2,
-    "the disk refused: the partition cannot be written or read",
+    "storage error: the partition cannot be written or read",
   ),
-  UNKNOWN_PRODUCER_ID: row(59, "permanent", false, 409, 2, "the producer id is not known to the partition"),
+  UNKNOWN_PRODUCER_ID: row(59, "permanent", false, 409, 2, "the producer id is unknown to the partition"),
   FETCH_SESSION_ID_NOT_FOUND: row(70, "transient", true, 404, 2, "there is no such fetch session"),
   INVALID_FETCH_SESSION_EPOCH: row(71, "transient", true, 409, 2, "the fetch session's epoch is wrong"),
   FENCED_LEADER_EPOCH: row(
@@ -161,7 +154,7 @@ export const ERRORS = {
     false,
     422,
     2,
-    "the batch is as it was acknowledged, but its records do not decode: its producer wrote them so",
+    "the batch is intact, its CRC matches, but its records do not decode: its producer wrote them so",
   ),
   RECORDS_TOO_LARGE: row(
     -1,
@@ -169,19 +162,26 @@ export const ERRORS = {
     false,
     422,
     2,
-    "the batch is sound, but its records inflate beyond what is opened here",
+    "the batch is valid, but its records decompress to more than the limit",
   ),
-  DATA_DIRECTORY_LOCKED: row(-1, "configuration", false, 500, 2, "another process owns the data directory"),
+  DATA_DIRECTORY_LOCKED: row(
+    -1,
+    "configuration",
+    false,
+    500,
+    2,
+    "the data directory is locked by another process",
+  ),
   DATA_DIRECTORY_UNUSABLE: row(-1, "configuration", false, 500, 2, "the data directory cannot be used"),
   STATE_UNUSABLE: row(56, "permanent", false, 500, 2, "the state file cannot be used"),
   PORT_IN_USE: row(-1, "configuration", false, 500, 2, "the port is in use"),
-  TOO_FEW_DESCRIPTORS: row(-1, "configuration", false, 500, 2, "the process may open too few files"),
+  TOO_FEW_DESCRIPTORS: row(-1, "configuration", false, 500, 2, "the limit of open files is too low"),
   INVALID_SETTING: row(-1, "configuration", false, 422, 64, "the configuration is not valid"),
   INVALID_USAGE: row(-1, "configuration", false, 400, 64, "the command line is not valid"),
   OUTPUT_FAILED: row(-1, "transient", false, 500, 2, "standard output cannot be written"),
-  CONNECTION_FAILED: row(-1, "transient", true, 503, 2, "no connection to the broker"),
+  CONNECTION_FAILED: row(-1, "transient", true, 503, 2, "cannot connect to the broker"),
   CONNECTION_CLOSED: row(-1, "transient", true, 503, 2, "the broker closed the connection"),
-  PROTOCOL_ERROR: row(-1, "data", false, 400, 2, "the other side broke the protocol"),
+  PROTOCOL_ERROR: row(-1, "data", false, 400, 2, "the peer violated the protocol"),
 } as const satisfies Record<string, ErrorRow>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -253,7 +253,7 @@ export function toObeliskError(thrown: unknown): ObeliskError {
   return new ObeliskError("UNKNOWN_SERVER_ERROR", {}, thrown);
 }
 
-/** Whether the disk is the cause: full, or refusing, with the state file as well. */
+/** Whether storage is the cause: a full disk or an I/O error, with the state file as well. */
 export function isStorageError({ wire }: ObeliskError): boolean {
   return wire === ERRORS.KAFKA_STORAGE_ERROR.wire;
 }

@@ -2,7 +2,7 @@
  * One TCP connection as the client sees it: bytes out in order, chunks in, one end.
  *
  *   - `write` never blocks: what the kernel does not take waits in a queue and goes out when the socket drains. The
- *     queue is bounded by the callers (requests in flight, frames without an answer), which is why it has no bound here.
+ *     queue is bounded by the callers (requests in flight, frames without a response), which is why it has no bound here.
  *   - What is written in one turn goes out together at its end; small buffers are joined, because a system call for each (about
  *     10 us) would cost more than the copy, and the other side would work in crumbs.
  *   - A buffer given to `write` belongs to the socket until it is out.
@@ -31,7 +31,7 @@ export interface SocketOptions {
   readonly address: Address;
   readonly connectTimeoutMs: number;
   readonly clock: Clock;
-  /** What to do when nobody listens there. */
+  /** What to do when the connection is refused. */
   readonly remedy: string;
 }
 
@@ -59,7 +59,7 @@ export class ClientSocket {
     const timeout = Promise.withResolvers<never>();
     const timer = options.clock.after(options.connectTimeoutMs, () =>
       timeout.reject(
-        connectionFailed(client.address, options, `no answer within ${options.connectTimeoutMs} ms`),
+        connectionFailed(client.address, options, `timed out after ${options.connectTimeoutMs} ms`),
       ),
     );
     const connecting = client.#connect(options);
@@ -154,7 +154,7 @@ export class ClientSocket {
     this.#tellDrained();
   }
 
-  /** The front of the queue, with small buffers behind it joined to it; null when there is none. */
+  /** The front of the queue, with the small buffers after it joined to it; null when there is none. */
   #nextPiece(): Buffer | null {
     const first = this.#queue.shift();
     if (first === undefined) return null;
@@ -199,14 +199,14 @@ function connectionFailed(
   cause?: unknown,
 ): ObeliskError {
   const detail =
-    reason === "" ? "no connection to the broker" : `no connection to the broker: ${reasonText(reason)}`;
+    reason === "" ? "cannot connect to the broker" : `cannot connect to the broker: ${reasonText(reason)}`;
   return new ObeliskError("CONNECTION_FAILED", { detail, address, remedy: options.remedy }, cause);
 }
 
 function reasonText(reason: string): string {
   // Bun says the same of a process that has no descriptor left.
   if (reason === "ECONNREFUSED" && !canOpen(1))
-    return "this process may open no more files, raise its limit (`ulimit -n`)";
-  if (reason === "ECONNREFUSED") return "nobody listens at the address";
+    return "this process has reached its limit of open files, raise it (`ulimit -n`)";
+  if (reason === "ECONNREFUSED") return "connection refused";
   return reason;
 }

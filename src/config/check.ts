@@ -30,7 +30,7 @@ const AT_MOST: readonly (readonly [BytesKey, BytesKey, string])[] = [
   ["batchBytes", "messageBytesMax", "a shared batch is a batch"],
 ];
 
-/** The server divides its memory: recent batches, then halves for requests and for answers; a request gets two thirds of its half. */
+/** The server divides its memory: recent batches, then halves for requests and for responses; a request gets two thirds of its half. */
 function memoryShares(settings: Settings, origins: Readonly<Record<SettingKey, string>>): ConfigError[] {
   const { memoryBytes, recentBytes, messageBytesMax } = settings;
   if (recentBytes > memoryBytes / 2) {

@@ -1,8 +1,8 @@
-/** Mistakes in settings and on the command line: collected from every source, each with its place, and thrown together. */
+/** Errors in settings and on the command line: collected from every source, each with its place, and thrown together. */
 
 import { ObeliskError } from "../base/errors.ts";
 
-/** A mistake with the place where it stands. */
+/** One config error with its place. */
 export interface ConfigError {
   /** A file with its line, a variable, a flag; empty when the message names it. */
   readonly source: string;
@@ -17,7 +17,7 @@ export interface Given {
   readonly source: string;
 }
 
-/** All mistakes of all sources. */
+/** All config errors of all sources. */
 export class ConfigErrors extends ObeliskError {
   readonly errors: readonly ConfigError[];
 
@@ -27,7 +27,7 @@ export class ConfigErrors extends ObeliskError {
   }
 }
 
-/** A mistake as one line. */
+/** A config error as one line. */
 export function configErrorWords({ source, message }: ConfigError): string {
   return source === "" ? message : `${source}: ${message}`;
 }

@@ -5,13 +5,13 @@
  *
  *   parse(format(value)) equals value, for every value in range
  *
- * `parse` returns a `Refusal`, half a sentence that goes behind the setting's name ("must be ..."), and never throws.
+ * `parse` returns a `Refusal`, half a sentence that goes after the setting's name ("must be ..."), and never throws.
  */
 
 import { type Address, formatAddress, isWildcard, parseAddress, parseHost } from "../base/address.ts";
 import { formatBytes, GiB, KiB, MiB, parseBytes, parseDuration } from "../base/units.ts";
 
-/** Why a text is not a value: the sentence behind the setting's name. */
+/** Why a text is not a value: the sentence after the setting's name. */
 export class Refusal {
   readonly reason: string;
 
@@ -190,7 +190,7 @@ export function optionalAddress(): Kind<Address | null> {
   };
 }
 
-/** What stands for bytes that are no UTF-8, once they are text: the value is not what was written any more. */
+/** What stands for bytes that are not UTF-8, once they are text: the value is not what was written any more. */
 export const NO_CHARACTER = "\ufffd";
 
 /** A minute without a sync is the most that anyone can call a durability. */

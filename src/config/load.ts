@@ -2,9 +2,9 @@
  * Settings from their sources, in rising priority: defaults, YAML file, OBELISK_* variables, flags.
  *
  *   - The file is the one named by --config (or OBELISK_CONFIG), else `obelisk.yaml` in the working directory when it is there.
- *   - Every mistake in every source is reported together, each with its place, also when a stronger source hides it.
- *   - An unknown key, variable or flag is a mistake that names the nearest known name.
- *   - A command that uses only some settings is not stopped by the values of others; misspelt names are mistakes for it too.
+ *   - Every error in every source is reported together, each with its place, also when a stronger source overrides it.
+ *   - An unknown key, variable or flag is an error that names the nearest known name.
+ *   - A command that uses only some settings is not stopped by the values of others; misspelt names are errors for it too.
  *   - Each value knows where it came from (`origins`), for the manual and the start-up lines.
  */
 
@@ -37,7 +37,7 @@ export interface LoadedSettings {
   readonly origins: Readonly<Record<SettingKey, string>>;
 }
 
-/** @throws MistakesError INVALID_SETTING with every mistake that was found */
+/** @throws ConfigErrors INVALID_SETTING with every error that was found */
 export function loadSettings(sources: SettingSources): LoadedSettings {
   const errors: ConfigError[] = [];
   const values = new Map<SettingKey, unknown>();
@@ -96,7 +96,7 @@ function fromFlags(flags: SettingSources["flags"], errors: ConfigError[]): Given
   return known(given, errors, "--", KEYS_BY_NAME.keys());
 }
 
-/** Those with a known name; the others become mistakes. */
+/** Those with a known name; the others become errors. */
 function known(
   given: readonly Given[],
   errors: ConfigError[],

@@ -12,7 +12,7 @@ const WIDTH = 98;
 /** Every setting with its value, where that came from, default, range and advice, as YAML. */
 export function printManual({ settings, origins }: LoadedSettings): string {
   const head = [
-    "# Every setting of Obelisk, with its value now. This is a YAML file: edit it and give it to --config,",
+    "# Every setting of Obelisk, with its current value. This is a YAML file: edit it and pass it to --config,",
     "# or save it as obelisk.yaml where the server starts.",
     "# Sources in rising priority: default, YAML file, OBELISK_* variable, flag.",
   ];
@@ -31,7 +31,7 @@ function entry(key: SettingKey, settings: Settings, origin: string): string {
   return [
     ...comment(advice),
     ...comment(`Default: ${defaultValue === "" ? "empty" : defaultValue}. Takes ${range}.`),
-    ...comment(`Flag --${name}, variable ${variableOf(name)}. Now from: ${origin}.`),
+    ...comment(`Flag --${name}, variable ${variableOf(name)}. Set by: ${origin}.`),
     `${name}: ${scalar(formatSetting(key, settings[key]))}`,
   ].join("\n");
 }

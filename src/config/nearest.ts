@@ -1,6 +1,6 @@
 /** "Did you mean": the known word that takes the fewest single-letter changes to reach. */
 
-/** The nearest of `known` when it is near enough to be a typing mistake, else undefined. */
+/** The nearest of `known` when it is near enough to be a typo, else undefined. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   const distanceMax = word.length < 4 ? 1 : Math.max(SWAPPED_LETTERS, Math.floor(word.length / 3));
   let best: string | undefined;
@@ -15,7 +15,7 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   return best;
 }
 
-/** Two letters in the wrong order: the commonest mistake, and two changes. */
+/** Two letters in the wrong order: the commonest typo, and two changes. */
 const SWAPPED_LETTERS = 2;
 
 /** Levenshtein's distance: letters to insert, remove or replace. O(a * b) for names; not for long texts. */

@@ -1,4 +1,4 @@
-/** What a second reading of the settings changes for a server that runs. */
+/** What a reload of the settings changes for a server that runs. */
 
 import type { LoadedSettings } from "./load.ts";
 import { formatSetting } from "./manual.ts";

@@ -52,42 +52,41 @@ export const SETTINGS = {
     kind: host(),
     default: "localhost",
     advice:
-      "The address that all doors listen on. `localhost` listens on IPv4 and IPv6 loopback. Anything wider, such as " +
+      "The address that all listeners bind to. `localhost` listens on IPv4 and IPv6 loopback. Anything wider, such as " +
       "0.0.0.0 (all of IPv4) or `*` (IPv6 too), lets everyone who reaches the port read and write: there is no authentication.",
   }),
   nativePort: setting({
     name: "native-port",
     kind: port,
     default: 8080,
-    advice: "The door for length-prefixed messages over plain TCP. 0 takes a free port.",
+    advice: "The port of the native protocol (length-prefixed messages over plain TCP). 0 takes a free port.",
   }),
   httpPort: setting({
     name: "http-port",
     kind: port,
     default: 8081,
-    advice: "The door for health and metrics. 0 takes a free port.",
+    advice: "The port of the HTTP API (health and metrics). 0 takes a free port.",
   }),
   kafkaPort: setting({
     name: "kafka-port",
     kind: port,
     default: 9092,
-    advice: "The door for Kafka clients. 0 takes a free port.",
+    advice: "The port of the Kafka API. 0 takes a free port.",
   }),
   advertise: setting({
     name: "advertise",
     kind: optionalAddress(),
     default: null,
     advice:
-      "The address that Kafka clients are told to connect to. Empty: `host` and the port that was taken, or where `host` is all " +
-      "addresses, the one that each client came to. Set it when clients " +
-      "reach the server by another name, as from outside a container.",
+      "The address that Kafka clients are told to connect to (Kafka's advertised.listeners). Empty: `host` and the port that was " +
+      "taken, or where `host` is all addresses, the one that each client connected to. Set it when clients reach the server by " +
+      "another name, as from outside a container.",
   }),
   nodeId: setting({
     name: "node-id",
     kind: integer({ min: 0, max: 2 ** 31 - 1 }),
     default: 1,
-    advice:
-      "The broker's number in Kafka's metadata. Any number does for a single server; keep it once chosen.",
+    advice: "The broker id in Kafka's metadata. Any number does for a single server; keep it once chosen.",
   }),
   durability: setting({
     name: "durability",
@@ -95,50 +94,50 @@ export const SETTINGS = {
     default: { mode: "fsync", intervalMs: 0 },
     advice:
       "What an acknowledgement means. fsync: the record is on the disk and survives a power cut. interval:MS: synced every MS " +
-      "milliseconds, so a power cut can take what was acknowledged since. os: whenever the operating system writes it, within about half a minute.",
+      "milliseconds, so a power cut can lose what was acknowledged since. os: when the operating system writes it back, within about half a minute.",
   }),
   memoryBytes: setting({
     name: "memory",
     kind: bytes({ min: 64 * MiB, max: 1024 * GiB }),
     default: 512 * MiB,
     advice:
-      "The ceiling for buffers of all connections, fetches and caches together. Work waits or is refused at it. " +
-      "The process needs about 100 MiB beside it.",
+      "The limit for the buffers of all connections, fetches and caches together. At the limit work waits or is refused. " +
+      "The process needs about 100 MiB on top.",
   }),
   partitions: setting({
     name: "partitions",
     kind: integer({ min: 1, max: 10_000 }),
     default: 1,
     advice:
-      "Partitions of a topic that is created without saying how many. Order holds within a partition only.",
+      "The default number of partitions of a new topic (Kafka's num.partitions). Order holds within a partition only.",
   }),
   autoCreate: setting({
     name: "auto-create",
     kind: flag(),
     default: true,
     advice:
-      "Whether a topic is created by the first message that names it. Turn it off where a typing mistake must not make a topic.",
+      "Whether a topic is created on first use (Kafka's auto.create.topics.enable). Turn it off where a typo must not create a topic.",
   }),
   topicsMax: setting({
     name: "topics-max",
     kind: integer({ min: 1, max: 1_000_000 }),
     default: 5_000,
     advice:
-      "How many topics there may be. It keeps a client that invents names from filling the disk with directories.",
+      "The maximum number of topics. It keeps a client that invents names from filling the disk with directories.",
   }),
   partitionsMax: setting({
     name: "partitions-max",
     kind: integer({ min: 1, max: 1_000_000 }),
     default: 10_000,
     advice:
-      "How many partitions there may be in all topics together. Each costs a file, an index and some KiB of memory.",
+      "The maximum number of partitions of all topics together. Each costs a file, an index and some KiB of memory.",
   }),
   messageBytesMax: setting({
     name: "message-bytes-max",
     kind: bytes({ min: KiB, max: 100 * MiB }),
     default: 11 * MiB,
     advice:
-      "The largest record batch, as sent (compressed or not). The default admits a message of 10 MiB, the native door's limit, " +
+      "The largest record batch, as sent (compressed or not). The default admits a message of 10 MiB, the native protocol's limit, " +
       "with its header, and is never more than `frame-bytes-max`. Kafka's own default is 1 MiB.",
   }),
   frameBytesMax: setting({
@@ -147,7 +146,7 @@ export const SETTINGS = {
     kind: bytes({ min: 64 * KiB, max: 128 * MiB }),
     default: 100 * MiB,
     advice:
-      "The largest request at the Kafka door; a connection that announces more is closed. The default is Kafka's. " +
+      "The largest Kafka request; a connection that announces more is closed. The default is Kafka's. " +
       "It must hold the largest record batch.",
   }),
   connectionsMax: setting({
@@ -155,8 +154,8 @@ export const SETTINGS = {
     kind: integer({ min: 1, max: 1_000_000 }),
     default: 1_000,
     advice:
-      "Open connections at the native and at the Kafka door, each, and at the HTTP door up to 256 of them. Further ones are refused. " +
-      "Where `ulimit -n` leaves less than all doors may have, that is the limit.",
+      "The maximum number of connections of the native and the Kafka listener, each; the HTTP listener has up to 256 of them. Further " +
+      "ones are refused. Where `ulimit -n` leaves less than all listeners may have, that is the limit.",
   }),
   nativeIdleTimeoutMs: setting({
     name: "native-idle-timeout",
@@ -177,8 +176,8 @@ export const SETTINGS = {
     kind: integer({ min: 1, max: 100_000 }),
     default: 10_000,
     advice:
-      "Single messages (native door) share a record batch; it is closed at this many. Fewer makes more writes for each sync: " +
-      "with 100 a crowd of clients gets half the throughput.",
+      "Single messages (native protocol) share a record batch; it is closed at this many. Fewer makes more writes for each sync: " +
+      "with 100 many clients together get half the throughput.",
   }),
   batchBytes: setting({
     name: "batch-bytes",
@@ -197,11 +196,11 @@ export const SETTINGS = {
   }),
   recentBytes: setting({
     name: "recent-bytes",
-    // One piece of memory; who is further behind is served from the page cache as fast.
+    // One piece of memory; a consumer that lags further behind is served from the page cache as fast.
     kind: bytes({ min: 0, max: 2 * GiB }),
     default: 64 * MiB,
     advice:
-      "Memory for the latest batches of all partitions, part of `memory`: at most half of it, and by default no more than an eighth. Consumers that keep up are served from it without the disk.",
+      "Cache for the latest batches of all partitions, part of `memory`: at most half of it, and by default no more than an eighth. Consumers that keep up are served from it without the disk.",
   }),
   producerIdExpirationMs: setting({
     name: "producer-id-expiration-ms",
@@ -216,35 +215,35 @@ export const SETTINGS = {
     kind: bytes({ min: MiB, max: GiB }),
     default: 256 * MiB,
     advice:
-      "A partition's file is sealed before it grows over this size, and the next begins; a larger batch gets a file of its own. " +
-      "Old data leaves by whole files.",
+      "A segment is rolled before it grows over this size (Kafka's segment.bytes); a larger batch gets a segment of its own. " +
+      "Old data is deleted by whole segments.",
   }),
   segmentMs: setting({
     name: "segment-ms",
     kind: duration({ min: MINUTE_MS, max: 365 * DAY_MS }),
     default: HOUR_MS,
     advice:
-      "A file that was written to is sealed at this age too, so that old data can leave small topics in time.",
+      "A segment that was written to is rolled at this age too (Kafka's segment.ms), so that old data can be deleted from small topics in time.",
   }),
   indexIntervalBytes: setting({
     name: "index-interval-bytes",
     kind: bytes({ min: 512, max: MiB }),
     default: 4 * KiB,
     advice:
-      "Bytes of log between two index entries. Smaller finds an offset with less reading and makes larger indexes.",
+      "Bytes of log between two index entries (Kafka's index.interval.bytes). Smaller finds an offset with less reading and makes larger indexes.",
   }),
   openFilesMax: setting({
     name: "open-files-max",
     kind: integer({ min: 16, max: 1_000_000 }),
     default: 1_000,
     advice:
-      "Files kept open for reading; the one that was used longest ago is closed for the next. Where `ulimit -n` leaves less, fewer stay open.",
+      "The maximum number of files kept open for reading; the least recently used is closed for the next. Where `ulimit -n` leaves less, fewer stay open.",
   }),
   fileIdleMs: setting({
     name: "file-idle-ms",
     kind: duration({ min: SECOND_MS, max: 30 * DAY_MS }),
     default: HOUR_MS,
-    advice: "A file that nobody read for so long is closed.",
+    advice: "A file that was not read for so long is closed.",
   }),
   healthThreshold: setting({
     name: "health-threshold",
@@ -264,20 +263,20 @@ export const SETTINGS = {
     kind: duration({ min: 100, max: 10 * MINUTE_MS }),
     default: 10 * SECOND_MS,
     advice:
-      "The longest that an orderly shutdown takes: requests under way are answered, files synced and marked clean.",
+      "The time limit of a graceful shutdown: requests under way are completed, files synced, the clean-shutdown flag set.",
   }),
   logLevel: setting({
     name: "log-level",
     kind: choice(LOG_LEVELS),
     default: "info",
-    advice: "How much the server says on standard error. SIGHUP puts a new value in force.",
+    advice: "The level of the log on standard error. SIGHUP reloads it.",
     isLive: true,
   }),
   logFormat: setting({
     name: "log-format",
     kind: choice(["text", "json"]),
     default: "text",
-    advice: "Lines for people, or one JSON object a line for machines.",
+    advice: "The format of the log: text, or one JSON object per line.",
   }),
 };
 
@@ -285,7 +284,7 @@ export type SettingKey = keyof typeof SETTINGS;
 
 type ValueOf<S> = S extends Setting<infer T> ? T : never;
 
-/** Everything that was decided, as plain values with their units in the names. */
+/** All settings, as plain values with their units in the names. */
 export type Settings = { readonly [Key in SettingKey]: ValueOf<(typeof SETTINGS)[Key]> };
 
 export const SETTING_KEYS = Object.keys(SETTINGS) as SettingKey[];

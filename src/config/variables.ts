@@ -1,5 +1,5 @@
 /**
- * The environment: OBELISK_* variables, for the server's settings and for the commands that speak to a server.
+ * The environment: OBELISK_* variables, for the server's settings and for the commands that connect to a server.
  *
  *   OBELISK_<SETTING>   a setting of `obelisk serve`, as `variableOf` names it
  *   OBELISK_CONFIG      the file of settings
@@ -7,7 +7,7 @@
  *                       stand for the flags of the same name in the commands that have them; the flag wins
  *
  * Everybody passes over what is somebody else's, so one environment serves the server and its clients. A variable that begins
- * with OBELISK_ and is nobody's is a mistake that names the nearest, for the server and for the commands alike. An empty one
+ * with OBELISK_ and is nobody's is an error that names the nearest, for the server and for the commands alike. An empty one
  * counts as not set.
  */
 
@@ -38,7 +38,7 @@ export function settingVariables(env: Environment): { given: Given[]; errors: Co
   return { given, errors: unknownVariables(env) };
 }
 
-/** The flags of a command that variables give. @throws MistakesError INVALID_USAGE when one is wrong, or a variable is nobody's */
+/** The flags of a command that variables give. @throws ConfigErrors INVALID_USAGE when one is wrong, or a variable is nobody's */
 export function clientVariables(env: Environment, flags: readonly string[]): Record<string, string> {
   const values = valuesOf(env, CLIENT_NAMES).filter(([, flag]) => flags.includes(flag));
   const errors = [...unknownVariables(env), ...values.flatMap(wrongValue)];
@@ -46,12 +46,12 @@ export function clientVariables(env: Environment, flags: readonly string[]): Rec
   return Object.fromEntries(values.map(([, flag, text]) => [flag, text]));
 }
 
-/** @throws MistakesError INVALID_USAGE when a variable is nobody's */
+/** @throws ConfigErrors INVALID_USAGE when a variable is nobody's */
 export function checkVariables(env: Environment): void {
   clientVariables(env, []);
 }
 
-/** Said with the variable's name: what a flag says wrongly stands before everybody's eyes, a variable does not. */
+/** Reported with the variable's name: a wrong flag is before everybody's eyes, a wrong variable is not. */
 function wrongValue([variable, flag, text]: [string, string, string]): ConfigError[] {
   if (text.includes(NO_CHARACTER)) return [{ source: variable, message: `must be UTF-8, not \`${text}\`` }];
   const addresses = flag === "group" ? [] : flag === "brokers" ? text.split(",") : [text];

@@ -5,8 +5,8 @@
  *     data: /var/lib/obelisk
  *     memory: 1GiB
  *
- * Nested values, lists and empty values are mistakes, and so are a key that stands twice (YAML parsers take the last) and bytes
- * that are no UTF-8. A value is the text that stands there: YAML would make 7 of a directory named 007, and 16 of 0x10.
+ * Nested values, lists and empty values are errors, and so are a duplicate key (YAML parsers take the last) and bytes that are
+ * not UTF-8. A value is the text that is written: YAML would make 7 of a directory named 007, and 16 of 0x10.
  * Bun's parser does not say where a value stands, so lines are found by looking for the key at the start of a line.
  */
 
@@ -21,14 +21,13 @@ interface YamlResult {
   readonly errors: readonly ConfigError[];
 }
 
-/** Reads the settings of a file. `label` is how mistakes name it. Never throws for what is in the file. */
+/** Reads the settings of a file. `label` is how errors name it. Never throws for what is in the file. */
 export function readYaml(label: string, path: string, files: Pick<Files, "readFile">): YamlResult {
   let bytes: Buffer;
   try {
     bytes = files.readFile(path);
   } catch (thrown) {
-    const reason =
-      errnoOf(thrown) === "ENOENT" ? "there is no such file" : `cannot be read: ${messageOf(thrown)}`;
+    const reason = errnoOf(thrown) === "ENOENT" ? "no such file" : `cannot be read: ${messageOf(thrown)}`;
     return { given: [], errors: [{ source: label, message: reason }] };
   }
   const strangeLine = lineWithoutUtf8(bytes);
@@ -60,7 +59,7 @@ function fromMapping(label: string, content: string, root: Record<string, unknow
     const last = places.at(-1);
     const source = last === undefined ? label : `${label} line ${last.line}`;
     if (places.length > 1)
-      errors.push({ source, message: `${name} stands twice, first in line ${places[0]!.line}` });
+      errors.push({ source, message: `duplicate key ${name}, first in line ${places[0]!.line}` });
     if (value === null || value === undefined) errors.push({ source, message: `${name} has no value` });
     else if (typeof value === "object")
       errors.push({ source, message: `${name} must be a plain value, not a list or a mapping` });
@@ -69,7 +68,7 @@ function fromMapping(label: string, content: string, root: Record<string, unknow
   return { given, errors };
 }
 
-/** Where a key stands: the line, from 1, and the first word behind the colon. */
+/** Where a key stands: the line, from 1, and the first word after the colon. */
 interface KeyPlace {
   readonly line: number;
   readonly word: string;
@@ -93,7 +92,7 @@ function textOf(value: unknown, place: KeyPlace | undefined): string {
   return Bun.YAML.parse(place.word) === value ? place.word : String(value);
 }
 
-/** The first line, from 1, with bytes that are no UTF-8; null when all of it is. */
+/** The first line, from 1, with bytes that are not UTF-8; null when all of it is. */
 function lineWithoutUtf8(bytes: Buffer): number | null {
   let line = 1;
   for (let start = 0; start < bytes.length; line += 1) {

@@ -145,7 +145,7 @@ describe("connection", () => {
     const { address } = broker;
     broker[Symbol.dispose]();
     expect(await open(broker).catch((error) => error.message)).toBe(
-      `no connection to the broker: nobody listens at the address (address ${address}); is the server running? start it with \`obelisk serve\``,
+      `cannot connect to the broker: connection refused (address ${address}); is the server running? start it with \`obelisk serve\``,
     );
   });
 });

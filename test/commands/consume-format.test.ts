@@ -35,10 +35,10 @@ describe("--format", () => {
   });
 
   test("refuses what it does not know", () => {
-    expect(() => compileFormat("%q")).toThrow("--format does not know %q; it knows %t");
+    expect(() => compileFormat("%q")).toThrow("--format: unknown directive %q; use %t");
     expect(() => compileFormat("50%")).toThrow("--format ends in a single %");
     for (const format of ["\\q", "\\", "\\x4", "\\xgg"])
-      expect(() => compileFormat(format)).toThrow("it knows \\n");
+      expect(() => compileFormat(format)).toThrow("use \\n");
   });
 });
 

@@ -1,5 +1,5 @@
 /**
- * Where `consume` stops and what it commits, against a broker that says where its partitions end: what lies behind the end that was
+ * Where `consume` stops and what it commits, against a broker that says where its partitions end: what is after the end offset that was
  * there at the start is neither printed nor passed, and an end that moves back is the new end.
  */
 

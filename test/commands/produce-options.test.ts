@@ -76,7 +76,7 @@ describe("produce options", () => {
       [() => options({ key: "k", "key-separator": ":" }), "give --key or --key-separator"],
       [
         () => options({ protocol: "native", acks: "1" }, ["t"], ["a=b"]),
-        "--acks, --header: the native protocol cannot carry this",
+        "--acks, --header: not supported by the native protocol",
       ],
       [() => options({ protocol: "amqp" }), "--protocol must be one of kafka, native"],
     ];

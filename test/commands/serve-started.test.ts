@@ -32,8 +32,8 @@ describe("what serve says when it is ready", () => {
       "  data        /var/lib/obelisk: 1 topic, 3 partitions",
       "  durability  interval:50: a power cut can lose the last 50 ms of what was acknowledged",
       "  memory      512 MiB for buffers; batches to 11 MiB, requests to 100 MiB",
-      "  limits      1000 connections at each door, 5000 topics, 10000 partitions",
-      "  new topics  made on first use, 1 partition",
+      "  limits      1000 connections at each listener, 5000 topics, 10000 partitions",
+      "  new topics  created on first use, 1 partition",
       "  recovery    3 findings (2 torn-tail, 1 damaged-batch), each in the log",
     ]);
   });

@@ -42,9 +42,9 @@ test("the summary says what was checked, and only what there is to say", () => {
     "data: 2 findings",
     "  checked 0 B: 0 topics, 0 partitions, 0 segments, 0 batches, 0 records",
     "  114 messages of a Go Obelisk, imported at the next start",
-    "  1 hole of 10 B in all, set aside by earlier recoveries (quarantine/)",
-    "  a server is running here: what it was just writing was not judged",
-    "  `obelisk verify data --repair` mends what can be mended",
+    "  1 hole of 10 B in all, quarantined by earlier recoveries (quarantine/)",
+    "  a server is running here: what it was just writing was not checked",
+    "  `obelisk verify data --repair` repairs what can be repaired",
   ]);
 });
 
@@ -52,6 +52,6 @@ test("a repair says what remains", () => {
   expect([repairedLine("d", 0, 0), repairedLine("d", 1, 0), repairedLine("d", 3, 2)]).toEqual([
     "d: nothing wrong, nothing changed",
     "d: repaired, 1 finding, none remains",
-    "d: 3 findings, 2 of them could not be mended",
+    "d: 3 findings, 2 of them could not be repaired",
   ]);
 });

@@ -244,7 +244,7 @@ describe("mistakes in settings", () => {
 
   test("a file that is missing, not YAML or not a mapping is named", () => {
     expect(configErrorsOf({ flags: { config: "gone.yaml" } })).toEqual([
-      { source: "gone.yaml", message: "there is no such file" },
+      { source: "gone.yaml", message: "no such file" },
     ]);
     const disk = { "/home/user/obelisk.yaml": "- a\n- b\n", "/home/user/bad.yaml": "a: [1\n" };
     expect(configErrorsOf({ disk })).toEqual([
@@ -255,9 +255,9 @@ describe("mistakes in settings", () => {
     );
   });
 
-  test("a key that stands twice is a mistake with both lines", () => {
+  test("a duplicate key is an error with both lines", () => {
     expect(configErrorsOf({ disk: { "/home/user/obelisk.yaml": "host: a\nnode-id: 1\nhost: b\n" } })).toEqual(
-      [{ source: "obelisk.yaml line 3", message: "host stands twice, first in line 1" }],
+      [{ source: "obelisk.yaml line 3", message: "duplicate key host, first in line 1" }],
     );
   });
 

@@ -60,7 +60,7 @@ describe("the manual of the settings", () => {
     expect(manual).toContain(
       [
         "# Default: 256MiB. Takes a size such as 64KiB, 512MiB or 1GiB; 1 MiB to 1 GiB.",
-        "# Flag --segment-bytes, variable OBELISK_SEGMENT_BYTES. Now from: --segment-bytes.",
+        "# Flag --segment-bytes, variable OBELISK_SEGMENT_BYTES. Set by: --segment-bytes.",
         "segment-bytes: 1GiB",
       ].join("\n"),
     );

@@ -37,7 +37,7 @@ for (const program of [fromSources, compiled]) {
 
       const shown = await run("inspect", directory);
       expect({ exitCode: shown.exitCode, stderr: shown.stderr }).toEqual({ exitCode: 0, stderr: "" });
-      expect(shown.stdout).toStartWith(`${directory}: a data directory\n`);
+      expect(shown.stdout).toStartWith(`${directory}: data directory\n`);
       expect(shown.stdout).toMatch(/^greetings +0 +0-1 +1 +2 /m);
 
       const json = JSON.parse((await run("inspect", directory, "--topic=greetings", "--json")).stdout);

@@ -22,7 +22,7 @@ for (const program of [fromSources, compiled]) {
     program.missing === undefined ? program.name : `${program.name} (skipped: ${program.missing})`;
   const run = (...args: string[]) => runObelisk(args, { program });
 
-  /** Three records in three batches, written by a server that ended in order. */
+  /** Three records in three batches, written by a server that was shut down gracefully. */
   async function writeRecords(): Promise<void> {
     await using server = await startServer(directory, [], { program });
     const { host, port } = server.started.kafka;

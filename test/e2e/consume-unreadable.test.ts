@@ -60,7 +60,7 @@ for (const program of [fromSources, compiled]) {
       const topic = `understated-${suffix}`;
       await fillAround(topic, understatedBatch());
       const words = `the record 1 cannot be read: their batch is garbled, as its producer sent it (bytes follow the last record) (partition ${topic}-0)`;
-      const remedy = "add --skip-unreadable to go on behind them";
+      const remedy = "add --skip-unreadable to skip such batches";
       expect(await consume(topic)).toEqual([2, "before\n", `obelisk: ${words}; ${remedy}\n`]);
       // What was printed is committed, and nothing beyond: the next one meets the batch again.
       expect(await consume(topic)).toEqual([2, "", `obelisk: ${words}; ${remedy}\n`]);
@@ -117,7 +117,7 @@ for (const program of [fromSources, compiled]) {
       child.kill("SIGTERM");
       expect(await child.exited).toBe(0);
       expect(await new Response(child.stderr).text()).toContain(
-        "has not taken everything; that is not committed",
+        "has not taken everything; the rest is not committed",
       );
       const [exitCode, stdout] = await consume(topic, "--group=stuck");
       expect([exitCode, (stdout as string).length]).toEqual([0, 500 * 10_001]);
@@ -129,7 +129,7 @@ for (const program of [fromSources, compiled]) {
       expect(await consume(topic, "--from=3", "--no-commit")).toEqual([
         0,
         "0/3\n0/4\n",
-        `obelisk: partition ${topic}-1 does not hold offset 3; it begins at its end, 2\n`,
+        `obelisk: partition ${topic}-1 does not hold offset 3; reading from its end offset, 2\n`,
       ]);
       expect(await consume(topic, "--from=6", "--no-commit")).toEqual([
         2,

@@ -126,7 +126,7 @@ for (const program of [fromSources, compiled]) {
       const errors = child.stderr.getReader();
       const { value: waiting } = await errors.read();
       expect(new TextDecoder().decode(waiting)).toBe(
-        `obelisk: there is no topic ${topic} yet; waiting for it\n`,
+        `obelisk: topic ${topic} does not exist yet; waiting for it\n`,
       );
       await fill(topic, numbers(3));
       const reader = child.stdout.getReader();
@@ -145,7 +145,7 @@ for (const program of [fromSources, compiled]) {
       expect(await line("nowhere", "--brokers", server.kafka)).toEqual([
         1,
         "",
-        "obelisk: there is no topic nowhere; `obelisk produce nowhere MESSAGE` creates it\n",
+        "obelisk: topic nowhere does not exist; `obelisk produce nowhere MESSAGE` creates it\n",
       ]);
       expect((await line("nowhere", "--brokers=127.0.0.1:1"))[0]).toBe(2);
       expect((await line("nowhere", "--format=%q"))[0]).toBe(64);

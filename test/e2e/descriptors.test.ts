@@ -36,7 +36,7 @@ const LISTENERS = ["native", "kafka"] as const;
 /** What a door says to a connection for which there is no place. */
 const REFUSALS = { native: "NACK:TOO_MANY_CONNECTIONS\n", kafka: "" } as const;
 
-/** So many connections at each door, one after another: those that stay, once everyone else has been refused in the door's own words. */
+/** So many connections at each listener, one after another: those that stay, once everyone else has been refused in the door's own words. */
 async function crowd(server: RunningServer, count: number): Promise<TestClient[]> {
   const staying: TestClient[] = [];
   for (const listener of LISTENERS) {

@@ -86,7 +86,7 @@ for (const program of [fromSources, compiled]) {
       const stderr = await new Response(child.stderr).text();
       expect([await child.exited, stderr]).toEqual([
         0,
-        "obelisk: the reader of standard output has not taken everything; that is not committed\n",
+        "obelisk: the reader of standard output has not taken everything; the rest is not committed\n",
       ]);
       await reader.close();
     });

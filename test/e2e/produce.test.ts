@@ -214,7 +214,7 @@ for (const program of [fromSources, compiled]) {
       ]);
       expect(await line(["t", "m", "--brokers=127.0.0.1:1"])).toEqual([
         2,
-        "obelisk: no connection to the broker: nobody listens at the address (address 127.0.0.1:1); " +
+        "obelisk: cannot connect to the broker: connection refused (address 127.0.0.1:1); " +
           "is the server running? start it with `obelisk serve`\n",
       ]);
       expect(await line(["t", "--file", "/nowhere", "--brokers", server.kafka])).toEqual([

@@ -69,7 +69,7 @@ for (const program of [fromSources, compiled]) {
           event: "reset",
           group,
           changed: true,
-          partitions: [{ topic: "t", partition: 0, from: -1, to: 10, note: "99 is behind the end" }],
+          partitions: [{ topic: "t", partition: 0, from: -1, to: 10, note: "99 is after the end offset" }],
         },
       ]);
       const again = await reset("--group", group, "--to=latest", "--partition=0", "--yes");
@@ -82,7 +82,7 @@ for (const program of [fromSources, compiled]) {
         exitCode: 64,
         stdout: "",
         stderr:
-          "obelisk: nobody can be asked: standard input is not a terminal; add --yes to reset without asking\n",
+          "obelisk: cannot ask for confirmation: standard input is not a terminal; add --yes to reset without asking\n",
       });
       expect(await admin.groupOffsets(group, null)).toEqual([]);
     });
@@ -117,7 +117,7 @@ for (const program of [fromSources, compiled]) {
         );
         return [exitCode, stderr];
       };
-      expect(await line("--topic=nowhere")).toEqual([1, "obelisk: there is no topic nowhere\n"]);
+      expect(await line("--topic=nowhere")).toEqual([1, "obelisk: topic nowhere does not exist\n"]);
       expect(await line("--topic=t", "--partition=2")).toEqual([
         1,
         "obelisk: the topic has 2 partitions, numbered from 0 (partition t-2)\n",

@@ -58,19 +58,19 @@ for (const program of [fromSources, compiled]) {
       writeFileSync(config(), "log-level: debug\nmemory: 1GiB\n");
       server.child.kill("SIGHUP");
       expect([await log.next(), await log.next()]).toEqual([
-        `WARN  a setting has changed, and needs a restart setting=memory before=512MiB now=1GiB source=${config()} line 2`,
-        `INFO  a setting has changed setting=log-level before=info now=debug source=${config()} line 1`,
+        `WARN  setting changed: it takes effect after a restart setting=memory before=512MiB now=1GiB source=${config()} line 2`,
+        `INFO  setting changed setting=log-level before=info now=debug source=${config()} line 1`,
       ]);
       writeFileSync(config(), "log-level: error\n");
       server.child.kill("SIGHUP");
       expect(await log.next()).toBe(
-        `INFO  a setting has changed setting=log-level before=debug now=error source=${config()} line 1`,
+        `INFO  setting changed setting=log-level before=debug now=error source=${config()} line 1`,
       );
       writeFileSync(config(), "log-level: info\n");
       server.child.kill("SIGHUP");
       expect(await log.next()).toContain("before=error now=info");
       server.child.kill("SIGHUP");
-      expect(await log.next()).toBe("INFO  the settings were read again: nothing has changed");
+      expect(await log.next()).toBe("INFO  settings reloaded: nothing has changed");
       expect(await server.stop()).toBe(0);
     });
 
@@ -78,7 +78,7 @@ for (const program of [fromSources, compiled]) {
       const { server, log } = await serve("log-level: info\n");
       writeFileSync(config(), "log-level: loud\nmemroy: 1GiB\n");
       server.child.kill("SIGHUP");
-      const words = "ERROR the settings were read again and have a mistake; those before stay reason=";
+      const words = "ERROR reload failed: config error; the settings in force stay reason=";
       const lines = [await log.next(), await log.next()].sort();
       expect(lines).toEqual([
         `${words}${config()} line 1: log-level must be one of error, warn, info, debug, not \`loud\``,
@@ -86,10 +86,10 @@ for (const program of [fromSources, compiled]) {
       ]);
       rmSync(config());
       server.child.kill("SIGHUP");
-      expect(await log.next()).toBe(`${words}${config()}: there is no such file`);
+      expect(await log.next()).toBe(`${words}${config()}: no such file`);
       writeFileSync(config(), "log-level: info\n");
       server.child.kill("SIGHUP");
-      expect(await log.next()).toBe("INFO  the settings were read again: nothing has changed");
+      expect(await log.next()).toBe("INFO  settings reloaded: nothing has changed");
       expect(await server.stop()).toBe(0);
     });
 
@@ -100,7 +100,7 @@ for (const program of [fromSources, compiled]) {
       let line = await log.next();
       // nohup says what it does with the output.
       while (line.startsWith("nohup:")) line = await log.next();
-      expect(line).toBe("INFO  the settings were read again: nothing has changed");
+      expect(line).toBe("INFO  settings reloaded: nothing has changed");
       expect(await server.stop()).toBe(0);
     });
 
@@ -109,7 +109,7 @@ for (const program of [fromSources, compiled]) {
       server.child.kill("SIGPIPE");
       for (const name of ["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO"] as const) {
         server.child.kill(name);
-        expect(await log.next()).toStartWith(`WARN  ${name} has no meaning here`);
+        expect(await log.next()).toStartWith(`WARN  ${name} ignored`);
       }
       expect(await server.stop()).toBe(0);
     });

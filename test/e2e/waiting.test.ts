@@ -91,7 +91,7 @@ for (const program of [fromSources, compiled]) {
 
   describe.skipIf(program.missing !== undefined)(`a full disk, ${title}`, () => {
     const partition = "(partition t-0)";
-    const stopping = "stopping: waiting for what was sent; Ctrl-C again leaves at once";
+    const stopping = "stopping: waiting for outstanding records; Ctrl-C again exits at once";
 
     test("reset says what it waits for and goes on", async () => {
       using broker = new FullBroker();
@@ -103,7 +103,7 @@ for (const program of [fromSources, compiled]) {
       expect([ended.exitCode, ended.isSoon, ended.said]).toEqual([
         0,
         true,
-        [`obelisk: ${FULL} ${partition}; trying again for up to 30s`],
+        [`obelisk: ${FULL} ${partition}; retrying for up to 30s`],
       ]);
     });
 
@@ -117,7 +117,7 @@ for (const program of [fromSources, compiled]) {
     test("the creation of a topic is waited for, and an interrupt ends that", async () => {
       using broker = new FullBroker();
       broker.refuseTopics();
-      const said = `obelisk: ${FULL} (topic t); trying again for up to 30s`;
+      const said = `obelisk: ${FULL} (topic t); retrying for up to 30s`;
       expect(await waiting(["produce", "t", "hello"], broker, "frees the disk")).toEqual({
         exitCode: 0,
         isSoon: true,
@@ -142,7 +142,7 @@ for (const program of [fromSources, compiled]) {
         130,
         true,
         [
-          `obelisk: ${FULL} ${partition}; trying again for up to 2m0s`,
+          `obelisk: ${FULL} ${partition}; retrying for up to 2m0s`,
           stopping,
           `obelisk: ${FULL} ${partition}; interrupted, so it is not tried again`,
         ],
@@ -151,7 +151,7 @@ for (const program of [fromSources, compiled]) {
 
     test("the commit of consume is waited for, and an interrupt ends that with an error", async () => {
       using broker = new FullBroker();
-      const said = `obelisk: ${FULL} ${partition}; trying again for up to 30s`;
+      const said = `obelisk: ${FULL} ${partition}; retrying for up to 30s`;
       const args = ["consume", "t", "--group=g"];
       expect(await waiting(args, broker, "frees the disk")).toEqual({
         exitCode: 0,

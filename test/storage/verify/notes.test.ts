@@ -63,7 +63,7 @@ test("a producer's garbage and what inflates beyond our limit are notes, and no 
   expect(notes.map(placeAndKind)).toEqual([`${LOG} garbled-records`, `${LOG} unopened-records`]);
   expect(notes[0]!.detail).toStartWith("as it was acknowledged, but its records do not decode:");
   expect(notes[1]!.detail).toMatch(/^valid, but not opened: .*inflate.* 134217728/);
-  expect(summaryLines("data", summary)).toContain("  2 notes: no damage, and nothing to mend");
+  expect(summaryLines("data", summary)).toContain("  2 notes: no damage, and nothing to repair");
   const before = readFileSync(join(path, LOG));
   expect((await repairTree(path, scratch)).repairs).toEqual([]);
   flipByte(join(path, LOG), before.indexOf("one"));
