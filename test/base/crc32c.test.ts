@@ -47,11 +47,31 @@ test("gives the same by table and by addon on both sides of the threshold", () =
   }
 });
 
+test("gives the same by table and by addon around the lengths at which the addon takes more at a time, from any alignment", () => {
+  // It takes three stretches side by side: of 256 bytes, and of 8 KiB.
+  const lengths = [3 * 256, 6 * 256, 3 * 8192, 6 * 8192, 65_536, 100_000];
+  const buffer = Buffer.alloc(110_000);
+  for (let index = 0; index < buffer.length; index += 1) buffer[index] = Math.imul(index, 2654435761) >>> 24;
+  for (const length of lengths) {
+    for (let start = 0; start < 9; start += 1) {
+      for (const bytes of [length - 9, length - 1, length, length + 1, length + 8]) {
+        const before = Math.imul(bytes, start) >>> 0;
+        const byAddon = crc32c(buffer, start, start + bytes, before);
+        expect([start, bytes, byAddon]).toEqual([
+          start,
+          bytes,
+          crc32cByTable(buffer, start, start + bytes, before),
+        ]);
+      }
+    }
+  }
+});
+
 test("goes on behind bytes that came before, by either way", () => {
   const buffer = Buffer.alloc(5000);
   for (let index = 0; index < buffer.length; index += 1) buffer[index] = Math.imul(index, 2654435761) >>> 24;
   const whole = crc32c(buffer, 0, 5000);
-  for (const cut of [0, 1, 300, 599, 601, 4999, 5000]) {
+  for (const cut of [0, 1, 300, CRC32C_NATIVE_BYTES_MIN - 1, CRC32C_NATIVE_BYTES_MIN + 1, 4999, 5000]) {
     expect(crc32c(buffer, cut, 5000, crc32c(buffer, 0, cut))).toBe(whole);
     expect(crc32cByTable(buffer, cut, 5000, crc32cByTable(buffer, 0, cut))).toBe(whole);
   }
