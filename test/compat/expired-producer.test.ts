@@ -93,8 +93,8 @@ async function untilEvicted(): Promise<void> {
 }
 
 const PROGRAMS = [
-  ...CONFLUENT_CLIENTS.map((client) => [client, "test/compat/forgotten_producer.py"] as const),
-  [JAVA_CLIENT, "test/compat/ForgottenProducer.java"] as const,
+  ...CONFLUENT_CLIENTS.map((client) => [client, "test/compat/expired_producer.py"] as const),
+  [JAVA_CLIENT, "test/compat/ExpiredProducer.java"] as const,
 ];
 
 for (const { name: kind, missing, start } of SERVERS) {

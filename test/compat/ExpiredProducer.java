@@ -8,10 +8,10 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.StringSerializer;
 
 /**
- * An idempotent producer of Apache Kafka's Java client whose id is forgotten. Usage: ForgottenProducer.java CASE BROKERS TOPIC;
+ * An idempotent producer of Apache Kafka's Java client whose id is forgotten. Usage: ExpiredProducer.java CASE BROKERS TOPIC;
  * prints offsets as JSON.
  */
-public class ForgottenProducer {
+public class ExpiredProducer {
     /** Far longer than the server of the test remembers a producer. */
     static final long SILENCE_MS = 50;
 

@@ -1,4 +1,4 @@
-"""An idempotent producer of confluent-kafka whose id is forgotten. Usage: forgotten_producer.py CASE BROKERS TOPIC; prints offsets."""
+"""An idempotent producer of confluent-kafka whose id is forgotten. Usage: expired_producer.py CASE BROKERS TOPIC; prints offsets."""
 
 import json
 import sys
