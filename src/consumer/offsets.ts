@@ -40,14 +40,19 @@ export const COMMITTED_OFFSETS_MAX = 1_000_000;
  */
 export const OFFSET_TEXT_BYTES_MAX = 64 * MiB;
 /**
+ * Notes of one commit together: SQLite ends its transaction in one piece, and moves it into the file in another, some 35 ms for so much
+ * in the worst case. Kafka refuses what goes beyond the largest batch of its own topic, 1 MiB.
+ */
+export const COMMIT_TEXT_BYTES_MAX = 16 * MiB;
+/**
  * Offsets of all commits that wait for the disk together: they are held as they came, with some 500 bytes each. Beyond them a client
  * is told to try again.
  */
 export const PENDING_COMMITS_MAX = 262_144;
 /** Rows that are read together at the start: what is read takes ten times the memory of what is kept. */
 const LOAD_ROWS = 10_000;
-/** Offsets of one commit that are encoded in a turn: with the longest notes 1 MB. */
-const ENCODED_A_TURN = 256;
+/** Offsets of one commit that are encoded in a turn: with the longest notes 500 KB, and some 2 ms. */
+const ENCODED_A_TURN = 128;
 /** Rows that a removal takes away in a turn, and looks at: about 5 ms, and 1 ms. */
 const REMOVED_A_TURN = 2048;
 const LOOKED_AT_A_TURN = 65_536;
@@ -116,8 +121,8 @@ export class GroupOffsets {
 
   /**
    * Makes the commits durable, all or none.
-   * @throws ObeliskError INVALID_GROUP_ID, POLICY_VIOLATION (too many, or too much text), KAFKA_STORAGE_ERROR (too many wait),
-   *   STATE_UNUSABLE
+   * @throws ObeliskError INVALID_GROUP_ID, INVALID_COMMIT_OFFSET_SIZE, POLICY_VIOLATION (too many, or too much text),
+   *   KAFKA_STORAGE_ERROR (too many wait), STATE_UNUSABLE
    */
   async commit(group: string, commits: readonly OffsetToCommit[]): Promise<void> {
     if (commits.length === 0) return;
@@ -129,7 +134,9 @@ export class GroupOffsets {
         detail: "too many commits of offsets wait for the disk",
         limit: PENDING_COMMITS_MAX,
       });
-    const { rows, textBytes } = this.#additions(group, commits);
+    const { rows, textBytes, metadataBytes } = this.#additions(group, commits);
+    if (metadataBytes > COMMIT_TEXT_BYTES_MAX)
+      throw new ObeliskError("INVALID_COMMIT_OFFSET_SIZE", { limit: COMMIT_TEXT_BYTES_MAX });
     if (rows > 0 && rows > COMMITTED_OFFSETS_MAX - this.count - this.#pendingRows)
       throw overLimit("too many committed offsets", COMMITTED_OFFSETS_MAX);
     if (textBytes > 0 && textBytes > OFFSET_TEXT_BYTES_MAX - this.textBytes - this.#pendingTextBytes)
@@ -144,6 +151,14 @@ export class GroupOffsets {
       this.#pendingRows -= rows;
       this.#pendingTextBytes -= textBytes;
     }
+  }
+
+  /**
+   * As `commit`, of commits that are gathered over several turns: topics that are removed meanwhile take away what comes of it.
+   * @throws ObeliskError as `commit`, and what `gather` throws
+   */
+  async commitGathered(group: string, gather: () => Promise<readonly OffsetToCommit[]>): Promise<void> {
+    await this.#track(gather().then((commits) => this.commit(group, commits)));
   }
 
   /** What the group committed for the partition, or null. */
@@ -283,19 +298,27 @@ export class GroupOffsets {
     this.#table.set(known === -1 ? this.#table.add(group, topic, partition) : known, committed, serial);
   }
 
-  /** What the commits would take beyond what is there, at most: a partition or a name that stands twice in them counts twice. */
-  #additions(group: string, commits: readonly OffsetToCommit[]): { rows: number; textBytes: number } {
+  /**
+   * What the commits would take beyond what is there, at most: a partition or a name that stands twice in them counts twice; and all
+   * their notes.
+   */
+  #additions(
+    group: string,
+    commits: readonly OffsetToCommit[],
+  ): { rows: number; textBytes: number; metadataBytes: number } {
     let rows = 0;
     let textBytes = 0;
+    let metadataBytes = 0;
     for (const { topic, partition, metadata } of commits) {
       const row = this.#table.find(group, topic, partition);
-      const metadataBytes = Buffer.byteLength(metadata);
+      const bytes = Buffer.byteLength(metadata);
+      metadataBytes += bytes;
       if (row === -1) {
         rows += 1;
-        textBytes += metadataBytes + Buffer.byteLength(topic);
-      } else textBytes += Math.max(0, metadataBytes - this.#table.metadataBytesOf(row));
+        textBytes += bytes + Buffer.byteLength(topic);
+      } else textBytes += Math.max(0, bytes - this.#table.metadataBytesOf(row));
     }
-    return { rows, textBytes: rows > 0 ? textBytes + Buffer.byteLength(group) : textBytes };
+    return { rows, textBytes: rows > 0 ? textBytes + Buffer.byteLength(group) : textBytes, metadataBytes };
   }
 
   async #track(work: Promise<void>): Promise<void> {

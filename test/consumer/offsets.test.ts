@@ -6,7 +6,12 @@ import { ObeliskError } from "../../src/base/errors.ts";
 import { nextTurn } from "../../src/base/loop/turns.ts";
 import { MiB } from "../../src/base/units.ts";
 import { keyOf } from "../../src/consumer/offset-entry.ts";
-import { GROUP_NAME_BYTES_MAX, GroupOffsets, PENDING_COMMITS_MAX } from "../../src/consumer/offsets.ts";
+import {
+  COMMIT_TEXT_BYTES_MAX,
+  GROUP_NAME_BYTES_MAX,
+  GroupOffsets,
+  PENDING_COMMITS_MAX,
+} from "../../src/consumer/offsets.ts";
 import { HeldStateStore } from "../support/kafka-state.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
@@ -157,6 +162,34 @@ test("more text than the limit is refused before it is written, also by commits 
   await offsets.commit("g", [commit("t", 0, 2, "short")]);
   await offsets.commit("h", [commit("t", 0, 1, note)]);
   expect([offsets.fetch("h", "t", 0)?.metadata.length, offsets.count]).toEqual([note.length, 16]);
+});
+
+test("a commit whose notes take more than the limit together is refused before it is written", async () => {
+  const state = new HeldStateStore();
+  const offsets = await GroupOffsets.open(state, clock);
+  const notes = Array.from({ length: 16 }, () => "n".repeat(COMMIT_TEXT_BYTES_MAX / 16));
+  const commits = notes.map((note, partition) => commit("t", partition, 1, note));
+  await expect(offsets.commit("g", [...commits, commit("t", 16, 1, "n")])).rejects.toMatchObject({
+    code: "INVALID_COMMIT_OFFSET_SIZE",
+  });
+  expect([offsets.count, await state.list("")]).toEqual([0, []]);
+  await offsets.commit("g", commits);
+  expect(offsets.count).toBe(16);
+});
+
+test("what is gathered for a topic while it is removed goes with it, and nothing is kept when gathering fails", async () => {
+  const state = new HeldStateStore();
+  const offsets = await GroupOffsets.open(state, clock);
+  const { promise: gathered, resolve: gather } = Promise.withResolvers<ReturnType<typeof commit>[]>();
+  const committing = offsets.commitGathered("g", () => gathered);
+  const removing = offsets.removeTopic("t");
+  gather([commit("t", 0, 5), commit("u", 0, 6)]);
+  await Promise.all([committing, removing]);
+  expect((await state.list("")).map(({ key }) => key)).toEqual([keyOf("g", "u", 0)]);
+  expect([offsets.fetch("g", "t", 0), offsets.fetch("g", "u", 0)?.offset]).toEqual([null, 6]);
+  const failing = offsets.commitGathered("g", () => Promise.reject(new ObeliskError("INVALID_REQUEST")));
+  await expect(failing).rejects.toThrow(ObeliskError);
+  expect(offsets.count).toBe(1);
 });
 
 test("numbers that no client can have sent are unreadable, not others", async () => {

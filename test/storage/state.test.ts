@@ -214,6 +214,25 @@ test("a file that is no database goes to quarantine and a fresh one takes its pl
   expect(readFileSync(join(directory, "quarantine/meta.db-1"), "utf8")).toStartWith("this was never");
 });
 
+test("a new file has pages of 8 KiB, one that an older version has made keeps its own, and both take changes", async () => {
+  const older = new SQL({ adapter: "sqlite", filename: join(directory, "meta.db") });
+  await older.unsafe("PRAGMA page_size=4096");
+  await older.unsafe("CREATE TABLE other (n INTEGER)");
+  await older.close();
+  const newer = `${directory}-newer`;
+  files.makeDirectory(newer);
+  const pageBytes: number[] = [];
+  for (const path of [directory, newer]) {
+    await using opened = await open(path);
+    await opened.state.change([{ key: "a", value: "n".repeat(2000) }]);
+    expect((await opened.state.get("a"))?.value.length).toBe(2000);
+    await opened.state.close();
+    pageBytes.push(readFileSync(join(path, "meta.db")).readUInt16BE(16));
+  }
+  rmSync(newer, { recursive: true });
+  expect(pageBytes).toEqual([4096, 8192]);
+});
+
 test("an empty file is a new state file", async () => {
   writeFileSync(join(directory, "meta.db"), "");
   await using opened = await open();

@@ -9,17 +9,24 @@
  * OFFSET_METADATA_TOO_LARGE, an offset that no record can have (negative, or beyond 53 bits) INVALID_REQUEST; the others are
  * kept all the same. The retention time is not obeyed.
  *
+ * A partition that is named again counts as it stands last. A request for many is looked at and responded to in slices of time; what it
+ * keeps becomes durable and is seen all at once.
+ *
  * A disk that refuses is NOT_COORDINATOR, as in Kafka, and a state that takes nothing until the next start COORDINATOR_NOT_AVAILABLE:
  * clients know no storage error here (Java's consumer would end), and try again.
  */
 
 import { isStorageError, NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
+import { TurnShare } from "../../base/loop/turn-share.ts";
 import { OFFSET_METADATA_LENGTH_MAX, type OffsetToCommit } from "../../consumer/offsets.ts";
-import type {
-  OffsetCommitRequest,
-  OffsetCommitResponseInput,
+import {
+  type OffsetCommitRequest,
+  type OffsetCommitResponseInput,
+  offsetCommitApi,
 } from "../../protocol/kafka/apis/offset-commit.ts";
+import { LongArray } from "../../protocol/kafka/array-encoder.ts";
 import type { KafkaContext } from "./context.ts";
+import { pushInTurns } from "./encode-turns.ts";
 import { partitionOf } from "./epochs.ts";
 
 type PartitionCommit = OffsetCommitRequest["topics"][number]["partitions"][number];
@@ -29,26 +36,33 @@ interface PartitionResponse {
   errorCode: number;
 }
 
+interface TopicResponse {
+  name: string;
+  partitions: readonly PartitionResponse[];
+}
+
+/** Partitions whose response is made in the turn that made their commits durable. */
+const TOLD_AT_ONCE = 500;
+
 export async function offsetCommit(
   context: KafkaContext,
   request: OffsetCommitRequest,
+  version: number,
 ): Promise<OffsetCommitResponseInput> {
-  const commits: OffsetToCommit[] = [];
-  const accepted: PartitionResponse[] = [];
-  const topics = request.topics.map(({ name, partitions }) => ({
-    name,
-    partitions: partitions.map((commit): PartitionResponse => {
-      const partitionFault = faultOf(context, request, name, commit);
-      const response = { partitionIndex: commit.partitionIndex, errorCode: partitionFault };
-      if (partitionFault !== NO_ERROR) return response;
-      commits.push(toCommit(name, commit));
-      accepted.push(response);
-      return response;
-    }),
-  }));
-  const outcome = await commitAll(context, request.groupId, commits);
-  for (const response of accepted) response.errorCode = outcome;
-  return { topics };
+  const share = new TurnShare(context.clock);
+  const gathering = new CommitGathering(context, request, share);
+  const outcome = await commitAll(context, request.groupId, () => gathering.gather());
+  const topics = new LongArray<TopicResponse>(() => offsetCommitApi.responseArray(version, "topics"));
+  if (gathering.count > TOLD_AT_ONCE) await share.rest();
+  for (const { name, partitions } of gathering.tell(outcome)) {
+    if (share.isUsedUp) await share.rest();
+    const told = new LongArray<PartitionResponse>(() =>
+      offsetCommitApi.responseArray(version, "topics", "partitions"),
+    );
+    await pushInTurns(partitions, told, share);
+    topics.push({ name, partitions: told.finish() });
+  }
+  return { topics: topics.finish() };
 }
 
 export function refuseOffsetCommit(
@@ -60,6 +74,65 @@ export function refuseOffsetCommit(
     partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode })),
   }));
   return { topics };
+}
+
+/** Which of a request's commits are to be kept, looked at in slices of time, and the response for each. */
+class CommitGathering {
+  readonly #context: KafkaContext;
+  readonly #request: OffsetCommitRequest;
+  readonly #share: TurnShare;
+  readonly #commits: OffsetToCommit[] = [];
+  /** Where a partition's commit stands, by topic: what is named again takes its place. */
+  readonly #places = new Map<string, Map<number, number>>();
+  readonly #topics: TopicResponse[] = [];
+  readonly #accepted: PartitionResponse[] = [];
+  count = 0;
+
+  constructor(context: KafkaContext, request: OffsetCommitRequest, share: TurnShare) {
+    this.#context = context;
+    this.#request = request;
+    this.#share = share;
+  }
+
+  async gather(): Promise<readonly OffsetToCommit[]> {
+    for (const { name, partitions } of this.#request.topics) {
+      const responses: PartitionResponse[] = [];
+      this.#topics.push({ name, partitions: responses });
+      for (const commit of partitions) {
+        if (this.#share.isUsedUp) await this.#share.rest();
+        responses.push(this.#take(name, commit));
+      }
+    }
+    return this.#commits;
+  }
+
+  /** The responses, when `outcome` is how it went for the commits that were gathered. */
+  tell(outcome: number): readonly TopicResponse[] {
+    for (const response of this.#accepted) response.errorCode = outcome;
+    return this.#topics;
+  }
+
+  #take(topic: string, commit: PartitionCommit): PartitionResponse {
+    this.count += 1;
+    const fault = faultOf(this.#context, this.#request, topic, commit);
+    const response = { partitionIndex: commit.partitionIndex, errorCode: fault };
+    if (fault !== NO_ERROR) return response;
+    this.#accepted.push(response);
+    const places = this.#placesOf(topic);
+    const place = places.get(commit.partitionIndex) ?? this.#commits.length;
+    places.set(commit.partitionIndex, place);
+    this.#commits[place] = toCommit(topic, commit);
+    return response;
+  }
+
+  #placesOf(topic: string): Map<number, number> {
+    let places = this.#places.get(topic);
+    if (places === undefined) {
+      places = new Map();
+      this.#places.set(topic, places);
+    }
+    return places;
+  }
 }
 
 function faultOf(
@@ -91,9 +164,13 @@ function toCommit(topic: string, commit: PartitionCommit): OffsetToCommit {
 }
 
 /** Kafka's number for how it went. */
-async function commitAll(context: KafkaContext, group: string, commits: OffsetToCommit[]): Promise<number> {
+async function commitAll(
+  context: KafkaContext,
+  group: string,
+  gather: () => Promise<readonly OffsetToCommit[]>,
+): Promise<number> {
   try {
-    await context.offsets.commit(group, commits);
+    await context.offsets.commitGathered(group, gather);
     return NO_ERROR;
   } catch (thrown) {
     const error = toObeliskError(thrown);

@@ -135,6 +135,37 @@ test("partitions that cannot be committed have their own errors, the others are 
   expect(await committed(8, null)).toEqual([["t", 0, 1, fits, 0]]);
 });
 
+for (const version of [2, 8]) {
+  test(`a partition that is named again and again counts as it stands last, each is answered (version ${version})`, async () => {
+    const requested = Array.from({ length: 2000 }, (_, n) => commitOf(n % 3, n));
+    const topics = [
+      { name: "t", partitions: requested },
+      { name: "u", partitions: [commitOf(0, 1, "first")] },
+      { name: "nobody", partitions: [commitOf(0, 1)] },
+      { name: "u", partitions: [commitOf(0, 2, "last")] },
+    ];
+    const response = await client.ask(offsetCommitApi, version, { groupId, topics });
+    const unknown = wireCode("UNKNOWN_TOPIC_OR_PARTITION");
+    expect(response.topics).toEqual([
+      {
+        name: "t",
+        partitions: requested.map(({ partitionIndex }) => ({
+          partitionIndex,
+          errorCode: partitionIndex === 2 ? unknown : 0,
+        })),
+      },
+      { name: "u", partitions: [{ partitionIndex: 0, errorCode: 0 }] },
+      { name: "nobody", partitions: [{ partitionIndex: 0, errorCode: unknown }] },
+      { name: "u", partitions: [{ partitionIndex: 0, errorCode: 0 }] },
+    ]);
+    expect(await committed(8, null)).toEqual([
+      ["t", 0, 1998, "", 0],
+      ["t", 1, 1999, "", 0],
+      ["u", 0, 2, "last", 0],
+    ]);
+  });
+}
+
 test("a commit without a generation is taken, also for the empty group; one with a generation is refused", async () => {
   expect(await commit(2, [commitOf(0, 4)], { groupId: "" })).toEqual([0]);
   expect(await committed(8, [{ name: "t", partitionIndexes: [0] }], "")).toEqual([["t", 0, 4, "", 0]]);

@@ -212,6 +212,38 @@ test("an idempotent producer gets the first offset again for a duplicate, and an
   ]);
 });
 
+for (const version of [8, 9]) {
+  test(`a long request stores each batch where it belongs, and answers each entry in its place (version ${version})`, async () => {
+    const values = Array.from({ length: 1500 }, (_, n) => `value-${n}`.padEnd((n % 40) + 10, "-"));
+    const requested = request([
+      [9, batchOf(["lost"])],
+      [0, null],
+      ...values.map((value, n): [number, Buffer] => [n % 2, batchOf([value])]),
+      [0, Buffer.alloc(0)],
+    ]);
+    const unknown = { name: "nobody", partitionData: [{ index: 0, records: batchOf(["lost"]) }] };
+    const response = await client.ask(produceApi, version, {
+      ...requested,
+      topicData: [...requested.topicData, unknown],
+    });
+    const unknownCode = wireCode("UNKNOWN_TOPIC_OR_PARTITION");
+    const codes = response.responses.map(({ name: topic, partitionResponses }) => [
+      topic === name ? "here" : topic,
+      partitionResponses.map(({ index, errorCode, baseOffset }) => [index, errorCode, baseOffset]),
+    ]);
+    const stored = values.map((_, n) => [n % 2, 0, Math.floor(n / 2)]);
+    const invalid = [0, wireCode("INVALID_RECORD"), -1];
+    expect(codes).toEqual([
+      ["here", [[9, unknownCode, -1], invalid, ...stored, invalid]],
+      ["nobody", [[0, unknownCode, -1]]],
+    ]);
+    for (const index of [0, 1]) {
+      const own = values.filter((_, n) => n % 2 === index);
+      expect(await readAll(index)).toEqual(own.map((value, offset): [number, string] => [offset, value]));
+    }
+  });
+}
+
 test("a request without partitions is answered empty", async () => {
   expect(await client.ask(produceApi, 7, request([], { topicData: [] }))).toMatchObject({ responses: [] });
 });

@@ -8,7 +8,7 @@ test("a share is used up after some milliseconds, and another begins behind a re
   const clock = new ManualClock();
   const share = new TurnShare(clock);
   expect(share.isUsedUp).toBe(false);
-  clock.advance(4);
+  clock.advance(2);
   expect(share.isUsedUp).toBe(false);
   clock.advance(1);
   expect(share.isUsedUp).toBe(true);

@@ -16,7 +16,7 @@ import { errnoOf } from "../../../base/errors.ts";
 import type { Files } from "../../../base/files.ts";
 import { MiB } from "../../../base/units.ts";
 
-/** Each takes a page of the log, and often three: 4 to 12 MB of log, copied in 5 to 10 ms. */
+/** Each takes a page of the log, and often three: 8 to 24 MB of log, copied in 5 to 10 ms. */
 const CHANGES_MAX = 1024;
 const CHANGED_BYTES_MAX = 4 * MiB;
 

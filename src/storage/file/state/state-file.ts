@@ -34,6 +34,11 @@ import { rowChecksum, SHM_SUFFIX, STATE_FILE, type StateRow, WAL_SUFFIX } from "
 const BUILDING = `${STATE_FILE}-building`;
 const REBUILT = `${STATE_FILE}-rebuilt`;
 
+/**
+ * For a new file; an older one keeps its own (4 KiB). A row of more than a quarter of a page takes a page for itself: notes of 1,000
+ * characters with 9,000 offsets took 42 MB, now 11.
+ */
+const PAGE_BYTES = 8 * KiB;
 /** How long SQLite waits for a person who looks into the file with a tool of their own. Blocks, so it is short. */
 const BUSY_TIMEOUT_MS = 1000;
 /** Rows read at once while checking: bounds memory, not time. */
@@ -147,6 +152,7 @@ async function connect(path: string): Promise<SQL> {
   const connection = new SQL({ adapter: "sqlite", filename: path });
   try {
     await connection.unsafe(`PRAGMA busy_timeout=${BUSY_TIMEOUT_MS}`);
+    await connection.unsafe(`PRAGMA page_size=${PAGE_BYTES}`);
     await connection.unsafe("PRAGMA locking_mode=EXCLUSIVE");
     await connection.unsafe("PRAGMA journal_mode=WAL");
     await connection.unsafe("PRAGMA synchronous=NORMAL");

@@ -14,7 +14,8 @@
  * synchronous=FULL promises. The log is moved into the file between two transactions (state-checkpoint.ts).
  * A worker would cost another 10 MB and a second module in the executable for the same result.
  *
- * Turns. A large transaction gives way to others every few hundred rows. Nobody else uses the connection until it has ended.
+ * Turns. A large transaction gives way to others every few milliseconds (state-writer.ts). Nobody else uses the connection until it
+ * has ended.
  *
  * Group commit. While one transaction is synced the next calls gather; they share a transaction, each with its own verdict about
  * expected versions, judged in the order of arrival. Versions count on over all entries; the row "last-version" keeps the last one
@@ -28,12 +29,13 @@ import type { Files } from "../../../base/files.ts";
 import { loopTurns } from "../../../base/loop/loop-turns.ts";
 import { nextTurn } from "../../../base/loop/turns.ts";
 import { Ring } from "../../../base/ring.ts";
-import { KiB, MiB } from "../../../base/units.ts";
+import { MiB } from "../../../base/units.ts";
 import type { StateChange, StateEntry, StateListener, StateStore, StateWatch } from "../../contract.ts";
 import { StateWatches } from "../../state-watches.ts";
 import { StateCheckpoint } from "./state-checkpoint.ts";
 import { planChanges, type StatePlan } from "./state-plan.ts";
 import { LAST_VERSION_KEY, rowChecksum, STATE_FILE, type StateRow, WAL_SUFFIX } from "./state-row.ts";
+import { StateWriter } from "./state-writer.ts";
 
 /** Calls that may wait. More means that the disk has stalled for seconds; waiting longer would only hide it. */
 const WAITING_CALLS_MAX = 16_384;
@@ -43,11 +45,6 @@ const CHANGE_BYTES = 128;
 /** What one transaction may carry: a few milliseconds of this thread. A single larger call goes alone. */
 const TRANSACTION_CHANGES_MAX = 1024;
 const TRANSACTION_BYTES_MAX = 1 * MiB;
-/** Rows in one statement: 1.4 us a row here, 50 us when sent one by one. */
-const STATEMENT_ROWS_MAX = 64;
-/** What is written in one turn of the loop: about 2 ms. */
-const TURN_ROWS_MAX = 512;
-const TURN_BYTES_MAX = 512 * KiB;
 
 interface WaitingCall {
   changes: readonly StateChange[];
@@ -65,9 +62,6 @@ export class SqliteState implements StateStore {
   readonly #watches = new StateWatches();
   readonly #waiting = new Ring<WaitingCall>(WAITING_CALLS_MAX);
   #waitingBytes = 0;
-  /** What this turn has written. */
-  #turnRows = 0;
-  #turnBytes = 0;
   #reads = 0;
   #isCommitting = false;
   #committing: Promise<void> = Promise.resolve();
@@ -169,6 +163,7 @@ export class SqliteState implements StateStore {
         if (this.#failure !== null) throw this.#failure;
         const { verdicts, writes } = await this.#exclusively(() => this.#transact(calls));
         await this.#sync(() => this.#files.sync(this.#walDescriptor));
+        loopTurns.enter("state");
         for (const [index, call] of calls.entries())
           call.resolve(verdicts[index] ?? fail("a state change has no verdict"));
         this.#watches.tell(writes);
@@ -201,14 +196,12 @@ export class SqliteState implements StateStore {
   async #transact(calls: readonly WaitingCall[]): Promise<StatePlan> {
     await this.#sql.unsafe("BEGIN IMMEDIATE");
     try {
-      const versions = await this.#versionsOf(calls);
-      const plan = planChanges(
-        calls.map((call) => call.changes),
-        versions,
-        this.#lastVersion,
-      );
-      await this.#write(plan);
-      await this.#sql.unsafe("COMMIT");
+      const changes = calls.map((call) => call.changes);
+      const writer = new StateWriter(this.#sql);
+      const plan = planChanges(changes, await writer.versionsOf(changes), this.#lastVersion);
+      await writer.write(plan);
+      await writer.commit();
+      this.#checkpoint.recordChanges(writer.rows, writer.bytes);
       this.#lastVersion = plan.lastVersion;
       return plan;
     } catch (error) {
@@ -224,67 +217,6 @@ export class SqliteState implements StateStore {
       // After some errors (a full disk among them) SQLite has rolled back by itself.
       if (!(error instanceof Error) || !error.message.includes("no transaction is active")) throw error;
     }
-  }
-
-  /** Of the entries whose version a call expects. */
-  async #versionsOf(calls: readonly WaitingCall[]): Promise<Map<string, number>> {
-    const keys = new Set<string>();
-    for (const { changes } of calls)
-      for (const { key, expectedVersion } of changes) if (expectedVersion !== undefined) keys.add(key);
-    const versions = new Map<string, number>();
-    for (const chunk of chunks([...keys], STATEMENT_ROWS_MAX)) {
-      await this.#giveWay(chunk.length, 0);
-      const places = chunk.map(() => "?").join(",");
-      const rows: StateRow[] = await this.#sql.unsafe(
-        `SELECT key, version FROM state WHERE key IN (${places})`,
-        chunk,
-      );
-      for (const { key, version } of rows) versions.set(key, version);
-    }
-    return versions;
-  }
-
-  async #write({ writes, lastVersion }: StatePlan): Promise<void> {
-    const removed = writes.filter(({ value }) => value === null);
-    for (const chunk of chunks(removed, STATEMENT_ROWS_MAX)) {
-      await this.#giveWay(chunk.length, 0);
-      const places = chunk.map(() => "?").join(",");
-      await this.#sql.unsafe(
-        `DELETE FROM state WHERE key IN (${places})`,
-        chunk.map(({ key }) => key),
-      );
-    }
-    const stored = writes.filter(({ value }) => value !== null);
-    if (removed.length > 0) stored.push({ key: LAST_VERSION_KEY, value: "null", version: lastVersion });
-    for (const chunk of chunks(stored, STATEMENT_ROWS_MAX)) {
-      let bytes = 0;
-      for (const { value } of chunk) bytes += value?.length ?? 0;
-      await this.#giveWay(chunk.length, bytes);
-      const places = chunk.map(() => "(?,?,?,?)").join(",");
-      const values = chunk.flatMap(({ key, value, version }) => [
-        key,
-        value,
-        version,
-        rowChecksum(key, value ?? "", version),
-      ]);
-      await this.#sql.unsafe(
-        `INSERT OR REPLACE INTO state (key, value, version, crc) VALUES ${places}`,
-        values,
-      );
-    }
-  }
-
-  /** Lets others have the loop when this turn has written enough, before so much more is. */
-  async #giveWay(rows: number, bytes: number): Promise<void> {
-    const isEnough = this.#turnRows + rows > TURN_ROWS_MAX || this.#turnBytes + bytes > TURN_BYTES_MAX;
-    if (this.#turnRows > 0 && isEnough) {
-      await nextTurn();
-      this.#turnRows = 0;
-      this.#turnBytes = 0;
-    }
-    this.#turnRows += rows;
-    this.#turnBytes += bytes;
-    this.#checkpoint.recordChanges(rows, bytes);
   }
 
   async #sync(work: () => Promise<void>): Promise<void> {
@@ -318,6 +250,7 @@ export class SqliteState implements StateStore {
   /** Nothing is written meanwhile: whoever calls `change` waits behind it. A log that cannot be moved grows on. */
   async #moveLog(): Promise<void> {
     await nextTurn();
+    loopTurns.enter("state");
     try {
       if (await this.#exclusively(() => this.#checkpoint.copy()))
         await this.#sync(() => this.#checkpoint.sync());
@@ -370,10 +303,6 @@ function tooMuchWaits(limit: number): ObeliskError {
     detail: "too many state changes wait for the disk",
     limit,
   });
-}
-
-function* chunks<T>(values: readonly T[], countMax: number): Generator<T[]> {
-  for (let start = 0; start < values.length; start += countMax) yield values.slice(start, start + countMax);
 }
 
 function stateError(error: unknown): ObeliskError {
