@@ -32,7 +32,14 @@ import type { Committable, GroupCommit } from "./group-commit.ts";
 import type { OwnedPartition, PartitionRules, UseListener } from "./owned-partition.ts";
 import type { AppendListener, EpochEnd, PartitionReader } from "./partition.ts";
 import { PendingAppend, PendingAppends } from "./pending-appends.ts";
-import { ACCEPTED, OLD_EPOCH, OUT_OF_ORDER, type Producers } from "./producers.ts";
+import {
+  ACCEPTED,
+  DUPLICATE,
+  OLD_EPOCH,
+  OUT_OF_ORDER,
+  type ProducedBatch,
+  type Producers,
+} from "./producers.ts";
 import type { RecentBatches, TailCache } from "./recent-batches.ts";
 import { RecentRecords, type RecentSource } from "./recent-records.ts";
 import { type DiskRefusal, Standing } from "./standing.ts";
@@ -60,25 +67,31 @@ export class LogPartition implements OwnedPartition, Committable {
   /** A batch is in the log when `append` returns. */
   readonly keepsBuffers = false;
   readonly #rules: PartitionRules;
-  readonly #producers: Producers;
+  readonly #producers: Producers<PendingAppend>;
   readonly #commit: GroupCommit;
   readonly #recent: TailCache;
   readonly #recentSource: RecentSource;
   readonly #counters: BrokerCounters;
   readonly #clock: Clock;
   readonly #standing: Standing;
-  readonly #pending = new PendingAppends();
+  readonly #pending: PendingAppends;
   #useListeners: UseListener[] = [];
   readonly #readers = new Set<PartitionReader>();
   #highWatermark: number;
 
   /** `producers` is as the log told while it was opened. */
-  constructor(log: PartitionLog, rules: PartitionRules, producers: Producers, parts: PartitionParts) {
+  constructor(
+    log: PartitionLog,
+    rules: PartitionRules,
+    producers: Producers<PendingAppend>,
+    parts: PartitionParts,
+  ) {
     this.topic = log.topic;
     this.index = log.partition;
     this.log = log;
     this.#rules = rules;
     this.#producers = producers;
+    this.#pending = new PendingAppends(producers);
     this.#commit = parts.commit;
     this.#recent = parts.recent.row();
     this.#counters = parts.counters;
@@ -147,7 +160,7 @@ export class LogPartition implements OwnedPartition, Committable {
     }
     const steadyMs = this.#clock.steadyMs();
     const verdict = this.#producers.check(buffer, position, steadyMs);
-    if (verdict >= 0) this.#duplicate(buffer, position, verdict, listener);
+    if (verdict === DUPLICATE) this.#duplicate(this.#producers.duplicate, listener);
     else if (verdict !== ACCEPTED) this.#refuse(SEQUENCE_ERRORS[verdict]!, null, records, listener);
     else this.#store(buffer, position, position + batchBytes(buffer, position), records, steadyMs, listener);
   }
@@ -253,7 +266,7 @@ export class LogPartition implements OwnedPartition, Committable {
   /** Stores the producers' state with the log, so that the next start need not scan further back. */
   checkpoint(): void {
     if (!this.log.isOffline && this.log.bytesSinceCheckpoint > 0)
-      this.log.checkpoint(this.#producers.encode());
+      this.log.checkpoint(this.#producers.encode(this.log.endOffset), this.log.endOffset);
   }
 
   close(): void {
@@ -312,10 +325,12 @@ export class LogPartition implements OwnedPartition, Committable {
     }
     const { endOffset } = this.log;
     this.#standing.diskTook();
-    this.#producers.record(buffer, position, baseOffset, steadyMs);
+    const append = new PendingAppend(baseOffset, endOffset, logAppendTimeMs, listener);
+    append.batch = this.#producers.accept(buffer, position, append, steadyMs);
+    if (append.batch !== null) append.batch.baseOffset = baseOffset;
     this.#recent.add(buffer, position, end, baseOffset, endOffset);
     this.#countStored(records, end - position, nowMs);
-    this.#pending.add(new PendingAppend(baseOffset, endOffset, logAppendTimeMs, listener));
+    this.#pending.add(append);
     this.#commit.request(this);
     return null;
   }
@@ -328,16 +343,11 @@ export class LogPartition implements OwnedPartition, Committable {
     counters.appendOutcomes.record(true, nowMs);
   }
 
-  /** Of a batch that is committed: told at once. Of one that waits for it: told with it. */
-  #duplicate(buffer: Buffer, position: number, baseOffset: number, listener: AppendListener): void {
+  /** Of a batch that is committed: told at once. Of one in flight: told with it. */
+  #duplicate({ append, baseOffset }: ProducedBatch<PendingAppend>, listener: AppendListener): void {
     this.#counters.duplicateBatches += 1;
-    const endOffset = baseOffset + buffer.readInt32BE(position + BATCH_LAST_OFFSET_DELTA) + 1;
-    if (endOffset <= this.#highWatermark) {
-      listener.appended({ errorCode: NO_ERROR, errorMessage: null, baseOffset, logAppendTimeMs: -1 });
-      return;
-    }
-    const pending = this.#pending.find(baseOffset) ?? fail("nobody waits for a batch that is not committed");
-    pending.join(listener);
+    if (append !== null) append.join(listener);
+    else listener.appended({ errorCode: NO_ERROR, errorMessage: null, baseOffset, logAppendTimeMs: -1 });
   }
 
   #refuseAfter(error: ObeliskError, records: number, bytes: number, listener: AppendListener): void {

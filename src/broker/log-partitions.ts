@@ -7,6 +7,7 @@ import type { StorageEngine } from "../storage/contract.ts";
 import { RecoveredLogs } from "../storage/recovered-logs.ts";
 import { LogPartition, type PartitionParts } from "./log-partition.ts";
 import type { PartitionOpener, PartitionRules } from "./owned-partition.ts";
+import type { PendingAppend } from "./pending-appends.ts";
 import { Producers } from "./producers.ts";
 
 export class LogPartitions implements PartitionOpener {
@@ -53,7 +54,7 @@ export class LogPartitions implements PartitionOpener {
     rules: PartitionRules,
     mustExist: boolean,
   ): Promise<LogPartition> {
-    const producers = new Producers(this.#parts.producerIdExpirationMs);
+    const producers = new Producers<PendingAppend>(this.#parts.producerIdExpirationMs);
     const recovery = producers.recoveryAt(this.#parts.clock.steadyMs());
     const log = await this.#engine.open(topic, index, recovery, mustExist);
     return new LogPartition(log, rules, producers, this.#parts);

@@ -7,6 +7,7 @@ import { fail } from "../base/assert.ts";
 import { ERRORS, type ErrorCode, NO_ERROR, wireCode } from "../base/errors.ts";
 import { Ring } from "../base/ring.ts";
 import type { AppendListener, AppendOutcome } from "./partition.ts";
+import type { ProducedBatch, Producers } from "./producers.ts";
 
 /** One such batch, which becomes its own outcome. */
 export class PendingAppend implements AppendOutcome {
@@ -14,6 +15,8 @@ export class PendingAppend implements AppendOutcome {
   errorMessage: string | null = null;
   baseOffset: number;
   logAppendTimeMs: number;
+  /** What its producer is remembered by; null when it has none. */
+  batch: ProducedBatch<PendingAppend> | null = null;
   readonly endOffset: number;
   readonly #listener: AppendListener;
   /** Who sent the same batch again meanwhile. */
@@ -46,6 +49,11 @@ export class PendingAppend implements AppendOutcome {
 
 export class PendingAppends {
   readonly #appends = new Ring<PendingAppend>();
+  readonly #producers: Producers<PendingAppend>;
+
+  constructor(producers: Producers<PendingAppend>) {
+    this.#producers = producers;
+  }
 
   add(append: PendingAppend): void {
     const last = this.#appends.last();
@@ -54,27 +62,20 @@ export class PendingAppends {
     this.#appends.push(append);
   }
 
-  /** The one at `baseOffset`, which a producer has sent again. O(those that wait) */
-  find(baseOffset: number): PendingAppend | undefined {
-    for (let index = this.#appends.count - 1; index >= 0; index -= 1) {
-      const append = this.#appends.at(index)!;
-      if (append.baseOffset === baseOffset) return append;
-    }
-    return undefined;
-  }
-
   /** Everything below `highWatermark` is committed. */
   committed(highWatermark: number): void {
     for (let append = this.#appends.peek(); append !== undefined; append = this.#appends.peek()) {
       if (append.endOffset > highWatermark) return;
       this.#appends.shift();
+      append.batch?.committed(append.baseOffset);
       append.tell();
     }
   }
 
-  /** Nothing of it will ever be committed. */
+  /** Nothing of it will ever be committed, so neither will what its producers have sent after it. */
   failed(error: ErrorCode): void {
     for (let append = this.#appends.shift(); append !== undefined; append = this.#appends.shift()) {
+      if (append.batch !== null) this.#producers.failed(append.batch);
       append.refuse(error);
       append.tell();
     }

@@ -1,31 +1,37 @@
 /**
  * What one partition remembers of its idempotent producers, so that a retried batch is stored once.
  *
- * For each producer id: its epoch and its last five batches (base sequence, last sequence, base offset), because a
- * client may have five requests in flight. Sequences count records and wrap from 2^31-1 to 0.
+ * For each producer id: its epoch, its last five committed batches (base sequence, last sequence, base offset), because a
+ * client may have five requests in flight, and those that are in flight here: accepted, and not committed yet. Sequences count records and
+ * wrap from 2^31-1 to 0.
  *
- *   unknown producer                        accepted, whatever its epoch and sequence: it may have been forgotten
- *   same epoch, batch among the last five   duplicate: answered with the offset it got the first time
+ *   unknown producer                        accepted, whatever its epoch and sequence: it may have been evicted
+ *   same epoch, batch among those           duplicate: of a committed one answered with the offset it got, of one in flight with its outcome
  *   same epoch, follows the last            accepted
  *   same epoch, anything else               OUT_OF_ORDER_SEQUENCE_NUMBER
  *   older epoch                             INVALID_PRODUCER_EPOCH
  *   newer epoch                             accepted when it starts at 0, else OUT_OF_ORDER_SEQUENCE_NUMBER
  *
- * `check` decides and changes nothing; `record` is called once the batch is in the log. The whole is stored with each
- * checkpoint of the log (`encode`, `restore`) and replayed from the batches behind it. Bounded: beyond `PRODUCERS_MAX`
- * the one that was silent longest is forgotten, and any that was silent for `expirationMs`.
+ *     check -> accept -> ProducedBatch.committed        the offset is known then, or as soon as it is assigned
+ *                     -> failed                         it is not stored: neither is what follows it
  *
- * `idMax` outlives those that are forgotten: a producer that was silent for long may still go on, so its id must not be given out
+ *   - `check` decides and changes nothing.
+ *   - When a batch fails, those of its producer that were accepted after it cannot be stored: `failed` gives them, to be refused with
+ *     OUT_OF_ORDER_SEQUENCE_NUMBER, which a client takes for a reason to send again what comes first. The next sequence is then the one
+ *     after the last batch that is left; after the first batch of an epoch it is the epoch before that counts again.
+ *   - A batch whose outcome nobody knows stays in flight until somebody does, whatever its client was told: sent again, it gets the
+ *     outcome then.
+ *
+ * The whole is stored with each checkpoint of the log (`encode`, `restore`) and replayed from the batches after it. Bounded: beyond
+ * `PRODUCERS_MAX` the one that was silent longest is evicted, and any that was silent for `expirationMs`; not while a batch of it is in
+ * flight.
+ *
+ * `idMax` outlives those that are evicted: a producer that was silent for long may still go on, so its id must not be assigned
  * again when the row that counts them is lost (producer-ids.ts).
- *
- * State, version 2, big-endian:  int8 version, int64 largest producer id (-1: none), int32 producers, then for each
- *   int64 producer id, int16 epoch, int64 last timestamp ms, int8 batches, then for each, oldest first
- *     int32 base sequence, int32 last sequence, int64 base offset
- * Version 1, which is read and never written, has no largest producer id: it is that of the producers which are there.
  */
 
-import { readInt64, writeInt64 } from "../base/bytes.ts";
-import { ObeliskError } from "../base/errors.ts";
+import { fail } from "../base/assert.ts";
+import { readInt64 } from "../base/bytes.ts";
 import {
   BATCH_BASE_SEQUENCE,
   BATCH_LAST_OFFSET_DELTA,
@@ -33,42 +39,76 @@ import {
   BATCH_PRODUCER_ID,
 } from "../protocol/record/batch.ts";
 import type { RecoveryListener } from "../storage/contract.ts";
+import {
+  BATCHES_KEPT,
+  decodeProducers,
+  encodeProducers,
+  type StoredBatch,
+  type StoredProducer,
+} from "./producer-state.ts";
 
-/** A client keeps at most five requests in flight, so no retry is older than five batches. */
-const BATCHES_KEPT = 5;
 /** Producers remembered by one partition: 10,000 of them are about 2 MB. */
 export const PRODUCERS_MAX = 10_000;
-
-const STATE_VERSION = 2;
-const STATE_HEADER_BYTES = 13;
-const OLD_STATE_VERSION = 1;
-const OLD_STATE_HEADER_BYTES = 5;
-const PRODUCER_BYTES = 19;
-const BATCH_BYTES = 16;
 
 export const ACCEPTED = -1;
 export const OUT_OF_ORDER = -2;
 export const OLD_EPOCH = -3;
+/** `duplicate` is the batch that it repeats. */
+export const DUPLICATE = -4;
 
 const NO_ID = -1;
-/** Above it is no id of ours but one that a client made up: half of what a number can hold, so that as many are left to give out. */
+/** Above it is no id of ours but one that a client made up: half of what a number can hold, so that as many are left to assign. */
 export const PRODUCER_ID_MAX = 2 ** 52;
 
-interface ProducerEntry {
-  epoch: number;
+interface ProducerEntry<Append> {
+  readonly producerId: number;
+  readonly epoch: number;
   /** By the steady clock (base/clock.ts), like every time here. */
   lastAtMs: number;
-  /** Oldest first; at most `BATCHES_KEPT`. */
-  batches: { baseSequence: number; lastSequence: number; baseOffset: number }[];
+  /** Oldest first: committed ones, then those in flight. */
+  batches: ProducedBatch<Append>[];
+  /** Of the epoch before, until a batch of this one is committed. */
+  before: ProducerEntry<Append> | null;
 }
 
-export class Producers {
+/** A batch of an idempotent producer. `Append` is what its partition knows of one in flight. */
+export class ProducedBatch<Append> implements StoredBatch {
+  readonly entry: ProducerEntry<Append>;
+  readonly baseSequence: number;
+  readonly lastSequence: number;
+  /** -1 until it is assigned. */
+  baseOffset = -1;
+  /** null: it is committed. */
+  append: Append | null;
+
+  constructor(
+    entry: ProducerEntry<Append>,
+    baseSequence: number,
+    lastSequence: number,
+    append: Append | null,
+  ) {
+    this.entry = entry;
+    this.baseSequence = baseSequence;
+    this.lastSequence = lastSequence;
+    this.append = append;
+  }
+
+  committed(baseOffset: number): void {
+    if (!(baseOffset >= 0)) fail("a batch is committed without an offset");
+    this.baseOffset = baseOffset;
+    this.append = null;
+    this.entry.before = null;
+  }
+}
+
+export class Producers<Append = never> {
   /** In the order of last use: the first is the one that was silent longest. */
-  readonly #entries = new Map<number, ProducerEntry>();
+  readonly #entries = new Map<number, ProducerEntry<Append>>();
   readonly #expirationMs: number;
   #idMax = NO_ID;
+  #duplicate: ProducedBatch<Append> | null = null;
 
-  /** A producer that was silent for `expirationMs` is forgotten. */
+  /** A producer that was silent for `expirationMs` is evicted. */
   constructor(expirationMs: number) {
     this.#expirationMs = expirationMs;
   }
@@ -82,7 +122,12 @@ export class Producers {
     return this.#idMax;
   }
 
-  /** ACCEPTED, one of the refusals above, or the base offset (0 or more) that a duplicate got. */
+  /** What the last `check` found when it said DUPLICATE. */
+  get duplicate(): ProducedBatch<Append> {
+    return this.#duplicate ?? fail("no duplicate was found");
+  }
+
+  /** ACCEPTED, DUPLICATE or one of the refusals above. */
   check(buffer: Buffer, position: number, nowMs: number): number {
     const producerId = readInt64(buffer, position + BATCH_PRODUCER_ID);
     if (producerId < 0) return ACCEPTED;
@@ -92,35 +137,38 @@ export class Producers {
     if (entry === undefined || this.#isExpired(entry, nowMs)) return ACCEPTED;
     if (epoch < entry.epoch) return OLD_EPOCH;
     if (epoch > entry.epoch) return baseSequence === 0 ? ACCEPTED : OUT_OF_ORDER;
+    const newest = entry.batches[entry.batches.length - 1];
+    if (newest === undefined || baseSequence === sequenceAfter(newest.lastSequence, 1)) return ACCEPTED;
     const lastSequence = sequenceAfter(baseSequence, buffer.readInt32BE(position + BATCH_LAST_OFFSET_DELTA));
     for (const batch of entry.batches) {
-      if (batch.baseSequence === baseSequence && batch.lastSequence === lastSequence) return batch.baseOffset;
+      if (batch.baseSequence !== baseSequence || batch.lastSequence !== lastSequence) continue;
+      this.#duplicate = batch;
+      return DUPLICATE;
     }
-    const newest = entry.batches[entry.batches.length - 1];
-    if (newest === undefined) return ACCEPTED;
-    return baseSequence === sequenceAfter(newest.lastSequence, 1) ? ACCEPTED : OUT_OF_ORDER;
+    return OUT_OF_ORDER;
   }
 
-  /** Remembers a batch that was stored at `baseOffset`. */
+  /** Remembers a batch that `check` has accepted as in flight; null when it has no producer id. */
+  accept(buffer: Buffer, position: number, append: Append, nowMs: number): ProducedBatch<Append> | null {
+    return this.#add(buffer, position, append, nowMs);
+  }
+
+  /** Remembers a batch that is committed at `baseOffset`. */
   record(buffer: Buffer, position: number, baseOffset: number, nowMs: number): void {
-    const producerId = readInt64(buffer, position + BATCH_PRODUCER_ID);
-    if (producerId < 0) return;
-    this.#recordId(producerId);
-    const epoch = buffer.readInt16BE(position + BATCH_PRODUCER_EPOCH);
-    const baseSequence = buffer.readInt32BE(position + BATCH_BASE_SEQUENCE);
-    const lastSequence = sequenceAfter(baseSequence, buffer.readInt32BE(position + BATCH_LAST_OFFSET_DELTA));
-    const known = this.#entries.get(producerId);
-    const goesOn = known !== undefined && known.epoch === epoch && !this.#isExpired(known, nowMs);
-    const entry = goesOn ? known : { epoch, lastAtMs: nowMs, batches: [] };
-    entry.lastAtMs = nowMs;
-    entry.batches.push({ baseSequence, lastSequence, baseOffset });
-    if (entry.batches.length > BATCHES_KEPT) entry.batches.shift();
-    this.#entries.delete(producerId);
-    this.#entries.set(producerId, entry);
-    if (known === undefined) this.#evict(nowMs);
+    this.#add(buffer, position, null, nowMs)?.committed(baseOffset);
   }
 
-  /** What the log that is opened at `nowMs` tells: the last checkpoint's state and the batches behind it, or all batches. */
+  /** The batch is not stored, and will not be. What was accepted after it cannot be either: it is given, in its order. */
+  failed(batch: ProducedBatch<Append>): Append[] {
+    const { entry } = batch;
+    const index = entry.batches.indexOf(batch);
+    if (index < 0) return []; // with one before it
+    const [, ...following] = entry.batches.splice(index);
+    if (entry.batches.length === 0) this.#goBack(entry);
+    return following.map(({ append }) => append ?? fail("a batch was committed before the one it follows"));
+  }
+
+  /** What the log that is opened at `nowMs` tells: the last checkpoint's state and the batches after it, or all batches. */
   recoveryAt(nowMs: number): RecoveryListener {
     return {
       restore: (state) => this.restore(state, nowMs),
@@ -129,7 +177,7 @@ export class Producers {
     };
   }
 
-  /** Batches at and behind `offset` are gone: one that comes again is no duplicate, and must be stored. */
+  /** Batches at and after `offset` are gone: one that comes again is no duplicate, and must be stored. */
   evictFrom(offset: number): void {
     for (const [producerId, entry] of this.#entries) {
       entry.batches = entry.batches.filter(({ baseOffset }) => baseOffset < offset);
@@ -137,17 +185,14 @@ export class Producers {
     }
   }
 
-  encode(): Buffer {
-    let bytes = STATE_HEADER_BYTES;
-    for (const entry of this.#entries.values()) bytes += PRODUCER_BYTES + entry.batches.length * BATCH_BYTES;
-    const state = Buffer.alloc(bytes);
-    state.writeInt8(STATE_VERSION, 0);
-    writeInt64(state, 1, this.#idMax);
-    state.writeInt32BE(this.#entries.size, STATE_HEADER_BYTES - 4);
-    let position = STATE_HEADER_BYTES;
-    for (const [producerId, entry] of this.#entries)
-      position = encodeProducer(state, position, producerId, entry);
-    return state;
+  /** The state as it is when everything below `offset` is committed, and nothing else. */
+  encode(offset: number): Buffer {
+    const producers: StoredProducer[] = [];
+    for (const entry of this.#entries.values()) {
+      const stored = storedBelow(entry, offset);
+      if (stored !== null) producers.push(stored);
+    }
+    return encodeProducers({ idMax: this.#idMax, producers });
   }
 
   /**
@@ -157,15 +202,55 @@ export class Producers {
   restore(state: Buffer, nowMs: number): void {
     this.#entries.clear();
     this.#idMax = NO_ID;
-    const isOld = state.length > 0 && state.readInt8(0) === OLD_STATE_VERSION;
-    const headerBytes = isOld ? OLD_STATE_HEADER_BYTES : STATE_HEADER_BYTES;
-    if (state.length < headerBytes || (!isOld && state.readInt8(0) !== STATE_VERSION)) throw damaged(0);
-    const entries = decodeProducers(state, headerBytes, nowMs);
-    if (!isOld) this.#idMax = readInt64(state, 1);
-    for (const [producerId, entry] of entries) {
+    const { idMax, producers } = decodeProducers(state);
+    this.#idMax = idMax;
+    for (const { producerId, epoch, lastAtMs, batches } of producers) {
+      const entry = newEntry<Append>(producerId, epoch, Math.min(lastAtMs, nowMs), null);
+      for (const { baseSequence, lastSequence, baseOffset } of batches) {
+        const batch = new ProducedBatch<Append>(entry, baseSequence, lastSequence, null);
+        batch.baseOffset = baseOffset;
+        entry.batches.push(batch);
+      }
       this.#entries.set(producerId, entry);
       this.#recordId(producerId);
     }
+  }
+
+  #add(buffer: Buffer, position: number, append: Append | null, nowMs: number): ProducedBatch<Append> | null {
+    const producerId = readInt64(buffer, position + BATCH_PRODUCER_ID);
+    if (producerId < 0) return null;
+    this.#recordId(producerId);
+    const epoch = buffer.readInt16BE(position + BATCH_PRODUCER_EPOCH);
+    const baseSequence = buffer.readInt32BE(position + BATCH_BASE_SEQUENCE);
+    const lastSequence = sequenceAfter(baseSequence, buffer.readInt32BE(position + BATCH_LAST_OFFSET_DELTA));
+    const entry = this.#entryFor(producerId, epoch, nowMs);
+    const batch = new ProducedBatch(entry, baseSequence, lastSequence, append);
+    const { batches } = entry;
+    batches.push(batch);
+    while (batches.length > BATCHES_KEPT && batches[0]!.append === null) batches.shift();
+    return batch;
+  }
+
+  /** Now the last in the order of use. */
+  #entryFor(producerId: number, epoch: number, nowMs: number): ProducerEntry<Append> {
+    const known = this.#entries.get(producerId);
+    const isKnown = known !== undefined && !this.#isExpired(known, nowMs);
+    const entry =
+      isKnown && known.epoch === epoch ? known : newEntry(producerId, epoch, nowMs, isKnown ? known : null);
+    entry.lastAtMs = nowMs;
+    this.#entries.delete(producerId);
+    this.#entries.set(producerId, entry);
+    if (known === undefined) this.#evict(nowMs);
+    return entry;
+  }
+
+  /** Nothing is left of the epoch: what was known before counts again. */
+  #goBack(entry: ProducerEntry<Append>): void {
+    if (this.#entries.get(entry.producerId) !== entry) return;
+    let before = entry.before;
+    while (before !== null && before.batches.length === 0) before = before.before;
+    if (before === null) this.#entries.delete(entry.producerId);
+    else this.#entries.set(entry.producerId, before);
   }
 
   #recordId(producerId: number): void {
@@ -175,70 +260,37 @@ export class Producers {
   #evict(nowMs: number): void {
     for (const [producerId, entry] of this.#entries) {
       if (this.#entries.size <= PRODUCERS_MAX && !this.#isExpired(entry, nowMs)) return;
-      this.#entries.delete(producerId);
+      const isInFlight = (entry.batches.at(-1)?.append ?? null) !== null;
+      if (!isInFlight) this.#entries.delete(producerId);
     }
   }
 
-  #isExpired(entry: ProducerEntry, nowMs: number): boolean {
+  #isExpired(entry: ProducerEntry<Append>, nowMs: number): boolean {
     return nowMs - entry.lastAtMs >= this.#expirationMs;
   }
+}
+
+function newEntry<Append>(
+  producerId: number,
+  epoch: number,
+  lastAtMs: number,
+  before: ProducerEntry<Append> | null,
+): ProducerEntry<Append> {
+  return { producerId, epoch, lastAtMs, batches: [], before };
+}
+
+/** What is known of a producer by what is stored below `offset`; null when that is nothing. */
+function storedBelow<Append>(entry: ProducerEntry<Append>, offset: number): StoredProducer | null {
+  for (let known: ProducerEntry<Append> | null = entry; known !== null; known = known.before) {
+    const { producerId, epoch, lastAtMs } = known;
+    const batches = known.batches.filter(({ baseOffset }) => baseOffset >= 0 && baseOffset < offset);
+    if (batches.length > 0) return { producerId, epoch, lastAtMs, batches: batches.slice(-BATCHES_KEPT) };
+  }
+  return null;
 }
 
 /** The sequence `count` places after `sequence`; 0 follows 2^31-1. */
 function sequenceAfter(sequence: number, count: number): number {
   const next = sequence + count;
   return next > 0x7fffffff ? next - 0x8000_0000 : next;
-}
-
-function encodeProducer(state: Buffer, start: number, producerId: number, entry: ProducerEntry): number {
-  writeInt64(state, start, producerId);
-  state.writeInt16BE(entry.epoch, start + 8);
-  writeInt64(state, start + 10, entry.lastAtMs);
-  state.writeInt8(entry.batches.length, start + 18);
-  let position = start + PRODUCER_BYTES;
-  for (const batch of entry.batches) {
-    state.writeInt32BE(batch.baseSequence, position);
-    state.writeInt32BE(batch.lastSequence, position + 4);
-    writeInt64(state, position + 8, batch.baseOffset);
-    position += BATCH_BYTES;
-  }
-  return position;
-}
-
-/** Behind a head of `headerBytes`, whose last field is their count. @throws ObeliskError DAMAGED_DATA */
-function decodeProducers(state: Buffer, headerBytes: number, nowMs: number): [number, ProducerEntry][] {
-  const entries: [number, ProducerEntry][] = [];
-  const count = state.readInt32BE(headerBytes - 4);
-  let position = headerBytes;
-  for (let index = 0; index < count; index += 1) {
-    if (position + PRODUCER_BYTES > state.length) throw damaged(position);
-    const batches = state.readInt8(position + 18);
-    const end = position + PRODUCER_BYTES + batches * BATCH_BYTES;
-    if (batches < 0 || batches > BATCHES_KEPT || end > state.length) throw damaged(position);
-    entries.push([readInt64(state, position), decodeProducer(state, position, batches, nowMs)]);
-    position = end;
-  }
-  if (position !== state.length) throw damaged(position);
-  return entries;
-}
-
-function decodeProducer(state: Buffer, start: number, count: number, nowMs: number): ProducerEntry {
-  const entry: ProducerEntry = {
-    epoch: state.readInt16BE(start + 8),
-    lastAtMs: Math.min(readInt64(state, start + 10), nowMs),
-    batches: [],
-  };
-  for (let index = 0; index < count; index += 1) {
-    const position = start + PRODUCER_BYTES + index * BATCH_BYTES;
-    entry.batches.push({
-      baseSequence: state.readInt32BE(position),
-      lastSequence: state.readInt32BE(position + 4),
-      baseOffset: readInt64(state, position + 8),
-    });
-  }
-  return entry;
-}
-
-function damaged(position: number): ObeliskError {
-  return new ObeliskError("DAMAGED_DATA", { detail: "the producers' state does not decode", position });
 }

@@ -1,7 +1,7 @@
 /**
  * What the broker requires of a storage engine, and nothing more. Two engines implement it today (file/, memory/); one
- * conformance suite (test/storage/conformance) runs against each. The engine assigns base offsets, because an engine
- * on a shared database must.
+ * conformance suite (test/storage/conformance) runs against each. A log has one writer, and gives an offset at once; what assigns
+ * offsets later, or for several brokers, is no log but another `Partition` (broker/partition.ts).
  *
  * Offsets of one partition
  *
@@ -10,7 +10,8 @@
  *     ----[======= on disk ========][=== written ====]      next batch goes here
  *
  *   - `append` is synchronous and writes whole batches; a failed append leaves the log as it was.
- *   - `durableOffset` moves while `StorageEngine.sync` runs, maybe in steps (`onDurable`). The broker decides what readers may see.
+ *   - `durableOffset` moves when `StorageEngine.sync` has run, and whenever else the engine knows more (`onDurable`): in steps of a sync,
+ *     or while none runs. The broker decides what readers may see.
  *   - A log is opened with `durableOffset` below `endOffset` when what lies between them may not be on disk. Nobody may see or
  *     acknowledge it before a sync (recovered-logs.ts).
  *   - A log whose sync failed is offline for good: every later append or sync throws KAFKA_STORAGE_ERROR.
@@ -93,7 +94,7 @@ export interface PartitionLog {
   readonly partition: number;
   readonly startOffset: number;
   readonly durableOffset: number;
-  /** Set by the owner: called each time `durableOffset` has moved before `sync` resolves. */
+  /** Set by the owner: called each time `durableOffset` has moved otherwise than by a `sync` that has ended. At any time. */
   onDurable: (() => void) | null;
   readonly endOffset: number;
   /** Written into every appended batch; bumped when recovery cut something off. */
@@ -143,8 +144,12 @@ export interface PartitionLog {
   /** For KIP-320: the largest epoch not above `epoch`, and the offset where it ended; null when unknown. */
   endOffsetForEpoch(epoch: number): { leaderEpoch: number; endOffset: number } | null;
 
-  /** Stores the owner's state as true up to `endOffset`. Cheap enough for each segment roll, not for each batch. */
-  checkpoint(state: Buffer): void;
+  /**
+   * Stores the owner's state: what is true when everything below `offset` is durable. So it is kept when that is so, and the next open
+   * gives it back, and replays what lies at and after `offset`. `offset` is where the log ends now: the place of no other is known.
+   * Cheap enough for each segment roll, not for each batch.
+   */
+  checkpoint(state: Buffer, offset: number): void;
   /** Batches (bytes) appended since the last checkpoint: what a crash would have to scan. */
   readonly bytesSinceCheckpoint: number;
   /** Whether a graceful shutdown had better checkpoint: without it the next start would read more than the writing is worth. */

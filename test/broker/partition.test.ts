@@ -267,6 +267,18 @@ test("a duplicate is refused from the moment in which its log goes offline, also
   expect(partition.highWatermark).toBe(1);
 });
 
+test("a log may say at any time that more is durable, also while no sync runs, and outcomes are told then", async () => {
+  const { engine, partition } = await opened();
+  const append = appendTo(partition, batchOf(["v"]));
+  const log = logOf(partition);
+  Object.assign(log, { durableOffset: 1 });
+  log.onDurable!();
+  expect([append.told.baseOffset, partition.highWatermark, engine.started]).toEqual([0, 1, []]);
+  await turns();
+  await engine.waiting[0]!.end();
+  expect(partition.highWatermark).toBe(1);
+});
+
 test("with durability os, what was written when the log went offline is neither seen nor acknowledged", async () => {
   const { engine, partition } = await opened({}, { durability: { mode: "os" } });
   const append = appendTo(partition, batchOf(["lost"]));

@@ -163,7 +163,7 @@ test("a damaged directory stays repaired when the server appends and stops and s
   const batch = batchOf(["new"]);
   log.append(batch, 0, batch.length);
   await engine.sync([log]);
-  log.checkpoint(Buffer.from("later"));
+  log.checkpoint(Buffer.from("later"), log.endOffset);
   await engine.close();
   expect((await verify(path)).findings).toEqual([]);
   expect((await readData(path))[0]!.length).toBe(served + 1);
@@ -247,7 +247,7 @@ test("after a process that just stopped and a restart there is nothing to find",
         const batch = batchOf(["x".repeat(random() * 300), "y"], {}, random() < 0.1 ? 500 : 2000 - step);
         log.append(batch, 0, batch.length);
         if (random() < 0.3) await engine.sync(logs);
-        if (random() < 0.1) log.checkpoint(Buffer.from("state"));
+        if (random() < 0.1) log.checkpoint(Buffer.from("state"), log.endOffset);
       }
       expect((await verify(path)).findings).toEqual([]); // beside the running server
       const stopped = copyData(path, `${path}-${life}`);

@@ -76,11 +76,11 @@ export async function buildData(path: string, batches = 200): Promise<void> {
       log.append(batch, 0, batch.length);
       if (index % 50 === 49) {
         await engine.sync([log]);
-        log.checkpoint(Buffer.from(`producers at ${index}`));
+        log.checkpoint(Buffer.from(`producers at ${index}`), log.endOffset);
       }
     }
     await engine.sync([log]);
-    log.checkpoint(Buffer.from("the producers"));
+    log.checkpoint(Buffer.from("the producers"), log.endOffset);
   }
   await engine.state.change([
     { key: "topic/orders", value: JSON.stringify({ id: "i", partitions: 2, configs: {}, createdAtMs: 1 }) },

@@ -170,11 +170,12 @@ export class FileLog implements PartitionLog {
     return this.bytesSinceCheckpoint > (isAgeStored ? STOP_UNREAD_BYTES_MAX : 0);
   }
 
-  checkpoint(state: Buffer): void {
+  checkpoint(state: Buffer, offset: number): void {
     if (this.isOffline) return;
+    if (offset !== this.endOffset) fail("a checkpoint tells of another place than the end of the log");
     const index = this.#active.index ?? fail("the active segment has its index in memory");
     this.#upkeep.checkpoint({
-      offset: this.endOffset,
+      offset,
       segment: this.#active.baseOffset,
       position: this.#active.bytes,
       maxTimestamp: index.maxTimestamp,

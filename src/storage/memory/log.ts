@@ -128,8 +128,9 @@ export class MemoryLog implements PartitionLog {
     return this.bytesSinceCheckpoint > 0;
   }
 
-  checkpoint(state: Buffer): void {
-    this.#checkpoint = { state: Buffer.from(state), offset: this.endOffset };
+  checkpoint(state: Buffer, offset: number): void {
+    if (offset !== this.endOffset) fail("a checkpoint tells of another place than the end of the log");
+    this.#checkpoint = { state: Buffer.from(state), offset };
     this.bytesSinceCheckpoint = 0;
   }
 

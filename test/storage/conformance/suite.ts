@@ -356,7 +356,7 @@ export function testEngine(factory: EngineFactory): void {
       withLog(async (log, engine) => {
         append(log, ["a"]);
         expect(log.bytesSinceCheckpoint).toBe(log.bytes);
-        log.checkpoint(Buffer.from("state"));
+        log.checkpoint(Buffer.from("state"), log.endOffset);
         expect(log.bytesSinceCheckpoint).toBe(0);
         await engine.sync([log]);
       }),
@@ -395,7 +395,7 @@ export function testEngine(factory: EngineFactory): void {
     testReopen("gives everything back after a stop, with nothing to report", async (subject) => {
       const log = await subject.engine.open("t", 0, new Replay());
       for (let index = 0; index < 120; index += 1) append(log, [`${index}`]);
-      log.checkpoint(Buffer.from("owner's state"));
+      log.checkpoint(Buffer.from("owner's state"), log.endOffset);
       const engine = await subject.reopen();
       const replay = new Replay();
       const again = await engine.open("t", 0, replay);
@@ -409,7 +409,7 @@ export function testEngine(factory: EngineFactory): void {
     testReopen("replays to the owner what came after its last checkpoint", async (subject) => {
       const log = await subject.engine.open("t", 0, new Replay());
       append(log, ["a"]);
-      log.checkpoint(Buffer.from("one"));
+      log.checkpoint(Buffer.from("one"), log.endOffset);
       append(log, ["b", "c"]);
       const replay = new Replay();
       await (await subject.reopen()).open("t", 0, replay);

@@ -64,7 +64,7 @@ async function run(seed: number, hasSyncAll: boolean): Promise<void> {
         expect(await engine.sync([log])).toEqual([]);
         synced = end;
       } else if (dice < 0.95) {
-        log.checkpoint(Buffer.from(String(log.endOffset)));
+        log.checkpoint(Buffer.from(String(log.endOffset)), log.endOffset);
         state = log.endOffset;
       } else if (dice < 0.97 && log.durableOffset > log.startOffset) {
         dropped = log.durableOffset - 1;

@@ -43,7 +43,7 @@ async function script(engine: FileEngine, outcome: Outcome): Promise<void> {
     const offset = await named(() => append(log, [value]));
     if (typeof offset === "number") waiting.set(offset, value);
     if (index % 7 === 0) await sync(engine, log, waiting, outcome);
-    if (index === 30) log.checkpoint(Buffer.from("state"));
+    if (index === 30) log.checkpoint(Buffer.from("state"), log.endOffset);
     if (index === 35) await named(() => log.dropBefore(Math.min(5, log.durableOffset)));
     if (index % 20 === 0) await named(() => readAll(log));
   }

@@ -43,7 +43,7 @@ test("a copy that knows of batches which the power took, and whose offsets other
     const offset = second.log.endOffset;
     for (const timestamp of [40, 36, 41, 42, 43]) appendAt(second.log, timestamp);
     await second.engine.sync([second.log]);
-    second.log.checkpoint(Buffer.from("state"));
+    second.log.checkpoint(Buffer.from("state"), second.log.endOffset);
     await turns(100);
     const third = await opened(files.kill());
     const found = await third.log.offsetForTimestamp(35, third.log.endOffset);
@@ -60,7 +60,7 @@ async function leftByPowerCut(seed: number): Promise<SimulatedFiles> {
   for (const timestamps of [[10, 11, 12], [13, 14], [15]]) {
     for (const timestamp of timestamps) appendAt(log, timestamp);
     await engine.sync([log]);
-    log.checkpoint(Buffer.from("state"));
+    log.checkpoint(Buffer.from("state"), log.endOffset);
     if (timestamps[0] === 15) for (const timestamp of [30, 31]) appendAt(log, timestamp);
     await turns(100);
   }
@@ -100,7 +100,7 @@ async function run(seed: number): Promise<void> {
     for (let step = 0; step < steps; step += 1) {
       for (let count = Math.floor(random() * 6); count > 0; count -= 1) appendSome(log, random);
       await engine.sync([log]);
-      log.checkpoint(Buffer.from("state"));
+      log.checkpoint(Buffer.from("state"), log.endOffset);
       // The copy knows of these too, and the log has not synced them.
       for (let count = Math.floor(random() * 3); count > 0; count -= 1) appendSome(log, random);
       await turns(100);

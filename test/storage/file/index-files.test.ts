@@ -39,7 +39,7 @@ async function started(): Promise<Subject> {
   const value = "v".repeat(BATCH_BYTES - 100);
   for (let offset = 0; offset < BATCHES; offset += 1) append(written, [value], 1000 + offset);
   await before.sync([written]);
-  written.checkpoint(Buffer.from("state"));
+  written.checkpoint(Buffer.from("state"), written.endOffset);
   await before.close();
   files.removeFile(`${FIRST}.index`);
   const engine = open();

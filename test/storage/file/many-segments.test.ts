@@ -40,7 +40,7 @@ async function started(): Promise<Subject> {
     append(written, [`${offset}`], offset * 1000);
     if (offset % 100 === 99) await before.sync([written]);
   }
-  written.checkpoint(Buffer.from("state"));
+  written.checkpoint(Buffer.from("state"), written.endOffset);
   await before.close();
   const engine = open();
   files.openPeak = 0;

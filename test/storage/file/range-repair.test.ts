@@ -41,7 +41,7 @@ async function damaged(): Promise<Opened> {
   const written = await first.open("t", 0, new Replay());
   for (let index = 0; index < BATCHES; index += 1) append(written, [VALUE]);
   await first.sync([written]);
-  written.checkpoint(Buffer.from("state"));
+  written.checkpoint(Buffer.from("state"), written.endOffset);
   await first.close();
   const descriptor = openSync(join(folder.path, FIRST_LOG), "r+");
   writeSync(descriptor, Buffer.alloc(HIT.end - HIT.start, 2), 0, HIT.end - HIT.start, HIT.start);

@@ -49,7 +49,7 @@ async function written(stop: "clean" | "dirty"): Promise<Subject> {
     append(log, [value], 1000 + index);
     if (index + 1 !== CHECKPOINT_OFFSET) continue;
     await engine.sync([log]);
-    log.checkpoint(Buffer.from("state"));
+    log.checkpoint(Buffer.from("state"), log.endOffset);
   }
   await engine.close();
   directory.isClean = stop === "clean";

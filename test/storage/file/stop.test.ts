@@ -49,7 +49,7 @@ async function write({ engine, logs }: Opened, value: string): Promise<void> {
 }
 
 async function stop({ engine, logs }: Opened, state: string): Promise<void> {
-  for (const log of logs) log.checkpoint(Buffer.from(state));
+  for (const log of logs) log.checkpoint(Buffer.from(state), log.endOffset);
   await engine.close();
 }
 
@@ -159,7 +159,7 @@ test("a stop while snapshots of new leader epochs wait to be written writes each
   const underWay = held.length;
   files.sync = sync;
   expect(await opened.engine.sync(opened.logs)).toEqual([]);
-  for (const log of opened.logs) log.checkpoint(Buffer.from("second"));
+  for (const log of opened.logs) log.checkpoint(Buffer.from("second"), log.endOffset);
   for (const release of held) release();
   await opened.engine.close();
   expect([underWay > 0, files.count]).toEqual([true, SOME + underWay]);
@@ -213,7 +213,7 @@ test("a stop writes no snapshot that says nothing new, and no copy of an index w
   const opened = await open(files, new TestDirectory("/data"), SOME);
   append(opened.logs[3]!, ["second"]);
   await opened.engine.sync(opened.logs);
-  opened.logs[3]!.checkpoint(Buffer.from("second"));
+  opened.logs[3]!.checkpoint(Buffer.from("second"), opened.logs[3]!.endOffset);
   files.setFault({ operations: ["rename"], nth: Number.POSITIVE_INFINITY, errno: "EIO" });
   await opened.engine.close();
   expect(files.count).toBe(1);
@@ -230,7 +230,7 @@ test("few records since the last checkpoint are no reason to write it anew: the 
     append(log, ["x".repeat(bytes)]);
     await engine.sync([log]);
     const needed = log.needsCheckpoint;
-    if (needed) log.checkpoint(Buffer.from(`${log.endOffset} records`));
+    if (needed) log.checkpoint(Buffer.from(`${log.endOffset} records`), log.endOffset);
     files.setFault({ operations: ["rename"], nth: Number.POSITIVE_INFINITY, errno: "EIO" });
     await engine.close();
     return [needed, files.count, directory.isClean];
@@ -260,7 +260,7 @@ test("the copy of an index with entries is there after a stop, and needs no read
   const log = await first.open("t", 0, new Replay());
   for (let count = 0; count < 10; count += 1) append(log, ["x".repeat(50)]);
   await first.sync([log]);
-  log.checkpoint(Buffer.from("state"));
+  log.checkpoint(Buffer.from("state"), log.endOffset);
   await first.close();
   const copied = files.fileSize("/data/topics/t/0/00000000000000000000.index");
   expect(copied).toBeGreaterThan(0);
@@ -279,7 +279,7 @@ test("the copy of an index that a start took away is there again after the stop"
   const log = await first.open("t", 0, new Replay());
   for (let count = 0; count < 10; count += 1) append(log, ["x".repeat(50)]);
   await first.sync([log]);
-  log.checkpoint(Buffer.from("state"));
+  log.checkpoint(Buffer.from("state"), log.endOffset);
   await first.close();
   const path = "/data/topics/t/0/00000000000000000000";
   const copied = files.readFile(`${path}.index`);
@@ -292,7 +292,7 @@ test("the copy of an index that a start took away is there again after the stop"
   expect(files.exists(`${path}.index`)).toBe(false);
   append(cut, ["more"]);
   await second.sync([cut]);
-  cut.checkpoint(Buffer.from("state"));
+  cut.checkpoint(Buffer.from("state"), cut.endOffset);
   await second.close();
   expect(files.readFile(`${path}.index`).subarray(0, copied.length)).toEqual(copied);
 });

@@ -102,7 +102,7 @@ for (const [lie, codec, claim] of LIES) {
         return [engine, await engine.open("t", 0, new Replay())];
       };
       const end = async (engine: FileEngine, log: PartitionLog) => {
-        log.checkpoint(Buffer.from("state"));
+        log.checkpoint(Buffer.from("state"), log.endOffset);
         await engine.close();
       };
 

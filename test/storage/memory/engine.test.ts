@@ -34,7 +34,7 @@ test("a partition that is opened again in the same engine tells its checkpoint a
   const engine = new MemoryEngine();
   const log = await engine.open("t", 0, new Replay());
   append(log, ["a"]);
-  log.checkpoint(Buffer.from("one"));
+  log.checkpoint(Buffer.from("one"), log.endOffset);
   append(log, ["b"]);
   const replay = new Replay();
   await engine.open("t", 0, replay);

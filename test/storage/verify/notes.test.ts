@@ -48,7 +48,7 @@ async function written(name: string, batches: readonly Buffer[]): Promise<string
   const log = await engine.open("orders", 0, NO_LISTENER);
   for (const batch of batches) log.append(batch, 0, batch.length);
   await engine.sync([log]);
-  log.checkpoint(Buffer.from("the producers"));
+  log.checkpoint(Buffer.from("the producers"), log.endOffset);
   await engine.state.change([
     { key: "topic/orders", value: JSON.stringify({ id: "i", partitions: 1, configs: {}, createdAtMs: 1 }) },
   ]);

@@ -19,7 +19,7 @@ async function written(directory: TestDirectory): Promise<number[]> {
     log.append(batch, 0, batch.length);
   }
   await engine.sync([log]);
-  log.checkpoint(Buffer.from("the producers"));
+  log.checkpoint(Buffer.from("the producers"), log.endOffset);
   await engine.close();
   const names = readdirSync(join(directory.path, "topics/t/0")).filter((name) => name.endsWith(".log"));
   return names.map((name) => Number.parseInt(name, 10)).sort((left, right) => left - right);

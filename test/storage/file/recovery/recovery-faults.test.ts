@@ -41,7 +41,7 @@ async function written(hasSnapshot: boolean): Promise<{ disk: SimulatedFiles; di
     append(log, [valueAt(offset)], 1000 + offset);
     if (offset === CHECKPOINT - 1) {
       await engine.sync([log]);
-      if (hasSnapshot) log.checkpoint(Buffer.from(String(CHECKPOINT)));
+      if (hasSnapshot) log.checkpoint(Buffer.from(String(CHECKPOINT)), log.endOffset);
       if (hasSnapshot) log.dropBefore(START);
       await turns();
     }
@@ -117,7 +117,7 @@ async function checkOpened(engine: FileEngine, log: PartitionLog, story: string)
   ]) {
     expect(await ask().catch((thrown: unknown) => thrown)).toEqual(refused);
   }
-  log.checkpoint(Buffer.from("nothing is known"));
+  log.checkpoint(Buffer.from("nothing is known"), log.endOffset);
   expect(await engine.sync([log])).toEqual([log]);
 }
 

@@ -49,11 +49,11 @@ async function fixture(options: {
   const values = Array.from({ length: 100 }, (_, index) => `value ${index} ${"y".repeat(40)}`);
   for (const [index, value] of values.entries()) {
     append(log, [value], 1000 + index);
-    if (index === options.checkpointAt) log.checkpoint(Buffer.from(String(index + 1)));
+    if (index === options.checkpointAt) log.checkpoint(Buffer.from(String(index + 1)), log.endOffset);
     if (index % 10 === 0) await first.sync([log]);
   }
   if (options.stop === "clean") {
-    log.checkpoint(Buffer.from("100"));
+    log.checkpoint(Buffer.from("100"), log.endOffset);
     await first.close();
   } else {
     await first.sync([log]);
@@ -428,7 +428,7 @@ for (const stop of ["clean", "dirty"] as const) {
       },
     ]);
     expect(await engine.sync([log])).toEqual([]);
-    log.checkpoint(Buffer.from("rebuilt"));
+    log.checkpoint(Buffer.from("rebuilt"), log.endOffset);
     await engine.close();
     const again = await subject.open(true);
     expect([again.replay.state, again.engine.findings]).toEqual(["rebuilt", []]);

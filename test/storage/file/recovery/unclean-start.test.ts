@@ -62,7 +62,7 @@ for (const hasSyncAll of [true, false]) {
   test(`what a start calls durable survives a power cut, also after a sync that failed (${how})`, async () => {
     for (let seed = 1; seed <= SEEDS; seed += 1) {
       const { disk, directory, first } = await stored(seed, hasSyncAll);
-      if (seed % 2 === 0) first.log.checkpoint(Buffer.from("10"));
+      if (seed % 2 === 0) first.log.checkpoint(Buffer.from("10"), first.log.endOffset);
       await turns();
       appendMany(first, 70); // rolls
       disk.weather = { ...disk.weather, writeBack: () => "EIO" };
@@ -108,7 +108,7 @@ for (const hasSyncAll of [true, false]) {
     expect([unclean.log.durableOffset, unclean.log.endOffset]).toEqual([0, 80]);
     await unclean.engine.sync([unclean.log]);
     expect([unclean.log.durableOffset, unclean.log.endOffset]).toEqual([80, 80]);
-    unclean.log.checkpoint(Buffer.from("80"));
+    unclean.log.checkpoint(Buffer.from("80"), unclean.log.endOffset);
     await turns();
     appendMany(unclean, 1);
     await unclean.engine.sync([unclean.log]);
@@ -125,7 +125,7 @@ for (const hasSyncAll of [true, false]) {
     const first = await open(directory, disk);
     appendMany(first, 5);
     await first.engine.sync([first.log]);
-    first.log.checkpoint(Buffer.from("5"));
+    first.log.checkpoint(Buffer.from("5"), first.log.endOffset);
     await turns();
     appendMany(first, 5);
     await first.engine.sync([first.log]);
