@@ -84,7 +84,7 @@ function describeUnexpected(thrown: unknown, debug: boolean): ErrorReport {
 
 type SystemError = Error & { code?: string; path?: unknown; syscall?: unknown };
 
-/** `data/x cannot be opened: no permission (EACCES)`; the system's own message where it names no place. */
+/** `data/x cannot be opened: permission denied (EACCES)`; the system's own message where it names no place. */
 function systemWords(error: SystemError): string {
   if (typeof error.path !== "string") return error.message;
   const work = typeof error.syscall === "string" ? SYSTEM_CALLS[error.syscall] : undefined;

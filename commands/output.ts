@@ -11,7 +11,7 @@
  * descriptor that was closed from the start) is a failure.
  */
 
-import { wasInherited } from "../src/base/disk.ts";
+import { wasInherited } from "../src/base/descriptors/descriptor-limit.ts";
 import { errnoOf, ObeliskError } from "../src/base/errors.ts";
 
 export const EXIT = {

@@ -62,7 +62,10 @@ const HOMES: readonly { readonly pattern: RegExp; readonly homes: readonly strin
   { pattern: /^citty$/, homes: ["commands/"] },
   { pattern: /^(elysia|@elysiajs\/.*|prom-client)$/, homes: ["src/http/"] },
   { pattern: /^consola$/, homes: ["src/base/log.ts"] },
-  { pattern: /^(node:)?fs(\/promises)?$/, homes: ["src/base/disk.ts"] },
+  {
+    pattern: /^(node:)?fs(\/promises)?$/,
+    homes: ["src/base/disk.ts", "src/base/descriptors/descriptor-limit.ts"],
+  },
   { pattern: /^bun:ffi$/, homes: ["src/base/c-library.ts"] },
 ];
 

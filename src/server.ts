@@ -1,13 +1,13 @@
 /**
  * The composition root: the only place that builds the parts and joins them, in the order in which a record flows.
  *
- *   data directory -> storage engine -> broker -> committed offsets, fetches -> doors (native, Kafka, HTTP)
+ *   data directory -> storage engine -> broker -> committed offsets, fetches -> listeners (native, Kafka, HTTP)
  *
  * The memory ceiling is divided here: the ring of recent batches first, then what remains in halves for requests that are
- * coming in and for answers that are going out.
+ * coming in and for responses that are going out.
  *
- * `stop` goes the same way backwards: the doors take no more and finish what is under way, the broker commits what is pending, the
- * engine syncs and marks the directory as clean.
+ * `stop` goes the same way backwards: the listeners accept no more and finish what is under way, the broker commits what is pending,
+ * the engine syncs and sets the clean-shutdown flag.
  */
 
 import { KafkaApi } from "./api/kafka/kafka-api.ts";
@@ -42,13 +42,13 @@ import { openStorage, type StorageOptions } from "./storage/open.ts";
 
 /** Long polls that may wait at once, over all connections: one for each, and some for consumers with several. */
 const OPEN_FETCHES_MAX = 10_000;
-/** Records in one fetch answer, whatever the client allows: as much as is read at once (read-pieces.ts), and none is faster when larger. */
+/** Records in one fetch response, whatever the client allows: as much as is read at once (read-pieces.ts), and none is faster when larger. */
 const FETCH_BYTES_MAX = 4 * MiB;
-/** Unsent answers of one connection above which its requests wait. */
+/** Unsent responses of one connection above which its requests wait. */
 const OUTPUT_SOFT_BYTES = 256 * KiB;
 /** Probes and scrapers are few. */
 const HTTP_CONNECTIONS_MAX = 256;
-/** What the doors get of the time for an orderly end; the rest is for the disk. */
+/** What the listeners get of the time for a graceful shutdown; the rest is for the disk. */
 const LISTENERS_SHARE_OF_STOP = 0.5;
 
 export interface Server {
@@ -56,13 +56,13 @@ export interface Server {
   /** What was found, for whoever announces the start. */
   describe(): {
     advertised: { host: string | null; port: number };
-    /** Of all doors together, where `ulimit -n` leaves less than they may have; else null. */
+    /** Of all listeners together, where `ulimit -n` leaves less than they may have; else null. */
     connectionsLeft: number | null;
     topics: number;
     partitions: number;
     findings: readonly Finding[];
   };
-  /** Ends in order: answers what is under way, commits, syncs, marks the directory as clean. */
+  /** Graceful shutdown: responds to what is under way, commits, syncs, sets the clean-shutdown flag. */
   stop(): Promise<void>;
 }
 
@@ -186,9 +186,9 @@ async function start(
     activity: () => ({
       requests: kafkaApi.requests,
       malformedRequests: kafkaApi.malformedCount,
-      nativeResponses: RESPONSE_LINES.map((line, response) => [
+      nativeResponses: RESPONSE_LINES.map((line, status) => [
         line.trim(),
-        nativeProtocol.counters.responses[response]!,
+        nativeProtocol.counters.responses[status]!,
       ]),
       waitingFetches: fetches.openCount,
       throttledFetches: fetches.throttledCount,
@@ -204,7 +204,7 @@ async function start(
   });
 
   const knownDescriptors = () => native.counters.open + kafka.counters.open + storage.engine.openFiles;
-  /** Descriptors that nobody knows of: the process's own, and HTTP's connections. Who comes or goes while they are counted does not add. */
+  /** Descriptors that no part counts: the process's own, and HTTP's connections. What comes or goes meanwhile does not add. */
   const countUnknown = async () => {
     const before = knownDescriptors();
     try {
@@ -248,7 +248,7 @@ async function start(
     fetches.respondToAll();
     const progress = new SlowWork(log, clock, "still stopping");
     try {
-      progress.step("answering what is under way");
+      progress.step("completing requests under way");
       await listeners;
       progress.step("committing what is pending");
       await broker.close();
@@ -279,12 +279,12 @@ async function start(
   };
 }
 
-/** Unsent answers above which a connection is cut: two of the largest, which may be a single batch. */
+/** Unsent responses above which a connection is closed: two of the largest, which may be a single batch. */
 function outputBytesMax(settings: Settings): number {
   return 2 * Math.max(FETCH_BYTES_MAX, requestBytesMax(settings));
 }
 
-/** What is left of the memory ceiling beside the recent batches, in halves: requests coming in, answers going out. */
+/** What is left of the memory ceiling beside the recent batches, in halves: requests coming in, responses going out. */
 function shareBytes(settings: Settings): number {
   return Math.floor((settings.memoryBytes - settings.recentBytes) / 2);
 }
@@ -300,11 +300,7 @@ function logFinding(log: Log, { file, position, bytes, kind, detail }: Finding):
 
 /** Each that is kept has its line; of those beyond, one now and then, so that a disk that fails everywhere still leaves room. */
 function tellFindings(log: Log, clock: Clock): FindingListener {
-  const further = new RateLimitedWarning(
-    log,
-    clock,
-    "there are more findings than are kept: run `obelisk verify`",
-  );
+  const further = new RateLimitedWarning(log, clock, "more findings than are kept: run `obelisk verify`");
   return (finding, isKept) => {
     if (isKept) logFinding(log, finding);
     else further.tell({ ...finding });

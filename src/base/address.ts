@@ -6,7 +6,7 @@
  *     HOST:PORT   the same, an IPv6 address always in brackets: `[::1]:9092`. Ports are 1 to 65535
  *     all         `*`, `0`, `0.0.0.0`, `::` and its other spellings stand for all addresses of the machine
  *
- * An address has one spelling behind these functions (`::0` is `::`, `::ffff:10.0.0.1` is `10.0.0.1`). Short forms of IPv4
+ * These functions return an address in one spelling (`::0` is `::`, `::ffff:10.0.0.1` is `10.0.0.1`). Short forms of IPv4
  * (`127.1`, `0x7f.1`, `010.0.0.1`) mean different things to different programs and are refused; whether a name exists is not
  * checked.
  */

@@ -1,12 +1,12 @@
 /**
- * Bytes on their way to somebody who may take them slowly: not held, but read again whenever some of them are asked for.
+ * Bytes on their way to somebody who may take them slowly: not held, but read again whenever some of them are needed.
  *
  *     length                 peek                         skip(n)
  *     [==================]   [=====]..............        [  ][===]..............
  *                            lent: look at them now        n of them were taken
  *
- * What `peek` lends is good until something else is read or anybody else runs: whoever does not take it asks again later, and gets
- * the same bytes. So a thousand peers that do not read hold nothing.
+ * What `peek` lends is valid until something else is read or anybody else runs: whoever does not take it calls it again later, and
+ * gets the same bytes. So a thousand peers that do not read hold nothing.
  */
 
 export interface ByteSource {

@@ -1,8 +1,8 @@
 /**
  * 64-bit integers in buffers, as JavaScript numbers. Two 32-bit reads cost 1.2 ns where a BigInt costs 7 to 9.
  * Values outside +-2^53 are not rounded: reading one is refused, because an offset, a timestamp or a position that
- * large can only be damage or malice. Only what a client asks for is rounded (`nearestInt64`), since a question can be
- * answered without being exact. Positions are absolute byte places in the buffer.
+ * large can only be damage or malice. Only what a client searches for is rounded (`nearestInt64`), since a search can
+ * succeed without being exact. Positions are absolute byte places in the buffer.
  */
 
 import { ObeliskError } from "./errors.ts";

@@ -1,6 +1,7 @@
 /**
- * The few functions of the C library that node:fs lacks, called through bun:ffi: flock, posix_fadvise, dup, listen and getrlimit on this thread, and those that
- * block for as long as the disk takes on threads of their own (helper-thread.ts), which get the code that opens them as text.
+ * The few functions of the C library that node:fs lacks, called through bun:ffi: flock, posix_fadvise, madvise, preadv2, setsockopt,
+ * dup, listen and getrlimit on this thread, and those that block for as long as the disk takes on threads of their own
+ * (helper-thread.ts), which get the code that opens them as text.
  *
  * It is opened by the first call that needs it. Where there is none (another system, another C library) callers go without.
  */
@@ -34,7 +35,7 @@ export interface CLibrary {
       ) => number)
     | undefined;
   /**
-   * How many bytes that are not sent yet the system takes for a TCP socket; those of a listening one hold for what it accepts.
+   * How many bytes that are not sent yet the system takes for a TCP socket; that of a listening one applies to what it accepts.
    * Absent where the system lacks it.
    */
   limitUnsent: ((descriptor: number, bytes: number) => void) | undefined;
@@ -43,7 +44,7 @@ export interface CLibrary {
    * the system lacks it.
    */
   dropPages: ((memory: Buffer) => void) | undefined;
-  /** The number of the last failure on this thread. */
+  /** The errno of the last failure on this thread. */
   errno(): number;
 }
 
@@ -65,7 +66,7 @@ export function cLibrary(): CLibrary | undefined {
 }
 
 /**
- * Code for a thread on Linux: `sync(descriptor)` calls the function and answers 0 or its errno; ENOSYS where the C library
+ * Code for a thread on Linux: `sync(descriptor)` calls the function and returns 0 or its errno; ENOSYS where the C library
  * lacks it.
  */
 export function syncCode(name: "fdatasync" | "syncfs"): string {
@@ -95,32 +96,30 @@ function libraryNames(): string[] {
   return [];
 }
 
-/** RLIMIT_NOFILE, and what stands for no limit: more descriptors than there can be. */
-const OPEN_FILES = process.platform === "darwin" ? 8 : 7;
+/** Its number by system; and what stands for no limit: more descriptors than there can be. */
+const RLIMIT_NOFILE = process.platform === "darwin" ? 8 : 7;
 const UNLIMITED_FROM = 2 ** 31;
 
 /** The soft limit is the first of two int64, in the machine's order: little-endian wherever Bun runs. */
 function limitOf(getrlimit: (resource: number, target: Buffer) => number): number | null {
   const limits = Buffer.alloc(16);
-  if (getrlimit(OPEN_FILES, limits) !== 0) return null;
+  if (getrlimit(RLIMIT_NOFILE, limits) !== 0) return null;
   const limit = limits.readUInt32LE(0) + limits.readUInt32LE(4) * 2 ** 32;
   return limit < UNLIMITED_FROM ? limit : null;
 }
 
-/** POSIX_FADV_DONTNEED of Linux. */
-const DONT_NEED = 4;
-/** MADV_DONTNEED of Linux, for whole pages: these are no larger anywhere. */
-const PAGES_DONT_NEED = 4;
+/** Linux's numbers, here and below. */
+const POSIX_FADV_DONTNEED = 4;
+const MADV_DONTNEED = 4;
+/** madvise takes whole pages: these are no larger anywhere. */
 const PAGE_BYTES_MAX = 64 * KiB;
 const MADVISE = { madvise: { args: ["ptr", "usize", "i32"], returns: "i32" } } as const;
-/** RWF_NOWAIT of Linux. */
-const NO_WAIT = 8;
+const RWF_NOWAIT = 8;
 const PREADV2 = {
   preadv2: { args: ["i32", "ptr", "i32", "i64", "i32"], returns: "i64" },
 } as const;
-/** IPPROTO_TCP and TCP_NOTSENT_LOWAT of Linux. */
-const TCP = 6;
-const NOT_SENT_LOW_WATER = 25;
+const IPPROTO_TCP = 6;
+const TCP_NOTSENT_LOWAT = 25;
 const SOCKET_OPTION = {
   setsockopt: { args: ["i32", "i32", "i32", "ptr", "u32"], returns: "i32" },
 } as const;
@@ -157,17 +156,17 @@ function openLibrary(name: string): CLibrary | undefined {
       close: symbols["close"] as (descriptor: number) => void,
       setBacklog: symbols["listen"] as (descriptor: number, connections: number) => void,
       descriptorLimit: () => limitOf(symbols["getrlimit"] as (resource: number, target: Buffer) => number),
-      dropCached: advise && ((descriptor) => void advise(descriptor, 0, 0, DONT_NEED)),
+      dropCached: advise && ((descriptor) => void advise(descriptor, 0, 0, POSIX_FADV_DONTNEED)),
       limitUnsent:
         setOption &&
         ((descriptor, bytes) =>
-          void setOption(descriptor, TCP, NOT_SENT_LOW_WATER, new Int32Array([bytes]), 4)),
+          void setOption(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, new Int32Array([bytes]), 4)),
       dropPages: advisePages && ((memory) => dropPages(memory, advisePages)),
       readCached: openReadCached(name, errno),
       errno,
     };
   } catch (thrown) {
-    // A library of this name is not on the machine: the caller tries the next name.
+    // There is no library of this name on the machine: the caller tries the next name.
     if (thrown instanceof Error) return undefined;
     throw thrown;
   }
@@ -179,7 +178,7 @@ function dropPages(
 ): void {
   const start = (PAGE_BYTES_MAX - (ptr(memory) % PAGE_BYTES_MAX)) % PAGE_BYTES_MAX;
   const bytes = Math.floor((memory.length - start) / PAGE_BYTES_MAX) * PAGE_BYTES_MAX;
-  if (bytes > 0) advise(ptr(memory, start), bytes, PAGES_DONT_NEED);
+  if (bytes > 0) advise(ptr(memory, start), bytes, MADV_DONTNEED);
 }
 
 /** Older C libraries lack the call: then the others are there all the same. */
@@ -192,7 +191,7 @@ function openReadCached(name: string, errno: () => number): CLibrary["readCached
     return (descriptor, target, targetPosition, bytes, position) => {
       vector[0] = BigInt(ptr(target, targetPosition));
       vector[1] = BigInt(bytes);
-      const got = Number(preadv2(descriptor, vectorPlace, 1, position, NO_WAIT));
+      const got = Number(preadv2(descriptor, vectorPlace, 1, position, RWF_NOWAIT));
       return got < 0 ? -errno() : got;
     };
   } catch (thrown) {

@@ -1,5 +1,5 @@
 /**
- * The only door to time. Everything that waits or stamps gets a `Clock`, so that tests can turn the hands
+ * The only access to time. Everything that waits or stamps gets a `Clock`, so that tests can advance it
  * themselves (`ManualClock` in test/support). Hot paths read it once per turn of the event loop, not per record.
  *
  *     nowMs         a point in time that people and clients read: timestamps, dates

@@ -1,9 +1,9 @@
 /**
- * What the CRC-32C of a whole says of its parts, without their bytes:
+ * The CRC-32C of a part, computed from those of the whole and of what comes before the part, without their bytes:
  *
  *     [======== before ========|==== part ====]        crc(part) = crc(both) ^ (crc(before) moved on by the part's length)
  *
- * A CRC is the rest of a division of polynomials over GF(2), and the bytes behind a part multiply it by x^(8 * their count): that
+ * A CRC is the rest of a division of polynomials over GF(2), and the bytes after a part multiply it by x^(8 * their count): that
  * is a few multiplications, by squaring. In the reflected form that CRC-32C has, bit 31 is x^0 and bit 0 is x^31.
  */
 

@@ -56,7 +56,7 @@ function loadNative(): NativeCrc32c | null {
     const addon: { crc32c: NativeCrc32c } = require("@node-rs/crc32");
     return addon.crc32c;
   } catch {
-    return null; // no addon for this platform: the table serves
+    return null; // no addon for this platform: the table is used
   }
 }
 

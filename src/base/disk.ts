@@ -7,8 +7,8 @@
  *   readLater   pread in the thread pool: 0.04 ms from the page cache
  *   sync        fdatasync in the thread pool
  *   syncAll     syncfs on a thread of its own (file-system-sync.ts)
- *   forget      posix_fadvise: what is written and cached is dropped
- *   lock        flock: the kernel lets go of it when the process dies, however it dies
+ *   evict       posix_fadvise: what is written and cached is dropped
+ *   lock        flock: the kernel releases it when the process dies, however it dies
  *
  * What opens a file, for long or for the moment of a call, takes a spare descriptor where the system has none left.
  * Failures carry the system's name in `code`.
@@ -48,6 +48,7 @@ import {
 import { constants as systemConstants } from "node:os";
 import { dirname } from "node:path";
 import { cLibrary } from "./c-library.ts";
+import { canOpen } from "./descriptors/descriptor-limit.ts";
 import { SpareDescriptors } from "./descriptors/spare-descriptors.ts";
 import { errnoOf } from "./errors.ts";
 import { canSyncFileSystem, FileSystemSyncer } from "./file-system-sync.ts";
@@ -62,19 +63,17 @@ const OPEN_FLAGS: Record<OpenMode, number> = {
   create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
 };
 const FILE_MODE = 0o644;
-/** How Linux names an overlay of several file systems: its syncfs says nothing of the failures below it. */
-const OVERLAY_TYPE = 0x794c7630;
-/** Linux's O_CLOEXEC, as /proc shows it. */
-const CLOSE_ON_EXEC = 0o2000000;
+/** Linux's magic of an overlay of several file systems: its syncfs reports nothing of the failures below it. */
+const OVERLAYFS_SUPER_MAGIC = 0x794c7630;
 /**
- * Where the system cannot say what is cached (tmpfs, overlays): what is sent was read a moment ago, and is asked for in pieces of this
+ * Where the system cannot tell what is cached (tmpfs, overlays): what is sent was read a moment ago, and is read in pieces of this
  * size (read-pieces.ts). A cold disk must not stop the loop for longer.
  */
 const READ_NOW_BYTES_MAX = 256 * KiB;
 const { EAGAIN, EINVAL, ENOSYS, EOPNOTSUPP } = systemConstants.errno;
-const LOCK_EXCLUSIVE = 2;
-const LOCK_NO_WAIT = 4;
-/** What the system says of a name that leads to nothing, for us. Anything else (EIO) says nothing of it, and is thrown. */
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+/** What means that a name leads to nothing, for us. Anything else (EIO) says nothing of it, and is thrown. */
 const ABSENT = new Set(["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EACCES", "EPERM"]);
 /** The suffix of files that `replace` has not finished. Whoever owns the directory may delete them at start. */
 export const TEMPORARY_SUFFIX = ".tmp";
@@ -98,7 +97,7 @@ class RealDisk implements Disk {
   /** No private name: what is derived from this disk (Object.create) has it too. */
   protected readonly spares: SpareDescriptors;
   readonly #syncer: FileSystemSyncer | undefined;
-  /** Started, and not asked for yet. */
+  /** Started, and not taken yet. */
   #syncThread: WorkerSyncThread | undefined;
 
   constructor(spares = new SpareDescriptors({ open: (path) => openSync(path, "r"), close: closeSync })) {
@@ -267,7 +266,7 @@ class RealDisk implements Disk {
   }
 
   tellsFailures(directory: string): boolean {
-    return statfsSync(directory).type !== OVERLAY_TYPE;
+    return statfsSync(directory).type !== OVERLAYFS_SUPER_MAGIC;
   }
 
   fileSize(path: string): number {
@@ -350,7 +349,7 @@ class RealDisk implements Disk {
   lock(descriptor: number): boolean {
     const library = cLibrary();
     if (library === undefined) throw systemError("flock", systemConstants.errno.ENOSYS);
-    if (library.flock(descriptor, LOCK_EXCLUSIVE | LOCK_NO_WAIT) === 0) return true;
+    if (library.flock(descriptor, LOCK_EX | LOCK_NB) === 0) return true;
     const errno = library.errno();
     if (errno === systemConstants.errno.EWOULDBLOCK || errno === systemConstants.errno.EAGAIN) return false;
     throw systemError("flock", errno);
@@ -364,20 +363,6 @@ class RealDisk implements Disk {
 
   protected openLater(path: string, flags: number): Promise<number> {
     return this.spares.useLater(() => inPool<number>((done) => openInPool(path, flags, FILE_MODE, done)));
-  }
-}
-
-/**
- * Whether a standard descriptor was open when the process began. Bun puts /dev/null in the place of one that was closed, marked to
- * be closed on exec, as nothing that was inherited can be. True where the system does not tell.
- */
-export function wasInherited(descriptor: 0 | 1 | 2): boolean {
-  try {
-    const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, "utf8"));
-    return flags === null || (Number.parseInt(flags[1]!, 8) & CLOSE_ON_EXEC) === 0;
-  } catch (thrown) {
-    if (errnoOf(thrown) === undefined) throw thrown;
-    return true;
   }
 }
 
@@ -406,26 +391,12 @@ function readOnce(
   });
 }
 
-/** Whether so many more files can be opened now. */
-export function canOpen(count: number): boolean {
-  const opened: number[] = [];
-  try {
-    while (opened.length < count) opened.push(openSync("/", constants.O_RDONLY));
-    return true;
-  } catch (thrown) {
-    if (errnoOf(thrown) === undefined) throw thrown;
-    return false;
-  } finally {
-    for (const descriptor of opened) closeSync(descriptor);
-  }
-}
-
-/** What a call of the thread pool answers. */
+/** What a call of the thread pool returns. */
 function inPool<Result>(
-  call: (done: (error: Error | null, response?: Result) => void) => void,
+  call: (done: (error: Error | null, result?: Result) => void) => void,
 ): Promise<Result> {
   return new Promise((resolve, reject) => {
-    call((error, response) => (error ? reject(error) : resolve(response as Result)));
+    call((error, result) => (error ? reject(error) : resolve(result as Result)));
   });
 }
 

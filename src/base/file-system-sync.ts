@@ -2,9 +2,9 @@
  * syncfs on a thread of its own, because it blocks for as long as the disk takes. The thread is started by the first call, does
  * not keep the process alive while it idles, and is replaced by the next call when it died.
  *
- * The thread is sent a count in shared memory, and then descriptors. It answers each, in order, with 0 or the errno, and counts the
- * calls that it has begun and that were not heard of: when it dies, their outcome is lost (EIO), and nothing was tried for those behind
- * them (ENOSYS).
+ * The thread is sent a count in shared memory, and then descriptors. It responds to each, in order, with 0 or the errno, and counts
+ * the calls that it has begun and whose response was not received: when it dies, their outcome is unknown (EIO), and nothing was tried
+ * for those after them (ENOSYS).
  */
 
 import { release, constants as systemConstants } from "node:os";
@@ -69,7 +69,7 @@ export class FileSystemSyncer {
       this.#thread ??= this.#start();
       this.#waiters.push({ resolve, reject });
       this.#thread.hold();
-      this.#thread.tell(descriptor);
+      this.#thread.post(descriptor);
     });
   }
 
@@ -78,17 +78,17 @@ export class FileSystemSyncer {
     const thread = new HelperThread<number>({
       code: this.#code,
       canOpen: this.#canOpen,
-      heard: (errno) => this.#completed(errno),
+      received: (errno) => this.#completed(errno),
       died: () => this.#died(),
     });
-    thread.tell(this.#begun);
+    thread.post(this.#begun);
     return thread;
   }
 
   #completed(errno: number): void {
     Atomics.sub(this.#begun, 0, 1);
     const waiter = this.#waiters.shift()!;
-    if (this.#waiters.length === 0) this.#thread!.letGo();
+    if (this.#waiters.length === 0) this.#thread!.release();
     if (errno === 0) waiter.resolve();
     else waiter.reject(systemError("syncfs", errno));
   }

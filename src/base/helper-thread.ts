@@ -1,13 +1,13 @@
 /**
  * A thread of our own: a worker whose code is text, so that the compiled executable needs no second file.
  *
- *   - Its end is told once, however it comes: its code throws or leaves, it cannot be started, a message cannot be handed to it.
- *     It is never told from within a call, and nothing is heard afterwards. `end` is told to nobody.
- *   - It keeps the process alive only while it is held: from `hold` to `letGo`.
+ *   - Its end is reported once (`died`), however it comes: its code throws or returns, it cannot be started, a message cannot be posted
+ *     to it. Never from within a call, and nothing is received afterwards. `end` is not reported.
+ *   - It keeps the process alive only while it is held: from `hold` to `release`.
  *   - Without room for its descriptors it is not started: Bun ends the whole process when a worker finds none. So a server starts
  *     its threads at once, and only one that replaces a dead one has to find room.
  *
- * Whoever has one whose end was told makes another.
+ * Whoever has one that died creates another.
  */
 
 /** It takes two (Bun 1.4.5). The others are for what this process opens until it has them. */
@@ -16,21 +16,21 @@ export const THREAD_DESCRIPTORS = 16;
 /** DOM's type of a worker lacks what Bun's workers have. */
 type Thread = Worker & Pick<Bun.Worker, "ref" | "unref">;
 
-export interface HelperThreadOptions<Said> {
+export interface HelperThreadOptions<Message> {
   code: string;
   /** Whether so many more files can be opened now. */
   canOpen: (count: number) => boolean;
-  heard: (said: Said) => void;
+  received: (message: Message) => void;
   died: () => void;
 }
 
-export class HelperThread<Said> {
+export class HelperThread<Message> {
   readonly #address: string;
   readonly #thread: Thread | null;
   readonly #died: () => void;
   #isOver = false;
 
-  constructor({ code, canOpen, heard, died }: HelperThreadOptions<Said>) {
+  constructor({ code, canOpen, received, died }: HelperThreadOptions<Message>) {
     this.#died = died;
     this.#address = URL.createObjectURL(new Blob([code], { type: "application/javascript" }));
     this.#thread = canOpen(THREAD_DESCRIPTORS) ? startThread(this.#address) : null;
@@ -38,14 +38,14 @@ export class HelperThread<Said> {
       queueMicrotask(() => this.#die());
       return;
     }
-    this.#thread.onmessage = ({ data }: MessageEvent<Said>) => {
-      if (!this.#isOver) heard(data);
+    this.#thread.onmessage = ({ data }: MessageEvent<Message>) => {
+      if (!this.#isOver) received(data);
     };
     this.#thread.onerror = (event) => {
       event.preventDefault();
       this.#die();
     };
-    // The only sign of one that leaves without an error.
+    // The only sign of one that returns without an error.
     this.#thread.addEventListener("close", () => this.#die());
     this.#thread.unref();
   }
@@ -54,12 +54,12 @@ export class HelperThread<Said> {
     this.#thread?.ref();
   }
 
-  letGo(): void {
+  release(): void {
     this.#thread?.unref();
   }
 
-  /** A message that its end overtakes is lost: what was asked is answered by that end. */
-  tell(message: unknown): void {
+  /** A message that is overtaken by its end is lost: `died` is then the only response. */
+  post(message: unknown): void {
     try {
       this.#thread?.postMessage(message);
     } catch (thrown) {

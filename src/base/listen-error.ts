@@ -1,9 +1,9 @@
-/** Why a port cannot be taken, for every door in the same words. */
+/** Why a port cannot be taken, for every listener in the same words. */
 
 import { formatAddress } from "./address.ts";
 import { errnoOf, ObeliskError } from "./errors.ts";
 
-/** A failure to bind, in the words of whoever has to mend it. */
+/** A failure to bind, in the words of whoever has to correct it. */
 export function listenError(thrown: unknown, hostname: string, port: number): ObeliskError {
   const address = formatAddress({ host: hostname, port });
   switch (errnoOf(thrown)) {

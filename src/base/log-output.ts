@@ -4,8 +4,8 @@
  *     the disk is full, the reader of the pipe is gone, the terminal was closed    the line is dropped and counted
  *     the reader does not read                                                      lines wait up to UNSENT_BYTES_MAX, then are dropped
  *
- * Nothing is thrown, nothing is waited for, and every line is tried: when the stream works again, `onRecovered` is told how
- * many are missing.
+ * Nothing is thrown, nothing is waited for, and every line is tried: when the stream works again, `onRecovered` gets the number of
+ * those that are missing.
  */
 
 import { MiB } from "./units.ts";
@@ -13,7 +13,7 @@ import { MiB } from "./units.ts";
 /** Minutes of a busy log; a reader that is further behind has stopped. */
 const UNSENT_BYTES_MAX = MiB;
 
-/** What is needed of a stream: the part of `process.stderr` that is used. */
+/** The part of `process.stderr` that is used. */
 export interface LogStream {
   write(line: string, done: (error?: Error | null) => void): unknown;
   on(event: "error", listener: (error: Error) => void): unknown;

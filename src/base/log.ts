@@ -1,5 +1,5 @@
 /**
- * What the server says. One line for an event, facts as `key=value` pairs behind it (or one JSON object a line).
+ * The server's log. One line for an event, facts as `key=value` pairs after it (or one JSON object a line).
  * Never called per record. Parts get a `Log` through their constructor; tests give `silentLog`.
  */
 
@@ -36,7 +36,7 @@ export class LineLog implements Log {
     );
     this.#consola = createConsola({
       level: CONSOLA_LEVELS[level],
-      // Equal lines are events too; those that peers can provoke are kept rare where they arise (rate-limited-warning.ts).
+      // Equal lines are events too; those that peers can provoke are limited where they arise (rate-limited-warning.ts).
       throttleMin: Number.POSITIVE_INFINITY,
       reporters: [{ log: ({ type, args }) => this.#output.write(textLine(type, args)) }],
     });
@@ -57,22 +57,22 @@ export class LineLog implements Log {
   }
 
   debug(message: string, facts?: Facts): void {
-    this.#say("debug", message, facts);
+    this.#write("debug", message, facts);
   }
 
   info(message: string, facts?: Facts): void {
-    this.#say("info", message, facts);
+    this.#write("info", message, facts);
   }
 
   warn(message: string, facts?: Facts): void {
-    this.#say("warn", message, facts);
+    this.#write("warn", message, facts);
   }
 
   error(message: string, facts?: Facts): void {
-    this.#say("error", message, facts);
+    this.#write("error", message, facts);
   }
 
-  #say(level: LogLevel, message: string, facts: Facts | undefined): void {
+  #write(level: LogLevel, message: string, facts: Facts | undefined): void {
     if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(this.#level)) return;
     if (this.#format === "text") this.#consola[level](withFacts(message, facts));
     else this.#output.write(jsonLine(level, message, facts));

@@ -1,6 +1,6 @@
 /**
  * How many of the last operations succeeded: a ring of outcomes, as the Go Obelisk judged its health. Outcomes age out by the
- * clock, so that what went wrong once is not held against a server to which nobody comes any more.
+ * clock, so that what went wrong once does not count for ever against a server that is idle.
  *
  *   successRate = successes among the last `size` operations that are younger than `OUTCOME_AGE_MS_MAX` (1 when there are none)
  */
@@ -8,7 +8,7 @@
 import type { Clock } from "./clock.ts";
 import { MINUTE_MS } from "./units.ts";
 
-/** Longer than the pause between two probes or two tries of a client, so that a fault that lasts is seen all the time. */
+/** Longer than the pause between two probes or two retries of a client, so that a fault that lasts is seen all the time. */
 export const OUTCOME_AGE_MS_MAX = MINUTE_MS;
 
 export class OutcomeWindow {

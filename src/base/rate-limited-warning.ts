@@ -1,6 +1,6 @@
 /**
  * A warning that peers can provoke as often as they like: at most one line in `INTERVAL_MS`, and each says how many were
- * kept back since the last, so that a hostile peer cannot fill the log and an operator still sees that it goes on.
+ * suppressed since the last, so that a hostile peer cannot fill the log and an operator still sees that it goes on.
  */
 
 import type { Clock } from "./clock.ts";

@@ -1,12 +1,12 @@
 /**
- * A queue in a circle: add at the back, take from the front, both O(1), no shifting and no garbage.
+ * A queue in a ring buffer: add at the back, take from the front, both O(1), no shifting and no garbage.
  *
  *      head          tail
  *        v             v
  *   [ . [a] [b] [c] [d] . . ]     capacity is a power of two and doubles when full, up to `capacityMax`
  *
  * One that was never filled has no slots: each connection has several. The caller bounds it: `push` on a full ring of
- * `capacityMax` is a mistake and fails.
+ * `capacityMax` is a bug and fails.
  */
 
 import { fail } from "./assert.ts";
@@ -34,13 +34,13 @@ export class Ring<T> {
     this.#count += 1;
   }
 
-  /** The item `index` places behind the front, or undefined when there is none. */
+  /** The item `index` places after the front, or undefined when there is none. */
   at(index: number): T | undefined {
     if (index < 0 || index >= this.#count) return undefined;
     return this.#slots[(this.#head + index) & (this.#slots.length - 1)];
   }
 
-  /** Puts another item in place of the one that is `index` places behind the front. */
+  /** Puts another item in place of the one that is `index` places after the front. */
   replace(index: number, value: T): void {
     if (!(index >= 0 && index < this.#count)) fail("only what is in the ring can be replaced");
     this.#slots[(this.#head + index) & (this.#slots.length - 1)] = value;

@@ -27,7 +27,7 @@ export class SlowWork {
     this.#timer = clock.after(TOLD_EACH_MS, () => this.#tell());
   }
 
-  /** What is done from now on; `facts` are asked for when it is told. */
+  /** What is done from now on; `facts` is called when a line is written. */
   step(name: string, facts: () => Facts = () => ({})): void {
     this.#step = name;
     this.#facts = facts;

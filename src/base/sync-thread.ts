@@ -102,7 +102,7 @@ export class WorkerSyncThread implements SyncThread {
     Atomics.store(shared, BEGUN, written);
     Atomics.store(shared, SESSION, session);
     this.#thread.hold();
-    this.#thread.tell({ shared, session, descriptor, written });
+    this.#thread.post({ shared, session, descriptor, written });
   }
 
   setWritten(written: number): void {
@@ -144,7 +144,7 @@ export class WorkerSyncThread implements SyncThread {
     return new HelperThread<Said>({
       code: this.#code,
       canOpen: this.#canOpen,
-      heard: (said) => this.#hear(said),
+      received: (said) => this.#hear(said),
       died: () => this.#died(),
     });
   }
@@ -180,7 +180,7 @@ export class WorkerSyncThread implements SyncThread {
     const { listener, leaving } = this.#attachment!;
     this.#attachment = null;
     Atomics.store(this.#shared, SESSION, NO_SESSION);
-    this.#thread?.letGo();
+    this.#thread?.release();
     if (this.#isClosed) this.close();
     // Whoever waits goes on later, when the listener has heard it; one that throws keeps nobody waiting.
     for (const resolve of leaving) resolve();

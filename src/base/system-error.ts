@@ -12,22 +12,22 @@ export function systemError(call: string, errno: number): Error {
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  EACCES: "no permission",
-  EPERM: "no permission",
-  ENOENT: "it is not there",
-  ENOTDIR: "a part of the path is no directory",
-  EISDIR: "it is a directory",
-  ELOOP: "its links lead in a circle",
-  ENAMETOOLONG: "the name is too long",
-  EIO: "the disk cannot read or write it",
-  EROFS: "the file system is read-only",
-  ENOSPC: "the disk is full",
-  EDQUOT: "the disk quota is used up",
-  EMFILE: "too many files are open",
-  ENFILE: "too many files are open",
+  EACCES: "permission denied",
+  EPERM: "operation not permitted",
+  ENOENT: "no such file or directory",
+  ENOTDIR: "not a directory",
+  EISDIR: "is a directory",
+  ELOOP: "too many levels of symbolic links",
+  ENAMETOOLONG: "file name too long",
+  EIO: "input/output error",
+  EROFS: "read-only file system",
+  ENOSPC: "no space left on device",
+  EDQUOT: "disk quota exceeded",
+  EMFILE: "too many open files",
+  ENFILE: "too many open files in the system",
 };
 
-/** Why the system refused, in words: `no permission (EACCES)`; its own message where we have no better one. */
+/** Why the system refused, in its own words, which the runtime leaves out or wraps in the call: `permission denied (EACCES)`. */
 export function systemReason(error: Error & { code?: unknown }): string {
   const words = typeof error.code === "string" ? REASONS[error.code] : undefined;
   return words === undefined ? error.message : `${words} (${String(error.code)})`;

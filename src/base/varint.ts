@@ -7,7 +7,7 @@
  *
  * Zigzag puts small negative numbers beside small positive ones: 0, -1, 1, -2 become 0, 1, 2, 3.
  *
- * Readers never look at or behind `end`, and refuse what is longer than its maximum or does not fit its type. A padded
+ * Readers never look at or beyond `end`, and refuse what is longer than its maximum or does not fit its type. A padded
  * but fitting encoding (0x80 0x00 for 0) is accepted, because Kafka accepts it. Writers return the next position and
  * expect room: 5 or 10 bytes, or what the matching `...Bytes` function says. Nothing is allocated for a value.
  */
@@ -40,7 +40,7 @@ export class VarintReader {
   /** @throws ObeliskError CORRUPT_MESSAGE; `position` has then not moved */
   unsignedVarint(): number {
     const { buffer, position, end } = this;
-    if (!(position < end)) return refuse("a number ends behind its bytes", position);
+    if (!(position < end)) return refuse("a number ends beyond its bytes", position);
     const first = buffer[position]!;
     if (first < 0x80) {
       this.position = position + 1;
@@ -62,7 +62,7 @@ export class VarintReader {
     let high = 0; // the 36 bits above them
     let at = position;
     for (let scale = 1; ; at += 1) {
-      if (!(at < end)) return refuse("a number ends behind its bytes", position);
+      if (!(at < end)) return refuse("a number ends beyond its bytes", position);
       const byte = buffer[at]!;
       const count = at - position;
       if (count < 4) {
@@ -87,7 +87,7 @@ export class VarintReader {
     let value = first;
     for (let count = 1; count < VARINT_BYTES_MAX; count += 1) {
       const at = position + count;
-      if (!(at < end)) return refuse("a number ends behind its bytes", position);
+      if (!(at < end)) return refuse("a number ends beyond its bytes", position);
       const byte = buffer[at]!;
       if (count === 4 && byte > 0x0f) break;
       value |= (byte & 0x7f) << (7 * count);

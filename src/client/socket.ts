@@ -13,7 +13,7 @@
 
 import { type Address, formatAddress } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
-import { canOpen } from "../base/disk.ts";
+import { canOpen } from "../base/descriptors/descriptor-limit.ts";
 import { errnoOf, ObeliskError } from "../base/errors.ts";
 import { Ring } from "../base/ring.ts";
 import { KiB } from "../base/units.ts";

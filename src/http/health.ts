@@ -1,15 +1,15 @@
 /**
- * Health as the Go Obelisk told it: four components, an overall status, a summary.
+ * Health as the Go Obelisk reported it: four components, an overall status, a summary.
  *
  *   buffer      appends to the log and to the ring of recent batches: success rate of the last operations
  *   batcher     syncs and the batches that single messages were gathered into: success rate, last flush
- *   storage     partitions that went offline or whose disk refuses, whether the state takes changes, space, findings
+ *   storage     partitions that went offline or whose last append failed, whether the state takes changes, space, findings
  *   tcp_server  listeners and their connections
  *
  * A success rate below `threshold` is degraded, below half of it unhealthy. One unhealthy component makes the whole
  * unhealthy, and a load balancer then sends nobody any more. So a component is unhealthy only when the server as a whole cannot
- * serve: as long as some partitions take records, those that do not degrade it. A full disk is everyone's, until there is room
- * again: that is seen by looking, because nobody may come who could try. Times are ISO 8601.
+ * serve: as long as some partitions take records, those that do not degrade it. A full disk concerns all, until there is room
+ * again: that is seen by looking at the space, because nobody may append in the meantime. Times are ISO 8601.
  */
 
 import type { Clock } from "../base/clock.ts";
@@ -40,7 +40,7 @@ export interface HealthReport {
 export const COMPONENTS = ["buffer", "batcher", "storage", "tcp_server"] as const;
 export type ComponentName = (typeof COMPONENTS)[number];
 
-/** What a door tells about itself. */
+/** What a listener reports about itself. */
 export interface ListenerStatus {
   readonly name: string;
   readonly isListening: boolean;
@@ -107,8 +107,8 @@ function batcherHealth(outcomes: OutcomeWindow, threshold: number, canServe: boo
 function storageHealth(broker: Broker, trouble: Trouble): Judged {
   const { partitions, offline, refusing, isFull, loss, ownFault, canServe, space } = trouble;
   const reason = loss ?? broker.state.refusal ?? ownFault;
-  const isValid = offline === 0 && refusing === 0 && !isFull && reason === null;
-  const status = isValid ? "healthy" : canServe ? "degraded" : "unhealthy";
+  const isHealthy = offline === 0 && refusing === 0 && !isFull && reason === null;
+  const status = isHealthy ? "healthy" : canServe ? "degraded" : "unhealthy";
   const details: Judged["details"] = {
     partitions,
     offline_partitions: offline,
@@ -127,7 +127,7 @@ function storageHealth(broker: Broker, trouble: Trouble): Judged {
 interface Trouble {
   partitions: number;
   offline: number;
-  /** Online, but the disk has lately refused their last append. */
+  /** Online, but their last append has lately failed on the disk. */
   refusing: number;
   isFull: boolean;
   /** The data directory is lost: why. */

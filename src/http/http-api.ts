@@ -1,9 +1,9 @@
 /**
- * The HTTP door: probes and metrics. Elysia routes, Bun serves. Bun tells nobody of a connection, so those are counted from outside
+ * The HTTP API: probes and metrics. Elysia routes, Bun serves. Bun reports no connections, so those are counted from outside
  * (`look`); requests under way are counted here.
  *
  *   GET /health         the whole report; 503 when unhealthy
- *   GET /health/live    200 as long as the process answers
+ *   GET /health/live    200 as long as the process responds
  *   GET /health/ready   200 when messages are accepted; 503 while stopping or unhealthy
  *   GET /metrics        Prometheus text
  *
@@ -25,7 +25,7 @@ import { createMetrics, type ListenerActivity } from "./metrics.ts";
 
 /** A probe has no body; anything larger is refused before it is read. */
 const REQUEST_BYTES_MAX = 64 * 1024;
-/** A free port of one address family may be taken in the other: so often another one is tried. */
+/** A free port of one address family may be taken in the other: another one is tried so many times. */
 const FREE_PORT_TRIES = 16;
 /** A connection that is silent for so long is closed. */
 const IDLE_SECONDS = 10;
@@ -53,8 +53,8 @@ export class HttpApi {
   readonly #app: App;
   readonly #warning: RateLimitedWarning;
   #servers: Bun.Server<undefined>[];
-  /** Servers that have left off, and still have connections. */
-  #leaving: Bun.Server<undefined>[] = [];
+  /** Servers that have stopped listening, and still have connections. */
+  #draining: Bun.Server<undefined>[] = [];
   #underWay = 0;
 
   private constructor(options: HttpApiOptions) {
@@ -71,34 +71,34 @@ export class HttpApi {
   }
 
   /**
-   * `open`: how many connections there seem to be. Above its places the door leaves off listening, and goes on when there are fewer;
-   * so it does when nobody may come in (`isAccepting`).
+   * `open`: how many connections there seem to be. Above its places it stops listening, and resumes when there are fewer; so it does
+   * when nobody may connect (`isAccepting`).
    */
   look(open: number, isAccepting: boolean): void {
     const { places } = this.#options;
     const cause = places.record(open);
     this.counters.open = open;
-    if (isAccepting && cause === null) this.#goOn();
+    if (isAccepting && cause === null) this.#resume();
     else if (this.#servers.length > 0) {
       const facts = places.facts(cause ?? "descriptors");
       this.counters.refused[cause ?? "descriptors"] += 1;
       this.#warning.tell({ port: this.port, ...facts });
       for (const server of this.#servers) void server.stop(false);
-      this.#leaving = [...this.#leaving.filter((server) => server.pendingRequests > 0), ...this.#servers];
+      this.#draining = [...this.#draining.filter((server) => server.pendingRequests > 0), ...this.#servers];
       this.#servers = [];
     }
   }
 
   async stop(): Promise<void> {
-    await Promise.all([...this.#servers, ...this.#leaving].map((server) => server.stop(true)));
+    await Promise.all([...this.#servers, ...this.#draining].map((server) => server.stop(true)));
   }
 
-  #goOn(): void {
+  #resume(): void {
     if (this.#servers.length > 0) return;
     try {
       this.#servers = this.#serveAll(this.port);
     } catch (thrown) {
-      // Somebody else has the port, or there is no descriptor: it is tried again at the next look.
+      // Somebody else has the port, or no descriptor is left: it is tried again at the next look.
       if (!(thrown instanceof ObeliskError)) throw thrown;
     }
   }
@@ -171,7 +171,7 @@ function routes(options: HttpApiOptions) {
         return { error: "NOT_FOUND", message: "there is /health, /health/live, /health/ready and /metrics" };
       }
       set.status = 500;
-      return { error: "UNKNOWN_SERVER_ERROR", message: "the server met an error that it did not expect" };
+      return { error: "UNKNOWN_SERVER_ERROR", message: "unexpected server error" };
     })
     .get("/health", ({ set }) => {
       const report = reportHealth(options, options.clock.nowMs());

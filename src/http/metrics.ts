@@ -10,15 +10,15 @@ import { COMPONENTS, type HealthParts, type HealthStatus, reportHealth } from ".
 
 const STATUS_VALUES: Record<HealthStatus, number> = { unhealthy: 0, degraded: 0.5, healthy: 1 };
 
-/** What the doors have done, in the names of their protocols. */
+/** What the listeners have done, in the names of their protocols. */
 export interface ListenerActivity {
   /** Kafka requests by API. */
   readonly requests: ReadonlyMap<string, number>;
   /** Connections that sent what is no Kafka request. */
   readonly malformedRequests: number;
-  /** Answers of the native door by their line. */
+  /** Responses of the native protocol by their line. */
   readonly nativeResponses: readonly (readonly [string, number])[];
-  /** Fetches that wait for records, and those that were sent away because too many waited. */
+  /** Fetches that wait for records, and those that were throttled because too many waited. */
   readonly waitingFetches: number;
   readonly throttledFetches: number;
   /** Partitions with a committed offset, over all groups. */
@@ -89,7 +89,7 @@ function addMessageMetrics(registry: Registry, { broker }: MetricsParts): void {
     "Batches that an idempotent producer sent again.",
     () => counters.duplicateBatches,
   );
-  total(registry, "obelisk_sync_failures_total", "Syncs that the disk refused.", () => counters.syncFailures);
+  total(registry, "obelisk_sync_failures_total", "Syncs that failed.", () => counters.syncFailures);
   histogram(registry, "obelisk_batch_size", "Messages in each stored batch.", counters.batchRecords);
   histogram(
     registry,
@@ -101,14 +101,14 @@ function addMessageMetrics(registry: Registry, { broker }: MetricsParts): void {
 
 function addConnectionMetrics(registry: Registry, { listeners }: MetricsParts): void {
   labelled(registry, "obelisk_active_connections", "Open connections.", "door", () =>
-    listeners().map((door) => [door.name, door.connectionsActive]),
+    listeners().map((listener) => [listener.name, listener.connectionsActive]),
   );
   labelled(
     registry,
     "obelisk_connections_total",
     "Connections accepted.",
     "door",
-    () => listeners().map((door) => [door.name, door.connectionsTotal]),
+    () => listeners().map((listener) => [listener.name, listener.connectionsTotal]),
     Counter,
   );
   labelled(
@@ -116,12 +116,12 @@ function addConnectionMetrics(registry: Registry, { listeners }: MetricsParts): 
     "obelisk_connection_errors_total",
     "Connections refused or broken.",
     "door",
-    () => listeners().map((door) => [door.name, door.connectionErrors]),
+    () => listeners().map((listener) => [listener.name, listener.connectionErrors]),
     Counter,
   );
 }
 
-/** Two labels: which door, and why. */
+/** Two labels: which listener, and why. */
 function addRefusalMetric(registry: Registry, { listeners }: MetricsParts): void {
   registry.registerMetric(
     new Counter({
@@ -157,7 +157,7 @@ function addActivityMetrics(registry: Registry, { activity }: MetricsParts): voi
   labelled(
     registry,
     "obelisk_native_answers_total",
-    "Answers of the native door.",
+    "Responses of the native protocol.",
     "answer",
     () => activity().nativeResponses,
     Counter,
@@ -171,7 +171,7 @@ function addActivityMetrics(registry: Registry, { activity }: MetricsParts): voi
   total(
     registry,
     "obelisk_throttled_fetches_total",
-    "Fetches sent away because too many waited.",
+    "Fetches that were throttled because too many waited.",
     () => activity().throttledFetches,
   );
   gauge(
@@ -226,7 +226,7 @@ function addMemoryMetrics(registry: Registry, { activity }: MetricsParts): void 
   const waits = rows((memory) => memory.waitedCount);
   const evictions = rows((memory) => memory.evictedCount);
   labelled(registry, `${name}_held_bytes`, "Bytes held of the memory that connections share.", "use", held);
-  labelled(registry, `${name}_waiting`, "Requests and answers that wait for memory.", "use", waiting);
+  labelled(registry, `${name}_waiting`, "Requests and responses that wait for memory.", "use", waiting);
   labelled(registry, `${name}_waits_total`, "Times that memory was waited for.", "use", waits, Counter);
   const cut = "Connections cut because they held memory without moving while others waited.";
   labelled(registry, `${name}_evictions_total`, cut, "use", evictions, Counter);
@@ -263,7 +263,7 @@ function addStorageMetrics(registry: Registry, parts: MetricsParts): void {
   gauge(
     registry,
     "obelisk_recovery_findings",
-    "Damages that recovery met since the start.",
+    "Findings of recovery since the start.",
     () => broker.engine.findingCount,
   );
   gauge(

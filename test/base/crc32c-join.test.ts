@@ -17,7 +17,7 @@ test("the CRC of a part is that of its bytes, wherever the whole is cut", () => 
 });
 
 test("a part may be longer than 32 bits count", () => {
-  // So many zeros multiply by x^(8 * 2^40): twice in a row, or at once.
+  // So many zeros multiply by x^(8 * 2^40): two times in a row, or at once.
   const once = crc32cOfPart(0x1234_5678, 0, 2 ** 40);
   expect(crc32cOfPart(once, 0, 2 ** 40)).toBe(crc32cOfPart(0x1234_5678, 0, 2 ** 41));
 });

@@ -67,7 +67,7 @@ test("gives the same by table and by addon around the lengths at which the addon
   }
 });
 
-test("goes on behind bytes that came before, by either way", () => {
+test("goes on after bytes that came before, by either way", () => {
   const buffer = Buffer.alloc(5000);
   for (let index = 0; index < buffer.length; index += 1) buffer[index] = Math.imul(index, 2654435761) >>> 24;
   const whole = crc32c(buffer, 0, 5000);

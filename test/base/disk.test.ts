@@ -75,7 +75,7 @@ test("replacing leaves the new content and nothing beside it", () => {
   expect(disk.list(path)).toEqual(["file"]);
 });
 
-test("a lock is refused to a second holder until the first lets go", () => {
+test("a lock is refused to a second holder until the first releases it", () => {
   const path = join(folder, "lock");
   const first = disk.open(path, "create");
   const second = disk.open(path, "update");

@@ -1,4 +1,4 @@
-/** The thread that syncs whole file systems, and what those are told who wait for it when it dies: it is killed from within. */
+/** The thread that syncs whole file systems, and the outcome of syncs that wait for it when it dies: it is killed from within. */
 
 import { afterEach, describe, expect, test } from "bun:test";
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
@@ -24,7 +24,7 @@ describe.skipIf(!isPossible)(`a file system's sync${isPossible ? "" : " (skipped
     expect(await outcomes(syncer, [descriptor, 9999, descriptor])).toEqual(["synced", "EBADF", "synced"]);
   });
 
-  test("whose end is not heard has failed, nothing was tried for those behind it, and the next gets another thread", async () => {
+  test("whose response is lost has failed, nothing was tried for those after it, and the next gets another thread", async () => {
     const { descriptor, flag } = fixture();
     const syncer = new FileSystemSyncer(() => true, endingCode("postMessage", flag));
     expect(await outcomes(syncer, [descriptor])).toEqual(["synced"]);
@@ -34,7 +34,7 @@ describe.skipIf(!isPossible)(`a file system's sync${isPossible ? "" : " (skipped
     expect(await outcomes(syncer, [descriptor, descriptor])).toEqual(["synced", "synced"]);
   });
 
-  test("was not tried by a thread that dies before, that cannot come up, or that there is no room for", async () => {
+  test("was not tried by a thread that dies before, that cannot start, or that there is no room for", async () => {
     const { descriptor, flag } = fixture();
     writeFileSync(flag, "");
     for (const code of [

@@ -1,4 +1,4 @@
-/** What every `Files` does and refuses: this machine's disk and the simulated one are asked the same. */
+/** What every `Files` does and refuses: this machine's disk and the simulated one run the same suite. */
 
 import { afterEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -30,7 +30,7 @@ describe("a disk that could fail", () =>
   }));
 
 function suite(make: () => Fixture): void {
-  test("opens what is there, and makes what is not", () => {
+  test("opens what is there, and creates what is not", () => {
     const { files, root } = make();
     files.close(files.open(`${root}/a`, "create"));
     for (const mode of ["read", "update"] as const) files.close(files.open(`${root}/a`, mode));
@@ -103,7 +103,7 @@ function suite(make: () => Fixture): void {
     files.close(descriptor);
   });
 
-  test("forgets nothing of a file, on disk or still to be written", async () => {
+  test("evicts nothing that is still to be written, and what is on disk is read again", async () => {
     const { files, root } = make();
     const descriptor = files.open(`${root}/a`, "create");
     files.write(descriptor, Buffer.from("on disk, "), 0, 9, 0);
@@ -114,7 +114,7 @@ function suite(make: () => Fixture): void {
     files.close(descriptor);
   });
 
-  test("makes and removes directories, and refuses what is none", () => {
+  test("creates and removes directories, and refuses what is none", () => {
     const { files, root } = make();
     files.makeDirectory(`${root}/one/two`);
     files.makeDirectory(`${root}/one/two`);
@@ -182,7 +182,7 @@ function suite(make: () => Fixture): void {
     expect([files.list(root), files.readFile(`${root}/a`).toString()]).toEqual([["a", "directory/"], "two"]);
   });
 
-  test("says what a name leads to", () => {
+  test("tells what a name leads to", () => {
     const { files, root } = make();
     files.replace(`${root}/a`, Buffer.alloc(0));
     const told = ["", "/a", "/none"].map((name) => [

@@ -9,11 +9,16 @@ import { HelperThread } from "../../src/base/helper-thread.ts";
 function started(code: string, canOpen = () => true) {
   const said: unknown[] = [];
   let changed: (() => void) | null = null;
-  const note = (what: unknown) => {
+  const record = (what: unknown) => {
     said.push(what);
     changed?.();
   };
-  const thread = new HelperThread<unknown>({ code, canOpen, heard: note, died: () => note("its end") });
+  const thread = new HelperThread<unknown>({
+    code,
+    canOpen,
+    received: record,
+    died: () => record("its end"),
+  });
   const until = async (count: number) => {
     while (said.length < count) await new Promise<void>((resolve) => (changed = resolve));
   };
@@ -23,33 +28,33 @@ function started(code: string, canOpen = () => true) {
 const ECHO =
   "self.onmessage = ({ data }) => { if (data === 'throw') throw new Error(data); postMessage(data); };";
 
-test("a thread answers until it throws, which is told once, and what it is asked afterwards is not heard of", async () => {
+test("a thread responds until it throws, which is reported once, and what it is sent afterwards gets no response", async () => {
   const { thread, said, until } = started(ECHO);
-  for (const message of [1, 2, "throw", 3]) thread.tell(message);
+  for (const message of [1, 2, "throw", 3]) thread.post(message);
   await until(3);
-  thread.tell(4);
+  thread.post(4);
   const other = started(ECHO);
-  other.thread.tell(5);
+  other.thread.post(5);
   await other.until(1);
   other.thread.end();
   expect([said, other.said]).toEqual([[1, 2, "its end"], [5]]);
 });
 
-test("a message that cannot be handed over is the end of the thread, told after the call", async () => {
+test("a message that cannot be posted is the end of the thread, reported after the call", async () => {
   const { thread, said, until } = started(ECHO);
-  thread.tell(() => {});
+  thread.post(() => {});
   expect(said).toEqual([]);
   await until(1);
   expect(said).toEqual(["its end"]);
 });
 
-test("without room for its descriptors it has ended before it began, told after the call", async () => {
+test("without room for its descriptors it has ended before it began, reported after the call", async () => {
   const { thread, said, until } = started(ECHO, () => false);
   thread.hold();
-  thread.tell(1);
+  thread.post(1);
   expect(said).toEqual([]);
   await until(1);
-  thread.letGo();
+  thread.release();
   expect(said).toEqual(["its end"]);
 });
 

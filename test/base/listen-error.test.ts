@@ -5,7 +5,7 @@ function messageOf(code: string | undefined, hostname: string): string {
   return listenError(Object.assign(new Error("failed"), { code }), hostname, 9092).message;
 }
 
-test("why a door cannot be opened, with the address as people write it and what to do", () => {
+test("why a listener cannot be opened, with the address as people write it and what to do", () => {
   expect([
     messageOf("EADDRINUSE", "::1"),
     messageOf("EACCES", "localhost"),

@@ -6,7 +6,7 @@ import { KiB, MiB } from "../../src/base/units.ts";
 
 type Outcome = "written" | "failed" | "thrown" | "never";
 
-/** Takes lines, and tells of each what the test wants. */
+/** Takes lines, and completes or fails each as the test wants. */
 class StandInStream {
   outcome: Outcome = "written";
   readonly lines: string[] = [];
@@ -48,7 +48,7 @@ describe("LineLog", () => {
     expect([typeof at, rest]).toEqual(["string", { level: "warn", message: "b", word: "x" }]);
   });
 
-  test.each(["text", "json"] as const)("says from now on what a new level lets through (%s)", (format) => {
+  test.each(["text", "json"] as const)("writes from now on what a new level lets through (%s)", (format) => {
     const stream = new StandInStream();
     const log = new LineLog("warn", format, stream);
     log.info("first");
@@ -64,7 +64,7 @@ describe("LineLog", () => {
   });
 
   test.each(["failed", "thrown"] as const)(
-    "counts lines that are %s, and says how many once it can",
+    "counts lines that are %s, and reports how many once it can",
     (outcome) => {
       const stream = new StandInStream();
       const log = new LineLog("info", "text", stream);

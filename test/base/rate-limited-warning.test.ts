@@ -3,7 +3,7 @@ import { type Facts, silentLog } from "../../src/base/log.ts";
 import { RateLimitedWarning } from "../../src/base/rate-limited-warning.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
-test("one line in ten seconds, and it says how many were kept back", () => {
+test("one line in ten seconds, and it says how many were suppressed", () => {
   const clock = new ManualClock();
   const lines: (Facts | undefined)[] = [];
   const log = { ...silentLog, warn: (_message: string, facts?: Facts) => void lines.push(facts) };

@@ -3,7 +3,7 @@ import { type Facts, silentLog } from "../../src/base/log.ts";
 import { SlowWork, TOLD_EACH_MS } from "../../src/base/slow-work.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
-test("work that takes long says in which step it is, and work that is over says nothing more", () => {
+test("work that takes long logs the step that it is in, and work that is over logs nothing more", () => {
   const clock = new ManualClock();
   const lines: [string, Facts | undefined][] = [];
   const log = { ...silentLog, info: (message: string, facts?: Facts) => void lines.push([message, facts]) };

@@ -56,7 +56,7 @@ for (const kind of ["unsignedVarint", "varint", "varlong"] as const) {
       );
     });
 
-    test("refuses every truncation, does not look behind the end and does not move", () => {
+    test("refuses every truncation, does not look beyond the end and does not move", () => {
       fc.assert(
         fc.property(VALUES[kind], (value) => {
           const bytes = encode(kind, value);
@@ -100,7 +100,7 @@ test("holds the limits of each type", () => {
   expect(() => decode("varlong", Buffer.from("ffffffffffffffffff02", "hex"))).toThrow("64 bits");
 });
 
-test("leaves the position behind the number", () => {
+test("leaves the position after the number", () => {
   const buffer = Buffer.alloc(32);
   let position = writeVarint(buffer, 0, -3);
   position = writeVarlong(buffer, position, 1_700_000_000_000);

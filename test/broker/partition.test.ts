@@ -68,7 +68,7 @@ test("a failed sync takes the partition offline: waiters are told, appends refus
   await engine.waiting[0]!.end(true);
   expect(second.outcome).toEqual({
     errorCode: STORAGE_ERROR,
-    errorMessage: "the disk refused: the partition cannot be written or read; the records were not committed",
+    errorMessage: "storage error: the partition cannot be written or read; the records were not committed",
     baseOffset: -1,
     logAppendTimeMs: -1,
   });

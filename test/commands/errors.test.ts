@@ -54,9 +54,9 @@ describe("what a failed command says", () => {
       words("EISDIR", "read"),
       words("EXX", "stat"),
     ]).toEqual([
-      "obelisk: /data/x cannot be opened: no permission (EACCES)",
-      "obelisk: /data/x cannot be listed: it is not there (ENOENT)",
-      "obelisk: /data/x cannot be read: it is a directory (EISDIR)",
+      "obelisk: /data/x cannot be opened: permission denied (EACCES)",
+      "obelisk: /data/x cannot be listed: no such file or directory (ENOENT)",
+      "obelisk: /data/x cannot be read: is a directory (EISDIR)",
       "obelisk: /data/x cannot be found: EXX: the system's words, stat '/data/x'",
     ]);
   });

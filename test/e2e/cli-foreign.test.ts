@@ -90,14 +90,14 @@ for (const program of [fromSources, compiled]) {
         const refused = await run("inspect", log);
         expect({ exitCode: refused.exitCode, stderr: refused.stderr }).toEqual({
           exitCode: 2,
-          stderr: `obelisk: ${log} cannot be opened: no permission (EACCES)\n`,
+          stderr: `obelisk: ${log} cannot be opened: permission denied (EACCES)\n`,
         });
         chownSync(copy, 0, 0);
         chmodSync(copy, 0o000);
         const closed = await run("verify", copy);
         expect({ exitCode: closed.exitCode, stderr: closed.stderr }).toEqual({
           exitCode: 2,
-          stderr: `obelisk: the data directory ${copy} cannot be read: no permission (EACCES); give this user the right to read it\n`,
+          stderr: `obelisk: the data directory ${copy} cannot be read: permission denied (EACCES); give this user the right to read it\n`,
         });
       },
     );

@@ -219,7 +219,7 @@ for (const program of [fromSources, compiled]) {
       ]);
       expect(await line(["t", "--file", "/nowhere", "--brokers", server.kafka])).toEqual([
         64,
-        "obelisk: /nowhere cannot be read: it is not there (ENOENT)\n",
+        "obelisk: /nowhere cannot be read: no such file or directory (ENOENT)\n",
       ]);
       expect((await line(["t", "m", "--partition=7", "--brokers", server.kafka]))[0]).toBe(1);
       expect(await line(["no/good", "m", "--brokers", server.kafka])).toEqual([

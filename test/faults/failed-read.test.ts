@@ -128,7 +128,7 @@ describe.skipIf(missing !== undefined)(titled("a read that fails", missing), () 
       const { exitCode, stdout } = await runObelisk(["verify", bench.data, ...flags], { program });
       expect(exitCode).toBe(1);
       expect(stdout).toContain(`${file} at 0, `);
-      expect(stdout).toContain("unreadable: the disk cannot read or write it (EIO)");
+      expect(stdout).toContain("unreadable: input/output error (EIO)");
       expect(injectedIn(trace)).toBeGreaterThan(0);
       expect(await filesBelow(join(bench.data, "topics"))).toEqual(files);
       expect(readdirSync(bench.data)).not.toContain("quarantine");

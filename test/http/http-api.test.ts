@@ -153,7 +153,7 @@ function refuseAppends(partition: Partition): void {
   };
 }
 
-test("a full disk is not ready, and is ready again once there is room, although nobody comes to try", async () => {
+test("a full disk is not ready, and is ready again once there is room, although nobody appends", async () => {
   const clock = new ManualClock();
   const engine = new MemoryEngine({ bytesMax: 400_000 });
   const { broker, get } = await startedOn({ engine, clock });
@@ -169,7 +169,7 @@ test("a full disk is not ready, and is ready again once there is room, although 
   expect(await (await get("/health")).json()).toMatchObject({ status: "healthy" });
 });
 
-test("one partition whose disk refuses degrades the server, however often it is tried, and does not end its readiness", async () => {
+test("one partition whose appends fail degrades the server, however often it is tried, and does not end its readiness", async () => {
   const { broker, get } = await startedOn({ engine: new MemoryEngine() });
   await broker.topics.ensure("idle");
   const [partition] = (await broker.topics.ensure("t")).partitions;
@@ -186,7 +186,7 @@ test("one partition whose disk refuses degrades the server, however often it is 
   expect((await get("/health/ready")).status).toBe(200);
 });
 
-test("when every partition's disk refuses the server is not ready, until it has been quiet for a while", async () => {
+test("when every partition's appends fail the server is not ready, until it has been quiet for a while", async () => {
   const clock = new ManualClock();
   const { broker, get } = await startedOn({ engine: new MemoryEngine(), clock });
   for (const name of ["t", "u"]) {
@@ -229,7 +229,7 @@ test("a partition in which Obelisk itself failed degrades the server, and the re
   });
 });
 
-test("a state that takes no more changes degrades the server, and says why", async () => {
+test("a state that takes no more changes degrades the server, and health says why", async () => {
   const { engine, get } = await startedOn({ engine: new MemoryEngine() });
   Object.assign(engine.state, { refusal: "the state file could not be synced" });
   expect(await (await get("/health")).json()).toMatchObject({
@@ -314,7 +314,7 @@ test("localhost is served on both loopbacks, and an unknown path says what there
   expect([response.status, (await response.json()).error]).toEqual([404, "NOT_FOUND"]);
 });
 
-test("above its places the door leaves off listening, and goes on when there are fewer", async () => {
+test("above its places the HTTP API stops listening, and resumes when there are fewer", async () => {
   const { listener, get } = await started({ places: placesOf(2) });
   listener.look(2, true);
   expect((await get("/health/live")).status).toBe(200);

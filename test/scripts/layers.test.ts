@@ -58,7 +58,7 @@ describe("import rules", () => {
       }),
     ).toEqual([
       "src/server.ts: imports elysia, which lives only in src/http/",
-      "src/broker/a.ts: imports node:fs, which lives only in src/base/disk.ts",
+      "src/broker/a.ts: imports node:fs, which lives only in src/base/disk.ts, src/base/descriptors/descriptor-limit.ts",
       "src/client/b.ts: imports citty, which lives only in commands/",
       "src/broker/c.ts: uses Date.now(, which lives only in src/base/clock.ts, src/client/process-hold.ts",
     ]);

@@ -105,7 +105,7 @@ test("each refusal of the system becomes one line with its remedy", () => {
   for (const [errno, text] of [
     ["EACCES", "no permission to write"],
     ["EROFS", "read-only file system"],
-    ["EIO", "cannot be used: the disk cannot read or write it (EIO)"],
+    ["EIO", "cannot be used: input/output error (EIO)"],
   ] as const) {
     const broken = Object.create(files, {
       makeDirectory: { value: () => raise(errno) },

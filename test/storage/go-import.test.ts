@@ -191,7 +191,7 @@ test("what the disk refuses to read stays, is told, and is imported once it can 
       position: 0,
       bytes: 0,
       kind: "unreadable",
-      detail: "the disk cannot read or write it (EIO); the next start tries again",
+      detail: "input/output error (EIO); the next start tries again",
     },
   ]);
   const third = await run(engine);

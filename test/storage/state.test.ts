@@ -321,7 +321,7 @@ test("a state file that the disk refuses to read is not opened and not quarantin
     refusing.refused = [{ file, start: 50, end: 51 }];
     await expect(openStateFile(refusing, directory)).rejects.toMatchObject({
       code: "STATE_UNUSABLE",
-      message: `the state file ${directory}/meta.db cannot be used: the disk cannot read or write it (EIO); check its permissions and the disk`,
+      message: `the state file ${directory}/meta.db cannot be used: input/output error (EIO); check its permissions and the disk`,
     });
     expect(existsSync(join(directory, "quarantine"))).toBe(false);
   }

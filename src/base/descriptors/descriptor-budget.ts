@@ -8,16 +8,16 @@
  *   at the start   what the runtime had, and what whoever started the process left open
  *   own            state, threads, listening sockets, and some that are open for a moment only
  *   spare          held by spare-descriptors.ts for small files
- *   connections    of all doors; each door has some that the others cannot take
+ *   connections    of all listeners; each has some that the others cannot take
  *   files          segments that stay open; those that wait for a sync may have what connections do not use
  *
- * Both sides get half, or what the other does not want. All is computed when it is asked for: the limit may change.
+ * Both sides get half, or what the other does not want. All is computed when it is needed: the limit may change.
  */
 
 import { fail } from "../assert.ts";
 import { ObeliskError } from "../errors.ts";
 
-/** Opened by a server beside connections and segments (20 counted: lock, state, threads, three doors of two addresses), and 8 for a moment. */
+/** Opened by a server beside connections and segments (20 counted: lock, state, threads, three listeners of two addresses), and 8 for a moment. */
 const OWN_DESCRIPTORS = 28;
 /** Of the limit: more small files are replaced side by side where there is more of everything. */
 const SPARE_SHARE = 1 / 16;
@@ -26,9 +26,9 @@ const SPARE_MAX = 32;
 /** A server with fewer of either cannot do its work. */
 const CONNECTIONS_MIN = 8;
 const FILES_MIN = 8;
-/** What a door can count on, of all connections: two fifths remain for whoever comes first. */
+/** What a listener can count on, of all connections: two fifths remain for whoever comes first. */
 const LISTENER_SHARE = 1 / 5;
-/** A door with more of them is not shut out. */
+/** A listener with more of them is not shut out. */
 const LISTENER_MIN = 32;
 /** What Bun has open before anything is done (Bun 1.4.5), where the system does not tell. */
 const OPEN_AT_START = 8;
@@ -54,7 +54,7 @@ export interface DescriptorBudgetOptions {
 }
 
 export class DescriptorBudget implements FileBounds {
-  /** The system has none left though the budget says otherwise: somebody else has taken them. Told by whoever looks. */
+  /** The system has none left though the budget says otherwise: somebody else has taken them. Set by the descriptor watch. */
   isShort = false;
   readonly spareCount: number;
   #limit: number;
@@ -81,19 +81,19 @@ export class DescriptorBudget implements FileBounds {
     this.#limit = limit ?? Number.POSITIVE_INFINITY;
   }
 
-  /** The places of one more door. */
+  /** The places of one more listener. */
   listener(connectionsMax: number): ConnectionPlaces {
     const places = new ConnectionPlaces(this, connectionsMax);
     this.#listeners.push(places);
     return places;
   }
 
-  /** Whether the limit leaves less than what all doors may have. */
+  /** Whether the limit leaves less than what all listeners may have. */
   get isTight(): boolean {
     return this.connectionsMax < this.#wanted;
   }
 
-  /** Connections of all doors together. */
+  /** Connections of all listeners together. */
   get connectionsMax(): number {
     return Math.min(
       this.#wanted,
@@ -110,7 +110,7 @@ export class DescriptorBudget implements FileBounds {
     return Math.max(FILES_MIN, this.#left - this.#connections);
   }
 
-  /** Whether a door may have one more: what the others can count on is not taken. */
+  /** Whether a listener may have one more: what the others can count on is not taken. */
   hasPlaceFor(listener: ConnectionPlaces, more = 1): boolean {
     if (this.isShort) return false;
     const all = this.connectionsMax;
@@ -144,7 +144,7 @@ export class DescriptorBudget implements FileBounds {
   }
 }
 
-/** The connections of one door. Whoever takes a place gives it back. */
+/** The connections of one listener. Whoever takes a place gives it back. */
 export class ConnectionPlaces {
   /** Connections now. */
   open = 0;
@@ -164,7 +164,7 @@ export class ConnectionPlaces {
     return null;
   }
 
-  /** So many are there, and were not asked for; says why if that is too many. */
+  /** So many are there, without a `take`; returns why if that is too many. */
   record(open: number): RefusalCause | null {
     this.open = 0;
     const isWithin = this.#budget.hasPlaceFor(this, open);

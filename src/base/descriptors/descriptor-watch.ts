@@ -5,7 +5,7 @@
  *
  *     all well         the spare ones are held, and one more can be opened
  *     used up          one of the spare ones is left to the system, so that what comes is accepted and refused
- *     nothing to leave the doors accept no more until there is one: what comes waits in the system's queue
+ *     nothing to leave the listeners accept no more until there is one: what comes waits in the system's queue
  */
 
 import type { Clock, Timer } from "../clock.ts";
@@ -28,7 +28,7 @@ export interface DescriptorWatchParts {
   limit: () => number | null;
   spares: Pick<SpareDescriptors, "refill" | "leaveOne">;
   budget: Pick<DescriptorBudget, "limit" | "setLimit" | "isShort">;
-  /** Every door accepts connections, or none does. */
+  /** Every listener accepts connections, or none does. */
   accept: (isAccepting: boolean) => void;
   clock: Clock;
   log: Log;
@@ -88,7 +88,7 @@ export class DescriptorWatch {
       return null;
     } catch (thrown) {
       if (errnoOf(thrown) === undefined) throw thrown;
-      // Anything else is this file's own matter, and no sign.
+      // Anything else is about /dev/null itself, and says nothing.
       return isOutOfDescriptors(thrown) ? errnoOf(thrown)! : null;
     }
   }

@@ -16,7 +16,7 @@ export class SpareDescriptors {
   readonly #files: Pick<Files, "open" | "close">;
   readonly #held: number[] = [];
   #count = 0;
-  /** One is left to the system: it is not taken again by the way. */
+  /** One is left to the system: `close` of another descriptor does not take it again. */
   #isLeaving = false;
 
   /** `files`: without spares of its own. */
@@ -70,7 +70,7 @@ export class SpareDescriptors {
       while (this.#held.length < this.#count) this.#held.push(this.#files.open(ALWAYS_THERE, "read"));
       return true;
     } catch (thrown) {
-      // Any other reason is /dev/null's own matter, and no sign.
+      // Any other reason is about /dev/null itself, and says nothing.
       if (errnoOf(thrown) === undefined) throw thrown;
       return !isOutOfDescriptors(thrown);
     }

@@ -1,19 +1,19 @@
 /**
  * How long the turns of the event loop are, and what took them. Everybody waits for the turn that is under way: a producer in its
- * latency, a probe in its time-out. So whoever starts work says what it is, with one word and one look at the clock:
+ * latency, a probe in its timeout. So whoever starts work names it, with one word and one look at the clock:
  *
  *     enter("Produce")   enter("Metadata")              enter("commit")
  *     v                  v                              v
  *     [== Produce =======|======= Metadata =============|= commit =]              the turn, of which Metadata took most
- *     ^ the first word opens the turn                              ^ the loop has come round
+ *     ^ the first name opens the turn                              ^ the loop has come round
  *
  *   - A turn counts for the work whose piece of it was the longest. Pieces of many peers may make a long turn of which none is
  *     long: so the longest piece of each work is kept beside its longest turn.
- *   - Work that goes on in slices (turns.ts) says its word again at each.
- *   - A turn that nobody said a word in is not seen here; `LoopWatch` notices it by a late timer, as `OTHER_WORK`.
+ *   - Work that goes on in slices (turns.ts) names itself again at each.
+ *   - A turn in which nobody named anything is not seen here; `LoopWatch` notices it by a late timer, as `OTHER_WORK`.
  *
- * Words are the names of Kafka's APIs and a few of ours, never a peer's bytes: so they are few. A turn of less than `TOLD_MS_MIN`
- * is not told apart. There is one loop, and so one of these in the process (`loopTurns`).
+ * Names are those of Kafka's APIs and a few of ours, never a peer's bytes: so they are few. A turn of less than `TOLD_MS_MIN`
+ * is not recorded. There is one loop, and so one of these in the process (`loopTurns`).
  */
 
 import { type Clock, systemClock } from "../clock.ts";
@@ -21,9 +21,9 @@ import { MINUTE_MS } from "../units.ts";
 
 /** What nobody has named. */
 export const OTHER_WORK = "other";
-/** Above it a turn is too long: everybody has waited that long, whatever they asked for. */
+/** Above it a turn is too long: everybody has waited that long, whatever they requested. */
 export const LONG_TURN_MS = 50;
-/** Below it neither turns nor pieces are noted. */
+/** Below it neither turns nor pieces are recorded. */
 const TOLD_MS_MIN = 1;
 
 /** One work's turns. */
@@ -65,7 +65,7 @@ export class WorkTurns {
   }
 }
 
-/** Told of each turn above `LONG_TURN_MS`. */
+/** Called for each turn above `LONG_TURN_MS`. */
 export type LongTurnListener = (work: string, turnMs: number, pieceMs: number) => void;
 
 export class LoopTurns {
@@ -88,12 +88,12 @@ export class LoopTurns {
     this.#whenRound = whenRound;
   }
 
-  /** What is done now, if somebody has said it in this turn. */
+  /** What is done now, if it was named in this turn. */
   get work(): string {
     return this.#isOpen ? this.#work : OTHER_WORK;
   }
 
-  /** How long the turn had taken when the piece that is under way began; 0 when nobody has said a word yet. */
+  /** How long the turn had taken when the piece that is under way began; 0 when nothing is named yet. */
   get spentMs(): number {
     return this.#isOpen ? this.#pieceAtMs - this.#startedAtMs : 0;
   }
@@ -110,7 +110,7 @@ export class LoopTurns {
     return this.#endedAtMs;
   }
 
-  /** Each work that a turn was told of. */
+  /** Each work that was named in some turn. */
   get works(): Iterable<WorkTurns> {
     return this.#works.values();
   }
@@ -124,7 +124,7 @@ export class LoopTurns {
     this.#pieceAtMs = nowMs;
   }
 
-  /** A piece of its own within other work, which goes on behind it. */
+  /** A piece of its own within other work, which goes on after it. */
   during<Result>(work: string, action: () => Result): Result {
     const before = this.work;
     this.enter(work);
@@ -135,12 +135,12 @@ export class LoopTurns {
     }
   }
 
-  /** A better word for the piece that is under way: for what comes too often to look at the clock for each. */
+  /** A better name for the piece that is under way: for what comes too often to look at the clock for each. */
   rename(work: string): void {
     this.#work = work;
   }
 
-  /** Notes a turn that was measured elsewhere. */
+  /** Records a turn that was measured elsewhere. */
   record(work: string, turnMs: number, pieceMs: number): void {
     if (turnMs < TOLD_MS_MIN) return;
     this.#turnsOf(work).record(turnMs, this.#clock.monotonicMs());
@@ -148,7 +148,7 @@ export class LoopTurns {
     for (const listener of this.#listeners) listener(work, turnMs, pieceMs);
   }
 
-  /** The answer takes the listener away again. */
+  /** Returns what removes the listener again. */
   onLong(listener: LongTurnListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

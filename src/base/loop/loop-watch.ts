@@ -1,7 +1,7 @@
 /**
  * Watches the turns of the event loop while a server runs: long ones get a line in the log with the work that took them, and a
- * turn that nobody has named (loop-turns.ts) is noticed by a timer that comes late. Lines come by themselves no more often than
- * such turns: at debug level above `TOLD_MS`, as a warning now and then above `WARNED_MS`.
+ * turn that nobody has named (loop-turns.ts) is noticed by a timer that fires late. A line for each such turn: at debug level above
+ * `TOLD_MS`, as a rate-limited warning above `WARNED_MS`.
  */
 
 import type { Clock, Timer } from "../clock.ts";
@@ -20,19 +20,15 @@ export const LOOK_MS = LONG_TURN_MS;
 export class LoopWatch {
   readonly #turns: LoopTurns;
   readonly #clock: Clock;
-  readonly #evict: () => void;
+  readonly #unsubscribe: () => void;
   #dueAtMs = 0;
   #timer: Timer;
 
   constructor(turns: LoopTurns, clock: Clock, log: Log) {
     this.#turns = turns;
     this.#clock = clock;
-    const warning = new RateLimitedWarning(
-      log,
-      clock,
-      "the event loop was held up, and everybody has waited",
-    );
-    this.#evict = turns.onLong((work, turnMs, pieceMs) => {
+    const warning = new RateLimitedWarning(log, clock, "the event loop was blocked: all clients have waited");
+    this.#unsubscribe = turns.onLong((work, turnMs, pieceMs) => {
       if (turnMs <= TOLD_MS) return;
       const facts = { work, ms: Math.round(turnMs), pieceMs: Math.round(pieceMs) };
       if (turnMs > WARNED_MS) warning.tell(facts);
@@ -43,7 +39,7 @@ export class LoopWatch {
 
   stop(): void {
     this.#timer.cancel();
-    this.#evict();
+    this.#unsubscribe();
   }
 
   #plan(): Timer {
@@ -54,7 +50,7 @@ export class LoopWatch {
     });
   }
 
-  /** A turn that is open tells of itself, and one that has ended has done so. */
+  /** A turn that is open reports itself, and one that has ended has done so. */
   #look(): void {
     if (this.#turns.isOpen) return;
     const lateMs = this.#clock.monotonicMs() - Math.max(this.#dueAtMs, this.#turns.endedAtMs);

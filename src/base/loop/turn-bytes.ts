@@ -1,14 +1,14 @@
 /**
- * How many bytes of records all together read, check and send in one turn of the event loop. Many peers may ask for something in the
+ * How many bytes of records all together read, check and send in one turn of the event loop. Many peers may request something in the
  * same turn, and each piece of work be short: then the turn is as long as all of them.
  *
  *     turn 1   A  B  C | D E wait          spend: until the turn has no room
  *     turn 2   D  E  A | B C wait          first come first served; nobody overtakes who waits
  *
- * Small before large: what is up to `SMALL_BYTES_MAX` waits only for its like, and large ones leave it the last quarter of a turn. One
- * large one goes on in every turn all the same.
+ * Small before large: what is up to `SMALL_BYTES_MAX` waits only for others of its size, and large ones leave it the last quarter of
+ * a turn. One large one goes on in every turn all the same.
  *
- * The last one may pass the limit by its own piece: callers ask for pieces of a few MiB at most.
+ * The last one may pass the limit by its own piece: callers take pieces of a few MiB at most.
  */
 
 import { Ring } from "../ring.ts";
@@ -18,7 +18,7 @@ import { loopTurns } from "./loop-turns.ts";
 /** Some 5 ms of checking, copying to sockets and clearing their pages. */
 const TURN_BYTES_MAX = 8 * MiB;
 const LARGE_PART = 0.75;
-/** What most consumers ask for, of one partition. */
+/** What most consumers request of one partition. */
 const SMALL_BYTES_MAX = 1 * MiB;
 
 export class TurnBytes {
@@ -55,7 +55,7 @@ export class TurnBytes {
     this.#schedule();
   }
 
-  /** Calls back once in a later turn, when there is room; `goOn` catches its own mistakes. */
+  /** Calls back once in a later turn, when there is room; `goOn` catches its own errors. */
   wait(workBytes: number, goOn: () => void): void {
     (workBytes > SMALL_BYTES_MAX ? this.#large : this.#small).push(goOn);
     this.#schedule();

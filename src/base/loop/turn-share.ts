@@ -29,7 +29,7 @@ const resting = new Ring<() => void>();
  */
 export class TurnShare {
   readonly #clock: Pick<Clock, "monotonicMs">;
-  /** The word that stands for it in the watch over long turns. */
+  /** Its name in the watch over long turns. */
   readonly #work = loopTurns.work;
   #startedMs: number;
 

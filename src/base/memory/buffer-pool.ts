@@ -23,7 +23,7 @@ export function dispose(buffer: Buffer): void {
 
 /**
  * Buffers of a few sizes (powers of two) that come back and are lent again, the last one first. What is larger than the
- * largest size is made for each taker, and disposed of.
+ * largest size is allocated for each taker, and disposed of.
  */
 export class BufferPool {
   readonly #keptBytesMax: number;

@@ -5,7 +5,7 @@
  *
  *     elder [####......]  [##........]  [#...] younger         # held   . still to come
  *
- * So the eldest can always be completed once those that are complete have let go, and then the next: nobody who holds a part waits
+ * So the eldest can always be completed once those that are complete have released, and then the next: nobody who holds a part waits
  * for another who holds one (a banker's rule with a fixed order). Room is kept free for an elder one only as far as it has shown that
  * it comes: for `CLAIM_FACTOR` times what it holds, so that a promise and a few bytes keep nobody away. Where elder ones lag behind
  * so far that those who hold a part do wait for each other, the youngest is evicted (memory-pressure.ts).

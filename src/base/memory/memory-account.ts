@@ -1,20 +1,20 @@
 /**
- * One holder's part of a memory budget (memory-budget.ts): what it holds, what it waits for, and how it is asked.
+ * One holder's part of a memory budget (memory-budget.ts): what it holds, what it waits for, and the calls.
  *
  *     reserve(bytes, waiter)          before memory is taken: now, or later by `waiter.budgetGranted`
  *     grow(bytes, waiter, whole)      the same for the next piece of something that is `whole` bytes when it is complete; until
- *                                     `settle` it is under way, and has its place in the order of age (growth-order.ts)
+ *                                     `complete` it is under way, and has its place in the order of age (growth-order.ts)
  *     charge(bytes)                   what is there already and could not be refused: never waits, may pass the limit
  *     release(bytes)                  gives back; `close` gives back everything, and whoever releases later releases nothing
  *
- * A holder is a peer's connection. The budget asks it, seldom and never on the way of a request, how far its peer has moved and
- * how much only the peer can bring to an end; by that it may be told to let go (`evict`). Who holds for our own work is never told.
+ * A holder is a peer's connection. The budget queries it, seldom and never on the path of a request: how far its peer has moved and
+ * how much only the peer can bring to an end; by that it may be evicted (`evict`). Who holds for our own work never is.
  */
 
 import { fail } from "../assert.ts";
 
 export interface BudgetWaiter {
-  /** The bytes asked for are held from now on. Called within another holder's `release`: do no work here, schedule it. */
+  /** The bytes requested are held from now on. Called within another holder's `release`: do no work here, schedule it. */
   budgetGranted(bytes: number): void;
 }
 
@@ -23,15 +23,15 @@ export interface MemoryHolder {
   readonly host: string;
   /** Bytes that the peer has moved so far; only the difference between two looks counts. */
   readonly movedBytes: number;
-  /** Of what is held, what only the peer can bring to an end (an incomplete frame, an unread answer); 0 while all of it is our work. */
+  /** Of what is held, what only the peer can bring to an end (an incomplete frame, an unread response); 0 while all of it is our work. */
   readonly unfinishedBytes: number;
-  /** Nothing of it is on its way: it waits behind what the peer itself does, or does not do (a long poll, an unread answer). */
+  /** Nothing of it is on its way: it waits for what the peer itself does, or does not do (a long poll, an unread response). */
   readonly isResting: boolean;
   /** The memory goes to others: gives everything back before it returns, by closing the account. `heldBytes` is for its warning. */
   evict(heldBytes: number): void;
 }
 
-/** Who asked for what, while it has to wait. */
+/** Who requested what, while it has to wait. */
 export interface MemoryWait {
   readonly account: MemoryAccount;
   readonly waiter: BudgetWaiter;
@@ -72,7 +72,7 @@ export class MemoryAccount {
   partBytes = 0;
   readonly waits: MemoryWait[] = [];
   /** `movedBytes` when the holder was last seen to move, and when that was; -1 before the first look. */
-  markBytes = 0;
+  lastMovedBytes = 0;
   stillSinceMs = -1;
 
   constructor(owner: AccountOwner, holder: MemoryHolder) {
@@ -92,7 +92,7 @@ export class MemoryAccount {
 
   /** True: held now. False: `waiter.budgetGranted` will be called, unless `cancel` or `close` comes first. */
   reserve(bytes: number, waiter: BudgetWaiter): boolean {
-    if (this.#isClosed) fail("a closed account asks for memory");
+    if (this.#isClosed) fail("a closed account requests memory");
     return this.#owner.reserve(this, bytes, waiter, 0, 0);
   }
 
@@ -101,7 +101,7 @@ export class MemoryAccount {
    * already and are held in any case: if it has to wait, they are counted at once, and only the others are waited for.
    */
   grow(bytes: number, waiter: BudgetWaiter, wholeBytes: number, cameBytes: number): boolean {
-    if (this.#isClosed) fail("a closed account asks for memory");
+    if (this.#isClosed) fail("a closed account requests memory");
     if (this.partBytes + bytes > wholeBytes) fail("a part is larger than the whole");
     if (cameBytes >= bytes) fail("a piece that has come already needs no memory");
     return this.#owner.reserve(this, bytes, waiter, wholeBytes, cameBytes);
@@ -121,13 +121,13 @@ export class MemoryAccount {
     if (!this.#isClosed && bytes > 0) this.#owner.release(this, bytes);
   }
 
-  /** Takes what `waiter` asked for out of the queue; nothing happens when it does not wait. */
+  /** Takes what `waiter` requested out of the queue; nothing happens when it does not wait. */
   cancel(waiter: BudgetWaiter): void {
     const wait = this.waits.find((each) => each.waiter === waiter);
     if (wait !== undefined) this.#owner.cancel(wait);
   }
 
-  /** Gives everything back, waits for nothing more, and asks for nothing more. May be called again. */
+  /** Gives everything back, waits for nothing more, and requests nothing more. May be called again. */
   close(): void {
     if (this.#isClosed) return;
     for (let wait = this.waits.at(-1); wait !== undefined; wait = this.waits.at(-1)) this.#owner.cancel(wait);

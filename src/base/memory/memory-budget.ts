@@ -1,5 +1,5 @@
 /**
- * A byte budget that strangers share. What is held is counted when it is held, never because somebody has promised to send it.
+ * A byte budget that independent peers share. What is held is counted when it is held, never because somebody has promised to send it.
  *
  *     |<---------------- large: at most three quarters ---------------->|<--- small only --->|
  *     0                                                            largeBytesMax         limitBytes
@@ -23,7 +23,7 @@
  *     of its work, or is evicted; where those who wait hold each other up, the youngest is evicted.
  *   - Nobody is evicted while nobody waits and everything fits, nor ever for what is our own work.
  *
- * Evictions run in a microtask, because whoever asks may be in the middle of something. It moves no bytes and knows no sockets: it counts.
+ * Evictions run in a microtask, because the caller may be in the middle of something. It moves no bytes and knows no sockets: it counts.
  */
 
 import { fail } from "../assert.ts";
@@ -40,7 +40,7 @@ import {
 import { GRACE_MS, MemoryPressure } from "./memory-pressure.ts";
 import { MemoryQueue } from "./memory-queue.ts";
 
-/** What usual requests and answers are below, even with many partitions. */
+/** What usual requests and responses are below, even with many partitions. */
 export const SMALL_BYTES_MAX = MiB;
 /** The rest is for small ones only. */
 const LARGE_PART = 0.75;
@@ -48,7 +48,7 @@ const LARGE_PART = 0.75;
 const BEYOND_PARTS = 8;
 /** So long small requests may take what a large one waits for. */
 const LARGE_PATIENCE_MS = 1000;
-/** How often it is noted who moves, while somebody holds anything. */
+/** How often it is recorded who moves, while somebody holds anything. */
 const LOOK_MS = GRACE_MS / 2;
 
 /** One of the two kinds of requests. */
@@ -195,7 +195,7 @@ export class MemoryBudget implements AccountOwner {
     return this.#small.waits.size > 0 || (isLarge && this.#large.waits.size > 0);
   }
 
-  /** Whether so much more may be held, whoever it is that asks. */
+  /** Whether so much more may be held, whoever it is for. */
   #hasRoom(bytes: number, { isLarge }: Kind): boolean {
     const isWithinLimit = this.#usedBytes + bytes <= this.limitBytes;
     if (isLarge) return isWithinLimit && this.#largeBytes + bytes <= this.largeBytesMax;

@@ -25,14 +25,14 @@ export class MemoryPressure {
     this.#holders = holders;
   }
 
-  /** Notes who has moved since the last look. */
+  /** Records who has moved since the last look. */
   look(nowMs: number): void {
     for (const account of this.#holders) {
       const { movedBytes, unfinishedBytes } = account.holder;
-      const hasMoved = movedBytes - account.markBytes >= enoughBytes(unfinishedBytes);
+      const hasMoved = movedBytes - account.lastMovedBytes >= enoughBytes(unfinishedBytes);
       const isSpared = unfinishedBytes === 0 || account.isGrowing;
       if (!isSpared && !hasMoved && account.stillSinceMs >= 0) continue;
-      account.markBytes = movedBytes;
+      account.lastMovedBytes = movedBytes;
       account.stillSinceMs = nowMs;
     }
   }

@@ -25,7 +25,7 @@ test("what the system allows is divided between connections and files, after wha
   ]);
 });
 
-test("a door that takes all it can get leaves the others their part", () => {
+test("a listener that takes all it can get leaves the others their part", () => {
   const listeners = threeListeners(budgetOf(64));
   const causes = new Set<RefusalCause | null>();
   for (let count = 0; count < 20; count += 1) causes.add(listeners.kafka.take());

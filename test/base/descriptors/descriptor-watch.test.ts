@@ -62,7 +62,7 @@ test("where none is left, one of the spare ones is left to the system, and all a
   expect(machine.clock.pending).toBe(0);
 });
 
-test("where nothing is left to give, the doors accept no more until there is something", () => {
+test("where nothing is left to give, the listeners accept no more until there is something", () => {
   const machine = new Machine();
   const watch = machine.watch();
   const taken = Array.from({ length: 10 }, () => machine.files.open());
@@ -72,7 +72,7 @@ test("where nothing is left to give, the doors accept no more until there is som
   watch.stop();
 });
 
-test("a limit that is lowered under what is open is known and told, and the spare ones below it serve", () => {
+test("a limit that is lowered under what is open is noticed and logged, and the spare ones below it serve", () => {
   const machine = new Machine();
   machine.files.open();
   machine.spares.hold(3);

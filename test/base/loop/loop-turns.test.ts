@@ -1,4 +1,4 @@
-/** Turns with hands that the test turns: who took them, and how long. `round` is the loop that comes round. */
+/** Turns on a clock that the test advances: who took them, and how long. `round` is the loop that comes round. */
 
 import { expect, test } from "bun:test";
 import { type LongTurnListener, LoopTurns, loopTurns } from "../../../src/base/loop/loop-turns.ts";
@@ -34,7 +34,7 @@ function watched() {
   return { clock, turns, round, turn, told };
 }
 
-test("a turn is told under the work that took most of it, with all its time", () => {
+test("a turn is recorded under the work that took most of it, with all its time", () => {
   const { turn, told } = watched();
   turn(["Produce", 3], ["Metadata", 40], ["commit", 10]);
   turn(["Produce", 20], ["Metadata", 5]);
@@ -59,13 +59,13 @@ test("time between turns counts for nobody", () => {
   expect(told()).toEqual([["Fetch", 3, 3, 0]]);
 });
 
-test("turns of up to a millisecond are not told apart", () => {
+test("turns of up to a millisecond are not recorded", () => {
   const { turn, told } = watched();
   turn(["Fetch", 0.5], ["Produce", 0.4]);
   expect(told()).toEqual([]);
 });
 
-test("work within work is a piece of its own, and the outer work goes on behind it, also when it throws", () => {
+test("work within work is a piece of its own, and the outer work goes on after it, also when it throws", () => {
   const { clock, turns, round, told } = watched();
   turns.enter("ListOffsets");
   clock.advance(2);
@@ -86,7 +86,7 @@ test("work within work is a piece of its own, and the outer work goes on behind 
   ]);
 });
 
-test("a piece gets its better word without a look at the clock", () => {
+test("a piece gets its better name without a look at the clock", () => {
   const { clock, turns, round, told } = watched();
   turns.enter("socket");
   turns.rename("native");
@@ -95,7 +95,7 @@ test("a piece gets its better word without a look at the clock", () => {
   expect([told(), turns.work]).toEqual([[["native", 7, 7, 0]], "other"]);
 });
 
-test("the longest turn of late is forgotten after two minutes, that since the start is not", () => {
+test("the longest recent turn expires after two minutes, that since the start is not", () => {
   const { clock, turns, turn } = watched();
   const recent = () => Array.from(turns.works, (each) => [each.longestMs, each.recentMs(turns.nowMs)]);
   turn(["Produce", 80]);
@@ -110,14 +110,14 @@ test("the longest turn of late is forgotten after two minutes, that since the st
   expect(recent()).toEqual([[80, 0]]);
 });
 
-test("listeners are told of turns above 50 ms, until they are taken away", () => {
+test("listeners are told of turns above 50 ms, until they are removed", () => {
   const { turns, turn } = watched();
   const heard: Parameters<LongTurnListener>[] = [];
-  const evict = turns.onLong((...turnTold) => heard.push(turnTold));
+  const unsubscribe = turns.onLong((...turnTold) => heard.push(turnTold));
   turn(["Produce", 50]);
   turn(["Produce", 51]);
   turn(["Fetch", 40], ["commit", 45]);
-  evict();
+  unsubscribe();
   turn(["Produce", 500]);
   expect(heard).toEqual([
     ["Produce", 51, 51],
@@ -125,7 +125,7 @@ test("listeners are told of turns above 50 ms, until they are taken away", () =>
   ]);
 });
 
-test("work that goes on in the loop's next turn says its word again by itself", async () => {
+test("work that goes on in the loop's next turn is named again by itself", async () => {
   loopTurns.enter("work of this test");
   await nextTurn();
   expect([loopTurns.isOpen, loopTurns.work]).toEqual([true, "work of this test"]);

@@ -1,4 +1,4 @@
-/** A loop that is held up, as the log and the metrics see it. `held` is time in which no timer is heard. */
+/** A loop that is blocked, as the log and the metrics see it. `held` is time in which no timer fires. */
 
 import { expect, test } from "bun:test";
 import type { Clock, Timer } from "../../../src/base/clock.ts";
@@ -6,7 +6,7 @@ import type { Facts, Log } from "../../../src/base/log.ts";
 import { LoopTurns } from "../../../src/base/loop/loop-turns.ts";
 import { LOOK_MS, LoopWatch } from "../../../src/base/loop/loop-watch.ts";
 
-/** A clock whose timer comes when the test lets it, as late as that is. */
+/** A clock whose timer fires when the test lets it, as late as that is. */
 class HeldClock implements Clock {
   ms = 0;
   due: (() => void) | null = null;
@@ -23,7 +23,7 @@ class HeldClock implements Clock {
     };
   }
 
-  /** The timer comes, `lateMs` behind its time. */
+  /** The timer fires, `lateMs` after its time. */
   look(lateMs: number): void {
     this.ms += LOOK_MS + lateMs;
     const { due } = this;
@@ -52,7 +52,7 @@ function watching() {
   return { clock, turns, watch, turn, lines, told };
 }
 
-test("a turn that nobody named is noticed by the timer that comes late", () => {
+test("a turn that nobody named is noticed by the timer that fires late", () => {
   const { clock, told } = watching();
   clock.look(0);
   clock.look(20);
@@ -62,7 +62,7 @@ test("a turn that nobody named is noticed by the timer that comes late", () => {
   expect(told()).toEqual([["other", 180]]);
 });
 
-test("a turn that was told is not told again when the timer comes late behind it", () => {
+test("a turn that was reported is not reported again when the timer fires late after it", () => {
   const { clock, turn, told } = watching();
   turn("Metadata", LOOK_MS + 200);
   clock.ms -= LOOK_MS;
@@ -70,7 +70,7 @@ test("a turn that was told is not told again when the timer comes late behind it
   expect(told()).toEqual([["Metadata", LOOK_MS + 200]]);
 });
 
-test("a timer that comes in an open turn leaves it to that turn", () => {
+test("a timer that fires in an open turn leaves it to that turn", () => {
   const { clock, turns, told } = watching();
   turns.enter("Produce");
   clock.look(90);
@@ -86,13 +86,13 @@ test("a turn above 100 ms has its line with its work, one of a second a warning"
     ["debug", "a turn of the event loop was long", { work: "Fetch", ms: 101, pieceMs: 101 }],
     [
       "warn",
-      "the event loop was held up, and everybody has waited",
+      "the event loop was blocked: all clients have waited",
       { work: "Metadata", ms: 1200, pieceMs: 1200 },
     ],
   ]);
 });
 
-test("a watch that was stopped looks no more and tells nothing", () => {
+test("a watch that was stopped looks no more and logs nothing", () => {
   const { clock, watch, turn, lines } = watching();
   watch.stop();
   turn("Metadata", 1200);

@@ -32,7 +32,7 @@ test("what does not fit in a turn waits for the next ones, in order, and nobody 
   expect(shared.hasRoom(1)).toBe(true);
 });
 
-test("who waits again comes behind those who wait already", async () => {
+test("who waits again comes after those who wait already", async () => {
   const shared = new TurnBytes(10);
   const done: string[] = [];
   const duplicates = (name: string) => () => {
@@ -56,7 +56,7 @@ test("work that runs later gives its result or its error", async () => {
   expect(failing).rejects.toThrow("no");
 });
 
-test("small work waits only for its like, and one large piece goes on in every turn", async () => {
+test("small work waits only for other small work, and one large piece goes on in every turn", async () => {
   const shared = new TurnBytes(100);
   const large = 10 * MiB;
   const done: string[] = [];

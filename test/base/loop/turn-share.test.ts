@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { TurnShare } from "../../../src/base/loop/turn-share.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
-test("a share is used up after some milliseconds, and another begins behind a rest", async () => {
+test("a share is used up after some milliseconds, and another begins after a rest", async () => {
   const clock = new ManualClock();
   const share = new TurnShare(clock);
   expect(share.isUsedUp).toBe(false);

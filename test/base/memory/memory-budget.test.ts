@@ -1,4 +1,4 @@
-/** The budget with holders that a test moves by hand, on a clock that it turns. */
+/** The budget with holders that a test moves by hand, on a clock that it advances. */
 
 import { beforeEach, expect, test } from "bun:test";
 import fc from "fast-check";
@@ -59,7 +59,7 @@ class Holder implements MemoryHolder, BudgetWaiter {
   }
 }
 
-/** Turns the clock in steps, and lets evictions happen. */
+/** Advances the clock in steps, and lets evictions happen. */
 async function pass(ms: number): Promise<void> {
   for (let rest = ms; rest > 0; rest -= 25) {
     clock.advance(Math.min(rest, 25));
@@ -108,7 +108,7 @@ test("the host that holds least is served first, within a host who came first", 
   expect(journal).toEqual(["modest gets 2", "first gets 2", "second gets 2"]);
 });
 
-test("a waiter that gives up lets those behind it through", () => {
+test("a waiter that gives up lets those after it through", () => {
   const holder = new Holder("holder");
   holder.reserve(60);
   const large = new Holder("large");
@@ -214,7 +214,7 @@ test("large ones that grow beside each other all come through: the eldest can al
   expect(journal).toEqual(["younger gets 15", "youngest gets 1"]);
 });
 
-test("what has come already is counted without asking, and evicts at once when there is no room for it", async () => {
+test("what has come already is counted without a reservation, and evicts at once when there is no room for it", async () => {
   const ours = new Holder("ours");
   ours.reserve(75);
   const long = new Holder("long");
@@ -285,7 +285,7 @@ test("where everybody who holds something waits for more of it, the youngest is 
   expect(journal.some((line) => line.includes("gets"))).toBe(true);
 });
 
-/** A peer of the random test: sends a frame piece by piece, as `FrameMemory` asks for it, or holds our work. */
+/** A peer of the random test: sends a frame piece by piece, as `FrameMemory` reserves for it, or holds our work. */
 class Sender extends Holder {
   wholeBytes = 0;
   partBytes = 0;
@@ -340,7 +340,7 @@ class Sender extends Holder {
   }
 }
 
-/** What is named more than once happens more often. */
+/** What is listed more than once happens more often. */
 const STEPS = [
   "begin small",
   "begin large",
@@ -354,7 +354,7 @@ const STEPS = [
   "pass",
 ] as const;
 
-test("at random: nothing is lost or held twice, no limit is passed, our work is spared, and whoever moves comes through", async () => {
+test("at random: nothing is lost or counted in duplicate, no limit is passed, our work is spared, and whoever moves comes through", async () => {
   const step = fc.record({
     who: fc.nat(7),
     what: fc.constantFrom(...STEPS),

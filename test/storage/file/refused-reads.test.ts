@@ -169,7 +169,7 @@ for (const suffix of ["index", "timeindex"]) {
       expect.objectContaining({
         kind: "unreadable",
         file: `topics/t/0/${FIRST_LOG.replace("log", "index")}`,
-        detail: "the disk cannot read or write it (EIO); rebuilt from the log",
+        detail: "input/output error (EIO); rebuilt from the log",
       }),
     ]);
     files.refused = [];
@@ -213,7 +213,7 @@ test("a start that cannot read a page takes the partition offline and changes no
       expect.objectContaining({
         kind: "unreadable",
         file: "topics/t/0",
-        detail: "the partition is offline: the disk cannot read or write it (EIO)",
+        detail: "the partition is offline: input/output error (EIO)",
       }),
     ]);
     await engine.close();

@@ -98,7 +98,8 @@ test("a link that leads nowhere is a finding, its neighbour is judged, and a rep
     const { engine } = await openData(path);
     expect((await engine.open("orders", 0, NO_LISTENER)).isOffline).toBe(true);
     const words = engine.findings.map(({ kind, detail }) => `${kind}: ${detail}`);
-    const reason = link === FIRST_LOG ? "it is not there (ENOENT)" : `${link} is a link that leads nowhere`;
+    const reason =
+      link === FIRST_LOG ? "no such file or directory (ENOENT)" : `${link} is a link that leads nowhere`;
     expect(words).toEqual([`unreadable: the partition is offline: ${reason}`]);
     await engine.close();
     renameSync(`${elsewhere}-away`, elsewhere);

@@ -45,7 +45,7 @@ function logBytes(path: string): Buffer {
   return readFileSync(join(path, FIRST_LOG));
 }
 
-const REASON = "the disk cannot read or write it (EIO)";
+const REASON = "input/output error (EIO)";
 
 test("a page of a log is reported with file, place and errno, and everything beside it is judged", async () => {
   const path = fresh();
@@ -125,7 +125,7 @@ test("damage that cannot be copied is left as it is, and reported so; the next r
   expect(repairs).toEqual([]);
   expect(remaining.map(placeAndKind)).toEqual([`${FIRST_LOG} damaged-batch`]);
   expect(remaining[0]!.detail).toEndWith(
-    "; left as it is: it could not be copied to quarantine: the disk is full (ENOSPC)",
+    "; left as it is: it could not be copied to quarantine: no space left on device (ENOSPC)",
   );
   files.setFault(null);
   const second = await repairTree(path, scratch, files);
