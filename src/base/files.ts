@@ -1,5 +1,5 @@
 /**
- * The only door to the disk. Everything below `storage` reads and writes through a `Files`, so that tests can fail
+ * The only way to the disk. Everything below `storage` reads and writes through a `Files`, so that tests can fail
  * the nth operation, fill the disk, or take away what was never synced (test/support).
  *
  * Promises
@@ -30,15 +30,15 @@ export interface ListedName {
 export interface Files {
   open(path: string, mode: OpenMode): number;
   close(descriptor: number): void;
-  /** For a file whose name is gone: its last `close` gives back what the system holds of it, which is better done elsewhere. */
+  /** For a file whose name is gone: its last `close` frees its blocks and pages, which takes time and is done off the event loop. */
   closeLater(descriptor: number): void;
   size(descriptor: number): number;
   truncate(descriptor: number, bytes: number): void;
   /** Reads up to `bytes` bytes into `target` at `targetPosition`; returns how many (fewer only at the end of the file). */
   read(descriptor: number, target: Buffer, targetPosition: number, bytes: number, position: number): number;
   /**
-   * As `read`, but only what can be given without waiting for the disk: fewer bytes than asked for, or 0, say nothing about what
-   * lies after them.
+   * As `read`, but only what can be read without waiting for the disk: fewer bytes than requested, or 0, say nothing about those
+   * after them.
    */
   readCached(
     descriptor: number,
@@ -61,15 +61,15 @@ export interface Files {
   syncNow(descriptor: number): void;
   sync(descriptor: number): Promise<void>;
   /**
-   * After a sync that failed: reads give what the disk holds, for this process and the next. What could not be written looks as if it
-   * were, and on ext4 goes on so even when it is written again and synced. What is still to be written stays. Does nothing where
-   * the system has no such call, and never fails.
+   * Evicts a file's clean pages from the page cache. After a sync that failed reads then return what the disk holds, in this process and
+   * the next: pages whose write-back failed look clean, and on ext4 stay so even when they are written again and synced. Dirty pages
+   * stay. Does nothing where the system has no such call, and never fails.
    */
   evict(descriptor: number): void;
   /**
    * One syncfs for the whole file system that holds the descriptor, or undefined where the system has none. A failure
-   * with ENOSYS means that it could not be tried, and nothing is lost by syncing file by file instead. `device` tells how far
-   * one reaches.
+   * with ENOSYS means that it could not be tried, and nothing is lost by syncing file by file instead. `device` identifies
+   * the file system.
    */
   syncAll: ((descriptor: number) => Promise<void>) | undefined;
   /** Starts a thread for one busy file, or undefined where the system has none. */
@@ -78,22 +78,22 @@ export interface Files {
   readFile(path: string): Buffer;
   /** Atomic and durable replacement of a small file. */
   replace(path: string, content: Buffer): void;
-  /** Follows links, as everything here does that does not say otherwise. A disk that refuses to look (EIO) throws: nothing is known then. */
+  /** Follows links, as everything here does that does not say otherwise. A read error (EIO) throws: then it is unknown. */
   exists(path: string): boolean;
   /** Whether a directory is there. Follows links. */
   isDirectory(path: string): boolean;
   /** Whether the name itself is a symbolic link, whatever it points to. */
   isLink(path: string): boolean;
-  /** Which file a name leads to, in words that are no other file's at this time; null when there is none. Follows links. */
+  /** Identifies the file that a name leads to, among all files at this time; null when there is none. Follows links. */
   identity(path: string): string | null;
-  /** The same of an open file; null when its last name is gone: what is written to it goes with the process. About 1 us. */
+  /** The same of an open file; null when it was unlinked: what is written to it is gone with the process. About 1 us. */
   identityOf(descriptor: number): string | null;
   /**
-   * Which file system a directory lies on, in words that are no other's at this time. Follows links. About 2 us. Directories
-   * only: an overlay of several disks may tell of a file on which of them it lies.
+   * Identifies the file system of a directory, among all at this time. Follows links. About 2 us. Directories only: for a file an
+   * overlay of several disks may name the one on which it lies.
    */
   device(directory: string): string;
-  /** Whether `syncAll` on the file system of a directory tells of bytes that could not be written: an overlay does not. */
+  /** Whether `syncAll` on the file system of a directory reports failed write-backs: an overlay does not. */
   tellsFailures(directory: string): boolean;
   fileSize(path: string): number;
   /** Names in a directory, sorted; directories, and links to directories, end in "/". */
@@ -107,11 +107,11 @@ export interface Files {
   createLater(path: string): Promise<void>;
   rename(source: string, target: string): void;
   removeFile(path: string): void;
-  /** As `removeFile`, off the event loop's thread: giving back what the system holds of a file takes 0.2 s for each GB. */
+  /** As `removeFile`, off the event loop's thread: freeing a file's blocks and pages takes 0.2 s for each GB. */
   removeFileLater(path: string): Promise<void>;
   removeDirectory(directory: string): void;
   removeDirectoryLater(directory: string): Promise<void>;
-  /** Makes names that were created, renamed or removed in a directory durable. */
+  /** Makes the entries of a directory durable: names that were created, renamed or removed. */
   syncDirectory(directory: string): void;
   /** As `syncDirectory`, off the event loop's thread. */
   syncDirectoryLater(directory: string): Promise<void>;
@@ -124,13 +124,13 @@ export interface Files {
 /**
  * A thread that syncs one file again and again while more is written to it, without waiting for the event loop in between.
  *
- *     setMark(5) wake()   setMark(6) setMark(8)              setMark(9)
- *     thread       [ sync: covers 5 ][ sync: covers 8 ......][ sync: covers 9 ]
- *     listener                       synced(5)               synced(8)         synced(9)
+ *     setWritten(5) wake()   setWritten(6) setWritten(8)     setWritten(9)
+ *     thread         [ sync: covers 5 ][ sync: covers 8 .....][ sync: covers 9 ]
+ *     listener                         synced(5)              synced(8)         synced(9)
  *
- * A mark names what has been written: whoever sets it has written everything that it stands for. It never goes back, and is
- * at most `MARK_MAX`. One file at a time. After a failure the thread leaves the file alone: the bytes may be lost. All that a
- * listener hears comes after the call that led to it has returned. A thread that died is replaced when the next file comes.
+ * A written position says how much has been written: whoever sets it has written everything up to it. It never goes back, and is
+ * at most `WRITTEN_MAX`. One file at a time. After a failure the thread lets the file go: the bytes may be lost. A listener is called
+ * only after the call that led to it has returned. A thread that died is replaced when the next file is attached.
  */
 export interface SyncThread {
   /** Takes on a file that is synced up to `written`. Only while it has none, and is not closed. */
@@ -139,11 +139,11 @@ export interface SyncThread {
   setWritten(written: number): void;
   wake(): void;
   /**
-   * Resolves when the thread no longer touches the file; the sync that runs is finished and told first. Any number of calls
-   * may wait for the same end.
+   * Resolves when the thread no longer touches the file; the sync that runs is finished and reported first. Any number of calls
+   * may wait for it.
    */
   detach(): Promise<void>;
-  /** For good. A sync that runs is finished, but the listener hears no more; whoever waits in `detach` is answered then. */
+  /** For good. A sync that runs is finished, but the listener hears no more; pending `detach` calls resolve then. */
   close(): void;
 }
 

@@ -1,16 +1,16 @@
 /**
  * The `SyncThread` of this machine: fdatasync through bun:ffi in a thread, steered by shared integers.
  *
- *   0  mark      what has been written; read by the thread just before each sync, so a sync covers all that was there
- *   1  session   which attachment is meant; another number sends the thread back to its messages
- *   2  bell      rung (added to and notified) by `wake` and `detach`; the thread sleeps on it
- *   3  begun     the mark that the newest sync covers, stored by the thread before it begins
+ *   0  written        written position; read by the thread just before each sync, so a sync covers all that was written by then
+ *   1  session        the attachment that is meant; another number sends the thread back to its messages
+ *   2  wake counter   incremented and notified by `wake` and `detach`; the thread sleeps on it
+ *   3  begun          the written position that the newest sync covers, stored by the thread before it begins
  *
- * The thread looks at the bell first, then at session and mark, and sleeps only if the bell has not been rung since: no ring
- * is lost. What it says back is `Said`; "failed" and "ended" are its last word on a file.
+ * The thread reads the wake counter first, then session and written position, and sleeps only if the counter has not changed since: no
+ * wake is lost. It reports with `Said`; "failed" and "ended" are its last report of a file.
  *
- * A thread that died leaves `begun` behind. If it is not the mark of the last report, a sync has begun whose outcome nobody
- * will hear again, because the kernel tells an error once: EIO. Else nothing was tried: ENOSYS.
+ * A thread that died leaves `begun` behind. If it is not the position of the last report, a sync has begun whose outcome is lost,
+ * because the kernel reports an error once: EIO. Else nothing was tried: ENOSYS.
  */
 
 import { constants as systemConstants } from "node:os";
@@ -63,8 +63,8 @@ interface Attachment {
   /** Null once nobody shall hear of it. */
   listener: SyncListener | null;
   written: number;
-  /** The written of the last report. */
-  told: number;
+  /** The written position of the last report. */
+  reported: number;
   /** Those who wait for its end. */
   readonly leaving: (() => void)[];
 }
@@ -95,7 +95,7 @@ export class WorkerSyncThread implements SyncThread {
     if (!isWrittenPosition(written)) fail(`a file is attached to a sync thread at ${written}`);
     this.#session += 1;
     const session = this.#session;
-    this.#attachment = { session, listener, written, told: written, leaving: [] };
+    this.#attachment = { session, listener, written, reported: written, leaving: [] };
     this.#thread ??= this.#start();
     const shared = this.#shared;
     Atomics.store(shared, WRITTEN, written);
@@ -109,7 +109,7 @@ export class WorkerSyncThread implements SyncThread {
     const attachment = this.#attachment;
     if (attachment === null) return;
     if (!(isWrittenPosition(written) && written >= attachment.written))
-      fail(`a sync thread's written goes from ${attachment.written} to ${written}`);
+      fail(`a sync thread's written position goes from ${attachment.written} to ${written}`);
     attachment.written = written;
     Atomics.store(this.#shared, WRITTEN, written);
   }
@@ -156,13 +156,15 @@ export class WorkerSyncThread implements SyncThread {
 
   #hear(said: Said): void {
     const attachment = this.#attachment;
-    if (attachment?.session !== said.session) fail("a sync thread speaks of a file that it does not have");
+    if (attachment?.session !== said.session) fail("a sync thread reports on a file that it does not have");
     if (said.kind === "ended") this.#end(null);
     else if (said.kind === "failed") this.#end(systemError("fdatasync", said.errno));
     else {
-      if (!(said.written > attachment.told && said.written <= attachment.written))
-        fail(`a sync thread covers ${said.written}, from ${attachment.told} on, of ${attachment.written}`);
-      attachment.told = said.written;
+      if (!(said.written > attachment.reported && said.written <= attachment.written))
+        fail(
+          `a sync thread covers ${said.written}, from ${attachment.reported} on, of ${attachment.written}`,
+        );
+      attachment.reported = said.written;
       attachment.listener?.synced(said.written);
     }
   }
@@ -172,7 +174,7 @@ export class WorkerSyncThread implements SyncThread {
     const attachment = this.#attachment;
     if (attachment === null) return;
     const { EIO, ENOSYS } = systemConstants.errno;
-    const isUnheard = Atomics.load(this.#shared, BEGUN) !== attachment.told;
+    const isUnheard = Atomics.load(this.#shared, BEGUN) !== attachment.reported;
     this.#end(systemError("fdatasync", isUnheard ? EIO : ENOSYS));
   }
 
@@ -182,7 +184,7 @@ export class WorkerSyncThread implements SyncThread {
     Atomics.store(this.#shared, SESSION, NO_SESSION);
     this.#thread?.release();
     if (this.#isClosed) this.close();
-    // Whoever waits goes on later, when the listener has heard it; one that throws keeps nobody waiting.
+    // Whoever waits continues later, after the listener; a listener that throws keeps nobody waiting.
     for (const resolve of leaving) resolve();
     if (error !== null) listener?.failed(error);
   }

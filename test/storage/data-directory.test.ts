@@ -163,7 +163,7 @@ test("a damaged identity goes to quarantine and a new one is written, with the c
       position: 0,
       bytes: damaged.length,
       kind: "damaged-state",
-      detail: "its checksum does not hold; moved to quarantine/obelisk.json-1, the cluster id was kept",
+      detail: "checksum mismatch; moved to quarantine/obelisk.json-1, the cluster id was kept",
     },
   ]);
   expect(readFileSync(join(path, "quarantine/obelisk.json-1"), "utf8")).toBe(damaged);

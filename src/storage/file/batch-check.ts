@@ -1,14 +1,14 @@
 /**
- * Decides how many whole, valid batches of one stretch of a segment make an answer, from pieces that come one after another: a batch
+ * Decides how many whole, valid batches of one stretch of a segment make a response, from pieces that come one after another: a batch
  * may lie in many of them, and no two pieces are in memory together.
  *
  *     start                end          position
  *     [ batch ][ batch ]...[ batch, CRC under way ......]
- *     `-- the answer -----'
+ *     `- the response ----'
  *
  *   - Every header is checked against the offset that must come next, and every CRC that has not been checked lately.
- *   - What is not as it should be ends the answer before it. When it is the first batch, the answer is a fault: somebody must look.
- *   - The budget is checked before a batch is looked at any further, the limit after its CRC: only then its offsets are believed.
+ *   - A batch that fails a check ends the response before it. When it is the first, the result is a fault: the place must be examined.
+ *   - The budget is checked before the rest of a batch, the limit after its CRC: only then its offsets can be trusted.
  *
  * Hot: one step for each batch, no allocation.
  */
@@ -28,7 +28,7 @@ import {
 import { HIGH, type Place } from "./locator.ts";
 import type { Segment } from "./segment.ts";
 
-/** What a reader wants: as the arguments of `PartitionLog.span`. */
+/** What a reader requests: as the arguments of `PartitionLog.span`. */
 export interface ReadRequest {
   readonly offset: number;
   readonly limitOffset: number;
@@ -41,19 +41,19 @@ export class BatchCheck {
   readonly start: number;
   /** Where the next piece begins. */
   position: number;
-  /** Where the answer ends, as far as it is known, and the offset that comes after it. */
+  /** Where the response ends, as far as it is known, and the offset that comes after it. */
   end: number;
   nextOffset: number;
   /** Of the first batch. */
   baseOffset = -1;
   isDone = false;
-  /** Done, and the first batch is not what it should be. */
+  /** Done, and the first batch has failed a check. */
   isFault = false;
   readonly #request: ReadRequest;
   /** Where the stretch ends: at the next hole, or with the segment. */
   readonly #stretchEnd: number;
   #hasComputed = false;
-  /** The batch under way: where it ends (-1: none is), its last offset, its CRC as it should be and so far. */
+  /** The batch being checked: where it ends (-1: none), its last offset, the CRC that its header names, and the CRC so far. */
   #batchEnd = -1;
   #batchLast = -1;
   #crc = 0;
@@ -78,17 +78,17 @@ export class BatchCheck {
     return Math.min(end, this.#stretchEnd) - this.position;
   }
 
-  /** What it may have to look at in all, as far as it is known. */
+  /** How many bytes the check may take in all, as far as it is known. */
   get workBytes(): number {
     return this.position - this.start + this.wantedBytes;
   }
 
-  /** How many of them it must have, or nothing can be said. */
+  /** How many of them it needs at least. */
   get neededBytes(): number {
     return this.#batchEnd === -1 ? BATCH_HEADER_BYTES : 1;
   }
 
-  /** Looks at the bytes at `position`. */
+  /** Checks the bytes at `position`. */
   take(piece: Buffer): void {
     let at = 0;
     while (!this.isDone && at < piece.length) {
@@ -106,7 +106,7 @@ export class BatchCheck {
     else if (at === 0 && piece.length >= this.wantedBytes) this.stop();
   }
 
-  /** Nothing more can be read, or what comes is not what it should be: the answer ends before it. */
+  /** Nothing more can be read, or the next batch has failed a check: the response ends before it. */
   stop(): void {
     this.isDone = true;
     this.isFault = this.end === this.start;
@@ -114,13 +114,13 @@ export class BatchCheck {
 
   /** What has been checked is not checked again for a while. */
   recordVerified(): void {
-    if (!(this.end <= this.segment.bytes)) fail("an answer ends within its segment");
+    if (!(this.end <= this.segment.bytes)) fail("a response ends within its segment");
     if (!(this.end === this.start || this.nextOffset <= this.#request.limitOffset))
-      fail("an answer ends before its limit");
+      fail("a response ends before its limit");
     if (this.#hasComputed && this.end > this.start) this.segment.recordVerified(this.start, this.end);
   }
 
-  /** Begins the batch whose header lies at `at`; false when the answer ends before it. */
+  /** Begins the batch whose header lies at `at`; false when the response ends before it. */
   #begin(piece: Buffer, at: number): boolean {
     const { bytesMax, atLeastOne } = this.#request;
     const size = piece.readInt32BE(at + BATCH_LENGTH) + LOG_OVERHEAD;
@@ -145,7 +145,7 @@ export class BatchCheck {
     return true;
   }
 
-  /** Goes on with the batch under way from `at`; returns where it ends in the piece, or the piece does. */
+  /** Continues the batch being checked at `at`; returns where it, or the piece, ends. */
   #goOn(piece: Buffer, at: number): number {
     const here = this.position + at;
     const bytes = Math.min(piece.length - at, this.#batchEnd - here);

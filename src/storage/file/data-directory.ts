@@ -1,7 +1,7 @@
 /**
- * The data directory as a whole: it is there, it is ours alone, and it says how it was left.
+ * The data directory as a whole: it exists, one process owns it, and it tells how the last owner left it.
  *
- *     DIR/obelisk.json   identity and clean-shutdown mark (identity.ts)
+ *     DIR/obelisk.json   identity and clean-shutdown flag (identity.ts)
  *     DIR/lock           exclusive lock of the owning process, which dies with it; holds the pid for the message
  *     DIR/meta.db        state (state.ts)
  *     DIR/topics/        record batches
@@ -10,7 +10,7 @@
  * One process owns a directory from `open` to `close`. What cannot be used is refused with one line and a remedy:
  * DATA_DIRECTORY_LOCKED, or DATA_DIRECTORY_UNUSABLE for no permission, not a directory, a newer format, another node.
  * A damaged obelisk.json loses nothing but itself: it is quarantined, and a new one is made with the old cluster id where that
- * can still be read. Clients at most notice a changed cluster id; every record and all state live elsewhere.
+ * can still be read. Clients notice at most a changed cluster id; every record and all state live elsewhere.
  */
 
 import type { Clock } from "../../base/clock.ts";
@@ -23,7 +23,7 @@ import { quarantineFile } from "./quarantine.ts";
 
 export const LOCK_FILE = "lock";
 
-/** A pid has at most seven digits on Linux; more in a lock file is not ours to print. */
+/** A pid has at most seven digits on Linux; more in a lock file is not printed. */
 const LOCK_TEXT_BYTES_MAX = 32;
 
 export interface DataDirectoryOptions {
@@ -52,7 +52,7 @@ export class DataDirectory {
   }
 
   /**
-   * Makes the directory when it is missing, takes its lock and reads who it is.
+   * Makes the directory when it is missing, takes its lock and reads its identity.
    * @throws ObeliskError DATA_DIRECTORY_LOCKED, DATA_DIRECTORY_UNUSABLE, DISK_FULL
    */
   static open(files: Files, path: string, options: DataDirectoryOptions): DataDirectory {
@@ -82,7 +82,7 @@ export class DataDirectory {
     return this.#identity.createdAt;
   }
 
-  /** True when the last owner stopped in order and nobody has marked the directory as dirty since. */
+  /** The last shutdown was clean, and the directory was not marked dirty since. */
   get isClean(): boolean {
     return this.#identity.cleanShutdown;
   }
@@ -98,8 +98,8 @@ export class DataDirectory {
   }
 
   /**
-   * Why the directory is not ours any more although nobody gave it up: it was moved, removed or replaced, or its lock file was, so
-   * that another process may own what lies at the path now. Null while all is well. Two looks at the disk, some 3 us.
+   * Why this process has lost the directory: it was moved, removed or replaced, or its lock file was, so that another process may own
+   * what lies at the path now. Null while it has not. Two system calls, some 3 us.
    */
   lossReason(): string | null {
     const file = `${this.path}/${LOCK_FILE}`;
@@ -110,13 +110,13 @@ export class DataDirectory {
       if (!this.#files.exists(this.path)) return `the data directory ${this.path} was moved or removed`;
     } catch (thrown) {
       if (errnoOf(thrown) === undefined) throw thrown;
-      return null; // Nothing can be said: it may be there and not for us to look at.
+      return null; // Unknown: it may be there and unreadable for us.
     }
     if (there === null) return `the lock file ${file} was removed`;
     return `the lock file ${file} is not the one that was locked: the directory was replaced, or another server took it`;
   }
 
-  /** Gives up the lock. */
+  /** Releases the lock. */
   close(): void {
     if (this.#lock < 0) return;
     this.#files.close(this.#lock);
@@ -138,7 +138,7 @@ export function randomClusterId(): string {
   return Buffer.from(crypto.randomUUID().replaceAll("-", ""), "hex").toString("base64url");
 }
 
-/** The pid in the lock file, or null when there is none; says nothing about whether its process lives. */
+/** The pid in the lock file, or null when there is none; its process need not be alive. */
 export function lockOwner(files: Files, path: string): string | null {
   const file = `${path}/${LOCK_FILE}`;
   if (!files.exists(file) || files.fileSize(file) > LOCK_TEXT_BYTES_MAX) return null;
@@ -146,18 +146,18 @@ export function lockOwner(files: Files, path: string): string | null {
   return /^\d+$/.test(text) ? text : null;
 }
 
-/** With the names of what is made on disk: everything that is ever acknowledged lies below them. */
+/** Durable with all directory entries: everything that is ever acknowledged lies below them. */
 function makeDirectory(files: Files, path: string): void {
   const made: string[] = [];
   for (let at = path; !files.exists(at); at = parentOf(at)) made.unshift(at);
   if (made.length > 0) files.makeDirectory(path);
-  // Whoever made it before may not have come to write its identity.
+  // An earlier start may have made it, and ended before it wrote the identity.
   else if (!files.exists(`${path}/${IDENTITY_FILE}`)) made.push(path);
   for (const directory of made) syncIfAllowed(files, parentOf(directory));
   files.list(path); // ENOTDIR or EACCES now, rather than in the middle of something
 }
 
-/** Who may write in a directory need not be allowed to open it. */
+/** A process that may write in a directory need not be allowed to open it. */
 function syncIfAllowed(files: Files, directory: string): void {
   try {
     files.syncDirectory(directory);
@@ -249,7 +249,7 @@ function replaceIdentity(
   return createIdentity(files, path, options, damage.clusterId);
 }
 
-/** Not clean: whoever makes it has yet to look at what may lie beside it. */
+/** Not clean: what lies beside it has not been recovered yet. */
 function createIdentity(
   files: Files,
   path: string,
@@ -267,7 +267,7 @@ function createIdentity(
   return identity;
 }
 
-/** Turns the system's refusals into one clear line. */
+/** Turns system errors into one clear line. */
 function explained<T>(path: string, work: () => T): T {
   try {
     return work();

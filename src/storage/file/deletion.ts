@@ -1,11 +1,11 @@
 /**
- * Deletes what lies under `topics/`: a topic, a partition, a file, or a link to one of them. Which names go, and in which order, is
- * decided here once (`deletionOf`); they go at once (`deleteNow`, for a start) or one by one in the thread pool (`Deletions`), so that
+ * Deletes what lies under `topics/`: a topic, a partition, a file, or a link to one of them. Which names are deleted, and in which order, is
+ * decided here once (`deletionOf`); at once (`deleteNow`, for a start) or one by one in the thread pool (`Deletions`), so that
  * neither the number of files nor their size holds up the event loop.
  *
- *   - Links. After a link only what is ours is deleted (segments, indexes, snapshots in numbered folders), then the link goes; the
- *     folder after it stays, because somebody else made it. A file after a link loses its records and stays as well.
- *   - A refusal ends it. What is left is deleted by the next one.
+ *   - Links. In the target of a link only our own files are deleted (segments, indexes, snapshots in numbered folders), then the link;
+ *     the target folder stays, because somebody else made it. A file that is the target of a link is emptied and stays as well.
+ *   - An error ends it. What is left is deleted by the next attempt.
  *   - One name at a time, over all deletions: the thread pool has few threads, and records are synced by them.
  */
 
@@ -18,7 +18,7 @@ import { SNAPSHOT_FILE } from "./snapshot.ts";
 
 const PARTITION_PATTERN = /^\d{1,9}$/;
 
-/** Answered by a list for "list", and by nothing else. */
+/** The generator is resumed with the names for "list", and with nothing otherwise. */
 interface Step {
   readonly action: "list" | "removeFile" | "removeDirectory";
   readonly path: string;
@@ -49,24 +49,24 @@ export class Deletions {
     this.#files = files;
   }
 
-  /** @throws system errors, ObeliskError KAFKA_STORAGE_ERROR when it is closed under way */
+  /** @throws system errors, ObeliskError KAFKA_STORAGE_ERROR when it is closed meanwhile */
   delete(path: string): Promise<void> {
     return this.#run(deletionOf(this.#files, path));
   }
 
   /**
-   * Deletes what is in a folder, or after a link, and leaves the folder or the link: everything that the disk lets go.
-   * @throws ObeliskError KAFKA_STORAGE_ERROR when it is closed under way
+   * Deletes what is in a folder, or in the target of a link, as far as the disk allows, and leaves the folder or the link.
+   * @throws ObeliskError KAFKA_STORAGE_ERROR when it is closed meanwhile
    */
   async empty(path: string): Promise<void> {
     await unlessRefused(async () => {
-      if (this.#files.isLink(path)) return await this.#run(deleteAfterLink(this.#files, path));
+      if (this.#files.isLink(path)) return await this.#run(deleteLinkTarget(this.#files, path));
       for (const { name } of await this.#inTurn({ action: "list", path }))
         await unlessRefused(() => this.delete(`${path}/${name}`));
     });
   }
 
-  /** Begins nothing more. What is under way has ended when it resolves. */
+  /** Begins nothing more. What is in flight has ended when it resolves. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#turnstile.run(async () => {});
@@ -84,7 +84,8 @@ export class Deletions {
   }
 
   async #do({ action, path }: Step): Promise<ListedName[]> {
-    if (this.#isClosed) throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail: "the server stops" });
+    if (this.#isClosed)
+      throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail: "the server is shutting down" });
     if (action === "list") return await this.#files.listLater(path);
     if (action === "removeFile") await this.#files.removeFileLater(path);
     else await this.#files.removeDirectoryLater(path);
@@ -105,7 +106,7 @@ function deletionOf(files: Files, path: string): Deletion {
   return deleteEntry(files, path, { isLink, isDirectory: !isLink && files.isDirectory(path) });
 }
 
-/** Deletes a file, a folder with all that is in it, or a link with what is ours after it. */
+/** Deletes a file, a folder with its content, or a link with our own files in its target. */
 function* deleteEntry(
   files: Files,
   path: string,
@@ -117,12 +118,12 @@ function* deleteEntry(
     yield { action: "removeDirectory", path };
     return;
   }
-  if (isLink) yield* deleteAfterLink(files, path);
+  if (isLink) yield* deleteLinkTarget(files, path);
   yield { action: "removeFile", path };
 }
 
 /** `path` is a link to a topic, to a partition, or to one of a partition's files. */
-function* deleteAfterLink(files: Files, path: string): Deletion {
+function* deleteLinkTarget(files: Files, path: string): Deletion {
   if (!files.exists(path)) return;
   if (!files.isDirectory(path)) {
     emptyFile(files, path);
@@ -148,7 +149,7 @@ function isPartitionFile(name: string): boolean {
   return plain === SNAPSHOT_FILE || parseSegmentName(plain) !== null;
 }
 
-/** The records go; the file itself is where only its owner knows. */
+/** Deletes the records; the file itself belongs to whoever made the link. */
 function emptyFile(files: Files, path: string): void {
   if (!isPartitionFile(path.slice(path.lastIndexOf("/") + 1))) return;
   const descriptor = files.open(path, "update");

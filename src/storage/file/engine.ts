@@ -3,7 +3,7 @@
  *
  *     topics/<topic>/<partition>/...     a partition
  *
- * How such a folder comes into being and goes is topic-directories.ts.
+ * How such a folder is created and deleted: topic-directories.ts.
  *
  *   - The directory is marked dirty before the first partition opens and clean by `close`, when everything is synced.
  *   - It is handed a directory that it owns (data-directory.ts holds the lock) and the state store beside it.
@@ -47,20 +47,20 @@ export const SEGMENT_AGE_MS_MAX = 7 * DAY_MS;
 export const FILE_IDLE_MS = HOUR_MS;
 /** How often old segments and idle files are looked for. */
 export const TICK_MS = 30 * SECOND_MS;
-/** Logs whose files are let go in one turn, and that are looked at by the clock. */
+/** Logs whose files are closed in one turn of the loop, and logs that a tick visits in one turn. */
 const LOGS_A_TURN = 64;
 const TICKED_A_TURN = 32;
-/** Bytes that were checked are checked again after this, so that damage that comes up later is met as well. */
+/** Bytes whose CRC was checked are checked again after this, so that damage that comes up later is found as well. */
 export const VERIFIED_MS = 10 * MINUTE_MS;
 
 /** What the engine needs of `DataDirectory`. */
 export interface OwnedDirectory {
   readonly path: string;
-  /** How the last owner left it. */
+  /** The last owner shut down gracefully. */
   readonly isClean: boolean;
   markDirty(): void;
   markClean(): void;
-  /** Why it is not ours any more, or null. */
+  /** Why this process does not own it any more, or null. */
   lossReason(): string | null;
   /** Gives up the ownership. */
   close(): void;
@@ -76,12 +76,12 @@ export interface FileEngineOptions {
   indexIntervalBytes?: number;
   fileBounds?: FileBounds;
   fileIdleMs?: number;
-  /** Syncs little data in place on a disk that has shown to be fast (log-syncer.ts). */
+  /** Syncs little data in place on a disk that has proved fast (log-syncer.ts). */
   canSyncInPlace?: boolean;
-  /** Lets a thread sync a busy segment without pause. Not for who wants to sync seldom. */
+  /** Lets a thread sync a busy segment without pause. Not for a durability that syncs seldom. */
   canSyncContinuously?: boolean;
   onFinding?: FindingListener;
-  /** Made whole again every now and then. */
+  /** Filled again at each tick. */
   reserve?: Reserve;
 }
 
@@ -96,7 +96,7 @@ export class FileEngine implements StorageEngine {
   readonly #wasClean: boolean;
   /** By `topic/partition`. */
   readonly #logs = new Map<string, FileLog>();
-  /** Logs of detached topics, until their files are let go. */
+  /** Logs of detached topics, until their files are closed. */
   readonly #abandoned = new Map<string, FileLog[]>();
   readonly #slices = new Slices(LOGS_A_TURN);
   #isClosed = false;
@@ -106,7 +106,7 @@ export class FileEngine implements StorageEngine {
   readonly #reserve: Reserve | undefined;
   #tick: Timer;
   readonly #watch: FileWatch;
-  /** The directory is not ours any more. */
+  /** The directory is not owned by this process any more. */
   #loss: ObeliskError | null = null;
 
   /** @throws ObeliskError DATA_DIRECTORY_UNUSABLE, DISK_FULL */
@@ -164,7 +164,7 @@ export class FileEngine implements StorageEngine {
     return this.#store.findings.length + this.#store.findingsDropped;
   }
 
-  /** Counts for metrics; read when asked for. */
+  /** Counts for metrics; computed when read. */
   get counters(): { openFiles: number; syncsInPlace: number; syncsInPool: number; syncsOfAll: number } {
     const { syncsInPlace, syncsInPool, syncsOfAll } = this.#syncer;
     return { openFiles: this.#store.pool.openCount, syncsInPlace, syncsInPool, syncsOfAll };
@@ -196,7 +196,7 @@ export class FileEngine implements StorageEngine {
 
   stored(): { topic: string; partitions: number }[] {
     return this.#directories.stored((path, reason) => {
-      const detail = `the topic's folder cannot be read: its partitions are offline: ${reason}`;
+      const detail = `the topic's directory cannot be read, its partitions are offline: ${reason}`;
       this.#store.report(path, 0, 0, "unreadable", detail);
     });
   }
@@ -263,7 +263,7 @@ export class FileEngine implements StorageEngine {
     const failed = await this.sync([...this.#logs.values()]);
     const logs = [...this.#logs.values()];
     await Promise.all(logs.map((log) => log.close()));
-    // Removals that the disk has held up: the next start goes on with them.
+    // Removals that a disk error has interrupted: the next start continues them.
     await Promise.all([...this.#abandoned.values()].flat().map((log) => log.discard()));
     const isCompleted = !logs.some((log) => log.owesSnapshot) && (await this.#syncNames());
     this.#logs.clear();
@@ -276,7 +276,7 @@ export class FileEngine implements StorageEngine {
     this.#directory.close();
   }
 
-  /** A stop needs no room that the reserve has not kept for it. */
+  /** On a full disk the reserve gives room to the clean-shutdown flag. */
   #markClean(): void {
     try {
       this.#directory.markClean();
@@ -287,22 +287,22 @@ export class FileEngine implements StorageEngine {
     }
   }
 
-  /** Makes the names of the small files durable; false when the disk refuses. */
+  /** Makes the directory entries of the small files durable; false when the disk fails to. */
   async #syncNames(): Promise<boolean> {
     try {
       await this.#store.replacer.syncNames();
       return true;
     } catch (thrown) {
       const error = storageError(thrown, { file: this.#topics });
-      const detail = `names could not be synced, so that the next start recovers: ${error.message}`;
+      const detail = `directory entries could not be synced, so the next start runs recovery: ${error.message}`;
       this.#store.report(this.#topics, 0, 0, "unreadable", detail);
       return false;
     }
   }
 
   /**
-   * A sync that fails takes the topic offline, as any does: what is under its name after a power cut is not known any more. What was
-   * detached before stays so: it may have been told already.
+   * A failed sync takes the topic offline, as any does: what is under its name after a power cut is unknown. A topic that was detached
+   * before stays detached: its removal may have been acknowledged.
    */
   async #syncDetached(topic: string, logs: readonly FileLog[], isDecidedNow: boolean): Promise<void> {
     try {
@@ -321,30 +321,31 @@ export class FileEngine implements StorageEngine {
     }
   }
 
-  /** Whether the page cache may show what the disk has not taken; asked once for all that lie on one file system. */
+  /** Whether the page cache may show what the disk does not hold; found out once for each start. */
   async #mustEvict(device: string | null): Promise<boolean> {
     if (this.#wasClean) return false;
     this.#hidesLosses ??= this.#syncer.mayHideLosses();
     return (await this.#hidesLosses) || !this.#syncer.isWitnessed(device);
   }
 
-  /** Whether the directory is still ours; takes everything offline when it is not, and says why. */
+  /** Why the directory is not ours any more, having taken every partition offline; null while it is. */
   #lookAtDirectory(): ObeliskError | null {
     if (this.#loss !== null) return this.#loss;
     const reason = this.#directory.lossReason();
     if (reason === null) return null;
     this.#loss = new ObeliskError("KAFKA_STORAGE_ERROR", {
       detail: reason,
-      remedy: "nothing more is stored; put the directory in order and start the server again",
+      remedy: "no more writes are accepted; restore the directory and restart the server",
     });
     for (const log of this.#logs.values()) log.lose();
     this.#store.report(this.#directory.path, 0, 0, "unreadable", this.#loss.message);
     return this.#loss;
   }
 
-  /** Nothing is made or taken away beside an end in order. @throws ObeliskError KAFKA_STORAGE_ERROR */
+  /** Nothing is created or removed during a graceful shutdown. @throws ObeliskError KAFKA_STORAGE_ERROR */
   #checkOpen(): void {
-    if (this.#isClosed) throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail: "the server stops" });
+    if (this.#isClosed)
+      throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail: "the server is shutting down" });
   }
 
   /** @throws ObeliskError KAFKA_STORAGE_ERROR */
@@ -405,7 +406,7 @@ export class FileEngine implements StorageEngine {
   }
 
   readonly #undeletable = (path: string, reason: string): void => {
-    const detail = `left over from a removed topic, and it cannot be deleted; the next start tries again: ${reason}`;
+    const detail = `left over from a removed topic and cannot be deleted; the next start tries again: ${reason}`;
     this.#store.report(path, 0, 0, "unreadable", detail);
   };
 }

@@ -1,6 +1,6 @@
 /**
- * Batches of one segment that were checked, and are read as somebody takes them: from where they were just checked, from the page
- * cache, or off the loop. They lie below the high watermark, so reading them again gives the same bytes.
+ * Batches of one segment that were checked, and are read as they are sent: from the buffer in which they were just checked, from the
+ * page cache, or off the loop. They lie below the high watermark, so reading them again gives the same bytes.
  */
 
 import { fail } from "../../base/assert.ts";
@@ -10,7 +10,7 @@ import type { BatchCheck } from "./batch-check.ts";
 import { PIECE_BYTES, type ReadPieces } from "./read-pieces.ts";
 import type { Segment } from "./segment.ts";
 
-/** What the disk says when it is asked again, as an error of ours. @throws ObeliskError always */
+/** Turns an error of the second read into one of ours. @throws ObeliskError always */
 export type Refuse = (thrown: unknown) => never;
 
 export class FileRecords implements RecordSpan {
@@ -22,10 +22,10 @@ export class FileRecords implements RecordSpan {
   readonly #refuse: Refuse;
   #position: number;
   #isReading = false;
-  /** Read off the loop; there while `ready` runs. */
+  /** Read off the loop; valid while `ready` runs. */
   #piece: Buffer | null = null;
   #failure: unknown = null;
-  /** Whom to tell; who asked last. */
+  /** The callback of the last `peek`. */
   #ready: () => void = ignore;
 
   constructor(
@@ -86,7 +86,7 @@ export class FileRecords implements RecordSpan {
     });
   }
 
-  /** The segment may be gone, or damage may have been found in it, since the batches were checked. */
+  /** Since the batches were checked the segment may have been removed, or damage found in it. */
   #checkThere(): void {
     if (this.#segment.isRemoved) throw gone("their segment was removed");
     const hole = this.#segment.holeFrom(this.#position);

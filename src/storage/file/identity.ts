@@ -5,7 +5,7 @@
  *       "formatVersion": 1,
  *       "clusterId": "mkLKaTTNRFKD8gI0xEyUfw",   uuid, base64url, as Kafka prints it
  *       "nodeId": 1,
- *       "cleanShutdown": true,                   false from start to the end of an orderly stop
+ *       "cleanShutdown": true,                   false from start to the end of a graceful shutdown
  *       "createdAt": "2026-01-31T12:00:00.000Z",
  *       "checksum": "1c291ca3"                   CRC-32C of the other fields as JSON without white space
  *     }
@@ -54,7 +54,7 @@ export function decodeIdentity(content: Buffer): DecodedIdentity {
   if (!encodeFields(covered).equals(content)) {
     return {
       kind: "damaged",
-      reason: "its checksum does not hold",
+      reason: "checksum mismatch",
       clusterId: readableId,
       nodeId: readableNode,
     };

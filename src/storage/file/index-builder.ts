@@ -1,6 +1,6 @@
 /**
- * Builds a segment's index from its log, in slices: between two of them everybody else is served, and the segment may be gone. Reads the
- * whole log file, with its CRCs.
+ * Builds a segment's index from its log, in slices: between two of them other work of the loop runs, and the segment may be removed.
+ * Reads the whole log file, and checks its CRCs.
  */
 
 import { MiB } from "../../base/units.ts";
@@ -15,7 +15,7 @@ import type { Store } from "./store.ts";
 const SLICE_BYTES = 4 * MiB;
 /** A slow disk, or batches that have to be inflated, end a slice earlier. */
 const SLICE_MS_MAX = 5;
-/** The way back after damage, in nanoseconds as the scan counts them: it has slices of its own. */
+/** The search for the next batch after damage, in nanoseconds as the scan counts them: it has slices of its own. */
 const SEARCH_WORK = 5_000_000;
 
 /** Yields between two slices. The segment must stay, and keep its length. @throws system errors */

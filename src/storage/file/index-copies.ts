@@ -1,7 +1,7 @@
 /**
  * Copies of an active segment's index in its files: appended to when the partition writes a checkpoint, without a sync. They are used
- * after a restart only below the checkpoint, and only when they hold together there. What they say of batches after it may be of such
- * that a power cut took: then they go (`extendsCopies`), and with the names the next sync makes that last.
+ * after a restart only below the checkpoint, and only when they are consistent there. Entries after it may name batches that a power cut
+ * took: then the copies are removed (`extendsCopies`), and the next sync of the directory makes that durable.
  */
 
 import type { Segment } from "./segment.ts";
@@ -18,7 +18,7 @@ const NO_ENTRIES = { offsets: Buffer.alloc(0), times: Buffer.alloc(0) };
 
 /**
  * Copies what an active segment's index has gained since to its files. An index without entries has no files.
- * @throws system errors, ObeliskError KAFKA_STORAGE_ERROR; nothing is lost then, a copy is only a help
+ * @throws system errors, ObeliskError KAFKA_STORAGE_ERROR; nothing is lost then: a copy only speeds up a start
  */
 export function copyIndex(store: Store, segment: Segment): void {
   const { index } = segment;
@@ -32,7 +32,7 @@ export function copyIndex(store: Store, segment: Segment): void {
   index.copiedBytes = bytes;
 }
 
-/** The copies of an active segment's index, or null when one is missing or they do not hold below `position`. */
+/** The copies of an active segment's index, or null when one is missing or they are inconsistent below `position`. */
 export function readCopies(store: Store, segment: Segment, position: number): IndexBytes | null {
   const { files, limits } = store;
   if (position <= limits.indexIntervalBytes && !hasFile(store, segment)) return NO_ENTRIES;
@@ -44,8 +44,8 @@ export function readCopies(store: Store, segment: Segment, position: number): In
 }
 
 /**
- * Whether the index goes on where its copies end, so that they can be appended to. Else a power cut has kept entries of batches that
- * it took, and their offsets are assigned anew.
+ * Whether the index continues where its copies end, so that they can be appended to. Else a power cut has kept entries of batches that
+ * it took, and whose offsets are assigned anew.
  */
 export function extendsCopies(index: SegmentIndex, copies: IndexBytes): boolean {
   return startsWith(index.offsets, copies.offsets) && startsWith(index.times, copies.times);
@@ -72,7 +72,7 @@ function startsWith(whole: Buffer, part: Buffer): boolean {
   return part.length <= whole.length && whole.subarray(0, part.length).equals(part);
 }
 
-/** What the copies say of batches below `position`: entries after it may be of any that were there once. */
+/** The entries below `position`: those after it may name batches that are gone. */
 function entriesBelow({ offsets, times }: IndexBytes, position: number): IndexBytes {
   let offsetsEnd = 0;
   let timesEnd = 0;

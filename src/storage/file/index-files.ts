@@ -1,15 +1,15 @@
 /**
- * The index files of segments: read page by page when they are needed, written when a segment is sealed, built again from the log
- * whenever they are missing, wrong or not to be read. Nothing that an index says is lost with it.
+ * The index files of segments: read page by page when they are needed, written when a segment is sealed, rebuilt from the log
+ * whenever they are missing, wrong or unreadable. No information is lost with an index.
  *
- *     active, rolled   segment.index, in memory             index-copies.ts: what a checkpoint keeps of it
+ *     active, rolled   segment.index, in memory             index-copies.ts: what a checkpoint stores of it
  *     sealed           SealedIndex: pages in IndexPages     written once (temporary file, sync, rename), never changed in place
- *     built again      segment.index, until it is sealed    at most `REBUILT_BYTES_MAX`; beyond that it is built anew when needed
+ *     rebuilt          segment.index, until it is sealed    at most `REBUILT_BYTES_MAX`; beyond that it is rebuilt when needed
  *
- *   - Whoever may cut, replace or remove files under the server, and a disk that refuses a page, costs a building and nothing more: no
+ *   - A file that is cut, replaced or removed under the server, and a page that cannot be read, cost a rebuild and nothing more: no
  *     file is mapped (docs/decisions/index-pages.md).
- *   - One index is built at a time, in slices; who needs the same waits for the same.
- *   - An index that the process is only short of something for (descriptors, memory) is not a wrong one: the error goes to the caller.
+ *   - One index is rebuilt at a time, in slices; all who need it wait for the same rebuild.
+ *   - A shortage of the process (descriptors, memory) says nothing about the index: the error goes to the caller.
  */
 
 import { ObeliskError } from "../../base/errors.ts";
@@ -28,7 +28,7 @@ import type { Store } from "./store.ts";
 
 /** Lengths and last entries, some 300 bytes each; as many as there are pages. */
 export const OPENED_MAX = 2048;
-/** Of indexes whose files the disk does not take, or has not taken yet. One is at most 5 MiB. */
+/** Of indexes whose files cannot be written, or are not written yet. One is at most 5 MiB. */
 export const REBUILT_BYTES_MAX = 8 * MiB;
 
 export class IndexFiles {
@@ -60,8 +60,8 @@ export class IndexFiles {
   }
 
   /**
-   * As `of`, for a search by time, and built again when need be. An index from before headers were checked knows only what clients wrote
-   * there, and would have the search pass by records: it is made again, once.
+   * As `of`, for a search by time, and rebuilt when need be. An index from before headers were checked holds only what clients wrote
+   * there, and would make the search miss records: it is rebuilt, once.
    */
   async timesOf(segment: Segment): Promise<IndexLookup> {
     if (segment.hasOldTimes && segment.index === null) return await this.rebuild(segment, null);
@@ -73,7 +73,7 @@ export class IndexFiles {
     }
   }
 
-  /** As `IndexLookup.offsetBefore`, with an index that is built again when need be. */
+  /** As `IndexLookup.offsetBefore`, with an index that is rebuilt when need be. */
   async offsetBefore(segment: Segment, timestampMs: number): Promise<number> {
     const index = await this.timesOf(segment);
     try {
@@ -84,13 +84,13 @@ export class IndexFiles {
     }
   }
 
-  /** The largest timestamp in a segment when no file has to be looked at for it, else null. */
+  /** The largest timestamp in a segment when no file has to be read for it, else null. */
   knownLargest({ index, maxTimestamp, hasOldTimes }: Segment): number | null {
     if (index !== null) return index.maxTimestamp;
     return hasOldTimes || maxTimestamp === TIME_UNKNOWN ? null : maxTimestamp;
   }
 
-  /** The largest timestamp in a segment; not below it, where its index says too much. */
+  /** The largest timestamp in a segment, or an upper bound where its index is too high. */
   async largestOf(segment: Segment): Promise<number> {
     const known = this.knownLargest(segment);
     if (known !== null) return known;
@@ -114,8 +114,8 @@ export class IndexFiles {
   }
 
   /**
-   * Builds the index again from the log; it takes the place of the files, which are written by whoever seals next. `fault`: why, for
-   * the finding; null when there was none. @throws system errors, ObeliskError KAFKA_STORAGE_ERROR when the segment is gone
+   * Rebuilds the index from the log; it takes the place of the files, which the next sealing writes. `fault`: why, for
+   * the finding; null when there was none. @throws system errors, ObeliskError KAFKA_STORAGE_ERROR when the segment was removed
    */
   rebuild(segment: Segment, fault: IndexFault | null): Promise<SegmentIndex> {
     const building = this.#building.get(segment);
@@ -141,7 +141,7 @@ export class IndexFiles {
     segment.hasOldTimes = false;
   }
 
-  /** Looks at the files, and at what the log holds after their last entries. */
+  /** Opens the files, and reads what the log holds after their last entries. */
   #open(segment: Segment): SealedIndex {
     const index = new SealedIndex(this.#store, this.#pages, segment);
     if (!this.#reachesEnd(segment, index))
@@ -152,7 +152,7 @@ export class IndexFiles {
 
   /**
    * Whether the last entry lies within one interval of the end. Files that were only the copy of an active index stop
-   * short of it when a crash came before the sealing. Completes the largest timestamp with what lies after the last entry.
+   * short of it when a crash came before the sealing. Takes the batches after the last entry into the largest timestamp.
    */
   #reachesEnd(segment: Segment, index: SealedIndex): boolean {
     const { files, limits } = this.#store;
@@ -181,7 +181,7 @@ export class IndexFiles {
     return reaches;
   }
 
-  /** For one look: a search that passes by thousands of segments closes nobody's file. */
+  /** For a single read: a search over thousands of segments must close no other file of the pool. */
   #withLog({ file }: Segment, work: (descriptor: number) => void): void {
     const { files, pool } = this.#store;
     if (file.descriptor >= 0) {
@@ -199,7 +199,7 @@ export class IndexFiles {
   async #build(segment: Segment, fault: IndexFault | null): Promise<SegmentIndex> {
     const slices = buildIndex(this.#store, segment);
     for (;;) {
-      // That its files are gone is no finding.
+      // That the files of a removed segment are gone is no finding.
       if (segment.isRemoved) throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail: "the log was removed" });
       if (segment.index !== null) return segment.index;
       loopTurns.enter("index");

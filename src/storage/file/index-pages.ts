@@ -1,9 +1,9 @@
 /**
- * Pages of index files that were read, of all partitions together, within a bound of bytes. The oldest page goes first, unless it was used since
- * it was last passed over.
+ * A cache of index file pages for all partitions, bounded in bytes. The oldest page is evicted first, unless it was used since it was
+ * last passed over (CLOCK).
  *
  * A page belongs to an opening of a segment's index (`SealedIndex`), not to the file: what is opened anew has a number of its own, and
- * pages of openings that nobody knows any more fall out at the end. Nothing is mapped: a file that is cut under a map, and a
+ * pages of dropped openings are evicted in their turn. Nothing is mapped: a file that is cut under a map, and a
  * page that the disk does not give, end the process, where a read is an error (docs/decisions/index-pages.md).
  */
 
@@ -11,8 +11,8 @@ import { fail } from "../../base/assert.ts";
 import { MiB } from "../../base/units.ts";
 
 /**
- * A search in the largest usual index touches 9 of its pages, so that some 250 such segments are searched without a read. One that has to
- * be read comes from the system's cache in about 10 us.
+ * A search in the largest usual index touches 9 of its pages, so that some 250 such segments are searched without a read. A read from the
+ * page cache takes about 10 us.
  */
 export const INDEX_PAGES_BYTES_MAX = 8 * MiB;
 /** Entries of a page: 4 KiB of an offset index, 6 KiB of a time index. */
@@ -30,7 +30,7 @@ interface Page {
 
 export class IndexPages {
   readonly #bytesMax: number;
-  /** By opening, file and number; the one to go next first, unless it was used. */
+  /** By opening, file and number; in the order of eviction. */
   readonly #pages = new Map<number, Page>();
   #bytes = 0;
   #openings = 0;
@@ -59,13 +59,13 @@ export class IndexPages {
 
   /** Keeps a page that is not kept yet, for as long as there is room. It must not change any more. */
   add(key: number, bytes: Buffer): void {
-    if (this.#pages.has(key)) fail("a page is read while it is in memory");
+    if (this.#pages.has(key)) fail("a page is read that is in memory already");
     this.#pages.set(key, { bytes, isUsed: false });
     this.#bytes += bytes.length + PAGE_OVERHEAD_BYTES;
     if (this.#bytes > this.#bytesMax) this.#makeRoom();
   }
 
-  /** One that was used goes after the others, once. */
+  /** A page that was used goes to the end of the order, once. */
   #makeRoom(): void {
     for (const [key, page] of this.#pages) {
       this.#pages.delete(key);

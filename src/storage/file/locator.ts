@@ -1,15 +1,15 @@
 /**
- * Finds places in one partition's log, and mends what it finds damaged on the way.
+ * Finds places in one partition's log, and repairs damage that it meets on the way.
  *
  *     offset -> segment (binary search) -> position (index) -> batch (a short walk over headers)
  *
  *   - An index entry counts only when the batch at its position is the one that it names. An index that leads nowhere, or cannot be
- *     read, is built again from the log, in slices: the place is told when that is done.
- *   - A walk checks headers against the offset that must come next, and no CRC: what it gives is a good guess that the
- *     reader checks.
- *   - `mend` has a place looked at closely (range-repair.ts): what is damaged becomes a hole. Known holes are jumped over. Where that takes
- *     long the caller is told to wait, and begins anew.
- *   - Where the disk refuses to read the log, or to keep a copy, the error goes to the caller: no hole is recorded.
+ *     read, is rebuilt from the log, in slices: the place is returned when that is done.
+ *   - A walk checks headers against the offset that must come next, and no CRC: its result is a good guess that the
+ *     reader verifies.
+ *   - `repair` scans a place (range-repair.ts): what is damaged becomes a hole. Known holes are skipped. Where that takes long the caller
+ *     is told to wait, and begins anew.
+ *   - A read error, and a copy that cannot be stored, go to the caller: no hole is recorded.
  */
 
 import {
@@ -30,9 +30,9 @@ import { LOOK_BYTES, type Store } from "./store.ts";
 
 /** The worth of the high word of a 64-bit integer. */
 export const HIGH = 2 ** 32;
-/** An index whose entries leave more batches than this to walk over has lost its end. */
+/** An index whose entries leave more batches than this to walk over is cut short. */
 const WALK_BATCHES_MAX = 1024;
-/** A read or two more when batches are damaged, instead of building the index again for each. */
+/** A read or two more when batches are damaged, instead of rebuilding the index for each. */
 const INDEX_TRIES_MAX = 4;
 
 /** A place between two batches: where the batch that starts with `offset` lies, or the first after it. */
@@ -43,7 +43,7 @@ export interface Place {
   offset: number;
 }
 
-/** What lies in the walk's buffer. */
+/** What the walk's buffer holds. */
 interface Window {
   segment: Segment | null;
   start: number;
@@ -56,10 +56,10 @@ export class LogLocator {
   readonly #store: Store;
   readonly #indexes: IndexFiles;
   readonly #segments: Segment[];
-  /** Called when a hole was found, so that it is remembered over a restart. */
+  /** Called when a hole was found, so that it survives a restart. */
   readonly #onHole: () => void;
   readonly #walk: Buffer;
-  /** The damage that is being looked at in slices; null while none is. */
+  /** The repair that runs in slices; null while none does. */
   #underWay: Promise<void> | null = null;
   #mayTakeLong = false;
 
@@ -71,7 +71,7 @@ export class LogLocator {
     this.#walk = store.lookBuffer;
   }
 
-  /** The place of the batch that holds `offset`, or of the first one after it. Told later when an index has to be built for it. */
+  /** The place of the batch that holds `offset`, or of the first one after it. A promise when an index has to be built for it. */
   locate(offset: number): Place | Promise<Place> {
     const segment = this.#segmentOf(offset);
     const place = { segment, position: 0, offset: segment.baseOffset };
@@ -123,7 +123,7 @@ export class LogLocator {
     if (!this.#followIndex(place, index, offset, isOfLog))
       throw new IndexFault("damaged-index", `the entries up to offset ${offset} point to no batch`);
     if (!this.walkTo(place, offset, isOfLog ? Number.POSITIVE_INFINITY : WALK_BATCHES_MAX))
-      throw new IndexFault("damaged-index", "the index has lost its end");
+      throw new IndexFault("damaged-index", "the index is cut short");
   }
 
   /** The segment whose range holds `offset`; the last one for the log's end. */
@@ -162,9 +162,9 @@ export class LogLocator {
   }
 
   /**
-   * Looks closely at a place that is not what it should be. Damage becomes a hole, and `place` moves after it; a gap in the
-   * offsets that is no damage is accepted. What lies in the next known hole is not looked at again.
-   * @throws MendedLater when that takes longer than a turn of the loop
+   * Scans a place that does not hold the batch that must come next. Damage becomes a hole, and `place` moves after it; a gap in the
+   * offsets that is no damage is accepted. The next known hole is not scanned again.
+   * @throws RepairedLater when that takes longer than a turn of the loop
    */
   repair(place: Place): void {
     const { segment } = place;
@@ -177,7 +177,7 @@ export class LogLocator {
     place.offset = repairing.offset;
   }
 
-  /** One at a time: who meets damage meanwhile waits, and looks again. */
+  /** One at a time: whoever meets damage meanwhile waits, and tries again. */
   #repairLater(repairing: RangeRepair): Promise<void> {
     this.#underWay = repairing.later().finally(() => {
       this.#underWay = null;
@@ -187,8 +187,8 @@ export class LogLocator {
 
   /**
    * Moves the place to what the index says. An entry counts only when the batch at its position ends with the offset that it
-   * names; after damaged batches one before it is as good, tried in steps that double. False when none of several in an index's file
-   * holds: then the file is wrong, and not the log.
+   * names; after damaged batches an earlier entry is as good, tried in steps that double. False when several entries of an index file
+   * are wrong: then it is the file, and not the log.
    */
   #followIndex(place: Place, index: IndexLookup, offset: number, isOfLog: boolean): boolean {
     const { segment } = place;
@@ -240,8 +240,8 @@ export class LogLocator {
   }
 
   /**
-   * A header does not follow the one before it. A walk checks no CRC, so either may be the damaged one: the scanner looks at the
-   * earlier first, and takes what the later should be from there.
+   * A header does not follow the one before it. A walk checks no CRC, so either may be the damaged one: the scanner checks the
+   * earlier first, and learns from it what the later should be.
    */
   #repairWalk(previous: Place, place: Place): void {
     const isFollowing = previous.segment === place.segment && previous.position < place.position;

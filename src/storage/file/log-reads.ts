@@ -1,8 +1,8 @@
 /**
- * What can be asked of one log: batches, and offsets by time. The range is checked here, and what the disk refuses is told here.
+ * The reads of one log: batches, and offsets by time. The range is checked here, and read errors are reported here.
  *
- *   - A log that could not be opened answers nothing: its bounds mean nothing.
- *   - A refused read says nothing about the data. It may pass, so nothing else is made of it, and it is told of once.
+ *   - A log that could not be opened serves no reads: its bounds mean nothing.
+ *   - A read error says nothing about the data. It may be transient, so it changes nothing, and it is reported once.
  */
 
 import { ObeliskError } from "../../base/errors.ts";
@@ -13,10 +13,10 @@ import type { IndexFiles } from "./index-files.ts";
 import type { LogLocator } from "./locator.ts";
 import { LogReader } from "./reader.ts";
 import type { Segment } from "./segment.ts";
-import { refusedRead, type Store, storageError } from "./store.ts";
+import { readErrorOf, type Store, storageError } from "./store.ts";
 import { findMaxTimestamp, findTimestamp, type Searched } from "./time-search.ts";
 
-/** The log that is read, as it is at the moment. */
+/** The log that is read, as it is now. */
 export interface ReadLog {
   readonly topic: string;
   readonly partition: number;
@@ -33,7 +33,7 @@ export class LogReads {
   readonly #segments: readonly Segment[];
   readonly #reader: LogReader;
   readonly #log: ReadLog;
-  #hasToldRefusal = false;
+  #hasReportedError = false;
 
   constructor(
     store: Store,
@@ -82,7 +82,7 @@ export class LogReads {
     return this.#search(() => findMaxTimestamp(this.#searched(limitOffset, isWanted)));
   }
 
-  /** Segments were cut or removed: no place that was remembered holds. */
+  /** Segments were cut or removed: remembered places are stale. */
   reset(): void {
     this.#reader.reset();
   }
@@ -129,10 +129,10 @@ export class LogReads {
   }
 
   #refuse(thrown: unknown): never {
-    const error = refusedRead(thrown);
-    if (error !== null && !this.#hasToldRefusal && !this.#log.isDiscarded) {
-      this.#hasToldRefusal = true;
-      const detail = `a read was refused, and may be tried again: ${systemReason(error)}; \`obelisk verify\` names what cannot be read`;
+    const error = readErrorOf(thrown);
+    if (error !== null && !this.#hasReportedError && !this.#log.isDiscarded) {
+      this.#hasReportedError = true;
+      const detail = `a read failed and can be retried: ${systemReason(error)}; \`obelisk verify\` names what cannot be read`;
       this.#store.report(this.#directory, 0, 0, "unreadable", detail);
     }
     throw storageError(thrown, this.#place());

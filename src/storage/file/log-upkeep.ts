@@ -1,8 +1,8 @@
 /**
  * The small files beside one log: the indexes of rolled segments, the copy of the active one's index, the snapshot with its checkpoint.
- * All of it is written in the background, in turn, and none of it is needed: a start without it reads more of the log.
+ * All of it is written in the background, one after another, and none of it is needed: a start without it reads more of the log.
  *
- *     checkpoint asked for ---> log synced up to it ---> copy of the active index ---> snapshot
+ *     checkpoint requested ---> log synced up to it ---> copy of the active index ---> snapshot
  *
  *   - A checkpoint is written once the log is synced up to it, so that the snapshot never runs ahead.
  *   - A segment is sealed, its indexes written, once it is rolled and synced.
@@ -20,14 +20,14 @@ export class LogUpkeep {
   readonly #store: Store;
   readonly #indexes: IndexFiles;
   readonly #writer: SnapshotWriter;
-  /** What snapshots tell: true on disk. */
+  /** The one that snapshots hold: the log is durable up to it. */
   #checkpoint: Checkpoint | null;
   #waiting: Checkpoint | null = null;
   /** The segment whose index is copied with the next snapshot. */
   #uncopied: Segment | null = null;
   #isOwed = false;
 
-  /** `facts`: what a snapshot tells beside the checkpoint, as it is when it is asked for. */
+  /** `facts`: what a snapshot holds beside the checkpoint, taken when it is written. */
   constructor(
     store: Store,
     indexes: IndexFiles,
@@ -44,12 +44,12 @@ export class LogUpkeep {
     });
   }
 
-  /** Takes the place of one that still waits for its sync. `settle` follows. */
+  /** Takes the place of one that still waits for its sync. `advance` follows. */
   checkpoint(checkpoint: Checkpoint): void {
     this.#waiting = checkpoint;
   }
 
-  /** The log is on disk up to `durableOffset`. */
+  /** The log is durable up to `durableOffset`. */
   advance(durableOffset: number, active: Segment): void {
     const waiting = this.#waiting;
     if (waiting === null || waiting.offset > durableOffset) return;
@@ -86,7 +86,7 @@ export class LogUpkeep {
     this.#writer.request();
   }
 
-  /** As `requestSnapshot`, for what the log alone does not tell: without it the next start must not take this stop for an orderly one. */
+  /** As `requestSnapshot`, for what the log alone does not tell: without it this must not count as a clean shutdown. */
   oweSnapshot(): void {
     this.#isOwed = true;
     this.#writer.request();
@@ -102,17 +102,17 @@ export class LogUpkeep {
     return this.#isOwed && this.#writer.isStale;
   }
 
-  /** What a snapshot tells has changed, and that is not worth one. */
+  /** What a snapshot holds has changed, and that is not worth a write. */
   touch(): void {
     this.#writer.touch();
   }
 
-  /** Does `work` when a snapshot that tells of all this is on disk. */
+  /** Runs `work` when a snapshot of the present state is durable. */
   snapshotThen(work: () => void): void {
     this.#writer.requestThen(work);
   }
 
-  /** Takes no more work; what is being written is still finished. */
+  /** Takes no more work; a write in flight is finished. */
   stop(): void {
     this.#writer.stop();
   }
@@ -128,13 +128,13 @@ export class LogUpkeep {
     await this.#writer.idle();
   }
 
-  /** What the next snapshot says. Not before what was asked for earlier is done: it may be what makes it true. */
+  /** Puts it into the next snapshot. Not before earlier requests are done: they may be what makes it true. */
   #tell(checkpoint: Checkpoint, active: Segment): void {
     this.#checkpoint = checkpoint;
     this.#uncopied = active;
   }
 
-  /** A help for the next start and nothing more, so a refusal changes nothing. */
+  /** It only speeds up the next start, so an error changes nothing. */
   #copyIndex(): void {
     const active = this.#uncopied;
     this.#uncopied = null;

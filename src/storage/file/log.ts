@@ -5,10 +5,10 @@
  *     segments   [ sealed ][ sealed ][ rolled, waits for a sync ][ active ]
  *                                                        ^durableOffset  ^endOffset
  *
- *   - One writer, synchronous: `append` is a stamp, a pwrite and a note in the index.
- *   - A sync has three steps, so that one can serve many partitions: `beginSync` names the dirty segments and remembers the end;
+ *   - One writer, synchronous: `append` is a stamp, a pwrite and an index entry.
+ *   - A sync has three steps, so that one can serve many partitions: `beginSync` takes the dirty segments and the log's end;
  *     the disk works; `endSync` moves `durableOffset` there, or `dropSync` and `failSync` take the log offline.
- *   - A write that fails is cut off again. If even that fails, the log goes offline: nobody knows what its end is.
+ *   - A write that fails is cut off again. If even that fails, the log goes offline: its end is unknown.
  *   - Offline is for good: nothing is written, synced or called durable any more.
  */
 
@@ -39,7 +39,7 @@ export const REMOVED_DETAIL = "the segment file was removed while it was in use"
 
 /** What a start reads in less time than a stop takes to replace a small file: about 0.02 ms. */
 const STOP_UNREAD_BYTES_MAX = 16 * KiB;
-/** Segments that are let go in one turn: about 2 ms. */
+/** Segments that are released in one turn: about 2 ms. */
 const RELEASED_A_TURN = 512;
 
 export class FileLog implements PartitionLog {
@@ -53,7 +53,7 @@ export class FileLog implements PartitionLog {
   bytesSinceCheckpoint: number;
   isOffline: boolean;
   readonly isReadable: boolean;
-  /** Closed or removed: what a sync that is still under way meets says nothing about the disk. */
+  /** Closed or removed: an error of a sync that is still in flight says nothing about the disk. */
   isDiscarded = false;
   readonly unsynced: Unsynced;
   readonly #store: Store;
@@ -66,12 +66,12 @@ export class FileLog implements PartitionLog {
   readonly #writer: SegmentWriter;
   readonly #upkeep: LogUpkeep;
   #active: Segment;
-  /** No snapshot tells of the leader epoch yet. */
+  /** No snapshot holds the leader epoch yet. */
   #isEpochNew: boolean;
   #writtenOff: Promise<void> | null = null;
-  /** Before it was abandoned. */
+  /** `isOffline` before it was abandoned. */
   #wasOffline = false;
-  /** When the active segment began, as the last snapshot tells. */
+  /** `firstAtMs` of the active segment in the last snapshot. */
   #storedFirstAtMs: number;
 
   constructor(store: Store, indexes: IndexFiles, topic: string, partition: number, recovered: Recovered) {
@@ -96,7 +96,7 @@ export class FileLog implements PartitionLog {
     this.isReadable = !recovered.isUnreadable;
     this.bytesSinceCheckpoint = recovered.bytesSinceCheckpoint;
     for (const segment of this.#segments) this.bytes += segment.bytes;
-    // What is beside a log that could not be opened stays as it is: it may be whole.
+    // The small files of a log that could not be opened stay as they are: they may be whole.
     if (!this.isReadable) this.#upkeep.stop();
     else this.#sealRest();
     this.#isEpochNew = recovered.isEpochNew;
@@ -110,7 +110,7 @@ export class FileLog implements PartitionLog {
   }
 
   append(buffer: Buffer, position: number, end: number): number {
-    if (this.isOffline) throw this.#refusal("the partition is offline since its disk failed");
+    if (this.isOffline) throw this.#refusal("the partition is offline after a storage error");
     const bytes = end - position;
     if (bytes > BATCH_BYTES_MAX)
       throw new ObeliskError("MESSAGE_TOO_LARGE", { bytes, limit: BATCH_BYTES_MAX });
@@ -218,7 +218,7 @@ export class FileLog implements PartitionLog {
     return this.unsynced.isAlone(this.#active) ? this.#active : null;
   }
 
-  /** What is to be made durable now. Answered by exactly one `endSync`, or `dropSync` and `failSync`. */
+  /** What is to be made durable now. Followed by exactly one `endSync`, or by `dropSync` and `failSync`. */
   beginSync(): SyncTask {
     if (this.isOffline) fail("a log that is offline is never synced");
     return this.unsynced.begin(this.#active, this.endOffset);
@@ -226,7 +226,7 @@ export class FileLog implements PartitionLog {
 
   /** @throws ObeliskError KAFKA_STORAGE_ERROR when the log went offline meanwhile, or a file that was synced has lost its name */
   checkSynced(task: SyncTask): void {
-    if (this.isOffline) throw this.#refusal("the partition went offline while it was synced");
+    if (this.isOffline) throw this.#refusal("the partition went offline during the sync");
     for (const segment of task.segments) {
       const removed = this.whyRemoved(segment);
       if (removed !== null) throw removed;
@@ -241,12 +241,12 @@ export class FileLog implements PartitionLog {
     this.#upkeep.advance(this.durableOffset, this.#active);
   }
 
-  /** The disk does not work on the task any more, and nothing is known of it. */
+  /** The task has ended, and its outcome is unknown. */
   dropSync(task: SyncTask): void {
     this.unsynced.drop(task);
   }
 
-  /** A sync failed: what its files hold is not known any more. From now on reads tell, here and at the next start. */
+  /** A sync failed: what the files hold is unknown until they are read again, here or at the next start (write-off.ts). */
   failSync(error: Error): void {
     this.#writtenOff ??= writeOff(this.#store, this.#segments);
     this.#goOffline(`a sync failed, the partition is offline: ${error.message}`);
@@ -261,8 +261,8 @@ export class FileLog implements PartitionLog {
   }
 
   /**
-   * A write-back failed somewhere on a file system, maybe here: only the files' own descriptors tell. What the disk may not have is not
-   * shown meanwhile, also not to the next process, which nobody would tell.
+   * A write-back failed somewhere on a file system, maybe here: only the files' own descriptors can tell. Until they have, pages that the
+   * disk may not hold are evicted, so that neither readers nor the next process see them.
    */
   suspect(): void {
     for (const segment of this.#segments) {
@@ -272,25 +272,25 @@ export class FileLog implements PartitionLog {
     }
   }
 
-  /** An error when somebody took the name of the segment's open file, so that what was synced is gone with this process; else null. */
+  /** An error when the segment's open file was unlinked, so that what was synced is gone with this process; else null. */
   whyRemoved(segment: Segment): ObeliskError | null {
     const { descriptor } = segment.file;
     if (segment.isRemoved || descriptor < 0 || this.#store.files.identityOf(descriptor) !== null) return null;
     return this.#refusal(REMOVED_DETAIL, segment.logPath);
   }
 
-  /** The file that takes the next append. */
+  /** The file that the next append goes to. */
   get activeFile(): PooledFile {
     return this.#active.file;
   }
 
-  /** The files are not where they were: nothing more is written beside them, what lies at their path may be somebody else's. */
+  /** The files were moved or replaced: nothing more is written, what lies at their path may belong to another process. */
   lose(): void {
     this.isOffline = true;
     this.#upkeep.stop();
   }
 
-  /** Rolls a segment that has become too old; on demand forgets what was verified. Called every now and then. */
+  /** Rolls a segment that has become too old; on demand has all bytes verified again. Called at each tick. */
   tick(mustResetVerified: boolean): void {
     if (mustResetVerified) for (const segment of this.#segments) segment.resetVerified();
     if (this.isOffline) return;
@@ -301,17 +301,17 @@ export class FileLog implements PartitionLog {
     try {
       this.#roll();
     } catch (thrown) {
-      // A roll that the disk refuses is tried again at the next call.
+      // A roll that failed is tried again at the next tick.
       if (!(thrown instanceof ObeliskError)) throw thrown;
     }
   }
 
-  /** The snapshot on disk must not be believed after a clean mark: leader epochs that were assigned are not in it. */
+  /** The directory must not be marked clean: the snapshot on disk lacks leader epochs that were assigned. */
   get owesSnapshot(): boolean {
     return this.#upkeep.owesSnapshot;
   }
 
-  /** Waits for what is written in the background, and lets go of the files. Sync first. */
+  /** Waits for background writes, and closes the files. Sync first. */
   async close(): Promise<void> {
     if (!this.isOffline) {
       this.#sealRest();
@@ -321,7 +321,7 @@ export class FileLog implements PartitionLog {
     await this.discard();
   }
 
-  /** Its files are being taken away: nothing more is written. `discard` follows. */
+  /** The topic is being removed: nothing more is written. `discard` follows. */
   abandon(): void {
     if (!this.isDiscarded) this.#wasOffline = this.isOffline;
     this.isDiscarded = true;
@@ -329,14 +329,14 @@ export class FileLog implements PartitionLog {
     this.#upkeep.stop();
   }
 
-  /** Its files were not taken away after all, but nobody knows where a power cut shows them: a sync has failed. */
+  /** The removal was undone, but a sync has failed: after a power cut the files may be under either name. */
   reclaim(error: Error): void {
     this.isDiscarded = false;
     this.isOffline = this.#wasOffline;
     this.failSync(error);
   }
 
-  /** Lets go of the files without writing anything more; the log must not be used afterwards. */
+  /** Closes the files without writing anything more; the log must not be used afterwards. */
   async discard(): Promise<void> {
     this.abandon();
     await this.#upkeep.idle();
@@ -348,7 +348,7 @@ export class FileLog implements PartitionLog {
     }
   }
 
-  /** A start may leave thousands of new epochs: each is written once it matters. */
+  /** A start may begin thousands of epochs: each is stored when its first record is written. */
   #recordEpoch(): void {
     this.#isEpochNew = false;
     this.#upkeep.requestSnapshot();
@@ -379,8 +379,8 @@ export class FileLog implements PartitionLog {
   }
 
   /**
-   * A segment's name is on disk before the next one is made, so that a power cut cannot leave the later one alone. A sync that fails
-   * takes the log offline, as any does; one that could not be tried does not.
+   * A segment's directory entry is durable before the next segment is created, so that a power cut cannot leave the later one alone. A
+   * failed sync takes the log offline, as any does; one that could not be tried does not.
    */
   #syncDirectories(): void {
     const { files, pool } = this.#store;
@@ -400,12 +400,12 @@ export class FileLog implements PartitionLog {
     if (!this.isDiscarded && !wasOffline) this.#store.report(this.#directory, 0, 0, "unreadable", detail);
   }
 
-  /** What was rolled and is on disk by now. */
+  /** Seals the rolled segments that are durable by now. */
   #sealSynced(): void {
     this.#upkeep.seal(this.unsynced.takeSealable());
   }
 
-  /** With what could not be sealed before, because the disk refused. */
+  /** And those whose sealing has failed before. */
   #sealRest(): void {
     this.#sealSynced();
     const isLeft = (segment: Segment) =>
@@ -413,7 +413,7 @@ export class FileLog implements PartitionLog {
     this.#upkeep.seal(this.#segments.filter(isLeft));
   }
 
-  /** What the snapshot tells beside the checkpoint. */
+  /** What the snapshot holds beside the checkpoint. */
   #facts(): Omit<Snapshot, "checkpoint"> {
     const lastOld = this.#segments.findLastIndex((segment) => segment.hasOldTimes);
     this.#storedFirstAtMs = this.#active.firstAtMs;

@@ -4,12 +4,12 @@
  *
  *   - A pinned file keeps its descriptor: it has bytes that wait for a sync (which reports a write error only to the
  *     descriptors that were open when it happened), or a read is under way.
- *   - At the bound the file used longest ago is closed. When all are pinned the bound gives way: refusing an append
+ *   - At the bound the file used longest ago is closed. When all are pinned the bound is exceeded: refusing an append
  *     because of a number that we chose would be worse. Only what the system allows for connections and files together
- *     (descriptor-budget.ts) is never passed: a process without any descriptor left cannot go on.
- *   - When the system itself refuses (EMFILE, ENFILE), idle files are closed and the open is tried again; with
- *     nothing left to close the caller gets KAFKA_STORAGE_ERROR, which clients try again. Below a limit that was lowered only
- *     numbers under it are to be had again: files with higher ones stay, for those who use them.
+ *     (descriptor-budget.ts) is never exceeded: a process without any descriptor left cannot work.
+ *   - When the system itself has none left (EMFILE, ENFILE), idle files are closed and the open is tried again; with
+ *     nothing left to close the caller gets KAFKA_STORAGE_ERROR, which clients retry. After the limit was lowered only descriptors
+ *     below it can be reused: closing files with higher ones would not help.
  */
 
 import { fail } from "../../base/assert.ts";
@@ -20,7 +20,7 @@ import type { Files, OpenMode } from "../../base/files.ts";
 
 /** Well below the usual limit of a service (4096 and more), and enough that a busy server seldom opens a file twice. */
 const OPEN_FILES_MAX = 1024;
-/** How many are closed at once when the system refuses: room for the next few, without emptying the pool. */
+/** How many are closed at once on EMFILE: room for the next few, without emptying the pool. */
 const CLOSED_AT_ONCE = 16;
 
 export class PooledFile {
@@ -48,7 +48,7 @@ export class DescriptorPool {
   #turn = 0;
   #idleTurn = 0;
 
-  /** `bounds` are asked for at each opening: they follow what the system allows. */
+  /** `bounds` are read at each opening: they follow what the system allows. */
   constructor(files: Files, bounds = boundsOf(OPEN_FILES_MAX)) {
     this.#files = files;
     this.#bounds = bounds;
@@ -68,7 +68,7 @@ export class DescriptorPool {
     return this.#open.size > this.#bounds.openMax;
   }
 
-  /** The file's descriptor, opened if need be; good until the caller gives way to other work, longer only when pinned. */
+  /** The file's descriptor, opened if need be; valid until the caller returns to the event loop, longer only when pinned. */
   use(file: PooledFile): number {
     this.#turn += 1;
     file.usedAt = this.#turn;
@@ -104,7 +104,7 @@ export class DescriptorPool {
     this.#idleTurn = this.#turn;
   }
 
-  /** What somebody still reads or syncs is closed by who gives back the last pin. */
+  /** A file that is still read or synced is closed by whoever returns the last pin. */
   closeAll(): void {
     for (const file of [...this.#open]) if (file.pins === 0) this.close(file);
   }
@@ -129,7 +129,7 @@ export class DescriptorPool {
 
   /** The descriptor that is to be closed, -1 when there is none. */
   #letGo(file: PooledFile): number {
-    if (file.pins > 0) fail("a file is closed while somebody needs its descriptor");
+    if (file.pins > 0) fail("a pinned file is closed");
     const { descriptor } = file;
     if (descriptor < 0) return -1;
     this.#open.delete(file);

@@ -1,13 +1,13 @@
 /**
- * Nothing is deleted because it looked wrong: it goes to `DIR/quarantine`, under a name that says where it came from,
- * beside a note for people.
+ * Nothing is deleted because it looked wrong: it goes to `DIR/quarantine`, under a name that says where it came from, with a
+ * description for people.
  *
  *     quarantine/meta.db-1          the bytes as they were
  *     quarantine/meta.db-1.txt      where they came from and why
  *
- * Numbers count up, so nothing in quarantine is ever overwritten. The note is written before the file is moved: after a
- * crash between the two there is a note too many, never a file without its story. When the disk refuses a copy, whatever was made of
- * it is removed again: the same bytes are tried again, maybe often.
+ * Numbers count up, so nothing in quarantine is ever overwritten. The description is written before the file is moved:
+ * after a crash between the two there is a description too many, never a file without one. A copy that fails is removed again: the
+ * same bytes may be tried often.
  */
 
 import { errnoOf } from "../../base/errors.ts";
@@ -32,7 +32,7 @@ export function quarantineFile(files: Files, root: string, file: string, reason:
   return target;
 }
 
-/** After a link there may be another file system; and a link of its own would lead elsewhere from its new place. */
+/** The target of a link may be on another file system, and a relative link would lead elsewhere from its new place. */
 function move(files: Files, source: string, target: string): void {
   if (!files.isLink(source)) {
     try {

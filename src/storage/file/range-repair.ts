@@ -1,12 +1,12 @@
 /**
- * A close look at a place in a segment that is not what it should be, with the scanner. What is damaged is copied into quarantine and
- * becomes a hole; where the next valid batch lies is told.
+ * Scans a place in a segment that does not hold the batch that must come next. What is damaged is copied into quarantine and becomes a
+ * hole; the result is where the next valid batch lies.
  *
- *   at once   nearly always: what is hit is a batch or some pages
- *   later     in slices, between which everybody else is served. Then the place may be gone when it is over, or somebody else may
- *             have found a hole there: what was found counts only while all is as it was
+ *   at once   nearly always: the damage is a batch or some pages
+ *   later     in slices, between which other work of the loop runs. The segment may be gone when it is over, or another reader may
+ *             have found a hole there: the result counts only while nothing has changed
  *
- * Where the disk refuses to read, or to keep a copy, the error goes to the caller and no hole is recorded.
+ * A read error, and a copy that cannot be stored, go to the caller: no hole is recorded.
  */
 
 import { fail } from "../../base/assert.ts";
@@ -19,7 +19,7 @@ import { Scan } from "../scan.ts";
 import type { Segment } from "./segment.ts";
 import type { Quarantined, Store } from "./store.ts";
 
-/** What a look at once may cost, in nanoseconds as the scan counts them. */
+/** What a repair at once may cost, in nanoseconds as the scan counts them. */
 const NOW_WORK = 5_000_000;
 /** Between two looks at the clock. */
 const STEP_WORK = 500_000;
@@ -32,13 +32,13 @@ interface Damage {
   readonly reason: string;
 }
 
-/** Thrown where a look takes longer than a turn of the loop: who waits for its end finds holes in place of the damage. */
+/** Thrown where a repair takes longer than a turn of the loop: whoever waits for its end finds holes in place of the damage. */
 export class RepairedLater extends Error {
   readonly segment: Segment;
   readonly whenRepaired: Promise<void>;
 
   constructor(segment: Segment, whenRepaired: Promise<void>) {
-    super("damage is being looked at");
+    super("damage is being repaired");
     this.segment = segment;
     this.whenRepaired = whenRepaired;
   }
@@ -46,7 +46,7 @@ export class RepairedLater extends Error {
 
 export class RangeRepair {
   readonly segment: Segment;
-  /** The place after the damage, as far as it was looked at. An offset of -1: damage has hidden it. */
+  /** The place after the damage, as far as it was scanned. An offset of -1: damage has hidden it. */
   position: number;
   offset: number;
   readonly #store: Store;
@@ -112,7 +112,7 @@ export class RangeRepair {
   /** In slices, each in a turn of its own. @throws ObeliskError, system errors */
   async later(): Promise<void> {
     const { segment } = this;
-    loopTurns.enter("mending");
+    loopTurns.enter("repair");
     const share = new TurnShare(this.#store.clock);
     do {
       if (share.isUsedUp) await share.rest();
@@ -129,14 +129,14 @@ export class RangeRepair {
     this.#recordValid();
   }
 
-  /** A file that is gone is not opened again: another one may have its name. */
+  /** A file that was removed is not opened again: another one may have its name. */
   readonly #descriptor = (): number => {
     if (this.segment.isRemoved)
       throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail: "the log was removed" });
     return this.#store.pool.use(this.segment.file);
   };
 
-  /** Gone, cut, or looked at by somebody else meanwhile. */
+  /** Removed, cut, or repaired by another reader meanwhile. */
   #isOutdated({ isRemoved, bytes, holes }: Segment): boolean {
     if (isRemoved || bytes < this.#end) return true;
     const isMine = (position: number) => this.#damage.some((damage) => damage.position === position);

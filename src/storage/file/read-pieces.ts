@@ -1,13 +1,12 @@
 /**
- * The memory in which segments are read, shared by all logs and used again and again: pages that were touched once are not cleared
- * by the system again, and how much there is does not depend on how many read.
+ * The buffers that segments are read into, shared by all logs and reused: pages that were touched once are not cleared by the system
+ * again, and their size does not depend on the number of readers.
  *
  *     in place      one buffer: what the page cache has (10 GB/s). It remembers what it holds, so that what was just checked
  *                   is sent from where it lies
- *     off the loop  `PIECES_MAX` pieces: what has to come from the disk. Who finds none waits, first come first served
+ *     off the loop  `PIECES_MAX` pieces: what has to come from the disk. Whoever finds none waits, first come first served
  *
- * All of it is lent: a piece until `use` returns, the buffer in place until the next read of anybody. So nobody holds memory while
- * a socket is slow.
+ * All of it is lent: a piece until `use` returns, the buffer in place until the next read. So a slow socket holds no memory.
  */
 
 import { errnoOf } from "../../base/errors.ts";
@@ -20,16 +19,16 @@ import type { Segment } from "./segment.ts";
 
 /** What is read at once off the loop, and for a socket: a slow one leaves most of it, and it is read again. */
 export const PIECE_BYTES = 256 * KiB;
-/** As much as a fetch answer may have: what the page cache holds of it is read once. */
+/** As much as a fetch response may have: what the page cache holds of it is read once. */
 export const IN_PLACE_BYTES = 4 * MiB;
 /** More than the system's thread pool has threads, so that one always finds work. */
 const PIECES_MAX = 16;
 /**
- * What is read off the loop once some of it had to come from the disk: the system reads ahead there, and where the queue of the disk is
- * full, whoever touches what it has read ahead waits for it (100 ms were seen), also who said that he cannot.
+ * What is read off the loop once some of it had to come from the disk: the system reads ahead there, and while the disk's queue is
+ * full, whoever touches a page that is being read ahead waits for it (100 ms were seen), also with RWF_NOWAIT.
  */
 const COLD_BYTES = 16 * MiB;
-/** What a disk that refuses a page is asked for again, page by page. */
+/** After a read error this much is read again, page by page. */
 const REFUSED_BYTES_MAX = 128 * KiB;
 
 export class ReadPieces {
@@ -49,9 +48,9 @@ export class ReadPieces {
   }
 
   /**
-   * Up to `bytes` bytes at `position`, fewer when the rest must come from the disk or is refused; null when all of it must, or lies
+   * Up to `bytes` bytes at `position`, fewer when the rest must come from the disk or cannot be read; null when all of it must, or lies
    * where the disk was needed lately.
-   * @throws system errors, when one of the first `needed` bytes is refused
+   * @throws system errors, when one of the first `needed` bytes cannot be read
    */
   now(segment: Segment, position: number, bytes: number, needed: number): Buffer | null {
     if (position >= segment.coldStart && position < segment.coldEnd) return null;
@@ -64,7 +63,7 @@ export class ReadPieces {
     return piece;
   }
 
-  /** The same of what was read before, and is most likely cached. */
+  /** The same for what was read before, and is most likely cached. */
   again(segment: Segment, position: number, bytes: number, needed: number): Buffer | null {
     this.#inPlace ??= Buffer.allocUnsafeSlow(IN_PLACE_BYTES);
     this.#segment = null;
@@ -76,21 +75,21 @@ export class ReadPieces {
     return this.#inPlace.subarray(0, got);
   }
 
-  /** What was read last in place, from `position` on; null when that is not there any more. */
+  /** What was read last in place, from `position` on; null when the buffer holds something else. */
   held(segment: Segment, position: number, bytes: number): Buffer | null {
     const at = position - this.#start;
     if (this.#segment !== segment || at < 0 || at >= this.#bytes) return null;
     return this.#inPlace!.subarray(at, Math.min(this.#bytes, at + bytes));
   }
 
-  /** What lies in the segment is not what was read any more. */
+  /** The segment may have changed since the buffer was filled. */
   invalidate(): void {
     this.#segment = null;
   }
 
   /**
-   * Reads off the loop, with the descriptor pinned against being closed meanwhile, and shows it to `use`: fewer bytes at the end of
-   * the file or before what is refused. @throws system errors as `now`
+   * Reads off the loop, with the descriptor pinned against being closed meanwhile, and passes it to `use`: fewer bytes at the end of
+   * the file or before a page that cannot be read. @throws system errors as `now`
    */
   later<Result>(
     segment: Segment,

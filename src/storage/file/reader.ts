@@ -3,14 +3,14 @@
  *
  *     offset -> place (locator.ts, or where the last read ended) -> pieces (read-pieces.ts) -> check (batch-check.ts) -> span
  *
- *   - Nothing is held: the batches are checked piece by piece, and read again as they are sent (file-records.ts). What fits the buffer in
- *     place is sent from there, if that is in the same turn.
- *   - Where one answer ended the next will start: `READ_PLACES` such places are kept, so that a reader in sequence needs no search.
- *   - A place that is not what it should be is handed to the locator's `mend`, and the read goes on after it. Damaged bytes
- *     are never served.
+ *   - No batch stays in memory: they are checked piece by piece, and read again as they are sent (file-records.ts). What still lies in the
+ *     shared buffer is sent from there, in the same turn.
+ *   - Where one read ends the next begins: `READ_PLACES` such places are kept, so that a sequential reader needs no search.
+ *   - A place that does not hold the batch that must come next is handed to the locator's `repair`, and the read goes on after the damage.
+ *     Damaged bytes are never served.
  *   - Where the log's last batches are lost, a batch without records stands for their offsets, so that consumers go on after them.
- *   - What the disk refuses to give is no damage: such a read throws the system's error, and nothing is remembered of it. A refusal
- *     further on than the first batch only makes the answer shorter.
+ *   - A read error is no damage: the read throws the system's error, and nothing is remembered of it. An error further on than the
+ *     first batch only makes the response shorter.
  *   - What the page cache has is read in place, whatever its size, because the way to the thread pool costs more; what must come
  *     from the disk leaves the event loop free, and so does a check for which this turn has no
  *     room (turn-bytes.ts).
@@ -29,7 +29,7 @@ import type { LogLocator, Place } from "./locator.ts";
 import { RepairedLater } from "./range-repair.ts";
 import type { Store } from "./store.ts";
 
-/** As many readers in sequence as one partition usually has. */
+/** As many sequential readers as one partition usually has. */
 const READ_PLACES = 8;
 
 export class LogReader {
@@ -39,7 +39,7 @@ export class LogReader {
   readonly #places: Place[] = [];
   #placeNext = 0;
 
-  /** `refuse` turns what the disk says when batches are read again into an error of ours. */
+  /** `refuse` turns a system error of the second read into an error of ours. */
   constructor(store: Store, locator: LogLocator, refuse: Refuse) {
     this.#store = store;
     this.#locator = locator;
@@ -63,7 +63,7 @@ export class LogReader {
     return await readWhole(await this.span(offset, limitOffset, bytesMax, atLeastOne));
   }
 
-  /** Forgets remembered places: segments were cut or removed. */
+  /** Drops remembered places: segments were cut or removed. */
   reset(): void {
     this.#places.length = 0;
     this.#placeNext = 0;
@@ -134,8 +134,8 @@ export class LogReader {
   }
 
   /**
-   * Mends, and goes on to the batch that was asked for: a damaged header may have ended the walk to it too early. Null when that is
-   * done; the whole answer when it takes long.
+   * Repairs, and walks on to the requested batch: a damaged header may have ended the walk too early. Null when that is done; the
+   * whole response when it takes long.
    */
   #repairFor(place: Place, request: ReadRequest): Promise<RecordSpan> | null {
     try {
@@ -157,7 +157,7 @@ export class LogReader {
     return segment.isRemoved ? noRecords(offset) : await this.span(offset, limitOffset, bytesMax, atLeastOne);
   }
 
-  /** Remembers where the answer ends, and gives it. */
+  /** Remembers where the response ends, and returns it. */
   #spanOf(check: BatchCheck, request: ReadRequest): RecordSpan {
     const { segment, start, end, nextOffset } = check;
     if (end === start) return noRecords(request.offset);
@@ -184,7 +184,7 @@ export class LogReader {
   }
 }
 
-/** What is refused further on than the first header ends the answer before it. @throws system errors */
+/** A read error further on than the first header ends the response before it. @throws system errors */
 function stopBefore(check: BatchCheck, thrown: unknown): void {
   if (check.position === check.start || errnoOf(thrown) === undefined) throw thrown;
   check.stop();

@@ -1,20 +1,20 @@
 /**
- * Replaces small files whole (snapshots, sealed indexes), for all partitions of a data directory: the one limit on how many of
- * them are under way.
+ * Replaces small files whole (snapshots, sealed indexes), for all partitions of a data directory: the one limit on how many
+ * are in flight.
  *
  *     few files     temporary file, fdatasync in the thread pool, rename; up to `SINGLY_AT_ONCE_MAX` side by side
  *     many files    all temporary files of a group, one syncfs, all renames. Costs two descriptors
- *     the names     at the end, by `syncNames`: until then a power cut may bring an old file back
+ *     the names     directory entries, at the end, by `syncNames`: until then a power cut may bring an old file back
  *
- *   - In the order in which they were asked for. What is asked for while a group is under way goes with the next.
+ *   - In the order of the requests. What is requested while a group is in flight goes with the next.
  *   - An old file stays whole until the new one is synced: at every moment, also of a group, each name leads to the old or to
  *     the new content.
- *   - A sync of all that fails is not believed and not tried again: its temporary files are deleted, and each file is written
- *     anew and synced by itself, which tells what the disk takes.
+ *   - A syncfs that fails is never retried: its temporary files are deleted, and each file is written anew and synced by itself,
+ *     which tells for each whether it is on disk.
  *   - Where the system has no descriptor left, fewer files are written side by side; down to one.
- *   - What a refusal leaves of a new file is deleted: on a full disk it would keep the last bytes.
+ *   - What an error leaves of a new file is deleted: on a full disk it would keep the last bytes.
  *
- * What it costs, and what else was thought of: docs/decisions/group-replacement.md.
+ * Costs and rejected options: docs/decisions/group-replacement.md.
  */
 
 import { isOutOfDescriptors } from "../../base/descriptors/spare-descriptors.ts";
@@ -28,11 +28,11 @@ import type { DescriptorPool } from "./pool.ts";
 export const SINGLY_AT_ONCE_MAX = 16;
 /** From here on one syncfs is faster than the files one by one, though it waits for what others wrote (disk-pace.ts). */
 export const GROUP_MIN = 17;
-/** What is asked for after a group waits for it: about 0.3 s. */
+/** A request that comes while a group is in flight waits for it: about 0.3 s. */
 export const GROUP_MAX = 4096;
 /** Files between two looks at the event loop: about 3 ms. */
 const FILES_A_TURN = 64;
-/** Directories whose names wait for `syncNames`; beyond them they are synced under way. As many as there are partitions. */
+/** Directories whose entries wait for `syncNames`; beyond that they are synced in between. As many as there are partitions. */
 export const NAMES_UNSYNCED_MAX = 10_000;
 /** Up to as many directories are synced one by one. */
 const NAMES_SYNCED_SINGLY_MAX = 4;
@@ -54,10 +54,10 @@ export class FileReplacer {
   readonly #files: Files;
   readonly #pool: DescriptorPool;
   #queue: Replacement[] = [];
-  /** Of the group that is under way. */
+  /** Of the group in flight. */
   #unfinished = 0;
   #running: Promise<void> | null = null;
-  /** By directory: a file that was renamed in it, whose name may not be on disk. */
+  /** By directory: a file that was renamed in it, whose directory entry may not be durable. */
   readonly #unsynced = new Map<string, Renamed>();
   #namesFailure: unknown = null;
 
@@ -72,7 +72,7 @@ export class FileReplacer {
   }
 
   /**
-   * Replaces a file in its turn. `content` is asked for when the write begins, maybe more than once; null: it is not wanted any
+   * Replaces a file in its turn. `content` is called when the write begins, maybe more than once; null: the file is not wanted any
    * more. @throws system errors, ObeliskError KAFKA_STORAGE_ERROR; the old file is there then
    */
   replace(path: string, content: () => Buffer | null): Promise<void> {
@@ -82,14 +82,14 @@ export class FileReplacer {
     });
   }
 
-  /** Makes sure that no power cut brings back an old file. Call it when nothing is under way. @throws system errors */
+  /** Makes the directory entries durable, so that no power cut brings back an old file. Call it when nothing is in flight. @throws system errors */
   async syncNames(): Promise<void> {
     while (this.#running !== null) await this.#running;
     await this.#syncNames();
   }
 
   async #run(): Promise<void> {
-    await Promise.resolve(); // whoever asks in the same turn comes along
+    await Promise.resolve(); // requests of the same turn come along
     while (this.#queue.length > 0) {
       const group = this.#queue.splice(0, GROUP_MAX);
       this.#unfinished = group.length;
@@ -192,7 +192,7 @@ export class FileReplacer {
     }
   }
 
-  /** Answers the file systems that are synced. */
+  /** Returns the file systems that are synced. */
   async #syncAnchors(anchors: ReadonlyMap<string, number>): Promise<Set<string>> {
     const synced = new Set<string>();
     for (const [device, descriptor] of anchors) {
@@ -231,7 +231,7 @@ export class FileReplacer {
       return create();
     } catch (thrown) {
       if (errnoOf(thrown) !== "EEXIST") throw thrown;
-      this.#files.removeFile(temporary); // it could not be deleted when its turn had failed
+      this.#files.removeFile(temporary); // left over from an attempt that failed
       return create();
     }
   }
@@ -241,7 +241,7 @@ export class FileReplacer {
     this.#unsynced.set(directoryOf(path), { path, device });
   }
 
-  /** The next start deletes what stays. */
+  /** The next start deletes what could not be removed. */
   #removeTemporary(path: string): void {
     try {
       this.#files.removeFile(path + TEMPORARY_SUFFIX);
@@ -250,7 +250,7 @@ export class FileReplacer {
     }
   }
 
-  /** What nobody waits for is told to those who do: `syncNames`. */
+  /** No caller waits for it: a failure is reported by `syncNames`. */
   async #syncNamesUnderWay(): Promise<void> {
     try {
       await this.#syncNames();
@@ -259,7 +259,7 @@ export class FileReplacer {
     }
   }
 
-  /** A sync that failed once is not believed the next time. */
+  /** A sync that failed once is never retried: every later call fails too. */
   async #syncNames(): Promise<void> {
     if (this.#namesFailure !== null) throw this.#namesFailure;
     const renamed = [...this.#unsynced.values()];
@@ -287,7 +287,7 @@ export class FileReplacer {
     return found;
   }
 
-  /** Anything will do for a directory whose topic was removed. */
+  /** A directory whose topic was removed needs no sync: any device will do. */
   #deviceIfThere(directory: string): string {
     return this.#files.exists(directory) ? this.#files.device(directory) : "";
   }

@@ -1,15 +1,15 @@
 /**
- * Room that is kept for a start on a full disk: `reserve/`, sixteen files of 64 KiB that hold nothing.
+ * Disk space that is kept for a start on a full disk: `reserve/`, sixteen files of 64 KiB that hold nothing.
  *
- *   start     hardly any room left    -> the files go; SQLite's log and index and the marks of a start fit in their place
- *   opened    and every now and then  -> as many as fit are made again
- *   stop      no room for the mark    -> one goes
+ *   start     hardly any space left           -> the files are deleted; SQLite's log and index and what a start writes fit in their place
+ *   running   after the start, at each tick   -> as many as fit are made again
+ *   stop      no space for the clean flag     -> one is deleted
  *
  * Without it a server on a full disk, once stopped, could not start again, and so could not delete the topics that fill it. A
- * running server needs no reserve: a removal begins with a rename (topic-directories.ts).
+ * running server needs no reserve: a topic's removal begins with a rename (topic-directories.ts).
  *
- *   - They are files, not one file, because a file system may have run out of names (inodes) and not of bytes.
- *   - They hold random bytes: a file system could keep zeros without using any room.
+ *   - They are files, not one file, because a file system may have run out of inodes and not of bytes.
+ *   - They hold random bytes: a file system could store zeros without using any space.
  *   - Nothing here fails a start: a reserve that cannot be made is made later.
  */
 
@@ -39,7 +39,7 @@ export class Reserve {
     this.#path = `${root}/${RESERVE}`;
   }
 
-  /** Gives the room back when there is hardly any other. Call it before anything is written. */
+  /** Frees the space when there is hardly any other. Call it before anything is written. */
   release(): void {
     const files = this.#files;
     this.#quietly(() => {
@@ -52,7 +52,7 @@ export class Reserve {
     this.#isWhole = false;
   }
 
-  /** Gives one piece back, to a stop that finds no room for its mark; false when there is none. */
+  /** Frees one piece, for a stop that finds no space for the clean-shutdown flag; false when there is none. */
   releaseOne(): boolean {
     const files = this.#files;
     let isReleased = false;
@@ -65,7 +65,7 @@ export class Reserve {
     return isReleased;
   }
 
-  /** Makes what is missing, as far as there is room. Cheap when nothing is. */
+  /** Makes what is missing, as far as there is space. Cheap when nothing is. */
   fill(): void {
     if (this.#isWhole) return;
     const files = this.#files;

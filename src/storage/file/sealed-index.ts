@@ -1,13 +1,13 @@
 /**
- * The index of a sealed segment where it lies: searched page by page in its two files (layouts: segment-index.ts).
+ * The index of a sealed segment, searched page by page in its two files (layouts: segment-index.ts).
  *
  *     file    [ page 0 ][ page 1 ][ page 2 ]...[ last ]      512 entries each
  *     search    ^ by the first entries of pages, then within one
  *
- *   - A page is checked when it is read: entries rise and lie within the segment. What one page says beside another shows when an
+ *   - A page is checked when it is read: entries rise and lie within the segment. Whether pages agree with each other shows when an
  *     entry is followed (locator.ts, time-search.ts).
- *   - No file stays open. One that was cut, replaced, removed or that the disk refuses is an `IndexFault` for whoever needs a page that
- *     is not in memory: the index has to be built again from the log. Pages in memory are from when the file was whole.
+ *   - No file stays open. One that was cut, replaced or removed, or that cannot be read, is an `IndexFault` for whoever needs a page that
+ *     is not in memory: the index has to be rebuilt from the log. Pages in memory are from when the file was whole.
  */
 
 import { readInt64 } from "../../base/bytes.ts";
@@ -17,11 +17,11 @@ import type { FindingKind } from "../contract.ts";
 import { type IndexPages, PAGE_ENTRIES } from "./index-pages.ts";
 import type { Segment } from "./segment.ts";
 import { faultOfIndex, type IndexLookup, OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES } from "./segment-index.ts";
-import { refusedRead, type Store } from "./store.ts";
+import { readErrorOf, type Store } from "./store.ts";
 
 const NOTHING = Buffer.alloc(0);
 
-/** An index that cannot be used, whatever its log holds. Its reader has it built again; no client hears of it. */
+/** An index that cannot be used. Its reader has it rebuilt from the log; clients do not notice. */
 export class IndexFault extends Error {
   readonly kind: FindingKind;
 
@@ -39,7 +39,7 @@ export class SealedIndex implements IndexLookup {
   readonly #offsets: EntryFile;
   readonly #times: EntryFile;
 
-  /** Looks at the lengths and the last entries of the files. @throws IndexFault; system errors for what the process is short of */
+  /** Reads the lengths and the last entries of the files. @throws IndexFault; system errors for shortages of the process */
   constructor(store: Store, pages: IndexPages, segment: Segment) {
     const { indexPath, timeIndexPath, bytes } = segment;
     const offsetsFault = (page: Buffer) => faultOfIndex(page, NOTHING, bytes);
@@ -111,7 +111,7 @@ class EntryFile {
     this.#keys = pages.keysFor();
   }
 
-  /** Takes the file as it is now; its last entry, or null when there is none. Comes first, and once. */
+  /** Takes the file as it is now; its last entry, or null when there is none. Called first, and once. */
   open(): Buffer | null {
     const { files } = this.#store;
     const entryBytes = this.#entryBytes;
@@ -183,7 +183,7 @@ class EntryFile {
       }
     } catch (thrown) {
       if (errnoOf(thrown) === "ENOENT") throw new IndexFault("missing-index", "an index file is missing");
-      const refusal = thrown instanceof ObeliskError ? null : refusedRead(thrown);
+      const refusal = thrown instanceof ObeliskError ? null : readErrorOf(thrown);
       throw refusal === null ? thrown : new IndexFault("unreadable", systemReason(refusal));
     }
   }

@@ -1,6 +1,6 @@
 /**
- * Where in a segment an offset or a time lies. Two sparse indexes, in the formats of Kafka's own files, kept as those
- * bytes also in memory:
+ * Where in a segment an offset or a time lies. Two sparse indexes, in the formats of Kafka's index files, and as the same
+ * bytes in memory:
  *
  *     offset index   8 bytes each   int32 relative offset, int32 position
  *     time index    12 bytes each   int64 timestamp, int32 relative offset
@@ -9,9 +9,9 @@
  *     the first batch after each `INDEX_INTERVAL_BYTES` of log.
  *   - An entry of the time index says: the largest timestamp so far, and the last offset of the first batch that has it. So
  *     timestamps rise strictly. One is written beside an offset entry, and one when the segment is sealed.
- *   - Both are hints: whoever follows one checks the batch that it finds there.
+ *   - Both are hints: whoever follows an entry verifies the batch that it finds there.
  *
- * An active segment's index grows in memory, and this is it; a sealed one's is searched in its files (sealed-index.ts).
+ * This is the index of an active segment, which grows in memory; a sealed one's is searched in its files (sealed-index.ts).
  */
 
 import { readInt64, writeInt64 } from "../../base/bytes.ts";
@@ -23,9 +23,9 @@ export const TIME_ENTRY_BYTES = 12;
 const ENTRIES_AT_START = 8;
 const NO_TIMESTAMP = -1;
 
-/** What can be asked of a segment's index, wherever it lies. Offsets are relative to the segment's base. */
+/** The look-ups of a segment's index, in memory or on disk. Offsets are relative to the segment's base. */
 export interface IndexLookup {
-  /** The largest timestamp noted, or -1. */
+  /** The largest timestamp recorded, or -1. */
   readonly maxTimestamp: number;
   /** The last relative offset of the first batch that has the largest timestamp. */
   readonly maxTimestampOffset: number;
@@ -47,7 +47,7 @@ export class SegmentIndex implements IndexLookup {
   #bytesSinceEntry = 0;
   #maxTimestamp = NO_TIMESTAMP;
   #maxTimestampOffset = 0;
-  /** How much of both the files beside an active segment have; -1 when that is not known. */
+  /** How many bytes of both the copies on disk have; -1 when that is unknown. */
   copiedBytes = -1;
   readonly #intervalBytes: number;
 
@@ -92,14 +92,14 @@ export class SegmentIndex implements IndexLookup {
     this.#bytesSinceEntry += bytes;
   }
 
-  /** Adds the last time entry, so that the file alone tells the segment's largest timestamp. */
+  /** Adds the last time entry, so that the file alone holds the segment's largest timestamp. */
   seal(): void {
     this.#addTime();
   }
 
   /**
-   * Brings back what files hold of an active segment: entries below `position`, which must have passed `faultOfIndex`.
-   * The largest timestamp comes along, because the files know it only up to their last entry.
+   * Loads an active segment's index from its copies: entries below `position`, which must have passed `faultOfIndex`.
+   * The largest timestamp is given too, because the files hold it only up to their last entry.
    */
   restore(offsets: Buffer, times: Buffer, position: number, maxTimestamp: number, maxOffset: number): void {
     this.#bytesSinceEntry = position;

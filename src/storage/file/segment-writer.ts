@@ -1,9 +1,9 @@
 /**
  * Writes at the end of one log's segments, and shortens them.
  *
- *   - A write that fails is cut off again, so that the file ends after the last whole batch. If even that fails, nobody knows
- *     what the file holds, and the owner is told.
- *   - A cut is on disk before it returns.
+ *   - A write that fails is cut off again, so that the file ends after the last whole batch. If even that fails, the file's end is
+ *     unknown, and the owner is told.
+ *   - A truncation is durable before it returns.
  */
 
 import { errnoOf } from "../../base/errors.ts";
@@ -19,7 +19,7 @@ export class SegmentWriter {
   readonly #place: { topic: string; partition: number };
   readonly #broken: (detail: string) => void;
 
-  /** `broken` is told when a file's end is not known any more. */
+  /** `broken` is called when a file's end is unknown. */
   constructor(
     store: Store,
     indexes: IndexFiles,
@@ -46,8 +46,8 @@ export class SegmentWriter {
   }
 
   /**
-   * Lets the segment end at `position`, where the batch with `offset` was. Reads a sealed one as a whole, at once: nobody cuts a log
-   * that is served. @throws system errors
+   * Lets the segment end at `position`, where the batch with `offset` was. Reads the whole of a sealed one, at once: a log that is
+   * served is never cut. @throws system errors
    */
   cut(segment: Segment, position: number, offset: number): void {
     const { files, pool, limits } = this.#store;
@@ -77,13 +77,13 @@ export class SegmentWriter {
     }
   }
 
-  /** Takes away what a failed write may have left behind the last whole batch. */
+  /** Removes what a failed write may have left after the last whole batch. */
   #cutBack(descriptor: number, segment: Segment): void {
     try {
       this.#store.files.truncate(descriptor, segment.bytes);
     } catch (thrown) {
       if (errnoOf(thrown) === undefined) throw thrown;
-      this.#broken("a write could be neither finished nor taken back, the partition is offline");
+      this.#broken("a write could be neither finished nor cut off, the partition is offline");
     }
   }
 

@@ -1,14 +1,14 @@
 /**
- * One segment: a log file `<base offset, 20 digits>.log` with its indexes beside it, and what is known about it in memory.
+ * One segment: a log file `<base offset, 20 digits>.log` with its two index files, and its state in memory.
  *
  *     0            verifiedStart      verifiedEnd        bytes
- *     [ ..........[=== CRC checked ===].................] nothing after counts
+ *     [ ..........[=== CRC checked ===].................] bytes after it do not count
  *
- *   - `bytes` is the size that counts. A file may be longer for a moment, between a write that failed and the cut.
- *   - Bytes whose CRC held once are not checked again for a while (`forgetVerified`), so that a busy reader pays nothing
- *     and damage that comes up on a disk under a running server is still met.
- *   - `holes` are known damage, sorted by position; readers jump over them.
- *   - `isDirty`: bytes were written since the last sync began. Each state of being dirty holds a pin on the file.
+ *   - `bytes` is the size that counts. A file may be longer between a write that failed and the truncation.
+ *   - Bytes whose CRC was checked are not checked again for a while (`resetVerified`), so that a busy reader pays nothing
+ *     and damage that comes up under a running server is still found.
+ *   - `holes` are known damage, sorted by position; readers skip them.
+ *   - `isDirty`: bytes were written since the last sync began. A dirty segment holds a pin on its file.
  */
 
 import { fail } from "../../base/assert.ts";
@@ -19,10 +19,10 @@ import type { Hole } from "./snapshot.ts";
 
 /** Positions in the index are int32; this leaves room to spare. */
 export const SEGMENT_BYTES_LIMIT = 2 ** 30;
-/** Of the last record to the segment's base. The end after it is an int32 too, in the marks of the sync thread. */
+/** Of the last record to the segment's base. The end after it is an int32 too, as the sync thread's written position. */
 export const RELATIVE_OFFSET_MAX = 2 ** 31 - 3;
 const NAME_DIGITS = 20;
-/** Of a segment's largest timestamp, until its index was looked at. */
+/** Of a segment's largest timestamp, until its index was read. */
 export const TIME_UNKNOWN = -2;
 
 export class Segment {
@@ -32,25 +32,25 @@ export class Segment {
   bytes: number;
   /** Offset after the last batch; for a sealed segment where the next one starts. */
   endOffset: number;
-  /** In memory while it can still change or is not yet on disk; null when its files have it. */
+  /** In memory while it can still change or is not yet on disk; null when it is in its files. */
   index: SegmentIndex | null;
   holes: Hole[] = [];
   /** When the active segment took its first batch, by the steady clock; its age counts from then. -1: it has none. */
   firstAtMs = -1;
   isDirty = false;
   /**
-   * A write-back failed on its file system, maybe one of this file: only its own descriptor tells, so that its next sync must
-   * be its own.
+   * A write-back failed on its file system, maybe of this file: only its own descriptor can tell, so its next sync must be an
+   * fdatasync of its own.
    */
   isSuspect = false;
-  /** Its file system, once it was asked for (`Files.device`). */
+  /** Its file system, once looked up (`Files.device`). */
   device: string | null = null;
-  /** The largest timestamp in a sealed segment, or not below it, once that is known. */
+  /** An upper bound of the timestamps in a sealed segment, once that is known. */
   maxTimestamp = TIME_UNKNOWN;
-  /** Its time index goes by what the headers of batches say, and not by their records. */
+  /** Its time index holds the timestamps of batch headers, and not those of the records. */
   hasOldTimes = false;
   isRemoved = false;
-  /** What a sync has covered, or covers while it runs. */
+  /** Covered by the last sync, or by the one that runs. */
   syncedBytes = 0;
   /** How much the sync that was started last has to write. */
   unsyncedBytes = 0;
@@ -87,7 +87,7 @@ export class Segment {
     this.pin();
   }
 
-  /** All that was written is on disk. */
+  /** All that was written is durable. */
   markClean(pool: DescriptorPool): void {
     if (!this.isDirty) fail("a clean file cannot become clean");
     this.isDirty = false;
@@ -95,7 +95,7 @@ export class Segment {
     this.unpin(pool);
   }
 
-  /** A sync of all that was written begins: whoever runs it has the pin from now on. */
+  /** A sync of all that was written begins: its owner has the pin from now on. */
   startSync(): void {
     if (!this.isDirty) fail("a clean file needs no sync");
     this.isDirty = false;
@@ -108,7 +108,7 @@ export class Segment {
     return start >= this.verifiedStart && end <= this.verifiedEnd;
   }
 
-  /** Notes that `[start, end)` was checked. One stretch is kept: the one that a reader is walking along. */
+  /** Records that `[start, end)` was checked. One range is kept: the one that a reader moves along. */
   recordVerified(start: number, end: number): void {
     if (start > this.verifiedEnd || end < this.verifiedStart) {
       this.verifiedStart = start;
@@ -130,7 +130,7 @@ export class Segment {
     return this.holes.find((hole) => hole.position + hole.bytes > position);
   }
 
-  /** Valid bytes lie in `[start, end)`, or none at all any more: what was known of damage there is not true of them. True when it was. */
+  /** `[start, end)` holds valid batches, or was cut off: holes there are outdated. True when there were any. */
   dropHoles(start: number, end: number): boolean {
     const kept = this.holes.filter(
       ({ position, bytes }) => bytes === 0 || position + bytes <= start || position >= end,
@@ -152,14 +152,14 @@ export class Segment {
     this.file.pins += 1;
   }
 
-  /** Gives a pin back, and lets go of the file when it is the last one of a segment that is gone. */
+  /** Returns a pin; the last one of a removed segment closes the file. */
   unpin(pool: DescriptorPool): void {
     if (!(this.file.pins > 0)) fail("a file that nobody has pinned");
     this.file.pins -= 1;
     if (this.isRemoved && this.file.pins === 0) pool.closeLater(this.file);
   }
 
-  /** The segment is gone: its file is closed now, or when the read or sync that is under way has ended. */
+  /** The segment was removed: its file is closed now, or when the read or sync in flight has ended. */
   release(pool: DescriptorPool): void {
     this.isRemoved = true;
     this.pin();

@@ -1,11 +1,11 @@
 /**
  * Writes a partition's snapshot in the background (replacer.ts): one write at a time, and however often it is requested
- * meanwhile, one more after it. The content is taken when the write begins. Other work on the partition's small files (sealing)
- * takes its turn in the same queue.
+ * meanwhile, one more after that. The content is taken when the write begins. Other work on the partition's small files (sealing)
+ * waits in the same queue.
  *
- * The old snapshot stays whole until the new one is synced and renamed over it. A disk that refuses is reported once: the
- * old snapshot is still true, a start would only read more of the log. So a full disk is no finding at all. `isStale` remembers
- * that the file says less than it could, so that a stop writes only the snapshots that say something new.
+ * The old snapshot stays whole until the new one is synced and renamed over it. An error is reported once: the
+ * old snapshot still holds, a start would only read more of the log. So a full disk is no finding at all. `isStale` says that
+ * the file is out of date, so that a stop writes only the snapshots that have changed.
  */
 
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
@@ -19,7 +19,7 @@ export class SnapshotWriter {
   readonly #take: () => Snapshot;
   #queue: Promise<void> = Promise.resolve();
   #isRequested = false;
-  /** Whether the write that is requested stands last in the queue. */
+  /** Whether the write that is requested is last in the queue. */
   #isLast = false;
   #isStale = false;
   #hasReported = false;
@@ -32,12 +32,12 @@ export class SnapshotWriter {
     this.#take = take;
   }
 
-  /** What is on disk, if anything, is not what would be written now. */
+  /** The file on disk, if any, differs from what would be written now. */
   get isStale(): boolean {
     return this.#isStale;
   }
 
-  /** A write is still to begin, after everything that was asked for so far: it will tell of what is true then. */
+  /** A write is still to begin, after everything that was requested so far: it will hold what is true then. */
   get isPending(): boolean {
     return this.#isRequested && this.#isLast;
   }
@@ -47,7 +47,7 @@ export class SnapshotWriter {
     this.#isStale = true;
   }
 
-  /** Asks for the snapshot to be written soon. */
+  /** Requests a write of the snapshot. */
   request(): void {
     this.#isStale = true;
     if (this.#isRequested) return;
@@ -56,12 +56,12 @@ export class SnapshotWriter {
     this.#isLast = true;
   }
 
-  /** Asks for it if it would say something new. */
+  /** Requests it if the file is out of date. */
   requestIfStale(): void {
     if (this.#isStale) this.request();
   }
 
-  /** Writes the snapshot so that it survives a power cut, then does what must not happen before that. */
+  /** Writes the snapshot and makes it durable, then runs what must not happen before that. */
   requestThen(work: () => void): void {
     this.#isStale = true;
     this.later(async () => {
@@ -85,7 +85,7 @@ export class SnapshotWriter {
     this.#isStopped = true;
   }
 
-  /** Resolves when everything that was asked for so far is done. */
+  /** Resolves when everything that was requested so far is done. */
   async idle(): Promise<void> {
     for (let queue: Promise<void> | null = null; queue !== this.#queue; ) {
       queue = this.#queue;
@@ -114,6 +114,12 @@ export class SnapshotWriter {
     if (this.#isStopped || this.#hasReported || errno === "ENOSPC" || errno === "EDQUOT") return;
     this.#hasReported = true;
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    this.#store.report(this.#path, 0, 0, "unreadable", `a small file could not be written: ${reason}`);
+    this.#store.report(
+      this.#path,
+      0,
+      0,
+      "unreadable",
+      `a snapshot or index file could not be written: ${reason}`,
+    );
   }
 }

@@ -1,5 +1,5 @@
 /**
- * `producers.snapshot`: what a partition knows beside its log, and up to which place of the log it is true.
+ * `producers.snapshot`: a partition's state beside its log, and the place in the log up to which it holds.
  *
  *   at  type     field
  *    0  4 bytes  "OBPS"
@@ -13,13 +13,13 @@
  *   40  int64    largest timestamp of that segment up to there, or -1
  *   48  int32    relative offset of it
  *   52  int64    when the active segment took its first batch, ms; -1: it has none
- *   60  int64    times: base offset of the first segment from which on time indexes go by the records
+ *   60  int64    times: base offset of the first segment whose time index holds the timestamps of records
  *   68  uint32   count of leader epochs, then for each: int32 epoch, int64 start offset
  *       uint32   count of holes, then for each: int64 segment base offset, uint32 position, uint32 bytes
  *       uint32   length of the owner's state, then the state
  *       uint32   CRC-32C of everything before it
  *
- * Version 1 has no "times": all time indexes go by what the headers of batches say, which clients were free to leave wrong.
+ * Version 1 has no "times": all time indexes hold the timestamps of batch headers, which clients were free to set wrong.
  *
  * It is replaced whole, and only when the log is synced up to the checkpoint, so it is never ahead of the log. Losing it
  * costs time, not data: the log is read from its start instead.
@@ -32,7 +32,7 @@ import type { LeaderEpochStart } from "../leader-epochs.ts";
 
 export const SNAPSHOT_FILE = "producers.snapshot";
 
-/** Bytes of a segment that are no valid batch, known and passed over. */
+/** Bytes of a segment that are no valid batch, known and skipped. */
 export interface Hole {
   position: number;
   bytes: number;
@@ -56,7 +56,7 @@ export interface Snapshot {
   checkpoint: Checkpoint | null;
   /** Of the segment that was active then; -1 when it was empty. */
   firstAtMs: number;
-  /** Segments before it have time indexes that go by the headers. */
+  /** Segments before it have time indexes with the timestamps of headers. */
   timesFrom: number;
   epochs: readonly LeaderEpochStart[];
   holes: readonly StoredHole[];
@@ -148,9 +148,9 @@ function checkFrame(source: Buffer): void {
   const version = source.readUInt16BE(4);
   if (version !== SNAPSHOT_VERSION && version !== OLD_VERSION)
     throw damaged(`its version ${version} is unknown`);
-  if (source.readUInt32BE(8) !== source.length) throw damaged("its length does not hold");
+  if (source.readUInt32BE(8) !== source.length) throw damaged("length mismatch");
   if (source.readUInt32BE(source.length - CRC_BYTES) !== crc32c(source, 0, source.length - CRC_BYTES)) {
-    throw damaged("its CRC does not hold");
+    throw damaged("CRC mismatch");
   }
   if (source.readUInt16BE(6) !== 0) throw damaged("its reserved bytes are not zero");
 }

@@ -12,7 +12,7 @@ import { QUARANTINE, quarantineBytes, takeBack } from "./quarantine.ts";
 import { ReadPieces } from "./read-pieces.ts";
 import { FileReplacer } from "./replacer.ts";
 
-/** A disk that fails everywhere must not fill the memory with its story. Later findings are told and counted, not kept. */
+/** A disk that fails everywhere must not fill the memory with findings. Later ones are logged and counted, not kept. */
 export const FINDINGS_MAX = 10_000;
 /** The walk from an index entry to the batch reads this much at once: one index interval and a header. */
 export const LOOK_BYTES = 8 * 1024;
@@ -32,9 +32,9 @@ export interface StoreLimits {
 
 /** What became of a copy of damaged bytes. */
 export interface Quarantined {
-  /** For people: goes after the reason. */
+  /** For people; appended to the reason. */
   outcome: string;
-  /** Why they were not copied, and what to do: then they must stay where they are. Null when they were. */
+  /** Why they could not be copied, and the remedy: then they must stay where they are. Null when they were copied. */
   refusal: ObeliskError | null;
 }
 
@@ -50,7 +50,7 @@ export class Store {
   /** The data directory. Findings name files relative to it. */
   readonly root: string;
   readonly findings: Finding[] = [];
-  /** For short looks at headers: filled and read before anything else can run, so all readers share it. */
+  /** For short reads of headers: filled and used before anything else can run, so all readers share it. */
   readonly lookBuffer = Buffer.allocUnsafeSlow(LOOK_BYTES);
   /** Findings beyond `FINDINGS_MAX`. */
   findingsDropped = 0;
@@ -88,8 +88,8 @@ export class Store {
   }
 
   /**
-   * Copies bytes of a file into quarantine; `fate` says where, or why not. Zeros are not kept: they are what the file system leaves
-   * where a write never arrived. Of a copy that the disk refuses nothing is left.
+   * Copies bytes of a file into quarantine; `outcome` says where, or why not. Zeros are not kept: they are what the file system leaves
+   * where a write never arrived. A copy that fails leaves nothing there.
    */
   quarantine(
     path: string,
@@ -168,13 +168,13 @@ function notCopied(
   error: Error & { code?: unknown },
 ): ObeliskError {
   const isFull = error.code === "ENOSPC" || error.code === "EDQUOT";
-  const what = `${bytes} bytes at ${position} of ${file} are no batch (${reason})`;
+  const what = `${bytes} bytes at ${position} of ${file} are no valid batch (${reason})`;
   const detail = `${what} and could not be copied to ${QUARANTINE}/: ${systemReason(error)}; they stay as they are`;
   const remedy = isFull ? "make room on that disk" : `check the disk and the rights on ${QUARANTINE}/`;
   return new ObeliskError("KAFKA_STORAGE_ERROR", { detail, remedy }, error);
 }
 
-/** The disk's refusal as one of our codes. */
+/** A system error as one of our codes. */
 export function storageError(
   thrown: unknown,
   facts: { topic?: string; partition?: number; file?: string },
@@ -186,11 +186,11 @@ export function storageError(
   return new ObeliskError(code, facts, thrown);
 }
 
-/** What this process is short of for a moment; it has a line in the log of its own (descriptor-watch.ts), or none. */
+/** Shortages of this process, which pass; they have a log line of their own (descriptor-watch.ts), or none. */
 const SHORTAGES = new Set(["EMFILE", "ENFILE", "ENOMEM"]);
 
-/** The error when the disk would not read, or not keep a copy of damage; null when a read failed for another reason. */
-export function refusedRead(thrown: unknown): Error | null {
+/** The error when the disk failed to read, or to store a copy of damage; null when a read failed for another reason. */
+export function readErrorOf(thrown: unknown): Error | null {
   if (thrown instanceof ObeliskError)
     return thrown.code === "KAFKA_STORAGE_ERROR" && thrown.cause ? thrown : null;
   const errno = errnoOf(thrown);

@@ -1,13 +1,13 @@
 /**
- * Finds records by time: segment by its largest timestamp, place by the time index, then batch by batch. An index that was
- * written before headers were checked is made again first (index-files.ts), and headers are not taken for the records'
- * word (record-search.ts), so that what lies in a log since then is found as well.
+ * Finds records by time: the segment by its largest timestamp, the place by the time index, then batch by batch. An index that was
+ * written before headers were checked is rebuilt first (index-files.ts), and timestamps of headers are not trusted
+ * (record-search.ts), so that old records are found as well.
  *
- *   - A segment whose largest timestamp is known is passed by without a look at its files, and after the first search it is known of
- *     all (16 bytes each). The first one after a start looks at the end of each index.
- *   - A log may have a hundred thousand segments: between two slices of the search everybody else is served, and a search that nobody
+ *   - A segment whose largest timestamp is known is skipped without reading its files, and after the first search it is known of
+ *     all (16 bytes each). The first search after a start reads the end of each index.
+ *   - A log may have a hundred thousand segments: between two slices of the search other work of the loop runs, and a search that nobody
  *     waits for, or whose log is being removed, ends there.
- *   - `SEARCHES_AT_ONCE` searches are under way in the whole process: each holds what it has read, which is `SEARCH_BYTES` or one batch.
+ *   - `SEARCHES_AT_ONCE` searches run in the whole process: each holds what it has read, which is `SEARCH_BYTES` or one batch.
  */
 
 import type { Clock } from "../../base/clock.ts";
@@ -32,18 +32,18 @@ import type { Segment } from "./segment.ts";
 
 /** A search reads at most this much at once. */
 const SEARCH_BYTES = 256 * KiB;
-/** A request may ask for a thousand partitions. More at once are no faster: the loop does their work. */
+/** A request may name a thousand partitions. More searches at once are no faster: the loop does their work. */
 const SEARCHES_AT_ONCE = 8;
-/** Of one slice: so many segments that are passed by, some tens of microseconds. */
+/** Of one slice: so many segments are skipped, some tens of microseconds. */
 export const SLICE_STEPS_MAX = 8 * KiB;
-/** Looking at the files of a segment: 64 of them in a slice, some milliseconds. */
+/** Reading the index of a segment: 64 of them in a slice, some milliseconds. */
 export const LOOK_STEPS = 128;
 /** Reading some of a segment: 16 in a slice. */
 const READ_STEPS = 512;
 
 const searches = new Turnstile(SEARCHES_AT_ONCE);
 
-/** What a search goes through: one log, from its start to where readers may see. */
+/** The range of a search: one log, from its start to where readers may see. */
 export interface Searched {
   readonly segments: readonly Segment[];
   readonly indexes: IndexFiles;
@@ -51,7 +51,7 @@ export interface Searched {
   readonly clock: Clock;
   readonly startOffset: number;
   readonly limitOffset: number;
-  /** Asked between two slices. False: nobody waits for it any more. @throws ObeliskError when the log is being removed */
+  /** Called between two slices. False: nobody waits for the search any more. @throws ObeliskError when the log is being removed */
   shouldContinue(): boolean;
 }
 
@@ -65,7 +65,7 @@ export function findMaxTimestamp(searched: Searched): Promise<TimestampedOffset 
   return searches.run(() => new TimeSearch(searched).latest());
 }
 
-/** A segment that may hold what is looked for. */
+/** A segment that may hold what is searched for. */
 interface Candidate {
   readonly segment: Segment;
   /** No record in it is later. */
@@ -100,7 +100,7 @@ class TimeSearch {
     return null;
   }
 
-  /** Looks where the latest may be, and again where else it may be when a header had claimed too much there. */
+  /** Searches the segment where the latest may be, and the next one when a header there has claimed too late a time. */
   async latest(): Promise<TimestampedOffset | null> {
     const segments = this.#segments();
     const looked = new Set<Segment>();
@@ -114,7 +114,7 @@ class TimeSearch {
     }
   }
 
-  /** As they are now, and only where readers may see. */
+  /** As they are now, within the range. */
   #segments(): Segment[] {
     const { segments, startOffset, limitOffset } = this.#searched;
     return segments.filter(
@@ -122,7 +122,7 @@ class TimeSearch {
     );
   }
 
-  /** At once where it is known and the slice has room for it. */
+  /** At once where it is known and the slice has room. */
   #largestOf(segment: Segment): number | Promise<number> {
     const known = segment.isRemoved ? NO_TIMESTAMP : this.#searched.indexes.knownLargest(segment);
     const isOver = this.#isOver(known === null ? LOOK_STEPS : 1);
@@ -135,7 +135,7 @@ class TimeSearch {
     return await this.#searched.indexes.largestOf(segment);
   }
 
-  /** Whether others are to be served before the next piece of work, which costs `steps`. */
+  /** Whether the slice must end before the next piece of work, which costs `steps`. */
   #isOver(steps: number): boolean {
     this.#steps += steps;
     return this.#steps > SLICE_STEPS_MAX || this.#share.isUsedUp;
@@ -161,7 +161,7 @@ class TimeSearch {
     return again === MISLED ? null : again;
   }
 
-  /** `before`: the last offset of a batch, relative, up to which none reaches the time, as the index says. */
+  /** `before`: the last relative offset of a batch up to which none reaches the time, according to the index. */
   async #firstFrom(
     segment: Segment,
     before: number,
@@ -217,18 +217,18 @@ class TimeSearch {
       const told = await this.#laterFrom(segment, named, thanMs, largestMs);
       if (told?.timestampMs === largestMs) return told;
     }
-    // Readers may not see it yet, as at the end of a busy log: its index is in memory then.
+    // It is not committed yet, as at the end of a busy log: its index is in memory then.
     if (named >= limitOffset && segment.index !== null) {
       const entry = segment.index.timeEntryBefore(limitOffset - segment.baseOffset);
       const from = segment.baseOffset + entry.relativeOffset;
       const told = await this.#laterFrom(segment, from, thanMs, largestMs);
       if ((told?.timestampMs ?? thanMs) >= entry.timestamp) return told;
     }
-    // The header of a compressed batch may have claimed more than its records hold.
+    // The header of a compressed batch may have claimed a later time than its records have.
     return await this.#laterFrom(segment, segment.baseOffset, thanMs, largestMs);
   }
 
-  /** From the batch that holds `from` on; `enoughMs`: none can be later. */
+  /** From the batch that holds `from`; `enoughMs`: none can be later. */
   async #laterFrom(
     segment: Segment,
     from: number,
@@ -250,7 +250,7 @@ class TimeSearch {
     return latest;
   }
 
-  /** Shows every valid batch of one segment from the one that holds `offset`. */
+  /** Visits every valid batch of one segment from the one that holds `offset`. */
   async #walk(segment: Segment, offset: number, visitor: BatchVisitor): Promise<void> {
     const { reader, limitOffset } = this.#searched;
     let next = offset;
@@ -273,16 +273,16 @@ class TimeSearch {
   }
 }
 
-/** The index has led to a batch that is not as it says. */
+/** The index has led to a batch that contradicts it. */
 const MISLED = "misled";
 
-/** Whether the batch shows that no entry of a true index ends at `named` for that time. A batch after it shows nothing. */
+/** Whether the batch shows that a correct index has no entry that ends at `named` for that time. A batch after it shows nothing. */
 function isMisled(buffer: Buffer, position: number, named: number, timestampMs: number): boolean {
   if (batchBaseOffset(buffer, position) > named) return false;
   return batchLastOffset(buffer, position) !== named || largestTimestamp(buffer, position) >= timestampMs;
 }
 
-/** A record of the segment must be later than this to take the place of the best one: the first of several as late is wanted. */
+/** A record of the segment must be later than this to replace the best one: of several as late the first is wanted. */
 function laterThan(best: TimestampedOffset | null, segment: Segment): number {
   if (best === null) return NO_TIMESTAMP;
   return segment.baseOffset < best.offset ? best.timestampMs - 1 : best.timestampMs;
@@ -292,6 +292,6 @@ interface BatchVisitor {
   look(buffer: Buffer, position: number): Found;
   /** Gets what was found; false ends the walk. */
   take(found: TimestampedOffset): boolean;
-  /** Asked after each batch: true ends the walk. */
+  /** Called after each batch: true ends the walk. */
   isDone(): boolean;
 }

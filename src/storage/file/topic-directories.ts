@@ -1,17 +1,17 @@
 /**
- * The folders under `topics/`: how a topic comes into being as a whole, and how it goes.
+ * The folders under `topics/`: how a topic is created as a whole, and how it is removed.
  *
- *     topics/<topic>/<partition>/    a topic that is there
- *     topics/~~<topic>/              a topic that was removed, until everybody who keeps something of it has let it go
+ *     topics/<topic>/<partition>/    a topic that exists
+ *     topics/~~<topic>/              a topic that was removed, until all that belongs to it is deleted
  *     topics/~removed-<n>/           what could not be deleted; the next start tries again
  *
  *   - `create` makes all folders and first segments of a topic, or nothing.
- *   - `detach` is one rename, and with it the removal is decided: no crash brings the topic back. It comes before everything
- *     else because it needs no room, and `discard` gives back room that the rest of the removal needs: on a full disk this is
+ *   - `detach` is one rename, and with it the removal is committed: no crash brings the topic back. It comes before everything
+ *     else because it needs no space, and `discard` frees space that the rest of the removal needs: on a full disk this is
  *     the only order that works.
- *   - `~` is in no topic's name, so only names that we gave ourselves are ever deleted.
- *   - Names are made and deleted one by one in the thread pool, however many partitions, segments or bytes a topic has. What others
- *     see is whole meanwhile: a topic that is being made is no topic yet, and one that is detached is none any more.
+ *   - `~` is in no topic's name, so only names of our own are ever deleted.
+ *   - Files are created and deleted one by one in the thread pool, however many partitions, segments or bytes a topic has. Both are atomic
+ *     for others: a topic that is being created is no topic yet, and one that is detached is none any more.
  *   - A topic or a partition may be a link to a folder elsewhere: deletion.ts.
  */
 
@@ -26,13 +26,13 @@ import { storageError } from "./store.ts";
 export const DETACHED_PREFIX = "~~";
 const REMOVED_PREFIX = "~removed-";
 
-/** Told of a folder that cannot be deleted, and why. */
+/** Called for a folder that cannot be deleted, with the reason. */
 type RefusalListener = (path: string, reason: string) => void;
 
 export class TopicDirectories {
   readonly #files: Files;
   readonly #path: string;
-  /** One partition at a time, over all topics that are being made: the thread pool has few threads, and records are synced by them. */
+  /** One partition at a time, over all topics that are being created: the thread pool has few threads, and they sync records too. */
   readonly #creations = new Turnstile(1);
   readonly #deletions: Deletions;
   #removedCount = 0;
@@ -50,7 +50,7 @@ export class TopicDirectories {
   }
 
   /**
-   * Makes the folder, and deletes what is left of removals that were finished otherwise. `refused` is told what cannot be deleted.
+   * Makes the folder, and deletes what is left of removals that are complete. `refused` is called for what cannot be deleted.
    * @throws system errors
    */
   prepare(dataDirectory: string, refused: RefusalListener): void {
@@ -70,7 +70,7 @@ export class TopicDirectories {
   }
 
   /**
-   * Topics on disk, with how many partitions their folders speak of. `refused` is told of a folder that cannot be read: it is left
+   * Topics on disk, with the number of partitions in their folders. `refused` is called for a folder that cannot be read: it is left
    * out. @throws system errors
    */
   stored(refused: RefusalListener): { topic: string; partitions: number }[] {
@@ -104,7 +104,7 @@ export class TopicDirectories {
     }
   }
 
-  /** False when there is no such folder (any more). `sync` is to follow in any case. @throws ObeliskError KAFKA_STORAGE_ERROR, DISK_FULL; then it is still there */
+  /** False when there is no such folder (any more). `sync` must follow in any case. @throws ObeliskError KAFKA_STORAGE_ERROR, DISK_FULL; then it is still there */
   detach(topic: string): boolean {
     const files = this.#files;
     const source = this.#of(topic);
@@ -119,13 +119,13 @@ export class TopicDirectories {
     }
   }
 
-  /** Makes detachments durable: all that came before, with one sync for those who wait for it together. @throws system errors */
+  /** Makes all detachments before it durable, with one sync for all that wait. @throws system errors */
   sync(): Promise<void> {
     this.#nextSync ??= this.#syncNext();
     return this.#nextSync;
   }
 
-  /** Takes a detachment back that could not be made durable: a power cut may show either name. */
+  /** Reverts a detachment that could not be made durable: after a power cut either name may be there. */
   attach(topic: string): void {
     try {
       this.#files.rename(this.#ofDetached(topic), this.#of(topic));
@@ -134,13 +134,13 @@ export class TopicDirectories {
     }
   }
 
-  /** Topics that were detached and not released: what a crash has interrupted. @throws system errors */
+  /** Topics that were detached and not released: removals that a crash has interrupted. @throws system errors */
   detached(): string[] {
     const names = this.#names().filter((name) => name.startsWith(DETACHED_PREFIX));
     return names.map(topicOf).filter(isTopicName);
   }
 
-  /** Deletes what a detached topic holds, as far as the disk allows it. @throws ObeliskError KAFKA_STORAGE_ERROR when it is closed under way */
+  /** Deletes what a detached topic holds, as far as the disk allows. @throws ObeliskError KAFKA_STORAGE_ERROR when it is closed meanwhile */
   async discard(topic: string): Promise<void> {
     const path = this.#ofDetached(topic);
     if (this.#files.isLink(path) || this.#files.exists(path)) await this.#deletions.empty(path);
@@ -160,7 +160,7 @@ export class TopicDirectories {
     }
   }
 
-  /** Creates and deletes nothing more. What is under way has ended when it resolves. */
+  /** Creates and deletes nothing more. What is in flight has ended when it resolves. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#creations.run(async () => {});
@@ -169,7 +169,7 @@ export class TopicDirectories {
 
   async #syncNext(): Promise<void> {
     await this.#lastSync;
-    this.#nextSync = null; // who comes from now on renames after its beginning
+    this.#nextSync = null; // later renames are not covered by it
     const sync = this.#files.syncDirectoryLater(this.#path);
     this.#lastSync = sync.catch(ignore);
     await sync;
@@ -177,13 +177,14 @@ export class TopicDirectories {
 
   async #createPartition(directory: string): Promise<void> {
     const files = this.#files;
-    if (this.#isClosed) throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail: "the server stops" });
+    if (this.#isClosed)
+      throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail: "the server is shutting down" });
     if (files.exists(directory)) return;
     await files.makeDirectoryLater(directory);
     await files.createLater(logPathOf(directory, 0));
   }
 
-  /** Why it could not be deleted, or null. @throws ObeliskError KAFKA_STORAGE_ERROR when it is closed under way */
+  /** Why it could not be deleted, or null. @throws ObeliskError KAFKA_STORAGE_ERROR when it is closed meanwhile */
   async #tryToDelete(path: string): Promise<string | null> {
     try {
       await this.#deletions.delete(path);
@@ -193,7 +194,7 @@ export class TopicDirectories {
     }
   }
 
-  /** Out of the way, for the next start. The path that it has now. @throws system errors */
+  /** Renames it, for the next start to delete; returns its new path. @throws system errors */
   #quarantine(path: string): string {
     const target = `${this.#path}/${this.#removedName()}`;
     this.#files.rename(path, target);
@@ -233,7 +234,7 @@ function topicOf(detachedName: string): string {
   return detachedName.slice(DETACHED_PREFIX.length);
 }
 
-/** Why the disk refused. */
+/** The reason of a system error. */
 function reasonOf(thrown: unknown): string {
   if (thrown instanceof ObeliskError || errnoOf(thrown) === undefined) throw thrown;
   return (thrown as Error).message;

@@ -1,13 +1,13 @@
 /**
- * Looks by the clock whether what the engine has open is still where it was: somebody may move or remove files under a running
- * server, and what is written to a file without a name is gone with the process.
+ * Checks by the clock whether the files that the engine has open are still where they were: somebody may move or remove them under a
+ * running server, and what is written to an unlinked file is gone with the process.
  *
  *   each second    the lock of the data directory: moved, removed, replaced, or unlocked by a removed lock file
- *                  partitions that were written to since, and some of the others in turn: the active segment
+ *                  partitions that were written to since, and some of the others by turns: the active segment
  *
- * The same is asked after each sync, before anybody is told of it (engine.ts), so nothing is acknowledged that went into a file
- * whose name was gone when it was synced. This here finds what happens to those who are not written to, and what a sync cannot
- * see: a file that was moved keeps a name.
+ * The same is checked after each sync, before it is reported (engine.ts), so nothing is acknowledged that went into a file that was
+ * unlinked by then. This watch finds what happens to partitions that are not written to, and what a sync cannot see: a file that was
+ * moved keeps a name.
  *
  * What is lost stays so until the next start: nobody can know what happened at the path in the meantime.
  */
@@ -21,13 +21,13 @@ import { SECOND_MS } from "../../base/units.ts";
 import { type FileLog, REMOVED_DETAIL } from "./log.ts";
 
 export const WATCH_MS = SECOND_MS;
-/** Looked at in one turn: about 3 ms. */
+/** Checked in one turn: about 3 ms. */
 const LOOKED_AT_A_TURN = 500;
-/** Of those that rest, looked at each time: 1 ms of work, and 10,000 partitions within 40 s. */
+/** Of the idle ones, checked each time: 1 ms of work, and 10,000 partitions within 40 s. */
 const RESTING_AT_ONCE = 250;
 
 export interface Watched {
-  /** Why the directory is no longer ours, or null. Takes everything offline by itself. */
+  /** Whether the directory is no longer ours; then every partition is offline. */
   isDirectoryLost(): boolean;
   logs(): Iterable<FileLog>;
   logLost(log: FileLog, reason: string): void;
@@ -38,9 +38,9 @@ export class FileWatch {
   readonly #clock: Clock;
   readonly #watched: Watched;
   #timer: Timer;
-  /** Where each log ended when it was looked at last. */
+  /** Where each log ended when it was checked last. */
   readonly #looked = new WeakMap<FileLog, number>();
-  /** The logs that rest are looked at by turns. */
+  /** The slot of the first idle log to check next. */
   #turn = 0;
   #isStopped = false;
   #isLooking = false;
@@ -94,7 +94,7 @@ export class FileWatch {
       if (descriptor < 0 || there === this.#files.identityOf(descriptor)) return null;
       return "the segment file was replaced by another while it was in use";
     } catch (thrown) {
-      // It may be there and not for us to look at; a write or a sync will tell.
+      // It may be there and unreadable for us; a write or a sync will tell.
       if (errnoOf(thrown) === undefined) throw thrown;
       return null;
     }

@@ -76,7 +76,7 @@ async function run(seed: number, hasSyncAll: boolean): Promise<void> {
   }
 }
 
-/** Compares what was found with what was appended; answers it with null for offsets that are gone. */
+/** Compares what was found with what was appended; returns it with null for offsets that are lost. */
 async function checkRecovered(
   log: PartitionLog,
   values: readonly (string | null)[],

@@ -21,7 +21,7 @@ function folder(): string {
   return made.path;
 }
 
-/** A disk that counts what is under way off the loop at once, and how much was asked of it. */
+/** A disk that counts the operations that run off the loop at once, and all of them. */
 class WatchedFiles extends FaultyFiles {
   removed = 0;
   most = 0;
@@ -86,7 +86,7 @@ test("a refusal ends the deletion of one thing, and what else is in the folder g
   expect([readdirSync(path), readdirSync(join(path, "1")).length]).toEqual([["1"], 5]);
 });
 
-test("after a link only what is ours goes, at once and off the loop", async () => {
+test("in the target of a link only our own files are deleted, at once and off the loop", async () => {
   for (const isNow of [true, false]) {
     const elsewhere = topic(join(folder(), "elsewhere"), 2, 2);
     writeFileSync(join(elsewhere, "0/notes.txt"), "an operator's");

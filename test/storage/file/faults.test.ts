@@ -18,7 +18,7 @@ import { openEngine, TestDirectory, temporaryDirectory } from "./support.ts";
 
 const APPENDS = 40;
 
-/** Runs the work; a named error is an answer, anything else fails the test. */
+/** Runs the work; a named error is a result, anything else fails the test. */
 async function named<T>(work: () => T | Promise<T>): Promise<T | ObeliskError> {
   try {
     return await work();
@@ -33,7 +33,7 @@ interface Outcome {
   acknowledged: Map<number, string>;
 }
 
-/** Appends, syncs, checkpoints, drops, reads; notes what a client would have been told. */
+/** Appends, syncs, checkpoints, drops, reads; records what a client would have been told. */
 async function script(engine: FileEngine, outcome: Outcome): Promise<void> {
   const log = await named(() => engine.open("t", 0, new Replay()));
   if (log instanceof ObeliskError) return;
@@ -282,7 +282,7 @@ test("a topic's folder that cannot be read is told and left out of what is store
   await engine.close();
 });
 
-test("a start whose sync of the data directory failed leaves no folder behind whose name a power cut may take", async () => {
+test("a start whose sync of the data directory failed leaves no folder whose directory entry a power cut may take", async () => {
   for (let seed = 0; seed < 20; seed += 1) {
     const disk = new SimulatedFiles(seed);
     disk.makeDirectory("/data");

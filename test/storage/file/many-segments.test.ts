@@ -47,7 +47,7 @@ async function started(): Promise<Subject> {
   return { files, engine, log: await engine.open("t", 0, new Replay()) };
 }
 
-/** What the work answers, and how many files it opened in each turn that it took. */
+/** What the work returns, and how many files it opened in each turn that it took. */
 async function opensByTurn<Result>(
   files: CountedFiles,
   work: Promise<Result>,

@@ -23,7 +23,7 @@ const BATCHES = 24;
 const BATCH_BYTES = 320 * KiB;
 const VALUE = "v".repeat(BATCH_BYTES);
 const HIT = { start: 3.5 * BATCH_BYTES, end: 18.5 * BATCH_BYTES };
-/** What is left: the batches before the hit place and after it. */
+/** What is left: the batches before the damage and after it. */
 const LEFT = [0, 1, 2, 19, 20, 21, 22, 23];
 
 interface Opened extends Disposable {
@@ -53,7 +53,7 @@ async function damaged(): Promise<Opened> {
   return { engine, log, files, path: folder.path, [Symbol.dispose]: () => folder[Symbol.dispose]() };
 }
 
-/** The base offset of the batch that answers for `offset`, or the code of what was thrown. */
+/** The base offset of the batch that is returned for `offset`, or the code of what was thrown. */
 async function responseFor(log: PartitionLog, offset: number): Promise<number | string> {
   try {
     const span = await log.span(offset, log.endOffset, 1, true);
@@ -79,7 +79,7 @@ function quarantined(path: string): number {
   return names.reduce((sum, name) => sum + statSync(join(directory, name)).size, 0);
 }
 
-test("everybody who meets it gets the batch after it, it is told once and kept, and others are served meanwhile", async () => {
+test("every reader that meets it gets the batch after it, it is reported and copied once, and others are served meanwhile", async () => {
   using opened = await damaged();
   const { engine, log, path } = opened;
   let turns = 0;
@@ -112,7 +112,7 @@ test("what is appended meanwhile is there", async () => {
   await engine.close();
 });
 
-test("the topic may be removed meanwhile: who waits is answered, and nothing of it stays open", async () => {
+test("the topic may be removed meanwhile: waiting reads end, and no file of it stays open", async () => {
   for (const turnsBefore of [0, 2, 5]) {
     using opened = await damaged();
     const { engine, log, path } = opened;

@@ -35,7 +35,7 @@ interface Subject {
   open(): Promise<{ engine: FileEngine; log: PartitionLog }>;
 }
 
-/** `stop`: how the engine that wrote the values ended. A dirty stop leaves the last ten behind the checkpoint. */
+/** `stop`: how the engine that wrote the values ended. An unclean one leaves the last ten after the checkpoint. */
 async function written(stop: "clean" | "dirty"): Promise<Subject> {
   const files = new RefusingFiles(new SimulatedFiles(1));
   files.makeDirectory("/data");
@@ -67,7 +67,7 @@ function contents(files: RefusingFiles, directory = "/data"): Map<string, string
   return found;
 }
 
-/** What each offset answers: its value's number, or the code of the error. */
+/** What a read of each offset returns: its value's number, or the code of the error. */
 async function responses(log: PartitionLog, bytesMax: number): Promise<string[]> {
   const found: string[] = [];
   for (let offset = 0; offset < log.endOffset; offset += 1) {
@@ -157,7 +157,7 @@ test("a reader in sequence gets everything before the page that cannot be read",
 });
 
 for (const suffix of ["index", "timeindex"]) {
-  test(`a ${suffix} file that cannot be read is built again from the log, and costs no answer`, async () => {
+  test(`a ${suffix} file that cannot be read is rebuilt from the log, and no read fails`, async () => {
     const { files, open } = await written("clean");
     const before = contents(files, PARTITION);
     const { engine, log } = await open();

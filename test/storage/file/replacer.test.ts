@@ -32,7 +32,7 @@ function diskWithOld(count: number, seed = 1, hasSyncAll = true, isMixed = false
   return files;
 }
 
-/** Replaces all of them; answers how each ended. */
+/** Replaces all of them; returns the outcome of each. */
 function replaceAll(replacer: FileReplacer, count: number): Promise<string[]> {
   const ends = Array.from({ length: count }, async (_, slot) => {
     try {
@@ -77,7 +77,7 @@ for (const [way, hasSyncAll, peak] of [
   });
 }
 
-test("files are written in the order in which they were asked for, with what is true then", async () => {
+test("files are written in the order of the requests, with the content of that moment", async () => {
   const files = diskWithOld(MANY);
   const replacer = replacerOn(files);
   const order: number[] = [];

@@ -62,7 +62,7 @@ function responses(index: SealedIndex | SegmentIndex, entries: number): unknown[
 }
 
 for (const entries of [0, 1, 2, 511, 512, 513, 1024, 1025, 5000]) {
-  test(`answers as the one in memory does (${entries} entries), and leaves no file open`, () => {
+  test(`returns what the one in memory does (${entries} entries), and leaves no file open`, () => {
     for (const pages of [new IndexPages(), new IndexPages(0)]) {
       const { index, open, files } = written(entries, pages);
       const sealed = open();

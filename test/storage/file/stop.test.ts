@@ -1,6 +1,6 @@
 /**
  * A stop with many partitions: what is written, with how many descriptors, and what is there when the power goes at any operation of
- * it. After a clean mark everything that the stop had to keep is there; before it nothing that was synced is lost.
+ * it. Once the clean-shutdown flag is set, everything that the stop had to keep is there; before it nothing that was synced is lost.
  */
 
 import { expect, test } from "bun:test";
@@ -78,7 +78,7 @@ for (const [count, step, hasSyncAll] of [
   [MANY, 61, true],
 ] as const) {
   const title = `${count} partitions, ${hasSyncAll ? "syncfs" : "fdatasync"}`;
-  test(`the power may go at any operation of a stop: nothing is lost, and a clean mark is true (${title})`, async () => {
+  test(`the power may go at any operation of a stop: nothing is lost, and a clean-shutdown flag is true (${title})`, async () => {
     const found = new Set<string>();
     for (let nth = 1, isCut = true; isCut; nth += step) {
       const disk = await diskWithPartitions(count, nth, hasSyncAll);

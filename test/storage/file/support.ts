@@ -12,7 +12,7 @@ import { ManualClock } from "../../support/manual-clock.ts";
 /** Segments of a few dozen small batches, so that tests meet their borders. */
 export const SMALL_SEGMENT_BYTES = 4000;
 
-/** A directory's clean mark, without the directory's file. */
+/** A directory's clean-shutdown flag, without the directory's file. */
 export class TestDirectory implements OwnedDirectory {
   readonly path: string;
   isClean = true;

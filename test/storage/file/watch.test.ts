@@ -80,7 +80,7 @@ describe("a segment file without a name", () => {
     await engine.close();
   });
 
-  test("is met after the thread that keeps it synced, whether or not somebody waits", async () => {
+  test("is noticed after a sync of the thread, whether or not a caller waits", async () => {
     const files = new SimulatedFiles(1, false);
     files.makeDirectory("/data");
     const thread = new SimulatedSyncThread(files);

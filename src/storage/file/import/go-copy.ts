@@ -9,7 +9,7 @@ import { GO_MESSAGE_BYTES_MAX, type GoFrame } from "./go-files.ts";
 /** Kafka's usual largest batch: clients with small buffers can fetch it. A larger message gets a batch of its own. */
 const BATCH_BYTES_MAX = 1 * MiB;
 const BATCH_RECORDS_MAX = 10_000;
-/** A message and what a record and a batch put around it. */
+/** A message and the overhead of a record and a batch. */
 const LARGE_BATCH_BYTES_MAX = GO_MESSAGE_BYTES_MAX + 1 * KiB;
 
 export class PartitionCopy {
@@ -38,7 +38,7 @@ export class PartitionCopy {
       throw new ObeliskError("KAFKA_STORAGE_ERROR", this.#place());
   }
 
-  /** Everything is on disk, and it is as much as was read. */
+  /** Checks that everything is durable, and as much as was read. */
   async finish(count: number): Promise<void> {
     this.#flush();
     await this.sync();

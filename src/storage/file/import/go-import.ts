@@ -6,10 +6,10 @@
  *
  * Order for each topic, so that a crash at any point repeats work and never doubles or loses a message:
  *
- *     1. "import/TOPIC" {step: "copying"}      a partition found with this mark is thrown away and copied again
+ *     1. "import/TOPIC" {step: "copying"}      a partition found in this step is deleted and copied again
  *     2. records appended, all of them synced
  *     3. in one transaction: "topic/TOPIC", the groups' offsets, "import/TOPIC" {step: "stored"}
- *     4. files renamed, mark removed            found "stored": only this step is left
+ *     4. files renamed, the entry removed       found "stored": only this step is left
  *
  * Choices: an empty key becomes a null key, because a Go client without a key sends an empty one; an empty value stays empty.
  * Damaged frames are left out and named, and saved offsets still point to the message that they meant (go-offset-map.ts). An
@@ -95,7 +95,7 @@ class GoImport {
   readonly #log: Log;
   readonly #options: ImportOptions;
   readonly #report: ImportReport = { topics: [], offsets: [], findings: [] };
-  /** Topics whose Go files stay, and topics whose offsets are settled. */
+  /** Topics whose Go files stay, and topics whose offsets are imported. */
   readonly #leftAlone = new Set<string>();
   readonly #completed = new Set<string>();
 
@@ -133,7 +133,7 @@ class GoImport {
     return consumers;
   }
 
-  /** Null when the disk refuses: its offsets are imported by a start that can read them. */
+  /** Null on a read error: its offsets are imported by a start that can read them. */
   #readOffsets(file: string): GoOffsets | null {
     try {
       return readGoOffsets(this.#files, `${this.#directory}/${file}`);
@@ -173,7 +173,7 @@ class GoImport {
       this.#report.topics.push({ topic, messages: map.count, damagedBytes });
       this.#log.info("imported a topic of the Go Obelisk", { topic, messages: map.count, damagedBytes });
     } catch (error) {
-      // Whether "topic/TOPIC" is on the disk is not known then: the copy must stay until the next start has looked.
+      // Whether "topic/TOPIC" is durable is unknown then: the copy must stay until the next start has checked.
       if (!isRefusal(error) || (error instanceof ObeliskError && error.code === "STATE_UNUSABLE"))
         throw error;
       await this.#discardCopy(topic);
@@ -317,7 +317,7 @@ function stepOf(value: string): unknown {
   return typeof progress === "object" && progress !== null && "step" in progress ? progress.step : undefined;
 }
 
-/** Whether the world refused, as opposed to a mistake of ours. */
+/** Whether the error is of the system or the disk, as opposed to a bug of ours. */
 function isRefusal(error: unknown): boolean {
   return error instanceof ObeliskError || errnoOf(error) !== undefined;
 }

@@ -32,7 +32,7 @@ export class GoIndex {
     this.#window.close();
   }
 
-  /** Takes the entry of the message at `position`. The finding tells of entries before it that name no message. */
+  /** Takes the entry of the message at `position`. The finding names entries before it that point to no message. */
   place(position: number): Finding | null {
     const match = this.#lookFor(position);
     if (match === -1) {
@@ -86,7 +86,7 @@ export class GoIndex {
     return -1;
   }
 
-  /** Settles the entries `[#next, end)`, none of which names a message. */
+  /** Completes the entries `[#next, end)`, none of which names a message. */
   #stray(end: number): Finding | null {
     const entries = end - this.#next;
     this.#unindexed += Math.max(0, this.#pending - entries);

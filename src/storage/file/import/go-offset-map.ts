@@ -16,7 +16,7 @@ export class GoOffsetMap {
   readonly #runs: Run[] = [];
   #offset = 0;
 
-  /** Messages noted so far; the offset that the next one gets. */
+  /** Messages recorded so far; the offset that the next one gets. */
   get count(): number {
     return this.#offset;
   }
@@ -29,7 +29,7 @@ export class GoOffsetMap {
     this.#offset += 1;
   }
 
-  /** Where a consumer goes on that had message `number` still before it: after every message with a smaller number. */
+  /** Where a consumer continues whose next message was `number`: after every message with a smaller number. */
   offsetOf(number: number): number {
     let offset = 0;
     for (const run of this.#runs) {

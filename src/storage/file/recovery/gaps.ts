@@ -1,4 +1,4 @@
-/** Offsets in front of a log's first segment, or between two, that none covers: a file is gone. Only names and ends are looked at. */
+/** Offsets before a log's first segment, or between two, that none covers: a file is missing. Only names and ends are read. */
 
 import type { LeaderEpochs } from "../../leader-epochs.ts";
 import type { Segment } from "../segment.ts";
@@ -14,8 +14,8 @@ export interface Gap {
 }
 
 /**
- * Gaps that nobody has noted yet. `ends`: the offset after the last batch of each segment that was scanned, -1 after damage, where
- * nothing can be said; the others are asked for theirs.
+ * Gaps that are not recorded yet. `ends`: the offset after the last batch of each segment that was scanned, -1 after damage, where it
+ * is unknown; those of the others are read.
  */
 export function findGaps(
   store: Store,
@@ -34,7 +34,7 @@ export function findGaps(
   return gaps;
 }
 
-/** The offset after the last batch of a segment that was not scanned; -1 when its end is known damage, or tells nothing. */
+/** The offset after the last batch of a segment that was not scanned; -1 when its end is known damage, or unknown. */
 function endOf(store: Store, segment: Segment): number {
   const isHole = segment.holes.some(({ position, bytes }) => bytes > 0 && position + bytes >= segment.bytes);
   return isHole ? -1 : (segmentEnd(store, segment) ?? -1);

@@ -1,4 +1,4 @@
-/** The last step of recovery: where the log ends, under which leader epoch it goes on, and how much of it is surely on disk. */
+/** The last step of recovery: where the log ends, which leader epoch its next record has, and how much of it is certainly durable. */
 
 import { ObeliskError } from "../../../base/errors.ts";
 import type { RecoveryListener } from "../../contract.ts";
@@ -19,7 +19,7 @@ export function completeEnd(state: RecoveryState, listener: RecoveryListener): v
   advanceEpoch(state);
 }
 
-/** Offsets below it are on disk, whatever happens next: those after it were only read, and wait for a sync. */
+/** Offsets below it are durable: those after it were only read, and wait for a sync. */
 export function durableOffsetOf({ segments, wasClean, syncedOffset }: RecoveryState): number {
   const { endOffset } = segments.at(-1)!;
   if (wasClean || !segments.some((segment) => segment.isDirty)) return endOffset;
@@ -36,7 +36,8 @@ function reportLoss(state: RecoveryState, last: Segment | undefined, endOffset: 
 function begin({ store, segments, directory }: RecoveryState, baseOffset: number): void {
   const old = segments.at(-1);
   if (old?.baseOffset === baseOffset) {
-    const detail = "the log ends in bytes that are no batch, and they could not be copied to quarantine";
+    const detail =
+      "the log ends in bytes that are no valid batch, and they could not be copied to quarantine";
     throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail, file: store.relative(old.logPath) });
   }
   if (old !== undefined) old.endOffset = baseOffset;
@@ -46,8 +47,8 @@ function begin({ store, segments, directory }: RecoveryState, baseOffset: number
 }
 
 /**
- * An epoch that began after the end began in records that are gone; its number is not used again. One that begins now is in the snapshot
- * when the first record of it is written: a start before that begins the same one again.
+ * An epoch that began after the end began in records that are lost; its number is not used again. One that begins now is stored in the
+ * snapshot when its first record is written: a start before that begins the same one again.
  */
 function advanceEpoch(state: RecoveryState): void {
   const { epochs, segments } = state;

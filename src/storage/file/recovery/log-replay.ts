@@ -5,10 +5,10 @@
  *     checkpoint's segment              rolled since                 active
  *     [ synced, not read ][== read ==]  [========= read =========]   [==== read ====][ torn: cut off ]
  *
- *   - After an end that was not clean everything after the checkpoint is written again (rewriter.ts) and left dirty: the sync that
- *     follows covers it, a cut tail with it. Only when too many files wait for that already it is synced here.
- *   - Bytes that are no batch are copied to quarantine. At the end of the log they are cut off then; elsewhere, and where they could not be
- *     copied, they stay and are recorded as a hole.
+ *   - After an unclean shutdown everything after the checkpoint is written again (rewriter.ts) and left dirty: the sync that
+ *     follows covers it, a truncated tail with it. Only when too many files wait for that already it is synced here.
+ *   - Bytes that are no valid batch are copied to quarantine. At the end of the log they are then truncated; elsewhere, and where they could
+ *     not be copied, they stay and are recorded as a hole.
  */
 
 import { errnoOf, ObeliskError } from "../../../base/errors.ts";
@@ -27,7 +27,7 @@ const NO_ENTRIES = Buffer.alloc(0);
 /** An epoch in a batch that is further ahead than this is damage: the field lies outside the CRC. */
 const EPOCH_STEP_MAX = 1000;
 
-/** Bytes at the end of a segment that are no batch. */
+/** Bytes at the end of a segment that are no valid batch. */
 interface Tail {
   position: number;
   bytes: number;
@@ -39,7 +39,7 @@ interface Place {
   offset: number;
 }
 
-/** Who is told of the batches at and after `from`. */
+/** Whoever gets the batches at and after `from`. */
 interface Owner {
   listener: RecoveryListener;
   from: number;
@@ -93,13 +93,13 @@ function startOf(
   return { slot, position: checkpoint.position, offset: checkpoint.offset };
 }
 
-/** A short segment's index has no entries, and its copy is not worth a look. */
+/** A short segment's index has no entries, and its copy is not worth a read. */
 function storedIndex({ store }: RecoveryState, segment: Segment, position: number) {
   if (position <= store.limits.indexIntervalBytes) return { offsets: NO_ENTRIES, times: NO_ENTRIES };
   return store.pool.withRoom(segment.indexPath, () => readCopies(store, segment, position));
 }
 
-/** The index of the checkpoint's segment up to there: from the copies beside it, which it answers, else from the log. */
+/** The index of the checkpoint's segment up to there: from its copies, which are returned, else from the log. */
 function restoreIndex(
   state: RecoveryState,
   segment: Segment,
@@ -152,7 +152,7 @@ function replaySegment(state: RecoveryState, segment: Segment, start: Place, own
   }
 }
 
-/** Lets the scan see what the disk holds. What could not be written is told now, for nobody, and not to the sync that follows. */
+/** Makes the scan read what the disk holds. A failed write-back is reported here, where it is ignored, and not to the sync that follows. */
 function evictLost({ store }: RecoveryState, descriptor: number): void {
   try {
     store.files.syncNow(descriptor);
@@ -184,7 +184,7 @@ function scanSegment(
   const end = scanBatches(files, descriptor, range, {
     batch: (buffer, at, batchEnd, filePosition) => {
       indexBatch(segment.index!, segment.baseOffset, buffer, at, batchEnd, filePosition);
-      // The snapshot may be older than a cut, and what was written after it lies where the damage was.
+      // The snapshot may be older than a truncation, and later batches lie where the damage was.
       if (segment.dropHoles(filePosition, filePosition + batchEnd - at)) state.hasChanged = true;
       state.bytesScanned += batchEnd - at;
       const baseOffset = batchBaseOffset(buffer, at);
@@ -205,7 +205,7 @@ function scanSegment(
   if (isLast && tail !== null) cutTail(state, segment, descriptor, tail);
 }
 
-/** `told`: what is known of the end when gaps are looked for. */
+/** `told`: the end for the search for gaps, -1 where it is unknown. */
 function recordEnd({ segments, ends }: RecoveryState, segment: Segment, end: number, told: number): void {
   ends.set(segment, told);
   if (segment === segments.at(-1)) segment.endOffset = end;
@@ -232,7 +232,7 @@ function recordHole(
   state.hasChanged = true;
 }
 
-/** Cuts the tail off once it is copied. What could not be copied stays, and the log goes on in another segment. */
+/** Truncates the tail once it is copied. What could not be copied stays, and the log continues in another segment. */
 function cutTail(
   state: RecoveryState,
   segment: Segment,

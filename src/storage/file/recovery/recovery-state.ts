@@ -9,11 +9,11 @@ import type { Checkpoint, Snapshot } from "../snapshot.ts";
 import type { Store } from "../store.ts";
 
 export interface RecoveryCondition {
-  /** The last owner of the data directory stopped in order: everything that is there was synced. */
+  /** The last shutdown was clean: everything in the directory was synced. */
   wasClean: boolean;
-  /** The partition was there before, so that it is a loss when nothing is. */
+  /** The partition existed before: an empty directory is a loss. */
   mustExist: boolean;
-  /** The page cache may show bytes that the disk has not taken: what is to be scanned is read from the disk. */
+  /** The page cache may show bytes that the disk does not hold: what is scanned must be read from the disk. */
   mustEvict: boolean;
 }
 
@@ -30,11 +30,11 @@ export class RecoveryState {
   /** The offset after the last batch of each segment that was scanned; -1 after damage. */
   readonly ends = new Map<Segment, number>();
   bytesScanned = 0;
-  /** Something that was there before is gone: the leader epoch is bumped. */
+  /** Something was lost: the leader epoch is bumped. */
   hasLost = false;
-  /** The last segment takes no more: there are bytes at its end that could not be copied. */
+  /** The last segment takes no more: it ends in damaged bytes that could not be copied. */
   mustRoll = false;
-  /** The snapshot does not tell it yet, and another start would do it all over again. */
+  /** Something is not in the snapshot yet, and another start would do it all over again. */
   hasChanged = false;
   /** A leader epoch begins with the next record. */
   isEpochNew = false;
@@ -51,7 +51,7 @@ export class RecoveryState {
     return this.snapshot?.checkpoint ?? null;
   }
 
-  /** Everything below it was synced by the last owner, for sure. */
+  /** Everything below it was certainly synced by the last owner. */
   get syncedOffset(): number {
     return Math.max(this.checkpoint?.offset ?? 0, this.snapshot?.startOffset ?? 0);
   }

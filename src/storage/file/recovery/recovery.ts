@@ -1,31 +1,31 @@
 /**
  * Opens a partition's directory: finds its segments (segment-finder.ts), reads what the log holds after the last checkpoint
- * (log-replay.ts), and settles where it ends (log-end.ts). What a crash or a disk has left is mended. Damage is reported and never
+ * (log-replay.ts), and determines where it ends (log-end.ts). What a crash or a disk has damaged is repaired. Damage is reported and never
  * stops the start.
  *
- *     snapshot says: true up to here
+ *     checkpoint of the snapshot
  *            v
  *     [sealed][.....|== scanned with CRC, replayed to the owner ==]
- *                   ^ durableOffset, unless the last end was clean
+ *                   ^ durableOffset, unless the last shutdown was clean
  *
  *   what is found                               what is done
- *   bytes at the end that are no batch          copied to quarantine, cut off, leader epoch bumped; what cannot be copied stays
- *   bytes in the middle that are no batch       copied to quarantine, recorded as a hole, passed over by readers
- *   the log ends before its checkpoint          a new segment begins at the checkpoint's offset: none is assigned twice
+ *   bytes at the end that are no valid batch    copied to quarantine, truncated, leader epoch bumped; what cannot be copied stays
+ *   bytes in the middle that are no valid batch copied to quarantine, recorded as a hole, skipped by readers
+ *   the log ends before its checkpoint          a new segment begins at the checkpoint's offset: no offset is assigned again
  *   snapshot missing or damaged                 the whole log is scanned
- *   a log file that is no segment               moved to quarantine (stray-segments.ts)
+ *   a stray segment                             moved to quarantine (stray-segments.ts)
  *   a segment between others, or the first,     the missing offsets are recorded, as a hole of 0 bytes
- *   is gone
- *   nothing at all where a partition was        told, and the partition begins anew
- *   the disk refuses to open or read            the partition is offline, the others are not
+ *   is missing
+ *   nothing at all where a partition was        reported, and the partition begins anew
+ *   a file that cannot be opened or read        the partition is offline, the others are not
  *
  * Sealed segments before the checkpoint were synced and are not read: opening takes as long as the data after the
- * checkpoint, not as the log. Damage in them is met by readers (reader.ts) and by `verify`.
+ * checkpoint, not as the log. Damage in them is found by readers (reader.ts) and by `verify`.
  *
- * After a shutdown that was not clean what lies after the checkpoint was read, and may be on the disk or not. It is written again,
- * and the log is handed out with `durableOffset` before it: nobody may see or acknowledge it before a sync, which is its owner's to
- * ask for. The leader epoch is bumped then also when nothing was cut: bytes that were never synced may be gone without a trace, and
- * clients that had read further must find out (KIP-320).
+ * After an unclean shutdown the batches after the checkpoint were read from the page cache, and may be on the disk or not. They are
+ * written again, and the log is returned with `durableOffset` before them: they must not be read or acknowledged before a sync, which
+ * its owner requests. The leader epoch is bumped then also when nothing was truncated: bytes that were never synced may be gone without
+ * a trace, and clients that had read further must find out (KIP-320).
  */
 
 import { fail } from "../../../base/assert.ts";
@@ -45,7 +45,7 @@ import { type RecoveryCondition, RecoveryState } from "./recovery-state.ts";
 import { findSegments } from "./segment-finder.ts";
 
 /** After the checkpoint a power cut can take the end of a segment and leave the next one. */
-const NEVER_SYNCED = "a power cut took them before they were synced, or a segment is gone";
+const NEVER_SYNCED = "a power cut took them before they were synced, or a segment is missing";
 
 export interface Recovered {
   directory: string;
@@ -53,21 +53,22 @@ export interface Recovered {
   segments: Segment[];
   epochs: LeaderEpochs;
   startOffset: number;
-  /** What lies between it and the end of the log waits for a sync. */
+  /** Batches between it and the end of the log wait for a sync. */
   durableOffset: number;
   checkpoint: Checkpoint | null;
   bytesSinceCheckpoint: number;
-  /** When the active segment began, as the snapshot tells. */
+  /** `firstAtMs` of the active segment in the snapshot. */
   storedFirstAtMs: number;
+  /** The log could not be opened: its bounds mean nothing. */
   isUnreadable: boolean;
   needsSnapshot: boolean;
-  /** The first record needs one: its leader epoch is new. */
+  /** The first record needs a snapshot: its leader epoch is new. */
   isEpochNew: boolean;
-  /** Directories whose names may not be on disk yet. */
+  /** Directories whose entries may not be durable yet. */
   directoriesToSync: string[];
 }
 
-/** Opens what lies in `directory`, or makes it. @throws what `listener` throws */
+/** Opens the partition in `directory`, or creates it. @throws what `listener` throws */
 export function recoverPartition(
   store: Store,
   directory: string,
@@ -93,7 +94,7 @@ export function recoverPartition(
   return recovered;
 }
 
-/** Told once: as holes of 0 bytes they are known. */
+/** Reported once: as holes of 0 bytes they are known from then on. */
 function recordGaps(state: RecoveryState): void {
   const { store, segments, ends, snapshot, epochs, wasClean, checkpoint } = state;
   for (const { segment, start } of findGaps(store, segments, ends, snapshot, epochs)) {
@@ -108,8 +109,8 @@ function recordGaps(state: RecoveryState): void {
 }
 
 /**
- * Where too many files were open, what was read is synced already, and counts as on disk: no sync follows that would bring the names of
- * its files along.
+ * Where too many files were open the batches are synced already, and count as durable: no sync follows that would make the directory
+ * entries of their files durable.
  */
 function syncDirectories(state: RecoveryState): void {
   const { store, segments, wasClean, syncedOffset } = state;
@@ -119,7 +120,7 @@ function syncDirectories(state: RecoveryState): void {
     store.pool.withRoom(path, () => store.files.syncDirectory(path));
 }
 
-/** What was written again waits for no sync any more: the next start does it anew. */
+/** What was written again needs no sync any more: the next start does it anew. */
 function goOffline({ store, directory, segments }: RecoveryState, thrown: unknown): void {
   const errno = errnoOf(thrown);
   if (errno === undefined && !(thrown instanceof ObeliskError)) throw thrown;
@@ -153,7 +154,7 @@ function resultOf(state: RecoveryState, isUnreadable: boolean): Recovered {
   };
 }
 
-/** As the snapshot tells, which may be of the segment before; from now on when it does not know. */
+/** From the snapshot, which may be of the segment before; now when it has none. */
 function firstAtOf({ store, snapshot }: RecoveryState, active: Segment): number {
   if (active.bytes === 0) return -1;
   const nowMs = store.clock.steadyMs();
@@ -162,7 +163,7 @@ function firstAtOf({ store, snapshot }: RecoveryState, active: Segment): number 
   return firstAtMs === -1 ? nowMs : Math.min(firstAtMs, nowMs);
 }
 
-/** A checkpoint is written after a sync of the log: then its own names were on disk, and those of segments that had records. */
+/** A checkpoint is written after a sync of the log: then its own directory entries were durable, and those of segments that had records. */
 function directoriesToSync({ directory, wasClean, checkpoint }: RecoveryState, active: Segment): string[] {
   if (wasClean && active.bytes > 0) return [];
   if (checkpoint !== null) {
@@ -182,7 +183,7 @@ function check({ segments, startOffset, durableOffset, checkpoint }: Recovered):
   }
   const active = segments.at(-1)!;
   if (active.index === null || active.file.mode !== "update") fail("the last segment takes the next record");
-  if (!(durableOffset <= active.endOffset)) fail("a log is on disk beyond its end");
-  if (!(durableOffset >= startOffset)) fail("a log begins after what is on disk");
+  if (!(durableOffset <= active.endOffset)) fail("a log is durable beyond its end");
+  if (!(durableOffset >= startOffset)) fail("a log begins after its durable offset");
   if (!(durableOffset >= (checkpoint?.offset ?? 0))) fail("a checkpoint is ahead of its log");
 }

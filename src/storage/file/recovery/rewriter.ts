@@ -1,14 +1,14 @@
 /**
  * Writes batches again where they lie, with the bytes that a scan has just checked.
  *
- * After an end that was not clean they may be in the page cache only: a write-back that failed leaves pages that look as if they
- * had been written, so a sync has nothing to do and succeeds, and a power cut takes them all the same. What is known to be such is
- * dropped before the scan (log-replay.ts). Everything else is dirty once it is written again, and the next sync tells the truth
- * (docs/decisions/failed-syncs.md). The bytes must be those of the scan: a page that was never written can leave the cache at any
- * moment, and what is read again is then what the disk holds.
+ * After an unclean shutdown they may be in the page cache only: a write-back that failed leaves pages that look clean, so a sync has
+ * nothing to do and succeeds, and a power cut takes them all the same. Pages that are known to be such are evicted before the scan
+ * (log-replay.ts). All others are dirty once they are written again, and the result of the next sync is true
+ * (docs/decisions/failed-syncs.md). The bytes must be those of the scan: a page that was never written can be evicted at any moment,
+ * and a second read then returns what the disk holds.
  *
  *     scan    [batch][batch][batch][## damage ##][batch]
- *     write   [=== one write ======]             [=====]     neighbours together, up to `PIECE_BYTES`
+ *     write   [=== one write ======]             [=====]     adjacent ones together, up to `PIECE_BYTES`
  */
 
 import { fail } from "../../../base/assert.ts";

@@ -1,13 +1,13 @@
 /**
- * Where a sealed segment really ends, for a start that reads no sealed segment: with the name of the next file it tells whether one
- * between the two is gone.
+ * Where a sealed segment really ends, for a start that reads no sealed segment: compared with the name of the next file it tells whether one
+ * between the two is missing.
  *
  *     index, last entry ----+
  *                           v
  *     log   [batch][batch][batch][batch][batch]     headers are walked from there to the end
  *
- * Cost: one read of the index and mostly one of the log, as an entry is made for each 4 KiB. What does not fit together is not
- * judged here: readers and `verify` meet it.
+ * Cost: one read of the index and mostly one of the log, as an entry is made for each 4 KiB. Inconsistencies are not
+ * judged here: readers and `verify` find them.
  */
 
 import { errnoOf } from "../../../base/errors.ts";
@@ -23,10 +23,10 @@ import type { Segment } from "../segment.ts";
 import { OFFSET_ENTRY_BYTES } from "../segment-index.ts";
 import { LOOK_BYTES, type Store } from "../store.ts";
 
-/** Without an index the walk begins at the front. A segment of small batches is not worth so many reads. */
+/** Without an index the walk begins at the front. A segment of small batches is not worth more reads. */
 const READS_MAX = 64;
 
-/** The offset after the last batch; null when it cannot be told. Uses the store's look buffer. */
+/** The offset after the last batch; null when it is unknown. Uses the store's look buffer. */
 export function segmentEnd(store: Store, segment: Segment): number | null {
   try {
     return segment.bytes === 0 ? segment.baseOffset : walkToEnd(store, segment, lastIndexed(store, segment));

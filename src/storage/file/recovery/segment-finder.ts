@@ -1,7 +1,7 @@
 /**
  * The first step of recovery: which segments a partition's directory has, and what its snapshot says of them. Nothing is read but
- * names, lengths and the snapshot; a log file that is no segment (stray-segments.ts) goes to quarantine, and what an interrupted
- * replacement or removal of ours has left is removed.
+ * names, lengths and the snapshot; a stray segment (stray-segments.ts) goes to quarantine, and leftovers of an interrupted
+ * replacement or removal are deleted.
  */
 
 import { TEMPORARY_SUFFIX } from "../../../base/disk.ts";
@@ -40,7 +40,7 @@ function listIfThere({ store, directory }: RecoveryState): string[] | null {
   }
 }
 
-/** The disk that it leads to may come back: nothing is made in its place. */
+/** The disk that the link leads to may come back: nothing is created in its place. */
 function refuseDanglingLink({ store, directory }: RecoveryState): void {
   const { files, root } = store;
   for (let path = directory; path.length > root.length; path = path.slice(0, path.lastIndexOf("/"))) {
@@ -50,7 +50,7 @@ function refuseDanglingLink({ store, directory }: RecoveryState): void {
   }
 }
 
-/** The base offsets of the segments, ascending; log files that are none are quarantined. */
+/** The base offsets of the segments, ascending; stray segments are quarantined. */
 function basesOf(state: RecoveryState, names: readonly string[]): number[] {
   const { store, directory } = state;
   const found = logBases(state, names);
@@ -64,8 +64,8 @@ function basesOf(state: RecoveryState, names: readonly string[]): number[] {
 }
 
 /**
- * The base offsets of the log files, ascending; removes what an interrupted replacement of ours has left. A snapshot's temporary file
- * stays for the next snapshot to take its place: a kill may leave thousands, and a disk that discards takes 5 ms for each.
+ * The base offsets of the log files, ascending; removes leftovers of interrupted replacements. A snapshot's temporary file
+ * stays until the next snapshot replaces it: a kill may leave thousands, and a disk that discards takes 5 ms for each.
  */
 function logBases({ store, directory }: RecoveryState, names: readonly string[]): number[] {
   const bases: number[] = [];
@@ -83,7 +83,7 @@ function logBases({ store, directory }: RecoveryState, names: readonly string[])
   return bases.sort((left, right) => left - right);
 }
 
-/** Moves the files of that name, the log last. What cannot be moved stays, and is no segment all the same. */
+/** Moves the files of that name, the log last. What cannot be moved stays, and does not count as a segment either. */
 function quarantineStraySegment(
   { store, directory }: RecoveryState,
   baseOffset: number,
@@ -120,7 +120,7 @@ function readSnapshot(state: RecoveryState): void {
   state.epochs = new LeaderEpochs(state.snapshot.epochs);
 }
 
-/** Those from the checkpoint's on can be written again; a sealed one before it is only read. */
+/** Those from the checkpoint's on may be written again; sealed ones before it are only read. */
 function addSegments(state: RecoveryState, bases: readonly number[]): void {
   const { store, directory, snapshot, wasClean } = state;
   const checkpoint = snapshot?.checkpoint ?? null;
@@ -153,7 +153,7 @@ function recordHoles({ segments, snapshot }: RecoveryState): void {
   }
 }
 
-/** Deletes segments that had been dropped when the power went: the snapshot says that the log starts after them. */
+/** Deletes segments that were dropped before a crash: the snapshot says that the log starts after them. */
 function finishDrop({ store, segments, snapshot }: RecoveryState): void {
   const startOffset = snapshot?.startOffset ?? 0;
   while (segments.length > 1 && segments[0]!.endOffset <= startOffset) {
@@ -164,7 +164,7 @@ function finishDrop({ store, segments, snapshot }: RecoveryState): void {
 /** A creation that a crash interrupted leaves nothing in its directory, and is no loss. */
 function reportIfMissing({ store, directory, snapshot, mustExist, wasClean }: RecoveryState, isNew: boolean) {
   if (snapshot !== null || !mustExist || !(isNew || wasClean)) return;
-  const what = isNew ? "its directory is gone" : "there is nothing in its directory";
-  const detail = `the partition was there before, and ${what}: what it held is lost, and it begins anew, empty`;
+  const what = isNew ? "its directory is missing" : "its directory is empty";
+  const detail = `the partition existed before, and ${what}: its records are lost, and it begins anew, empty`;
   store.report(directory, 0, 0, "missing-partition", detail);
 }

@@ -2,15 +2,15 @@
  * Continuous syncing of the one partition that is written to all the time: a thread syncs its active segment again and again,
  * so that the disk does not wait for the event loop between two syncs (16 KiB batches, 5 in flight: about a quarter more).
  *
- *     append -> mark         append -> mark              mark: offsets of the segment that are written
+ *     append -> written      append -> written           written position: offsets of the segment that are in its file
  *     thread   [ sync ............][ sync ......]
- *     durable offset              ^             ^        moved by each report, whoever waits is answered then
+ *     durable offset              ^             ^        moved by each report, which also completes waiting syncs
  *
- *   - Only a segment that is alone dirty. Who gets the thread, and when it must let go, is decided in log-syncer.ts.
+ *   - Only a segment that is dirty alone. Which one gets the thread, and when it must let go, is decided in log-syncer.ts.
  *   - While it is held the segment stays pinned and dirty; letting go leaves it clean if everything was covered.
- *   - A report names what the thread had seen before its sync began, so nothing is called durable too early.
- *   - A failure takes the log offline, as any failed sync does, whether somebody waits for it or not. ENOSYS: the thread cannot work
- *     here, or has no memory or descriptors now, and is left alone for a while.
+ *   - A report names the position that the thread had read before its sync began, so nothing is called durable too early.
+ *   - A failure takes the log offline, as any failed sync does, whether a caller waits for it or not. ENOSYS: the thread cannot work
+ *     here, or has no memory or descriptors now, and is not used for a while.
  */
 
 import { fail } from "../../../base/assert.ts";
@@ -22,10 +22,10 @@ import { FAST_SYNC_BYTES_MAX } from "./disk-pace.ts";
 
 /** So many syncs of one segment, with none of another in between, before the thread takes it on. */
 export const CONTINUOUS_RUN_MIN = 8;
-/** So many syncs of so few records in a row, and the thread lets go: who writes now and then is served faster in place. */
+/** So many syncs of so few records in a row, and the thread lets go: a partition that is written now and then is synced faster in place. */
 export const SPARSE_RUN_MAX = 64;
 const SPARSE_RECORDS_MAX = 32;
-/** So many busy syncs go without a thread that could not work: what was short may be there again, and a try delays one sync by some ms. */
+/** So many busy syncs go without a thread that could not work: the shortage may be over then, and a try delays one sync by some ms. */
 export const UNUSABLE_RUN = 1000;
 
 /** The thread has let go before all was synced, or cannot work here. */
@@ -35,9 +35,9 @@ export const LET_GO: unique symbol = Symbol("let go");
 type Outcome = null | Error | typeof LET_GO;
 
 export interface ContinuousSyncListener {
-  /** A sync failed while nobody waited for it. */
+  /** A sync failed while no caller waited. */
   failed(log: FileLog, error: Error): void;
-  /** Asked after each sync, before anybody hears of it: why it may not be believed, or null. */
+  /** Called after each sync, before it is reported: why it does not count, or null. */
   doubt(log: FileLog, segment: Segment): Error | null;
 }
 
@@ -51,10 +51,10 @@ export class ContinuousSync implements SyncListener {
   #sparseRun = 0;
   #candidate: Segment | null = null;
   #busyRun = 0;
-  /** Busy syncs that still go without it. */
+  /** Busy syncs still to come without the thread. */
   #unusableRun = 0;
   #isClosed = false;
-  /** Under way; only one may be. */
+  /** The release in progress; only one may be. */
   #releasing: Promise<void> | null = null;
 
   constructor(open: () => SyncThread, listener: ContinuousSyncListener) {
@@ -73,7 +73,7 @@ export class ContinuousSync implements SyncListener {
     return log !== null && this.#waiter === null && log.durableOffset === log.endOffset;
   }
 
-  /** Notes that `segment` is about to be synced alone; true when the thread should do it. */
+  /** Counts that `segment` is about to be synced alone; true when the thread should do it. */
   wants(log: FileLog, segment: Segment): boolean {
     if (segment === this.#segment) {
       const isSparse = segment.endOffset - log.durableOffset <= SPARSE_RECORDS_MAX;
@@ -91,7 +91,7 @@ export class ContinuousSync implements SyncListener {
     return !this.#isClosed && this.#busyRun > CONTINUOUS_RUN_MIN;
   }
 
-  /** Resolves when everything appended so far is durable, or will not be in this way. */
+  /** Resolves when everything appended so far is durable, or cannot be made so in this way. */
   async sync(log: FileLog, segment: Segment): Promise<Outcome> {
     if (this.#waiter !== null) fail("one at a time waits for the thread");
     if (this.#segment !== segment) {
@@ -122,7 +122,7 @@ export class ContinuousSync implements SyncListener {
     this.#thread = null;
   }
 
-  synced(mark: number): void {
+  synced(written: number): void {
     const log = this.#log;
     if (log === null) return;
     const segment = this.#segment!;
@@ -131,7 +131,7 @@ export class ContinuousSync implements SyncListener {
       this.#doubted(log, doubt);
       return;
     }
-    if (!log.isOffline) log.syncedTo(segment.baseOffset + mark);
+    if (!log.isOffline) log.syncedTo(segment.baseOffset + written);
     if (log.isOffline) this.#complete(LET_GO);
     else if (this.#waiter !== null && log.durableOffset >= this.#waiter.offset) this.#complete(null);
   }
@@ -148,7 +148,7 @@ export class ContinuousSync implements SyncListener {
     else this.#complete(error);
   }
 
-  /** The log may be let go on the way, because the sync that runs fails. */
+  /** The log may be let go meanwhile, when the sync that runs fails. */
   async #release(): Promise<void> {
     await this.#thread!.detach();
     this.#releasing = null;
@@ -157,7 +157,7 @@ export class ContinuousSync implements SyncListener {
     this.#complete(LET_GO);
   }
 
-  /** The thread knows nothing of it and goes on until it is sent away. */
+  /** The thread does not know of it and continues until it is detached. */
   #doubted(log: FileLog, doubt: Error): void {
     if (this.#waiter === null) this.#listener.failed(log, doubt);
     else this.#complete(doubt);

@@ -1,9 +1,9 @@
 /**
- * How fast the disk has been lately: what the choice of a way to sync (log-syncer.ts) goes by. It measures and remembers, and does nothing.
+ * How fast the disk has been lately, from which log-syncer.ts chooses how to sync. It only measures and remembers.
  *
  *   small syncs    a disk that has just shown `FAST_RUN_MIN` of them in a row within `FAST_SYNC_MS` is fast; one slow one ends that
- *   syncfs         waits for what other programs wrote to the file system too (measured: half a second after a neighbour that does
- *                  not sync); after one that was slow the next `ALL_PENALTY` groups had better go without,
+ *   syncfs         waits for what other programs wrote to the file system too (measured: half a second beside a program that writes
+ *                  without syncing); after one that was slow the next `ALL_PENALTY` groups had better go without,
  *                  but for large ones, which would take longer still
  */
 
@@ -13,14 +13,14 @@ export const FAST_SYNC_MS = 0.5;
 export const FAST_RUN_MIN = 16;
 /** A few records. With more, a thread that syncs without pause is better (continuous-sync.ts). */
 export const FAST_SYNC_BYTES_MAX = 8 * KiB;
-/** One sync this slow is no hiccup: the disk has to prove itself for longer. */
+/** After one sync this slow the disk has to prove itself for longer. */
 const SLOW_SYNC_MS = 5;
 const SLOW_PENALTY = 1000;
 /** A syncfs is slow when it takes longer than this, and this for each file, which is more than the files would take singly. */
 const SLOW_ALL_MS = 10;
 const SLOW_ALL_EACH_MS = 0.5;
 export const ALL_PENALTY = 64;
-/** From so many files and names on a syncfs is right whatever the neighbours do: singly 100 take 14 ms on an idle disk, 256 took 0.3 s on a busy one. */
+/** From so many files and directories on a syncfs is best whatever other programs write: singly 100 take 14 ms on an idle disk, 256 took 0.3 s on a busy one. */
 export const LARGE_GROUP_MIN = 128;
 
 export class DiskPace {
@@ -34,7 +34,7 @@ export class DiskPace {
     return this.#fastRun >= FAST_RUN_MIN && bytes <= FAST_SYNC_BYTES_MAX;
   }
 
-  /** Whether a syncfs is the quickest way for `count` files and names. Counts the groups that ask. */
+  /** Whether a syncfs is the quickest way for `count` files and directories. Counts the calls. */
   isAllFast(count: number): boolean {
     if (this.#allPenalty === 0 || count >= LARGE_GROUP_MIN) return true;
     this.#allPenalty -= 1;
@@ -48,7 +48,7 @@ export class DiskPace {
     else this.#fastRun = durationMs > SLOW_SYNC_MS ? -SLOW_PENALTY : 0;
   }
 
-  /** A syncfs for `count` files and names took so long. */
+  /** A syncfs for `count` files and directories took so long. */
   recordAll(count: number, durationMs: number): void {
     const isSlow = durationMs > SLOW_ALL_MS + count * SLOW_ALL_EACH_MS;
     if (isSlow && count < LARGE_GROUP_MIN) this.#allPenalty = ALL_PENALTY;

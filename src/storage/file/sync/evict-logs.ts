@@ -1,7 +1,7 @@
 /**
- * Lets the page cache go of what it shows of all logs and does not have to write, in one go, when a start was told that something on
- * the file system could not be written. It is told once: a start that ends before it has opened every partition would leave the next
- * one believing what the disk does not hold.
+ * Evicts the clean pages of all logs from the page cache at once, when a start has learned that a write-back on the file system failed.
+ * The system reports that once: if this start ended before it has opened every partition, the next one would read pages that the disk
+ * does not hold.
  */
 
 import { errnoOf } from "../../../base/errors.ts";
@@ -9,7 +9,7 @@ import type { Files } from "../../../base/files.ts";
 
 const LOG_SUFFIX = ".log";
 
-/** `topics`: the folder that holds one folder for each topic. What cannot be opened is met when its partition is. */
+/** `topics`: the folder that holds one folder for each topic. What cannot be opened is dealt with when its partition is opened. */
 export function evictLogs(files: Files, topics: string): void {
   for (const topic of namesIn(files, topics)) {
     for (const partition of namesIn(files, topic)) {

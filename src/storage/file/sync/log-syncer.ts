@@ -4,25 +4,25 @@
  *
  *   plan        for                                                   how
  *   in-place    one file, little in it, on a disk that is fast        fdatasync at once, the event loop stands still
- *   thread      one file that is written to all the time              a thread that never pauses (continuous-sync.ts)
+ *   thread      one file that is written to all the time              a thread that syncs without pause (continuous-sync.ts)
  *   files       everything else: each file is synced
- *                 singly     up to `FILES_SINGLY_MAX` files           fdatasync in the thread pool, side by side; names singly too
- *                 together   more files, or many new names            one syncfs for all that lie on its file system
+ *                 singly     up to `FILES_SINGLY_MAX` files           fdatasync in the thread pool, side by side; directories singly too
+ *                 together   more files, or many new entries          one syncfs for all that lie on its file system
  *
  * Measured with 4 KiB in each file (ms): 2 files 0.6 singly and 1.0 by syncfs, 4 files 1.0 and 1.0, 16 files 3.2 and 1.0. In place:
  * ping 0.18 ms instead of 0.25. The thread: docs/decisions/sync-thread.md.
  *
- * What the system promises, and this relies on
+ * What the system promises, and this code relies on
  *
- *   - A failed write-back is told once to each descriptor that was open then, and the bytes are gone: a second sync would report
- *     success. So a failed sync is never tried again, and its log is offline, looked at after every wait.
- *   - syncfs tells of failures anywhere on its file system, once to each descriptor that it is called through. Only one is ever used,
- *     the witness, opened before anything is written. When it tells of a failure, nobody knows whose it was: every file that waits
- *     for a sync must then be asked by its own descriptor (`Segment.isSuspect`), and only those that failed are offline.
+ *   - A failed write-back is reported once to each descriptor that was open then, and the bytes are gone: a second sync would report
+ *     success. So a failed sync is never retried, and its log is offline, which is checked after every wait.
+ *   - syncfs reports failures anywhere on its file system, once to each descriptor that it is called through. Only one is ever used,
+ *     the witness, opened before anything is written. It does not say which file has failed: every file that waits for a sync must
+ *     then be synced through its own descriptor (`Segment.isSuspect`), and only those that fail are offline.
  *   - Files elsewhere (a folder may be a link to another disk), and any on a file system that hides failures, are synced singly.
  *   - Two syncs of one file at once could hide a failure from each other: the thread lets go first.
  *
- * One sync at a time; another one waits for its turn.
+ * One sync at a time; the next one waits for its turn.
  */
 
 import type { Clock } from "../../../base/clock.ts";
@@ -37,7 +37,7 @@ import { evictLogs } from "./evict-logs.ts";
 import type { SyncTask } from "./unsynced.ts";
 
 export const FILES_SINGLY_MAX = 3;
-/** A new topic of one partition has three new names. */
+/** A new topic of one partition has new entries in three. */
 export const DIRECTORIES_SINGLY_MAX = 4;
 
 type SyncPlan =
@@ -58,7 +58,7 @@ export interface LogSyncerOptions {
   canSyncContinuously: boolean;
   /** All open logs. */
   logs: () => Iterable<FileLog>;
-  /** Why nothing that was synced counts any more, or null. */
+  /** Why no sync counts any more, or null. */
   loss: () => ObeliskError | null;
 }
 
@@ -72,7 +72,7 @@ export class LogSyncer {
   /** The one descriptor that syncfs is called through; -1 where it cannot be used. */
   #witness: number;
   readonly #device: string;
-  /** The last sync that was asked for; never rejects. */
+  /** The last sync that was requested; never rejects. */
   #turn: Promise<unknown> | null = null;
   syncsInPlace = 0;
   syncsInPool = 0;
@@ -95,8 +95,8 @@ export class LogSyncer {
   }
 
   /**
-   * For a start after an end that was not clean: whether files may show bytes that could not be written when the last owner was
-   * gone, or was not told yet. The first syncfs of a new descriptor tells of it; where there is none, nobody does.
+   * For a start after an unclean shutdown: whether the page cache may show bytes whose write-back failed when the last owner was gone,
+   * or had not been told yet. The first syncfs through a new descriptor reports that; without syncfs nothing does.
    */
   async mayHideLosses(): Promise<boolean> {
     if (this.#witness < 0) return true;
@@ -110,7 +110,7 @@ export class LogSyncer {
     }
   }
 
-  /** The file system of a directory; null when it cannot be asked for. */
+  /** The file system of a directory; null when that is unknown. */
   deviceOf(directory: string): string | null {
     try {
       return this.#files.device(directory);
@@ -120,12 +120,12 @@ export class LogSyncer {
     }
   }
 
-  /** Whether the witness tells of a file system. */
+  /** Whether the witness reports failures of a file system. */
   isWitnessed(device: string | null): boolean {
     return this.#witness >= 0 && device === this.#device;
   }
 
-  /** Makes everything appended so far to these logs durable; answers those that failed. They are offline. */
+  /** Makes everything appended so far to these logs durable; returns those that failed. They are offline. */
   sync(logs: readonly FileLog[]): Promise<readonly FileLog[]> {
     const turn = this.#turn === null ? this.#sync(logs) : this.#turn.then(() => this.#sync(logs));
     const ended = turn.then(ignore, ignore).then(() => {
@@ -135,17 +135,17 @@ export class LogSyncer {
     return turn;
   }
 
-  /** Afterwards no sync that this log began on its own touches its files. */
+  /** Afterwards the thread does not touch the log's files. */
   async letGo(log: FileLog): Promise<void> {
     if (this.#continuous?.holds(log)) await this.#continuous.release();
   }
 
-  /** Called every now and then: a pinned and dirty segment that nobody writes to could be neither closed nor sealed. */
+  /** Called at each tick: an idle segment must not stay pinned and dirty, for it could be neither closed nor sealed. */
   tick(): void {
     if (this.#continuous?.isResting) void this.#continuous.release();
   }
 
-  /** Ends the thread. What is synced afterwards is synced without it. */
+  /** Ends the thread. Later syncs do without it. */
   async closeThread(): Promise<void> {
     await this.#continuous?.close();
   }
@@ -179,7 +179,7 @@ export class LogSyncer {
     return { way: "files", logs };
   }
 
-  /** False when it has to be chosen anew. */
+  /** False when another plan must be chosen. */
   #perform(plan: SyncPlan, failed: Set<FileLog>): boolean | Promise<boolean> {
     switch (plan.way) {
       case "nothing":
@@ -234,7 +234,7 @@ export class LogSyncer {
     return true;
   }
 
-  /** The jobs that one syncfs is to do. */
+  /** The jobs that are to share one syncfs. */
   #takeTogether(jobs: readonly Job[]): readonly Job[] {
     if (this.#witness < 0) return NOBODY;
     const possible = jobs.filter(({ task }) => task.segments.every((segment) => this.#isTold(segment)));
@@ -243,7 +243,7 @@ export class LogSyncer {
     return isWorthIt && this.#pace.isAllFast(files + directories) ? possible : NOBODY;
   }
 
-  /** Whether the witness tells of it. Where that cannot be said, its own descriptor does. */
+  /** Whether the witness reports failures of it. Where that is unknown, its own descriptor does. */
   #isTold(segment: Segment): boolean {
     if (segment.isSuspect) return false;
     segment.device ??= this.deviceOf(segment.directory);
@@ -260,7 +260,7 @@ export class LogSyncer {
     await this.#syncEach(jobs, failed);
   }
 
-  /** One syncfs; false when it could not be tried, or tells of a failure that may be anyone's. */
+  /** One syncfs; false when it could not be tried, or reports a failure, which may be of any file. */
   async #syncAll(count: number): Promise<boolean> {
     const startedAtMs = this.#clock.monotonicMs();
     try {
@@ -296,7 +296,7 @@ export class LogSyncer {
     this.#end(job, this.#options.loss(), failed);
   }
 
-  /** Each is asked, also beside one that failed: what nobody was told of is told to the next process, which has written it again. */
+  /** All are synced, also when one has failed: an error that this process does not collect would be reported to the next one, wrongly. */
   async #syncSegments(segments: readonly Segment[]): Promise<void> {
     const outcomes = await Promise.allSettled(segments.map((segment) => this.#syncSegment(segment)));
     for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
@@ -304,13 +304,13 @@ export class LogSyncer {
 
   async #syncSegment(segment: Segment): Promise<void> {
     const startedAtMs = this.#clock.monotonicMs();
-    // Whatever makes it suspect while this runs is not answered by it.
+    // A failure that makes it suspect while this sync runs needs another one.
     segment.isSuspect = false;
     const { descriptor } = segment.file;
     try {
       await this.#files.sync(descriptor);
     } catch (thrown) {
-      // At once, and not when the others have ended: a process that is killed meanwhile leaves what the disk holds.
+      // At once, and not when the others have ended: if the process is killed meanwhile, the next one reads what the disk holds.
       this.#files.evict(descriptor);
       throw thrown;
     }
@@ -332,7 +332,7 @@ export class LogSyncer {
     job.log.endSync(job.task);
   }
 
-  /** What is no failure of the disk is our own mistake, and goes on. */
+  /** An error that is not of the disk is a bug of ours, and is thrown on. */
   #fail({ log, task }: Job, thrown: unknown, failed: Set<FileLog>): void {
     log.dropSync(task);
     log.failSync(storageError(thrown, { topic: log.topic, partition: log.partition }));
@@ -342,7 +342,7 @@ export class LogSyncer {
   #continuousListener() {
     return {
       failed: (log: FileLog, error: Error) => log.failSync(error),
-      /** After a sync by the thread: why it may not be believed, or null. */
+      /** After a sync by the thread: why it does not count, or null. */
       doubt: (log: FileLog, segment: Segment): Error | null => {
         try {
           return this.#options.loss() ?? log.whyRemoved(segment);
@@ -354,7 +354,7 @@ export class LogSyncer {
   }
 }
 
-/** Directories that several logs have names in: each is synced once for all of them, for a second try would hide that the first failed. */
+/** Directories that several logs have new entries in: each is synced once for all of them, since a second sync would hide that the first failed. */
 class SyncedDirectories {
   readonly #store: Store;
   readonly #failures = new Map<string, unknown>();
@@ -363,7 +363,7 @@ class SyncedDirectories {
     this.#store = store;
   }
 
-  /** @throws system errors, ObeliskError KAFKA_STORAGE_ERROR: the same to everyone */
+  /** @throws system errors, ObeliskError KAFKA_STORAGE_ERROR: the same for every log */
   sync(path: string): void {
     if (!this.#failures.has(path)) this.#failures.set(path, this.#failureOf(path));
     const failure = this.#failures.get(path);

@@ -1,15 +1,15 @@
 /**
- * What of one log is written and not yet on disk: the segments to sync, the directories with new entries, and the offset up to which
- * all is on disk.
+ * What of one log is written and not yet durable: the segments to sync, the directories with new entries, and the offset up to which
+ * all is durable.
  *
  *     segments   [ sealed ][ sealed ][ rolled, dirty ][ active, dirty ]
  *                                   ^durableOffset                   ^endOffset
  *
- *   - A dirty segment holds a pin on its file from before its first write, because the system tells a failed write-back only to
- *     the descriptors that were open then. `begin` hands these pins to a task, and the end of the task gives them back: whatever
- *     happens to the log meanwhile, no file is closed while the disk works on it.
+ *   - A dirty segment holds a pin on its file from before its first write, because the system reports a failed write-back only to
+ *     the descriptors that were open then. `begin` hands these pins to a task, and the end of the task returns them: whatever
+ *     happens to the log meanwhile, no file is closed while it is synced.
  *   - One task at a time. What is written while it runs makes its segment dirty again, for the next one.
- *   - A thread may sync the active segment beside (continuous-sync.ts). It has a pin of its own, and while it has the segment no task begins.
+ *   - A thread may sync the active segment instead (continuous-sync.ts). It has a pin of its own, and while it has the segment no task begins.
  */
 
 import { fail } from "../../../base/assert.ts";
@@ -17,10 +17,10 @@ import type { SyncThread } from "../../../base/files.ts";
 import type { DescriptorPool } from "../pool.ts";
 import type { Segment } from "../segment.ts";
 
-/** What one sync has to make durable. Answered by exactly one `end` or `drop`. */
+/** What one sync has to make durable. Followed by exactly one `end` or `drop`. */
 export interface SyncTask {
   readonly segments: readonly Segment[];
-  /** Directories whose names must be on disk with it. */
+  /** Directories whose entries must be durable with it. */
   readonly directories: readonly string[];
   /** The log's end when it began: `durableOffset` when it has ended. */
   readonly target: number;
@@ -37,7 +37,7 @@ export class Unsynced {
   #continuous: Segment | null = null;
   #thread: SyncThread | null = null;
 
-  /** `rolled`: dirty segments before the active one. `names`: directories whose names may not be on disk. */
+  /** `rolled`: dirty segments before the active one. `directories`: those whose entries may not be durable. */
   constructor(
     pool: DescriptorPool,
     durableOffset: number,
@@ -55,12 +55,12 @@ export class Unsynced {
     return this.#task !== null || this.#continuous !== null;
   }
 
-  /** Whether `active` is all that there is to sync, and no new name with it. */
+  /** Whether `active` is all that there is to sync, and no directory with it. */
   isAlone(active: Segment): boolean {
     return active.isDirty && this.#rolled.length === 0 && this.#directories.length === 0;
   }
 
-  /** Whether the segment stands in the row of those that were rolled and not sealed. */
+  /** Whether the segment was rolled and is not sealed. */
   hasRolled(segment: Segment): boolean {
     return this.#rolled.includes(segment);
   }
@@ -72,23 +72,23 @@ export class Unsynced {
     this.#thread!.wake();
   }
 
-  /** `segment` takes no more, and the next one has a name in `directory`. */
+  /** `segment` takes no more, and the next one has a new entry in `directory`. */
   roll(segment: Segment, directory: string): void {
     this.#rolled.push(segment);
     if (!this.#directories.includes(directory)) this.#directories.push(directory);
   }
 
-  /** The segment is gone from the log. */
+  /** The segment was removed from the log. */
   remove(segment: Segment): void {
     this.#rolled = this.#rolled.filter((rolled) => rolled !== segment);
   }
 
-  /** All directories whose names may not be on disk, those of the running task among them. */
+  /** All directories whose entries may not be durable, those of the running task among them. */
   get directories(): readonly string[] {
     return this.#task === null ? this.#directories : [...this.#task.directories, ...this.#directories];
   }
 
-  /** Every name was synced by other means. */
+  /** All of them were synced by other means. */
   directoriesSynced(): void {
     this.#directories = [];
   }
@@ -96,7 +96,7 @@ export class Unsynced {
   /** Takes everything that is dirty; `active` is written up to `endOffset`. */
   begin(active: Segment, endOffset: number): SyncTask {
     if (this.isBusy) fail("a log is synced once at a time");
-    if (!(endOffset >= this.durableOffset)) fail("a log is on disk beyond its end");
+    if (!(endOffset >= this.durableOffset)) fail("a log is durable beyond its end");
     const segments = [...this.#rolled, active].filter((segment) => segment.isDirty);
     for (const segment of segments) segment.startSync();
     const directories = segments.length === 0 ? [] : this.#directories;
@@ -106,18 +106,18 @@ export class Unsynced {
     return task;
   }
 
-  /** All of the task is on disk. */
+  /** All of the task is durable. */
   end(task: SyncTask): void {
     this.#release(task);
     this.#move(task.target);
   }
 
-  /** Nothing is known of what the task was to sync: its log is offline. */
+  /** The outcome of the task is unknown: its log is offline. */
   drop(task: SyncTask): void {
     this.#release(task);
   }
 
-  /** Rolled segments that are on disk as a whole; from now on the caller looks after them. */
+  /** Rolled segments that are durable as a whole; the caller takes them over. */
   takeSealable(): Segment[] {
     const inTask = this.#task?.segments ?? [];
     const isSealable = (segment: Segment) => !segment.isDirty && !inTask.includes(segment);
@@ -126,7 +126,7 @@ export class Unsynced {
     return sealable;
   }
 
-  /** The thread syncs the segment from now on, whenever its mark moves. */
+  /** The thread syncs the segment from now on, whenever its written position moves. */
   startContinuous(segment: Segment, thread: SyncThread): void {
     if (this.isBusy) fail("a log is synced once at a time");
     segment.pin();
@@ -135,7 +135,7 @@ export class Unsynced {
     thread.setWritten(segment.endOffset - segment.baseOffset);
   }
 
-  /** The thread has made everything below `offset` durable; true when that is news. */
+  /** The thread has made everything below `offset` durable; true when `durableOffset` has moved. */
   syncedTo(offset: number): boolean {
     const segment = this.#continuous ?? fail("a report from a thread that has no segment");
     if (!(offset <= segment.endOffset)) fail("the thread has synced more than was written");
@@ -160,7 +160,7 @@ export class Unsynced {
   }
 
   #move(offset: number): void {
-    if (!(offset >= this.durableOffset)) fail("what is on disk does not leave it");
+    if (!(offset >= this.durableOffset)) fail("the durable offset never goes back");
     this.durableOffset = offset;
   }
 

@@ -1,4 +1,4 @@
-/** The log's last batches are damaged or gone: readers are told that nothing is there, and go on after it. */
+/** The log's last batches are damaged or gone: readers are told that nothing is there, and continue after it. */
 
 import { expect, test } from "bun:test";
 import { join } from "node:path";

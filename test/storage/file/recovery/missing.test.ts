@@ -10,7 +10,7 @@ import { openEngine, TestDirectory, temporaryDirectory } from "../support.ts";
 
 const BATCHES = 120;
 
-/** A partition of several segments, stopped in order; answers its base offsets. */
+/** A partition of several segments, shut down gracefully; returns its base offsets. */
 async function written(directory: TestDirectory): Promise<number[]> {
   const engine = openEngine(directory);
   const log = await engine.open("t", 0, NO_LISTENER);
@@ -81,7 +81,7 @@ test("a whole log has no gaps, however it is opened", async () => {
   }
 });
 
-test("a segment after the checkpoint may have gone with the power, and is told as that", async () => {
+test("a segment after the checkpoint may have been lost in a power cut, and is reported as that", async () => {
   using folder = temporaryDirectory();
   const directory = new TestDirectory(folder.path);
   const bases = await written(directory);
@@ -95,9 +95,9 @@ test("a segment after the checkpoint may have gone with the power, and is told a
 
 test("a partition that was there and is gone is told; one that is new, or was being made, is not", async () => {
   for (const [mustExist, isClean, hasDirectory, words] of [
-    [true, true, false, "its directory is gone"],
-    [true, false, false, "its directory is gone"],
-    [true, true, true, "there is nothing in its directory"],
+    [true, true, false, "its directory is missing"],
+    [true, false, false, "its directory is missing"],
+    [true, true, true, "its directory is empty"],
     [true, false, true, null],
     [false, true, false, null],
     [false, false, true, null],
@@ -107,7 +107,7 @@ test("a partition that was there and is gone is told; one that is new, or was be
     directory.isClean = isClean;
     if (hasDirectory) mkdirSync(join(folder.path, "topics/t/0"), { recursive: true });
     const { found } = await findingsOfStart(directory, mustExist);
-    const detail = `the partition was there before, and ${words}: what it held is lost, and it begins anew, empty`;
+    const detail = `the partition existed before, and ${words}: its records are lost, and it begins anew, empty`;
     expect(found).toEqual(words === null ? [] : [["topics/t/0", "missing-partition", detail]]);
   }
 });

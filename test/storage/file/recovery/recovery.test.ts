@@ -237,7 +237,7 @@ test("a hole that is known is passed over after a restart without another report
   expect(second.engine.findings).toEqual([]);
 });
 
-test("a read that meets damage in the middle answers what lies before it, then what lies after it", async () => {
+test("a read that meets damage in the middle returns what lies before it, then what lies after it", async () => {
   await using subject = await fixture({ stop: "clean", segmentBytesMax: 2 ** 20 });
   const path = join(subject.partition, FIRST_LOG);
   flip(path, batchStarts(path)[50]! + 70);

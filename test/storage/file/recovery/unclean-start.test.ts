@@ -1,5 +1,5 @@
 /**
- * A start after an end that was not clean: what lies after the checkpoint may be in the page cache only, in pages that a failed
+ * A start after an unclean shutdown: what lies after the checkpoint may be in the page cache only, in pages that a failed
  * write-back has left looking clean. It counts as on disk only when it was written again and synced.
  */
 
@@ -143,7 +143,7 @@ for (const hasSyncAll of [true, false]) {
   });
 }
 
-test("a start after a clean end writes no record again, and a start after an unclean one all that it reads", async () => {
+test("a start after a clean shutdown writes no record again, and a start after an unclean one all that it reads", async () => {
   const disk = newDisk(1, true);
   const directory = new TestDirectory("/data");
   const first = await open(directory, disk);

@@ -147,7 +147,7 @@ test("a failure takes the log offline, whether somebody waited for the sync or n
   }
 });
 
-test("a thread that cannot work is left alone for a while, and nothing is lost", async () => {
+test("a thread that cannot work is not used for a while, and nothing is lost", async () => {
   const { engine, log, thread } = await fixture({ isHeld: true });
   for (let tries = 0; thread.attachments === 0; tries += 1) {
     append(log);

@@ -286,7 +286,7 @@ test("a file stays open until its sync has ended, also when its log is lost or r
   }
 });
 
-test("syncs that are asked for at once take their turns", async () => {
+test("syncs that are requested at once run one after another", async () => {
   const { engine, logs, weather } = await fixture({ partitions: 2 });
   appendAll(logs, "a");
   weather.isSlow = true;
