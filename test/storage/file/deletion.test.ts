@@ -102,7 +102,7 @@ test("in the target of a link only our own files are deleted, at once and off th
   }
 });
 
-test("a close lets what is under way end, and nothing more begins", async () => {
+test("a close lets what is in flight end, and nothing more begins", async () => {
   const path = topic(join(folder(), "t"), 2, 100);
   const files = new WatchedFiles(createDisk());
   const deletions = new Deletions(files);

@@ -1,5 +1,5 @@
 /**
- * A disk that refuses. Every operation in turn is made to fail while a fixed script runs; whatever happens, nothing that was
+ * A failing disk. Every operation in turn is made to fail while a fixed script runs; whatever happens, nothing that was
  * acknowledged is lost, only named errors come out, and a healthy disk opens everything again.
  */
 
@@ -264,7 +264,7 @@ for (const hasSyncAll of [true, false]) {
   }
 }
 
-test("a topic's folder that cannot be read is told and left out of what is stored", async () => {
+test("a topic's folder that cannot be read is reported and left out of what is stored", async () => {
   using folder = temporaryDirectory();
   const files = new FaultyFiles(createDisk());
   const engine = openEngine(new TestDirectory(folder.path), { files });

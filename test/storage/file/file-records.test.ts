@@ -65,7 +65,7 @@ async function written(sizes: readonly number[]): Promise<Subject> {
   return { weather, files, engine, log: again, stored: files.readFile(LOG) };
 }
 
-/** What was checked is checked again, as every now and then. */
+/** What was checked is checked again, as after a while. */
 function evictChecked(log: PartitionLog): void {
   (log as FileLog).tick(true);
 }
@@ -119,7 +119,7 @@ test("whatever the page cache has, the same batches come out, byte for byte, how
   await engine.close();
 }, 30_000);
 
-test("a batch of many pieces whose last byte is garbled is passed over, and kept aside", async () => {
+test("a batch of many pieces whose last byte is garbled is skipped, and copied to quarantine", async () => {
   const { files, engine, log, stored } = await written([10, 4.5 * MiB, 20]);
   const firstEnd = 12 + stored.readInt32BE(8);
   const garbledAt = firstEnd + 12 + stored.readInt32BE(firstEnd + 8) - 1;

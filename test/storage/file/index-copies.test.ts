@@ -1,6 +1,6 @@
 /**
  * The copies of an active segment's index are written without a sync, so after a power cut they may know of batches that never reached
- * the disk, and whose offsets were assigned anew. Searches by time must find what a walk over the log finds, life after life.
+ * the disk, and whose offsets were assigned anew. Searches by time must find what a walk over the log finds, run after run.
  */
 
 import { expect, test } from "bun:test";

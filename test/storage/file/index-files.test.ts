@@ -1,4 +1,4 @@
-/** Indexes that are built again while the log is served: in slices, once for all who need them, and within a bound. */
+/** Indexes that are rebuilt while the log is served: in slices, once for all who need them, and within a bound. */
 
 import { expect, test } from "bun:test";
 import { nextTurn } from "../../../src/base/loop/turns.ts";
@@ -62,7 +62,7 @@ async function turnsOf(work: Promise<unknown>): Promise<number> {
   return turns;
 }
 
-test("an index is built again in several turns, and once for all readers and searches that need it", async () => {
+test("an index is rebuilt in several turns, and once for all readers and searches that need it", async () => {
   const { engine, log } = await started();
   const reads = [200, 3, 200].map((offset) => readAt(log, offset));
   const search = log.offsetForTimestamp(1150, log.endOffset);
@@ -78,7 +78,7 @@ test("an index is built again in several turns, and once for all readers and sea
   await engine.close();
 });
 
-test("the files of an index that was built again are there after the stop", async () => {
+test("the files of an index that was rebuilt are there after the stop", async () => {
   const { files, engine, log } = await started();
   await readAt(log, 200);
   await engine.close();
@@ -108,7 +108,7 @@ test("a disk that refuses the log refuses the read, and the index is built once 
   await engine.close();
 });
 
-test("indexes that were built again stay in memory within the bound, the last one in any case", async () => {
+test("indexes that were rebuilt stay in memory within the bound, the last one in any case", async () => {
   const files = new SimulatedFiles(1);
   files.makeDirectory("/data");
   const limits = { segmentBytesMax: 1e9, segmentAgeMsMax: 1e9, indexIntervalBytes: 1, fileIdleMs: 1e9 };

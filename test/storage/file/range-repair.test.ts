@@ -1,6 +1,6 @@
 /**
- * Damage that takes longer to look at than a turn of the loop may: it is looked at in slices, whoever meets it waits, and everybody
- * else is served between two of them. What the slices find counts only while the log is as it was.
+ * Damage that takes longer to repair than a turn of the loop may: it is scanned in slices, whoever meets it waits, and all others are
+ * served between two of them. The result counts only while the log has not changed.
  */
 
 import { expect, test } from "bun:test";
@@ -126,7 +126,7 @@ test("the topic may be removed meanwhile: waiting reads end, and no file of it s
   }
 });
 
-test("when it cannot be copied everybody is refused who waits, and the next who comes looks again", async () => {
+test("when it cannot be copied all waiting reads fail, and the next one tries again", async () => {
   using opened = await damaged();
   const { engine, log, files, path } = opened;
   files.setFault({

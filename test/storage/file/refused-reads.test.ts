@@ -1,7 +1,7 @@
 /**
- * A disk that refuses to read, for a while. What it refuses of a log is refused to clients too, who may try again; nothing is made of
- * it: no hole, no cut, no copy. An index says nothing that the log does not: it is built again. What is damaged and cannot be copied is neither cut nor passed over by
- * readers.
+ * A disk that fails to read, for a while. A read error in a log is returned to clients, who may retry; it has no other effect: no hole,
+ * no truncation, no copy. An index holds nothing that the log does not: it is rebuilt. Damage that cannot be copied is neither truncated
+ * nor skipped by readers.
  */
 
 import { expect, test } from "bun:test";
@@ -138,7 +138,7 @@ for (const bytesMax of [1, 3000, 64 * KiB, 1024 * KiB]) {
   });
 }
 
-test("a reader in sequence gets everything before the page that cannot be read", async () => {
+test("a sequential reader gets everything before the page that cannot be read", async () => {
   const { files, open } = await written("clean");
   const { engine, log } = await open();
   await responses(log, 1); // the indexes are in memory
@@ -179,7 +179,7 @@ for (const suffix of ["index", "timeindex"]) {
 }
 
 for (const errno of ["EMFILE", "ENOMEM"] as const) {
-  test(`an index that the process is short of something for (${errno}) is not built again: that may pass`, async () => {
+  test(`an index that cannot be read for a shortage of the process (${errno}) is not rebuilt: the shortage may pass`, async () => {
     const { files, open } = await written("clean");
     const before = contents(files, PARTITION);
     const { engine, log } = await open();
@@ -227,7 +227,7 @@ test("a start that cannot read a page takes the partition offline and changes no
 });
 
 for (const file of ["producers.snapshot", "index", "timeindex"]) {
-  test(`a start that cannot read a ${file} sets nothing aside`, async () => {
+  test(`a start that cannot read a ${file} quarantines nothing`, async () => {
     const { files, directory, open } = await written("dirty");
     const before = contents(files, PARTITION);
     files.refused = [{ file, start: 0, end: Number.POSITIVE_INFINITY }];
@@ -295,7 +295,7 @@ for (const { errno, operations, remedy } of REFUSED_COPIES) {
     await engine.close();
   });
 
-  test(`damage that cannot be copied (${errno}) is not passed over: the read is refused until it can`, async () => {
+  test(`damage that cannot be copied (${errno}) is not skipped: the read is refused until it can`, async () => {
     const { files, open } = await written("clean");
     const path = `${PARTITION}/${FIRST_LOG}`;
     const [, , batch] = places(files);

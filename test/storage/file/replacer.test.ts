@@ -132,7 +132,7 @@ for (const [way, count] of [
   });
 }
 
-test("a sync of all that fails is not believed: each file is written anew and synced by itself", async () => {
+test("a syncfs that fails is never retried: each file is written anew and synced by itself", async () => {
   const disk = diskWithOld(MANY);
   const files = new CountedFiles(disk);
   const replacer = replacerOn(files);
@@ -156,7 +156,7 @@ test("when the syncs of the files fail too, all old files are there", async () =
   expect(contents(disk.crash(), MANY)).toEqual(all(MANY, OLD));
 });
 
-test("a name whose sync failed is not believed later", async () => {
+test("a failed sync of directory entries is never retried", async () => {
   const files = new CountedFiles(diskWithOld(1));
   const replacer = replacerOn(files);
   await replaceAll(replacer, 1);

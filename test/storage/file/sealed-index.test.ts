@@ -106,17 +106,17 @@ for (const [name, entryBytes] of [
         });
       };
 
-      test(`that is gone ${when} is told`, () => {
+      test(`that is gone ${when} is reported`, () => {
         expect(harmed((path) => rmSync(path))).toBe("missing-index");
       });
 
-      test(`that is not whole ${when} is told`, () => {
+      test(`that is not whole ${when} is reported`, () => {
         expect(harmed((path) => truncateSync(path, 401 * entryBytes + 1))).toBe("damaged-index");
         if (when === "when it was opened")
           expect(harmed((path) => truncateSync(path, 0))).toBe("damaged-index");
       });
 
-      test(`of garbage or zeros ${when} is told`, () => {
+      test(`of garbage or zeros ${when} is reported`, () => {
         for (const byte of [0, 0x7f, 0xff])
           expect(harmed((path) => writeFileSync(path, Buffer.alloc(ENTRIES * entryBytes, byte)))).toBe(
             "damaged-index",
@@ -124,7 +124,7 @@ for (const [name, entryBytes] of [
       });
     }
 
-    test("that the disk refuses is told", () => {
+    test("that cannot be read is reported", () => {
       const { segment, open, files } = written(ENTRIES, new IndexPages(), new RefusingFiles(createDisk()));
       const index = open();
       files.refused = [{ file: pathOf(segment), start: 0, end: Number.POSITIVE_INFINITY }];

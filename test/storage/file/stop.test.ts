@@ -34,7 +34,7 @@ async function open(files: Files, directory: TestDirectory, count: number): Prom
   return { engine, logs, replays };
 }
 
-/** Partitions with one synced record each, stopped in order with the state "first". */
+/** Partitions with one synced record each, shut down gracefully with the state "first". */
 async function diskWithPartitions(count: number, seed = 1, hasSyncAll = true): Promise<SimulatedFiles> {
   const files = new SimulatedFiles(seed, hasSyncAll);
   files.makeDirectory("/data");
@@ -195,7 +195,7 @@ test("a stop that could not keep a new leader epoch is not called clean", async 
   expect([again.logs[0]!.leaderEpoch, directory.isClean]).toEqual([1, true]);
 });
 
-test("a stop whose names cannot be synced is not called clean", async () => {
+test("a stop whose directory entries cannot be synced is not called clean", async () => {
   const files = new CountedFiles(await diskWithPartitions(1));
   const directory = new TestDirectory("/data");
   const opened = await open(files, directory, 1);

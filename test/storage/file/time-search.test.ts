@@ -1,6 +1,6 @@
 /**
  * Searches by time over batches that came in before headers were checked: their max timestamp was left out, or is the first
- * record's, and so are the time indexes. Every search is compared with a plain look at all records.
+ * record's, and so are the time indexes. Every search is compared with a scan of all records.
  */
 
 import { describe, expect, test } from "bun:test";
@@ -93,7 +93,7 @@ async function wrongIndexes(root: string): Promise<Finding[]> {
 
 for (const [lie, codec, claim] of LIES) {
   describe(`a max timestamp of ${lie}, ${codec}`, () => {
-    test("is found out in a log of before, after the next start and those after it", async () => {
+    test("is found in an old log, after the next start and those after it", async () => {
       using folder = temporaryDirectory();
       const directory = new TestDirectory(folder.path);
       const snapshot = join(folder.path, "topics/t/0/producers.snapshot");

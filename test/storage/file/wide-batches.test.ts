@@ -40,7 +40,7 @@ function appendWide(log: PartitionLog, lastOffsetDelta: number): number {
   return log.append(resealed(batch), 0, batch.length);
 }
 
-test("a segment ends before its offsets leave int32, and so does what the thread is told", async () => {
+test("a segment ends before its offsets leave int32, and so does the written position of the thread", async () => {
   const files = new SimulatedFiles(1, false);
   files.makeDirectory("/data");
   files.syncDirectory("/");

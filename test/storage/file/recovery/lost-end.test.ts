@@ -8,7 +8,7 @@ import { cutFile, flipByte, NO_LISTENER, openData, scratchFolder } from "../../.
 
 const LOG = "topics/orders/0/00000000000000000000.log";
 
-/** Two batches of one record each, closed in order: nothing is scanned at the next start. */
+/** Two batches of one record each, shut down gracefully: nothing is scanned at the next start. */
 async function writeTwo(path: string): Promise<number> {
   const { engine } = await openData(path);
   const log = await engine.open("orders", 0, NO_LISTENER);
@@ -26,7 +26,7 @@ for (const [name, damage] of [
   ["a last batch that is gone", (file: string, start: number) => cutFile(file, start)],
   ["a last batch that is torn", (file: string, start: number) => cutFile(file, start + 20)],
 ] as const) {
-  test(`${name} is told as a batch without records, and what is appended later follows it`, async () => {
+  test(`${name} is read as a batch without records, and what is appended later follows it`, async () => {
     using folder = scratchFolder();
     const path = folder.make("data");
     damage(join(path, LOG), await writeTwo(path));

@@ -53,7 +53,7 @@ for (const [what, slot, indexless] of [
   ["a segment between others", 2, false],
   ["a segment between others, beside one without an index,", 2, true],
 ] as const) {
-  test(`${what} that is gone at a start is told once, with its offsets, and the rest is served`, async () => {
+  test(`${what} that is gone at a start is reported once, with its offsets, and the rest is served`, async () => {
     using folder = temporaryDirectory();
     const directory = new TestDirectory(folder.path);
     const bases = await written(directory);
@@ -89,11 +89,11 @@ test("a segment after the checkpoint may have been lost in a power cut, and is r
   remove(directory, bases[2]!);
   directory.isClean = false;
   const { found } = await findingsOfStart(directory);
-  const detail = `the offsets ${bases[2]} to ${bases[3]! - 1} are missing: a power cut took them before they were synced, or a segment is gone`;
+  const detail = `the offsets ${bases[2]} to ${bases[3]! - 1} are missing: a power cut took them before they were synced, or a segment is missing`;
   expect(found.filter(([, kind]) => kind === "torn-tail").map(([, , words]) => words)).toEqual([detail]);
 });
 
-test("a partition that was there and is gone is told; one that is new, or was being made, is not", async () => {
+test("a partition that was there and is gone is reported; one that is new, or was being made, is not", async () => {
   for (const [mustExist, isClean, hasDirectory, words] of [
     [true, true, false, "its directory is missing"],
     [true, false, false, "its directory is missing"],

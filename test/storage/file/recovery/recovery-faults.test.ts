@@ -1,5 +1,5 @@
 /**
- * A disk that refuses while a partition is opened. Every operation of the start in turn fails, once or for good; then the partition is
+ * A failing disk while a partition is opened. Every operation of the start in turn fails, once or for good; then the partition is
  * offline and says nothing of its records, or it has them all. The next start, on a disk that works, has all of them in any case.
  */
 

@@ -34,7 +34,7 @@ interface Fixture {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** A partition of 100 batches in four segments, left in order or not. */
+/** A partition of 100 batches in four segments, shut down gracefully or not. */
 async function fixture(options: {
   stop: "clean" | "dirty";
   checkpointAt?: number;
@@ -224,7 +224,7 @@ for (const [stop, segmentBytesMax] of [
   });
 }
 
-test("a hole that is known is passed over after a restart without another report", async () => {
+test("a hole that is known is skipped after a restart without another report", async () => {
   await using subject = await fixture({ stop: "clean" });
   const path = join(subject.partition, FIRST_LOG);
   flip(path, batchStarts(path)[5]! + 70);

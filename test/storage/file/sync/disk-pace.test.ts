@@ -7,7 +7,7 @@ import {
   LARGE_GROUP_MIN,
 } from "../../../../src/storage/file/sync/disk-pace.ts";
 
-test("a disk that has shown to be fast counts as fast for few bytes, until it is slow once", () => {
+test("a disk that has proved fast counts as fast for few bytes, until it is slow once", () => {
   const pace = new DiskPace();
   for (let run = 0; run < FAST_RUN_MIN; run += 1) {
     expect(pace.isFast(100)).toBe(false);

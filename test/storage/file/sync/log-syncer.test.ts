@@ -1,4 +1,4 @@
-/** Which way a sync takes, who is told when one fails, and what must not be called durable then. */
+/** How a sync is done, who is told when it fails, and what must not be called durable then. */
 
 import { expect, test } from "bun:test";
 import type { PartitionLog } from "../../../../src/storage/contract.ts";

@@ -1,4 +1,4 @@
-/** What a sync that failed leaves: pages that look written and, as on ext4, stay lost even when they are written again. */
+/** What a failed sync leaves: pages that look clean and, as on ext4, stay lost even when they are written again. */
 
 import { expect, test } from "bun:test";
 import type { FileEngineOptions } from "../../../../src/storage/file/engine.ts";
