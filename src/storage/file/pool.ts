@@ -18,7 +18,7 @@ import { isOutOfDescriptors } from "../../base/descriptors/spare-descriptors.ts"
 import { ObeliskError } from "../../base/errors.ts";
 import type { Files, OpenMode } from "../../base/files.ts";
 
-/** Well below the usual limit of a service (4096 and more), and enough that a busy server seldom opens a file twice. */
+/** Well below the usual limit of a service (4096 and more), and enough that a busy server seldom opens a file again. */
 const OPEN_FILES_MAX = 1024;
 /** How many are closed at once on EMFILE: room for the next few, without emptying the pool. */
 const CLOSED_AT_ONCE = 16;

@@ -1,6 +1,6 @@
 /**
  * A piece of a file in memory, moved forward as it is read. The buffer is lent: it changes with the next `load` or `search`.
- * It grows to hold what is asked for at once, so the caller checks a length before asking.
+ * It grows to hold what is requested at once, so the caller checks a length before asking.
  */
 
 import { ObeliskError } from "../../../base/errors.ts";

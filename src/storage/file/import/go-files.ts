@@ -38,7 +38,7 @@ export interface GoFrame {
   bytes: number;
   /** Rounded down; 0 for times before 1970. */
   timestampMs: number;
-  /** `buffer[keyStart, keyEnd)`: lent until the next frame is asked for. */
+  /** `buffer[keyStart, keyEnd)`: lent until the next frame is read. */
   buffer: Buffer;
   keyStart: number;
   keyEnd: number;

@@ -65,7 +65,7 @@ export class GoIndex {
     return -1;
   }
 
-  /** What is left to say behind the last message. */
+  /** The findings after the last message. */
   finish(): Finding[] {
     const findings: Finding[] = [];
     const stray = this.#stray(this.#count);

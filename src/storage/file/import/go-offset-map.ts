@@ -21,7 +21,7 @@ export class GoOffsetMap {
     return this.#offset;
   }
 
-  /** Takes note that the next offset belongs to message `number`. */
+  /** Records that the next offset belongs to message `number`. */
   record(number: number): void {
     const last = this.#runs.at(-1);
     if (last !== undefined && number === last.number + last.count) last.count += 1;

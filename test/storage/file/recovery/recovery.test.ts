@@ -316,10 +316,10 @@ test("a topic whose deletion was interrupted is deleted at the next start, and n
   const straySegment = join(topics, "~something else");
   for (const path of [leftover, straySegment]) await Bun.$`mkdir -p ${path}`.quiet();
   writeFileSync(join(leftover, FIRST_LOG), "half deleted");
-  writeFileSync(join(topics, "stranger.txt"), "not ours");
+  writeFileSync(join(topics, "notes.txt"), "not ours");
   const again = await subject.open();
   expect(existsSync(join(topics, "~removed-7"))).toBe(false);
-  expect(existsSync(straySegment) && existsSync(join(topics, "stranger.txt"))).toBe(true);
+  expect(existsSync(straySegment) && existsSync(join(topics, "notes.txt"))).toBe(true);
   expect(again.engine.stored()).toEqual([{ topic: "t", partitions: 1 }]);
 });
 
