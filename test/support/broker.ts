@@ -1,12 +1,10 @@
 /** A broker over the memory engine, for tests of what stands above the storage. */
 
-import type { Clock } from "../../src/base/clock.ts";
 import { systemClock } from "../../src/base/clock.ts";
-import { type Log, silentLog } from "../../src/base/log.ts";
+import { silentLog } from "../../src/base/log.ts";
 import { DAY_MS, KiB, MiB } from "../../src/base/units.ts";
-import { Broker, type BrokerOptions } from "../../src/broker/broker.ts";
+import { Broker, type BrokerOptions, type BrokerParts } from "../../src/broker/broker.ts";
 import type { RemovalListener } from "../../src/broker/topic-removals.ts";
-import type { StorageEngine } from "../../src/storage/contract.ts";
 import { MemoryEngine } from "../../src/storage/memory/engine.ts";
 
 export const TEST_BROKER_OPTIONS: BrokerOptions = {
@@ -29,15 +27,16 @@ export const TEST_BROKER_OPTIONS: BrokerOptions = {
 
 export function openBroker(
   options: Partial<BrokerOptions> = {},
-  parts: { engine?: StorageEngine; clock?: Clock; log?: Log } = {},
+  parts: Partial<BrokerParts> = {},
 ): Promise<Broker> {
   return Broker.open(
     { ...TEST_BROKER_OPTIONS, ...options },
     {
-      engine: parts.engine ?? new MemoryEngine(),
-      clock: parts.clock ?? systemClock,
-      log: parts.log ?? silentLog,
+      engine: new MemoryEngine(),
+      clock: systemClock,
+      log: silentLog,
       newId: () => crypto.randomUUID(),
+      ...parts,
     },
   );
 }

@@ -7,7 +7,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import type { Facts, Log } from "../../src/base/log.ts";
 import { MemoryBudget } from "../../src/base/memory/memory-budget.ts";
 import { MiB } from "../../src/base/units.ts";
-import type { BrokerOptions } from "../../src/broker/broker.ts";
+import type { BrokerOptions, BrokerParts } from "../../src/broker/broker.ts";
 import { Fetches } from "../../src/consumer/fetches.ts";
 import { GroupOffsets } from "../../src/consumer/offsets.ts";
 import { Listener } from "../../src/network/listener.ts";
@@ -38,13 +38,18 @@ export interface TestKafkaApi {
 export interface TestKafkaApiOptions {
   readonly broker?: Partial<BrokerOptions>;
   readonly engine?: StorageEngine;
+  /** How partitions are kept. Default: as logs of the engine. */
+  readonly openPartitions?: NonNullable<BrokerParts["openPartitions"]>;
   readonly responseBudgetBytes?: number;
   readonly outputSoftBytes?: number;
 }
 
 export async function openKafkaApi(options: TestKafkaApiOptions = {}): Promise<TestKafkaApi> {
-  const engine = options.engine ?? new MemoryEngine();
-  const broker = await openBroker(options.broker, { engine });
+  const { engine = new MemoryEngine(), openPartitions } = options;
+  const broker = await openBroker(
+    options.broker,
+    openPartitions === undefined ? { engine } : { engine, openPartitions },
+  );
   const offsets = await GroupOffsets.open(engine.state, systemClock);
   broker.topics.onRemoved(offsets);
   const fetches = new Fetches(systemClock, { openMax: 1000, responseBytesMax: 64 * MiB });

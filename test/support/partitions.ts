@@ -3,6 +3,7 @@
 import { LogPartition } from "../../src/broker/log-partition.ts";
 import type { AppendListener, AppendOutcome, Partition } from "../../src/broker/partition.ts";
 import type { PartitionLog } from "../../src/storage/contract.ts";
+import { DelayedPartition } from "./delayed-partition.ts";
 
 /** An append under way. */
 export class TestAppend implements AppendListener {
@@ -44,4 +45,9 @@ export function logPartition(partition: Partition): LogPartition {
 /** What is written, committed or not. */
 export function logOf(partition: Partition): PartitionLog {
   return logPartition(partition).log;
+}
+
+/** Where the partition would end if all that it has taken were committed. */
+export function takenOffset(partition: Partition): number {
+  return partition instanceof DelayedPartition ? partition.takenOffset : logOf(partition).endOffset;
 }

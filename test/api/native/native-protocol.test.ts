@@ -15,6 +15,7 @@ import { listen, TestClient, until } from "../../network/support.ts";
 import { bytesOf } from "../../support/batches.ts";
 import { openBroker } from "../../support/broker.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
+import { PARTITION_KINDS } from "../../support/partition-kinds.ts";
 import { placesOf } from "../../support/places.ts";
 import { REFUSED, StandInBroker } from "./stand-in.ts";
 
@@ -430,40 +431,42 @@ test("stopping answers what was received", async () => {
   expect(client.text).toBe("OK\n");
 });
 
-test("with the real broker: new topics, many messages one byte at a time, and the records as they were sent", async () => {
-  const broker = await openBroker();
-  using served = serve(broker);
-  await using client = await TestClient.connect(served.listener.port);
-  const count = 30;
-  const frames = Array.from({ length: count }, (_, index) =>
-    message(`topic-${index % 3}`, `value ${index}`, index % 2 ? "k" : ""),
-  );
-  for (const byte of Buffer.concat(frames)) client.send(Buffer.of(byte));
-  await client.receives("OK\n".repeat(count));
-  expect(client.text).toBe("OK\n".repeat(count));
-  const bytes = await bytesOf(broker.topics.get("topic-1")!.partitions[0]!.span(0, MiB, true));
-  const values: string[] = [];
-  for (let position = 0; position < bytes.length; ) {
-    const end = position + 12 + bytes.readInt32BE(position + 8);
-    for (const record of readRecords(bytes.subarray(position, end)))
-      values.push(`${record.offset} ${record.value}`);
-    position = end;
-  }
-  expect(values).toEqual(Array.from({ length: 10 }, (_, index) => `${index} value ${index * 3 + 1}`));
-  await broker.close();
-});
+for (const kind of PARTITION_KINDS) {
+  test(`with the real broker, ${kind.name}: new topics, many messages one byte at a time, and the records as they were sent`, async () => {
+    const broker = await openBroker({}, kind.create());
+    using served = serve(broker);
+    await using client = await TestClient.connect(served.listener.port);
+    const count = 30;
+    const frames = Array.from({ length: count }, (_, index) =>
+      message(`topic-${index % 3}`, `value ${index}`, index % 2 ? "k" : ""),
+    );
+    for (const byte of Buffer.concat(frames)) client.send(Buffer.of(byte));
+    await client.receives("OK\n".repeat(count));
+    expect(client.text).toBe("OK\n".repeat(count));
+    const bytes = await bytesOf(broker.topics.get("topic-1")!.partitions[0]!.span(0, MiB, true));
+    const values: string[] = [];
+    for (let position = 0; position < bytes.length; ) {
+      const end = position + 12 + bytes.readInt32BE(position + 8);
+      for (const record of readRecords(bytes.subarray(position, end)))
+        values.push(`${record.offset} ${record.value}`);
+      position = end;
+    }
+    expect(values).toEqual(Array.from({ length: 10 }, (_, index) => `${index} value ${index * 3 + 1}`));
+    await broker.close();
+  });
 
-test("with the real broker: a message just below 10 MiB is stored whole", async () => {
-  const broker = await openBroker();
-  using served = serve(broker);
-  await using client = await TestClient.connect(served.listener.port);
-  const value = Buffer.alloc(NATIVE_MESSAGE_BYTES_MAX - 20 - 3, "v");
-  client.send(Buffer.concat([message("big", value), message("big", "after")]));
-  await client.receives("OK\nOK\n");
-  expect(client.text).toBe("OK\nOK\n");
-  expect(broker.topics.get("big")!.partitions[0]!.highWatermark).toBe(2);
-  await broker.close();
-});
+  test(`with the real broker, ${kind.name}: a message just below 10 MiB is stored whole`, async () => {
+    const broker = await openBroker({}, kind.create());
+    using served = serve(broker);
+    await using client = await TestClient.connect(served.listener.port);
+    const value = Buffer.alloc(NATIVE_MESSAGE_BYTES_MAX - 20 - 3, "v");
+    client.send(Buffer.concat([message("big", value), message("big", "after")]));
+    await client.receives("OK\nOK\n");
+    expect(client.text).toBe("OK\nOK\n");
+    expect(broker.topics.get("big")!.partitions[0]!.highWatermark).toBe(2);
+    await broker.close();
+  });
+}
 
 test("a message whose topic cannot be is counted as failed", async () => {
   const broker = new StandInBroker("orders");
