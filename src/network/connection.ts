@@ -22,18 +22,17 @@ import { formatAddress, socketHost } from "../base/address.ts";
 import { fail } from "../base/assert.ts";
 import type { ByteSource } from "../base/byte-source.ts";
 import type { Timer } from "../base/clock.ts";
-import { ObeliskError } from "../base/errors.ts";
 import { loopTurns } from "../base/loop/loop-turns.ts";
 import type { MemoryAccount } from "../base/memory/memory-account.ts";
 import { ANONYMOUS, type Principal } from "../security/principal.ts";
 import type { ConnectionOptions, PeerSocket } from "./connection-options.ts";
-import type { FrameConnection, FrameViolation } from "./frame-handler.ts";
-import { FrameInput, type InputPeer } from "./frame-input.ts";
+import { ConnectionOutput, type OutputPeer } from "./connection-output.ts";
+import type { FrameConnection } from "./frame-handler.ts";
+import { FrameInput, type InputPeer, violationOf } from "./frame-input.ts";
 import { frameTurns, type TurnWaiter } from "./frame-turns.ts";
 import { Step } from "./framing.ts";
 import { Stillness, type Watched } from "./idle-sweep.ts";
 import { Hold, InputHolds } from "./input-holds.ts";
-import { OutputQueue } from "./output-queue.ts";
 import { ResponseMemory } from "./response-memory.ts";
 
 /** How long a peer may take to close its side after the last answer. */
@@ -41,13 +40,17 @@ export const LINGER_MS = 2000;
 /** The same for one that has nothing under way when the server stops: an orderly end must not wait for who sleeps. */
 export const REST_LINGER_MS = 50;
 
+/** What comes next of it: nobody knows, the rest of a long frame, or something short. */
+const Standing = { NEW: 0, LONG: 1, SHORT: 2 } as const;
+type Standing = (typeof Standing)[keyof typeof Standing];
+
 const OPEN = 0;
 const FINISHING = 1;
 const LINGERING = 2;
 const CLOSED = 3;
 
 /** What a handler may do with it is described in frame-handler.ts. */
-export class Connection<State> implements FrameConnection<State>, Watched, InputPeer, TurnWaiter {
+export class Connection<State> implements FrameConnection<State>, Watched, InputPeer, OutputPeer, TurnWaiter {
   readonly id: number;
   readonly remoteAddress: string;
   readonly remoteHost: string;
@@ -55,7 +58,6 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
   principal: Principal = ANONYMOUS;
   readonly state: State;
   bytesIn = 0;
-  bytesOut = 0;
   frames = 0;
 
   readonly #options: ConnectionOptions<State>;
@@ -63,14 +65,14 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
   readonly #input: FrameInput;
   readonly #holds: InputHolds;
   #responseMemory: ResponseMemory | null = null;
-  readonly #output = new OutputQueue(() => this.#goOn());
+  readonly #output: ConnectionOutput;
   #phase = OPEN;
   #isInTurn = false;
   #isScheduled = false;
   #hasPeerEnded = false;
   #outstanding = 0;
   readonly #stillness: Stillness;
-  #wasLong = false;
+  #standing: Standing = Standing.NEW;
   /** It has waited for this turn: one frame may come, whatever the turn has taken already. */
   #isTurnGranted = false;
   #lingerMs = LINGER_MS;
@@ -88,11 +90,13 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     this.#socket = socket;
     this.#options = options;
     this.#input = new FrameInput(options, this);
+    this.#output = new ConnectionOutput(options, socket, this);
     this.#holds = new InputHolds(socket);
     this.#stillness = new Stillness(options.idle);
     options.idle.watch(this);
     this.state = options.handler.open(this);
     this.#waitAfterCut();
+    if (this.#phase !== CLOSED) frameTurns.addNewcomer(this);
   }
 
   get isOpen(): boolean {
@@ -101,6 +105,10 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
 
   get isWritable(): boolean {
     return this.#phase <= FINISHING;
+  }
+
+  get bytesOut(): number {
+    return this.#output.bytesOut;
   }
 
   get outputBytes(): number {
@@ -128,7 +136,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
   }
 
   get isLong(): boolean {
-    return this.#input.isLong;
+    return this.#input.isLong || this.frames === 0;
   }
 
   get isWaitingForTurn(): boolean {
@@ -139,7 +147,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     if (this.#phase > FINISHING) return;
     this.#output.push(part);
     if (!this.#isInTurn) this.#schedule();
-    else if (this.#mustHoldOutput()) this.#hold(Hold.OUTPUT);
+    else if (this.#output.isHigh) this.#hold(Hold.OUTPUT);
   }
 
   expectResponses(count: number): void {
@@ -204,7 +212,6 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
 
   socketDrained(): void {
     this.#output.drained();
-    if (this.#output.bytes > 0) this.#goOn();
   }
 
   socketEnded(): void {
@@ -239,10 +246,16 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     this.#unhold(Hold.MEMORY);
   }
 
+  outputReady(): void {
+    loopTurns.enter("socket");
+    this.#turn();
+  }
+
   turnCame(): void {
     if (!this.#holds.has(Hold.TURN)) return;
     this.#holds.remove(Hold.TURN);
     this.#isTurnGranted = true;
+    loopTurns.enter("socket");
     this.#turn();
   }
 
@@ -298,13 +311,15 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     this.#applyHolds();
     if (this.#phase !== OPEN) return;
     this.#input.keepRest();
-    if (this.isLong !== this.#wasLong) this.#recordLong();
+    this.#noteStanding();
   }
 
   /** Frames that are long take many turns: in one that is spent the socket is not even read. */
-  #recordLong(): void {
-    this.#wasLong = this.isLong;
-    if (this.#wasLong) frameTurns.add(this);
+  #noteStanding(): void {
+    const standing = this.#input.isLong ? Standing.LONG : this.frames === 0 ? Standing.NEW : Standing.SHORT;
+    if (standing === this.#standing) return;
+    this.#standing = standing;
+    if (standing === Standing.LONG) frameTurns.addLong(this);
     else frameTurns.evict(this);
   }
 
@@ -314,7 +329,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     let hasViolated = false;
     let step: Step = Step.FRAME;
     while (this.#holds.isFree && this.#phase === OPEN) {
-      if (frameTurns.isSpent && !this.#isTurnGranted) {
+      if (frameTurns.isSpent(this) && !this.#isTurnGranted) {
         this.#hold(Hold.TURN);
         frameTurns.wait(this);
         break;
@@ -349,61 +364,25 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     if (kind !== "empty") this.finish();
   }
 
-  /** A turn of its own: the socket asks for more, or the disk has given something. */
-  #goOn(): void {
-    loopTurns.enter("socket");
-    this.#turn();
-  }
-
   #flush(): void {
     if (this.#phase > FINISHING) return;
-    const takenBytes = this.#flushOutput();
+    const takenBytes = this.#output.flush();
     if (takenBytes < 0) {
       // Nobody else will tell: no event comes for a paused socket whose peer is gone.
       this.closeNow();
       return;
     }
     if (takenBytes > 0) {
-      this.bytesOut += takenBytes;
-      this.#options.counters.bytesOut += takenBytes;
       this.#stillness.end();
       this.#options.handler.written(this);
     }
-    if (this.#output.heldBytes > this.#options.outputHardBytes) this.#cutSlow();
-    else if (this.#mustHoldOutput()) this.#hold(Hold.OUTPUT);
-    else if (!this.#output.hasSource && this.#output.bytes <= this.#options.outputSoftBytes / 2)
-      this.#unhold(Hold.OUTPUT);
-    if (this.#output.isInterrupted) this.#output.rest();
+    if (this.#output.isTooMuch) {
+      this.#output.tellCut();
+      this.closeNow();
+    } else if (this.#output.isHigh) this.#hold(Hold.OUTPUT);
+    else if (this.#output.isLow) this.#unhold(Hold.OUTPUT);
+    this.#output.restIfInterrupted();
     if (this.#phase === FINISHING && this.#outstanding === 0 && this.#output.bytes === 0) this.#startLinger();
-  }
-
-  /** What the socket took, or -1 when the connection must be closed. */
-  #flushOutput(): number {
-    try {
-      return this.#output.flush(this.#socket);
-    } catch (thrown) {
-      if (!(thrown instanceof ObeliskError)) {
-        this.failed(thrown);
-        return -1;
-      }
-      // The length of the answer was promised: only its end can tell the peer, which connects and asks again.
-      const facts = { address: this.remoteAddress, error: thrown.message };
-      this.#options.log.debug("a connection is closed: its answer cannot be read to the end", facts);
-      return -1;
-    }
-  }
-
-  /** A peer gets one answer that is read as it is sent at a time, and as much as may be held for it. */
-  #mustHoldOutput(): boolean {
-    return this.#output.hasSource || this.#output.heldBytes > this.#options.outputSoftBytes;
-  }
-
-  #cutSlow(): void {
-    this.#options.counters.cutSlow += 1;
-    this.#options.log.warn("a connection that does not read its answers is closed", {
-      address: this.remoteAddress,
-    });
-    this.closeNow();
   }
 
   #startLinger(): void {
@@ -438,9 +417,4 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     this.#isScheduled = true;
     queueMicrotask(this.#scheduledTurn);
   }
-}
-
-function violationOf(step: Step): FrameViolation {
-  if (step === Step.EMPTY) return "empty";
-  return step === Step.NEGATIVE ? "negative" : "too-large";
 }

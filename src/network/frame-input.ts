@@ -11,6 +11,7 @@
 import type { BudgetWaiter } from "../base/memory/memory-account.ts";
 import type { MemoryBudget } from "../base/memory/memory-budget.ts";
 import { KiB } from "../base/units.ts";
+import type { FrameViolation } from "./frame-handler.ts";
 import { FrameMemory, type FramePeer } from "./frame-memory.ts";
 import { type ByteOrder, FrameCutter, Step } from "./framing.ts";
 
@@ -115,4 +116,10 @@ export class FrameInput implements BudgetWaiter {
     const { growBytes, frameBytes, restBytes } = this.#cutter;
     return this.#isGrowthGranted || this.#memory.grow(growBytes, frameBytes, restBytes, this);
   }
+}
+
+/** What a step that is no frame and wants nothing means to a handler. */
+export function violationOf(step: Step): FrameViolation {
+  if (step === Step.EMPTY) return "empty";
+  return step === Step.NEGATIVE ? "negative" : "too-large";
 }

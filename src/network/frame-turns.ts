@@ -1,16 +1,19 @@
 /**
  * Keeps a turn of the loop short when many peers send at once. Bun hands over what all sockets have received in one turn; frames of
- * which nobody is long make a turn of seconds together, in which nobody is answered. So once a turn has taken `SPENT_MS_MAX`, the
+ * which nobody is long make a turn of seconds together, in which nobody is answered. So once a turn has taken its share, the
  * connections that still have frames wait for the following turns, first come first served, and their sockets are not read meanwhile.
  *
  *     turn 1   a a a b b b c c |  d, e wait
  *     turn 2   d d d e e       |  a waits again
  *
- * Whoever is in the middle of a long frame does not wait until it has more of it: the system has more for it for certain, and Bun would
- * copy half a MiB for each in this turn still. A socket that is paused in a turn is passed over in it.
+ * Who is between frames, or in a short one, asks for little: it has `SPENT_MS_MAX`, and goes first. Whoever is in the middle of a long
+ * frame has only `LONG_SPENT_MS_MAX`, or hundreds of them would make every turn as long as that, and who asks for little waits for two or
+ * three turns. Of each kind one goes on in every turn at least. One turn lets at least one frame through, however long it takes.
  *
- * Who is between frames, or in a short one, goes first: it asks for little. Of the others one goes on in each turn at least. One turn
- * lets at least one frame through, however long it takes.
+ * The system has more of a long frame for certain, and Bun would copy half a MiB of it for each of them before they are asked. So the first
+ * who has to wait ends the turn for all of them (a socket that is paused in a turn is passed over in it), and of those that wait only some
+ * are read in the next one. Who has sent no frame yet counts as one of them: nobody knows what will come, and a storm of connections
+ * that all begin a long frame would be read in one turn.
  */
 
 import { loopTurns } from "../base/loop/loop-turns.ts";
@@ -21,9 +24,15 @@ import { Ring } from "../base/ring.ts";
  * producers need for a turn (500 requests of 25 us), because each connection that waits costs two system calls.
  */
 const SPENT_MS_MAX = 10;
+/** An answer takes some three turns (the request, its sync, the reader): so 20 ms are kept beside any number of long frames. */
+const LONG_SPENT_MS_MAX = 4;
+/** Each may bring half a MiB, which takes some 0.3 ms: they fill their share of a turn. */
+const LONG_AT_ONCE_MAX = 16;
+/** Pausing one costs 2 us. Of more that have sent no frame yet, the eldest are read whatever the turn has taken. */
+const NEWCOMERS_MAX = 1000;
 
 export interface TurnWaiter {
-  /** In the middle of a long frame. */
+  /** In the middle of a long frame, or has sent no frame yet. */
   readonly isLong: boolean;
   /** It may deliver at least one frame now, and more while the turn is not spent. */
   turnCame(): void;
@@ -31,35 +40,61 @@ export interface TurnWaiter {
   turnSpent(): boolean;
 }
 
-class FrameTurns {
+export class FrameTurns {
+  readonly #turns: { readonly spentMs: number };
   readonly #waiting = new Ring<TurnWaiter>();
   readonly #waitingLong = new Ring<TurnWaiter>();
   readonly #long = new Set<TurnWaiter>();
+  readonly #newcomers = new Set<TurnWaiter>();
   #isScheduled = false;
+  /** This turn has ended for long frames. */
+  #hasEnded = false;
 
-  /** Whether no further frame should be delivered in this turn. */
-  get isSpent(): boolean {
-    return loopTurns.spentMs >= SPENT_MS_MAX;
+  constructor(turns: { readonly spentMs: number }) {
+    this.#turns = turns;
+  }
+
+  /** Whether no further frame of such a connection should be delivered in this turn. */
+  isSpent({ isLong }: TurnWaiter): boolean {
+    return this.#turns.spentMs >= (isLong ? LONG_SPENT_MS_MAX : SPENT_MS_MAX);
   }
 
   /** Calls `waiter.turnCame` once, in a later turn. The first one of a turn ends it for those in the middle of long frames too. */
   wait(waiter: TurnWaiter): void {
     (waiter.isLong ? this.#waitingLong : this.#waiting).push(waiter);
-    if (!this.#isScheduled) this.#endForLong();
+    if (!this.#hasEnded) this.#endForLong();
     this.#schedule();
   }
 
+  /** `waiter` has sent no frame yet, until `forget`. */
+  addNewcomer(waiter: TurnWaiter): void {
+    this.#newcomers.add(waiter);
+    if (this.#newcomers.size <= NEWCOMERS_MAX) return;
+    for (const eldest of this.#newcomers) {
+      this.#newcomers.delete(eldest);
+      return;
+    }
+  }
+
   /** `waiter` is in the middle of a long frame, until `forget`. */
-  add(waiter: TurnWaiter): void {
+  addLong(waiter: TurnWaiter): void {
+    this.#newcomers.delete(waiter);
     this.#long.add(waiter);
   }
 
   evict(waiter: TurnWaiter): void {
+    this.#newcomers.delete(waiter);
     this.#long.delete(waiter);
   }
 
   #endForLong(): void {
-    for (const waiter of this.#long) if (waiter.turnSpent()) this.#waitingLong.push(waiter);
+    this.#hasEnded = true;
+    for (const waiter of this.#long) this.#end(waiter);
+    for (const waiter of this.#newcomers) this.#end(waiter);
+  }
+
+  #end(waiter: TurnWaiter): void {
+    if (waiter.turnSpent()) this.#waitingLong.push(waiter);
   }
 
   #schedule(): void {
@@ -70,22 +105,24 @@ class FrameTurns {
 
   readonly #goOn = (): void => {
     this.#isScheduled = false;
+    this.#hasEnded = false;
     try {
-      this.#serve(this.#waiting);
-      this.#serve(this.#waitingLong);
+      this.#serve(this.#waiting, this.#waiting.count);
+      this.#serve(this.#waitingLong, LONG_AT_ONCE_MAX);
     } finally {
       this.#schedule();
     }
   };
 
   /** One at least, and more while the turn is not spent. Who has to wait again comes behind those that wait now. */
-  #serve(waiting: Ring<TurnWaiter>): void {
-    for (let left = waiting.count; left > 0; left -= 1) {
-      waiting.shift()!.turnCame();
-      if (this.isSpent) return;
+  #serve(waiting: Ring<TurnWaiter>, countMax: number): void {
+    for (let left = Math.min(waiting.count, countMax); left > 0; left -= 1) {
+      const waiter = waiting.shift()!;
+      waiter.turnCame();
+      if (this.isSpent(waiter)) return;
     }
   }
 }
 
 /** There is one loop, so there is one of these. */
-export const frameTurns = new FrameTurns();
+export const frameTurns = new FrameTurns(loopTurns);

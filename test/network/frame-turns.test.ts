@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 import { loopTurns } from "../../src/base/loop/loop-turns.ts";
 import type { FrameConnection, FrameHandler } from "../../src/network/frame-handler.ts";
-import { frameTurns, type TurnWaiter } from "../../src/network/frame-turns.ts";
+import { FrameTurns, frameTurns, type TurnWaiter } from "../../src/network/frame-turns.ts";
 import { bigEndianFrame, listen, TestClient, until } from "./support.ts";
 
 const CLIENTS = 12;
@@ -65,7 +65,7 @@ test("the first who waits ends the turn for those in the middle of long frames, 
   const long = new Waiter("long", journal);
   const held = new Waiter("held", journal, false);
   const gone = new Waiter("gone", journal);
-  for (const waiter of [long, held, gone]) frameTurns.add(waiter);
+  for (const waiter of [long, held, gone]) frameTurns.addLong(waiter);
   frameTurns.evict(gone);
   frameTurns.wait(new Waiter("first", journal));
   frameTurns.wait(new Waiter("second", journal));
@@ -100,4 +100,112 @@ test("who asks for little goes first, and of the long ones one goes on in each t
     "long 2",
     "short 3",
   ]);
+});
+
+test("long frames have less of a turn than what asks for little", () => {
+  const turn = { spentMs: 0 };
+  const turns = new FrameTurns(turn);
+  const spent = (spentMs: number) => {
+    turn.spentMs = spentMs;
+    return [turns.isSpent(new Waiter("long", [], true, true)), turns.isSpent(new Waiter("short", []))];
+  };
+  expect([3.9, 4, 9.9, 10].map(spent)).toEqual([
+    [false, false],
+    [true, false],
+    [true, false],
+    [true, true],
+  ]);
+});
+
+test("of the long ones that wait sixteen are read in a turn, and of the others all", async () => {
+  const turns = new FrameTurns({ spentMs: 0 });
+  const served: string[] = [];
+  let inTurn = 0;
+  class Counted extends Waiter {
+    override turnCame(): void {
+      if (inTurn === 0) setImmediate(() => served.push(`${(inTurn = 0)}`));
+      inTurn += 1;
+      served.push(this.name);
+    }
+  }
+  for (let count = 0; count < 40; count += 1) turns.wait(new Counted("long", [], true, true));
+  for (let count = 0; count < 40; count += 1) turns.wait(new Counted("short", []));
+  await until(() => served.length === 83);
+  const sizes = served
+    .join(" ")
+    .split(" 0")
+    .map((turn) => [turn.split("short").length - 1, turn.split("long").length - 1]);
+  expect(sizes).toEqual([
+    [40, 16],
+    [0, 16],
+    [0, 8],
+    [0, 0],
+  ]);
+});
+
+test("a turn that is spent ends for long frames although some wait since the turn before", async () => {
+  const turn = { spentMs: 10 };
+  const turns = new FrameTurns(turn);
+  const journal: string[] = [];
+  class Followed extends Waiter {
+    override turnCame(): void {
+      super.turnCame();
+      // Behind the turn of those that wait: as a socket whose frames find the next one spent.
+      queueMicrotask(() => turns.wait(new Waiter("late", journal)));
+    }
+  }
+  turns.addLong(new Waiter("long", journal));
+  turns.wait(new Followed("first", journal));
+  turns.wait(new Waiter("second", journal));
+  await until(() => journal.includes("late goes on"));
+  expect(journal.filter((line) => line !== "long goes on")).toEqual([
+    "long is not read",
+    "first goes on",
+    "long is not read",
+    "second goes on",
+    "late goes on",
+  ]);
+});
+
+test("the last thousand who have sent no frame yet are not read in a turn that is spent", async () => {
+  const turns = new FrameTurns({ spentMs: 0 });
+  const journal: string[] = [];
+  const newcomers = Array.from({ length: 1002 }, (_, index) => new Waiter(`${index}`, journal, false, true));
+  for (const newcomer of newcomers) turns.addNewcomer(newcomer);
+  turns.addLong(newcomers[1001]!);
+  turns.evict(newcomers[5]!);
+  turns.wait(new Waiter("late", []));
+  expect([journal.length, journal.slice(0, 5).map((line) => line.split(" ")[0])]).toEqual([
+    999,
+    ["1001", "2", "3", "4", "6"],
+  ]);
+});
+
+test("a connection counts as long until its first frame, and in the middle of one above 64 KiB", async () => {
+  using listener = listen({
+    open: () => null,
+    frame: () => {},
+    turnEnd: () => {},
+    violation: () => {},
+    end: () => {},
+    written: () => {},
+    isPeerWaiting: () => false,
+    close: () => {},
+  });
+  const client = await TestClient.connect(listener.port);
+  await until(() => listener.connections.size === 1);
+  const [connection] = [...listener.connections];
+  const stages = [connection!.isLong];
+  client.send(bigEndianFrame("short"));
+  await until(() => connection!.frames === 1);
+  stages.push(connection!.isLong);
+  const long = bigEndianFrame("x".repeat(70_000));
+  client.send(long.subarray(0, 50_000));
+  await until(() => connection!.bytesIn > 40_000);
+  stages.push(connection!.isLong);
+  client.send(long.subarray(50_000));
+  await until(() => connection!.frames === 2);
+  stages.push(connection!.isLong);
+  client.close();
+  expect(stages).toEqual([true, false, true, false]);
 });

@@ -3,8 +3,8 @@
  * touch, and a buffer that waits for the garbage collector has lost its pages again by the time that it is reused.
  */
 
-import { cLibrary } from "../c-library.ts";
 import { KiB, MiB } from "../units.ts";
+import { pageReturn } from "./page-return.ts";
 
 /** Below this a buffer has no pages of its own. */
 const OWN_PAGES_BYTES = 32 * KiB;
@@ -12,13 +12,13 @@ const KEPT_CLASS_BYTES_MIN = 16 * KiB;
 const KEPT_CLASS_BYTES_MAX = MiB;
 
 /**
- * Gives a buffer's memory back to the allocator at once. Whoever still has a view of it sees it empty. The pages of a large one go back
- * to the system: the allocator would keep them for as long as others come back, up to a GiB.
+ * Gives a buffer's memory back to the allocator. Whoever still has a view of it sees it empty. The pages of a large one go back to the
+ * system (page-return.ts), in the next turns: the allocator would keep them for as long as others come back, up to a GiB.
  */
 export function dispose(buffer: Buffer): void {
   if (buffer.byteLength < OWN_PAGES_BYTES || buffer.byteLength !== buffer.buffer.byteLength) return;
-  if (buffer.byteLength > KEPT_CLASS_BYTES_MAX) cLibrary()?.dropPages?.(buffer);
-  (buffer.buffer as ArrayBuffer).transfer(0);
+  if (buffer.byteLength > KEPT_CLASS_BYTES_MAX) pageReturn.give(buffer);
+  else (buffer.buffer as ArrayBuffer).transfer(0);
 }
 
 /**

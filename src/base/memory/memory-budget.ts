@@ -48,6 +48,8 @@ const LARGE_PART = 0.75;
 const BEYOND_PARTS = 8;
 /** So long small requests may take what a large one waits for. */
 const LARGE_PATIENCE_MS = 1000;
+/** Evicted in one turn of the loop: closing one whose socket is full of unread bytes takes 0.2 ms. The others follow in the next. */
+const EVICTED_AT_ONCE_MAX = 16;
 /** How often it is recorded who moves, while somebody holds anything. */
 const LOOK_MS = GRACE_MS / 2;
 
@@ -294,10 +296,10 @@ export class MemoryBudget implements AccountOwner {
     this.waitedCount += 1;
   }
 
-  #scheduleRelief(): void {
+  #scheduleRelief(schedule: (callback: () => void) => unknown = queueMicrotask): void {
     if (this.#isRelieving) return;
     this.#isRelieving = true;
-    queueMicrotask(() => {
+    schedule(() => {
       this.#isRelieving = false;
       this.#relieve();
     });
@@ -310,9 +312,13 @@ export class MemoryBudget implements AccountOwner {
     this.#pressure.look(nowMs);
     this.#isLargePatient = nowMs - sinceMs(this.#large.waits, nowMs) < LARGE_PATIENCE_MS;
     this.#serve();
-    while (this.waitingCount > 0 || this.#isOver) {
+    for (let evicted = 0; this.waitingCount > 0 || this.#isOver; evicted += 1) {
       const victim = this.#victim(nowMs);
       if (victim === null) return;
+      if (evicted === EVICTED_AT_ONCE_MAX) {
+        this.#scheduleRelief(setImmediate);
+        return;
+      }
       this.evictedCount += 1;
       victim.holder.evict(victim.bytes);
       if (victim.bytes > 0) fail("a holder that was evicted kept its memory");

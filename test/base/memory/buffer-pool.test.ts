@@ -3,6 +3,8 @@ import { BufferPool, dispose, sizeFor } from "../../../src/base/memory/buffer-po
 import { KiB, MiB } from "../../../src/base/units.ts";
 import { printedAlone } from "../../support/own-process.ts";
 
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
 test("what is disposed of is empty for whoever still has a view, and a part of something larger is left alone", () => {
   const whole = Buffer.allocUnsafeSlow(64 * KiB);
   const view = whole.subarray(10, 20);
@@ -25,11 +27,12 @@ test("a buffer that comes back is lent again to who asks for its size", () => {
   ]);
 });
 
-test("a pool keeps no more than its limit, and nothing of a size that is rare", () => {
+test("a pool keeps no more than its limit, and nothing of a size that is rare", async () => {
   const pool = new BufferPool(192 * KiB);
   const [first, second, large] = [pool.take(33 * KiB), pool.take(128 * KiB), pool.take(3 * MiB)];
   const third = pool.take(33 * KiB);
   for (const each of [first, second, third, large]) pool.give(each);
+  await turn();
   expect([first.length, second.length, third.length, large.length, pool.keptBytes]).toEqual([
     64 * KiB,
     128 * KiB,
@@ -55,12 +58,13 @@ const DISPOSE = `
   buffer.fill(1);
   const filled = process.memoryUsage.rss();
   dispose(buffer);
-  console.log(filled - process.memoryUsage.rss() > 100 << 20, buffer.length);
+  while (buffer.length > 0) await new Promise((resolve) => setImmediate(resolve));
+  console.log(filled - process.memoryUsage.rss() > 100 << 20);
 `;
 
 test.skipIf(process.platform !== "linux")(
-  "the pages of a large buffer are the system's again at once",
+  "the pages of a large buffer are the system's again when it is empty",
   () => {
-    expect(printedAlone(DISPOSE)).toBe("true 0\n");
+    expect(printedAlone(DISPOSE)).toBe("true\n");
   },
 );

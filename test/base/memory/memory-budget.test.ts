@@ -181,6 +181,20 @@ test("of those that are still the one that holds most goes first, and no more th
   expect(journal).toEqual(["most is evicted with 40", "next gets 50"]);
 });
 
+test("sixteen are evicted in a turn of the loop, and the others in the next ones", async () => {
+  const still = Array.from({ length: 40 }, (_, index) => new Holder(`still ${index}`));
+  for (const holder of still) holder.grow(1, 3);
+  const next = new Holder("next");
+  expect(next.reserve(73)).toBe(false);
+  while (budget.evictedCount === 0) await pass(25);
+  const counts = [budget.evictedCount];
+  while (budget.waitingCount > 0) {
+    await new Promise((resolve) => setImmediate(resolve));
+    counts.push(budget.evictedCount);
+  }
+  expect([counts, journal.at(-1)]).toEqual([[16, 32, 38], "next gets 73"]);
+});
+
 test("our own work is never evicted, however long others wait", async () => {
   const ours = new Holder("ours");
   ours.reserve(70);
