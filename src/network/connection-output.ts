@@ -1,10 +1,10 @@
 /**
- * What goes out of one connection: answers in order, as far as the socket takes them, and how much of them may wait.
+ * What goes out of one connection: responses in order, as far as the socket takes them, and how much of them may wait.
  *
  *     0 .......... outputSoftBytes / 2 .......... outputSoftBytes .......... outputHardBytes
  *        isLow: input goes on                         isHigh: input is held            isTooMuch: the peer is cut off
  *
- * A peer gets one answer that is read as it is sent (base/byte-source.ts) at a time: while there is one, input is held too.
+ * A peer gets one response that is read as it is sent (base/byte-source.ts) at a time: while there is one, input is held too.
  */
 
 import type { ByteSource } from "../base/byte-source.ts";
@@ -109,7 +109,7 @@ export class ConnectionOutput {
         this.#peer.failed(thrown);
         return -1;
       }
-      // The length of the answer was promised: only its end can tell the peer, which connects and asks again.
+      // The length of the response was promised: only its end can tell the peer, which connects and asks again.
       const facts = { address: this.#peer.remoteAddress, error: thrown.message };
       this.#options.log.debug("a connection is closed: its answer cannot be read to the end", facts);
       return -1;

@@ -311,11 +311,11 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     this.#applyHolds();
     if (this.#phase !== OPEN) return;
     this.#input.keepRest();
-    this.#noteStanding();
+    this.#recordStanding();
   }
 
   /** Frames that are long take many turns: in one that is spent the socket is not even read. */
-  #noteStanding(): void {
+  #recordStanding(): void {
     const standing = this.#input.isLong ? Standing.LONG : this.frames === 0 ? Standing.NEW : Standing.SHORT;
     if (standing === this.#standing) return;
     this.#standing = standing;

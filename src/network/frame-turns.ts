@@ -1,6 +1,6 @@
 /**
  * Keeps a turn of the loop short when many peers send at once. Bun hands over what all sockets have received in one turn; frames of
- * which nobody is long make a turn of seconds together, in which nobody is answered. So once a turn has taken its share, the
+ * which nobody is long make a turn of seconds together, in which nobody gets a response. So once a turn has taken its share, the
  * connections that still have frames wait for the following turns, first come first served, and their sockets are not read meanwhile.
  *
  *     turn 1   a a a b b b c c |  d, e wait
@@ -24,7 +24,7 @@ import { Ring } from "../base/ring.ts";
  * producers need for a turn (500 requests of 25 us), because each connection that waits costs two system calls.
  */
 const SPENT_MS_MAX = 10;
-/** An answer takes some three turns (the request, its sync, the reader): so 20 ms are kept beside any number of long frames. */
+/** A response takes some three turns (the request, its sync, the reader): so 20 ms are kept beside any number of long frames. */
 const LONG_SPENT_MS_MAX = 4;
 /** Each may bring half a MiB, which takes some 0.3 ms: they fill their share of a turn. */
 const LONG_AT_ONCE_MAX = 16;
@@ -66,7 +66,7 @@ export class FrameTurns {
     this.#schedule();
   }
 
-  /** `waiter` has sent no frame yet, until `forget`. */
+  /** `waiter` has sent no frame yet, until `evict`. */
   addNewcomer(waiter: TurnWaiter): void {
     this.#newcomers.add(waiter);
     if (this.#newcomers.size <= NEWCOMERS_MAX) return;
@@ -76,7 +76,7 @@ export class FrameTurns {
     }
   }
 
-  /** `waiter` is in the middle of a long frame, until `forget`. */
+  /** `waiter` is in the middle of a long frame, until `evict`. */
   addLong(waiter: TurnWaiter): void {
     this.#newcomers.delete(waiter);
     this.#long.add(waiter);
