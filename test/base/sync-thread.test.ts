@@ -1,6 +1,6 @@
 /**
- * What a `SyncThread` promises and refuses, asked of the real thread on a real file and of the simulated one on the simulated
- * disk. A real thread is killed from within: the test puts code before the thread's own that ends it at a chosen place.
+ * What a `SyncThread` promises and refuses: the real thread on a real file and the simulated one on the simulated disk run the same
+ * suite. A real thread is killed from within: the test puts code before the thread's own that ends it at a chosen place.
  */
 
 import { afterEach, describe, expect, test } from "bun:test";
@@ -27,9 +27,9 @@ interface Fixture {
   descriptor: number;
   /** Of the same file. */
   another: number;
-  /** Ends the thread, which has begun no sync that it did not tell of. */
+  /** Ends the thread, which has begun no sync that it did not report. */
   kill(): void;
-  /** Ends the thread in its next sync: the disk has done it, and nobody hears. */
+  /** Ends the thread in its next sync: the disk has done it, and it is never reported. */
   killInSync(): void;
   /** The next thread lives. */
   spare(): void;
@@ -41,7 +41,7 @@ describe.skipIf(!hasRealThread)(
   () => {
     suite(realThread);
 
-    test("that cannot come up tells that nothing was tried, each time, and keeps nobody waiting", async () => {
+    test("that cannot start reports that nothing was tried, each time, and keeps nobody waiting", async () => {
       for (const code of [
         "throw new Error('no start')",
         "process.exit(0)",
@@ -61,7 +61,7 @@ describe.skipIf(!hasRealThread)(
       }
     });
 
-    test("that finds no such function tells that nothing could be tried", async () => {
+    test("that finds no such function reports that nothing could be tried", async () => {
       const { descriptor } = realThread();
       const thread = new WorkerSyncThread(() => true, SYNC_THREAD_CODE.replaceAll("fdatasync:", "nothing:"));
       undo.push(() => thread.close());
@@ -91,7 +91,7 @@ describe.skipIf(!hasRealThread)(
 describe("the simulated thread", () => suite(simulatedThread));
 
 function suite(make: () => Fixture): void {
-  test("covers the last mark, goes on while it moves, and sleeps when it does not", async () => {
+  test("covers the last written position, goes on while it moves, and sleeps when it does not", async () => {
     const { thread, files, descriptor } = make();
     const reports = new Reports();
     thread.attach(descriptor, 0, reports);
@@ -104,7 +104,7 @@ function suite(make: () => Fixture): void {
     expect(reports.error).toBeNull();
   });
 
-  test("woken without a new mark reports nothing", async () => {
+  test("woken without a new written position reports nothing", async () => {
     const { thread, descriptor } = make();
     const reports = new Reports();
     thread.attach(descriptor, 3, reports);
@@ -132,7 +132,7 @@ function suite(make: () => Fixture): void {
     expect([reports.positions, reports.error, others.positions]).toEqual([before, null, [8]]);
   });
 
-  test("answers everybody who waits for the same detach, and who comes later at once", async () => {
+  test("completes every wait for the same detach, and later ones at once", async () => {
     const { thread, descriptor } = make();
     const reports = new Reports();
     thread.attach(descriptor, 0, reports);
@@ -142,7 +142,7 @@ function suite(make: () => Fixture): void {
     await expectWork(thread, descriptor);
   });
 
-  test("lets go although the mark still moves", async () => {
+  test("releases the file although the written position still moves", async () => {
     const { thread, descriptor } = make();
     let written = 1;
     const reports = new Reports(() => set(thread, (written += 1)));
@@ -156,7 +156,7 @@ function suite(make: () => Fixture): void {
     expect(reports.positions.length).toBe(before);
   });
 
-  test("refuses a second file until the first is let go, which is not disturbed", async () => {
+  test("refuses a second file until the first is released, which is not disturbed", async () => {
     const { thread, descriptor, another } = make();
     const reports = new Reports();
     const others = new Reports();
@@ -171,7 +171,7 @@ function suite(make: () => Fixture): void {
     await expectWork(thread, another);
   });
 
-  test("takes every int32 from 0 on as a mark, and refuses others and a step back", async () => {
+  test("takes every int32 from 0 on as a written position, and refuses others and a step back", async () => {
     const { thread, descriptor } = make();
     for (const written of [-1, 0.5, Number.NaN, WRITTEN_MAX + 1])
       expect(() => thread.attach(descriptor, written, new Reports())).toThrow(InvariantError);
@@ -186,7 +186,7 @@ function suite(make: () => Fixture): void {
     await expectWork(thread, descriptor);
   });
 
-  test("tells a failure by its name, and has let go of the file then", async () => {
+  test("reports a failure by its name, and has released the file then", async () => {
     const { thread, descriptor } = make();
     const again = new Reports();
     const reports = new Reports(() => thread.attach(descriptor, 0, again));
@@ -200,7 +200,7 @@ function suite(make: () => Fixture): void {
     expect([again.positions, again.error]).toEqual([[1], null]);
   });
 
-  test("answers who waits for a detach when the last sync fails", async () => {
+  test("completes a detach when the last sync fails", async () => {
     const { thread } = make();
     const reports = new Reports();
     thread.attach(9999, 0, reports);
@@ -210,7 +210,7 @@ function suite(make: () => Fixture): void {
     expect([null, "EBADF"]).toContain(reports.error && errnoOf(reports.error)!);
   });
 
-  test("closed while it lets go answers who waits, tells the listener no more, and takes no other file", async () => {
+  test("closed while it releases the file completes the detach, reports nothing more, and takes no other file", async () => {
     const { thread, descriptor } = make();
     const reports = new Reports();
     thread.attach(descriptor, 0, reports);
@@ -234,7 +234,7 @@ function suite(make: () => Fixture): void {
     expect([reports.positions, reports.error]).toEqual([[], null]);
   });
 
-  test("that dies with nothing begun tells so, and the next file gets another", async () => {
+  test("that dies with nothing begun reports so, and the next file gets another", async () => {
     const { thread, descriptor, kill, spare } = make();
     const reports = new Reports();
     thread.attach(descriptor, 0, reports);
@@ -249,7 +249,7 @@ function suite(make: () => Fixture): void {
     await expectWork(thread, descriptor);
   });
 
-  test("that dies in a sync fails it, because nobody hears of an error twice, and answers who waits", async () => {
+  test("that dies in a sync fails it, because the kernel reports an error once, and completes the detach", async () => {
     const { thread, descriptor, killInSync, spare } = make();
     const reports = new Reports();
     thread.attach(descriptor, 0, reports);
@@ -264,7 +264,7 @@ function suite(make: () => Fixture): void {
     await expectWork(thread, descriptor);
   });
 
-  test("that dies while it is sent away keeps nobody waiting", async () => {
+  test("that dies while it detaches keeps nobody waiting", async () => {
     const { thread, descriptor, kill, spare } = make();
     const reports = new Reports();
     thread.attach(descriptor, 0, reports);
@@ -274,7 +274,7 @@ function suite(make: () => Fixture): void {
     await expectWork(thread, descriptor);
   });
 
-  test("that died and is closed answers who waits", async () => {
+  test("that died and is closed completes the detach", async () => {
     const { thread, descriptor, kill } = make();
     const reports = new Reports();
     thread.attach(descriptor, 0, reports);
@@ -387,7 +387,7 @@ function set(thread: SyncThread, written: number): void {
   thread.wake();
 }
 
-/** It takes a file, syncs it once, and lets go. */
+/** It takes a file, syncs it once, and releases it. */
 async function expectWork(thread: SyncThread, descriptor: number): Promise<void> {
   const reports = new Reports();
   thread.attach(descriptor, 10, reports);

@@ -19,7 +19,7 @@ describe("the judge of a crash run", () => {
     expect([once.seenEnd, often.seenEnd]).toEqual([3, 3]);
   });
 
-  test("holds a retry to the place where its batch was found after the crash", () => {
+  test("keeps a retry to the place where its batch was found after the crash", () => {
     const retried = (offset: number) => () => {
       const numbers = new Numbers(true);
       numbers.acked(0, 1, 0);
@@ -30,14 +30,14 @@ describe("the judge of a crash run", () => {
     expect(retried(2)).toThrow("1 lies at 1 and was acknowledged at 2");
   });
 
-  test("notices what is lost, doubled, reordered, or at another offset", () => {
+  test("notices what is lost, duplicated, reordered, or at another offset", () => {
     const after = (acked: number, baseOffset: number, read: number[], isOnce: boolean) => () => {
       const numbers = new Numbers(isOnce);
       numbers.acked(0, acked, baseOffset);
       numbers.read("t", records(...read));
     };
     expect(after(3, 0, [0, 1], true)).toThrow("3 numbers were acknowledged, 2 are there");
-    expect(after(1, 0, [0, 0], true)).toThrow("twice");
+    expect(after(1, 0, [0, 0], true)).toThrow("is a duplicate");
     expect(after(1, 0, [0, 2], false)).toThrow("2 at offset 1 before 1");
     expect(after(1, 1, [0, 1], true)).toThrow("0 was acknowledged at offset 1 and is not there");
   });
@@ -51,7 +51,7 @@ describe.skipIf(compiled.missing !== undefined)(
       for (const count of Object.values(report.acked)) expect(count).toBeGreaterThan(0);
     }, 120_000);
 
-    test("topics that were being made are no damage", async () => {
+    test("topics that were being created are no damage", async () => {
       expect(await killDuringCreations(10, Date.now() % 2 ** 31)).toEqual([]);
     }, 120_000);
   },

@@ -1,6 +1,6 @@
 /**
- * kill -9 while topics are made: start the server, ask for topics with several partitions one after the other, kill it at a random
- * moment, and let `verify` judge what is left. The next round starts on the same directory, so what was interrupted is healed.
+ * kill -9 while topics are created: start the server, create topics with several partitions one after the other, kill it at a random
+ * moment, and let `verify` judge what is left. The next round starts on the same directory, so what was interrupted is repaired.
  *
  * bun test/crash/creations.ts [rounds] [seed] is the long run.
  */
@@ -16,7 +16,7 @@ const PARTITIONS = 3;
 /** Creations that a round lets through before it kills at most. */
 const CREATIONS_MAX = 12;
 
-/** Answers the output of the rounds in which `verify` did not end with 0. */
+/** Returns the output of the rounds in which `verify` did not end with 0. */
 export async function killDuringCreations(rounds: number, seed: number): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), "obelisk-creations-"));
   const random = randomOf(seed);
@@ -37,7 +37,7 @@ export async function killDuringCreations(rounds: number, seed: number): Promise
   return wrong;
 }
 
-/** Kills while the creation behind the first `count` ones is under way, by its answer's usual time times `part`. */
+/** Kills while the creation after the first `count` ones is under way, at `part` of its response's usual time. */
 function killAfter(server: { stop(signal: NodeJS.Signals): Promise<number> }, count: number, part: number) {
   let made = 0;
   let startedAt = performance.now();

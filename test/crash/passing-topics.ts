@@ -1,8 +1,8 @@
 /**
- * Topics that come and go under load: a few names that are made, written to, deleted and made again. What was answered must hold
- * after a crash:
+ * Topics that come and go under load: a few names that are created, written to, deleted and created again. What was acknowledged
+ * must hold after a crash:
  *
- *   made or written to   the topic is there with every acknowledged record, and with none of a life that it had before
+ *   created or written   the topic is there with every acknowledged record, and with none of a life that it had before
  *   deleted              it is not there
  *   in doubt             it is there as a whole or not at all, and goes on as it is found
  */
@@ -10,7 +10,7 @@
 import { wireCode } from "../../src/base/errors.ts";
 import { batchOf } from "../support/batches.ts";
 import type { Load, Ports, Stream } from "./streams.ts";
-import { askEnd, createTopic, deleteTopic, Gone, produceBatch, readAll, Wire } from "./wire.ts";
+import { createTopic, deleteTopic, Gone, listEndOffset, produceBatch, readAll, Wire } from "./wire.ts";
 
 const NAMES = 6;
 const PARTITIONS = 3;
@@ -20,7 +20,7 @@ const REFUSED = [wireCode("KAFKA_STORAGE_ERROR"), wireCode("LEADER_NOT_AVAILABLE
 interface PassingTopic {
   readonly name: string;
   state: "absent" | "present" | "doubtful";
-  /** Counts how often it was made. */
+  /** Counts how often it was created. */
   life: number;
   /** Of this life: values that were acknowledged, by offset, in partition 0. */
   acked: Map<number, string>;
@@ -64,7 +64,7 @@ export class PassingTopics implements Stream {
     wire.close();
   }
 
-  /** Makes, writes to or deletes it; Kafka's error number. */
+  /** Creates, writes to or deletes it; Kafka's error number. */
   async #step(wire: Wire, topic: PassingTopic): Promise<number> {
     if (topic.state === "absent") {
       topic.life += 1;
@@ -93,10 +93,10 @@ export class PassingTopics implements Stream {
     const { name, life, acked } = topic;
     const codes: number[] = [];
     for (let index = 0; index < PARTITIONS; index += 1)
-      codes.push((await askEnd(wire, name, index)).errorCode);
+      codes.push((await listEndOffset(wire, name, index)).errorCode);
     const isThere = codes[0] === 0;
     if (codes.some((code) => code !== (isThere ? 0 : UNKNOWN)))
-      throw new Error(`${name}: its partitions answer ${codes}`);
+      throw new Error(`${name}: its partitions return ${codes}`);
     if (topic.state === "doubtful") topic.state = isThere ? "present" : "absent";
     if (isThere !== (topic.state === "present")) {
       throw new Error(`${name}: was ${topic.state}, is ${isThere ? "there" : "not there"}`);

@@ -1,15 +1,15 @@
 /**
  * kill -9 under load, or a power cut, again and again on the same data directory. Each round:
  *
- *   start -> everything acknowledged so far is there -> `verify` finds nothing -> load on both doors -> kill -9
+ *   start -> everything acknowledged so far is there -> `verify` finds nothing -> load on both listeners -> kill -9
  *
  *   load      who writes                                      meets
  *   mixed     everybody                                       groups of several files and new names
  *   busy      one idempotent producer, with large batches     the thread that syncs a busy segment, rolls
  *   wide      producers of eight partitions at once           one syncfs for all
- *   passing   topics are made, written to and deleted         deletions and creations beside a busy producer
+ *   passing   topics are created, written to and deleted      deletions and creations beside a busy producer
  *
- * and at the end one more start, an orderly stop, and a last `verify`. Everything random comes from the seed.
+ * and at the end one more start, a graceful shutdown, and a last `verify`. Everything random comes from the seed.
  */
 
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
@@ -65,7 +65,7 @@ export async function runCrashes(options: CrashOptions): Promise<CrashReport> {
       const acked = ackedBy(streams).map(([name, count]) => `${name} ${count}`);
       options.say?.(`round ${round} of ${options.rounds} (${kind}): acknowledged ${acked.join(", ")}`);
     }
-    await endInOrder(join(directory, "data"), options, streams);
+    await shutDown(join(directory, "data"), options, streams);
   } catch (thrown) {
     throw new Error(`seed ${options.seed}, data in ${keep(directory, options)}`, { cause: thrown });
   }
@@ -110,7 +110,7 @@ async function crashOnce(
   else options.disk?.takeNewBlocks();
 }
 
-/** The first time until everybody has been acknowledged something. */
+/** The first time until each stream had something acknowledged. */
 async function livesFor(life: number, streams: readonly Stream[], isFirst: boolean): Promise<void> {
   await Bun.sleep(life);
   if (!isFirst) return;
@@ -151,11 +151,7 @@ function writes({ name }: Stream, kind: Kind): boolean {
   }
 }
 
-async function endInOrder(
-  directory: string,
-  options: CrashOptions,
-  streams: readonly Stream[],
-): Promise<void> {
+async function shutDown(directory: string, options: CrashOptions, streams: readonly Stream[]): Promise<void> {
   const server = await start(directory, options);
   try {
     for (const stream of streams) await stream.check(server.ports);
@@ -163,7 +159,7 @@ async function endInOrder(
     server.child.kill("SIGTERM");
   }
   const exitCode = await server.child.exited;
-  if (exitCode !== 0) throw new Error(`the orderly stop ended with ${exitCode}`);
+  if (exitCode !== 0) throw new Error(`the graceful shutdown ended with ${exitCode}`);
   await verify(directory, options);
 }
 

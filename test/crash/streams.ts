@@ -5,9 +5,9 @@
  *
  *   idempotent   every number is there once, in order, without a gap
  *   plain        first appearances are in order, without a gap; numbers in doubt may be there more than once
- *   native       as plain, through the native door
+ *   native       as plain, through the native protocol
  *
- * And for all: what was acknowledged is there, at the offset that the acknowledgement named (Kafka door).
+ * And for all: what was acknowledged is there, at the offset that the acknowledgement named (Kafka API).
  */
 
 import { wireCode } from "../../src/base/errors.ts";
@@ -63,7 +63,7 @@ interface SentBatch {
   bytes: Buffer;
 }
 
-/** Through the Kafka door, one partition of a topic. */
+/** Through the Kafka API, one partition of a topic. */
 export class KafkaStream implements Stream {
   readonly name: string;
   readonly #topic: string;
@@ -116,7 +116,7 @@ export class KafkaStream implements Stream {
     wire.close();
   }
 
-  /** Batches go out in order; answers come in order. Ends when the connection breaks. */
+  /** Batches go out in order; responses come in order. Ends when the connection breaks. */
   async #send(wire: Wire, { isLarge, mayRefuse }: Load): Promise<void> {
     const again = [...this.#doubtful];
     const inFlight = new Set<Promise<void>>();
@@ -152,7 +152,7 @@ export class KafkaStream implements Stream {
   }
 }
 
-/** Through the native door, read through the Kafka door. */
+/** Through the native protocol, read through the Kafka API. */
 export class NativeStream implements Stream {
   readonly name: string;
   readonly #log = new Numbers(false);
@@ -211,15 +211,15 @@ export class Numbers {
   ackedEnd = 0;
   /** All numbers below were seen in the topic. */
   seenEnd = 0;
-  /** Offset behind the last record that was read. */
+  /** Offset after the last record that was read. */
   readEnd = 0;
   readonly #isOnce: boolean;
   /** Where an acknowledgement said that a number lies, until it is read there. */
   readonly #promised = new Map<number, number>();
-  /** Where a number was read that nobody had acknowledged: an idempotent retry must be told this place. */
+  /** Where a number was read that nobody had acknowledged: an idempotent retry must get this offset. */
   readonly #unexpected = new Map<number, number>();
 
-  /** `isOnce`: a number that is there twice is a mistake. */
+  /** `isOnce`: a duplicate number breaks a promise. */
   constructor(isOnce: boolean) {
     this.#isOnce = isOnce;
   }
@@ -249,7 +249,7 @@ export class Numbers {
       if (!(number <= this.seenEnd))
         throw new Error(`${name}: ${number} at offset ${offset} before ${this.seenEnd}`);
       if (number < this.seenEnd && this.#isOnce)
-        throw new Error(`${name}: ${number} is there twice, again at ${offset}`);
+        throw new Error(`${name}: ${number} is a duplicate, again at ${offset}`);
       if (number === this.seenEnd) this.seenEnd += 1;
       if (this.#promised.get(number) === offset) this.#promised.delete(number);
       else if (this.#isOnce && number >= this.ackedEnd) this.#unexpected.set(number, offset);

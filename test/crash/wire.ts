@@ -1,5 +1,5 @@
 /**
- * A bare Kafka and native client for the crash runs: requests built by the codec, one socket, answers in order. Unlike
+ * A bare Kafka and native client for the crash runs: requests built by the codec, one socket, responses in order. Unlike
  * src/client it never retries by itself, so the run knows exactly what was sent and what was acknowledged.
  */
 
@@ -31,12 +31,12 @@ export class Wire {
     this.#responseEnd = responseEnd;
   }
 
-  /** Answers that start with an int32 length. */
+  /** Responses that start with an int32 length. */
   static kafka(port: number): Promise<Wire> {
     return Wire.#connect(port, (buffer) => (buffer.length < 4 ? -1 : 4 + buffer.readInt32BE(0)));
   }
 
-  /** Answers that are lines. */
+  /** Responses that are lines. */
   static native(port: number): Promise<Wire> {
     return Wire.#connect(port, (buffer) => buffer.indexOf(10) + 1 || -1);
   }
@@ -59,7 +59,7 @@ export class Wire {
     return wire;
   }
 
-  /** @throws Gone when the connection breaks before the answer is there */
+  /** @throws Gone when the connection breaks before the response is there */
   call(request: Buffer): Promise<Buffer> {
     if (this.#isGone) return Promise.reject(new Gone());
     return new Promise((resolve, reject) => {
@@ -129,7 +129,7 @@ export interface Responded {
   baseOffset: number;
 }
 
-/** One request with a batch for each partition that has one in `batches`; the answers stand in the same places. @throws Gone */
+/** One request with a batch for each partition that has one in `batches`; the responses stand in the same places. @throws Gone */
 export async function produceBatches(
   wire: Wire,
   topic: string,
@@ -157,17 +157,17 @@ export async function produceBatch(
   return (await produceBatches(wire, topic, [{ index: partition, records: batch }]))[0]!;
 }
 
-/** Where the partition ends. `errorCode` 0 when it can be told. */
-export function askEnd(
+/** Where the partition ends. `errorCode` 0 when that is known. */
+export function listEndOffset(
   wire: Wire,
   topic: string,
   partition = 0,
 ): Promise<{ errorCode: number; offset: number }> {
-  return askOffset(wire, topic, -1, partition);
+  return listOffset(wire, topic, -1, partition);
 }
 
-/** The first record with a timestamp or later, or what a special one asks for (-1 the end, -3 the latest record). */
-export async function askOffset(
+/** The first record with a timestamp or later, or what a special one stands for (-1 the end, -3 the latest record). */
+export async function listOffset(
   wire: Wire,
   topic: string,
   timestamp: number,
@@ -181,7 +181,7 @@ export async function askOffset(
   return listOffsetsApi.decodeResponse(7, response, 4, response.length).topics[0]!.partitions[0]!;
 }
 
-/** The answer to one fetch. @throws Gone */
+/** The response to one fetch. @throws Gone */
 export async function fetchOnce(
   wire: Wire,
   topic: string,
@@ -214,7 +214,7 @@ export async function readAll(
   offset: number,
   partition = 0,
 ): Promise<{ offset: number; value: string }[]> {
-  const { errorCode, offset: end } = await askEnd(wire, topic, partition);
+  const { errorCode, offset: end } = await listEndOffset(wire, topic, partition);
   if (errorCode !== 0) throw new Error(`the end of ${topic}-${partition}: error ${errorCode}`);
   const found: { offset: number; value: string }[] = [];
   for (let next = offset; next < end; ) {

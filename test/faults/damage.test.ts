@@ -1,6 +1,6 @@
 /**
  * Damage in the files of a topic with several segments, as the user meets it: `verify` names the place and exits 1, the server
- * serves everything before and behind it (to kcat too, without waiting for ever), `verify --repair` exits 0 and nothing remains.
+ * serves everything before and after it (to kcat too, without waiting for ever), `verify --repair` exits 0 and nothing remains.
  */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
@@ -42,7 +42,7 @@ interface Damage {
   readonly harm: (data: string) => string | null;
   /** Whether records go with it. */
   readonly costsRecords: boolean;
-  /** After a kill it looks like a write that was cut short, which the next start heals: `verify` notes it and is content. */
+  /** After a kill it looks like a write that was cut short, which the next start cuts off: `verify` reports it as a note, and no finding. */
   readonly isHealedAfterKill?: boolean;
 }
 
@@ -164,7 +164,7 @@ describe.skipIf(compiled.missing !== undefined)(`damage on disk${title}`, () => 
     for (const { name, harm, costsRecords, isHealedAfterKill } of DAMAGES) {
       // What only an index or the state suffers is the same after a kill.
       if (ending === "killed" && !costsRecords) continue;
-      test(`${name}, ${ending === "clean" ? "after an orderly end" : "after a kill"}`, async () => {
+      test(`${name}, ${ending === "clean" ? "after a graceful shutdown" : "after a kill"}`, async () => {
         const served = join(bench.directory, "served");
         const repaired = join(bench.directory, "repaired");
         for (const data of [served, repaired]) {

@@ -41,7 +41,7 @@ async function until(log: ReadableStreamDefaultReader<Uint8Array>, text: string)
   return read;
 }
 
-/** A producer and a consumer that are in, and go on. */
+/** A producer and a consumer that are connected, and go on. */
 async function honestClients(server: RunningServer) {
   const producer = await NativeProducer.connect({ native: `127.0.0.1:${server.started.native.port}` });
   const consumer = await Consumer.connect({ brokers: brokersOf(server) });
@@ -61,7 +61,7 @@ async function honestClients(server: RunningServer) {
 }
 
 test.skipIf(missing !== undefined)(
-  `a limit that is lowered under a running server shuts newcomers out, harms nobody who is in, and is over when it is raised${skipped}`,
+  `a limit that is lowered under a running server refuses new connections, harms none that is open, and is over when it is raised${skipped}`,
   async () => {
     await using bench = new Bench();
     const server = await bench.serve();
@@ -90,7 +90,7 @@ test.skipIf(missing !== undefined)(
 );
 
 test.skipIf(missing !== undefined)(
-  `where not even one descriptor is left, who comes waits at the door until there is one, and who is in goes on${skipped}`,
+  `where not even one descriptor is left, new connections wait in the backlog until there is one, and open ones go on${skipped}`,
   async () => {
     await using bench = new Bench();
     const server = await bench.serve();
@@ -112,7 +112,7 @@ test.skipIf(missing !== undefined)(
 );
 
 test.skipIf(missing !== undefined)(
-  `where HTTP connections that never end their request take more than the door's places, it leaves off, and who is in elsewhere goes on${skipped}`,
+  `where HTTP connections that never end their request take more than the HTTP API's places, it stops listening, and connections elsewhere go on${skipped}`,
   async () => {
     await using bench = new Bench();
     const server = await bench.serve(["--connections-max=20"]);
@@ -153,7 +153,7 @@ const STORM = `
 
 for (const listener of ["native", "kafka", "http"] as const) {
   test.skipIf(compiled.missing !== undefined)(
-    `connections to the ${listener} door that come and go without end hold up nobody who is in, and leave a line now and then${compiled.missing === undefined ? "" : ` (skipped: ${compiled.missing})`}`,
+    `connections to the ${listener} listener that come and go without end block no open one, and are logged at a limited rate${compiled.missing === undefined ? "" : ` (skipped: ${compiled.missing})`}`,
     async () => {
       await using bench = new Bench();
       const server = await bench.serve(["--connections-max=20"]);

@@ -114,7 +114,7 @@ describe.skipIf(missing !== undefined)(titled("a read that fails", missing), () 
   }
 
   for (const flags of [[], ["--repair"]]) {
-    test(`is told by ${["verify", ...flags].join(" ")}, which changes nothing that it could not read`, async () => {
+    test(`is reported by ${["verify", ...flags].join(" ")}, which changes nothing that it could not read`, async () => {
       await using bench = new Bench();
       const ledger = new Ledger("ill");
       const before = await Observed.start(bench, SMALL_SEGMENTS);

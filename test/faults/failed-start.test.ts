@@ -1,6 +1,6 @@
 /**
  * The compiled server starts on files that it cannot read, open, list, cut or sync. Held to: it starts, the partition is offline and
- * says why, clients are told to come again and never that an offset is out of range, the neighbour serves, nothing on the disk
+ * reports why, clients get a retriable error and never that an offset is out of range, the neighbour serves, nothing on the disk
  * changes, and the next start without the fault serves every record.
  */
 
@@ -9,7 +9,7 @@ import { appendFileSync, cpSync, existsSync, readdirSync, rmSync } from "node:fs
 import { join } from "node:path";
 import { wireCode } from "../../src/base/errors.ts";
 import { KiB } from "../../src/base/units.ts";
-import { askEnd, fetchOnce } from "../crash/wire.ts";
+import { fetchOnce, listEndOffset } from "../crash/wire.ts";
 import {
   type Fault,
   failingStartsMissing,
@@ -35,7 +35,7 @@ interface Trouble {
   readonly file: (names: readonly string[]) => string;
   /** How the server ended before. */
   readonly ending: "clean" | "killed";
-  /** After an orderly end the start can do without: the partition may be online, and the file is missed by who reads it. */
+  /** After a graceful shutdown the start can do without: the partition may be online, and whoever reads the file misses it. */
   readonly isDispensable?: boolean;
   /** What lies below may be read: it was durable before. 0 when absent. */
   readonly knownEnd?: number;
@@ -177,7 +177,7 @@ describe.skipIf(missing !== undefined)(titled("a start on files that fail", miss
   });
   afterAll(() => bench[Symbol.asyncDispose]());
 
-  /** It says why, and gives no client a wrong idea of where it ends. */
+  /** It reports why, and tells no client a wrong end offset. */
   async function expectOffline(sick: Observed, { error }: Fault, knownEnd: number) {
     expect(await sick.health()).toMatchObject({ status: "degraded", offline: 1 });
     expect(sick.log).toMatch(REASONS[error]);
@@ -186,7 +186,7 @@ describe.skipIf(missing !== undefined)(titled("a start on files that fail", miss
       const { errorCode } = await fetchOnce(sick.wire, "ill", offset);
       expect(errorCode).toBe(offset < knownEnd && errorCode === 0 ? 0 : REFUSED);
     }
-    if (knownEnd === 0) expect((await askEnd(sick.wire, "ill")).errorCode).toBe(REFUSED);
+    if (knownEnd === 0) expect((await listEndOffset(sick.wire, "ill")).errorCode).toBe(REFUSED);
     expect(await ill.send(sick.wire, 100)).toEqual([REFUSED]);
   }
 

@@ -1,6 +1,6 @@
 /**
  * A sync of the compiled server's `meta.db` fails with EIO. Held to: what needs the state is refused with errors that clients try
- * again, what does not need it goes on, the operator hears why, and the next start takes everything again.
+ * again, what does not need it goes on, the log and health say why, and the next start takes everything again.
  */
 
 import { describe, expect, test } from "bun:test";
@@ -52,7 +52,7 @@ describe.skipIf(missing !== undefined)(titled("a sync of the state that fails", 
       expect(await commit(client)).toBe(wireCode("COORDINATOR_NOT_AVAILABLE"));
       expect(failing.count).toBeGreaterThan(0);
     }
-    // The disk is sound again by now; what the failed sync has left of the file is not known.
+    // The disk works again by now; what the failed sync has left of the file is not known.
     expect(await commit(client)).toBe(wireCode("COORDINATOR_NOT_AVAILABLE"));
     expect(await producerIdError(client)).toBe(wireCode("COORDINATOR_LOAD_IN_PROGRESS"));
     expect(await topicErrors(client, ["t", "new"])).toEqual([NO_ERROR, wireCode("LEADER_NOT_AVAILABLE")]);

@@ -1,6 +1,6 @@
 /**
  * A sync of the compiled server fails with EIO, as on a disk that is dying, while producers write; once for each way in which a
- * file is synced. Held to: nobody is acknowledged by it or behind it, the partition says what is the matter, its neighbours go on,
+ * file is synced. Held to: nothing is acknowledged by it or after it, the partition reports why, its neighbours go on,
  * what was acknowledged can be read, and a restart brings it back with all of that.
  *
  * Which way a sync takes is the server's choice: the cases only lead it there, and hold whichever it takes.
@@ -69,7 +69,7 @@ describe.skipIf(missing !== undefined)(titled("a sync that fails", missing), () 
     return { observed, ill, neighbour };
   }
 
-  /** The partition is offline and says so; the neighbour is not. */
+  /** The partition is offline and reports so; the neighbour is not. */
   async function expectOffline(observed: Observed, ill: Ledger, neighbour: Ledger, file: string) {
     expect(await ill.send(observed.wire, 100)).toEqual([REFUSED]);
     await neighbour.fill(observed.wire, 3, 100);
@@ -114,7 +114,7 @@ describe.skipIf(missing !== undefined)(titled("a sync that fails", missing), () 
     });
   }
 
-  test("that runs while a neighbour asks for one acknowledges nobody whom it concerns", async () => {
+  test("that runs while a neighbour needs one acknowledges nothing that it concerns", async () => {
     await using bench = new Bench();
     const { observed, ill, neighbour } = await start(bench);
     await ill.fill(observed.wire, 30, 16 * KiB);
@@ -123,7 +123,7 @@ describe.skipIf(missing !== undefined)(titled("a sync that fails", missing), () 
       const path = activeLog(bench, "ill");
       await using failing = await FailingCalls.attach(observed.server.child.pid, [fault], [path]);
       const lost = ill.send(observed.wire, 16 * KiB);
-      // Both are behind the sync that is about to fail.
+      // Both wait for the sync that is about to fail.
       const responses = await Promise.all([
         lost,
         neighbour.send(observed.wire, 16 * KiB),

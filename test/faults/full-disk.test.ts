@@ -32,7 +32,7 @@ interface Running {
   server: Server;
   admin: Admin;
   data: string;
-  /** Kinds of what was told as a finding, from the start to behind the stop. */
+  /** Kinds of the findings, from the start to after the stop. */
   findings: unknown[];
   stop(): Promise<void>;
   /** Kafka's error number for a batch of 40 KiB. */

@@ -1,6 +1,6 @@
 /**
- * Peers that mean no good, on every door of the compiled executable, while a well-behaved client goes on: bytes of other protocols,
- * lengths that lie, large frames that never end, consumers that ask and do not read. Memory stays below the ceiling.
+ * Hostile peers, on every listener of the compiled executable, while a well-behaved client goes on: bytes of other protocols,
+ * lengths that lie, large frames that never end, consumers that request and do not read. Memory stays below the ceiling.
  */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
@@ -77,7 +77,7 @@ describe.skipIf(compiled.missing !== undefined)(`hostile peers${title}`, () => {
     expect([consumed.exitCode, consumed.stdout.toString()]).toEqual([0, `record ${sent}\n`]);
   }
 
-  test("bytes of other protocols and lying lengths, on each door, disturb nobody", async () => {
+  test("bytes of other protocols and lying lengths, on each listener, disturb nobody", async () => {
     const { kafka, native, http } = server.started;
     for (const { port } of [kafka, native, http]) {
       for (const bytes of HOSTILE) {
@@ -108,7 +108,7 @@ describe.skipIf(compiled.missing !== undefined)(`hostile peers${title}`, () => {
     await expectService();
   }, 60_000);
 
-  test("consumers that ask for all and never read do not stop the others, alive or gone", async () => {
+  test("consumers that request all and never read do not stop the others, alive or gone", async () => {
     const file = join(bench.directory, "fat");
     writeFileSync(file, `${"x".repeat(999)}\n`.repeat(48 * 1024));
     const produced = await bench.run("produce", "fat", "--file", file, "--brokers", brokersOf(server));
@@ -122,7 +122,7 @@ describe.skipIf(compiled.missing !== undefined)(`hostile peers${title}`, () => {
     await expectService();
   }, 90_000);
 
-  test("it still ends in order", async () => {
+  test("it still shuts down gracefully", async () => {
     expect(await server.stop()).toBe(0);
     expect(await bench.run("verify", bench.data)).toMatchObject({ exitCode: 0 });
   }, 30_000);

@@ -1,6 +1,6 @@
 /**
- * Index files that are cut, taken away, replaced or garbled under the compiled server, or that the disk refuses, while clients read and
- * search. Held to: the server goes on, every answer is as it was, the index is built again from the log and told as a finding, and
+ * Index files that are cut, removed, replaced or garbled under the compiled server, or that the disk refuses, while clients read and
+ * search. Held to: the server goes on, every response is as it was, the index is rebuilt from the log and reported as a finding, and
  * after a stop `verify` finds nothing. The index has several pages (src/storage/file/index-pages.ts); the harm is done when some of
  * them were read.
  */
@@ -18,7 +18,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { KiB } from "../../src/base/units.ts";
-import { askOffset, createTopic, fetchOnce, produceBatch } from "../crash/wire.ts";
+import { createTopic, fetchOnce, listOffset, produceBatch } from "../crash/wire.ts";
 import { batchOf, recordsIn } from "../support/batches.ts";
 import { FailingCalls, failingCallsMissing, titled } from "../support/failing-calls.ts";
 import { compiled } from "../support/obelisk-command.ts";
@@ -101,17 +101,17 @@ describe.skipIf(compiled.missing !== undefined)(
       const { errorCode, records } = await fetchOnce(wire, "t", offset);
       expect([errorCode, recordsIn(records!)[0]]).toEqual([0, [offset, textOf(offset, RECORD_BYTES)]]);
       const timestamp = START_MS + offset * STEP_MS;
-      expect(await askOffset(wire, "t", timestamp - 1)).toMatchObject({ errorCode: 0, offset, timestamp });
+      expect(await listOffset(wire, "t", timestamp - 1)).toMatchObject({ errorCode: 0, offset, timestamp });
     }
 
     async function checkAll(observed: Observed): Promise<void> {
       for (let offset = 0; offset < RECORDS; offset += 211) await check(observed, offset);
       const latest = { errorCode: 0, offset: RECORDS - 1, timestamp: START_MS + (RECORDS - 1) * STEP_MS };
-      expect(await askOffset(observed.wire, "t", -3)).toMatchObject(latest);
+      expect(await listOffset(observed.wire, "t", -3)).toMatchObject(latest);
     }
 
     test.skipIf(process.platform !== "linux")(
-      "no file of the data directory is mapped, whatever was asked",
+      "no file of the data directory is mapped, whatever was requested",
       async () => {
         await using bench = new Bench();
         cpSync(source.data, bench.data, { recursive: true });
@@ -127,7 +127,7 @@ describe.skipIf(compiled.missing !== undefined)(
 
     for (const suffix of ["index", "timeindex"]) {
       for (const { name, harm } of HARMS) {
-        test(`a .${suffix} that is ${name} costs no answer`, async () => {
+        test(`a .${suffix} that is ${name} changes no response`, async () => {
           await using bench = new Bench();
           cpSync(source.data, bench.data, { recursive: true });
           const path = join(bench.data, `topics/t/0/${FIRST}.${suffix}`);
@@ -147,7 +147,7 @@ describe.skipIf(compiled.missing !== undefined)(
 
       const missing = failingCallsMissing;
       test.skipIf(missing !== undefined)(
-        titled(`a .${suffix} that the disk refuses costs no answer`, missing),
+        titled(`a .${suffix} that the disk refuses changes no response`, missing),
         async () => {
           await using bench = new Bench();
           cpSync(source.data, bench.data, { recursive: true });

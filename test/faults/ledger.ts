@@ -1,7 +1,7 @@
 /**
- * A topic as its producers know it: who was acknowledged, where, and what was refused with which number. `check` holds the server
- * to it: every acknowledged value lies at the offset that was answered, nothing lies there that was never sent, and no offset
- * is missing up to the end.
+ * A topic as its producers know it: what was acknowledged, where, and what was refused with which error number. `check` compares: every
+ * acknowledged value lies at the offset of its acknowledgement, nothing lies there that was never sent, and no offset is missing up
+ * to the end.
  */
 
 import { createTopic, produceBatches, readAll, type Wire } from "../crash/wire.ts";
@@ -12,7 +12,7 @@ const IN_FLIGHT = 5;
 export class Ledger {
   readonly topic: string;
   readonly partitions: number;
-  /** Error numbers of the batches that were refused, in the order of their answers. */
+  /** Error numbers of the batches that were refused, in the order of their responses. */
   readonly refusals: number[] = [];
   /** By `partition/offset`. */
   readonly #acked = new Map<string, string>();
@@ -44,7 +44,7 @@ export class Ledger {
     return responses.map(({ errorCode }) => errorCode);
   }
 
-  /** `count` requests one behind the other; each must be acknowledged. */
+  /** `count` requests one after the other; each must be acknowledged. */
   async fill(wire: Wire, count: number, bytes: number): Promise<void> {
     for (let sent = 0; sent < count; sent += 1) {
       const codes = await this.send(wire, bytes);
@@ -52,7 +52,7 @@ export class Ledger {
     }
   }
 
-  /** Sends with several requests in flight until one is refused; the error numbers of all answers from that one on. */
+  /** Sends with several requests in flight until one is refused; the error numbers of all responses from that one on. */
   async sendUntilRefused(wire: Wire, bytes: number): Promise<number[]> {
     const responses: number[] = [];
     let isRefused = false;

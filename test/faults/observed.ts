@@ -1,4 +1,4 @@
-/** A compiled server that is asked from outside how it is: its log as it comes, `/health`, and a connection to its Kafka door. */
+/** A compiled server observed from outside: its log as it comes, `/health`, and a connection to its Kafka listener. */
 
 import { Wire } from "../crash/wire.ts";
 import { compiled, type Program } from "../support/obelisk-command.ts";

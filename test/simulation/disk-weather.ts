@@ -3,7 +3,7 @@
  * profile, while it is bad), and after how many of them the process or the power goes away.
  *
  * A life can so end between any two operations, in the middle of what runs without giving way to anything: from there on the
- * disk is a ghost, and what happens to it counts for nothing.
+ * disk is not the world's any more, and what happens to it counts for nothing.
  */
 
 import type { Files } from "../../src/base/files.ts";
@@ -39,7 +39,7 @@ export class DiskWeather implements Weather {
   /** Called before each failure, for the history. */
   readonly #told: (what: string) => void;
   isBad = false;
-  /** A directory could not be written: as a file system whose journal failed, the disk takes nothing more until it is mounted anew. */
+  /** A directory could not be written: as a file system whose journal failed, the disk takes nothing more until it is mounted again. */
   isDown = false;
   /** While the system writes back by itself. */
   isBackground = false;

@@ -1,10 +1,10 @@
 /**
- * One life of the broker: from the start of a process to its end, in order or not.
+ * One life of the broker: from the start of a process to its end, graceful or not.
  *
- *     start -> steps ... -> stop          in order
+ *     start -> steps ... -> stop          graceful shutdown
  *                       \-> end           killed, or without power: between two steps or two operations of the disk
  *
- * The real `DataDirectory`, `FileEngine` and `Broker` over the simulated disk. Once it is over nothing that it says counts any
+ * The real `DataDirectory`, `FileEngine` and `Broker` over the simulated disk. Once it is over nothing that it reports counts any
  * more: whatever it still waits for never comes.
  */
 
@@ -41,7 +41,7 @@ export class Life {
   engine: FileEngine | null = null;
   thread: SimulatedSyncThread | null = null;
   readonly messages = new Messages();
-  /** Listeners that wait for an answer, by what they wait for. */
+  /** Listeners that wait for an outcome, by what they wait for. */
   readonly waiters = new Set<string>();
   /** What was begun and has not ended. */
   readonly tasks = new Set<string>();
@@ -112,7 +112,7 @@ export class Life {
     await this.engine!.close();
   }
 
-  /** Begins something that takes a while. What the disk refuses is an answer; anything else that is thrown is a fault. */
+  /** Begins something that takes a while. What the disk refuses is an outcome; anything else that is thrown is a fault. */
   begin(what: string, work: () => Promise<void>): void {
     this.#taskCount += 1;
     const name = `${what} (${this.#taskCount})`;

@@ -13,7 +13,7 @@ import { runSeed, type Verdict } from "./run.ts";
 
 const PROGRESS_MS = 10_000;
 
-interface Order {
+interface Command {
   first: number;
   count: number;
   untilMs: number;
@@ -21,7 +21,7 @@ interface Order {
   stepsMax: number;
 }
 
-async function run({ first, count, untilMs, keepsGoing, stepsMax }: Order): Promise<number> {
+async function run({ first, count, untilMs, keepsGoing, stepsMax }: Command): Promise<number> {
   const startedAtMs = performance.now();
   let toldAtMs = startedAtMs;
   let failures = 0;
@@ -53,7 +53,7 @@ function tell({ seed, broken, history }: Verdict): void {
   console.log(`\n${broken}\n\nscripts/sim --seed ${seed}`);
 }
 
-function orderOf(args: string[]): Order | string {
+function commandOf(args: string[]): Command | string {
   const options = {
     seed: { type: "string" },
     seeds: { type: "string" },
@@ -84,9 +84,9 @@ function orderOf(args: string[]): Order | string {
   }
 }
 
-const order = orderOf(process.argv.slice(2));
-if (typeof order === "string") {
-  console.error(order);
+const command = commandOf(process.argv.slice(2));
+if (typeof command === "string") {
+  console.error(command);
   process.exit(64);
 }
-process.exit(await run(order));
+process.exit(await run(command));

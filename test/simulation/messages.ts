@@ -1,5 +1,5 @@
 /**
- * Single messages, as the native door takes them: the broker gathers them into batches of its own, and what it will have built of
+ * Single messages, as the native protocol takes them: the broker gathers them into batches of its own, and what it will have built of
  * them is built here too, so that the oracle knows it again.
  */
 
@@ -51,7 +51,7 @@ export class Messages {
     oracle.sent(gathering.sent);
     if (known !== undefined) return;
     this.#open.set(batch, gathering);
-    const waiter = `the answer to messages of ${oracle.name} (${this.#count})`;
+    const waiter = `the outcome of messages of ${oracle.name} (${this.#count})`;
     life.waiters.add(waiter);
     batch.listen({
       batchCompleted: () => {

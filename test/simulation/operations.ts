@@ -30,7 +30,7 @@ const OPERATIONS: readonly Operation[] = [
   { weight: 4, run: passTime },
   { weight: 4, run: writeBack },
   { weight: 1.2, run: changeWeather },
-  { weight: 0.5, run: makeTopic },
+  { weight: 0.5, run: createTopic },
   { weight: 0.3, run: removeTopic },
   { weight: 0.5, run: endThread },
 ];
@@ -47,22 +47,22 @@ export function step(world: World, life: Life): void {
   }
 }
 
-/** Makes a topic that is not there. */
-export function makeTopic(world: World, life: Life): void {
+/** Creates a topic that is not there. */
+export function createTopic(world: World, life: Life): void {
   const name = TOPIC_NAMES[Math.floor(world.random() * TOPIC_NAMES.length)]!;
   const { partitionsMin, partitionsMax } = world.profile;
   const partitions = partitionsMin + Math.floor(world.random() * (partitionsMax - partitionsMin + 1));
   if (world.topics.there.some((topic) => topic.name === name)) return;
-  life.begin(`make topic ${name}`, async () => {
-    life.judge.record(`make topic ${name} with ${partitions} partitions`);
+  life.begin(`create topic ${name}`, async () => {
+    life.judge.record(`create topic ${name} with ${partitions} partitions`);
     try {
       const topic = await life.broker!.topics.create(name, { partitions, configs: {} });
       if (life.isOver) return;
-      life.judge.record(`topic ${name} is made`);
-      world.topics.made(topic);
+      life.judge.record(`topic ${name} is created`);
+      world.topics.created(topic);
     } catch (thrown) {
       if (!(thrown instanceof ObeliskError)) throw thrown;
-      if (!life.isOver) life.judge.record(`topic ${name} is not made: ${thrown.message}`);
+      if (!life.isOver) life.judge.record(`topic ${name} is not created: ${thrown.message}`);
     }
   });
 }

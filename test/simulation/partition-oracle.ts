@@ -1,5 +1,5 @@
 /**
- * What one partition owes the world, told from outside: by what it answered to producers and showed to readers.
+ * What one partition owes the world, judged from outside: by what it acknowledged to producers and showed to readers.
  *
  *   owed    acknowledged, or read by somebody: at its offset, with its bytes, for ever
  *   sent    everything that was ever sent there; nothing else may be read
@@ -44,7 +44,7 @@ export class PartitionOracle {
   readonly name: string;
   readonly #judge: Judge;
   readonly #isDurable: (bytes: Buffer) => boolean;
-  /** By CRC, which covers everything that its producer wrote behind it. */
+  /** By CRC, which covers everything that its producer wrote after it. */
   readonly #sent = new Map<number, SentBatch>();
   /** By base offset, ascending. */
   #owed: Owed[] = [];
@@ -69,7 +69,7 @@ export class PartitionOracle {
     this.#owe(batch, baseOffset, baseOffset + batchLastOffsetDelta(batch.bytes, 0) + 1, "acknowledged");
   }
 
-  /** The high watermark and the leader epoch as the partition tells them now. */
+  /** The high watermark and the leader epoch as the partition has them now. */
   observe(highWatermark: number, leaderEpoch: number): void {
     if (highWatermark < this.highWatermark)
       this.#broken(`the high watermark fell from ${this.highWatermark} to ${highWatermark}`);
@@ -79,7 +79,7 @@ export class PartitionOracle {
   }
 
   /** The power is about to go: what the disk does not hold is not owed any more. */
-  powerGoes(): void {
+  powerCut(): void {
     if (!this.#isSyncedLater) return;
     for (const { batch } of this.#owed)
       if (!this.#isDurable(batch.bytes.subarray(BATCH_MAGIC))) batch.owedAt = -1;
@@ -88,7 +88,7 @@ export class PartitionOracle {
     this.#epochMax = 0;
   }
 
-  /** An answer to a read from `offset`, with the high watermark when it came; answers the offset behind it. */
+  /** A response to a read from `offset`, with the high watermark when it came; returns the offset after it. */
   readResponse(response: Buffer, offset: number, highWatermark: number): number {
     let next = offset;
     for (let at = 0; at < response.length; at += batchBytes(response, at)) {
@@ -105,12 +105,12 @@ export class PartitionOracle {
     return next;
   }
 
-  /** Nothing came behind `offset` although `highWatermark` lies there: what is between was lost before anybody knew of it. */
+  /** Nothing came after `offset` although `highWatermark` lies there: what is between was lost before anybody knew of it. */
   readNothing(offset: number, highWatermark: number): void {
     if (offset < highWatermark) this.#checkNothingOwed(offset, highWatermark);
   }
 
-  /** A reader has come from the start to `offset`: nothing that is owed lies behind it. */
+  /** A reader has come from the start to `offset`: nothing that is owed lies after it. */
   readUpTo(offset: number): void {
     const last = this.#owed.at(-1);
     if (last !== undefined && last.endOffset > offset)
@@ -122,7 +122,7 @@ export class PartitionOracle {
       this.#broken(`offset ${offset} is out of range, with a high watermark of ${this.highWatermark}`);
   }
 
-  /** The answer to a search for the first record at or behind `timestampMs`, made when the high watermark was `limit`. */
+  /** What a search found for the first record at or after `timestampMs`, made when the high watermark was `limit`. */
   foundByTime(
     timestampMs: number,
     limit: number,
@@ -175,7 +175,7 @@ export class PartitionOracle {
     for (const owed of [this.#owed[slot - 1], this.#owed[slot]]) {
       if (owed !== undefined && owed.baseOffset < end && owed.endOffset > start)
         this.#broken(
-          `the acknowledged batch at ${owed.baseOffset} is gone: reads pass over ${start} to ${end - 1}`,
+          `the acknowledged batch at ${owed.baseOffset} is gone: reads skip ${start} to ${end - 1}`,
         );
     }
   }

@@ -29,7 +29,7 @@ const PLANTED: readonly Planted[] = [
     broken: /the disk does not hold it/,
   },
   {
-    what: "a failed sync that is not told",
+    what: "a failed sync that is not reported",
     plant: ({ files }) => {
       const sync = files.sync.bind(files);
       files.sync = (descriptor) => sync(descriptor).catch(() => {});

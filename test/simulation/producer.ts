@@ -1,6 +1,6 @@
 /**
  * A producer of one partition, as a client library behaves: an idempotent one numbers its batches, keeps them until they are
- * acknowledged and sends them again, in order, after an error or a restart; a plain one forgets what failed.
+ * acknowledged and sends them again, in order, after an error or a restart; a plain one drops what failed.
  */
 
 import { NO_ERROR, wireCode } from "../../src/base/errors.ts";
@@ -50,7 +50,7 @@ export class SimulatedProducer {
     this.#append(life, partition, batch, again === undefined ? "send" : "send again");
   }
 
-  /** The answer was lost on its way: sends once more what was acknowledged, and must be told the same. */
+  /** The response was lost on its way: sends once more what was acknowledged, and must get the same outcome. */
   sendLastAgain(life: Life, partition: Partition): void {
     if (this.#last === null || this.#pending.length > 0 || partition.isOffline) return;
     const { batch, baseOffset } = this.#last;
@@ -59,11 +59,11 @@ export class SimulatedProducer {
     if (told.baseOffset === baseOffset) return;
     if (told.errorCode === wireCode("KAFKA_STORAGE_ERROR")) return;
     life.judge.broken(
-      `${this.#oracle.name}: what was acknowledged at ${baseOffset} is answered with error ${told.errorCode}, offset ${told.baseOffset}`,
+      `${this.#oracle.name}: what was acknowledged at ${baseOffset} gets error ${told.errorCode}, offset ${told.baseOffset}`,
     );
   }
 
-  /** The connection is gone: nobody knows what became of what was in flight, nor of what was acknowledged if that `mayHaveLost` it. */
+  /** The connection is gone: the outcome of what was in flight is unknown, also of what was acknowledged if that `mayHaveLost` it. */
   disconnect(mayHaveLost: boolean): void {
     if (mayHaveLost) this.#last = null;
     if (!this.#isIdempotent) this.#pending = [];
@@ -98,11 +98,11 @@ export class SimulatedProducer {
   #refused(batch: Pending, errorCode: number): void {
     batch.isInFlight = false;
     if (!this.#isIdempotent) this.#evict(batch);
-    else if (errorCode === wireCode("OUT_OF_ORDER_SEQUENCE_NUMBER")) this.#beginAnew();
+    else if (errorCode === wireCode("OUT_OF_ORDER_SEQUENCE_NUMBER")) this.#beginAgain();
   }
 
-  /** As a client that was told that its numbers do not fit: what was under way is given up. */
-  #beginAnew(): void {
+  /** As a client whose sequence numbers were refused: what was under way is given up. */
+  #beginAgain(): void {
     this.#pending = [];
     this.#epoch += 1;
     this.#sequence = 0;

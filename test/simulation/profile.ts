@@ -43,7 +43,7 @@ export interface Profile {
   readonly burst: number;
   /** Whether a start may meet bad weather. */
   readonly hasBadStarts: boolean;
-  /** Whether a process may be killed; else a life ends in order or with the power. */
+  /** Whether a process may be killed; else a life ends with a graceful shutdown or a power cut. */
   readonly hasKills: boolean;
   readonly lives: number;
   readonly stepsPerLife: number;

@@ -1,4 +1,4 @@
-/** Reads of one partition, whose answers the oracle judges. */
+/** Reads of one partition, whose responses the oracle judges. */
 
 import { ObeliskError } from "../../src/base/errors.ts";
 import { KiB } from "../../src/base/units.ts";
@@ -17,7 +17,7 @@ export function readSome(life: Life, partition: Partition, oracle: PartitionOrac
   });
 }
 
-/** Everything up to the high watermark, as a consumer that starts anew. Answers why not, or null. */
+/** Everything up to the high watermark, as a consumer that starts from the beginning. Returns why not, or null. */
 export async function readAll(
   life: Life,
   partition: Partition,
@@ -48,7 +48,7 @@ export function searchByTime(life: Life, partition: Partition, oracle: Partition
   });
 }
 
-/** The offset behind what was read, or the code of a refusal. */
+/** The offset after what was read, or the code of a refusal. */
 async function readOnce(
   life: Life,
   partition: Partition,

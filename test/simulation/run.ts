@@ -1,8 +1,8 @@
 /**
- * Runs one seed from its first life to its last, and answers what was broken.
+ * Runs one seed from its first life to its last, and returns what was broken.
  *
- *     life: start (calm or not) -> steps -> end in order, by a kill, by a power cut      as often as the profile says
- *     end:  calm weather -> everybody is answered -> stop -> power cut or kill -> start -> everything owed is read -> stop
+ *     life: start (calm or not) -> steps -> graceful shutdown, kill or power cut      as often as the profile says
+ *     end:  calm weather -> all requests complete -> stop -> power cut or kill -> start -> everything owed is read -> stop
  *
  * Nothing here knows real time.
  */
@@ -11,7 +11,7 @@ import { errnoOf, ObeliskError } from "../../src/base/errors.ts";
 import { SECOND_MS } from "../../src/base/units.ts";
 import { logOf } from "../support/partitions.ts";
 import type { Life } from "./life.ts";
-import { makeTopic, step } from "./operations.ts";
+import { createTopic, step } from "./operations.ts";
 import { profileOf } from "./profile.ts";
 import { readAll } from "./reads.ts";
 import { World } from "./world.ts";
@@ -32,14 +32,14 @@ export interface Verdict {
 export interface RunOptions {
   /** Plants a fault in each life, once it has its engine. */
   plant?: (life: Life) => void;
-  /** How many of the last steps are told. */
+  /** How many of the last steps are printed. */
   stepsMax?: number;
 }
 
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<Verdict> {
   const world = new World(profileOf(seed), options.stepsMax, options.plant);
-  const stray = (thrown: unknown) => world.life.threw("something that nobody waits for", thrown);
-  process.on("unhandledRejection", stray);
+  const unhandled = (thrown: unknown) => world.life.threw("something that nobody waits for", thrown);
+  process.on("unhandledRejection", unhandled);
   try {
     await runLives(world);
     if (world.judge.verdict === null) await runEnd(world);
@@ -48,7 +48,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<V
   } finally {
     world.life.isOver = true;
     await world.life.scheduler.finish();
-    process.off("unhandledRejection", stray);
+    process.off("unhandledRejection", unhandled);
   }
   return { seed, broken: world.judge.verdict, history: world.judge.history };
 }
@@ -61,7 +61,7 @@ async function runLives(world: World): Promise<void> {
     await startInAnyWeather(world, profile.hasBadStarts && random() < 0.7);
     const { life } = world;
     if (!profile.hasBadStarts) life.weather.isBad = random() < 0.7;
-    if (count === 0) for (let topics = 0; topics < profile.topics; topics += 1) makeTopic(world, life);
+    if (count === 0) for (let topics = 0; topics < profile.topics; topics += 1) createTopic(world, life);
     planEnd(world, random() < 0.4 ? Math.floor(random() * profile.stepsPerLife * 6) : -1);
     for (let steps = 0; steps < profile.stepsPerLife && !life.isOver; steps += 1) {
       step(world, life);
@@ -136,7 +136,7 @@ async function endLife(world: World): Promise<void> {
   world.endLife(anEnd(world));
 }
 
-/** Everything is asked to end, and must: first what is under way, as the doors do it, then the broker. */
+/** Everything is requested to end, and must: first what is under way, as the listeners do it, then the broker. */
 async function stop(world: World, life: Life): Promise<boolean> {
   world.judge.record("stop");
   await until(world, "what is under way at the stop", () => life.tasks.size === 0);
@@ -165,7 +165,7 @@ async function runEnd(world: World): Promise<void> {
   await readEverything(world);
   sendToAll(world);
   const { life } = world;
-  await until(world, "an answer", () => life.waiters.size === 0);
+  await until(world, "an outcome", () => life.waiters.size === 0);
   await readEverything(world);
   if (world.judge.verdict === null) await stop(world, life);
   world.endLife(anEnd(world));
@@ -176,7 +176,7 @@ async function runEnd(world: World): Promise<void> {
 }
 
 /**
- * A start may be told of what failed in a life before, and take a partition offline for it; it comes back with the next.
+ * A start may get the error of what failed in a life before, and take a partition offline for it; it comes back with the next.
  */
 async function startCalm(world: World): Promise<void> {
   for (let tries = 1; world.judge.verdict === null; tries += 1) {
@@ -217,7 +217,7 @@ async function until(world: World, what: string, isSo: () => boolean): Promise<v
     if (patience === 0) {
       const waiting = [...life.tasks, ...life.waiters].join(", ");
       world.judge.broken(
-        `${what} waits for ever (${waiting}); the disk is asked for: ${life.scheduler.labels.join(", ") || "nothing"}`,
+        `${what} waits for ever (${waiting}); the disk has to do: ${life.scheduler.labels.join(", ") || "nothing"}`,
       );
       return;
     }

@@ -10,7 +10,7 @@
 
 /** Far more than the longest chain of operations that a life leaves behind. */
 const ROUNDS_MAX = 1000;
-/** Work in slices (src/base/loop) asks the disk again some turns later, one of all that rest in each turn. */
+/** Work in slices (src/base/loop) uses the disk again some turns later, one of all that rest in each turn. */
 const STILL_ROUNDS = 32;
 
 export class Scheduler {

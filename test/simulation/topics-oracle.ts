@@ -1,9 +1,9 @@
 /**
- * Which topics there must be, told from outside.
+ * Which topics there must be, judged from outside.
  *
- *     there      made, and answered so: every start finds it, with what its partitions owe
+ *     there      created, and confirmed: every start finds it, with what its partitions owe
  *     unsure     a removal began, and a crash or a refusal came between: the next start decides
- *     removed    answered so: never seen again
+ *     removed    confirmed: never seen again
  *
  * A topic whose creation was under way when a life ended may be found or not, empty in any case.
  */
@@ -40,16 +40,16 @@ export class TopicsOracle {
     return [...this.#byId.values()].filter(({ outcome }) => outcome === "there");
   }
 
-  powerGoes(): void {
+  powerCut(): void {
     for (const { partitions } of this.#byId.values())
-      for (const partition of partitions) partition.powerGoes();
+      for (const partition of partitions) partition.powerCut();
   }
 
   byId(id: string): TopicOracle | undefined {
     return this.#byId.get(id);
   }
 
-  made(topic: Topic): void {
+  created(topic: Topic): void {
     const known = this.#byId.get(topic.id);
     if (known !== undefined) {
       known.outcome = "there";
@@ -74,7 +74,7 @@ export class TopicsOracle {
         this.#judge.broken(
           `topic ${topic.name} has ${topic.partitions.length} of its ${partitions} partitions`,
         );
-      this.made(topic);
+      this.created(topic);
     }
     const ids = new Set(topics.map(({ id }) => id));
     for (const topic of this.#byId.values()) {

@@ -61,14 +61,14 @@ export class World {
 
   /**
    * The power or the process is gone: what the life does from now on counts for nothing. A file system that takes nothing more is
-   * mounted anew, which is as if the power had gone.
+   * mounted again, which is as if the power had gone.
    */
   endLife(end: "crash" | "kill"): void {
     if (this.life.isOver) return;
     const how = this.life.weather.isDown ? "crash" : end;
     this.judge.record(how === "crash" ? "the power is gone" : "the process is gone");
     this.life.isOver = true;
-    if (how === "crash") this.topics.powerGoes();
+    if (how === "crash") this.topics.powerCut();
     this.life.weather.isBad = false;
     this.disk = how === "crash" ? this.life.files.crash() : this.life.files.kill();
     for (const producers of this.#producers.values())

@@ -17,7 +17,7 @@ export function batchOf(values: readonly string[], options: FinishOptions = {}, 
   return builder.finish(options);
 }
 
-/** The bytes of what a log or a partition was asked for. */
+/** The bytes of a span of a log or a partition. */
 export async function bytesOf(requested: RecordSpan | Promise<RecordSpan>): Promise<Buffer> {
   return await readWhole(await requested);
 }

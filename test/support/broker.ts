@@ -41,7 +41,7 @@ export function openBroker(
   );
 }
 
-/** Who hears only of the end of a removal. */
+/** A listener that needs only the end of a removal. */
 export function removing(removeTopic: (name: string) => Promise<void>): RemovalListener {
   return { hideTopic: () => {}, showTopic: () => {}, removeTopic };
 }

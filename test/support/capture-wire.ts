@@ -1,9 +1,9 @@
 /**
- * A proxy between a Kafka client and a broker that writes down what both say: one exchange for each request, with the
- * frames (behind their length) as hex. Golden vectors in test/vectors/kafka come from it.
+ * A proxy between a Kafka client and a broker that records what both send: one exchange for each request, with the
+ * frames (after their length) as hex. Golden vectors in test/vectors/kafka come from it.
  *
- * With `cap`, no API is offered in a version above it (nor above what our codec knows): the proxy rewrites the answer to
- * ApiVersions, so that a modern client can be made to speak every version. The broker must advertise the proxy's port.
+ * With `cap`, no API is offered in a version above it (nor above what our codec knows): the proxy rewrites the response to
+ * ApiVersions, so that a modern client can be made to use every version. The broker must advertise the proxy's port.
  *
  *   bun test/support/capture-wire.ts PORT BROKER_HOST BROKER_PORT OUT.json [CAP]      until SIGTERM
  */
@@ -19,7 +19,7 @@ export interface Exchange {
   readonly key: number;
   readonly version: number;
   readonly request: string;
-  /** Null where the protocol has no answer (acks 0), or none came. */
+  /** Null where the protocol has no response (acks 0), or none came. */
   response: string | null;
 }
 
@@ -132,7 +132,7 @@ class Session {
   }
 }
 
-/** Calls back for each whole frame (behind its length) and returns what is left. */
+/** Calls back for each whole frame (after its length) and returns what is left. */
 function eachFrame(bytes: Buffer, use: (frame: Buffer) => void): Buffer {
   let position = 0;
   while (bytes.length - position >= 4) {

@@ -62,7 +62,7 @@ export async function openData(path: string, segmentBytesMax = 9000) {
   return { directory, engine, findings: [...directory.findings, ...opened.findings] };
 }
 
-/** `orders` with two partitions of `batches` batches each (several sealed segments), and some state; stopped in order. */
+/** `orders` with two partitions of `batches` batches each (several sealed segments), and some state; shut down cleanly. */
 export async function buildData(path: string, batches = 200): Promise<void> {
   const { engine } = await openData(path);
   for (const partition of [0, 1]) {

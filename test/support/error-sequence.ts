@@ -16,7 +16,7 @@ const COUNTER_STEP = 0x400;
 export class ErrorSequence {
   #value = 0;
 
-  /** Notes a failure; the counter moves only when somebody has looked since the last one. */
+  /** Records a failure; the counter moves only when somebody has looked since the last one. */
   set(errno: number): void {
     const counter = this.#value & ~(COUNTER_STEP - 1);
     this.#value = (counter | errno) + ((this.#value & SEEN) === 0 ? 0 : COUNTER_STEP);

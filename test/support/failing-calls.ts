@@ -1,6 +1,6 @@
 /**
  * Makes system calls of a real process fail, as a disk that is ill makes them: strace puts the error in the place of the call,
- * for the files that are named and no others. It is let in and sent away while the process runs, so that a fault comes and goes.
+ * for the files that are named and no others. It attaches and detaches while the process runs, so that a fault comes and goes.
  *
  *     attach:      strace -p PID       from now until `heal`
  *     underFaults: strace -D PROGRAM   from the first instruction on; the process keeps its own id, output and exit code
@@ -59,7 +59,7 @@ export class FailingCalls implements AsyncDisposable {
     throw new Error(`strace could not attach: ${failing.#said}`);
   }
 
-  /** To the end: it speaks of each thread that comes, and dies when nobody listens. */
+  /** To the end: it prints a line for each new thread, and dies when nobody reads them. */
   async #listen(isAttached: (is: boolean) => void): Promise<void> {
     const decoder = new TextDecoder();
     for await (const chunk of this.#strace.stderr) {

@@ -1,5 +1,5 @@
 /**
- * A disk that fails when it is told to: the nth operation of some kinds, with a given error; or every write once so many bytes
+ * A disk that fails on demand: the nth operation of some kinds, with a given error; or every write once so many bytes
  * were written. Everything else goes through to the disk beneath.
  */
 
@@ -16,7 +16,7 @@ export type Operation =
       | "isLink"
       | "identity"
       | "identityOf"
-      | "forget"
+      | "evict"
       | "tellsFailures"
       | "lock"
       | "closeLater"

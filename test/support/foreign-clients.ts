@@ -13,7 +13,7 @@ export interface ForeignClient {
   readonly name: string;
   /** Why it cannot run here; undefined when it can. */
   readonly missing: string | undefined;
-  /** Runs a program (a path from the root) with arguments; the JSON that it printed. Throws what it said when it failed. */
+  /** Runs a program (a path from the root) with arguments; the JSON that it printed. Throws its standard error when it failed. */
   run(program: string, ...args: string[]): Promise<unknown>;
 }
 

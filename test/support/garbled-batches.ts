@@ -1,4 +1,4 @@
-/** Batches whose checksum holds and whose records do not open, as a faulty or hostile producer sends them; and how to send them. */
+/** Batches whose CRC matches and whose records do not open, as a faulty or hostile producer sends them; and how to send them. */
 
 import { produceApi } from "../../src/protocol/kafka/apis/produce.ts";
 import {

@@ -1,6 +1,6 @@
 /**
  * A memory engine whose syncs end when the test says so, well or badly: for what happens while a sync runs. As with files, a sync
- * covers what was there when it began, and a log that is offline at its end, whatever has taken it there, is named as failed.
+ * covers what was there when it began, and a log that is offline at its end, whatever has taken it there, is returned as failed.
  */
 
 import type { PartitionLog } from "../../src/storage/contract.ts";

@@ -1,4 +1,4 @@
-/** The Kafka door on a free port over a broker in memory, with everything that a test may want to look at. */
+/** The Kafka API on a free port over a broker in memory, with everything that a test may want to look at. */
 
 import type { KafkaContext } from "../../src/api/kafka/context.ts";
 import { KafkaApi } from "../../src/api/kafka/kafka-api.ts";

@@ -8,7 +8,7 @@ export class HeldStateStore implements StateStore {
   /** While true, changes wait for `release`. */
   isHeld = false;
   failure: Error | null = null;
-  /** Told of each change before it is made or refused. */
+  /** Called for each change before it is made or refused. */
   onChange: ((changes: readonly StateChange[]) => void) | null = null;
   changeCount = 0;
   readonly refusal = null;

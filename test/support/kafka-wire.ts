@@ -1,4 +1,4 @@
-/** The bare other end of a Kafka connection: sends requests in any version, or any bytes, and takes answers one by one. */
+/** The bare other end of a Kafka connection: sends requests in any version, or any bytes, and takes responses one by one. */
 
 import type { Socket } from "bun";
 import type { Api } from "../../src/protocol/kafka/api.ts";
@@ -45,7 +45,7 @@ export class WireClient {
     this.#sendRest();
   }
 
-  /** The next answer, or null when the connection was closed. */
+  /** The next response, or null when the connection was closed. */
   take(): Promise<Buffer | null> {
     const frame = this.#frames.shift();
     if (frame !== undefined) return Promise.resolve(frame);
@@ -55,7 +55,7 @@ export class WireClient {
 
   async takeAs<Result>(api: Api<never, unknown, never, Result>, version: number): Promise<Result> {
     const frame = await this.take();
-    if (frame === null) throw new Error("the connection was closed instead of an answer");
+    if (frame === null) throw new Error("the connection was closed instead of a response");
     return api.decodeResponse(version, frame, 0, frame.length);
   }
 
@@ -68,15 +68,15 @@ export class WireClient {
     return this.takeAs(api, version);
   }
 
-  /** Answers that came and were not taken. */
+  /** Responses that came and were not taken. */
   get waitingCount(): number {
     return this.#frames.length;
   }
 
-  /** An answer that has come already. */
+  /** A response that has come already. */
   takeNow(): Buffer {
     const frame = this.#frames.shift();
-    if (frame === undefined) throw new Error("no answer has come");
+    if (frame === undefined) throw new Error("no response has come");
     return frame;
   }
 

@@ -7,7 +7,7 @@
  *   cutPower         ext4's own emergency stop (EXT4_IOC_SHUTDOWN without a flush of its journal): every call fails with EIO from
  *                    now on, and what was not synced is gone. `restore` mounts it again, as after a reboot.
  *   loseNewBlocks    fills the tmpfs, so that blocks which the image never had cannot be written. The metadata and the journal have
- *                    theirs. Linux then tells one fdatasync of it, marks the pages clean, and shows them to readers as they were
+ *                    theirs. Linux then fails one fdatasync, marks the pages clean, and shows them to readers as they were
  *                    meant to be until they leave its memory; the next fdatasync succeeds.
  *   takeNewBlocks    there is room again
  */
@@ -41,7 +41,7 @@ export class LoopDisk {
   readonly path = join(this.#directory, "disk");
   readonly #image = join(this.#room, "image");
   #isMounted = false;
-  /** Its power was cut, and it is not mounted anew yet. */
+  /** Its power was cut, and it is not mounted again yet. */
   isCut = false;
 
   constructor(bytes = IMAGE_BYTES) {
@@ -97,7 +97,7 @@ fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), ${EXT4_IOC_SHUTDOWN}, struct.pack
     }
   }
 
-  /** What is still to be written to files is lost too before. New metadata are not, which wait in the journal: they take their place later. */
+  /** What is still to be written to files is lost first. New metadata, which wait in the journal, are not: they take their place later. */
   takeNewBlocks(): void {
     const files = readdirSync(this.path, { recursive: true, withFileTypes: true }).filter((entry) =>
       entry.isFile(),

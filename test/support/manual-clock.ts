@@ -1,5 +1,5 @@
 /**
- * A clock whose hands the test turns: `advance` fires what falls due, in order. `setWallClock` does what an operator or NTP
+ * A clock that the test advances: `advance` fires what falls due, in order. `setWallClock` does what an operator or NTP
  * does: it changes what time it is, and nothing that only waits notices.
  */
 

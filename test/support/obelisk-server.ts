@@ -25,7 +25,7 @@ export interface RunningServer {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Starts `obelisk serve`, on free ports where `flags` name none, and waits until it says that it is ready. Kills what still runs when disposed. */
+/** Starts `obelisk serve`, on free ports where `flags` name none, and waits until it is ready. Kills what still runs when disposed. */
 export async function startServer(
   directory: string,
   flags: readonly string[] = [],

@@ -4,7 +4,7 @@ import { ObeliskError } from "../../src/base/errors.ts";
 import type { StateChange, StateEntry } from "../../src/storage/contract.ts";
 import { MemoryState } from "../../src/storage/memory/state.ts";
 
-/** What a change is told; with the second nothing can be read either. */
+/** What a change fails with; with the second nothing can be read either. */
 export const FULL = new ObeliskError("DISK_FULL");
 export const UNUSABLE = new ObeliskError("STATE_UNUSABLE", { detail: "the state file could not be synced" });
 

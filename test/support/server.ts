@@ -12,7 +12,7 @@ import { startServer } from "../../src/server.ts";
 import { compiled, startObelisk } from "./obelisk-command.ts";
 
 export interface TestServer {
-  /** "127.0.0.1:PORT" of the Kafka door. */
+  /** "127.0.0.1:PORT" of the Kafka listener. */
   readonly kafka: string;
   readonly kafkaPort: number;
   readonly nativePort: number;

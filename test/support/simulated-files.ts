@@ -1,10 +1,10 @@
 /**
- * A disk in memory that can fail and lose its power, as honest as Linux is and no more.
+ * A disk in memory that can fail and lose its power, and promises what Linux promises and no more.
  *
  *   crash()   a power cut: what was synced survives, everything else is up to chance (simulated-inode.ts, simulated-names.ts)
  *   kill()    the process is gone: what it has written is still there, synced or not
  *
- *   - A sync covers what was written before it was called, and tells of each failed write-back once (error-sequence.ts): fdatasync
+ *   - A sync covers what was written before it was called, and reports each failed write-back once (error-sequence.ts): fdatasync
  *     of its file, syncfs of any file at all. A failure drops what was to be written, and the next sync succeeds.
  *   - What takes a while (syncs, syncfs, reads off the loop) takes as long as the `Weather` says, and ends in any order.
  *   - A file keeps its content through names: what an inode is to a real file system.
@@ -25,11 +25,11 @@ import { type Errno, errnoName, errnoNumber, systemError } from "./system-error.
 export interface Weather {
   /** Before each operation. @throws system errors: it is refused, and nothing has happened */
   before(operation: keyof Files, path: string): void;
-  /** Resolves when an operation that does not hold up the event loop may end. */
+  /** Resolves when an operation that does not block the event loop may end. */
   delay(operation: keyof Files, path: string): Promise<void>;
   /** How many of so many bytes of a file are in the page cache. */
   cachedOf(bytes: number): number;
-  /** Asked when dirty bytes of a file, or names in a directory, go to the disk: null, or why they do not arrive. */
+  /** Called when dirty bytes of a file, or names in a directory, go to the disk: null, or why they do not arrive. */
   writeBack(path: string, kind: "file" | "directory"): Errno | null;
 }
 
@@ -45,7 +45,7 @@ interface Descriptor {
   readonly mode: OpenMode;
   isLocked: boolean;
   readonly inode: SimulatedInode;
-  /** What it has been told of failed write-backs: of its file, and of any. */
+  /** Which failed write-backs it has been told of: of its file, and of any. */
   fileErrors: number;
   anyErrors: number;
 }
@@ -69,7 +69,7 @@ export class SimulatedFiles implements Files {
     if (hasSyncAll) this.syncAll = (descriptor) => this.#syncAll(descriptor);
   }
 
-  /** Takes the power away. Answers the disk as it is found afterwards, in calm weather; this one goes on as a ghost. */
+  /** Cuts the power. Returns the disk as it is found afterwards, in calm weather; what this one does from now on has no effect. */
   crash(): SimulatedFiles {
     const after = this.#next();
     after.#names = this.#names.afterPowerCut(this.#random);
@@ -77,7 +77,7 @@ export class SimulatedFiles implements Files {
     return after;
   }
 
-  /** Ends the process. Answers the disk as the next one finds it. The system may have let go of files that were not dirty. */
+  /** Ends the process. Returns the disk as the next one finds it. The system may have evicted files that were not dirty. */
   kill(): SimulatedFiles {
     const after = this.#next();
     after.#names = this.#names.afterKill();

@@ -144,7 +144,7 @@ export class SimulatedInode {
     this.errors.set(errno);
   }
 
-  /** The cache lets go of all that is not to be written any more. */
+  /** The cache evicts all that is not to be written any more. */
   evict(): void {
     this.#seen = new GrowingFile(this.#durable.bytes());
     for (const write of this.#dirty) this.#seen.apply(write);
@@ -186,7 +186,7 @@ export class SimulatedInode {
     return next;
   }
 
-  /** The system lets go of a file that nobody has open, and reads it again when it is wanted. With it goes what it knew of errors. */
+  /** The system evicts a file that nobody has open, and reads it again when it is needed. With it goes what it knew of errors. */
   dropCache(): void {
     if (this.isDirty) return;
     this.evict();

@@ -1,7 +1,7 @@
 /**
  * The names of the simulated disk: paths to files and directories, as processes see them and as the disk holds them.
  *
- *   - A name that was made, renamed or removed since the last sync of its directory (or of everything) may be there after a power
+ *   - A name that was created, renamed or removed since the last sync of its directory (or of everything) may be there after a power
  *     cut or not, each change by itself; a rename happens or does not, and a directory moves as a whole, with all that is in it.
  *   - Directories may be other file systems, as a link to another disk is; nothing moves between two.
  *   - What a real disk refuses is refused here, by the same names of errors (test/base/files.test.ts).

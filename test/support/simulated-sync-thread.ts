@@ -1,8 +1,8 @@
 /**
- * A `SyncThread` in the event loop, over any disk: it syncs as the real one does, reading the mark before each sync and
+ * A `SyncThread` in the event loop, over any disk: it syncs as the real one does, reading the written position before each sync and
  * going on as long as it moves. With `hold` the test decides when each sync ends, and how; `die` ends the thread itself.
  *
- * What it refuses and answers is what the real one does: test/base/sync-thread.test.ts asks both the same.
+ * What it refuses and reports is what the real one does: test/base/sync-thread.test.ts runs both through the same suite.
  */
 
 import { fail } from "../../src/base/assert.ts";
@@ -13,10 +13,10 @@ const REPORT_TURNS = 7;
 
 interface Attachment {
   readonly descriptor: number;
-  /** Null once nobody shall hear of it. */
+  /** Null once nothing shall be reported. */
   listener: SyncListener | null;
   written: number;
-  /** What the sync covers that runs, or ran last; the same as `told` when its end was told. */
+  /** What the sync covers that runs, or ran last; the same as `told` when its end was reported. */
   begun: number;
   told: number;
   isLeaving: boolean;
@@ -66,7 +66,7 @@ export class SimulatedSyncThread implements SyncThread {
     const attachment = this.#attachment;
     if (attachment === null) return;
     if (!(isWrittenPosition(written) && written >= attachment.written))
-      fail(`a sync thread's written goes from ${attachment.written} to ${written}`);
+      fail(`a sync thread's written position goes from ${attachment.written} to ${written}`);
     attachment.written = written;
   }
 

@@ -1,4 +1,4 @@
-/** `verify` and its repair on a directory of `data-tree.ts`, with everything that they say. */
+/** `verify` and its repair on a directory of `data-tree.ts`, with everything that they report. */
 
 import type { Files } from "../../src/base/files.ts";
 import { silentLog } from "../../src/base/log.ts";

@@ -4,7 +4,7 @@
  *     bun test/faults/neighbours/main.ts [--quick] [--only NAME,...] [--binary PATH]
  *
  * One line of JSON for each, and a short one for people on standard error. Needs ./scripts/build first, or another executable to
- * judge. Ends with 0 when all held, with 1 when the server fell short, also of its times, which a busy machine may be to blame for.
+ * judge. Ends with 0 when all passed, with 1 when the server fell short, also of its times, which a busy machine may be to blame for.
  */
 
 import { parseArgs } from "node:util";
@@ -41,7 +41,7 @@ for (const attack of ATTACKS) {
   console.error(forPeople(report));
   if (report.breaches.length + report.late.length > 0) failed += 1;
 }
-console.error(failed === 0 ? "all held" : `${failed} did not hold`);
+console.error(failed === 0 ? "all passed" : `${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);
 
 function forPeople({
@@ -58,5 +58,5 @@ function forPeople({
   const times = `turn ${turnMs ?? "?"} ms (${turnWork ?? "?"}), ping ${pingMaxMs} ms, small p99 ${small?.p99Ms} ms`;
   const large = `large ${strands["large"]?.maxMs} ms, old ${strands["old"]?.maxMs} ms, native ${strands["native"]?.maxMs} ms`;
   const short = [...rest.breaches, ...rest.late].join("; ");
-  return `${attack}: ${seconds} s, ${residentPeakMb} MB, ${times}, ${large}: ${short === "" ? "held" : short}`;
+  return `${attack}: ${seconds} s, ${residentPeakMb} MB, ${times}, ${large}: ${short === "" ? "passed" : short}`;
 }

@@ -22,15 +22,15 @@ const RECORDS_EACH = 1000;
 
 /** Batches of about a MiB, each with `RECORDS_EACH` records, their times counting up from 0 over all. */
 async function fill(peer: Peer, batches: number): Promise<void> {
-  await peer.ask(createFrame(TOPIC, 1), 60_000);
+  await peer.request(createFrame(TOPIC, 1), 60_000);
   const values = Array.from({ length: RECORDS_EACH }, (_, n) => `${n} `.padEnd(KiB, "v"));
   for (let sent = 0; sent < batches; sent += 1) {
-    const heard = await peer.ask(produceFrame(TOPIC, batchOf(values, {}, sent * RECORDS_EACH)), 60_000);
-    if (heard.kind !== "answer") throw new Error(`the topic could not be filled: ${heard.kind}`);
+    const heard = await peer.request(produceFrame(TOPIC, batchOf(values, {}, sent * RECORDS_EACH)), 60_000);
+    if (heard.kind !== "response") throw new Error(`the topic could not be filled: ${heard.kind}`);
   }
 }
 
-/** One batch of a topic of 16 becomes heads of batches that end somewhere behind it, as values may hold them. */
+/** One batch of a topic of 16 becomes heads of batches that end somewhere after it, as values may hold them. */
 async function plantForged(data: string, program: Program, claimsRecords: boolean): Promise<void> {
   await using server = await WatchedServer.start(data, [], program);
   const peer = await Peer.connect(server.kafkaPort);
@@ -78,11 +78,11 @@ function forged(name: string, what: string, claimsRecords: boolean): Attack {
       const startedAt = performance.now();
       const bases: number[] = [];
       for (let offset = 0; offset < 16 * RECORDS_EACH; ) {
-        const heard = await peer.ask(
+        const heard = await peer.request(
           fetchFrame({ topic: TOPIC, offset, bytesMax: MiB }),
           stage.responseMsMax,
         );
-        if (heard.kind !== "answer") return stage.expect(false, `a fetch at ${offset} met ${heard.kind}`);
+        if (heard.kind !== "response") return stage.expect(false, `a fetch at ${offset} met ${heard.kind}`);
         const found = fetchApi.decodeResponse(11, heard.body!, 0, heard.bytes).responses[0]!.partitions[0]!;
         if (found.errorCode !== 0)
           return stage.expect(false, `a fetch at ${offset} was refused with ${found.errorCode}`);
@@ -97,11 +97,11 @@ function forged(name: string, what: string, claimsRecords: boolean): Attack {
   };
 }
 
-/** The error code and the offset of a look-up by time, or what was met instead of an answer. */
+/** The error code and the offset of a look-up by time, or what was met instead of a response. */
 async function lookUp(stage: Stage, peer: Peer, timestamp: number): Promise<[number, number] | string> {
   const topics = [{ name: TOPIC, partitions: [{ partitionIndex: 0, timestamp }] }];
-  const heard = await peer.ask(frame(listOffsetsApi, 4, { topics }), stage.responseMsMax);
-  if (heard.kind !== "answer") return heard.kind;
+  const heard = await peer.request(frame(listOffsetsApi, 4, { topics }), stage.responseMsMax);
+  if (heard.kind !== "response") return heard.kind;
   const response = listOffsetsApi.decodeResponse(4, heard.body!, 0, heard.bytes).topics[0]!.partitions[0]!;
   return [response.errorCode, response.offset];
 }
@@ -149,9 +149,9 @@ function inflating(codec: Inflating, build: (codec: Inflating) => Buffer, found:
       const batch = build(codec);
       stage.facts["batchBytes"] = batch.length;
       const peer = await stage.kafka();
-      await peer.ask(createFrame(TOPIC, 1), 60_000);
-      const heard = await peer.ask(produceFrame(TOPIC, batch), stage.responseMsMax);
-      if (heard.kind !== "answer") return stage.expect(false, `the batch met ${heard.kind}`);
+      await peer.request(createFrame(TOPIC, 1), 60_000);
+      const heard = await peer.request(produceFrame(TOPIC, batch), stage.responseMsMax);
+      if (heard.kind !== "response") return stage.expect(false, `the batch met ${heard.kind}`);
       const code = produceApi.decodeResponse(9, heard.body!, 0, heard.bytes).responses[0]!
         .partitionResponses[0]!.errorCode;
       stage.expect(code === 0, `the batch was refused with ${code}`);
@@ -167,7 +167,7 @@ function inflating(codec: Inflating, build: (codec: Inflating) => Buffer, found:
   };
 }
 
-/** Cuts every index of a topic whose segments have all been searched, and then asks again. */
+/** Cuts every index of a topic whose segments have all been searched, and then searches again. */
 const cutIndexes: Attack = {
   name: "indexes-cut",
   what: "indexes of sealed segments are cut and emptied under the server",
@@ -175,7 +175,7 @@ const cutIndexes: Attack = {
   prepare: async (stage) => {
     const peer = await stage.kafka();
     await fill(peer, stage.size({ full: 32, quick: 32, suite: 8 }));
-    await askEverywhere(stage, peer);
+    await lookUpEverywhere(stage, peer);
     peer.close();
   },
   run: async (stage) => {
@@ -186,22 +186,22 @@ const cutIndexes: Attack = {
     });
     stage.facts["cut"] = names.length;
     const peer = await stage.kafka();
-    await askEverywhere(stage, peer);
+    await lookUpEverywhere(stage, peer);
   },
 };
 
 /** A look-up by time and a fetch in the middle of every batch. */
-async function askEverywhere(stage: Stage, peer: Peer): Promise<void> {
+async function lookUpEverywhere(stage: Stage, peer: Peer): Promise<void> {
   const count = stage.size({ full: 32, quick: 32, suite: 8 });
   for (let n = 0; n < count; n += 1) {
     const wished = n * RECORDS_EACH + RECORDS_EACH / 2;
     const found = await lookUp(stage, peer, wished);
     stage.expect(`${found}` === `0,${wished}`, `a look-up for ${wished} gave ${found}`);
-    const heard = await peer.ask(
+    const heard = await peer.request(
       fetchFrame({ topic: TOPIC, offset: wished, bytesMax: KiB }),
       stage.responseMsMax,
     );
-    if (heard.kind !== "answer") return stage.expect(false, `a fetch at ${wished} met ${heard.kind}`);
+    if (heard.kind !== "response") return stage.expect(false, `a fetch at ${wished} met ${heard.kind}`);
     const { errorCode, records } = fetchApi.decodeResponse(11, heard.body!, 0, heard.bytes).responses[0]!
       .partitions[0]!;
     const base = Number((records ?? Buffer.alloc(8, 0xff)).readBigInt64BE(0));

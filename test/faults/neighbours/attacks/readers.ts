@@ -1,4 +1,4 @@
-/** Peers that ask for much and take little or nothing of it. */
+/** Peers that request much and take little or nothing of it. */
 
 import { KiB, MiB } from "../../../../src/base/units.ts";
 import { fetchApi } from "../../../../src/protocol/kafka/apis/fetch.ts";
@@ -14,17 +14,17 @@ const WISH_BYTES = 50 * MiB;
 /** `mebibytes` in batches of about `batchBytes`. */
 async function fill(stage: Stage, mebibytes: number, batchBytes: number): Promise<void> {
   const peer = await stage.kafka();
-  await peer.ask(createFrame(TOPIC, 1), 60_000);
+  await peer.request(createFrame(TOPIC, 1), 60_000);
   const values = Array.from({ length: Math.floor(batchBytes / KiB) - 1 }, (_, n) => `${n} `.padEnd(KiB, "m"));
   const request = produceFrame(TOPIC, batchOf(values));
   for (let sent = 0; sent < mebibytes * MiB; sent += request.length) {
-    const heard = await peer.ask(request, 60_000);
-    if (heard.kind !== "answer") throw new Error(`the topic could not be filled: ${heard.kind}`);
+    const heard = await peer.request(request, 60_000);
+    if (heard.kind !== "response") throw new Error(`the topic could not be filled: ${heard.kind}`);
   }
   peer.close();
 }
 
-function askAll(peers: readonly Peer[], offset = 0): void {
+function requestAll(peers: readonly Peer[], offset = 0): void {
   const wish = fetchFrame({ topic: TOPIC, offset, bytesMax: WISH_BYTES });
   for (const peer of peers) peer.send(wish);
 }
@@ -36,8 +36,8 @@ async function readThrough(stage: Stage, mebibytes: number): Promise<number> {
   let bytes = 0;
   for (let offset = 0; bytes < mebibytes * MiB; ) {
     const wish = fetchFrame({ topic: TOPIC, offset, bytesMax: MiB });
-    const heard = await peer.ask(wish, RESPONSE_MS_MAX[stage.load]);
-    if (heard.kind !== "answer" || heard.body === null) {
+    const heard = await peer.request(wish, RESPONSE_MS_MAX[stage.load]);
+    if (heard.kind !== "response" || heard.body === null) {
       stage.expect(false, `an honest consumer met ${heard.kind} at offset ${offset}`);
       break;
     }
@@ -52,7 +52,7 @@ async function readThrough(stage: Stage, mebibytes: number): Promise<number> {
   return Math.round(bytes / 1000 / (performance.now() - startedAt));
 }
 
-/** The offset behind the last whole batch, each with the CRC that it should have. */
+/** The offset after the last whole batch, each with the CRC that it should have. */
 function endOf(records: Buffer, offset: number): number {
   let next = offset;
   for (let position = 0; position + 61 <= records.length; ) {
@@ -82,7 +82,7 @@ function unread(
       const readMebibytes = stage.size({ full: 1024, quick: 256, suite: 16 });
       stage.facts["aloneMBs"] = await readThrough(stage, readMebibytes);
       const peers = await stage.many(stage.size(counts), () => stage.kafka({ isReading: false }));
-      askAll(peers);
+      requestAll(peers);
       await stage.wait(1);
       stage.facts["besideMBs"] = await readThrough(stage, readMebibytes);
       await stage.wait(stage.size({ full: 15, quick: 4, suite: 0 }));
@@ -93,12 +93,12 @@ function unread(
   };
 }
 
-/** Who does not read does not hear that it was cut, and begins anew in any case. */
+/** Who does not read does not notice that it was cut, and begins again in any case. */
 const LIFE_MS = 2000;
 
 const reconnecting: Attack = {
   name: "readers-reconnect",
-  what: "900 consumers that ask for 50 MiB, do not read, and come again after two seconds or when they are cut",
+  what: "900 consumers that request 50 MiB, do not read, and come again after two seconds or when they are cut",
   prepare: (stage) => fill(stage, stage.size({ full: 256, quick: 128, suite: 48 }), 64 * KiB),
   run: async (stage) => {
     const wish = fetchFrame({ topic: TOPIC, offset: 0, bytesMax: WISH_BYTES });
@@ -124,7 +124,7 @@ const reconnecting: Attack = {
           again();
         }, LIFE_MS);
       } catch {
-        setTimeout(come, 100); // it was not let in
+        setTimeout(come, 100); // it was not accepted
       }
     };
     for (let n = 0; n < stage.size({ full: 900, quick: 900, suite: 300 }); n += 1) void come();
@@ -147,14 +147,14 @@ const slowLinks: Attack = {
       stage.kafka({ isReading: false }),
     );
     for (const peer of slow) peer.pace(64_000);
-    askAll(slow);
-    askAll(others);
+    requestAll(slow);
+    requestAll(others);
     await stage.wait(stage.size({ full: 60, quick: 15, suite: 2 }));
     stage.facts["slowMbTaken"] = Math.round(slow.reduce((sum, peer) => sum + peer.receivedBytes, 0) / 1e6);
     for (const peer of others) peer.close();
     for (const peer of slow) peer.read();
     const heard = await Promise.all(slow.map((peer) => peer.hear(stage.responseMsMax)));
-    const served = heard.filter(({ kind }) => kind === "answer").length;
+    const served = heard.filter(({ kind }) => kind === "response").length;
     stage.facts["served"] = served;
     stage.expect(
       served === slow.length,
@@ -166,19 +166,19 @@ const slowLinks: Attack = {
 export const readers: readonly Attack[] = [
   unread(
     "readers-50",
-    "fifty consumers that ask for 50 MiB and do not read, then close",
+    "fifty consumers that request 50 MiB and do not read, then close",
     { full: 50, quick: 50, suite: 50 },
     64 * KiB,
   ),
   unread(
     "readers-1000",
-    "1,000 consumers that ask for 50 MiB in batches of 64 KiB and do not read, then close",
+    "1,000 consumers that request 50 MiB in batches of 64 KiB and do not read, then close",
     { full: 1000, quick: 1000, suite: 200 },
     64 * KiB,
   ),
   unread(
     "readers-1000-large",
-    "1,000 consumers that ask for 50 MiB in batches of 11 MB and do not read, then close",
+    "1,000 consumers that request 50 MiB in batches of 11 MB and do not read, then close",
     { full: 1000, quick: 1000, suite: 200 },
     10 * MiB,
   ),

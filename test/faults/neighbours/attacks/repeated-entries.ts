@@ -4,7 +4,7 @@ import { findCoordinatorApi } from "../../../../src/protocol/kafka/apis/find-coo
 import { batchOf } from "../../../support/batches.ts";
 import type { Attack, Stage } from "../support/attack.ts";
 import { frame, int16, int32, int64, repeatedFrame, text } from "../support/frames.ts";
-import { askOnce, GROUP, prepareWide, WIDE } from "../support/wide.ts";
+import { GROUP, prepareWide, requestOnce, WIDE } from "../support/wide.ts";
 
 /** Fewer than the limit of one request, with what stands around them, and than that of one Fetch. */
 const ELEMENTS = 130_000;
@@ -56,9 +56,9 @@ function repeated({
       for (let n = 0; digitsAt !== undefined && n < count; n += 1) {
         request.write(`${n}`.padStart(7, "0"), first + n * entry.length + digitsAt);
       }
-      const heard = await askOnce(stage, request);
+      const heard = await requestOnce(stage, request);
       if (isMany) stage.expect(heard.kind === "cut", `${what}: so many elements were not refused`);
-      else stage.expect(heard.kind === "answer", `${what}: as many as there may be met ${heard.kind}`);
+      else stage.expect(heard.kind === "response", `${what}: as many as there may be met ${heard.kind}`);
     },
   }));
 }
@@ -171,7 +171,7 @@ const coordinators: Attack = {
   isOneRequest: true,
   run: async (stage) => {
     const coordinatorKeys = Array.from({ length: entries(stage, false) }, () => GROUP);
-    await askOnce(stage, frame(findCoordinatorApi, 4, { keyType: 0, coordinatorKeys }));
+    await requestOnce(stage, frame(findCoordinatorApi, 4, { keyType: 0, coordinatorKeys }));
   },
 };
 

@@ -1,4 +1,4 @@
-/** Small requests whose answers would be large: one name, one group, one partition, over and over. */
+/** Small requests whose responses would be large: one name, one group, one partition, over and over. */
 
 import { listOffsetsApi } from "../../../../src/protocol/kafka/apis/list-offsets.ts";
 import { metadataApi } from "../../../../src/protocol/kafka/apis/metadata.ts";
@@ -8,7 +8,7 @@ import { batchOf } from "../../../support/batches.ts";
 import type { Attack } from "../support/attack.ts";
 import { commitFrame } from "../support/commits.ts";
 import { frame } from "../support/frames.ts";
-import { askOnce, GROUP, prepareWide, WIDE } from "../support/wide.ts";
+import { GROUP, prepareWide, requestOnce, WIDE } from "../support/wide.ts";
 
 function repeatedMetadata(name: string, count: number): Attack {
   return {
@@ -18,11 +18,14 @@ function repeatedMetadata(name: string, count: number): Attack {
     prepare: (stage) => prepareWide(stage, stage.load === "suite" ? 2000 : 7000),
     run: async (stage) => {
       const topics = Array.from({ length: count }, () => ({ name: WIDE }));
-      const heard = await askOnce(stage, frame(metadataApi, 4, { topics, allowAutoTopicCreation: false }));
-      if (heard.kind !== "answer" || heard.body === null) return;
+      const heard = await requestOnce(
+        stage,
+        frame(metadataApi, 4, { topics, allowAutoTopicCreation: false }),
+      );
+      if (heard.kind !== "response" || heard.body === null) return;
       const response = metadataApi.decodeResponse(4, heard.body, 0, heard.body.length);
       stage.facts["topics"] = response.topics.length;
-      stage.expect(response.topics.length === 1, `the topic is told ${response.topics.length} times`);
+      stage.expect(response.topics.length === 1, `the topic is listed ${response.topics.length} times`);
     },
   };
 }
@@ -35,34 +38,34 @@ const metadataIds: Attack = {
   run: async (stage) => {
     const peer = await stage.kafka();
     const byName = frame(metadataApi, 12, { topics: [{ name: WIDE }], allowAutoTopicCreation: false });
-    const named = await peer.ask(byName, stage.responseMsMax);
-    if (named.kind !== "answer") return stage.expect(false, `a question by name met ${named.kind}`);
+    const named = await peer.request(byName, stage.responseMsMax);
+    if (named.kind !== "response") return stage.expect(false, `a request by name met ${named.kind}`);
     const { topicId } = metadataApi.decodeResponse(12, named.body!, 0, named.bytes).topics[0]!;
     const topics = Array.from({ length: 3000 }, () => ({ name: null, topicId }));
-    const heard = await askOnce(stage, frame(metadataApi, 12, { topics, allowAutoTopicCreation: false }));
+    const heard = await requestOnce(stage, frame(metadataApi, 12, { topics, allowAutoTopicCreation: false }));
     stage.expect(
-      heard.kind === "answer" && heard.bytes <= named.bytes,
-      `the topic is told more than once: ${stage.facts["answerBytes"]} bytes`,
+      heard.kind === "response" && heard.bytes <= named.bytes,
+      `the topic is listed more than once: ${stage.facts["responseBytes"]} bytes`,
     );
   },
 };
 
 const offsetFetch: Attack = {
   name: "offset-fetch-repeated",
-  what: "OffsetFetch that names one group of 9,000 offsets with notes 300 times",
+  what: "OffsetFetch that names one group of 9,000 offsets with metadata 300 times",
   isOneRequest: true,
   prepare: async (stage) => {
     const partitions = stage.size({ full: 9000, quick: 9000, suite: 2000 });
     await prepareWide(stage, partitions);
     const peer = await stage.kafka();
     for (let from = 0; from < partitions; from += 1000) {
-      await peer.ask(commitFrame(GROUP, WIDE, from, 1000, "n".repeat(1000)), 60_000);
+      await peer.request(commitFrame(GROUP, WIDE, from, 1000, "n".repeat(1000)), 60_000);
     }
     peer.close();
   },
   run: async (stage) => {
     const groups = Array.from({ length: 300 }, () => ({ groupId: GROUP, topics: null }));
-    await askOnce(stage, frame(offsetFetchApi, 8, { groups, requireStable: false }));
+    await requestOnce(stage, frame(offsetFetchApi, 8, { groups, requireStable: false }));
   },
 };
 
@@ -80,7 +83,7 @@ const listOffsets: Attack = {
       const partitionData = Array.from({ length: 1000 }, (_, index) => ({ index: from + index, records }));
       const topicData = [{ name: WIDE, partitionData }];
       const request = { transactionalId: null, acks: 1, timeoutMs: 60_000, topicData };
-      await peer.ask(frame(produceApi, 9, request), 60_000);
+      await peer.request(frame(produceApi, 9, request), 60_000);
     }
     peer.close();
   },
@@ -90,7 +93,7 @@ const listOffsets: Attack = {
       partitionIndex: index,
       timestamp: 1050,
     }));
-    await askOnce(stage, frame(listOffsetsApi, 4, { topics: [{ name: WIDE, partitions }] }));
+    await requestOnce(stage, frame(listOffsetsApi, 4, { topics: [{ name: WIDE, partitions }] }));
   },
 };
 

@@ -1,4 +1,4 @@
-/** Work that is long in one piece: removing much, committing much, making much. */
+/** Work that is long in one piece: removing much, committing much, creating much. */
 
 import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -15,16 +15,16 @@ const TOPIC = "doomed";
 
 async function create(stage: Stage, partitions: number): Promise<void> {
   const peer = await stage.kafka();
-  await peer.ask(createFrame(TOPIC, partitions), 60_000);
+  await peer.request(createFrame(TOPIC, partitions), 60_000);
   peer.close();
 }
 
 async function removeTopic(stage: Stage): Promise<void> {
   const peer = await stage.kafka();
   const startedAt = performance.now();
-  const heard = await peer.ask(deleteFrame(TOPIC), stage.responseMsMax);
-  stage.facts["answerMs"] = Math.round(performance.now() - startedAt);
-  if (heard.kind !== "answer") stage.expect(false, `the removal met ${heard.kind}`);
+  const heard = await peer.request(deleteFrame(TOPIC), stage.responseMsMax);
+  stage.facts["responseMs"] = Math.round(performance.now() - startedAt);
+  if (heard.kind !== "response") stage.expect(false, `the removal met ${heard.kind}`);
   else {
     const response = deleteTopicsApi.decodeResponse(4, heard.body!, 0, heard.bytes);
     stage.expect(
@@ -44,7 +44,7 @@ const large: Attack = {
     const request = produceFrame(TOPIC, batchOf(values));
     const peer = await stage.kafka();
     const bytes = stage.size({ full: 2048, quick: 1024, suite: 64 }) * MiB;
-    for (let sent = 0; sent < bytes; sent += request.length) await peer.ask(request, 60_000);
+    for (let sent = 0; sent < bytes; sent += request.length) await peer.request(request, 60_000);
     peer.close();
   },
   run: removeTopic,
@@ -80,7 +80,7 @@ const committed: Attack = {
     await create(stage, partitions);
     const peer = await stage.kafka();
     for (let group = 0; group < stage.size({ full: 900, quick: 300, suite: 20 }); group += 1) {
-      await peer.ask(commitFrame(`group-${group}`, TOPIC, 0, partitions), 60_000);
+      await peer.request(commitFrame(`group-${group}`, TOPIC, 0, partitions), 60_000);
     }
     peer.close();
   },
@@ -89,7 +89,7 @@ const committed: Attack = {
 
 const commit: Attack = {
   name: "offset-commit-wide",
-  what: "one OffsetCommit of 9,000 partitions with notes of 1,000 characters",
+  what: "one OffsetCommit of 9,000 partitions with metadata of 1,000 characters",
   isOneRequest: true,
   prepare: (stage) => create(stage, stage.size({ full: 9000, quick: 9000, suite: 2000 })),
   run: async (stage) => {
@@ -97,9 +97,9 @@ const commit: Attack = {
     const count = stage.size({ full: 9000, quick: 9000, suite: 2000 });
     const request = commitFrame("wide", TOPIC, 0, count, "n".repeat(1000));
     const startedAt = performance.now();
-    const heard = await peer.ask(request, stage.responseMsMax);
-    stage.facts["answerMs"] = Math.round(performance.now() - startedAt);
-    if (heard.kind !== "answer") return stage.expect(false, `the commit met ${heard.kind}`);
+    const heard = await peer.request(request, stage.responseMsMax);
+    stage.facts["responseMs"] = Math.round(performance.now() - startedAt);
+    if (heard.kind !== "response") return stage.expect(false, `the commit met ${heard.kind}`);
     const { partitions } = offsetCommitApi.decodeResponse(7, heard.body!, 0, heard.bytes).topics[0]!;
     const codes = new Set(partitions.map(({ errorCode }) => errorCode));
     stage.facts["codes"] = [...codes].join(" ");
@@ -113,15 +113,15 @@ const commit: Attack = {
 
 const wide: Attack = {
   name: "create-wide",
-  what: "a topic of 9,900 partitions, made and removed",
+  what: "a topic of 9,900 partitions, created and removed",
   isOneRequest: true,
   run: async (stage) => {
     const peer = await stage.kafka();
     const startedAt = performance.now();
     const count = stage.size({ full: 9900, quick: 9900, suite: 2000 });
-    const heard = await peer.ask(createFrame(TOPIC, count), stage.responseMsMax);
+    const heard = await peer.request(createFrame(TOPIC, count), stage.responseMsMax);
     stage.facts["createMs"] = Math.round(performance.now() - startedAt);
-    if (heard.kind !== "answer") return stage.expect(false, `the creation met ${heard.kind}`);
+    if (heard.kind !== "response") return stage.expect(false, `the creation met ${heard.kind}`);
     const { errorCode } = createTopicsApi.decodeResponse(5, heard.body!, 0, heard.bytes).topics[0]!;
     stage.expect(errorCode === 0, `the creation was refused with ${errorCode}`);
     await removeTopic(stage);

@@ -64,7 +64,7 @@ const nativeAgainstKafka: Attack = {
   },
 };
 
-/** Sends all of a frame but its last byte, as fast as it is taken, and begins anew when it is cut. */
+/** Sends all of a frame but its last byte, as fast as it is taken, and begins again when it is cut. */
 function stalling(name: string, what: string, count: number, bytes: number, isNative: boolean): Attack {
   return {
     name,
@@ -84,7 +84,7 @@ function stalling(name: string, what: string, count: number, bytes: number, isNa
             setTimeout(stall, 10);
           });
         } catch {
-          setTimeout(stall, 100); // it was not let in
+          setTimeout(stall, 100); // it was not accepted
         }
       };
       for (let n = 0; n < count; n += 1) void stall();

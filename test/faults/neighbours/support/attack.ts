@@ -4,7 +4,7 @@ import type { Program } from "../../../support/obelisk-command.ts";
 import { Peer, type PeerOptions } from "./peer.ts";
 import type { WatchedServer } from "./watched-server.ts";
 
-/** How much of it: as it was found, enough to see, or as little as still fails where the mend is missing. */
+/** How much of it: as it was found, enough to see, or as little as still fails where the fix is missing. */
 export type Load = "full" | "quick" | "suite";
 
 export interface Attack {
@@ -21,7 +21,7 @@ export interface Attack {
   readonly run: (stage: Stage) => Promise<void>;
 }
 
-/** No attack takes longer; what is not answered by then counts as silence. */
+/** No attack takes longer; what has no response by then counts as silence. */
 export const RESPONSE_MS_MAX: Readonly<Record<Load, number>> = { full: 60_000, quick: 30_000, suite: 15_000 };
 
 export class Stage {

@@ -8,12 +8,12 @@ export function commitFrame(
   topic: string,
   from: number,
   count: number,
-  note: string | null = null,
+  metadata: string | null = null,
 ): Buffer {
   const partitions = Array.from({ length: count }, (_, index) => ({
     partitionIndex: from + index,
     committedOffset: 0,
-    committedMetadata: note,
+    committedMetadata: metadata,
   }));
   return frame(offsetCommitApi, 7, { groupId, topics: [{ name: topic, partitions }] });
 }

@@ -102,7 +102,7 @@ export function text(value: string): Buffer {
   return Buffer.concat([int16(value.length), Buffer.from(value)]);
 }
 
-/** A frame of the native door. */
+/** A frame of the native protocol. */
 export function nativeFrame(topic: string, value: Uint8Array): Buffer {
   const field = (bytes: Uint8Array) => {
     const length = Buffer.alloc(4);

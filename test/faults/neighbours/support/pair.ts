@@ -1,21 +1,21 @@
 /**
  * The honest neighbours, in a process of their own, so that the attacker's work is not measured with theirs:
  *
- *   ping     a small question, each 5 ms: how long the server is away
+ *   ping     a small request, each 5 ms: how long the server is away
  *   small    a record of 100 bytes each 5 ms, and a consumer that waits for it
  *   large    a record of 200 KB each 200 ms, and a consumer that waits for it
  *   old      a fetch of 1 MiB from the disk each 200 ms, every batch whole and in its place
- *   native   a message of 100 KB through the native door each 200 ms
+ *   native   a message of 100 KB through the native protocol each 200 ms
  *
  *     bun pair.ts KAFKA_PORT NATIVE_PORT OLD_MIB GRACE_MS
  *
- * Says `ready` when each has been answered once. The line `begin` on its standard input forgets what was measured so far; its end
+ * Prints `ready` when each has had a response. The line `begin` on its standard input drops what was measured so far; its end
  * stops the work, waits up to GRACE_MS for what is under way, prints one line of JSON (`PairReport`) and ends.
  */
 
 import { KiB } from "../../../../src/base/units.ts";
 import { BATCH_CRC, computeBatchCrc } from "../../../../src/protocol/record/batch.ts";
-import { askEnd, createTopic, fetchOnce, Gone, produceBatch, Wire } from "../../../crash/wire.ts";
+import { createTopic, fetchOnce, Gone, listEndOffset, produceBatch, Wire } from "../../../crash/wire.ts";
 import { batchOf } from "../../../support/batches.ts";
 import { Flow } from "./flow.ts";
 import { nativeFrame, versionsFrame } from "./frames.ts";
@@ -25,11 +25,11 @@ export interface PairReport {
   readonly strands: Readonly<Record<string, StrandReport>>;
   /** Whose connection broke. */
   readonly cut: readonly string[];
-  /** What was answered or stored wrongly, or not at all. */
+  /** Wrong or missing responses and records. */
   readonly wrong: readonly string[];
 }
 
-/** Longer than any attack: the process ends also when nobody tells it to. */
+/** Longer than any attack: the process ends also when nobody ends it. */
 const LIFE_MS_MAX = 300_000;
 const TICK_MS = 1;
 const OLD_TOPIC = "honest-old";
@@ -52,13 +52,13 @@ async function openOld(kafkaPort: number, mebibytes: number): Promise<Strand> {
       const { errorCode, records } = await fetchOnce(wire, OLD_TOPIC, offset);
       if (errorCode !== 0) throw new Error(`a fetch was refused with error ${errorCode}`);
       const next = checkBatches(records ?? Buffer.alloc(0), offset);
-      // The newest half is passed over: it may be in memory.
+      // The newest half is left out: it may be in memory.
       offset = next >= (batches * 63) / 2 ? 0 : next;
     },
   });
 }
 
-/** The offset behind the last whole batch. @throws when one is not as it was stored */
+/** The offset after the last whole batch. @throws when one is not as it was stored */
 function checkBatches(records: Buffer, offset: number): number {
   let next = offset;
   for (let position = 0; position + 12 <= records.length; ) {
@@ -85,7 +85,7 @@ async function openNative(nativePort: number, stored: { count: number }): Promis
     inFlightMax: 50,
     call: async () => {
       const line = (await wire.call(message)).toString().trim();
-      if (line !== "OK") throw new Error(`a message was answered with ${line}`);
+      if (line !== "OK") throw new Error(`a message got the response ${line}`);
       stored.count += 1;
     },
   });
@@ -105,7 +105,7 @@ async function until(condition: () => boolean, msMax: number): Promise<void> {
 async function storedNatively(kafkaPort: number): Promise<number> {
   const wire = await Wire.kafka(kafkaPort);
   const { offset } = await Promise.race([
-    askEnd(wire, NATIVE_TOPIC),
+    listEndOffset(wire, NATIVE_TOPIC),
     Bun.sleep(5000).then(() => ({ offset: -1 })),
   ]);
   wire.close();

@@ -1,23 +1,23 @@
 /**
- * One connection of somebody who may mean no good: it sends what it is given, whole or not, and reads all, nothing, or so much a
- * second. Of what comes it counts the answers and keeps only what is small, so that an attack costs the server and not the attacker.
+ * One connection of a possibly hostile peer: it sends what it is given, whole or not, and reads all, nothing, or so much a
+ * second. Of what comes it counts the responses and keeps only what is small, so that an attack costs the server and not the attacker.
  */
 
 import { KiB, MiB } from "../../../../src/base/units.ts";
 
-/** An answer above this is counted and not kept. */
+/** A response above this is counted and not kept. */
 const KEPT_BYTES_MAX = 32 * MiB;
 const PACE_TICK_MS = 50;
 
 export type Heard =
-  | { readonly kind: "answer"; readonly bytes: number; readonly body: Buffer | null }
+  | { readonly kind: "response"; readonly bytes: number; readonly body: Buffer | null }
   | { readonly kind: "cut" }
   | { readonly kind: "silence" };
 
 export interface PeerOptions {
   /** `false`: takes nothing from its socket. */
   readonly isReading?: boolean;
-  /** Answers are lines, not frames behind their length. */
+  /** Responses are lines, not frames after their length. */
   readonly isNative?: boolean;
 }
 
@@ -75,7 +75,7 @@ export class Peer {
     if (this.#unsent.length === 1) this.#flush();
   }
 
-  /** The next answer, unless the connection is cut before or nothing comes for so long. */
+  /** The next response, unless the connection is cut before or nothing comes for so long. */
   hear(msMax: number): Promise<Heard> {
     const heard = this.#heard.shift();
     if (heard !== undefined) return Promise.resolve(heard);
@@ -93,8 +93,8 @@ export class Peer {
     });
   }
 
-  ask(request: Uint8Array, msMax: number): Promise<Heard> {
-    this.send(request);
+  request(bytes: Uint8Array, msMax: number): Promise<Heard> {
+    this.send(bytes);
     return this.hear(msMax);
   }
 
@@ -149,7 +149,8 @@ export class Peer {
   #receivedLines(chunk: Buffer): void {
     const lines = (this.#line + chunk.toString("latin1")).split("\n");
     this.#line = lines.pop()!;
-    for (const line of lines) this.#deliver({ kind: "answer", bytes: line.length, body: Buffer.from(line) });
+    for (const line of lines)
+      this.#deliver({ kind: "response", bytes: line.length, body: Buffer.from(line) });
   }
 
   #receivedFrames(chunk: Buffer): void {
@@ -169,7 +170,7 @@ export class Peer {
       if (this.#missing > 0) return;
       this.#headBytes = 0;
       const body = this.#kept === null ? null : Buffer.concat(this.#kept);
-      this.#deliver({ kind: "answer", bytes: this.#responseBytes, body });
+      this.#deliver({ kind: "response", bytes: this.#responseBytes, body });
     }
   }
 

@@ -1,7 +1,7 @@
 /**
- * Runs one attack: a server of its own, the honest pair beside it, the attack, and what became of both. What is asked of the server
+ * Runs one attack: a server of its own, the honest pair beside it, the attack, and the outcome of both. What is required of the server
  * is the same for every attack: it lives, its resident memory stays below the ceiling and what the process needs beside it, and the
- * honest are neither cut nor answered wrongly. How long they waited is for `late` to judge.
+ * honest are neither cut nor get a wrong response. How long they waited is for `late` to judge.
  */
 
 import { mkdtempSync, rmSync } from "node:fs";
@@ -42,7 +42,7 @@ export interface AttackReport {
   readonly residentBeforeMb: number;
   readonly residentPeakMb: number;
   readonly residentAfterMb: number;
-  /** The longest turn of the loop by the server's own measure, and the longest that a small question waited. */
+  /** The longest turn of the loop by the server's own measure, and the longest that a small request waited. */
   readonly turnMs: number | null;
   readonly turnWork: string | null;
   readonly pingMaxMs: number | null;
@@ -102,7 +102,7 @@ async function beside(attack: Attack, stage: Stage): Promise<AttackReport> {
   stage.breaches.push(...wrong);
   for (const [name, { outstanding }] of Object.entries(strands)) {
     if (outstanding > 0 && !cut.includes(name))
-      stage.breaches.push(`the honest ${name} had no answer ${outstanding} times`);
+      stage.breaches.push(`the honest ${name} had no response ${outstanding} times`);
   }
   return {
     attack: attack.name,
@@ -125,7 +125,7 @@ async function beside(attack: Attack, stage: Stage): Promise<AttackReport> {
   };
 }
 
-/** The longest turn that was longer than any of its work before; nothing where the server does not tell or none was. */
+/** The longest turn that was longer than any of its work before; nothing where the server does not report it or none was. */
 function longestTurn(
   before: ReadonlyMap<string, number>,
   after: ReadonlyMap<string, number>,

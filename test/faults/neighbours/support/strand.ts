@@ -1,7 +1,7 @@
 /**
- * One kind of honest work, at a steady pace: a call is due each `periodMs`, whether the one before was answered or not, and its
- * latency counts from when it was due. So a standstill of a second weighs as much as all the calls that it held up. What is never
- * answered counts with its age.
+ * One kind of honest work, at a steady pace: a call is due each `periodMs`, whether the one before has its response or not, and its
+ * latency counts from when it was due. So a standstill of a second weighs as much as all the calls that it delayed. What never
+ * gets a response counts with its age.
  */
 
 import { Gone } from "../../../crash/wire.ts";
@@ -17,7 +17,7 @@ export interface StrandReport {
 export interface StrandOptions {
   readonly name: string;
   readonly periodMs: number;
-  /** Further calls wait for an answer; they are due all the same. */
+  /** Further calls wait for a response; they are due all the same. */
   readonly inFlightMax: number;
   /** The `n`th call. @throws Gone when its connection breaks, anything else when what came is wrong */
   readonly call: (n: number, dueAt: number) => Promise<void>;
@@ -33,7 +33,7 @@ export class Strand {
   #next = 0;
   /** The connection broke: nothing more is due. */
   isCut = false;
-  /** What was answered wrongly, the first few. */
+  /** Wrong responses, the first few. */
   readonly wrong: string[] = [];
 
   constructor(options: StrandOptions) {

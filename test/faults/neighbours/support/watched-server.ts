@@ -17,7 +17,7 @@ process.once("exit", () => {
   for (const child of children) child.kill("SIGKILL");
 });
 
-/** A child that must not outlive this process, also where it is told to end in the middle. */
+/** A child that must not outlive this process, also where that is ended in the middle. */
 export function endsWithUs(child: Bun.Subprocess): void {
   children.add(child);
   void child.exited.then(() => children.delete(child));
@@ -68,7 +68,7 @@ export class WatchedServer implements AsyncDisposable {
     return this.#status("VmRSS");
   }
 
-  /** The most that was resident since `forgetPeak`. */
+  /** The most that was resident since `resetPeak`. */
   peakBytes(): number {
     return Math.max(this.#peakBytes, this.#status("VmHWM"));
   }
@@ -82,7 +82,7 @@ export class WatchedServer implements AsyncDisposable {
     }
   }
 
-  /** One gauge of `/metrics` by its label; empty when there is none, or no answer. */
+  /** One gauge of `/metrics` by its label; empty when there is none, or no response. */
   async gauge(name: string): Promise<Map<string, number>> {
     try {
       const url = `http://127.0.0.1:${this.running.started.http.port}/metrics`;
@@ -94,7 +94,7 @@ export class WatchedServer implements AsyncDisposable {
     }
   }
 
-  /** Ends it in order; its exit code. */
+  /** Graceful shutdown; its exit code. */
   async stop(): Promise<number> {
     this.#isStopping = true;
     clearInterval(this.#timer);

@@ -10,20 +10,20 @@ export const GROUP = "a-group";
 /** A topic of so many partitions. */
 export async function prepareWide(stage: Stage, partitions: number): Promise<void> {
   const peer = await stage.kafka();
-  await peer.ask(createFrame(WIDE, partitions), 60_000);
+  await peer.request(createFrame(WIDE, partitions), 60_000);
   peer.close();
 }
 
-/** Sends one request and says what became of it. */
-export async function askOnce(stage: Stage, request: Buffer): Promise<Heard> {
+/** Sends one request and returns its outcome. */
+export async function requestOnce(stage: Stage, request: Buffer): Promise<Heard> {
   const peer = await stage.kafka();
   stage.facts["requestBytes"] = request.length;
   const startedAt = performance.now();
-  const heard = await peer.ask(request, stage.responseMsMax);
+  const heard = await peer.request(request, stage.responseMsMax);
   stage.facts["outcome"] = heard.kind;
-  stage.facts["answerMs"] = Math.round(performance.now() - startedAt);
-  if (heard.kind === "answer") stage.facts["answerBytes"] = heard.bytes;
-  // Not hearing anything is the one outcome that no refusal explains.
-  stage.expect(heard.kind !== "silence", "the request had no answer");
+  stage.facts["responseMs"] = Math.round(performance.now() - startedAt);
+  if (heard.kind === "response") stage.facts["responseBytes"] = heard.bytes;
+  // No response at all is the one outcome that no refusal explains.
+  stage.expect(heard.kind !== "silence", "the request had no response");
   return heard;
 }
