@@ -25,21 +25,20 @@ import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
 import type { Log } from "../../base/log.ts";
 import { systemReason } from "../../base/system-error.ts";
-import { MiB } from "../../base/units.ts";
 import type { Finding, PartitionLog, RecoveryListener } from "../contract.ts";
 import { DataDirectory } from "../file/data-directory.ts";
 import { FileEngine } from "../file/engine.ts";
 import { decodeIdentity, IDENTITY_FILE } from "../file/identity.ts";
 import { importGoDirectory } from "../file/import/go-directory.ts";
-import { QUARANTINE, quarantineBytes, quarantineFile } from "../file/quarantine.ts";
+import { quarantineFile } from "../file/quarantine.ts";
 import { parseSegmentName, segmentName } from "../file/segment.ts";
-import { decodeSnapshot, encodeSnapshot, SNAPSHOT_FILE, type StoredHole } from "../file/snapshot.ts";
 import type { SqliteState } from "../file/state/state.ts";
 import { openStateFile } from "../file/state/state-file.ts";
 import { readLayout } from "../layout.ts";
 import { RecoveredLogs } from "../recovered-logs.ts";
 import { isOwned, type VerifyOptions, verifyDirectory } from "../verify.ts";
 import { withAdvice } from "./advice.ts";
+import { addHoles, copyToQuarantine, findHoles } from "./repair-holes.ts";
 import type { VerifySummary } from "./sink.ts";
 
 export interface RepairOptions extends VerifyOptions {
@@ -64,7 +63,6 @@ export interface RepairSummary {
 
 /** What a directory without a readable identity gets: the default node id. */
 const NODE_ID_DEFAULT = 1;
-const QUARANTINE_PIECE_BYTES = 16 * MiB;
 const EPOCH_BYTES = 4;
 const NO_LISTENER: RecoveryListener = {
   restore: () => undefined,
@@ -306,58 +304,24 @@ class Repair {
 
   /** What recovery does not look at (it trusts what was synced before the checkpoint) becomes a known hole here. */
   async #recordHoles(): Promise<void> {
-    const holes = new Map<string, { hole: StoredHole; finding: Finding }[]>();
-    await verifyDirectory(this.#files, this.#root, {
-      ...this.#options,
-      isOwner: true,
-      onNote: () => undefined,
-      onFinding: (finding) => {
-        if (finding.kind !== "damaged-batch" && finding.kind !== "offset-gap") return;
-        const slash = finding.file.lastIndexOf("/");
-        const segment = parseSegmentName(finding.file.slice(slash + 1));
-        if (segment?.suffix !== "log") return;
-        const hole = { segment: segment.baseOffset, position: finding.position, bytes: finding.bytes };
-        const directory = finding.file.slice(0, slash);
-        holes.set(directory, [...(holes.get(directory) ?? []), { hole, finding }]);
-      },
-    });
-    for (const [directory, all] of holes) {
-      const found = all.filter(({ finding }) => this.#keepHole(finding));
-      const path = `${this.#root}/${directory}/${SNAPSHOT_FILE}`;
-      if (!this.#files.exists(path)) continue;
-      const snapshot = decodeSnapshot(this.#files.readFile(path));
-      const merged = mergeHoles(
-        snapshot.holes,
-        found.map(({ hole }) => hole),
+    for (const [directory, found] of await findHoles(this.#files, this.#root, this.#options)) {
+      const kept = found.filter(({ finding }) => this.#keepHole(finding));
+      addHoles(
+        this.#files,
+        `${this.#root}/${directory}`,
+        kept.map(({ hole }) => hole),
       );
-      this.#files.replace(path, encodeSnapshot({ ...snapshot, holes: merged }));
     }
   }
 
   /** False when its bytes could not be copied: then it is no hole. */
   #keepHole(finding: Finding): boolean {
     return this.#attempt(finding, "it could not be copied to quarantine", () => {
-      const targets = finding.bytes > 0 ? this.#copyToQuarantine(finding) : [];
+      const targets = finding.bytes > 0 ? copyToQuarantine(this.#files, this.#root, finding) : [];
       const outcome =
         finding.bytes > 0 ? `copied to ${targets[0]}, readers skip it` : "recorded in the snapshot";
       this.#options.onRepair({ ...finding, detail: `${finding.detail}; ${outcome}` });
     });
-  }
-
-  #copyToQuarantine({ file, position, bytes, detail }: Finding): string[] {
-    const targets: string[] = [];
-    const descriptor = this.#files.open(`${this.#root}/${file}`, "read");
-    try {
-      for (let done = 0; done < bytes; done += QUARANTINE_PIECE_BYTES) {
-        const piece = Buffer.allocUnsafeSlow(Math.min(QUARANTINE_PIECE_BYTES, bytes - done));
-        const got = this.#files.read(descriptor, piece, 0, piece.length, position + done);
-        const name = `${file}@${position + done}`;
-        targets.push(quarantineBytes(this.#files, this.#root, name, detail, piece.subarray(0, got)));
-      }
-    } finally {
-      this.#files.close(descriptor);
-    }
-    return targets.length > 0 ? targets : [QUARANTINE];
   }
 
   /** Those that are there, and those that are missing: opening one makes it, empty. */
@@ -385,19 +349,4 @@ async function readIfPossible(log: PartitionLog, offset: number): Promise<void> 
   } catch (thrown) {
     if (!(thrown instanceof ObeliskError && thrown.retriable)) throw thrown;
   }
-}
-
-/** Old holes that a new one overlaps go into it. */
-function mergeHoles(old: readonly StoredHole[], added: readonly StoredHole[]): StoredHole[] {
-  const kept = old.filter(
-    (hole) =>
-      !added.some(
-        (other) =>
-          other.segment === hole.segment &&
-          other.position <= hole.position &&
-          hole.position + hole.bytes <= other.position + other.bytes,
-      ),
-  );
-  const all = [...kept, ...added];
-  return all.sort((left, right) => left.segment - right.segment || left.position - right.position);
 }
