@@ -13,14 +13,17 @@
  */
 
 import { NO_ERROR, ObeliskError, toObeliskError } from "../../base/errors.ts";
+import { TurnShare } from "../../base/loop/turn-share.ts";
 import { Slices } from "../../base/loop/turns.ts";
 import type { TopicOptions } from "../../broker/topic.ts";
 import { checkTopicConfigs, TOPIC_CONFIGS } from "../../broker/topic-configs.ts";
-import type {
-  CreateTopicsRequest,
-  CreateTopicsResponseInput,
+import {
+  type CreateTopicsRequest,
+  type CreateTopicsResponseInput,
+  createTopicsApi,
 } from "../../protocol/kafka/apis/create-topics.ts";
 import type { KafkaContext } from "./context.ts";
+import { encodedInTurns } from "./encode-turns.ts";
 
 type CreatableTopic = CreateTopicsRequest["topics"][number];
 type TopicResponse = CreateTopicsResponseInput["topics"][number];
@@ -39,9 +42,9 @@ const SLICES = new Slices(100);
 export async function createTopics(
   context: KafkaContext,
   request: CreateTopicsRequest,
+  version: number,
 ): Promise<CreateTopicsResponseInput> {
-  const duplicates = duplicateNames(request.topics);
-  const orders = [...new Map(request.topics.map((order) => [order.name, order])).values()];
+  const { orders, duplicates } = await ordersByName(context, request.topics);
   const tooMany = faultOfTotal(
     context,
     orders.filter(({ name }) => !duplicates.has(name)),
@@ -51,7 +54,10 @@ export async function createTopics(
     const fault = duplicates.has(order.name) ? duplicateName : tooMany;
     return fault === null ? createOne(context, order, request.validateOnly) : refused(order.name, fault);
   });
-  return { topics: await Promise.all(topics) };
+  const all = await Promise.all(topics);
+  return {
+    topics: await encodedInTurns(context, all, () => createTopicsApi.responseArray(version, "topics")),
+  };
 }
 
 export function refuseCreateTopics(
@@ -61,11 +67,20 @@ export function refuseCreateTopics(
   return { topics: request.topics.map(({ name }) => ({ name, errorCode, errorMessage: null })) };
 }
 
-function duplicateNames(orders: readonly CreatableTopic[]): Set<string> {
-  const seen = new Set<string>();
+/** One order for each name, and the names that stand there more than once. */
+async function ordersByName(
+  context: KafkaContext,
+  requested: readonly CreatableTopic[],
+): Promise<{ orders: CreatableTopic[]; duplicates: ReadonlySet<string> }> {
+  const share = new TurnShare(context.clock);
+  const orders = new Map<string, CreatableTopic>();
   const duplicates = new Set<string>();
-  for (const { name } of orders) (seen.has(name) ? duplicates : seen).add(name);
-  return duplicates;
+  for (const order of requested) {
+    if (share.isUsedUp) await share.rest();
+    if (orders.has(order.name)) duplicates.add(order.name);
+    orders.set(order.name, order);
+  }
+  return { orders: [...orders.values()], duplicates };
 }
 
 /** POLICY_VIOLATION when there are too many topics, or all of them together ask for too many partitions. */

@@ -5,14 +5,17 @@
  */
 
 import { NO_ERROR, ObeliskError, toObeliskError } from "../../base/errors.ts";
+import { TurnShare } from "../../base/loop/turn-share.ts";
 import { Slices } from "../../base/loop/turns.ts";
 import type { Topic } from "../../broker/topic.ts";
-import type {
-  DeleteTopicsRequest,
-  DeleteTopicsResponseInput,
+import {
+  type DeleteTopicsRequest,
+  type DeleteTopicsResponseInput,
+  deleteTopicsApi,
 } from "../../protocol/kafka/apis/delete-topics.ts";
 import { ZERO_UUID } from "../../protocol/kafka/schema.ts";
 import type { KafkaContext } from "./context.ts";
+import { encodedInTurns } from "./encode-turns.ts";
 
 type TopicResponse = DeleteTopicsResponseInput["responses"][number];
 
@@ -33,7 +36,9 @@ export async function deleteTopics(
 ): Promise<DeleteTopicsResponseInput> {
   const references = new Map<string, TopicReference>();
   const duplicates = new Set<string>();
+  const share = new TurnShare(context.clock);
   for (const requested of referencesOf(request, version)) {
+    if (share.isUsedUp) await share.rest();
     const key = topicOf(context, requested)?.id ?? `${requested.name}/${requested.topicId}`;
     const before = references.get(key);
     if (before !== undefined) duplicates.add(key);
@@ -42,7 +47,10 @@ export async function deleteTopics(
   const responses = [...references].map(([key, requested]) =>
     deleteOne(context, requested, duplicates.has(key)),
   );
-  return { responses: await Promise.all(responses) };
+  const all = await Promise.all(responses);
+  return {
+    responses: await encodedInTurns(context, all, () => deleteTopicsApi.responseArray(version, "responses")),
+  };
 }
 
 export function refuseDeleteTopics(

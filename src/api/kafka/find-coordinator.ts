@@ -4,11 +4,13 @@
  */
 
 import { NO_ERROR, wireCode } from "../../base/errors.ts";
-import type {
-  FindCoordinatorRequest,
-  FindCoordinatorResponseInput,
+import {
+  type FindCoordinatorRequest,
+  type FindCoordinatorResponseInput,
+  findCoordinatorApi,
 } from "../../protocol/kafka/apis/find-coordinator.ts";
 import { type KafkaContext, placeFor } from "./context.ts";
+import { encodedInTurns } from "./encode-turns.ts";
 import type { Exchange } from "./exchange.ts";
 
 const KEY_TYPE_TRANSACTION = 1;
@@ -18,18 +20,23 @@ const BATCHED_FROM = 4;
 /** A coordinator in an answer, with an address for its host. */
 const COORDINATOR_BYTES = 60;
 
-export function findCoordinator(
+export async function findCoordinator(
   context: KafkaContext,
   request: FindCoordinatorRequest,
   version: number,
   exchange: Exchange<FindCoordinatorResponseInput>,
-): FindCoordinatorResponseInput {
+): Promise<FindCoordinatorResponseInput> {
   if (request.keyType < 0 || request.keyType > KEY_TYPE_TRANSACTION) {
     return refuseFindCoordinator(request, wireCode("INVALID_REQUEST"), version);
   }
   const place = { ...placeFor(context, exchange.session.localHost), errorCode: NO_ERROR };
   if (version < BATCHED_FROM) return place;
-  return { coordinators: request.coordinatorKeys.map((key) => ({ key, ...place })) };
+  const coordinators = request.coordinatorKeys.map((key) => ({ key, ...place }));
+  return {
+    coordinators: await encodedInTurns(context, coordinators, () =>
+      findCoordinatorApi.responseArray(version, "coordinators"),
+    ),
+  };
 }
 
 /** What an answer takes beside the keys: each names this broker. */
