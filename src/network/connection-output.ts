@@ -89,10 +89,10 @@ export class ConnectionOutput {
     if (this.#queue.isInterrupted) this.#queue.rest();
   }
 
-  /** Counts and tells that the peer is cut off because it does not read. */
-  tellCut(): void {
+  /** Counts and logs that the peer is cut off because it does not read. */
+  reportCut(): void {
     this.#options.counters.cutSlow += 1;
-    this.#options.log.warn("a connection that does not read its answers is closed", {
+    this.#options.log.warn("a connection that does not read its responses is closed", {
       address: this.#peer.remoteAddress,
     });
   }
@@ -109,9 +109,9 @@ export class ConnectionOutput {
         this.#peer.failed(thrown);
         return -1;
       }
-      // The length of the response was promised: only its end can tell the peer, which connects and asks again.
+      // The length of the response was promised: only the end of the connection tells the peer, which connects and requests it again.
       const facts = { address: this.#peer.remoteAddress, error: thrown.message };
-      this.#options.log.debug("a connection is closed: its answer cannot be read to the end", facts);
+      this.#options.log.debug("a connection is closed: its response cannot be read to the end", facts);
       return -1;
     }
   }

@@ -1,20 +1,20 @@
 /**
  * One accepted socket: bytes in, frames to the handler; buffers from the handler, bytes out.
  *
- *     open --finish()--> finishing --everything answered and written--> lingering --peer closes, or the time is over--> closed
- *       \________________________ closeNow(), error, cut off ____________________________________________/
+ *     open --finish()--> finishing --all responses written--> lingering --peer closes, or the time is over--> closed
+ *       \________________________ closeNow(), error, cut off __________________________________________/
  *
  * Input is read while nothing holds it (input-holds.ts), and frames are delivered with the memory that they hold (frame-input.ts).
  *
  * Output leaves at the end of the turn, many small buffers in one write. Above `outputHardBytes` of it in memory
  * the peer is cut off.
  *
- * Finishing reads no more frames but drops what comes, and after the last answer only the sending side is shut: closing a
- * socket with unread bytes would reset the connection, and could take the last answer away from the peer. A peer that has
- * nothing under way when the server stops (`retire`) gets a moment only: it has all its answers, and may not be listening.
+ * Finishing reads no more frames but drops what comes, and after the last response only the sending side is shut: closing a
+ * socket with unread bytes would reset the connection, and could take the last response away from the peer. A peer that has
+ * nothing under way when the server stops (`retire`) gets a moment only: it has all its responses, and may not be reading.
  *
  * Idle: a connection is cut when it neither completes a frame, nor moves 64 KiB of one, nor takes output within the timeout.
- * Time in which it waits for us (answers, holds of handler and memory) does not count, unless it owes the rest of a frame.
+ * Time in which it waits for us (responses, holds of handler and memory) does not count, unless it owes the rest of a frame.
  * It is cut much earlier when others wait for memory that it holds and does not use (frame-memory.ts, response-memory.ts).
  */
 
@@ -35,9 +35,9 @@ import { Stillness, type Watched } from "./idle-sweep.ts";
 import { Hold, InputHolds } from "./input-holds.ts";
 import { ResponseMemory } from "./response-memory.ts";
 
-/** How long a peer may take to close its side after the last answer. */
+/** How long a peer may take to close its side after the last response. */
 export const LINGER_MS = 2000;
-/** The same for one that has nothing under way when the server stops: an orderly end must not wait for who sleeps. */
+/** The same for one that has nothing under way when the server stops: a graceful shutdown must not wait for an idle peer. */
 export const REST_LINGER_MS = 50;
 
 /** What comes next of it: nobody knows, the rest of a long frame, or something short. */
@@ -129,7 +129,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     return this.#responseMemory.account;
   }
 
-  /** What its memory asks: whether the input is held because of what the peer does, or does not do. */
+  /** For its memory: whether the input is held because of what the peer does, or does not do. */
   get isHeldByPeer(): boolean {
     if (this.#holds.has(Hold.OUTPUT)) return true;
     return this.#holds.has(Hold.HANDLER) && this.#options.handler.isPeerWaiting(this);
@@ -155,7 +155,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
   }
 
   responded(count: number): void {
-    if (count > this.#outstanding) fail("more answers than requests");
+    if (count > this.#outstanding) fail("more responses than requests");
     this.#outstanding -= count;
     if (this.#outstanding === 0 && this.#phase === FINISHING) this.#schedule();
   }
@@ -224,7 +224,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     if (this.#phase === CLOSED) return;
     this.#phase = CLOSED;
     this.#input.close();
-    frameTurns.evict(this);
+    frameTurns.remove(this);
     this.#responseMemory?.account.close();
     this.#output.clear();
     this.#linger?.cancel();
@@ -320,7 +320,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     if (standing === this.#standing) return;
     this.#standing = standing;
     if (standing === Standing.LONG) frameTurns.addLong(this);
-    else frameTurns.evict(this);
+    else frameTurns.remove(this);
   }
 
   #deliver(): void {
@@ -368,7 +368,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     if (this.#phase > FINISHING) return;
     const takenBytes = this.#output.flush();
     if (takenBytes < 0) {
-      // Nobody else will tell: no event comes for a paused socket whose peer is gone.
+      // Only the write shows it: no event comes for a paused socket whose peer is gone.
       this.closeNow();
       return;
     }
@@ -377,7 +377,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
       this.#options.handler.written(this);
     }
     if (this.#output.isTooMuch) {
-      this.#output.tellCut();
+      this.#output.reportCut();
       this.closeNow();
     } else if (this.#output.isHigh) this.#hold(Hold.OUTPUT);
     else if (this.#output.isLow) this.#unhold(Hold.OUTPUT);

@@ -4,7 +4,7 @@ import type { RefusalCause } from "../base/descriptors/descriptor-budget.ts";
 
 export class NetworkCounters {
   accepted = 0;
-  /** Turned away because there was no place for them. */
+  /** Refused because there was no place for them. */
   readonly refused: Record<RefusalCause, number> = { "connections-max": 0, descriptors: 0 };
   /** Connections now. */
   open = 0;

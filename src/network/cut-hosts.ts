@@ -1,6 +1,6 @@
 /**
  * Hosts of which a connection was just cut because others waited for its memory. Who connects again from there is read only when some
- * time has gone by: otherwise connecting, sending and being cut go round as fast as this machine can, and take its time from the others.
+ * time has passed: otherwise connecting, sending and being cut go round as fast as this machine can, and take its time from the others.
  * Connections that are there already are not concerned.
  */
 

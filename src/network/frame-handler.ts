@@ -1,5 +1,5 @@
 /**
- * What a door does with the frames of its connections. One handler serves all connections of a listener; what it remembers
+ * What a protocol does with the frames of its connections. One handler serves all connections of a listener; what it keeps
  * of one connection is the `State` that `open` returns (`connection.state` afterwards).
  *
  *     open -> (frame | violation)* turnEnd -> ... -> end? -> close
@@ -7,8 +7,8 @@
  *   - `frame`: the body is `buffer[position, end)`, lent for the call: what must live longer is copied. A body of more than
  *     64 KiB is counted in the memory budget until the handler calls `connection.releaseFrame(end - position)`, once.
  *   - `turnEnd`: the last frame that is there for now has been handled. Work that is better done for many goes here.
- *   - Each answer that will come later is announced by `connection.expectAnswers(n)` and, after it was written, ended by
- *     `connection.answered(n)`. A connection with unanswered requests is not idle, and is not closed before they are answered.
+ *   - Each response that will come later is announced by `connection.expectResponses(n)` and, after it was written, ended by
+ *     `connection.responded(n)`. A connection with outstanding requests is not idle, and is not closed before their responses.
  *   - The callbacks run in the event loop's turn that brought the bytes; they must not block. One that throws loses its
  *     connection, and the listener logs it.
  */
@@ -25,7 +25,7 @@ export type FrameViolation =
   /** A length above the limit, or above the whole memory budget. The connection finishes. */
   | "too-large";
 
-/** What a handler sees of a connection (connection.ts fulfils it). */
+/** What a handler sees of a connection (connection.ts implements it). */
 export interface FrameConnection<State> {
   readonly id: number;
   /** The peer's host, as memory is shared by. */
@@ -34,7 +34,7 @@ export interface FrameConnection<State> {
   readonly remoteAddress: string;
   /** Our end: the address that the peer connected to, without the port. */
   readonly localHost: string;
-  /** Who the peer is. Anonymous when `open` is called; whoever authenticates it sets this, before the first frame that it is to hold for. */
+  /** Who the peer is. Anonymous when `open` is called; whoever authenticates it sets this, before the first frame that it applies to. */
   principal: Principal;
   readonly state: State;
   readonly bytesIn: number;
@@ -49,7 +49,7 @@ export interface FrameConnection<State> {
   /** Those of them that are held in memory. */
   readonly heldOutputBytes: number;
   readonly outstanding: number;
-  /** Where the memory of large answers is reserved before they are built. It is closed with the connection. */
+  /** Where the memory of large responses is reserved before they are built. It is closed with the connection. */
   readonly responseMemory: MemoryAccount;
   /** Queues bytes in order; a buffer belongs to the connection from now on. Nothing happens when it is closed. */
   write(part: Buffer | ByteSource): void;
@@ -61,11 +61,11 @@ export interface FrameConnection<State> {
   pauseInput(): void;
   /** Frames go on, in a later turn. */
   resumeInput(): void;
-  /** Takes no more frames, answers what is unanswered, writes everything, closes. */
+  /** Takes no more frames, waits for outstanding responses, writes everything, closes. */
   finish(): void;
   /** Closes at once; unsent output is lost. */
   closeNow(): void;
-  /** Closes at once because of a mistake of ours, and logs it. */
+  /** Closes at once because of a bug of ours, and logs it. */
   failed(error: unknown): void;
 }
 
@@ -78,10 +78,10 @@ export interface FrameHandler<State> {
   violation(connection: FrameConnection<State>, kind: FrameViolation, lengthBytes: number): void;
   /**
    * The peer sends no more, and left `incompleteBytes` of a frame that never became whole (0: it ended between frames). It may
-   * still read. The connection finishes by itself: after this call it waits for the answers that are expected, then closes.
+   * still read. The connection finishes by itself: after this call it waits for the responses that are expected, then closes.
    */
   end(connection: FrameConnection<State>, incompleteBytes: number): void;
-  /** Whether the input is held only because the peer itself asked to wait (a long poll). Asked when memory is short. */
+  /** Whether the input is held only because the peer itself wants to wait (a long poll). Called when memory is short. */
   isPeerWaiting(connection: FrameConnection<State>): boolean;
   /** The system has taken bytes of what was written. */
   written(connection: FrameConnection<State>): void;

@@ -15,11 +15,11 @@ import type { FrameViolation } from "./frame-handler.ts";
 import { FrameMemory, type FramePeer } from "./frame-memory.ts";
 import { type ByteOrder, FrameCutter, Step } from "./framing.ts";
 
-/** Who is in the middle of a frame above this sends on for a while. */
+/** A peer in the middle of a frame above this sends on for a while. */
 const LONG_FROM_BYTES = 64 * KiB;
 
 export interface InputPeer extends FramePeer {
-  /** What was waited for may be read now. Called within another connection's turn: schedule it. */
+  /** The memory is held now, and reading may go on. Called within another connection's turn: schedule it. */
   memoryCame(): void;
 }
 
@@ -100,7 +100,7 @@ export class FrameInput implements BudgetWaiter {
     this.#peer.memoryCame();
   }
 
-  /** Nothing more is read: lets go of the frame under way, and of what it holds or waits for. */
+  /** Nothing more is read: drops the frame under way, and what it holds or waits for. */
   drop(): void {
     this.#memory.drop(this);
     this.#cutter.clear();

@@ -27,9 +27,9 @@ const UNWANTED = Number.POSITIVE_INFINITY;
 export interface FramePeer {
   readonly remoteHost: string;
   readonly bytesIn: number;
-  /** Who reads an answer moves as well: meanwhile nothing is read from it. */
+  /** A peer that reads a response moves as well: meanwhile nothing is read from it. */
   readonly bytesOut: number;
-  /** Whether the input is held because of what the peer does: it waits in a long poll, or does not read its answers. */
+  /** Whether the input is held because of what the peer does: it waits in a long poll, or does not read its responses. */
   readonly isHeldByPeer: boolean;
   /** Whether it would go on if the turn had room: that it stands still is not its peer's fault. */
   readonly isWaitingForTurn: boolean;
@@ -123,12 +123,12 @@ export class FrameMemory implements MemoryHolder {
   /** The handler is done with a frame. */
   release(frameBytes: number): void {
     if (frameBytes <= COUNTED_FROM_BYTES) return;
-    if (frameBytes > this.#deliveredBytes) fail("a frame was released twice");
+    if (frameBytes > this.#deliveredBytes) fail("a duplicate release of a frame");
     this.#deliveredBytes -= frameBytes;
     this.#account.release(frameBytes);
   }
 
-  /** Nothing more is read: lets go of what is not whole, and of what is waited for. */
+  /** Nothing more is read: drops what is not whole, and what is waited for. */
   drop(waiter: BudgetWaiter): void {
     this.#opened?.cancel(waiter);
     this.#opened?.complete();

@@ -1,17 +1,17 @@
 /**
  * Keeps a turn of the loop short when many peers send at once. Bun hands over what all sockets have received in one turn; frames of
- * which nobody is long make a turn of seconds together, in which nobody gets a response. So once a turn has taken its share, the
+ * which none is long make a turn of seconds together, in which nobody gets a response. So once a turn has taken its share, the
  * connections that still have frames wait for the following turns, first come first served, and their sockets are not read meanwhile.
  *
  *     turn 1   a a a b b b c c |  d, e wait
  *     turn 2   d d d e e       |  a waits again
  *
- * Who is between frames, or in a short one, asks for little: it has `SPENT_MS_MAX`, and goes first. Whoever is in the middle of a long
- * frame has only `LONG_SPENT_MS_MAX`, or hundreds of them would make every turn as long as that, and who asks for little waits for two or
+ * A connection between frames, or in a short one, needs little: it has `SPENT_MS_MAX`, and goes first. One in the middle of a long frame
+ * has only `LONG_SPENT_MS_MAX`, or hundreds of them would make every turn as long as that, and those that need little wait for two or
  * three turns. Of each kind one goes on in every turn at least. One turn lets at least one frame through, however long it takes.
  *
- * The system has more of a long frame for certain, and Bun would copy half a MiB of it for each of them before they are asked. So the first
- * who has to wait ends the turn for all of them (a socket that is paused in a turn is passed over in it), and of those that wait only some
+ * The system has more of a long frame for certain, and Bun would copy half a MiB of it for each of them before we see it. So the first
+ * who has to wait ends the turn for all of them (a socket that is paused in a turn is skipped in it), and of those that wait only some
  * are read in the next one. Who has sent no frame yet counts as one of them: nobody knows what will come, and a storm of connections
  * that all begin a long frame would be read in one turn.
  */
@@ -20,7 +20,7 @@ import { loopTurns } from "../base/loop/loop-turns.ts";
 import { Ring } from "../base/ring.ts";
 
 /**
- * A fifth of the 50 ms that a turn may take: what Bun has read already and one large request come behind it. About what 100 busy
+ * A fifth of the 50 ms that a turn may take: what Bun has read already and one large request come after it. About what 100 busy
  * producers need for a turn (500 requests of 25 us), because each connection that waits costs two system calls.
  */
 const SPENT_MS_MAX = 10;
@@ -66,7 +66,7 @@ export class FrameTurns {
     this.#schedule();
   }
 
-  /** `waiter` has sent no frame yet, until `evict`. */
+  /** `waiter` has sent no frame yet, until `remove`. */
   addNewcomer(waiter: TurnWaiter): void {
     this.#newcomers.add(waiter);
     if (this.#newcomers.size <= NEWCOMERS_MAX) return;
@@ -76,13 +76,13 @@ export class FrameTurns {
     }
   }
 
-  /** `waiter` is in the middle of a long frame, until `evict`. */
+  /** `waiter` is in the middle of a long frame, until `remove`. */
   addLong(waiter: TurnWaiter): void {
     this.#newcomers.delete(waiter);
     this.#long.add(waiter);
   }
 
-  evict(waiter: TurnWaiter): void {
+  remove(waiter: TurnWaiter): void {
     this.#newcomers.delete(waiter);
     this.#long.delete(waiter);
   }
@@ -114,7 +114,7 @@ export class FrameTurns {
     }
   };
 
-  /** One at least, and more while the turn is not spent. Who has to wait again comes behind those that wait now. */
+  /** One at least, and more while the turn is not spent. A waiter that has to wait again comes after those that wait now. */
   #serve(waiting: Ring<TurnWaiter>, countMax: number): void {
     for (let left = Math.min(waiting.count, countMax); left > 0; left -= 1) {
       const waiter = waiting.shift()!;

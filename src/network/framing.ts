@@ -6,15 +6,15 @@
  *     chunk    [..body][4|body][4|body][4|bo        a body wholly inside one chunk is handed on where it lies: no copy
  *     next                             dy][4|..     a body over several chunks is gathered in one buffer: one copy
  *
- * How to use it: `feed` a chunk, then call `next` until it says NEED_BYTES. After FRAME the body is
+ * How to use it: `feed` a chunk, then call `next` until it returns NEED_BYTES. After FRAME the body is
  * `buffer[position, end)`, valid until the next call of anything: then the memory is used again (base/memory/buffer-pool.ts).
  *
  * Promises
- *   - The length is checked before anything else happens with it. EMPTY leaves the cutter behind the four bytes, ready for
- *     the next frame. TOO_LARGE and NEGATIVE (big-endian only, where the field is an int32) cannot be passed over: `next`
+ *   - The length is checked before anything else happens with it. EMPTY leaves the cutter after the four bytes, ready for
+ *     the next frame. TOO_LARGE and NEGATIVE (big-endian only, where the field is an int32) cannot be skipped: `next`
  *     repeats them for ever, the connection has to end.
  *   - A claimed length allocates nothing by itself: the gathering buffer grows with what came, to some eight times as much at most,
- *     and says so before: `next` repeats GROW until `grow` is called, which takes `growBytes` more.
+ *     and announces it: `next` repeats GROW until `grow` is called, which takes `growBytes` more.
  *   - No allocation and no closure for a body that lies within one chunk.
  */
 
@@ -31,7 +31,7 @@ const GATHER_KEPT_BYTES = 8 * MiB;
 /** Growth of the gathering buffer: fewer copies than doubling, and the whole body as soon as that is half of it. */
 const GATHER_GROWTH = 4;
 /**
- * From here on the buffer for the whole body is made at once: it is address space until bytes lie in it, and growing it would copy tens
+ * From here on the buffer for the whole body is allocated at once: it is address space until bytes lie in it, and growing it would copy tens
  * of MiB in one turn. What of it may be used grows all the same.
  */
 const WHOLE_FROM_BYTES = MiB;
@@ -77,7 +77,7 @@ export class FrameCutter {
     this.#frameBytesMax = frameBytesMax;
   }
 
-  /** Bytes of the current frame that have come (with its prefix), 0 between frames. What a half-closed peer left behind. */
+  /** Bytes of the current frame that have come (with its prefix), 0 between frames. What a half-closed peer has left. */
   get incompleteBytes(): number {
     if (this.frameBytes < 0) return this.#prefixBytes + this.restBytes;
     return PREFIX_BYTES + this.#gatheredBytes + this.restBytes;
@@ -100,13 +100,13 @@ export class FrameCutter {
     return this.#gather();
   }
 
-  /** Takes the memory that GROW asked for. With what was taken before, a body never takes more than `gatherBytesMax`. */
+  /** Takes the memory that GROW requested. With what was taken before, a body never takes more than `gatherBytesMax`. */
   grow(): void {
     this.#gatherBytesMax += this.growBytes;
     if (this.#gatherBytesMax <= this.#gathered.length) return;
     const isWhole = this.#gatherBytesMax > WHOLE_FROM_BYTES;
     const larger = gathering.take(isWhole ? this.frameBytes : this.#gatherBytesMax);
-    if (larger.length < this.#gatherBytesMax) fail("a gathering buffer is smaller than what was asked for");
+    if (larger.length < this.#gatherBytesMax) fail("a gathering buffer is smaller than what was requested");
     this.#gathered.copy(larger, 0, 0, this.#gatheredBytes);
     if (this.#gathered !== NOTHING) gathering.give(this.#gathered);
     this.#gathered = larger;

@@ -1,6 +1,6 @@
 /**
- * One coarse timer for all connections of a listener. It counts ticks; a connection notes the tick of its last progress
- * (a field read, no clock) and is asked at each tick whether it has been still for too long.
+ * One coarse timer for all connections of a listener. It counts ticks; a connection records the tick of its last progress
+ * (a field read, no clock) and checks at each tick whether it has been still for too long.
  *
  *     timeoutMs = TICKS ticks: a still connection is cut between timeoutMs and timeoutMs + one tick after its last progress
  *

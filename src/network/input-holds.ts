@@ -3,7 +3,7 @@
  *
  *     HANDLER   `pauseInput` .. `resumeInput`; frames that are there already wait too, in order
  *     OUTPUT    unsent output above the soft limit, until half of it is gone, or any that is read as it is sent (base/byte-source.ts),
- *               until all of it is gone: who does not read may not ask for more
+ *               until all of it is gone: a peer that does not read may not request more
  *     MEMORY    the frame under way waits until its gathering buffer may grow
  *     COMEBACK  one of its host was just cut (cut-hosts.ts)
  *     TURN      frames have taken enough of this turn of the loop (frame-turns.ts)

@@ -1,11 +1,11 @@
 /**
- * A door: accepts connections as long as there are places, and closes them all in order.
+ * An address with its protocol: accepts connections as long as there are places, and closes them gracefully.
  *
- *   - Port 0 takes a free port; `port` says which. How it listens, and how a storm is met, is listening-socket.ts.
- *   - Without a place (descriptor-budget.ts) a connection gets the door's refusal text, if it has one, and is closed.
+ *   - Port 0 takes a free port; `port` is its number. How it listens, and how it bears a storm, is listening-socket.ts.
+ *   - Without a place (descriptor-budget.ts) a connection gets the listener's refusal text, if it has one, and is closed.
  *   - `stop` accepts no more, lets every connection finish (connection.ts), and cuts off after the grace time what is left.
  *
- * Sockets are half-open: a peer that has sent everything and shut its side still gets its answers.
+ * Sockets are half-open: a peer that has sent everything and shut its side still gets its responses.
  */
 
 import type { Clock } from "../base/clock.ts";
@@ -33,9 +33,9 @@ export interface ListenerOptions<State> {
   readonly idleTimeoutMs: number;
   /** Unsent output of one connection: above it no further request is read. */
   readonly outputSoftBytes: number;
-  /** Unsent output of one connection: above it the connection is cut. Larger than the largest answer. */
+  /** Unsent output of one connection: above it the connection is cut. Larger than the largest response. */
   readonly outputHardBytes: number;
-  /** Memory for requests and for answers, shared with the other doors. */
+  /** Memory for requests and for responses, shared with the other listeners. */
   readonly budget: MemoryBudget;
   readonly responseBudget: MemoryBudget;
   /** Written to a connection that has no place; empty: it is only closed. */
@@ -114,7 +114,7 @@ export class Listener<State> {
     for (const connection of this.#connections) connection.closeNow();
   }
 
-  /** Who comes while it does not accept waits in the system's queue. */
+  /** New connections wait in the system's backlog while it does not accept. */
   setAccepting(isAccepting: boolean): void {
     for (const socket of this.#sockets) socket.setAccepting(isAccepting);
   }

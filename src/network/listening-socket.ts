@@ -1,10 +1,10 @@
 /**
- * A socket that listens, and that can leave off for a while without losing who has come: the system keeps them in its queue.
+ * A socket that listens, and that can pause accepting without losing connections: the system keeps new ones in its backlog.
  *
  *     accepting   Bun's listener, on a descriptor of the socket
- *     resting     only the descriptor that is kept from the start: the queue fills, nothing is accepted
+ *     resting     only the descriptor that is kept from the start: the backlog fills, nothing is accepted
  *
- *   - Bun accepts whoever is there in one turn of the event loop, and whoever comes meanwhile: in a storm of connections the turn would
+ *   - Bun accepts all connections that are there in one turn of the event loop, and those that come meanwhile: in a storm the turn would
  *     not end. So after `ACCEPTED_AT_ONCE_MAX` in a turn the socket rests for `REST_MS`.
  *   - Where no descriptor is left, Bun tries again and again, at the whole of a core. `setAccepting(false)` ends that.
  *   - Where the C library is missing, or no descriptor could be kept, it accepts always.
@@ -23,13 +23,13 @@ import { KiB } from "../base/units.ts";
 
 /** About 3.5 ms of a core, with what is made for each. */
 export const ACCEPTED_AT_ONCE_MAX = 64;
-/** So a storm takes about half of a core, and whoever else comes waits some 400 ms in a full queue. */
+/** So a storm takes about half of a core, and other connections wait some 400 ms in a full backlog. */
 const REST_MS = 3;
-/** Whoever finds the queue full comes again after a second. Bun's is 512: a client that connects fast fills it within a rest. */
-const QUEUE_MAX = 4096;
-/** Nothing could be opened in order to go on: tried again. */
+/** A client that finds the backlog full tries again after a second. Bun's is 512: one that connects fast fills it within a rest. */
+const BACKLOG_MAX = 4096;
+/** Until the next try, when nothing could be opened in order to resume. */
 const RETRY_MS = 1000;
-/** A free port of one address family may be taken in the other: so often another one is tried. */
+/** A free port of one address family may be taken in the other: another one is tried so many times. */
 const FREE_PORT_TRIES = 16;
 /**
  * What the system holds for a peer beyond what is on its way. By itself it would take megabytes for each that does not read, and share what
@@ -73,14 +73,14 @@ export class ListeningSocket<Data> {
     this.#kept = cLibrary()?.duplicate(this.#listening.fd) ?? NONE;
   }
 
-  /** Accepts no more, or goes on: what came meanwhile has waited. */
+  /** Accepts no more, or resumes: what came meanwhile has waited. */
   setAccepting(isAccepting: boolean): void {
     this.#isAccepting = isAccepting;
-    if (isAccepting) this.#goOn();
-    else this.#leaveOff();
+    if (isAccepting) this.#resume();
+    else this.#pause();
   }
 
-  /** For good; who waits in the queue is turned away. */
+  /** For good; connections in the backlog are refused. */
   stop(): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
@@ -99,26 +99,26 @@ export class ListeningSocket<Data> {
   }
 
   #restFor(ms: number): void {
-    this.#leaveOff();
+    this.#pause();
     this.#rest = this.#options.clock.after(ms, () => {
       this.#rest = null;
-      this.#goOn();
+      this.#resume();
     });
   }
 
-  #leaveOff(): void {
+  #pause(): void {
     if (this.#kept < 0) return;
     this.#listening?.stop(false);
     this.#listening = null;
   }
 
-  #goOn(): void {
+  #resume(): void {
     if (this.#isStopped || !this.#isAccepting || this.#rest !== null || this.#listening !== null) return;
     const descriptor = cLibrary()!.duplicate(this.#kept);
     try {
       if (descriptor >= 0) this.#listening = this.#listen({ fd: descriptor });
     } catch (thrown) {
-      // The system has no room for it now. The descriptor is Bun's, whatever became of it.
+      // The system has no room for it now. The descriptor is Bun's in any case.
       if (!(thrown instanceof ObeliskError)) throw thrown;
     }
     if (this.#listening === null) this.#restFor(RETRY_MS);
@@ -133,7 +133,7 @@ export class ListeningSocket<Data> {
         allowHalfOpen: true,
         socket: { ...socket, open: (opened) => this.#opened(opened) },
       } as Bun.TCPSocketListenOptions<Data>) as Listening<Data>;
-      cLibrary()?.setBacklog(listening.fd, QUEUE_MAX);
+      cLibrary()?.setBacklog(listening.fd, BACKLOG_MAX);
       return listening;
     } catch (thrown) {
       throw listenError(thrown, hostname, port);

@@ -4,16 +4,16 @@
  *     parts     [ buffer ][ buffer ][ source: read as it is sent ][ buffer ]
  *                 ^ frontPosition: bytes of the first buffer that are written already
  *
- * A buffer that is given belongs to the queue: the giver does not change it. Small neighbours are copied together and go
+ * A buffer that is pushed belongs to the queue: its former owner does not change it. Small neighbours are copied together and go
  * out in one write (a system call costs more than copying 16 KiB); large ones are written where they lie. The place where
  * they are copied together is shared by all queues, because a write takes its bytes or leaves them, and never keeps them.
  *
- * A source (base/byte-source.ts) lends some bytes for each write. What the system does not take of them is let go, and read again
- * when it asks for more: so a peer that does not read holds the few bytes between sources, and those in a copy of their own, because
+ * A source (base/byte-source.ts) lends some bytes for each write. What the system does not take of them is dropped, and read again
+ * when it can take more: so a peer that does not read holds the few bytes between sources, and those in a copy of their own, because
  * they may be a small part of a large buffer.
  *
  * One call writes some `FLUSH_BYTES_MAX` at most, and of sources what the turn has room for (base/loop/turn-bytes.ts): a peer as fast as this
- * machine must not keep the loop to itself, nor many that ask at once.
+ * machine must not keep the loop to itself, nor many that read at once.
  */
 
 import { fail } from "../base/assert.ts";
@@ -22,7 +22,7 @@ import { turnBytes } from "../base/loop/turn-bytes.ts";
 import { Ring } from "../base/ring.ts";
 import { KiB, MiB } from "../base/units.ts";
 
-/** What the queue asks of a socket: as Bun's, `write` returns how many bytes were taken, -1 when it is closed. */
+/** What the queue needs of a socket: as Bun's, `write` returns how many bytes were taken, -1 when it is closed. */
 export interface ByteSink {
   write(data: Buffer, position: number, bytes: number): number;
 }
@@ -46,7 +46,7 @@ export class OutputQueue {
   readonly #ready: () => void;
   #sources = 0;
   #frontPosition = 0;
-  /** The system takes no more until it says so. */
+  /** The system takes no more until `drained`. */
   #isFull = false;
   /** The system has left something of what was given since the last write. */
   #isCompact = true;
@@ -83,7 +83,7 @@ export class OutputQueue {
     else this.#sources += 1;
   }
 
-  /** The system asks for more. */
+  /** The system can take more. */
   drained(): void {
     this.#isFull = false;
   }
@@ -168,7 +168,7 @@ export class OutputQueue {
       if (front instanceof Uint8Array) this.heldBytes -= bytes;
       rest -= bytes;
       if (this.#passFront(front, bytes)) continue;
-      if (rest > 0) fail("a part was left behind");
+      if (rest > 0) fail("a part was not taken from the queue");
     }
   }
 

@@ -1,12 +1,12 @@
 /**
- * One connection's part of the memory for answers. Handlers reserve in it before they build what is large, and release when the
+ * One connection's part of the memory for responses. Handlers reserve in it before they build what is large, and release when the
  * socket has taken it. What lies in the output waits for the peer; while none does, all that is held is our own work.
  */
 
 import type { MemoryAccount, MemoryHolder } from "../base/memory/memory-account.ts";
 import type { MemoryBudget } from "../base/memory/memory-budget.ts";
 
-/** The connection, as the memory of its answers sees it. */
+/** The connection, as the memory of its responses sees it. */
 export interface ResponsePeer {
   readonly remoteHost: string;
   readonly bytesOut: number;

@@ -1,6 +1,6 @@
 /**
  * A peer that goes away while its input is held: no event comes for a paused socket, so the connection must find out when it
- * writes. Otherwise its answers would hold memory for as long as the idle timeout.
+ * writes. Otherwise its responses would hold memory for as long as the idle timeout.
  */
 
 import { expect, test } from "bun:test";
@@ -29,17 +29,17 @@ class Holder implements FrameHandler<null> {
   close(): void {}
 }
 
-test("an answer to a peer that is gone closes the connection", async () => {
+test("a response to a peer that is gone closes the connection", async () => {
   const handler = new Holder();
   using listener = listen(handler);
   await using client = await TestClient.connect(listener.port);
-  client.send(bigEndianFrame("ask"));
+  client.send(bigEndianFrame("request"));
   await until(() => handler.held !== null, "the request");
   client.close();
   client.abort();
   await until(() => client.isClosed, "the end of the peer");
   const connection = handler.held!;
-  connection.write(Buffer.from("the head of an answer, which the system takes and the other side resets"));
+  connection.write(Buffer.from("the head of a response, which the system takes and the other side resets"));
   connection.write(Buffer.alloc(32 * MiB));
   connection.responded(1);
   await until(() => listener.counters.open === 0, "the end of the connection");

@@ -60,17 +60,17 @@ class Waiter implements TurnWaiter {
   }
 }
 
-test("the first who waits ends the turn for those in the middle of long frames, once, and they come behind it", async () => {
+test("the first who waits ends the turn for those in the middle of long frames, once, and they come after it", async () => {
   const journal: string[] = [];
   const long = new Waiter("long", journal);
   const held = new Waiter("held", journal, false);
   const gone = new Waiter("gone", journal);
   for (const waiter of [long, held, gone]) frameTurns.addLong(waiter);
-  frameTurns.evict(gone);
+  frameTurns.remove(gone);
   frameTurns.wait(new Waiter("first", journal));
   frameTurns.wait(new Waiter("second", journal));
   await until(() => journal.includes("second goes on"));
-  for (const waiter of [long, held]) frameTurns.evict(waiter);
+  for (const waiter of [long, held]) frameTurns.remove(waiter);
   expect(journal).toEqual([
     "long is not read",
     "held is held already",
@@ -80,7 +80,7 @@ test("the first who waits ends the turn for those in the middle of long frames, 
   ]);
 });
 
-test("who asks for little goes first, and of the long ones one goes on in each turn however much waits", async () => {
+test("who needs little goes first, and of the long ones one goes on in each turn however much waits", async () => {
   const journal: string[] = [];
   class Busy extends Waiter {
     override turnCame(): void {
@@ -102,7 +102,7 @@ test("who asks for little goes first, and of the long ones one goes on in each t
   ]);
 });
 
-test("long frames have less of a turn than what asks for little", () => {
+test("long frames have less of a turn than what needs little", () => {
   const turn = { spentMs: 0 };
   const turns = new FrameTurns(turn);
   const spent = (spentMs: number) => {
@@ -150,7 +150,7 @@ test("a turn that is spent ends for long frames although some wait since the tur
   class Followed extends Waiter {
     override turnCame(): void {
       super.turnCame();
-      // Behind the turn of those that wait: as a socket whose frames find the next one spent.
+      // After the turn of those that wait: as a socket whose frames find the next one spent.
       queueMicrotask(() => turns.wait(new Waiter("late", journal)));
     }
   }
@@ -173,7 +173,7 @@ test("the last thousand who have sent no frame yet are not read in a turn that i
   const newcomers = Array.from({ length: 1002 }, (_, index) => new Waiter(`${index}`, journal, false, true));
   for (const newcomer of newcomers) turns.addNewcomer(newcomer);
   turns.addLong(newcomers[1001]!);
-  turns.evict(newcomers[5]!);
+  turns.remove(newcomers[5]!);
   turns.wait(new Waiter("late", []));
   expect([journal.length, journal.slice(0, 5).map((line) => line.split(" ")[0])]).toEqual([
     999,

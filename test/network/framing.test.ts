@@ -18,7 +18,7 @@ function framed(order: ByteOrder, ...bodies: Buffer[]): Buffer {
   );
 }
 
-/** Everything the cutter says until it needs bytes: bodies as hex, other steps by number. */
+/** Every step of the cutter until it needs bytes: bodies as hex, other steps by number. */
 function drain(cutter: FrameCutter): (string | number)[] {
   const seen: (string | number)[] = [];
   for (let step = cutter.next(); step !== Step.NEED_BYTES; step = cutter.next()) {
@@ -100,7 +100,7 @@ test("chunks fed before the last one was used up keep their order", () => {
   expect(drain(cutter)).toEqual(["one", "two", "three"].map((text) => Buffer.from(text).toString("hex")));
 });
 
-test("a body over several chunks says before by how much its memory grows, and one within a chunk does not", () => {
+test("a body over several chunks announces by how much its memory grows, and one within a chunk does not", () => {
   const body = Buffer.alloc(3 * MiB + 5, 9);
   const stream = framed("big-endian", body, Buffer.from("next"));
   const grown: number[][] = [];
@@ -148,7 +148,7 @@ test("what is left of a chunk is kept in as much memory as it needs", () => {
   ]);
 });
 
-test("the memory of a body is used again as soon as the next step is asked for", () => {
+test("the memory of a body is used again at the next step", () => {
   const body = Buffer.alloc(48 * KiB, 7);
   const stream = framed("big-endian", body, body);
   const cutter = new FrameCutter("big-endian", LIMIT);

@@ -1,4 +1,4 @@
-/** Listener and connection on real sockets; the handler is an echo that writes down what it is told. */
+/** Listener and connection on real sockets; the handler is an echo that records its calls. */
 
 import { expect, test } from "bun:test";
 import { systemClock } from "../../src/base/clock.ts";
@@ -62,7 +62,7 @@ class Echo extends Recorder {
   }
 }
 
-test("frames of one chunk arrive in order within one turn, and the answers come back in order", async () => {
+test("frames of one chunk arrive in order within one turn, and the responses come back in order", async () => {
   const handler = new Echo();
   using listener = listen(handler);
   await using client = await TestClient.connect(listener.port);
@@ -87,7 +87,7 @@ test("frames of one chunk arrive in order within one turn, and the answers come 
   });
 });
 
-test("a peer that shuts its side gets the answers that were still due", async () => {
+test("a peer that shuts its side gets the responses that were still due", async () => {
   const handler = new Recorder();
   handler.frame = (connection) => connection.expectResponses(1);
   using listener = listen(handler);
@@ -103,7 +103,7 @@ test("a peer that shuts its side gets the answers that were still due", async ()
   await until(() => listener.counters.open === 0);
 });
 
-test("an empty frame is reported and passed over, a negative length ends the connection after what was written", async () => {
+test("an empty frame is reported and skipped, a negative length ends the connection after what was written", async () => {
   const handler = new Recorder();
   using listener = listen(handler);
   await using client = await TestClient.connect(listener.port);
@@ -207,7 +207,7 @@ test("bytes that trickle do not keep an incomplete frame alive, and its memory i
   expect([listener.counters.cutIdle, budget.usedBytes]).toEqual([1, 0]);
 });
 
-test("a connection that waits for our answer is not idle", async () => {
+test("a connection that waits for our response is not idle", async () => {
   const clock = new ManualClock();
   const handler = new Recorder();
   handler.frame = (connection) => connection.expectResponses(1);
@@ -223,7 +223,7 @@ test("a connection that waits for our answer is not idle", async () => {
   expect(listener.counters.cutIdle).toBe(1);
 });
 
-test("a connection that finishes waits for our answer however long, whatever it left incomplete", async () => {
+test("a connection that finishes waits for our response however long, whatever it left incomplete", async () => {
   const clock = new ManualClock();
   const handler = new Recorder();
   handler.frame = (connection) => connection.expectResponses(1);
@@ -234,15 +234,15 @@ test("a connection that finishes waits for our answer however long, whatever it 
   const stopping = listener.stop(1_000_000);
   clock.advance(60_000);
   expect([listener.counters.cutIdle, listener.counters.open]).toEqual([0, 1]);
-  handler.connections[0]!.write(Buffer.from("answer"));
+  handler.connections[0]!.write(Buffer.from("response"));
   handler.connections[0]!.responded(1);
   await client.ends();
   client.close();
   await stopping;
-  expect(client.text).toBe("answer");
+  expect(client.text).toBe("response");
 });
 
-test("a peer that does not close its side after the last answer is cut off after the linger time", async () => {
+test("a peer that does not close its side after the last response is cut off after the linger time", async () => {
   const clock = new ManualClock();
   const handler = new Recorder();
   handler.frame = (connection) => connection.expectResponses(1);
@@ -251,14 +251,14 @@ test("a peer that does not close its side after the last answer is cut off after
   client.send(bigEndianFrame("x"));
   await until(() => handler.connections[0]?.outstanding === 1);
   const stopping = listener.stop(1_000_000);
-  handler.connections[0]!.write(Buffer.from("answer"));
+  handler.connections[0]!.write(Buffer.from("response"));
   handler.connections[0]!.responded(1);
   await client.ends();
   clock.advance(LINGER_MS - 1);
   expect(listener.counters.open).toBe(1);
   clock.advance(1);
   await stopping;
-  expect([listener.counters.open, client.text]).toEqual([0, "answer"]);
+  expect([listener.counters.open, client.text]).toEqual([0, "response"]);
 });
 
 test("a stop does not wait for a peer with nothing under way, and what it was sent still reaches it", async () => {
@@ -325,7 +325,7 @@ test("a frame larger than the whole budget is too large, whatever the frame limi
   expect(client.text).toBe("too-large\n");
 });
 
-test("a peer that vanishes in the middle of a frame leaves no memory behind, neither held nor waited for", async () => {
+test("a peer that vanishes in the middle of a frame leaves no memory held or waited for", async () => {
   const budget = new MemoryBudget(MiB, new ManualClock());
   const handler = new Recorder();
   using listener = listen(handler, { budget });
@@ -343,7 +343,7 @@ test("a peer that vanishes in the middle of a frame leaves no memory behind, nei
   expect(handler.journals.map((journal) => journal.at(-1))).toEqual(["close", "close"]);
 });
 
-test("who does not read may not ask for more, and gets everything when it reads again", async () => {
+test("a peer that does not read may not request more, and gets everything when it reads again", async () => {
   const handler = new Recorder();
   const response = Buffer.alloc(MiB, 5);
   handler.frame = (connection) => connection.write(response);
@@ -371,7 +371,7 @@ test("a peer whose unsent output passes the hard limit is cut off", async () => 
   expect(listener.counters.open).toBe(0);
 });
 
-test("many small answers and large ones come out in the order in which they were written", async () => {
+test("many small responses and large ones come out in the order in which they were written", async () => {
   const handler = new Recorder();
   const parts = Array.from({ length: 3000 }, (_, index) =>
     Buffer.alloc(index % 50 === 0 ? 40_000 : index % 90, index),
@@ -387,7 +387,7 @@ test("many small answers and large ones come out in the order in which they were
   expect(client.received.equals(expected)).toBe(true);
 });
 
-test("stopping answers what is unanswered, refuses what comes later, and then ends", async () => {
+test("stopping completes outstanding requests, refuses what comes later, and then ends", async () => {
   const handler = new Recorder();
   handler.frame = (connection) => connection.expectResponses(1);
   using listener = listen(handler);
@@ -400,12 +400,12 @@ test("stopping answers what is unanswered, refuses what comes later, and then en
   });
   await expect(TestClient.connect(listener.port)).rejects.toThrow();
   expect(isStopped).toBe(false);
-  handler.connections[0]!.write(Buffer.from("answer"));
+  handler.connections[0]!.write(Buffer.from("response"));
   handler.connections[0]!.responded(1);
   await client.ends();
   client.close();
   await stopping;
-  expect(client.text).toBe("answer");
+  expect(client.text).toBe("response");
 });
 
 test("stopping cuts off after the grace time what does not end", async () => {
@@ -426,7 +426,7 @@ test("a handler that throws loses its connection and no other", async () => {
   const handler = new Echo();
   const plain = handler.frame.bind(handler);
   handler.frame = (connection, buffer, position, end) => {
-    if (buffer.toString("utf8", position, end) === "bad") throw new Error("a mistake");
+    if (buffer.toString("utf8", position, end) === "bad") throw new Error("a bug");
     plain(connection, buffer, position, end);
   };
   using listener = listen(handler);
@@ -451,11 +451,11 @@ test("localhost is bound for both address families on the same port", async () =
   expect(listener.addresses.map(({ hostname }) => hostname)).toContain("127.0.0.1");
 });
 
-test("a port in use is an error that says what to do", () => {
+test("a port in use is an error with its remedy", () => {
   using listener = listen(new Recorder());
   try {
     listen(new Recorder(), { port: listener.port });
-    throw new Error("it was bound twice");
+    throw new Error("two listeners got one port");
   } catch (error) {
     expect(error).toBeInstanceOf(ObeliskError);
     expect((error as ObeliskError).message).toBe(

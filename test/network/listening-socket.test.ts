@@ -30,7 +30,7 @@ async function connected(port: number, count: number): Promise<TestClient[]> {
 }
 
 test.skipIf(missing !== "")(
-  `who comes while nobody is accepted waits, is served afterwards, and who is in is served all the time${missing}`,
+  `new connections wait while none is accepted, are served afterwards, and open ones are served all the time${missing}`,
   async () => {
     using served = listening();
     const { socket, seen } = served;

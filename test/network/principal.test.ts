@@ -5,7 +5,7 @@ import type { FrameConnection, FrameHandler } from "../../src/network/frame-hand
 import { Principal } from "../../src/security/principal.ts";
 import { bigEndianFrame, listen, TestClient } from "./support.ts";
 
-/** Takes each frame for the name of who sends it, and answers who that was until then. */
+/** Takes each frame for the name of who sends it, and responds with who that was until then. */
 class Introductions implements FrameHandler<string> {
   open({ principal }: FrameConnection<string>): string {
     return String(principal);

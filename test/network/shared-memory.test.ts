@@ -1,4 +1,4 @@
-/** What peers can hold of the memory for requests, on real sockets. The budget's clock stands still unless a test turns it, or says otherwise. */
+/** What peers can hold of the memory for requests, on real sockets. The budget's clock stands still unless a test advances it, or names another. */
 
 import { beforeEach, expect, test } from "bun:test";
 import { systemClock } from "../../src/base/clock.ts";
@@ -19,7 +19,7 @@ beforeEach(() => {
   budget = new MemoryBudget(8 * MiB, clock);
 });
 
-/** Answers each frame with a dot, unless it holds the input for a frame of four bytes: `poll` waits for records, `work` for us. */
+/** Responds to each frame with a dot, unless it holds the input for a frame of four bytes: `poll` waits for records, `work` for us. */
 class Dots implements FrameHandler<{ kind: string }> {
   open(): { kind: string } {
     return { kind: "" };
@@ -135,7 +135,7 @@ test("small frames that are not whole are counted while they are not, idle conne
   expect(budget.usedBytes).toBe(0);
 });
 
-test("what a peer sends behind its own long poll is counted, and the peer is cut when others wait for the memory", async () => {
+test("what a peer sends after its own long poll is counted, and the peer is cut when others wait for the memory", async () => {
   budget = new MemoryBudget(1.25 * MiB, clock);
   using listener = listen(new Dots(), { budget });
   const after = 30 * KiB;
@@ -143,7 +143,7 @@ test("what a peer sends behind its own long poll is counted, and the peer is cut
   const workers = await connectMany(4, listener.port);
   for (const client of pollers) client.send(Buffer.concat([bigEndianFrame("poll"), whole(after)]));
   for (const client of workers) client.send(Buffer.concat([bigEndianFrame("work"), whole(after)]));
-  await until(() => budget.usedBytes === 36 * (4 + after), "what is behind to be counted");
+  await until(() => budget.usedBytes === 36 * (4 + after), "what comes after to be counted");
   await graceGoesBy();
   expect(listener.counters.open).toBe(36);
   await using honest = await TestClient.connect(listener.port);
@@ -179,7 +179,7 @@ test("a frame of 256 KiB or less never waits: who stands still with small ones m
   ]);
 });
 
-test("two doors share the memory, and peers of one cannot hold up the other", async () => {
+test("two listeners share the memory, and peers of one cannot block the other", async () => {
   budget = new MemoryBudget(8 * MiB, systemClock);
   using one = listen(new Dots(), { budget, byteOrder: "little-endian" });
   using other = listen(new Dots(), { budget });

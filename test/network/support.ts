@@ -1,4 +1,4 @@
-/** Real sockets for the tests of src/network and of the doors: a client that collects what it gets, and waits for it. */
+/** Real sockets for the tests of src/network and of the protocols: a client that collects what it gets, and waits for it. */
 
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
@@ -71,7 +71,7 @@ export class TestClient implements AsyncDisposable {
     (this.#socket as unknown as { resume(): void }).resume();
   }
 
-  /** Says that nothing more is sent, and goes on reading. */
+  /** Shuts its sending side, and goes on reading. */
   halfClose(): void {
     this.#socket!.shutdown();
   }
@@ -105,7 +105,7 @@ export class TestClient implements AsyncDisposable {
   }
 }
 
-/** A listener on a free port of 127.0.0.1, with roomy limits unless told otherwise. */
+/** A listener on a free port of 127.0.0.1, with roomy limits unless given others. */
 export function listen<State>(
   handler: FrameHandler<State>,
   options: Partial<ListenerOptions<State>> = {},

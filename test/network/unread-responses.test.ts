@@ -1,4 +1,4 @@
-/** Answers that are read as they are sent, over real sockets: a peer that is slow, one that does not read, and bytes that go away. */
+/** Responses that are read as they are sent, over real sockets: a peer that is slow, one that does not read, and bytes that go away. */
 
 import { expect, test } from "bun:test";
 import type { ByteSource } from "../../src/base/byte-source.ts";
@@ -8,7 +8,7 @@ import { KiB, MiB } from "../../src/base/units.ts";
 import type { FrameConnection, FrameHandler } from "../../src/network/frame-handler.ts";
 import { bigEndianFrame, listen, TestClient, until } from "./support.ts";
 
-/** Bytes that count up, made when they are asked for; now and then from a "disk" that takes a turn. */
+/** Bytes that count up, made when they are needed; now and then from a "disk" that takes a turn. */
 class Counting implements ByteSource {
   length: number;
   isGone = false;
@@ -53,7 +53,7 @@ function countedBytes(start: number, bytes: number): Buffer {
   return made;
 }
 
-/** Answers each frame with what the test has laid ready. */
+/** Responds to each frame with what the test has prepared. */
 class Responding implements FrameHandler<null> {
   readonly connections: FrameConnection<null>[] = [];
   readonly responses: (Buffer | ByteSource)[][] = [];
@@ -82,7 +82,7 @@ class Responding implements FrameHandler<null> {
 }
 
 for (const isSlow of [false, true]) {
-  test(`an answer arrives whole and in order, ${isSlow ? "read from the disk" : "read at once"}, and the next request waits for it`, async () => {
+  test(`a response arrives whole and in order, ${isSlow ? "read from the disk" : "read at once"}, and the next request waits for it`, async () => {
     const handler = new Responding();
     using listener = listen(handler);
     const source = new Counting(10 * MiB, isSlow);
@@ -94,7 +94,7 @@ for (const isSlow of [false, true]) {
     await until(() => source.length < 10 * MiB);
     expect(handler.frames).toBe(1);
     client.resume();
-    await until(() => client.received.length >= 10 * MiB + 12, "the answers");
+    await until(() => client.received.length >= 10 * MiB + 12, "the responses");
     const expected = [Buffer.from("head"), countedBytes(0, 10 * MiB), Buffer.from("tailnext")];
     expect(client.received.equals(Buffer.concat(expected))).toBe(true);
   });
@@ -117,14 +117,14 @@ test("nothing is read for a peer that does not take it, and what it holds are th
     return isStill && source.length < 64 * MiB;
   });
   const { peeks } = source;
-  // Whatever wakes the connection: the socket has not asked for more.
+  // Whatever wakes the connection: the socket has not drained.
   connection!.resumeInput();
   connection!.write(Buffer.from("more"));
   for (let turns = 0; turns < 20; turns += 1) await new Promise((resolve) => setImmediate(resolve));
   expect([source.peeks, connection!.heldOutputBytes]).toEqual([peeks, 24]);
 });
 
-test("a connection whose answer cannot be read to its end is closed, with a debug line", async () => {
+test("a connection whose response cannot be read to its end is closed, with a debug line", async () => {
   const lines: [string, Facts][] = [];
   const tell = (message: string, facts: Facts = {}) => void lines.push([message, facts]);
   const handler = new Responding();
@@ -140,6 +140,6 @@ test("a connection whose answer cannot be read to its end is closed, with a debu
   await until(() => client.isClosed);
   expect([handler.closed, lines.map(([message]) => message)]).toEqual([
     1,
-    ["a connection is closed: its answer cannot be read to the end"],
+    ["a connection is closed: its response cannot be read to the end"],
   ]);
 });
