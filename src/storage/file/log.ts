@@ -1,6 +1,6 @@
 /**
- * One partition on disk: appends, rolls, cuts. Opening is recovery.ts, reading log-reads.ts, syncing log-syncer.ts with what
- * unsynced.ts keeps, the small files beside the log log-upkeep.ts.
+ * One partition on disk: appends, rolls, cuts. The segments are in log-segments.ts. Opening is recovery.ts, reading log-reads.ts,
+ * syncing log-syncer.ts with what unsynced.ts keeps, the small files beside the log log-upkeep.ts.
  *
  *     segments   [ sealed ][ sealed ][ rolled, waits for a sync ][ active ]
  *                                                        ^durableOffset  ^endOffset
@@ -14,7 +14,6 @@
 
 import { fail } from "../../base/assert.ts";
 import { ObeliskError } from "../../base/errors.ts";
-import { nextTurn } from "../../base/loop/turns.ts";
 import { KiB } from "../../base/units.ts";
 import { batchLastOffsetDelta, batchMaxTimestamp, stampBatch } from "../../protocol/record/batch.ts";
 import type { PartitionLog, RecordSpan, TimestampedOffset } from "../contract.ts";
@@ -24,11 +23,11 @@ import { BATCH_BYTES_MAX } from "../scan-range.ts";
 import type { IndexFiles } from "./index-files.ts";
 import { LogLocator } from "./locator.ts";
 import { LogReads } from "./log-reads.ts";
+import { LogSegments } from "./log-segments.ts";
 import { LogUpkeep } from "./log-upkeep.ts";
 import type { PooledFile } from "./pool.ts";
 import type { Recovered } from "./recovery/recovery.ts";
-import { logPathOf, RELATIVE_OFFSET_MAX, removeSegmentFiles, Segment } from "./segment.ts";
-import { SegmentIndex } from "./segment-index.ts";
+import { RELATIVE_OFFSET_MAX, removeSegmentFiles, type Segment } from "./segment.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { type Store, storageError } from "./store.ts";
@@ -39,8 +38,6 @@ export const REMOVED_DETAIL = "the segment file was removed while it was in use"
 
 /** What a start reads in less time than a stop takes to replace a small file: about 0.02 ms. */
 const STOP_UNREAD_BYTES_MAX = 16 * KiB;
-/** Segments that are released in one turn: about 2 ms. */
-const RELEASED_A_TURN = 512;
 
 export class FileLog implements PartitionLog {
   readonly topic: string;
@@ -49,7 +46,6 @@ export class FileLog implements PartitionLog {
   onDurable: (() => void) | null = null;
   endOffset: number;
   leaderEpoch: number;
-  bytes = 0;
   bytesSinceCheckpoint: number;
   isOffline: boolean;
   readonly isReadable: boolean;
@@ -57,15 +53,13 @@ export class FileLog implements PartitionLog {
   isDiscarded = false;
   readonly unsynced: Unsynced;
   readonly #store: Store;
-  readonly #indexes: IndexFiles;
   readonly #directory: string;
-  readonly #segments: Segment[];
+  readonly #segments: LogSegments;
   readonly #epochs: LeaderEpochs;
   readonly #locator: LogLocator;
   readonly #reads: LogReads;
   readonly #writer: SegmentWriter;
   readonly #upkeep: LogUpkeep;
-  #active: Segment;
   /** No snapshot holds the leader epoch yet. */
   #isEpochNew: boolean;
   #writtenOff: Promise<void> | null = null;
@@ -78,24 +72,22 @@ export class FileLog implements PartitionLog {
     this.topic = topic;
     this.partition = partition;
     this.#store = store;
-    this.#indexes = indexes;
     this.#directory = recovered.directory;
-    this.#segments = recovered.segments;
-    this.#active = recovered.segments.at(-1) ?? fail("a partition has at least one segment");
+    const { segments } = recovered;
+    const rolled = segments.filter((segment) => segment.isDirty && segment !== segments.at(-1));
+    this.unsynced = new Unsynced(store.pool, recovered.durableOffset, rolled, recovered.directoriesToSync);
+    this.#segments = new LogSegments(store, indexes, this.#directory, segments, this.unsynced);
     this.#epochs = recovered.epochs;
     this.#upkeep = new LogUpkeep(store, indexes, this.#directory, recovered.checkpoint, () => this.#facts());
     this.#writer = new SegmentWriter(store, indexes, this.#place(), (detail) => this.#goOffline(detail));
-    this.#locator = new LogLocator(store, indexes, this.#segments, () => this.#upkeep.requestSnapshot());
-    this.#reads = new LogReads(store, indexes, this.#directory, this.#segments, this.#locator, this);
+    this.#locator = new LogLocator(store, indexes, segments, () => this.#upkeep.requestSnapshot());
+    this.#reads = new LogReads(store, indexes, this.#directory, segments, this.#locator, this);
     this.startOffset = recovered.startOffset;
-    this.endOffset = this.#active.endOffset;
-    const rolled = this.#segments.filter((segment) => segment.isDirty && segment !== this.#active);
-    this.unsynced = new Unsynced(store.pool, recovered.durableOffset, rolled, recovered.directoriesToSync);
+    this.endOffset = this.#segments.active.endOffset;
     this.leaderEpoch = this.#epochs.current;
     this.isOffline = recovered.isUnreadable;
     this.isReadable = !recovered.isUnreadable;
     this.bytesSinceCheckpoint = recovered.bytesSinceCheckpoint;
-    for (const segment of this.#segments) this.bytes += segment.bytes;
     // The small files of a log that could not be opened stay as they are: they may be whole.
     if (!this.isReadable) this.#upkeep.stop();
     else this.#sealRest();
@@ -103,6 +95,10 @@ export class FileLog implements PartitionLog {
     this.#storedFirstAtMs = recovered.storedFirstAtMs;
     if (recovered.needsSnapshot) this.#upkeep.oweSnapshot();
     else if (recovered.isEpochNew) this.#upkeep.oweSnapshotLater();
+  }
+
+  get bytes(): number {
+    return this.#segments.bytes;
   }
 
   get durableOffset(): number {
@@ -118,8 +114,8 @@ export class FileLog implements PartitionLog {
     if (!(lastOffsetDelta <= RELATIVE_OFFSET_MAX)) fail("a batch spans more offsets than a segment may");
     const baseOffset = this.endOffset;
     const lastOffset = lastOffsetFrom(this, lastOffsetDelta);
-    if (this.#mustRoll(bytes, lastOffset)) this.#roll();
-    const segment = this.#active;
+    if (this.#segments.mustRoll(bytes, lastOffset)) this.#roll();
+    const segment = this.#segments.active;
     stampBatch(buffer, position, baseOffset, this.leaderEpoch);
     this.#writer.write(segment, buffer, position, end);
     if (this.#isEpochNew) this.#recordEpoch();
@@ -131,7 +127,7 @@ export class FileLog implements PartitionLog {
     segment.endOffset = lastOffset + 1;
     this.unsynced.written(segment);
     this.endOffset = lastOffset + 1;
-    this.bytes += bytes;
+    this.#segments.bytes += bytes;
     this.bytesSinceCheckpoint += bytes;
     return baseOffset;
   }
@@ -166,24 +162,16 @@ export class FileLog implements PartitionLog {
   }
 
   get needsCheckpoint(): boolean {
-    const isAgeStored = this.#storedFirstAtMs === this.#active.firstAtMs;
+    const isAgeStored = this.#storedFirstAtMs === this.#segments.active.firstAtMs;
     return this.bytesSinceCheckpoint > (isAgeStored ? STOP_UNREAD_BYTES_MAX : 0);
   }
 
   checkpoint(state: Buffer, offset: number): void {
     if (this.isOffline) return;
     if (offset !== this.endOffset) fail("a checkpoint tells of another place than the end of the log");
-    const index = this.#active.index ?? fail("the active segment has its index in memory");
-    this.#upkeep.checkpoint({
-      offset,
-      segment: this.#active.baseOffset,
-      position: this.#active.bytes,
-      maxTimestamp: index.maxTimestamp,
-      maxTimestampOffset: index.maxTimestampOffset,
-      state: Buffer.from(state),
-    });
+    this.#upkeep.checkpoint({ offset, ...this.#segments.end(), state: Buffer.from(state) });
     this.bytesSinceCheckpoint = 0;
-    this.#upkeep.advance(this.durableOffset, this.#active);
+    this.#upkeep.advance(this.durableOffset, this.#segments.active);
   }
 
   truncate(offset: number): void {
@@ -192,7 +180,7 @@ export class FileLog implements PartitionLog {
     const place = this.#locator.locateNow(offset);
     if (offset < this.endOffset && place.offset !== offset)
       fail("a log can be truncated only at a batch boundary");
-    this.#cutAt(offset === this.endOffset ? this.#active : place.segment, place.position, offset);
+    this.#cutAt(offset === this.endOffset ? this.#segments.active : place.segment, place.position, offset);
   }
 
   dropBefore(offset: number): void {
@@ -201,12 +189,7 @@ export class FileLog implements PartitionLog {
     if (offset <= this.startOffset) return;
     this.startOffset = offset;
     this.#epochs.dropBefore(offset);
-    const dropped: Segment[] = [];
-    while (this.#segments.length > 1 && this.#segments[0]!.endOffset <= offset) {
-      const segment = this.#segments.shift()!;
-      this.#detach(segment);
-      dropped.push(segment);
-    }
+    const dropped = this.#segments.dropBefore(offset);
     // The files go only when the new start is on disk: otherwise a power cut could leave a log with a gap in it.
     this.#upkeep.snapshotThen(() => {
       for (const segment of dropped) removeSegmentFiles(this.#store.files, segment);
@@ -215,13 +198,13 @@ export class FileLog implements PartitionLog {
 
   /** The segment to sync when that is all there is to do, else null. */
   get onlyDirtySegment(): Segment | null {
-    return this.unsynced.isAlone(this.#active) ? this.#active : null;
+    return this.unsynced.isAlone(this.#segments.active) ? this.#segments.active : null;
   }
 
   /** What is to be made durable now. Followed by exactly one `endSync`, or by `dropSync` and `failSync`. */
   beginSync(): SyncTask {
     if (this.isOffline) fail("a log that is offline is never synced");
-    return this.unsynced.begin(this.#active, this.endOffset);
+    return this.unsynced.begin(this.#segments.active, this.endOffset);
   }
 
   /** @throws ObeliskError KAFKA_STORAGE_ERROR when the log went offline meanwhile, or a file that was synced has lost its name */
@@ -238,7 +221,7 @@ export class FileLog implements PartitionLog {
     if (this.isOffline) fail("a log that is offline is never called durable");
     this.unsynced.end(task);
     this.#sealSynced();
-    this.#upkeep.advance(this.durableOffset, this.#active);
+    this.#upkeep.advance(this.durableOffset, this.#segments.active);
   }
 
   /** The task has ended, and its outcome is unknown. */
@@ -248,7 +231,7 @@ export class FileLog implements PartitionLog {
 
   /** A sync failed: what the files hold is unknown until they are read again, here or at the next start (write-off.ts). */
   failSync(error: Error): void {
-    this.#writtenOff ??= writeOff(this.#store, this.#segments);
+    this.#writtenOff ??= writeOff(this.#store, this.#segments.all);
     this.#goOffline(`a sync failed, the partition is offline: ${error.message}`);
   }
 
@@ -256,7 +239,7 @@ export class FileLog implements PartitionLog {
   syncedTo(offset: number): void {
     if (this.isOffline) fail("a log that is offline is never called durable");
     if (!this.unsynced.syncedTo(offset)) return;
-    this.#upkeep.advance(this.durableOffset, this.#active);
+    this.#upkeep.advance(this.durableOffset, this.#segments.active);
     this.onDurable?.();
   }
 
@@ -265,11 +248,7 @@ export class FileLog implements PartitionLog {
    * disk may not hold are evicted, so that neither readers nor the next process see them.
    */
   suspect(): void {
-    for (const segment of this.#segments) {
-      if (segment.file.descriptor < 0) continue;
-      segment.isSuspect = true;
-      this.#store.files.evict(segment.file.descriptor);
-    }
+    this.#segments.suspect();
   }
 
   /** An error when the segment's open file was unlinked, so that what was synced is gone with this process; else null. */
@@ -281,7 +260,7 @@ export class FileLog implements PartitionLog {
 
   /** The file that the next append goes to. */
   get activeFile(): PooledFile {
-    return this.#active.file;
+    return this.#segments.active.file;
   }
 
   /** The files were moved or replaced: nothing more is written, what lies at their path may belong to another process. */
@@ -292,10 +271,10 @@ export class FileLog implements PartitionLog {
 
   /** Rolls a segment that has become too old; on demand has all bytes verified again. Called at each tick. */
   tick(mustResetVerified: boolean): void {
-    if (mustResetVerified) for (const segment of this.#segments) segment.resetVerified();
+    if (mustResetVerified) for (const segment of this.#segments.all) segment.resetVerified();
     if (this.isOffline) return;
     this.#sealRest();
-    const { bytes, firstAtMs } = this.#active;
+    const { bytes, firstAtMs } = this.#segments.active;
     const ageMs = this.#store.clock.steadyMs() - firstAtMs;
     if (bytes === 0 || ageMs < this.#store.limits.segmentAgeMsMax) return;
     try {
@@ -341,11 +320,7 @@ export class FileLog implements PartitionLog {
     this.abandon();
     await this.#upkeep.idle();
     await this.#writtenOff;
-    for (const [slot, segment] of this.#segments.entries()) {
-      if (slot % RELEASED_A_TURN === RELEASED_A_TURN - 1) await nextTurn();
-      this.#indexes.evict(segment);
-      segment.release(this.#store.pool);
-    }
+    await this.#segments.release();
   }
 
   /** A start may begin thousands of epochs: each is stored when its first record is written. */
@@ -354,27 +329,14 @@ export class FileLog implements PartitionLog {
     this.#upkeep.requestSnapshot();
   }
 
-  #mustRoll(bytes: number, lastOffset: number): boolean {
-    const { bytes: used, baseOffset } = this.#active;
-    if (used === 0) return false;
-    if (used + bytes > this.#store.limits.segmentBytesMax) return true;
-    return lastOffset - baseOffset > RELATIVE_OFFSET_MAX;
-  }
-
   #roll(): void {
-    const path = logPathOf(this.#directory, this.endOffset);
+    if (this.#segments.active.endOffset !== this.endOffset) fail("a segment begins where the last one ends");
     this.#syncDirectories();
-    let next: Segment;
     try {
-      const index = SegmentIndex.growing(this.#store.limits.indexIntervalBytes);
-      next = new Segment(this.#directory, this.endOffset, this.#store.pool.create(path), index);
+      this.#segments.roll();
     } catch (thrown) {
-      throw storageError(thrown, this.#place(path));
+      throw storageError(thrown, this.#place(this.#segments.nextPath));
     }
-    if (next.baseOffset !== this.#active.endOffset) fail("a segment begins where the last one ends");
-    this.unsynced.roll(this.#active, this.#directory);
-    this.#segments.push(next);
-    this.#active = next;
     this.#sealSynced();
   }
 
@@ -408,32 +370,20 @@ export class FileLog implements PartitionLog {
   /** And those whose sealing has failed before. */
   #sealRest(): void {
     this.#sealSynced();
-    const isLeft = (segment: Segment) =>
-      segment.index !== null && segment !== this.#active && !this.unsynced.hasRolled(segment);
-    this.#upkeep.seal(this.#segments.filter(isLeft));
+    this.#upkeep.seal(this.#segments.unsealed());
   }
 
   /** What the snapshot holds beside the checkpoint. */
   #facts(): Omit<Snapshot, "checkpoint"> {
-    const lastOld = this.#segments.findLastIndex((segment) => segment.hasOldTimes);
-    this.#storedFirstAtMs = this.#active.firstAtMs;
-    return {
-      startOffset: this.startOffset,
-      firstAtMs: this.#active.firstAtMs,
-      timesFrom: lastOld === -1 ? 0 : this.#segments[lastOld]!.endOffset,
-      epochs: this.#epochs.starts,
-      holes: this.#segments.flatMap((segment) =>
-        segment.holes.map((hole) => ({ segment: segment.baseOffset, ...hole })),
-      ),
-    };
+    this.#storedFirstAtMs = this.#segments.active.firstAtMs;
+    return { startOffset: this.startOffset, epochs: this.#epochs.starts, ...this.#segments.facts() };
   }
 
   #cutAt(segment: Segment, position: number, offset: number): void {
-    while (this.#segments.at(-1) !== segment) this.#removeLast();
+    this.#segments.removeAfter(segment);
     const end = offset === this.endOffset ? segment.bytes : position;
-    this.bytes -= segment.bytes - end;
+    this.#segments.bytes -= segment.bytes - end;
     this.#writer.cut(segment, end, offset);
-    this.#active = segment;
     this.unsynced.remove(segment);
     this.endOffset = offset;
     this.unsynced.cutTo(offset);
@@ -441,19 +391,6 @@ export class FileLog implements PartitionLog {
     this.#upkeep.dropAfter(offset);
     this.#reads.reset();
     this.#upkeep.requestSnapshot();
-  }
-
-  #removeLast(): void {
-    const segment = this.#segments.pop()!;
-    this.#detach(segment);
-    removeSegmentFiles(this.#store.files, segment);
-  }
-
-  #detach(segment: Segment): void {
-    this.unsynced.remove(segment);
-    this.#indexes.evict(segment);
-    this.bytes -= segment.bytes;
-    segment.release(this.#store.pool);
   }
 
   #refusal(detail: string, file?: string): ObeliskError {
