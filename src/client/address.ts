@@ -3,7 +3,7 @@
 import { type Address, parseAddress } from "../base/address.ts";
 import { ObeliskError } from "../base/errors.ts";
 
-/** A list longer than this is a mistake (a file instead of a list), not a cluster. */
+/** A list longer than this is an error (a file instead of a list), not a cluster. */
 const ADDRESSES_MAX = 64;
 
 /** Parses `HOST:PORT,HOST:PORT`; a missing port is `portDefault`. @throws ObeliskError INVALID_USAGE */

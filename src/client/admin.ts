@@ -1,6 +1,6 @@
 /**
- * Questions and orders about topics, brokers and the offsets of groups. Everything is tried again on errors that pass,
- * within the total time limit; creating or deleting that was repeated may therefore report what its first attempt did.
+ * Requests about topics, brokers and the offsets of groups. Retriable errors are retried within the total time limit; creating
+ * or deleting that was retried may therefore report what its first attempt did.
  */
 
 import { NO_ERROR } from "../base/errors.ts";

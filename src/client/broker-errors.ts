@@ -27,13 +27,13 @@ const FOREIGN_ERRORS: ReadonlyMap<number, ForeignError> = new Map([
   [89, { name: "THROTTLING_QUOTA_EXCEEDED: a quota is used up", retriable: true }],
 ]);
 
-/** One number for all that a disk can refuse; a full one is what people meet. */
-const STORAGE_DETAIL = "the broker answers that its disk is full, or cannot be written or read";
+/** One number for every storage error; a full disk is what people meet. */
+const STORAGE_DETAIL = "storage error at the broker: its disk is full, or cannot be written or read";
 
-/** A broker that was just named as the coordinator says so when its disk takes no offsets. */
-const COORDINATOR_DETAIL = "the broker cannot keep the group's offsets now: its disk may be full or refuse";
+/** A broker that was just named as the coordinator returns this when it cannot store offsets. */
+const COORDINATOR_DETAIL = "the broker cannot store the group's offsets now: its disk may be full or failing";
 
-/** The error that a broker answered, with where it happened. `wire` must not be 0. */
+/** The error that a broker returned, with where it happened. `wire` must not be 0. */
 export function brokerError(wire: number, facts: ErrorFacts = {}): ObeliskError {
   const code = errorCodeOf(wire);
   if (code === "KAFKA_STORAGE_ERROR") return new ObeliskError(code, { detail: STORAGE_DETAIL, ...facts });
@@ -41,7 +41,7 @@ export function brokerError(wire: number, facts: ErrorFacts = {}): ObeliskError 
   if (ERRORS[code].wire === wire && wire !== ERRORS.UNKNOWN_SERVER_ERROR.wire)
     return new ObeliskError(code, facts);
   const foreign = FOREIGN_ERRORS.get(wire);
-  const detail = facts.detail ?? foreign?.name ?? `the broker answered error ${wire}`;
+  const detail = facts.detail ?? foreign?.name ?? `the broker returned error ${wire}`;
   return new ObeliskError("UNKNOWN_SERVER_ERROR", { ...facts, detail, wire });
 }
 
@@ -56,7 +56,7 @@ export function canRetry(error: ObeliskError): boolean {
   return error.facts.wire !== undefined && FOREIGN_ERRORS.get(error.facts.wire)?.retriable === true;
 }
 
-/** A disk that is full or refuses does not mend within a retry, and the metadata is not to blame. */
+/** A full or failing disk does not recover within a retry, and the metadata is not to blame. */
 export function needsNewMetadata(error: ObeliskError): boolean {
   return error.code !== "KAFKA_STORAGE_ERROR" && error.code !== "CORRUPT_MESSAGE";
 }

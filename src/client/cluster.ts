@@ -6,9 +6,9 @@
  *
  * Invariants
  *   - At most one connection to each address and purpose; whoever finds it closed opens a new one. Fetches have their own,
- *     because a broker answers in order: a commit must not stand behind a fetch that waits for records.
- *   - What is cached may be old. Callers that get an error which says so call `forget` and ask again; `retry` bounds that.
- *   - The first contact does not wait for a broker that is not there: when no address of the list answers, it fails at once.
+ *     because a broker responds in order: a commit must not wait for a fetch that waits for records.
+ *   - What is cached may be old. Callers that get an error which says so call `evict` and request it again; `retry` bounds that.
+ *   - The first contact does not wait for a broker that is not there: when no address of the list responds, it fails at once.
  */
 
 import { type Address, formatAddress } from "../base/address.ts";
@@ -26,24 +26,24 @@ export const KAFKA_PORT = 9092;
 
 /** Topics move rarely; partitions that were added are seen within this time. */
 const METADATA_AGE_MAX_MS = 5 * MINUTE_MS;
-/** From this version on FindCoordinator asks for several groups at once. */
+/** From this version on FindCoordinator takes several groups at once. */
 const COORDINATOR_BATCHES_FROM = 4;
 
 type Purpose = "requests" | "fetches";
 
 export interface ClusterOptions {
-  /** `HOST:PORT,HOST:PORT`; any one that answers is enough. */
+  /** `HOST:PORT,HOST:PORT`; any one that responds is enough. */
   readonly brokers: string;
   readonly clientId?: string;
   /** For one connection attempt. */
   readonly connectTimeoutMs?: number;
-  /** For one answer. */
+  /** For one response. */
   readonly requestTimeoutMs?: number;
   /** For a whole operation with all its attempts. */
   readonly retryTimeoutMs?: number;
   /** Its abort ends every wait for a further attempt (retry.ts). */
   readonly signal?: AbortSignal;
-  /** Told of every failure that will be tried again. */
+  /** Called with every failure that will be retried. */
   readonly onRetry?: RetryOptions["onRetry"];
   readonly clock?: Clock;
   readonly random?: () => number;
@@ -105,7 +105,7 @@ export class Cluster {
     });
   }
 
-  /** Makes sure that some broker has answered once. @throws ObeliskError CONNECTION_FAILED and the like, not retriable here */
+  /** Makes sure that some broker has responded once. @throws ObeliskError CONNECTION_FAILED and the like, not retriable here */
   async contact(): Promise<void> {
     if (this.#hasContact) return;
     try {
@@ -173,7 +173,7 @@ export class Cluster {
         detail: "the partition has no leader",
         topic,
         partition,
-        remedy: "the log of the broker that keeps it says why",
+        remedy: "the log of the broker that holds it says why",
       });
     }
     return found.leader;
@@ -197,7 +197,7 @@ export class Cluster {
     return await this.node(found.nodeId);
   }
 
-  /** What the cluster says about a topic, cached; asks for the topic to be created when `canCreate`. */
+  /** The cluster's metadata of a topic, cached; requests its creation when `canCreate`. */
   async topic(name: string, options: { canCreate?: boolean } = {}): Promise<TopicMetadata> {
     const cached = this.#topics.get(name);
     if (cached !== undefined && this.clock.monotonicMs() - cached.readAtMs < METADATA_AGE_MAX_MS)
@@ -207,7 +207,7 @@ export class Cluster {
     return topic;
   }
 
-  /** As `topic`, but undefined when there is none of this name; asks anew, creates nothing. */
+  /** As `topic`, but undefined when there is none of this name; never from the cache, creates nothing. */
   async find(name: string): Promise<TopicMetadata | undefined> {
     try {
       return (await this.refresh([name]))[0];
@@ -217,7 +217,7 @@ export class Cluster {
     }
   }
 
-  /** Asks for nodes and the topics named (null: all of them), and remembers the answer. @throws the first topic's error */
+  /** Requests the metadata of nodes and the topics named (null: all of them), and caches it. @throws the first topic's error */
   async refresh(
     names: readonly string[] | null,
     options: { canCreate?: boolean } = {},
@@ -234,7 +234,7 @@ export class Cluster {
     return response.topics.map((topic) => this.#remember(topic));
   }
 
-  /** Drops what is known of a topic, because an answer showed that it is old. */
+  /** Drops what is cached of a topic, because a response showed that it is old. */
   evict(topic: string): void {
     this.#topics.delete(topic);
   }
@@ -310,19 +310,19 @@ export class Cluster {
     const list = this.#bootstrap.map(formatAddress).join(", ");
     return new ObeliskError(
       error.code,
-      { detail: `no broker answers at ${list}`, remedy: error.facts.remedy ?? "" },
+      { detail: `no broker responds at ${list}`, remedy: error.facts.remedy ?? "" },
       error,
     );
   }
 
-  /** The bootstrap address answered, the address that it gave does not: the usual riddle with containers. */
+  /** The bootstrap address responded, the address that it advertises does not: the usual riddle with containers. */
   #explainAdvertised(address: Address, error: ObeliskError): ObeliskError {
     if (error.code !== "CONNECTION_FAILED" || this.#isBootstrap(address)) return error;
     const via = this.#bootstrap.map(formatAddress).join(",");
     return new ObeliskError(
       "CONNECTION_FAILED",
       {
-        detail: `the broker behind ${via} advertises ${formatAddress(address)}, and no connection to that address is possible from here`,
+        detail: `the broker at ${via} advertises ${formatAddress(address)}, and that address cannot be reached from here`,
         remedy: "start the server with --advertise HOST:PORT, an address that its clients can reach",
       },
       error,
@@ -334,7 +334,7 @@ export class Cluster {
   }
 }
 
-/** No broker of the list has ever answered: the user should hear of it now, not after all retries. */
+/** No broker of the list has ever responded: the user should hear of it now, not after all retries. */
 class FirstContactError extends ObeliskError {
   constructor(error: ObeliskError) {
     super(error.code, error.facts, error.cause);

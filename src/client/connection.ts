@@ -1,15 +1,15 @@
 /**
- * One connection to a Kafka door: requests go out numbered and in order, answers come back in the same order.
+ * One connection to a Kafka broker: requests go out numbered and in order, responses come back in the same order.
  *
- *   request 7 8 9  ->  [ 7 8 9 ]  <- answers    at most `inFlightMax` without an answer; more wait here in order
+ *   request 7 8 9  ->  [ 7 8 9 ]  <- responses    at most `inFlightMax` in flight; more wait here in order
  *
  * Invariants
- *   - A broker answers a connection's requests in order, so an answer whose correlation id is not the oldest open one
- *     breaks the protocol and ends the connection.
- *   - When one answer is late, all behind it are: a timeout ends the connection and fails everything on it. What a failed
+ *   - A broker responds to a connection's requests in order, so a response whose correlation id is not the oldest one in
+ *     flight violates the protocol and ends the connection.
+ *   - When one response is late, all after it are: a timeout ends the connection and fails everything on it. What a failed
  *     request did at the broker is unknown to the caller.
- *   - Versions: ApiVersions is asked first, with our newest version; a broker that answers 35 in version 0 is believed.
- *     Every later request uses the highest version that both sides speak.
+ *   - Versions: ApiVersions goes first, with our newest version; a broker that returns 35 in version 0 is believed. Every
+ *     later request uses the highest version that both sides support.
  */
 
 import { type Address, formatAddress } from "../base/address.ts";
@@ -32,12 +32,12 @@ import { ClientSocket } from "./socket.ts";
 
 export const CONNECT_REMEDY = "is the server running? start it with `obelisk serve`";
 
-/** Kafka's own limit for a request; no answer to ours is larger. */
+/** Kafka's own limit for a request; no response to ours is larger. */
 const RESPONSE_BYTES_MAX = 100 * MiB;
-/** Idempotence allows five unanswered produce requests; more would only fill buffers. */
+/** Idempotence allows five produce requests in flight; more would only fill buffers. */
 const IN_FLIGHT_MAX = 5;
 
-/** An API as the asking side needs it. */
+/** An API as the requesting side needs it. */
 export type ClientApi<Request, Response> = Api<Request, unknown, never, Response>;
 
 /** Versions 0 to 2 of Produce carry older record formats, which this client does not write. */
@@ -124,29 +124,30 @@ export class Connection {
     return this.#inFlight.count + this.#waiting.count;
   }
 
-  /** The highest version that both sides speak. @throws ObeliskError UNSUPPORTED_VERSION when there is none */
+  /** The highest version that both sides support. @throws ObeliskError UNSUPPORTED_VERSION when there is none */
   versionOf<Request, Response>(api: ClientApi<Request, Response>): number {
     const range = this.#versions.get(api.key);
     const version = range === undefined ? -1 : Math.min(range.max, api.versionMax);
     const versionMin = api.key === produceApi.key ? PRODUCE_VERSION_MIN : api.versionMin;
     if (range !== undefined && version >= range.min && version >= versionMin) return version;
-    const theirs = range === undefined ? "does not serve it" : `speaks versions ${range.min} to ${range.max}`;
+    const theirs =
+      range === undefined ? "does not support it" : `supports versions ${range.min} to ${range.max}`;
     throw new ObeliskError("UNSUPPORTED_VERSION", {
       detail: `no common version of ${api.name}: the broker ${theirs}, this client ${versionMin} to ${api.versionMax}`,
       address: this.address,
     });
   }
 
-  /** Sends a request and waits for its answer. `timeoutMs` counts from when it is sent. */
+  /** Sends a request and waits for its response. `timeoutMs` counts from when it is sent. */
   async request<Request, Response>(
     api: ClientApi<Request, Response>,
     body: Request,
     timeoutMs = this.#requestTimeoutMs,
   ): Promise<Response> {
-    return await this.#ask(api, this.versionOf(api), body, timeoutMs);
+    return await this.#exchange(api, this.versionOf(api), body, timeoutMs);
   }
 
-  /** Sends a request that gets no answer (produce with acks 0). */
+  /** Sends a request that gets no response (produce with acks 0). */
   post<Request, Response>(api: ClientApi<Request, Response>, body: Request): void {
     if (this.#error !== null) throw this.#error;
     const version = this.versionOf(api);
@@ -172,7 +173,7 @@ export class Connection {
     let version = apiVersionsApi.versionMax;
     for (;;) {
       const software = { clientSoftwareName: "obelisk", clientSoftwareVersion: "0.1.0" };
-      const response: ApiVersionsResponse = await this.#ask(
+      const response: ApiVersionsResponse = await this.#exchange(
         apiVersionsApi,
         version,
         software,
@@ -189,7 +190,7 @@ export class Connection {
     }
   }
 
-  #ask<Request, Response>(
+  #exchange<Request, Response>(
     api: ClientApi<Request, Response>,
     version: number,
     body: Request,
@@ -230,7 +231,7 @@ export class Connection {
     if (this.#timer === null) this.#watchOldest();
   }
 
-  /** One timer for the oldest request; it looks again when it fires, so that an answer costs no timer. */
+  /** One timer for the oldest request; it looks again when it fires, so that a response costs no timer. */
   #watchOldest(): void {
     const oldest = this.#inFlight.peek();
     if (oldest === undefined) return;
@@ -243,7 +244,7 @@ export class Connection {
       this.#socket?.close();
       this.#end(
         new ObeliskError("REQUEST_TIMED_OUT", {
-          detail: `the broker did not answer within ${late.timeoutMs} ms`,
+          detail: `no response from the broker within ${late.timeoutMs} ms`,
           address: this.address,
         }),
       );
@@ -280,7 +281,7 @@ export class Connection {
 
   #outOfOrder(): ObeliskError {
     return new ObeliskError("PROTOCOL_ERROR", {
-      detail: "the broker's answer does not belong to the oldest request",
+      detail: "the response does not belong to the oldest request in flight",
       remedy: "is this the Kafka port of a broker?",
       address: this.address,
     });

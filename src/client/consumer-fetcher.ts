@@ -4,11 +4,11 @@
  *   assigned partitions ──by leader──> one Fetch at a time for each leader ──> arrived batches, in order ──> consumer
  *
  * Invariants
- *   - `fetchOffset` of a partition is behind all that was fetched for it. A seek raises its `round`; what arrives for an
+ *   - `fetchOffset` of a partition comes after all that was fetched for it. A seek raises its `round`; what arrives for an
  *     older round is dropped.
- *   - A leader is asked again only when none of its partitions has `ARRIVED_MAX` fetches waiting to be read: that bounds the
+ *   - A leader gets the next fetch only when none of its partitions has `ARRIVED_MAX` fetches waiting to be read: that bounds the
  *     memory, and lets no partition fall behind another.
- *   - Errors that pass are tried again after a wait; when nothing has succeeded for the total retry time, the error is
+ *   - Retriable errors are retried after a wait; when nothing has succeeded for the total retry time, the error is
  *     handed to the consumer once, and the fetches go on when it polls again.
  */
 
@@ -40,7 +40,7 @@ export class AssignedPartition {
   readonly partition: number;
   /** The next record to hand out. */
   position: number;
-  /** The next record to ask for. */
+  /** The next record to fetch. */
   fetchOffset: number;
   /** Raised by every seek. */
   round = 0;
@@ -83,7 +83,7 @@ export class ConsumerFetcher {
   readonly #options: FetcherOptions;
   readonly #cluster: Cluster;
   /** Leaders with a fetch under way. */
-  readonly #asking = new Set<number>();
+  readonly #fetching = new Set<number>();
   /** The connections that those fetches use. */
   readonly #connections = new Set<Connection>();
   /** Raised by every assignment: fetches of an older one count no more. */
@@ -94,7 +94,7 @@ export class ConsumerFetcher {
   #failures = 0;
   #failingSinceMs = -1;
   #isFilling = false;
-  /** Asked to fill while filling: what changed since may have been overlooked. */
+  /** `fill` was called while filling: what changed since may have been overlooked. */
   #mustFillAgain = false;
   #isWaiting = false;
   #isClosed = false;
@@ -109,7 +109,7 @@ export class ConsumerFetcher {
     this.#partitions = partitions;
     this.#arrivals = [];
     this.#assignment += 1;
-    this.#asking.clear();
+    this.#fetching.clear();
     for (const connection of this.#connections) connection.close();
     this.#connections.clear();
   }
@@ -166,14 +166,14 @@ export class ConsumerFetcher {
       else list.push(assigned);
     }
     for (const [leader, assigned] of byLeader) {
-      if (this.#asking.has(leader) || assigned.some((one) => one.arrived >= ARRIVED_MAX)) continue;
+      if (this.#fetching.has(leader) || assigned.some((one) => one.arrived >= ARRIVED_MAX)) continue;
       const open = assigned.filter((one) => !one.isOutOfRange);
-      if (open.length > 0) this.#ask(leader, open);
+      if (open.length > 0) this.#fetchFrom(leader, open);
     }
   }
 
-  async #ask(leader: number, partitions: readonly AssignedPartition[]): Promise<void> {
-    this.#asking.add(leader);
+  async #fetchFrom(leader: number, partitions: readonly AssignedPartition[]): Promise<void> {
+    this.#fetching.add(leader);
     const requested: Requested[] = partitions.map((assigned) => ({
       topic: assigned.topic,
       partition: assigned.partition,
@@ -184,10 +184,10 @@ export class ConsumerFetcher {
     try {
       await this.#fetch(leader, requested);
       if (assignment !== this.#assignment) return;
-      this.#asking.delete(leader);
+      this.#fetching.delete(leader);
     } catch (thrown) {
       if (assignment !== this.#assignment) return;
-      this.#asking.delete(leader);
+      this.#fetching.delete(leader);
       this.#failed(toObeliskError(thrown));
       return;
     }
@@ -252,12 +252,12 @@ export class ConsumerFetcher {
     if (entry.records === null || entry.records.length === 0) return null;
     const aborted = this.#options.isCommittedOnly ? (entry.abortedTransactions ?? []) : null;
     const batches = new FetchedBatches(assigned.topic, assigned.partition, entry.records, aborted);
-    // Either would be asked for again for ever.
+    // Either would be fetched again for ever.
     if (!(batches.endOffset > assigned.fetchOffset)) {
       const isCut = batches.endOffset < 0;
       const detail = isCut
-        ? "a fetch brought less than one record batch"
-        : "a fetch brought only older records";
+        ? "a fetch returned less than one record batch"
+        : "a fetch returned only older records";
       return new ObeliskError("PROTOCOL_ERROR", { detail, ...place, offset: assigned.fetchOffset });
     }
     assigned.fetchOffset = batches.endOffset;

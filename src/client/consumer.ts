@@ -215,7 +215,7 @@ export class Consumer {
       if (!assigned.isOutOfRange || assigned.position !== assigned.fetchOffset) continue;
       const policy = this.#options.reset ?? "earliest";
       const offset = policy === "fail" ? -1 : (await this.#startOffsets([assigned], policy))[0]!;
-      // A broker that refuses the offset that it has just named would do so for ever.
+      // A broker that refuses the offset that it has just returned would do so for ever.
       if (policy === "fail" || offset === assigned.position) {
         assigned.isOutOfRange = false;
         throw new ObeliskError("OFFSET_OUT_OF_RANGE", {

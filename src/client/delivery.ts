@@ -1,8 +1,8 @@
-/** What a producer is told of its batches, and how much an acknowledgement means. */
+/** What a producer learns of its batches, and what an acknowledgement means. */
 
 import type { ObeliskError } from "../base/errors.ts";
 
-/** -1: on the disk (all replicas), 1: written, 0: no answer at all. */
+/** -1: committed, on all replicas in sync; 1: written by the leader, with Obelisk the same as -1; 0: no response at all. */
 export type Acks = -1 | 0 | 1;
 
 export interface DeliveredBatch {

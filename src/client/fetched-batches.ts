@@ -4,9 +4,9 @@
  *   [batch 40..49][batch 50..59][batch 60..6   a broker may cut the last one off: it is left for the next fetch
  *        ^ the consumer's position may lie inside a batch: records below it are skipped
  *
- * Every batch is checked (length, magic, CRC) before its records are opened, and what records inflate to is bounded. A batch
+ * Every batch is checked (length, magic, CRC) before its records are opened, and what records decompress to is bounded. A batch
  * opens whole or not at all: when one of its records does not open, none of them counts as read, and the error names the
- * offsets of the batch, so that a consumer can go on behind it. A few kilobytes may hold millions of records, so a batch of more than
+ * offsets of the batch, so that a consumer can go on after it. A few kilobytes may hold millions of records, so a batch of more than
  * `RECORDS_AT_ONCE` is first walked to its end and then handed out in portions. Control batches give no records. With `isCommittedOnly`, batches
  * of aborted transactions give none either: a transaction that the broker lists as aborted counts from its first offset to its
  * abort marker.
@@ -32,8 +32,8 @@ import { RecordCursor } from "../protocol/record/records.ts";
 import { validateStoredBatch } from "../protocol/record/validate.ts";
 
 /**
- * What the records of one batch may inflate to. A consumer has no other use for its memory, so it takes far more than a server
- * does for a stranger; a Java client ends at 2 GiB.
+ * What the records of one batch may decompress to. A consumer has no other use for its memory, so it takes far more than a server
+ * does for a client; a Java client ends at 2 GiB.
  */
 const INFLATED_BYTES_MAX = GiB;
 /** Records of one batch that become objects at once: a record is 200 bytes and more, whatever it holds. */
@@ -60,15 +60,15 @@ export interface AbortedTransaction {
 }
 
 /**
- * A batch that came as it was stored and acknowledged, and whose records do not open: its producer garbled them, they inflate
- * beyond the limit, or this platform lacks the codec. The same bytes would come again.
+ * A batch that came as it was stored and acknowledged, and whose records do not open: its producer encoded them wrong, they
+ * decompress beyond the limit, or this platform lacks the codec. The same bytes would come again.
  */
 export class UnreadableBatch extends ObeliskError {
   override name = "UnreadableBatch";
   readonly topic: string;
   readonly partition: number;
   readonly firstOffset: number;
-  /** Behind the batch: where to go on. */
+  /** After the batch: where to go on. */
   readonly nextOffset: number;
 
   constructor(
@@ -79,7 +79,7 @@ export class UnreadableBatch extends ObeliskError {
     nextOffset: number,
   ) {
     const last = nextOffset - 1;
-    const offsets = firstOffset === last ? `the record ${last}` : `the records ${firstOffset} to ${last}`;
+    const offsets = firstOffset === last ? `record ${last}` : `records ${firstOffset} to ${last}`;
     const why = UNREADABLE_WORDS[reason.code] ?? reason.message;
     const more = reason.code === "GARBLED_RECORDS" ? ` (${reason.facts.detail})` : "";
     super(reason.code, { detail: `${offsets} cannot be read: ${why}${more}`, topic, partition }, reason);
@@ -91,15 +91,15 @@ export class UnreadableBatch extends ObeliskError {
 }
 
 const UNREADABLE_WORDS: Partial<Record<ErrorCode, string>> = {
-  GARBLED_RECORDS: "their batch is garbled, as its producer sent it",
-  RECORDS_TOO_LARGE: `their batch inflates beyond ${INFLATED_BYTES_MAX / GiB} GiB`,
-  UNSUPPORTED_COMPRESSION_TYPE: "their batch has a codec that is not supported here",
+  GARBLED_RECORDS: "the batch does not decode, as its producer sent it",
+  RECORDS_TOO_LARGE: `the batch decompresses to more than ${INFLATED_BYTES_MAX / GiB} GiB`,
+  UNSUPPORTED_COMPRESSION_TYPE: "the compression codec of the batch is not supported here",
 };
 
 export class FetchedBatches {
   readonly topic: string;
   readonly partition: number;
-  /** Behind the last whole batch: where the next fetch goes on. -1 when there is none. */
+  /** After the last whole batch: where the next fetch goes on. -1 when there is none. */
   readonly endOffset: number;
   readonly #buffer: Buffer;
   readonly #end: number;
@@ -151,7 +151,7 @@ export class FetchedBatches {
 
   /**
    * Opens the next batch, or goes on in the one that is open, appends its records from `fromOffset` on to `target`, and returns the
-   * offset to go on with: behind the batch, or within it when there are more. `isEmpty` must be false.
+   * offset to go on with: after the batch, or within it when there are more. `isEmpty` must be false.
    * @throws ObeliskError CORRUPT_MESSAGE with the place; `UnreadableBatch` when its checksum holds and its records do not open. The
    * batch is not passed then, and `target` is as it was.
    */
@@ -267,7 +267,7 @@ export class FetchedBatches {
       topic: this.topic,
       partition: this.partition,
       offset,
-      remedy: "if it is so again, `obelisk verify` tells whether it lies so on the server's disk",
+      remedy: "if it happens again, `obelisk verify` shows whether it is damaged on the server's disk",
     });
   }
 

@@ -45,7 +45,7 @@ export class FrameReader {
     const bytes = this.#prefix.readInt32BE(0);
     if (bytes < 0 || bytes > this.#bytesMax) {
       throw new ObeliskError("PROTOCOL_ERROR", {
-        detail: "the answer has an impossible length",
+        detail: "the response has an impossible length",
         remedy: "is this the Kafka port of a broker?",
         bytes,
         limit: this.#bytesMax,

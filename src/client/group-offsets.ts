@@ -10,7 +10,7 @@ import { offsetFetchApi } from "../protocol/kafka/apis/offset-fetch.ts";
 import { checkResponse } from "./broker-errors.ts";
 import type { Cluster } from "./cluster.ts";
 
-/** From this version on OffsetFetch asks for several groups at once. */
+/** From this version on OffsetFetch takes several groups at once. */
 const FETCH_BATCHES_FROM = 8;
 
 export interface TopicPartition {
@@ -88,7 +88,7 @@ export async function fetchGroupOffsets(
     );
     const found = hasBatches ? response.groups[0] : response;
     if (found === undefined)
-      throw new ObeliskError("PROTOCOL_ERROR", { detail: "the answer leaves out the group" });
+      throw new ObeliskError("PROTOCOL_ERROR", { detail: "the response leaves out the group" });
     checkResponse(found.errorCode, { detail: `the offsets of the group ${group} cannot be read` });
     return found.topics.flatMap(({ name, partitions: entries }) =>
       entries.flatMap((entry) => {

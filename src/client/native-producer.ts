@@ -1,10 +1,10 @@
 /**
- * The client of the native door: frames out, one line back for each, in order (protocol/native).
+ * The client of the native protocol: frames out, one line back for each, in order (protocol/native).
  *
- *   send 1 2 3  ->  [ 1 2 3 ]  <- OK, NACK:INVALID_FORMAT, OK     at most `inFlightMax` without an answer; more wait here
+ *   send 1 2 3  ->  [ 1 2 3 ]  <- OK, NACK:INVALID_FORMAT, OK     at most `inFlightMax` in flight; more wait here
  *
- * A NACK is an answer, not an error: it says that this message was not stored. Errors are what happens to the connection;
- * then the fate of every message without an answer is unknown. Nothing is sent again.
+ * A NACK is a response, not an error: it says that this message was not stored. Errors are what happens to the connection;
+ * then the outcome of every message in flight is unknown. Nothing is sent again.
  */
 
 import { type Clock, systemClock, type Timer } from "../base/clock.ts";
@@ -20,19 +20,19 @@ export const NATIVE_PORT = 8080;
 
 /** Enough to keep a server busy over any network; a frame may be 10 MiB, so callers that send large ones set it lower. */
 const IN_FLIGHT_MAX = 256;
-/** The longest answer is shorter; more without a line end is not an answer. */
+/** The longest response is shorter; more without a line end is not a response. */
 const LINE_BYTES_MAX = 128;
 const NEWLINE = 0x0a;
 const OK = "OK";
 const NACK = "NACK:";
-/** The server says this first, and once, to a connection that it does not take. */
+/** The server sends this first, and once, to a connection that it refuses. */
 const TOO_MANY_CONNECTIONS = "TOO_MANY_CONNECTIONS";
 
 export interface NativeProducerOptions {
   /** `HOST:PORT`. */
   readonly native: string;
   readonly connectTimeoutMs?: number;
-  /** For one answer. */
+  /** For one response. */
   readonly responseTimeoutMs?: number;
   readonly inFlightMax?: number;
   readonly clock?: Clock;
@@ -48,9 +48,9 @@ export interface NativeRecord {
 
 export interface NativeResponse {
   readonly isStored: boolean;
-  /** The text behind `NACK:`; empty when stored. */
+  /** The text after `NACK:`; empty when stored. */
   readonly reason: string;
-  /** From sending the frame to its answer. */
+  /** From sending the frame to its response. */
   readonly latencyMs: number;
 }
 
@@ -149,7 +149,7 @@ export class NativeProducer {
       const late = this.#inFlight.peek();
       if (late === undefined) return;
       if (late.sentAtMs + this.#responseTimeoutMs > this.#clock.monotonicMs()) return this.#watchOldest();
-      const detail = `the server did not answer within ${this.#responseTimeoutMs} ms`;
+      const detail = `no response from the server within ${this.#responseTimeoutMs} ms`;
       this.#fail(new ObeliskError("REQUEST_TIMED_OUT", { detail, address: this.address }));
     });
   }
@@ -176,7 +176,7 @@ export class NativeProducer {
     if (!isStored && !line.startsWith(NACK)) throw this.#notAResponse();
     const reason = isStored ? "" : line.slice(NACK.length);
     if (reason === TOO_MANY_CONNECTIONS) {
-      const detail = "the server has as many connections as it takes";
+      const detail = "the server has reached its limit of connections";
       throw new ObeliskError("CONNECTION_CLOSED", { detail, address: this.address });
     }
     const oldest = this.#inFlight.shift();
@@ -186,7 +186,7 @@ export class NativeProducer {
 
   #notAResponse(): ObeliskError {
     return new ObeliskError("PROTOCOL_ERROR", {
-      detail: "what came back is not an answer of the native door",
+      detail: "the response does not belong to the native protocol",
       remedy: "is this the native port of an Obelisk server?",
       address: this.address,
     });

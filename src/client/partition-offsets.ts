@@ -1,6 +1,6 @@
 /**
  * Offsets that partitions have: their first, their end, and the first record at or after a time (ListOffsets).
- * Asks each leader once for all of its partitions.
+ * One request to each leader for all of its partitions.
  */
 
 import { NO_ERROR, ObeliskError, toObeliskError } from "../base/errors.ts";
@@ -9,7 +9,7 @@ import { brokerError } from "./broker-errors.ts";
 import type { Cluster } from "./cluster.ts";
 import { groupByTopic, type TopicPartition } from "./group-offsets.ts";
 
-/** As the protocol asks for the two ends. Any other value is a time in milliseconds. */
+/** As the protocol names the two ends. Any other value is a time in milliseconds. */
 
 export interface OffsetQuery extends TopicPartition {
   /** `TIMESTAMP_EARLIEST`, `TIMESTAMP_LATEST` (the offset of the next record to come), or a time in ms. */
@@ -24,7 +24,7 @@ export interface PartitionOffset extends TopicPartition {
   readonly leaderEpoch: number;
 }
 
-/** Answers in the order of the queries. `isCommittedOnly`: the end is that of what read_committed consumers see. */
+/** Results in the order of the queries. `isCommittedOnly`: the end is that of what read_committed consumers see. */
 export async function listPartitionOffsets(
   cluster: Cluster,
   queries: readonly OffsetQuery[],
@@ -62,7 +62,7 @@ async function askLeaders(
     const response = found.get(`${topic}/${partition}`);
     if (response !== undefined) return response;
     throw new ObeliskError("PROTOCOL_ERROR", {
-      detail: "the answer leaves out a partition",
+      detail: "the response leaves out a partition",
       topic,
       partition,
     });

@@ -9,7 +9,7 @@ const IDLE_MS = 2 ** 30;
 let holders = 0;
 let idleTimer: ReturnType<typeof setInterval> | undefined;
 
-/** Holds the process until the returned function is called; calling that twice counts once. */
+/** Holds the process until the returned function is called; a second call does nothing. */
 export function holdProcess(): () => void {
   holders += 1;
   idleTimer ??= setInterval(() => {}, IDLE_MS);

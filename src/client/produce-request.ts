@@ -1,4 +1,4 @@
-/** Batches of several lanes in one produce request, and each lane's part of the answer. */
+/** Batches of several lanes in one produce request, and each lane's part of the response. */
 
 import { NO_ERROR, ObeliskError } from "../base/errors.ts";
 import { SECOND_MS } from "../base/units.ts";
@@ -9,10 +9,10 @@ import type { OutgoingBatch, ProducerLane } from "./producer-lane.ts";
 
 /** How long the broker may take. */
 const PRODUCE_TIMEOUT_MS = 30 * SECOND_MS;
-/** The broker kept this batch already, and no longer knows where. */
+/** The broker stored this batch already, and no longer knows at which offset. */
 const DUPLICATE_SEQUENCE_NUMBER = 46;
 
-export interface Cargo {
+export interface LaneBatch {
   readonly lane: ProducerLane;
   readonly batch: OutgoingBatch;
 }
@@ -24,9 +24,9 @@ export interface BatchResponse {
 }
 
 /** At most one batch of each lane. The batches' bytes are not copied. */
-export function produceRequest(cargo: readonly Cargo[], acks: Acks): ProduceRequestInput {
+export function produceRequest(entries: readonly LaneBatch[], acks: Acks): ProduceRequestInput {
   const topics = new Map<string, { index: number; records: Buffer }[]>();
-  for (const { lane, batch } of cargo) {
+  for (const { lane, batch } of entries) {
     const partitions = topics.get(lane.topic) ?? [];
     partitions.push({ index: lane.partition, records: batch.records! });
     topics.set(lane.topic, partitions);
@@ -35,14 +35,14 @@ export function produceRequest(cargo: readonly Cargo[], acks: Acks): ProduceRequ
   return { acks, timeoutMs: PRODUCE_TIMEOUT_MS, topicData };
 }
 
-/** The part of the answer that is about a lane's batch. */
+/** The part of the response that is about a lane's batch. */
 export function responseFor(lane: ProducerLane, response: ProduceResponse): BatchResponse {
   const place = { topic: lane.topic, partition: lane.partition };
   const partitionResponse = response.responses
     .find((topic) => topic.name === lane.topic)
     ?.partitionResponses.find((partition) => partition.index === lane.partition);
   if (partitionResponse === undefined) {
-    const detail = "the broker's answer leaves out a partition that was asked for";
+    const detail = "the response leaves out a partition that was requested";
     return { baseOffset: -1, error: new ObeliskError("PROTOCOL_ERROR", { detail, ...place }) };
   }
   const { errorCode, errorMessage, baseOffset } = partitionResponse;

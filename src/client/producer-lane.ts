@@ -1,17 +1,17 @@
 /**
  * What the producer holds for one partition, in the order in which the records were given:
  *
- *   open builder  ->  ready  ->  in flight  ->  settled
+ *   open builder  ->  ready  ->  in flight  ->  completed
  *                        ^            |
  *                        └── again <──┘  failed ones, oldest first, before anything that is ready
  *
  * Invariants
- *   - Sequence numbers are given when a batch is closed, in order, without gaps; a batch keeps its number when it is
+ *   - Sequence numbers are assigned when a batch is closed, in order, without gaps; a batch keeps its number when it is
  *     sent again, so the broker recognizes it.
- *   - Once a batch in flight has failed, nothing new is sent until all in flight are settled or back in `again`; then
+ *   - Once a batch in flight has failed, nothing new is sent until all in flight are completed or back in `again`; then
  *     those go first. So the order is kept.
  *   - Without idempotence the broker would not notice a wrong order, so only one batch is in flight.
- *   - A batch that failed for good, or whose end is unknown, leaves a hole in the sequence: `renumber` starts a new
+ *   - A batch that failed for good, or whose outcome is unknown, leaves a hole in the sequence: `renumber` starts a new
  *     one, under a new producer id, for everything that is left.
  */
 
@@ -39,7 +39,7 @@ export interface ProducerIdentity {
   readonly epoch: number;
 }
 
-/** Answers to the records of one batch. */
+/** The outcome for the records of one batch. */
 export interface BatchOutcome {
   /** The first record's offset; -1 when the broker does not say (acks 0). */
   delivered(baseOffset: number): void;
@@ -174,19 +174,19 @@ export class ProducerLane {
     return batch;
   }
 
-  /** Whether everything before this batch is settled. */
+  /** Whether everything before this batch is completed. */
   isOldest(batch: OutgoingBatch): boolean {
     return this.#failed.length === 0 && this.#inFlight[0] === batch;
   }
 
-  /** The batch needs nothing any more, whatever its end was. */
+  /** The batch needs nothing any more, whatever its outcome. */
   complete(batch: OutgoingBatch): void {
     this.#inFlight = this.#inFlight.filter((one) => one !== batch);
     this.#regroup();
   }
 
-  /** The batch is to be sent again, once all in flight have been answered. */
-  keep(batch: OutgoingBatch, error: ObeliskError, notBeforeMs: number): void {
+  /** The batch is to be sent again, once all in flight are completed. */
+  requeue(batch: OutgoingBatch, error: ObeliskError, notBeforeMs: number): void {
     batch.lastError = error;
     this.#inFlight = this.#inFlight.filter((one) => one !== batch);
     this.#failed.push(batch);
@@ -254,7 +254,7 @@ export class ProducerLane {
     batch.records = records;
   }
 
-  /** When the last one in flight is answered, the failed ones go back to the front, oldest first. */
+  /** When the last one in flight is completed, the failed ones go back to the front, oldest first. */
   #regroup(): void {
     if (this.#inFlight.length > 0 || this.#failed.length === 0) return;
     this.#failed.sort((a, b) => a.order - b.order);

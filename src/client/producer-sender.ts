@@ -1,13 +1,13 @@
 /**
- * Moves batches from the producer's lanes to the brokers that lead them, and settles them.
+ * Moves batches from the producer's lanes to the brokers that lead them, and completes them.
  *
  * Once a turn it looks at the lanes with work: closes what need not wait, finds missing leaders, and packs for each broker
- * one batch of each ready lane into a request, up to five requests without an answer for each broker.
+ * one batch of each ready lane into a request, up to five requests in flight for each broker.
  *
- * What an answer means for a batch
+ * What an error code means for a batch
  *   none, 46 (known already)        delivered
- *   45, 47, 59 with older batches   the older one failed first: again, behind it
- *   under way
+ *   45, 47, 59 with older batches   the older one failed first: again, after it
+ *   in flight
  *   45, 59 as the oldest            the broker lost track of the sequence and did not append it: new identity, again
  *   retriable, time left            again, after a wait; with new metadata when that may help
  *   retriable, interrupted          failed: what is under way is waited for, nothing is sent a second time
@@ -21,13 +21,13 @@ import { type ProduceResponse, produceApi } from "../protocol/kafka/apis/produce
 import { canRetry, checkResponse, needsNewMetadata } from "./broker-errors.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Acks, DeliveryListener } from "./delivery.ts";
-import { type Cargo, produceRequest, responseFor } from "./produce-request.ts";
+import { type LaneBatch, produceRequest, responseFor } from "./produce-request.ts";
 import type { OutgoingBatch, ProducerIdentity, ProducerLane } from "./producer-lane.ts";
 import { RetryInterrupted, retryWaitMs, wait } from "./retry.ts";
 
 /** Far below the 100 MiB that brokers take, above any single batch that they would. */
 const REQUEST_BYTES_MAX = 8 * MiB;
-/** As many as one connection keeps without an answer. */
+/** As many as one connection keeps in flight. */
 const REQUESTS_IN_FLIGHT_MAX = 5;
 const SEQUENCE_ERRORS = new Set([
   ERRORS.OUT_OF_ORDER_SEQUENCE_NUMBER.wire,
@@ -81,7 +81,7 @@ export class ProducerSender {
     this.#signal?.addEventListener("abort", () => this.#schedule(), { once: true });
   }
 
-  /** Bytes in batches that are not settled. */
+  /** Bytes in batches that are not completed. */
   get bufferedBytes(): number {
     return this.#bufferedBytes;
   }
@@ -152,7 +152,7 @@ export class ProducerSender {
     this.#wakeWaiters();
   }
 
-  /** Gives up what waits for a further attempt, and what waits behind it. */
+  /** Fails what waits for a further attempt, and what waits after it. */
   #interrupt(lane: ProducerLane): void {
     this.#bufferedBytes += lane.closeOpen();
     const waiting = lane.takeAll();
@@ -183,43 +183,43 @@ export class ProducerSender {
 
   #sendTo(node: number, lanes: ProducerLane[]): void {
     for (let open = this.#requests.get(node) ?? 0; open < REQUESTS_IN_FLIGHT_MAX; open += 1) {
-      const cargo: Cargo[] = [];
+      const entries: LaneBatch[] = [];
       let bytes = 0;
       for (const lane of lanes) {
         if (!lane.hasSendable || bytes >= REQUEST_BYTES_MAX) continue;
         const batch = lane.take();
         bytes += batch.bytes;
-        cargo.push({ lane, batch });
+        entries.push({ lane, batch });
       }
-      if (cargo.length === 0) return;
+      if (entries.length === 0) return;
       this.#requests.set(node, open + 1);
-      this.#send(node, cargo);
+      this.#send(node, entries);
     }
   }
 
-  async #send(node: number, cargo: Cargo[]): Promise<void> {
+  async #send(node: number, entries: LaneBatch[]): Promise<void> {
     try {
       const connection = await this.#cluster.node(node);
-      const request = produceRequest(cargo, this.#options.acks);
+      const request = produceRequest(entries, this.#options.acks);
       if (this.#options.acks === 0) {
         connection.post(produceApi, request);
         await connection.drained(); // Nothing but the kernel holds this producer back, and takes its bytes over.
-        for (const { lane, batch } of cargo) this.#delivered(lane, batch, -1);
+        for (const { lane, batch } of entries) this.#delivered(lane, batch, -1);
       } else {
         const response = await connection.request(produceApi, request);
-        this.#complete(cargo, response);
+        this.#complete(entries, response);
       }
     } catch (thrown) {
       const error = toObeliskError(thrown);
-      for (const { lane, batch } of cargo) this.#unsuccessful(lane, batch, error);
+      for (const { lane, batch } of entries) this.#unsuccessful(lane, batch, error);
     } finally {
       this.#requests.set(node, this.#requests.get(node)! - 1);
       this.#schedule();
     }
   }
 
-  #complete(cargo: readonly Cargo[], response: ProduceResponse): void {
-    for (const { lane, batch } of cargo) {
+  #complete(entries: readonly LaneBatch[], response: ProduceResponse): void {
+    for (const { lane, batch } of entries) {
       const { baseOffset, error } = responseFor(lane, response);
       if (error === null) this.#delivered(lane, batch, baseOffset);
       else this.#unsuccessful(lane, batch, error);
@@ -242,9 +242,9 @@ export class ProducerSender {
     const nowMs = this.#cluster.clock.monotonicMs();
     const isSequenceError = this.#options.isIdempotent && SEQUENCE_ERRORS.has(error.wire);
     const isOldest = lane.isOldest(batch);
-    const canAgain = canRetry(error) || (isSequenceError && (!isOldest || !batch.hasNewIdentity));
-    if (!canAgain || nowMs - batch.openedAtMs > this.#options.deliveryTimeoutMs) {
-      this.#failed(lane, batch, canAgain ? timedOut(lane, error, this.#options.deliveryTimeoutMs) : error);
+    const canResend = canRetry(error) || (isSequenceError && (!isOldest || !batch.hasNewIdentity));
+    if (!canResend || nowMs - batch.openedAtMs > this.#options.deliveryTimeoutMs) {
+      this.#failed(lane, batch, canResend ? timedOut(lane, error, this.#options.deliveryTimeoutMs) : error);
       return;
     }
     if (this.#signal?.aborted === true) {
@@ -262,7 +262,7 @@ export class ProducerSender {
     }
     this.#cluster.retryOptions.onRetry?.(error, batch.attempts, this.#options.deliveryTimeoutMs);
     const notBeforeMs = nowMs + waitMs;
-    lane.keep(batch, error, notBeforeMs);
+    lane.requeue(batch, error, notBeforeMs);
     if (waitMs > 0) wait(this.#cluster.clock, waitMs).then(() => this.#endWait(lane, notBeforeMs));
   }
 
@@ -336,7 +336,7 @@ export class ProducerSender {
 }
 
 function timedOut(lane: ProducerLane, error: ObeliskError, limitMs: number): ObeliskError {
-  const detail = `records were not acknowledged within ${limitMs} ms; the last answer: ${error.message}`;
+  const detail = `records were not acknowledged within ${limitMs} ms; the last error: ${error.message}`;
   return new ObeliskError(
     "REQUEST_TIMED_OUT",
     { detail, topic: lane.topic, partition: lane.partition },

@@ -1,10 +1,10 @@
 /**
- * Sends records: gathers them into batches by partition, compresses, numbers and sends them, and tells what became of them.
+ * Sends records: gathers them into batches by partition, compresses, numbers and sends them, and reports their outcome.
  *
  *   send / add ──> lane of the partition (open batch) ──> sender ──> broker ──> outcomes
  *
  * When a batch is closed: when it is full (bytes or count), when `lingerMs` has passed, at a flush, and, with the default
- * linger of 0, at the end of the turn in which nothing of its partition is under way. So a lonely record waits for nothing,
+ * linger of 0, at the end of the turn in which nothing of its partition is under way. So a single record waits for nothing,
  * and under load batches grow while the last ones are written.
  *
  * Order: records of one partition keep the order in which they were given, through all retries (producer-lane.ts).
@@ -39,7 +39,7 @@ export const RECORD_BYTES_MAX = 64 * MiB;
 const LARGE_RECORD_OVERHEAD = BATCH_HEADER_BYTES + 64;
 
 export interface ProducerOptions extends ClusterOptions {
-  /** -1: on disk, 1: written, 0: never answered. Default -1. */
+  /** -1: committed, 1: written by the leader, 0: no response. Default -1. */
   readonly acks?: Acks;
   /** Whether the broker recognizes repeated batches. Default: yes with acks -1; it needs that. */
   readonly isIdempotent?: boolean;
@@ -50,7 +50,7 @@ export interface ProducerOptions extends ClusterOptions {
   readonly bufferBytesMax?: number;
   /** From the first record of a batch to its end, with all retries. */
   readonly deliveryTimeoutMs?: number;
-  /** Hears of every batch. */
+  /** Called with the outcome of every batch. */
   readonly listener?: DeliveryListener;
 }
 
@@ -87,7 +87,7 @@ export class Producer {
   readonly #batchBytesMax: number;
   readonly #batchRecordsMax: number;
   readonly #bufferBytesMax: number;
-  /** The end of the line of records that wait for their topic or for room; undefined when nobody waits. */
+  /** The end of the queue of records that wait for their topic or for room; undefined when nobody waits. */
   #line: Promise<void> | undefined;
   #nowMs = 0;
   #monotonicMs = 0;
@@ -152,7 +152,7 @@ export class Producer {
     return (await this.#openTopic(topic)).lanes.length;
   }
 
-  /** Waits until everything given so far is settled. @throws the first failure since the last flush */
+  /** Waits until everything given so far is completed. @throws the first failure since the last flush */
   async flush(): Promise<void> {
     await this.#line?.catch(() => {}); // Its own caller gets the error.
     await this.#sender.flush();
@@ -183,7 +183,7 @@ export class Producer {
     }
     const previous = this.#line ?? Promise.resolve();
     const line = previous
-      .catch(() => {}) // A record that failed does not stop those behind it.
+      .catch(() => {}) // A record that failed does not stop those after it.
       .then(async () => {
         const opened = await this.#openTopic(topic);
         await this.#sender.room(this.#bufferBytesMax);

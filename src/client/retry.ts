@@ -5,8 +5,8 @@
  *   attempt   1     2      3      4      5      6 ...
  *   wait       50    100    200    400    800    1000 ms (at most)
  *
- * Whoever gives `onRetry` hears of every wait before it begins. Whoever gives a `signal` can end the waits: its abort throws what
- * failed last as `RetryInterrupted`, at once, and from then on every work has one attempt.
+ * `onRetry` is called before every wait. A `signal` can end the waits: its abort throws the last failure as `RetryInterrupted`,
+ * at once, and from then on every work has one attempt.
  */
 
 import type { Clock } from "../base/clock.ts";
@@ -25,14 +25,14 @@ export interface RetryOptions {
   readonly totalMs: number;
   /** Aborted when nobody wants to wait any longer. */
   readonly signal?: AbortSignal | undefined;
-  /** Told of a failure that will be tried again: how many attempts there were, and for how long they go on in all. */
+  /** Called with a failure that will be retried: how many attempts there were, and for how long they go on in all. */
   readonly onRetry?: ((error: ObeliskError, attempts: number, totalMs: number) => void) | undefined;
 }
 
-/** The last failure of something that would have been tried again, had the caller not been interrupted. */
+/** The last failure of something that would have been retried, had the caller not been interrupted. */
 export class RetryInterrupted extends ObeliskError {
   constructor(error: ObeliskError) {
-    super(error.code, { ...error.facts, remedy: "interrupted, so it is not tried again" }, error.cause);
+    super(error.code, { ...error.facts, remedy: "interrupted, so it is not retried" }, error.cause);
   }
 
   override get retriable(): boolean {

@@ -27,7 +27,7 @@ describe("cluster", () => {
     const error = await cluster.attempt(() => cluster.topic("t")).catch((thrown) => thrown);
     expect([error.code, error.facts.detail, error.facts.remedy]).toEqual([
       "CONNECTION_FAILED",
-      `no broker answers at ${brokers.replace(",", ", ")}`,
+      `no broker responds at ${brokers.replace(",", ", ")}`,
       "is the server running? start it with `obelisk serve`",
     ]);
     await cluster.close();
@@ -40,8 +40,8 @@ describe("cluster", () => {
     const error = await cluster.attempt(() => cluster.leader("t", 0)).catch((thrown) => thrown);
     expect([error.code, error.message]).toEqual([
       "CONNECTION_FAILED",
-      `the broker behind ${broker.address} advertises 127.0.0.1:${broker.advertised.port}, and no connection to that address is ` +
-        "possible from here; start the server with --advertise HOST:PORT, an address that its clients can reach",
+      `the broker at ${broker.address} advertises 127.0.0.1:${broker.advertised.port}, and that address cannot be ` +
+        "reached from here; start the server with --advertise HOST:PORT, an address that its clients can reach",
     ]);
     await cluster.close();
   });

@@ -51,9 +51,9 @@ describe("connection", () => {
     broker.ranges.set("Produce", { min: 0, max: 2 });
     const connection = await open(broker);
     expect(() => connection.versionOf(metadataApi)).toThrow(
-      "no common version of Metadata: the broker speaks versions 13 to 20, this client 0 to 12",
+      "no common version of Metadata: the broker supports versions 13 to 20, this client 0 to 12",
     );
-    expect(() => connection.versionOf(produceApi)).toThrow("speaks versions 0 to 2, this client 3 to 11");
+    expect(() => connection.versionOf(produceApi)).toThrow("supports versions 0 to 2, this client 3 to 11");
     connection.close();
   });
 
@@ -94,7 +94,7 @@ describe("connection", () => {
     clock.advance(1);
     expect(await Promise.all(responses)).toEqual(["REQUEST_TIMED_OUT", "REQUEST_TIMED_OUT"]);
     expect(connection.isClosed).toBe(true);
-    await expect(connection.request(metadataApi, NO_TOPICS)).rejects.toThrow("did not answer within 1000 ms");
+    await expect(connection.request(metadataApi, NO_TOPICS)).rejects.toThrow("no response from the broker within 1000 ms");
   });
 
   test("a connection that is cut in the middle of an answer fails what is open", async () => {

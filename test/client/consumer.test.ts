@@ -127,7 +127,7 @@ describe("consumer", () => {
     const error = await consumer.poll(5000).catch((thrown) => thrown);
     expect([error.code, error.message]).toEqual([
       "PROTOCOL_ERROR",
-      "a fetch brought less than one record batch (partition t-0, offset 1)",
+      "a fetch returned less than one record batch (partition t-0, offset 1)",
     ]);
     await consumer.close();
   });

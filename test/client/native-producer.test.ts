@@ -70,7 +70,7 @@ describe("native producer", () => {
       [
         (socket) => void socket.write("NACK:TOO_MANY_CONNECTIONS\n"),
         "CONNECTION_CLOSED",
-        "as many connections as it takes",
+        "limit of connections",
       ],
       [
         (socket) => void socket.write("HTTP/1.1 400 Bad Request\n"),

@@ -191,7 +191,7 @@ describe("producer", () => {
     expect([error.code, error.message]).toEqual([
       "REQUEST_TIMED_OUT",
       expect.stringContaining(
-        "records were not acknowledged within 60 ms; the last answer: the broker did not answer within 20 ms",
+        "records were not acknowledged within 60 ms; the last error: no response from the broker within 20 ms",
       ),
     ]);
     await producer.close().catch(() => {});

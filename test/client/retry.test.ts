@@ -85,7 +85,7 @@ describe("retry", () => {
       expect(error).toBeInstanceOf(RetryInterrupted);
       expect([error.code, error.message, error.retriable]).toEqual([
         "DISK_FULL",
-        "the disk is full (topic t); interrupted, so it is not tried again",
+        "the disk is full (topic t); interrupted, so it is not retried",
         false,
       ]);
     }
@@ -121,9 +121,9 @@ describe("errors of brokers", () => {
       true,
     ]);
     expect(brokerError(56, { topic: "t" }).message).toBe(
-      "the broker answers that its disk is full, or cannot be written or read (topic t)",
+      "storage error at the broker: its disk is full, or cannot be written or read (topic t)",
     );
     expect(canRetry(brokerError(29))).toBe(false);
-    expect(brokerError(4242).message).toBe("the broker answered error 4242 (wire 4242)");
+    expect(brokerError(4242).message).toBe("the broker returned error 4242 (wire 4242)");
   });
 });

@@ -59,7 +59,7 @@ for (const program of [fromSources, compiled]) {
     test("a batch that holds more records than it says is told once, and passed when asked", async () => {
       const topic = `understated-${suffix}`;
       await fillAround(topic, understatedBatch());
-      const words = `the record 1 cannot be read: their batch is garbled, as its producer sent it (bytes follow the last record) (partition ${topic}-0)`;
+      const words = `record 1 cannot be read: the batch does not decode, as its producer sent it (bytes follow the last record) (partition ${topic}-0)`;
       const remedy = "add --skip-unreadable to skip such batches";
       expect(await consume(topic)).toEqual([2, "before\n", `obelisk: ${words}; ${remedy}\n`]);
       // What was printed is committed, and nothing beyond: the next one meets the batch again.
@@ -79,7 +79,7 @@ for (const program of [fromSources, compiled]) {
       const [exitCode, stdout, stderr] = await consume(topic, "--skip-unreadable");
       expect([exitCode, stdout]).toEqual([0, ""]);
       expect(stderr).toStartWith(
-        "obelisk: skipped: the records 0 to 4 cannot be read: their batch is garbled",
+        "obelisk: skipped: records 0 to 4 cannot be read: the batch does not decode",
       );
       expect(await consume(topic)).toEqual([0, "", ""]);
     });

@@ -9,7 +9,7 @@ import { batchOf } from "../support/batches.ts";
 import { compiled, fromSources, startObelisk } from "../support/obelisk-command.ts";
 
 const STORAGE_ERROR = 56;
-const FULL = "the broker answers that its disk is full, or cannot be written or read";
+const FULL = "storage error at the broker: its disk is full, or cannot be written or read";
 /** Far below the 30 s and more that the commands would wait, far above what they need to end. */
 const ENDS_WITHIN_MS = 5000;
 
@@ -130,7 +130,7 @@ for (const program of [fromSources, compiled]) {
         expect([ended.exitCode, ended.isSoon, ended.said]).toEqual([
           130,
           true,
-          [said, stopping, `obelisk: ${FULL} (topic t); interrupted, so it is not tried again`],
+          [said, stopping, `obelisk: ${FULL} (topic t); interrupted, so it is not retried`],
         ]);
       }
     });
@@ -144,7 +144,7 @@ for (const program of [fromSources, compiled]) {
         [
           `obelisk: ${FULL} ${partition}; retrying for up to 2m0s`,
           stopping,
-          `obelisk: ${FULL} ${partition}; interrupted, so it is not tried again`,
+          `obelisk: ${FULL} ${partition}; interrupted, so it is not retried`,
         ],
       ]);
     });
@@ -165,7 +165,7 @@ for (const program of [fromSources, compiled]) {
           exitCode: 2,
           isSoon: true,
           stdout: "0\n1\n2\n",
-          said: [said, `obelisk: ${FULL} ${partition}; interrupted, so it is not tried again`],
+          said: [said, `obelisk: ${FULL} ${partition}; interrupted, so it is not retried`],
         });
       }
     });
