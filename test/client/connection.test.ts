@@ -94,7 +94,9 @@ describe("connection", () => {
     clock.advance(1);
     expect(await Promise.all(responses)).toEqual(["REQUEST_TIMED_OUT", "REQUEST_TIMED_OUT"]);
     expect(connection.isClosed).toBe(true);
-    await expect(connection.request(metadataApi, NO_TOPICS)).rejects.toThrow("no response from the broker within 1000 ms");
+    await expect(connection.request(metadataApi, NO_TOPICS)).rejects.toThrow(
+      "no response from the broker within 1000 ms",
+    );
   });
 
   test("a connection that is cut in the middle of an answer fails what is open", async () => {
