@@ -4,19 +4,19 @@
  *   the frame does not decode             thrown to the caller (PROTOCOL_ERROR): it ends the connection
  *   the handler throws an ObeliskError    the API's own refusal with that error's number
  *   the handler throws anything else      our bug: logged with its stack, refused with UNKNOWN_SERVER_ERROR
- *   the answer does not encode            our bug: logged, and the connection ends, because the client waits for it
+ *   the response does not encode          our bug: logged, and the connection ends, because the client waits for it
  *
- * What a request and its answer may take in memory is known before anything is done: what was decoded (reader.ts), and what the API
- * says of the answer (`answerBytes`). Above `UNCOUNTED_BYTES` it is reserved first, and held until the socket has taken the answer:
+ * What a request and its response may take in memory is known before anything is done: what was decoded (reader.ts), and what the API
+ * says of the response (`responseBytes`). Above `UNCOUNTED_BYTES` it is reserved first, and held until the socket has taken the response:
  *
- *   there is room           handled at once
- *   there is none now       what was decoded is dropped and only the bytes are kept; later it is decoded again, and handled
- *   never for the answer    the API's own refusal with POLICY_VIOLATION
- *   never for the request   PROTOCOL_ERROR, as for a frame that is too large
+ *   there is room             handled at once
+ *   there is none now         what was decoded is dropped and only the bytes are kept; later it is decoded again, and handled
+ *   never for the response    the API's own refusal with POLICY_VIOLATION
+ *   never for the request     PROTOCOL_ERROR, as for a frame that is too large
  *
- * A `Route` is one line of the table of APIs (kafka/apis.ts) with the types of its messages forgotten, so that the
- * table can be a list. A handler returns its answer, or a promise of it, or `LATER` when it will call
- * `exchange.answer` itself: the hot handlers do, so that no promise is made for each request.
+ * A `Route` is one line of the table of APIs (kafka/apis.ts) without the types of its messages, so that the
+ * table can be a list. A handler returns its response, or a promise of it, or `LATER` when it will call
+ * `exchange.respond` itself: the hot handlers do, so that no promise is made for each request.
  */
 
 import { type ErrorCode, ObeliskError, wireCode } from "../base/errors.ts";
@@ -29,7 +29,7 @@ import { type Exchange, type ExchangeRoute, UNCOUNTED_BYTES } from "./kafka/exch
 /** What is counted for the smallest request of a peer that is behind with reading. */
 const COUNTED_BYTES_MIN = KiB;
 
-/** The handler keeps the exchange and answers it later, or not at all (`exchange.end`). */
+/** The handler keeps the exchange and responds later, or not at all (`exchange.end`). */
 export const LATER: unique symbol = Symbol("later");
 export type Later = typeof LATER;
 
@@ -40,7 +40,7 @@ export type Handler<Request, ResponseInput> = (
   exchange: Exchange<ResponseInput>,
 ) => ResponseInput | Promise<ResponseInput | Later> | Later;
 
-/** The answer that says `errorCode` for everything that was asked. */
+/** The response that says `errorCode` for everything that was asked. */
 export type Refusal<Request, ResponseInput> = (
   request: Request,
   errorCode: number,
@@ -67,7 +67,7 @@ export interface Route extends ExchangeRoute {
 export interface RouteOptions<Request, ResponseInput> {
   readonly versions: readonly [min: number, max: number];
   readonly isPipelined?: boolean;
-  /** What the answer may take beside what the request's own size says (256 bytes for each element, and its texts). May be off a little. */
+  /** What the response may take beside what the request's own size says (256 bytes for each element, and its texts). May be off a little. */
   readonly responseBytes?: ResponseBytes<Request>;
   /** Fewer elements than other requests may have, where each costs more time. */
   readonly elementsMax?: number;
@@ -104,7 +104,13 @@ export function route<RequestInput, Request, ResponseInput, Response>(
       const begin = (found: Request) => {
         if (canRespond) run(context, options, found, typed);
         else
-          refuse(context, options, found, typed, tooMuch("POLICY_VIOLATION", "the answer would take", bytes));
+          refuse(
+            context,
+            options,
+            found,
+            typed,
+            tooMuch("POLICY_VIOLATION", "the response would take", bytes),
+          );
       };
       if (exchange.reserve(canRespond ? bytes : decodedBytes)) {
         begin(request);
@@ -150,11 +156,11 @@ function refuse<Request, ResponseInput>(
 }
 
 function tooMuch(code: ErrorCode, what: string, bytes: number): ObeliskError {
-  const detail = `${what} more memory than there is for answers: ask for less, or give the server more \`memory\``;
+  const detail = `${what} more memory than there is for responses: ask for less, or give the server more \`memory\``;
   return new ObeliskError(code, { detail, bytes });
 }
 
-/** Kafka's number for what was thrown; our own mistakes are logged. */
+/** Kafka's number for what was thrown; our own faults are logged. */
 export function errorCodeFor(context: KafkaContext, thrown: unknown, exchange: Exchange<never>): number {
   if (thrown instanceof ObeliskError && thrown.wire > 0) return thrown.wire;
   context.log.error("a request failed", {

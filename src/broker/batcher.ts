@@ -1,9 +1,9 @@
 /**
- * Gathers messages that come one by one (native door, REST) into record batches, so that a million of them share a
+ * Gathers messages that come one by one (native protocol, REST) into record batches, so that a million of them share a
  * header, a checksum, a write and a sync.
  *
  * A partition has at most one open batch. It closes (is built and appended to the log) when
- *   - no sync is in flight: a lonely message waits for nothing,
+ *   - no sync is in flight: a single message waits for nothing,
  *   - it holds `countMax` records or `bytesMax` bytes,
  *   - it has been open for `lingerMs` while a slow sync runs.
  *
@@ -35,16 +35,16 @@ export interface PendingBatchListener {
   batchCompleted(): void;
 }
 
-/** A batch that messages were added to; settled once it is committed or has failed. */
+/** A batch that messages were added to; completed once it is committed or has failed. */
 export interface PendingBatch {
   readonly isCompleted: boolean;
-  /** Once settled: whether its messages are committed. */
+  /** Once completed: whether its messages are committed. */
   readonly isDurable: boolean;
   /** Offset of its first message, -1 until it is committed. */
   readonly baseOffset: number;
   /** Why it failed, null otherwise. */
   readonly error: ErrorCode | null;
-  /** Calls the listener once when the batch settles. The same listener twice in a row is kept once. */
+  /** Calls the listener once when the batch completes. The same listener twice in a row is kept once. */
   listen(listener: PendingBatchListener): void;
 }
 

@@ -1,7 +1,7 @@
 /**
  * The broker: topics with their partitions, the batcher for single messages, the group commit under both, and what they share.
  *
- *   doors -> partition.append / batcher.append -> log -> group commit -> high watermark -> acknowledgements, readers
+ *   protocols -> partition.append / batcher.append -> log -> group commit -> high watermark -> acknowledgements, readers
  *
  * Built by `Broker.open` over a storage engine; `close` commits what is pending, checkpoints and leaves the engine to
  * its owner. It knows no protocol and no socket.

@@ -1,5 +1,5 @@
 /**
- * The lines by which an operator hears that the disk refuses the records of a partition, and that it takes them again. What ails the
+ * The lines by which an operator hears that appends to a partition fail, and that they succeed again. What ails the
  * disk ails all partitions, and where it changes its mind all the time (the last descriptors come and go) each of thousands would
  * have a line for each change: so the first `LINES_MAX` in `INTERVAL_MS` are told, and then how many were not.
  */
@@ -26,12 +26,12 @@ export class DiskNews {
 
   refuses(facts: Facts): void {
     const told = this.#tell(facts);
-    if (told !== null) this.#log.error("the disk refuses records, and producers are told so", told);
+    if (told !== null) this.#log.error("append failed; produce requests get KAFKA_STORAGE_ERROR", told);
   }
 
   takesAgain(facts: Facts): void {
     const told = this.#tell(facts);
-    if (told !== null) this.#log.info("the disk takes records again", told);
+    if (told !== null) this.#log.info("appends succeed again", told);
   }
 
   /** What the line says; null: it is kept back. */

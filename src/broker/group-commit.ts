@@ -3,9 +3,9 @@
  *
  *   writes     a b c . . . d e f g . . . h . .
  *   syncs            [ a b c ]    [ d e f g ]  [ h ]
- *   answers                  a b c          d e f g
+ *   responses                a b c          d e f g
  *
- * The next sync starts before the answers of the last go out, so that the disk works while the answers are sent.
+ * The next sync starts before the responses of the last go out, so that the disk works while the responses are sent.
  * No timer is needed: a request starts a sync at the end of the current turn when none is running; while one runs,
  * requests gather for the next. Before each sync the batcher closes its open batches (`beforeSync`), so that single
  * messages ride along.

@@ -54,7 +54,7 @@ export interface PartitionParts {
   clock: Clock;
   log: Log;
   diskNews: DiskNews;
-  /** A producer that was silent for so long is forgotten. */
+  /** A producer that was silent for so long is evicted. */
   producerIdExpirationMs: number;
 }
 
@@ -376,7 +376,7 @@ export class LogPartition implements OwnedPartition, Committable {
     listener.appended({ errorCode: wireCode(code), errorMessage, baseOffset: -1, logAppendTimeMs: -1 });
   }
 
-  /** The topic may be removed while the disk is asked: what comes then is an answer about files that are gone. */
+  /** The topic may be removed while the disk is asked: what it says then is about files that are gone. */
   async #unlessRemoved<Result>(requested: Promise<Result>): Promise<Result> {
     try {
       return await requested;

@@ -85,7 +85,7 @@ export class RecentRecords implements RecordSpan {
   #skipLogged(logged: RecordSpan, bytes: number): void {
     logged.skip(bytes);
     if (logged.length > 0) return;
-    // The log answers to the end of a segment; the ring knows none.
+    // The log gives what there is to the end of a segment; the ring knows none.
     this.#logged = null;
     this.#offset = logged.nextOffset;
     this.#position = 0;

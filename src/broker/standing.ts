@@ -30,7 +30,7 @@ export class Standing {
   isUncommitted = false;
   /** Why the disk refused the last append; null when it took it. */
   diskRefusal: DiskRefusal | null = null;
-  /** The mistake of our own that took the partition out of service, in one line; null when there was none. */
+  /** The fault of our own that took the partition out of service, in one line; null when there was none. */
   ownFault: string | null = null;
   readonly #log: PartitionLog;
   readonly #place: { topic: string; partition: number };

@@ -19,7 +19,7 @@ import { topicKey } from "./topic.ts";
 
 /** How long what is left of a removal waits for the disk: whoever frees some space need not wait for long. */
 const RETRY_MS = 10 * SECOND_MS;
-/** What refused creations may leave behind; each costs two syncs when it is cleared away. Beyond it no creation is begun. */
+/** What refused creations may leave; each costs two syncs when it is cleared away. Beyond it no creation is begun. */
 export const UNFINISHED_MAX = 100;
 /** How long a removed name is left to who removed it: a tool that makes the topic anew does so within milliseconds. */
 const LEAVING_MS = SECOND_MS;

@@ -18,7 +18,7 @@ export interface TopicState {
   configs: Record<string, string>;
   createdAtMs: number;
   /**
-   * True until records of it are on disk, and with them the names of its folders, or until an orderly stop. What a crash takes
+   * True until records of it are on disk, and with them the names of its folders, or until a graceful shutdown. What a crash takes
    * before that is made again without a word; a folder that is missing later is a loss.
    */
   isBeingMade?: boolean;

@@ -151,7 +151,7 @@ export class Topics {
   }
 
   /**
-   * The topic, created with standard settings if it is not there.
+   * The topic, created with default settings if it is not there.
    * @throws ObeliskError INVALID_TOPIC_EXCEPTION, POLICY_VIOLATION, UNKNOWN_TOPIC_OR_PARTITION when auto-creation is off
    */
   async ensure(name: string): Promise<Topic> {
@@ -352,7 +352,7 @@ export class Topics {
       createdAtMs: this.#parts.clock.nowMs(),
     };
     this.#parts.log.warn(
-      "found a topic on disk that the state does not know, serving it with standard settings",
+      "found a topic on disk that the state does not know, serving it with default settings",
       {
         topic: name,
         partitions,

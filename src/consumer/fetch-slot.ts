@@ -39,7 +39,7 @@ export interface SlotListener {
   slotMoved(slot: FetchSlot): void;
 }
 
-/** The answer where no record is. */
+/** The response where no record is. */
 export const NO_RECORDS: RecordSpan = noRecords(0);
 
 export class FetchSlot implements FetchReader {
@@ -116,7 +116,7 @@ export class FetchSlot implements FetchReader {
     this.startOffset = this.partition!.startOffset;
   }
 
-  /** Notes what the partition answered instead of records. @throws what is not an ObeliskError */
+  /** Records what the partition said instead of records. @throws what is not an ObeliskError */
   refuse(thrown: unknown): void {
     if (!(thrown instanceof ObeliskError)) throw thrown;
     this.errorCode = thrown.wire;

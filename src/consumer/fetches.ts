@@ -1,9 +1,9 @@
 /**
  * Where fetches start, and what bounds all of them together. How one fetch looks, waits and reads is long-poll.ts.
  *
- *   openMax            fetches that wait at once; beyond it the answer is empty at once and asks the client to wait
+ *   openMax            fetches that wait at once; beyond it the response is empty at once and asks the client to wait
  *                      (throttleTimeMs), so that it does not come back in a circle
- *   responseBytesMax   records in one answer, whatever the client allows
+ *   responseBytesMax   records in one response, whatever the client allows
  */
 
 import type { Clock } from "../base/clock.ts";
@@ -19,11 +19,11 @@ import {
 export interface FetchLimits {
   /** Fetches that may wait at the same time. */
   readonly openMax: number;
-  /** Records in one answer, whatever the client allows. */
+  /** Records in one response, whatever the client allows. */
   readonly responseBytesMax: number;
 }
 
-/** A fetch with so many partitions holds so little that answering it early frees nothing. */
+/** A fetch with so many partitions holds so little that completing it early frees nothing. */
 const SMALL_PARTITIONS = 16;
 
 export class Fetches implements FetchHost {
@@ -55,7 +55,7 @@ export class Fetches implements FetchHost {
   }
 
   /**
-   * Others wait for memory: answers fetches that wait, as if their time were over, those with the most partitions first, until
+   * Others wait for memory: completes fetches that wait, as if their time were over, those with the most partitions first, until
    * `partitions` partitions are free. Those with a few stay. At the end of the turn, once for all who ask: O(fetches that wait).
    */
   respondToLarge(partitions: number): void {

@@ -1,12 +1,12 @@
 /**
- * Everything that a group has committed, topic by topic, for answers that are too large to be made in one turn.
+ * Everything that a group has committed, topic by topic, for responses that are too large to be made in one turn.
  *
  *     rows of the group, as they come      t0 u3 t1 u0 a7 ...
  *     sorted into topics, in slices        a [7]   t [0, 1]   u [0, 3]
  *     handed out, one topic at a time      ^ next()
  *
  *   - Each topic is handed out as it is when its turn comes: whole, or not at all when it was removed meanwhile.
- *   - Rows are numbers, 4 bytes each, twice while they are sorted: a million offsets take 8 MB here, whatever their notes.
+ *   - Rows are numbers, 4 bytes each, twice while they are sorted: a million offsets take 8 MB here, whatever their metadata.
  */
 
 import { nextTurn } from "../base/loop/turns.ts";

@@ -10,12 +10,12 @@
  *        v         |     v  (fewer than minBytes)
  *        '-------> waiting
  *
- * - What is read is measured and checked, and held by nobody: the answer is read again as it is sent (base/byte-source.ts). So an
- *   answer takes no memory, and nobody waits for it.
+ * - What is read is measured and checked, and held by nobody: the response is read again as it is sent (base/byte-source.ts). So a
+ *   response takes no memory, and nobody waits for it.
  * - All that lies in the ring of recent batches is answered in the same turn, without a promise.
- * - The answer holds at most `maxBytes`, each partition at most its own share, but the first partition that has
- *   anything gives at least one batch (KIP-74), so that no consumer is ever stuck behind a large batch.
- * - Reading starts behind the partition that was served first last time, so that a busy one cannot starve others.
+ * - The response holds at most `maxBytes`, each partition at most its own share, but the first partition that has
+ *   anything gives at least one batch (KIP-74), so that no consumer is ever stuck at a large batch.
+ * - Reading starts after the partition that was served first last time, so that a busy one cannot starve others.
  * - A waiting fetch counts what comes, and reads it once when there is enough. A partition that moves costs a
  *   look at that partition, however many the fetch asks for.
  * - Several partitions that move in one turn wake a fetch once: it reads in a microtask.
@@ -31,7 +31,7 @@ import { MINUTE_MS } from "../base/units.ts";
 import type { RecordSpan } from "../storage/contract.ts";
 import type { FetchSlot, SlotListener } from "./fetch-slot.ts";
 
-/** No client asks for more; it only bounds how long a forgotten fetch stays. */
+/** No client asks for more; it only bounds how long an abandoned fetch stays. */
 export const WAIT_MS_MAX = 5 * MINUTE_MS;
 /** What a client is asked to wait when too many fetches are open. */
 export const THROTTLE_MS = 500;
@@ -39,7 +39,7 @@ export const THROTTLE_MS = 500;
 /** What all fetches share; `Fetches` (fetch.ts) is it. */
 export interface FetchHost {
   readonly clock: Clock;
-  /** Records in one answer, whatever the client allows. */
+  /** Records in one response, whatever the client allows. */
   readonly responseBytesMax: number;
   /** A fetch starts to wait: false when too many do. */
   enter(fetch: Fetch): boolean;
@@ -125,7 +125,7 @@ export class Fetch implements SlotListener {
     if (!this.#isWakeQueued) this.#queueRead();
   }
 
-  /** The time is over: answers with what there is. */
+  /** The time is over: responds with what there is. */
   expire(): void {
     this.#timer?.cancel();
     this.#timer = null;
@@ -133,7 +133,7 @@ export class Fetch implements SlotListener {
     if (this.#state === WAITING) this.#read();
   }
 
-  /** Ends the fetch without an answer: its connection is gone. */
+  /** Ends the fetch without a response: its connection is gone. */
   cancel(): void {
     this.#stopWaiting();
     this.#state = DONE;
@@ -152,7 +152,7 @@ export class Fetch implements SlotListener {
     return false;
   }
 
-  /** Reads all slots, from the one behind that which was served first last time. */
+  /** Reads all slots, from the one after that which was served first last time. */
   #read(): void {
     this.#look();
     this.#state = READING;
@@ -182,7 +182,7 @@ export class Fetch implements SlotListener {
     this.#finishOrWait(total);
   }
 
-  /** What the slot adds behind `total` bytes. Sets the slot's records or its error. */
+  /** What the slot adds after `total` bytes. Sets the slot's records or its error. */
   #readSlot(slot: FetchSlot, total: number): RecordSpan | Promise<RecordSpan> {
     if (slot.partition === null || slot.errorCode !== NO_ERROR) return slot.records;
     const bytesMax = Math.min(slot.bytesMax, this.#maxBytes - total);

@@ -33,7 +33,7 @@ export class NameTable {
     return number;
   }
 
-  /** Takes one use back; the last one forgets the name. */
+  /** Takes one use back; the last one drops the name. */
   release(number: number): void {
     const uses = (this.#uses[number] ?? 0) - 1;
     if (uses < 0) fail("a name is given back more often than it was used");

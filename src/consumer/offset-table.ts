@@ -1,13 +1,13 @@
 /**
  * The committed offsets in memory: one row for each group, topic and partition, in columns of plain numbers.
  *
- *     row      group  topic  partition  offset  leader epoch  committed at  serial  note   before  after
+ *     row      group  topic  partition  offset  leader epoch  committed at  serial  metadata   before  after
  *     bytes      4      4        4         8          4            8           8      8       4       4
  *
  * A row is found by hashing its three numbers (open addressing, linear steps, at most half full: 8 bytes for each row that there is room for).
  * The rows of a group are a list, so that all of a group is found without a look at the others. Rows that were removed are taken
  * first. So a row takes 64 to 128 bytes (the columns double when they are full); on top come its names, each once and with about
- * 120 bytes, and its note. Objects in maps of maps took 170 bytes in the best case, and 1,070 where each group has one offset.
+ * 120 bytes, and its metadata. Objects in maps of maps took 170 bytes in the best case, and 1,070 where each group has one offset.
  */
 
 import { fail } from "../base/assert.ts";
@@ -53,7 +53,7 @@ export class OffsetTable {
     return this.#count;
   }
 
-  /** UTF-8 bytes of all names and notes. */
+  /** UTF-8 bytes of all names and metadata. */
   get textBytes(): number {
     return this.#groups.bytes + this.#topics.bytes + this.#metadataBytes;
   }
@@ -80,7 +80,7 @@ export class OffsetTable {
     return rows;
   }
 
-  /** How many rows a group has, and the UTF-8 bytes of their notes and of their topics' names. O(rows of the group). */
+  /** How many rows a group has, and the UTF-8 bytes of their metadata and of their topics' names. O(rows of the group). */
   measure(group: string): { rows: number; textBytes: number } {
     const number = this.#groups.find(group);
     if (number === NONE) return { rows: 0, textBytes: 0 };
@@ -226,7 +226,7 @@ export class OffsetTable {
     return place;
   }
 
-  /** Frees a place, and moves those behind it that could not have theirs because it was taken. */
+  /** Frees a place, and moves those after it that could not have theirs because it was taken. */
   #vacate(free: number): void {
     const mask = this.#places.length - 1;
     this.#places[free] = 0;

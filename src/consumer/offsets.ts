@@ -25,7 +25,7 @@ import { GroupListing } from "./group-listing.ts";
 import { encodeOffset, keyOf, OFFSET_KEY_PREFIX, readEntry } from "./offset-entry.ts";
 import { type CommittedOffset, OffsetTable } from "./offset-table.ts";
 
-/** As Kafka's `offset.metadata.max.bytes`, which counts UTF-16 units: room for a note, not for a payload. */
+/** As Kafka's `offset.metadata.max.bytes`, which counts UTF-16 units: room for a remark, not for a payload. */
 export const OFFSET_METADATA_LENGTH_MAX = 4096;
 /** Group names are keys in memory and in the store; real ones are far below. */
 export const GROUP_NAME_BYTES_MAX = 1 * KiB;
@@ -35,8 +35,8 @@ export const GROUP_NAME_BYTES_MAX = 1 * KiB;
  */
 export const COMMITTED_OFFSETS_MAX = 1_000_000;
 /**
- * Names of groups and topics, and notes, of all offsets together. Without it a million notes of 4 KiB would take 4 GiB. It is 64
- * bytes for each offset that there may be; clients leave no note, or a few bytes.
+ * Names of groups and topics, and metadata, of all offsets together. Without it a million of 4 KiB would take 4 GiB. It is 64
+ * bytes for each offset that there may be; clients leave none, or a few bytes.
  */
 export const OFFSET_TEXT_BYTES_MAX = 64 * MiB;
 /**
@@ -51,7 +51,7 @@ export const COMMIT_TEXT_BYTES_MAX = 16 * MiB;
 export const PENDING_COMMITS_MAX = 262_144;
 /** Rows that are read together at the start: what is read takes ten times the memory of what is kept. */
 const LOAD_ROWS = 10_000;
-/** Offsets of one commit that are encoded in a turn: with the longest notes 500 KB, and some 2 ms. */
+/** Offsets of one commit that are encoded in a turn: with the longest metadata 500 KB, and some 2 ms. */
 const ENCODED_A_TURN = 128;
 /** Rows that a removal takes away in a turn, and looks at: about 5 ms, and 1 ms. */
 const REMOVED_A_TURN = 2048;
@@ -114,7 +114,7 @@ export class GroupOffsets {
     return this.#table.count;
   }
 
-  /** UTF-8 bytes of all names and notes. */
+  /** UTF-8 bytes of all names and metadata. */
   get textBytes(): number {
     return this.#table.textBytes;
   }
@@ -140,7 +140,10 @@ export class GroupOffsets {
     if (rows > 0 && rows > COMMITTED_OFFSETS_MAX - this.count - this.#pendingRows)
       throw overLimit("too many committed offsets", COMMITTED_OFFSETS_MAX);
     if (textBytes > 0 && textBytes > OFFSET_TEXT_BYTES_MAX - this.textBytes - this.#pendingTextBytes)
-      throw overLimit("the names and notes of committed offsets take too many bytes", OFFSET_TEXT_BYTES_MAX);
+      throw overLimit(
+        "the names and metadata of committed offsets take too many bytes",
+        OFFSET_TEXT_BYTES_MAX,
+      );
     this.#pendingCommits += commits.length;
     this.#pendingRows += rows;
     this.#pendingTextBytes += textBytes;
@@ -185,12 +188,12 @@ export class GroupOffsets {
     return GroupListing.open(this.#table, group, (topic) => this.#isHidden(topic));
   }
 
-  /** How many partitions the group committed for, and the UTF-8 bytes of their notes and topics. O(partitions). */
+  /** How many partitions the group committed for, and the UTF-8 bytes of their metadata and topics. O(partitions). */
   measure(group: string): { rows: number; textBytes: number } {
     return this.#table.measure(group);
   }
 
-  /** UTF-8 bytes of the note that stands with a committed offset. */
+  /** UTF-8 bytes of the metadata of a committed offset. */
   metadataBytes(group: string, topic: string, partition: number): number {
     const row = this.#table.find(group, topic, partition);
     return row === -1 ? 0 : this.#table.metadataBytesOf(row);
@@ -300,7 +303,7 @@ export class GroupOffsets {
 
   /**
    * What the commits would take beyond what is there, at most: a partition or a name that stands twice in them counts twice; and all
-   * their notes.
+   * their metadata.
    */
   #additions(
     group: string,

@@ -20,7 +20,7 @@ function add(broker: Broker, partition: Partition, text: string) {
   return broker.batcher.append(partition, 1000, null, 0, 0, value, 0, value.length);
 }
 
-test("a lonely message is written in its own turn, and durable after one sync", async () => {
+test("a single message is written in its own turn, and durable after one sync", async () => {
   const { engine, broker, partition } = await opened();
   const batch = add(broker, partition, "alone");
   await turns();
@@ -63,7 +63,7 @@ test("a batch closes by count and by bytes although a sync runs", async () => {
   expect(logOf(other).endOffset).toBe(2);
 });
 
-test("a batch does not linger behind a slow sync", async () => {
+test("a batch does not linger after a slow sync", async () => {
   const { clock, broker, partition } = await opened({ lingerMs: 5 });
   add(broker, partition, "starts a sync");
   await turns();

@@ -14,15 +14,15 @@ test("of thousands of partitions whose disk changes its mind some are told, and 
   }
   expect(lines.length).toBe(LINES_MAX);
   expect(lines.slice(0, 2)).toEqual([
-    ["the disk refuses records, and producers are told so", { partition: 0 }],
-    ["the disk takes records again", { partition: 0 }],
+    ["append failed; produce requests get KAFKA_STORAGE_ERROR", { partition: 0 }],
+    ["appends succeed again", { partition: 0 }],
   ]);
   lines.length = 0;
   clock.advance(10_000);
   news.refuses({ partition: 7 });
   news.takesAgain({ partition: 7 });
   expect(lines).toEqual([
-    ["the disk refuses records, and producers are told so", { partition: 7, keptBack: 2000 - LINES_MAX }],
-    ["the disk takes records again", { partition: 7 }],
+    ["append failed; produce requests get KAFKA_STORAGE_ERROR", { partition: 7, keptBack: 2000 - LINES_MAX }],
+    ["appends succeed again", { partition: 7 }],
   ]);
 });

@@ -119,7 +119,7 @@ test("a topic that stamps records itself says when", async () => {
   });
 });
 
-test("offsets outside the log are refused, the end of the log is an empty answer", async () => {
+test("offsets outside the log are refused, the end of the log is an empty response", async () => {
   const { partition } = await opened();
   expect(await bytesOf(partition.span(0, 1000, true))).toHaveLength(0);
   expect(() => partition.span(1, 1000, true)).toThrow("the offset is out of the partition's range");
@@ -182,7 +182,7 @@ for (const response of ["nothing", "an error"] as const) {
   });
 }
 
-test("the next sync is under way before the answers of the last one go out", async () => {
+test("the next sync is under way before the responses of the last one go out", async () => {
   const { engine, partition } = await opened();
   const startedAtResponse: number[] = [];
   const first = batchOf(["first"]);
@@ -212,10 +212,7 @@ test("a disk that refuses is told once when it starts and once when it ends, and
   expect([await append(), await append()]).toEqual([wireCode("DISK_FULL"), wireCode("DISK_FULL")]);
   logOf(partition).append = write;
   expect([await append(), await append(), logOf(partition).endOffset]).toEqual([0, 0, 2]);
-  expect(told).toEqual([
-    "the disk refuses records, and producers are told so",
-    "the disk takes records again",
-  ]);
+  expect(told).toEqual(["append failed; produce requests get KAFKA_STORAGE_ERROR", "appends succeed again"]);
 });
 
 /** A partition with one batch that is on disk and one whose sync has failed, both of one producer. */
@@ -322,7 +319,7 @@ test("a fault of our own takes the partition offline, and is told as what it is 
   expect(partition.highWatermark).toBe(0);
 });
 
-test("a fault of our own behind the write takes the partition offline as well", async () => {
+test("a fault of our own after the write takes the partition offline as well", async () => {
   const { partition } = await opened();
   const first = batchOf(["v"]);
   appendTo(partition, first);

@@ -59,7 +59,7 @@ test("producer ids are never given out twice, also not after a crash", async () 
   expect(second).toEqual([1000, 1001, 1002]);
 });
 
-test("behind a state that was lost, ids begin above all that any partition has seen, and nobody is taken for another", async () => {
+test("after a state that was lost, ids begin above all that any partition has seen, and nobody is taken for another", async () => {
   using folder = temporaryDirectory();
   const directory = new TestDirectory(folder.path);
   await withBroker(directory, new MemoryState(), async (broker) => {
@@ -85,7 +85,7 @@ test("an id of the last block that has stored nothing is not given out again eit
   expect([unused, next]).toEqual([1, 1000]);
 });
 
-test("behind an older copy of the state, ids begin above all that any partition has seen", async () => {
+test("after an older copy of the state, ids begin above all that any partition has seen", async () => {
   using folder = temporaryDirectory();
   const directory = new TestDirectory(folder.path);
   const state = new KeptState();
@@ -103,7 +103,7 @@ test("behind an older copy of the state, ids begin above all that any partition 
   expect(next).toEqual([2000, 2]);
 });
 
-test("a producer that is forgotten keeps its id for itself, over a lost state too", async () => {
+test("a producer that is evicted keeps its id for itself, over a lost state too", async () => {
   using folder = temporaryDirectory();
   const directory = new TestDirectory(folder.path);
   await withBroker(directory, new MemoryState(), async (broker, clock) => {

@@ -102,7 +102,7 @@ test("every truncation of the state is refused by name", () => {
   }
 });
 
-test("beyond the limit the producer that was silent longest is forgotten", () => {
+test("beyond the limit the producer that was silent longest is evicted", () => {
   const producers = new Producers(DAY_MS);
   for (let id = 0; id < PRODUCERS_MAX; id += 1) producers.record(batch(id, 0, 0), 0, id, 0);
   producers.record(batch(0, 0, 1), 0, 1, 1);
@@ -112,7 +112,7 @@ test("beyond the limit the producer that was silent longest is forgotten", () =>
   expect(verdictOf(producers, batch(0, 0, 5), 2)).toBe(OUT_OF_ORDER);
 });
 
-test("a producer that was silent for the time that is set is forgotten, with its old epoch and its old batches", () => {
+test("a producer that was silent for the time that is set is evicted, with its old epoch and its old batches", () => {
   const producers = stored([batch(1, 4, 0), 0]);
   expect(verdictOf(producers, batch(1, 4, 0), DAY_MS - 1)).toBe(0);
   expect(verdictOf(producers, batch(1, 3, 7), DAY_MS - 1)).toBe(OLD_EPOCH);
@@ -123,7 +123,7 @@ test("a producer that was silent for the time that is set is forgotten, with its
   expect(verdictOf(producers, batch(1, 4, 8), DAY_MS)).toBe(ACCEPTED);
 });
 
-test("a producer that was heard of in the future, because the clock was set back, is forgotten in time", () => {
+test("a producer that was heard of in the future, because the clock was set back, is evicted in time", () => {
   const early = new Producers(DAY_MS);
   early.record(batch(1, 4, 0), 0, 0, 9 * DAY_MS);
   const restored = new Producers(DAY_MS);
@@ -138,7 +138,7 @@ test("a silent producer no longer takes memory once another comes", () => {
   expect(producers.count).toBe(1);
 });
 
-test("the largest producer id is known also when its producer is forgotten, and when the state was restored", () => {
+test("the largest producer id is known also when its producer is evicted, and when the state was restored", () => {
   expect(new Producers(DAY_MS).idMax).toBe(-1);
   const producers = stored([batch(9, 0, 0), 0]);
   producers.record(batch(2, 0, 0), 0, 1, DAY_MS);
@@ -170,7 +170,7 @@ test("of a state that does not decode nothing is remembered", () => {
   expect([producers.count, producers.idMax]).toEqual([0, -1]);
 });
 
-test("what is lost from an offset on is no duplicate any more, and a producer without a batch left is forgotten", () => {
+test("what is lost from an offset on is no duplicate any more, and a producer without a batch left is evicted", () => {
   const producers = stored([batch(7, 0, 0), 100], [batch(7, 0, 1), 101], [batch(8, 0, 0), 102]);
   producers.evictFrom(101);
   expect([verdictOf(producers, batch(7, 0, 0)), verdictOf(producers, batch(7, 0, 1))]).toEqual([

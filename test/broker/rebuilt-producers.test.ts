@@ -12,7 +12,7 @@ import { SimulatedFiles } from "../support/simulated-files.ts";
 
 const SNAPSHOT = "/data/topics/t/0/producers.snapshot";
 
-/** The batch of that sequence by producer 7; answers its error and offset. */
+/** The batch of that sequence by producer 7; gives its error and offset. */
 async function append(broker: Broker, baseSequence: number): Promise<[number, number]> {
   const partition = broker.topics.get("t")!.partitions[0]!;
   const batch = batchOf(["x".repeat(200)], { producerId: 7, producerEpoch: 0, baseSequence });

@@ -11,7 +11,7 @@ import { randomOf } from "../support/random.ts";
 
 const SEGMENT_OFFSETS = 10;
 
-/** A ring of ten batches or so for one row, over a log that answers to the end of a "segment", at once or later. */
+/** A ring of ten batches or so for one row, over a log that reads to the end of a "segment", at once or later. */
 async function subject(random: () => number) {
   const recent = new RecentBatches(10_000);
   const row = recent.row();

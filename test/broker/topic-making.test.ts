@@ -96,7 +96,7 @@ test("a kill at any step of making and removing a topic is no damage, and the ne
   }
 });
 
-test("a topic whose directory goes is told by the start once it had records, or after an orderly stop", async () => {
+test("a topic whose directory goes is told by the start once it had records, or after a graceful shutdown", async () => {
   const path = folder.make("gone");
   const { broker, stop } = await start(path);
   for (const topic of ["used", "unused"]) await broker.topics.create(topic, { partitions: 2, configs: {} });

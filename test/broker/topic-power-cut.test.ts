@@ -23,7 +23,7 @@ async function store(broker: Broker, value: string): Promise<boolean> {
   return (await appendTo(partition, batch).done).errorCode === 0;
 }
 
-/** True when it was done; what the disk refused is an answer too. */
+/** True when it was done; what the disk refused is a result too. */
 async function done(work: Promise<unknown>): Promise<boolean> {
   try {
     await work;

@@ -157,7 +157,7 @@ test("a topic whose removal cannot be synced is offline: a power cut may show it
   expect(recordsIn(await bytesOf(partition.span(0, 10_000, true))).length).toBe(1);
 });
 
-test("a removal that was decided is not taken back by a sync that fails behind it", async () => {
+test("a removal that was decided is not taken back by a sync that fails after it", async () => {
   const fixture = await opened();
   const { broker, files, state, path } = fixture;
   await append(broker, "t");
@@ -244,7 +244,7 @@ test("a creation that the disk refuses has its line in the log, and not one for 
   expect(told).toEqual([{ message: "a topic could not be created", topic: "t", reason: "the disk is full" }]);
 });
 
-test("what refused creations leave behind is bounded, and is cleared away in turns before further topics are made", async () => {
+test("what refused creations leave is bounded, and is cleared away in turns before further topics are made", async () => {
   const fixture = await opened();
   const { broker, files, clock } = fixture;
   files.setFault({
@@ -282,7 +282,7 @@ test("a topic is removed by its id only while it is the one that has it", async 
   expect(broker.topics.get("t")!.id).not.toBe(first.id);
 });
 
-/** Moves what lies at `path` elsewhere and puts a link in its place; answers where it is now. */
+/** Moves what lies at `path` elsewhere and puts a link in its place; gives where it is now. */
 function link(path: string): string {
   const target = join(folder(), "behind");
   renameSync(path, target);
@@ -290,7 +290,7 @@ function link(path: string): string {
   return target;
 }
 
-test("a topic that is a link goes with its records; what is not ours behind it stays", async () => {
+test("a topic that is a link goes with its records; what is not ours after it stays", async () => {
   const before = await opened();
   await append(before.broker, "t");
   await before.broker.close();

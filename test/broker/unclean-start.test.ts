@@ -29,7 +29,7 @@ async function written(): Promise<{ disk: SimulatedFiles; directory: TestDirecto
 }
 
 for (const mode of ["fsync", "os"] as const) {
-  test(`a start behind a kill syncs what it found before anybody can read it (durability ${mode})`, async () => {
+  test(`a start after a kill syncs what it found before anybody can read it (durability ${mode})`, async () => {
     const { disk, directory, state } = await written();
     const engine = openEngine(directory, { files: disk, state });
     const broker = await openBroker({ durability: { mode } }, { engine });

@@ -221,7 +221,7 @@ test("the first partition that has anything gives a whole batch even above every
   );
 });
 
-test("a busy partition does not starve the others: the next fetch starts behind the one that was served first", () => {
+test("a busy partition does not starve the others: the next fetch starts after the one that was served first", () => {
   const partitions = [0, 1, 2, 3].map(() => new FakePartition());
   partitions[0]!.append(1, 1000);
   partitions[3]!.append(1, 1000);
@@ -321,7 +321,7 @@ test("a topic that is removed while the disk is read for others is not waited fo
   expect([fetch.isDone, fetch.slots[0]!.errorCode]).toEqual([true, wireCode("UNKNOWN_TOPIC_OR_PARTITION")]);
 });
 
-test("an error of the log becomes the partition's error code, our own mistake the failure of the fetch", () => {
+test("an error of the log becomes the partition's error code, our own fault the failure of the fetch", () => {
   const partition = new FakePartition();
   partition.append(1, 100);
   partition.failure = new ObeliskError("KAFKA_STORAGE_ERROR");
@@ -332,7 +332,7 @@ test("an error of the log becomes the partition's error code, our own mistake th
   expect(done.at(-1)!.failure).toBe(configError);
 });
 
-test("a fetch that is cancelled while it waits for records or for the disk leaves nothing behind", async () => {
+test("a fetch that is cancelled while it waits for records or for the disk leaves nothing", async () => {
   const partition = new FakePartition();
   partition.append(1, 3000);
   start([slot(partition, 1)]).cancel();
@@ -347,7 +347,7 @@ test("a fetch that is cancelled while it waits for records or for the disk leave
   expectIdle();
 });
 
-test("beyond the limit of open polls the answer is empty at once and asks the client to wait", () => {
+test("beyond the limit of open polls the response is empty at once and asks the client to wait", () => {
   const partition = new FakePartition();
   const open = [0, 1, 2].map(() => start([slot(partition)]));
   const refused = start([slot(partition)]);
@@ -399,7 +399,7 @@ test("a partition that moves costs a look at that partition, however many the fe
   expectIdle();
 });
 
-test("a partition that is asked for twice counts twice, and leaves no listener behind", async () => {
+test("a partition that is asked for twice counts twice, and leaves no listener", async () => {
   const partition = new FakePartition();
   start([slot(partition), slot(partition)], { minBytes: 200, maxWaitMs: 500, maxBytes: 5000 });
   expect(partition.readers.size).toBe(2);

@@ -144,7 +144,7 @@ test("a start reads all of them, however many", async () => {
   ]);
 });
 
-test("more text than the limit is refused before it is written, also by commits on their way, and a shorter note is not", async () => {
+test("more text than the limit is refused before it is written, also by commits on their way, and shorter metadata is not", async () => {
   const state = new HeldStateStore();
   const offsets = await GroupOffsets.open(state, clock);
   const note = "n".repeat(4 * MiB);
@@ -153,7 +153,7 @@ test("more text than the limit is refused before it is written, also by commits 
   state.isHeld = true;
   const underWay = offsets.commit("g", [commit("t", 14, 1, note)]);
   const refused = offsets.commit("h", [commit("t", 0, 1, note)]);
-  await expect(refused).rejects.toThrow("the names and notes of committed offsets take too many bytes");
+  await expect(refused).rejects.toThrow("the names and metadata of committed offsets take too many bytes");
   state.isHeld = false;
   state.release();
   await underWay;
@@ -164,7 +164,7 @@ test("more text than the limit is refused before it is written, also by commits 
   expect([offsets.fetch("h", "t", 0)?.metadata.length, offsets.count]).toEqual([note.length, 16]);
 });
 
-test("a commit whose notes take more than the limit together is refused before it is written", async () => {
+test("a commit whose metadata takes more than the limit together is refused before it is written", async () => {
   const state = new HeldStateStore();
   const offsets = await GroupOffsets.open(state, clock);
   const notes = Array.from({ length: 16 }, () => "n".repeat(COMMIT_TEXT_BYTES_MAX / 16));

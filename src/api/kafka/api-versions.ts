@@ -3,14 +3,14 @@
  * known gets the list in version 0 with error 35, and asks again.
  *
  * From version 3 the client names its software; a name that breaks Kafka's rule is INVALID_REQUEST with an empty list. The
- * name is looked at and forgotten, so that its length is nobody's business.
+ * name is looked at and dropped, so that its length is nobody's business.
  */
 
 import { NO_ERROR, wireCode } from "../../base/errors.ts";
 import type { ApiVersionsRequest, ApiVersionsResponseInput } from "../../protocol/kafka/apis/api-versions.ts";
 import type { KafkaContext } from "./context.ts";
 
-/** What one API is spoken in. */
+/** The versions of one API. */
 export interface SupportedVersions {
   readonly apiKey: number;
   readonly minVersion: number;
@@ -36,7 +36,7 @@ export function refuseApiVersions(_request: ApiVersionsRequest, errorCode: numbe
   return { errorCode, apiKeys: [] };
 }
 
-/** The answer, in version 0, to a version that is not spoken. */
+/** The response, in version 0, to a version that is not supported. */
 export function unsupportedApiVersionsResponse(
   supported: readonly SupportedVersions[],
 ): ApiVersionsResponseInput {

@@ -1,5 +1,5 @@
 /**
- * The table of what the Kafka door speaks: API, versions, handler, refusal. ApiVersions tells clients exactly this, so
+ * The table of what the Kafka API speaks: API, versions, handler, refusal. ApiVersions tells clients exactly this, so
  * a line here is a promise. The group membership APIs are not in it yet: clients then assign partitions themselves.
  *
  * Produce is advertised from 0 because older librdkafka switches compression off otherwise; 0 to 2 are refused by the
@@ -109,7 +109,7 @@ export function routeFor(key: number): Route | undefined {
   return BY_KEY.get(key);
 }
 
-/** The answer, in version 0, to an ApiVersions request of a version that is not spoken. */
+/** The response, in version 0, to an ApiVersions request of a version that is not supported. */
 export function unsupportedApiVersions(): unknown {
   return unsupportedApiVersionsResponse(SUPPORTED);
 }

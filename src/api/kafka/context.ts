@@ -1,4 +1,4 @@
-/** What every handler of the Kafka door may use. Built once by the composition root and shared by all connections. */
+/** What every handler of the Kafka API may use. Built once by the composition root and shared by all connections. */
 
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
@@ -14,7 +14,7 @@ export interface KafkaContext {
   readonly log: Log;
   /**
    * Where clients are told to connect. Without a host it is the address that the client itself connected to, which is right
-   * for every client when the server listens on all addresses. The port may be known only once the door is open.
+   * for every client when the server listens on all addresses. The port may be known only once the listener is open.
    */
   readonly advertised: { host: string | null; port: number };
 }

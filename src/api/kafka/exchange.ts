@@ -1,6 +1,6 @@
 /**
- * One request and the answer it will get. It is answered (or ended without an answer, acks 0) exactly once; after its
- * connection is gone answers are dropped silently, because whoever still works on them cannot know.
+ * One request and the response it will get. It is answered (or ended without a response, acks 0) exactly once; after its
+ * connection is gone responses are dropped silently, because whoever still works on them cannot know.
  */
 
 import { fail } from "../../base/assert.ts";
@@ -11,7 +11,7 @@ import type { Encoded } from "../../protocol/kafka/writer.ts";
 import type { Principal } from "../../security/principal.ts";
 
 /**
- * What a request and its answer may take without being counted, and how far a peer may be behind with reading before everything is
+ * What a request and its response may take without being counted, and how far a peer may be behind with reading before everything is
  * counted. Usual requests are far below.
  */
 export const UNCOUNTED_BYTES: number = 16 * KiB;
@@ -22,7 +22,7 @@ export const FETCHED_PARTITION_BYTES = 600;
 /** What an exchange knows of its API; a `Route` (dispatch.ts) is one. */
 export interface ExchangeRoute {
   readonly name: string;
-  /** Whether a request may start while earlier ones of this route are still unanswered. */
+  /** Whether a request may start while earlier ones of this route are still outstanding. */
   readonly isPipelined: boolean;
   encode(version: number, correlationId: number, response: unknown): Encoded<Buffer | ByteSource>;
 }
@@ -35,15 +35,15 @@ export interface ExchangeOwner {
   readonly principal: Principal;
   readonly rotation: FetchRotation;
   readonly isClosed: boolean;
-  /** Whether the peer has left so many of its answers unread that everything is counted. */
+  /** Whether the peer has left so many of its responses unread that everything is counted. */
   readonly isBehind: boolean;
   canReserve(bytes: number): boolean;
-  /** True: held by the exchange now. False: later, and then its `resume` is called. Nothing starts behind it until then. */
+  /** True: held by the exchange now. False: later, and then its `resume` is called. Nothing starts after it until then. */
   reserve(exchange: Exchange<never>, bytes: number): boolean;
-  /** A request that was being taken in, over several turns, is; others may start behind it. */
+  /** A request that was being taken in, over several turns, is; others may start after it. */
   taken(): void;
   responded(exchange: Exchange<never>, response: unknown): void;
-  /** An exchange ended without an answer. */
+  /** An exchange ended without a response. */
   ended(): void;
   releaseFrame(bytes: number): void;
   /** Refuses to go on with this peer: what was answered still goes out, no more frames are read. */
@@ -59,14 +59,14 @@ export class Exchange<in ResponseInput> {
   readonly principal: Principal;
   /** Bytes of the request's frame, to be given back once. */
   frameBytes: number;
-  /** Bytes of the memory for answers, held until the answer is written. */
+  /** Bytes of the memory for responses, held until the response is written. */
   memoryBytes = 0;
-  /** It waits for memory, or is taken in over several turns: nothing may start behind it. */
+  /** It waits for memory, or is taken in over several turns: nothing may start after it. */
   isStarting = false;
   /** What to do when the memory is there that it waits for. */
   resume: (() => void) | null = null;
   isDone = false;
-  /** What goes out when all before it are out; null while it is not done, and for good when there is no answer. */
+  /** What goes out when all before it are out; null while it is not done, and for good when there is no response. */
   encoded: Encoded<Buffer | ByteSource> | null = null;
   /** A fetch under way: ended with the connection. */
   fetch: Fetch | null = null;
@@ -90,7 +90,7 @@ export class Exchange<in ResponseInput> {
     return this.session.address;
   }
 
-  /** Whether its connection is gone: what is answered now reaches nobody. */
+  /** Whether its connection is gone: what is sent now reaches nobody. */
   get isDropped(): boolean {
     return this.session.isClosed;
   }
@@ -99,7 +99,7 @@ export class Exchange<in ResponseInput> {
     return this.session.canReserve(bytes);
   }
 
-  /** Reserves what the request and its answer may take. False: `whenReserved` is to follow. */
+  /** Reserves what the request and its response may take. False: `whenReserved` is to follow. */
   reserve(bytes: number): boolean {
     if (this.memoryBytes > 0 || this.isStarting) fail("a request reserves memory twice");
     return this.session.reserve(this, bytes);
@@ -125,7 +125,7 @@ export class Exchange<in ResponseInput> {
     this.session.responded(this, response);
   }
 
-  /** Ends the request without an answer. */
+  /** Ends the request without a response. */
   end(): void {
     if (this.isDone) fail("a request was ended twice");
     this.isDone = true;

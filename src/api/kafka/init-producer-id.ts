@@ -3,7 +3,7 @@
  * epoch 0, also a call that names an old one: nobody else can have stored batches under the new number. Half of an old one
  * (a number without an epoch, or the reverse) is INVALID_REQUEST.
  *
- * A disk that refuses is COORDINATOR_LOAD_IN_PROGRESS, as Kafka answers while it has no numbers: the only error here that all
+ * A disk that refuses is COORDINATOR_LOAD_IN_PROGRESS, as Kafka responds while it has no numbers: the only error here that all
  * clients try again. So is a state that cannot be read or written before the next start: any other number ends a producer for good.
  *
  * Transactions are not supported: a transactional id is INVALID_REQUEST, which clients report as a fatal error.

@@ -1,13 +1,13 @@
 /**
- * The Kafka door: frames to requests, requests to handlers, answers in order.
+ * The Kafka API: frames to requests, requests to handlers, responses in order.
  *
  * Deviations from a perfect request, and what happens
  *
- *   ApiVersions of an unknown version    answered in version 0: error 35 and the list of what is spoken
- *   any other unknown key or version     logged, and the connection closes, as Kafka does: nothing says how to answer
+ *   ApiVersions of an unknown version    answered in version 0: error 35 and the list of what is supported
+ *   any other unknown key or version     logged, and the connection closes, as Kafka does: nothing says how to respond
  *   Produce 0 to 2                       advertised (older librdkafka compresses only then), answered with error 35
  *   a frame that does not decode         logged with the peer's address, and that connection closes
- *   our own mistake                      UNKNOWN_SERVER_ERROR, logged; the connection goes on (dispatch.ts)
+ *   our own fault                        UNKNOWN_SERVER_ERROR, logged; the connection goes on (dispatch.ts)
  *
  * "Closes" means that what was answered before still goes out. The order of requests is kept by session.ts.
  */

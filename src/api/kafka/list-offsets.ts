@@ -4,11 +4,11 @@
  *   -1 latest (the high watermark)    -2 earliest    -3 the record with the largest timestamp (from version 7)
  *   -4 earliest on this machine (from version 8): the same as the earliest, because nothing is tiered
  *
- * For a timestamp it is the first record at or behind it; nothing there is timestamp -1 and offset -1, no error.
+ * For a timestamp it is the first record at or after it; nothing there is timestamp -1 and offset -1, no error.
  * The leader epoch is that of the record; of the log where there is none.
  *
- * As in Kafka: a partition that is asked for twice in a request is INVALID_REQUEST, answered once, because two questions
- * cannot be told apart in the answer; every other negative timestamp, and a special one that the version does not have, is
+ * As in Kafka: a partition that is asked for twice in a request is INVALID_REQUEST, answered once, because two of them
+ * cannot be told apart in the response; every other negative timestamp, and a special one that the version does not have, is
  * UNSUPPORTED_VERSION, also for a partition that is not there.
  *
  * Searches by time go to the disk: a request has a few of them under way at a time, and the others do not exist yet. Each partition is
@@ -105,7 +105,7 @@ function requestsByTopic(
   return topics;
 }
 
-/** Keeps the place of an answer that is still searched for. Nobody may be waiting for it just then, so a mistake of ours is only noted. */
+/** Keeps the place of a response that is still searched for. Nobody may be waiting for it just then, so a fault of ours is only recorded. */
 async function complete(
   partitions: PartitionResponse[],
   search: Promise<PartitionResponse>,

@@ -2,12 +2,12 @@
  * Metadata: this broker, and the topics that the client asks for. Null topics mean all (version 0: an empty array).
  *
  * A topic that does not exist is created on the way when both the client and the server allow it; a name that is not
- * allowed is INVALID_TOPIC_EXCEPTION and creates nothing. The answer waits until the topic is there, so that the first
+ * allowed is INVALID_TOPIC_EXCEPTION and creates nothing. The response waits until the topic is there, so that the first
  * Produce finds it.
  *
  * When the disk refuses the new topic it is LEADER_NOT_AVAILABLE, which clients take as "not yet" and ask again; a storage error
  * here makes librdkafka give up the messages that wait. It is so too while a topic of that name is being deleted, and for a
- * second: a producer at work would else bring it back with standard settings before whoever deletes it can make it anew.
+ * second: a producer at work would else bring it back with default settings before whoever deletes it can make it anew.
  *
  * A partition that could not be opened has no leader (LEADER_NOT_AVAILABLE, leader -1), as Kafka tells of one whose log directory
  * is offline: clients wait and look again, and go on with the other partitions. One whose disk failed later keeps its leader,
@@ -15,10 +15,10 @@
  *
  * Up to version 9 a topic is asked for by name; from 10 an id that is not zero decides, whatever name stands beside it (Java
  * sends an empty one). As in Kafka, one id makes the request one for ids: names without an id are then not answered.
- * What is asked for twice is answered once. There are no permissions yet, so who asks what it may do may do everything.
+ * What is requested twice is answered once. There are no permissions yet, so who asks what it may do may do everything.
  *
- * A long answer is encoded topic by topic in slices. A topic that is deleted meanwhile is still described as it was: the client learns
- * of it from the next answer, as it would had it asked a moment earlier.
+ * A long response is encoded topic by topic in slices. A topic that is deleted meanwhile is still described as it was: the client learns
+ * of it from the next response, as it would had it asked a moment earlier.
  */
 
 import { isStorageError, NO_ERROR, ObeliskError, toObeliskError, wireCode } from "../../base/errors.ts";
@@ -42,7 +42,7 @@ import type { Exchange } from "./exchange.ts";
 const NO_LEADER = -1;
 const EPOCH_UNKNOWN = -1;
 
-/** The first version in which an answer can say that it knows no name. */
+/** The first version in which a response can say that it knows no name. */
 const NULL_NAME_FROM = 12;
 
 /** Topics and partitions that are described in the turn that brought the request. */
@@ -50,14 +50,14 @@ const SHORT_MAX = 500;
 /** Topics that are created at once, so that they share the syncs of the state. */
 const CREATED_AT_ONCE = 100;
 
-/** What a partition takes in an answer of any version, at most, and a topic with a name of usual length. */
+/** What a partition takes in a response of any version, at most, and a topic with a name of usual length. */
 const PARTITION_BYTES = 40;
 const TOPIC_BYTES = 100;
 
 type TopicResponse = MetadataResponseInput["topics"][number];
 type PartitionResponse = TopicResponse["partitions"][number];
 type TopicRequest = NonNullable<MetadataRequest["topics"]>[number];
-/** What was found for a question: a topic, or why there is none. */
+/** What was found for a request: a topic, or why there is none. */
 type Found = Topic | TopicResponse;
 /** What is asked for, each once: a topic, or a name or id that `find` looks up when its turn comes. */
 interface Wanted {
@@ -82,7 +82,7 @@ export function metadata(
   return response(context, exchange, request, topics);
 }
 
-/** What an answer takes, names of usual length included. */
+/** What a response takes, names of usual length included. */
 export function metadataBytes(
   { broker: { topics } }: KafkaContext,
   { topics: requested }: MetadataRequest,

@@ -5,7 +5,7 @@
  * assigned partitions and tools send it. A generation is ILLEGAL_GENERATION. A member id without one means nothing, and the
  * empty group name is a group like any other, both as in Kafka.
  *
- * Partition by partition: unknown ones are UNKNOWN_TOPIC_OR_PARTITION, whatever the generation; then a long note
+ * Partition by partition: unknown ones are UNKNOWN_TOPIC_OR_PARTITION, whatever the generation; then long metadata
  * OFFSET_METADATA_TOO_LARGE, an offset that no record can have (negative, or beyond 53 bits) INVALID_REQUEST; the others are
  * kept all the same. The retention time is not obeyed.
  *

@@ -1,12 +1,12 @@
 /**
  * OffsetFetch: what a group has committed. Null topics mean everything it has. A partition without a commit, known or
- * not, is offset -1 with an empty note and no error: the client then starts by its own policy.
+ * not, is offset -1 with empty metadata and no error: the client then starts by its own policy.
  *
  * Up to version 7 one group at the top; version 8 asks for several. `requireStable` asks to wait for open transactions;
  * there are none, so what is stored is always stable.
  *
  * What is asked for twice is answered twice, as in Kafka; everything of a group that is asked for again and again is looked up and
- * encoded once. A long answer is encoded in slices: each offset is what it is when its turn comes.
+ * encoded once. A long response is encoded in slices: each offset is what it is when its turn comes.
  */
 
 import { NO_ERROR } from "../../base/errors.ts";
@@ -27,7 +27,7 @@ const BATCHED_FROM = 8;
 /** Topics and partitions that are looked up in the turn that brought the request. */
 const SHORT_MAX = 500;
 
-/** What a partition takes in an answer of any version beside its note, and a topic beside its name. */
+/** What a partition takes in a response of any version beside its metadata, and a topic beside its name. */
 const PARTITION_BYTES = 24;
 const TOPIC_BYTES = 8;
 
@@ -65,7 +65,7 @@ export function offsetFetch(
   );
 }
 
-/** What an answer takes beside the names of groups and topics that stand in the request. */
+/** What a response takes beside the names of groups and topics that stand in the request. */
 export function offsetFetchBytes(
   { offsets }: KafkaContext,
   request: OffsetFetchRequest,
@@ -130,12 +130,12 @@ function find(offsets: GroupOffsets, { groupId, topics }: GroupRequest): GroupRe
   return { groupId, topics: found };
 }
 
-/** An answer that is looked up and encoded in slices. */
+/** A response that is looked up and encoded in slices. */
 class LongResponse {
   readonly #offsets: GroupOffsets;
   readonly #version: number;
   readonly #share: TurnShare;
-  /** Where topics stand in an answer. */
+  /** Where topics stand in a response. */
   readonly #place: readonly string[];
 
   constructor({ offsets, clock }: KafkaContext, version: number) {

@@ -1,5 +1,5 @@
 /**
- * OffsetForLeaderEpoch: where a leader epoch ended. A client that finds its position behind that place knows that
+ * OffsetForLeaderEpoch: where a leader epoch ended. A client that finds its position after that place knows that
  * recovery took away what it had read. An epoch that is not known is answered with -1 and -1.
  */
 

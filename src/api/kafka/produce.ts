@@ -6,7 +6,7 @@
  *
  * Every batch is handed to its partition in the turn that brought the request, without a promise; the outcomes come back as
  * callbacks, and no offset is known before. The request's time limit is not obeyed: a batch that was taken is committed or its
- * partition fails, and an answer "timed out" would be a lie about either.
+ * partition fails, and a response "timed out" would be a lie about either.
  *
  * A frame is only lent. A partition that keeps what it is given until the outcome gets a copy, and the memory that the frame was
  * counted for is held for that copy: with acks 0 too, so the request ends then.

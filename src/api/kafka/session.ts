@@ -1,18 +1,18 @@
 /**
- * What the Kafka door remembers of one connection: the requests under way, in order, and when the next may start.
+ * What the Kafka API remembers of one connection: the requests under way, in order, and when the next may start.
  *
  *   under way   [produce][produce][produce]      produce may follow produce: a sync serves them all
  *   parked      fetch                            starts when everything before it is answered
  *   input       paused                           nothing further is read meanwhile
  *
  * Rules
- *   - Answers go out in the order of the requests, whatever order they are done in.
- *   - A pipelined request (Produce) may start behind unanswered ones of its kind; anything else starts alone, and
- *     nothing starts behind it. So a client that sends Produce and then Fetch reads what it wrote, and sequences of an
+ *   - Responses go out in the order of the requests, whatever order they are done in.
+ *   - A pipelined request (Produce) may start after outstanding ones of its kind; anything else starts alone, and
+ *     nothing starts after it. So a client that sends Produce and then Fetch reads what it wrote, and sequences of an
  *     idempotent producer are checked in the order in which they were sent.
  *   - A request that takes much memory waits for it, and then one that is taken in over several turns is taken in whole, before
- *     anything starts behind it.
- *   - What a large answer holds is given back when the socket has taken it. When the peer has left answers unread, everything that it
+ *     anything starts after it.
+ *   - What a large response holds is given back when the socket has taken it. When the peer has left responses unread, everything that it
  *     asks for is counted; who does not move is cut by the budget when others wait, and long
  *     polls with many partitions are answered early.
  *   - At most one frame is parked and at most `IN_FLIGHT_MAX` requests are under way; then input is paused.
@@ -35,7 +35,7 @@ import { UnwrittenResponses } from "./unwritten.ts";
 /** Clients keep 5 in flight, load generators some hundreds; a waiting Produce is about 500 bytes. */
 export const IN_FLIGHT_MAX = 1000;
 
-/** Small answers that are made in one turn, and go out at its end, before they are counted too. */
+/** Small responses that are made in one turn, and go out at its end, before they are counted too. */
 const UNSENT_BYTES_MAX = 64 * KiB;
 
 /** A frame that came too early. */
@@ -54,7 +54,7 @@ export class KafkaSession implements ExchangeOwner, BudgetWaiter {
   readonly #startParked: (session: KafkaSession, frame: ParkedFrame) => void;
   readonly #exchanges = new Ring<Exchange<never>>();
   readonly #counted = new UnwrittenResponses();
-  /** What waits for memory: one at most, because nothing starts behind it. */
+  /** What waits for memory: one at most, because nothing starts after it. */
   #starting: Exchange<never> | null = null;
   #parked: ParkedFrame | null = null;
   #isPaused = false;
@@ -127,7 +127,7 @@ export class KafkaSession implements ExchangeOwner, BudgetWaiter {
     if (wasParked) this.#connection.responded(1);
   }
 
-  /** A request was handed to its handler: reads on only if another may start behind it. */
+  /** A request was handed to its handler: reads on only if another may start after it. */
   started(exchange: Exchange<never>): void {
     if (!exchange.isDone && !this.#mayBeFollowed(exchange)) this.#pause();
   }
@@ -165,7 +165,7 @@ export class KafkaSession implements ExchangeOwner, BudgetWaiter {
     try {
       exchange.encoded = exchange.route.encode(exchange.version, exchange.correlationId, response);
     } catch (thrown) {
-      this.#context.log.error("an answer could not be encoded, the connection is closed", {
+      this.#context.log.error("a response could not be encoded, the connection is closed", {
         api: exchange.route.name,
         version: exchange.version,
         address: this.address,
@@ -229,7 +229,7 @@ export class KafkaSession implements ExchangeOwner, BudgetWaiter {
     if (!exchange.isDone) this.#goOn();
   }
 
-  /** The answer is there: from now on it is held for what it is. */
+  /** The response is there: from now on it is held for what it is. */
   #count(exchange: Exchange<never>): void {
     const bytes = exchange.encoded === null ? 0 : heldBy(exchange.encoded);
     const heldBytes = bytes > UNCOUNTED_BYTES || exchange.memoryBytes > 0 ? bytes : 0;
@@ -257,7 +257,7 @@ export class KafkaSession implements ExchangeOwner, BudgetWaiter {
     this.#connection.pauseInput();
   }
 
-  /** In a microtask: an answer may come out of a partition that is still telling others about its commit. */
+  /** In a microtask: a response may come out of a partition that is still telling others about its commit. */
   #goOn(): void {
     if (!this.#isPaused || this.#isNextScheduled) return;
     this.#isNextScheduled = true;

@@ -1,10 +1,10 @@
 /**
- * Answers of one connection that are on their way out, in order: how much memory each holds, and the connection's byte count at which
+ * Responses of one connection that are on their way out, in order: how much memory each holds, and the connection's byte count at which
  * the socket has taken it.
  *
  *     bytes out   ------------------|
- *     answers      [ taken ][ taken |      ][          ]
- *                  given back       ^ written(bytesOut)
+ *     responses    [ taken ][ taken |      ][          ]
+ *                  given back     ^ written(bytesOut)
  */
 
 import { fail } from "../../base/assert.ts";
@@ -23,7 +23,7 @@ export class UnwrittenResponses {
   /** `bytes` are held, and `slabs` in use, until the connection has sent `atBytesOut` bytes in all. */
   add(bytes: number, atBytesOut: number, slabs: readonly Buffer[]): void {
     if (atBytesOut < (this.#responses.last()?.atBytesOut ?? 0))
-      fail("an answer is written before an earlier one");
+      fail("a response is written before an earlier one");
     this.#responses.push({ bytes, atBytesOut, slabs });
   }
 

@@ -1,6 +1,6 @@
 /**
- * What the native door asks of the broker, and nothing more: `Broker` fulfils it as it is. `Place` is the broker's partition, which
- * the door only passes on.
+ * What the native protocol asks of the broker, and nothing more: `Broker` implements it as it is. `Place` is the broker's partition, which
+ * the protocol only passes on.
  */
 
 import type { PendingBatch } from "../../broker/batcher.ts";

@@ -1,11 +1,11 @@
 /**
- * The native door: messages of the Go Obelisk's clients go to the broker, and a line comes back for each, in order.
+ * The native protocol: messages of the Go Obelisk's clients go to the broker, and a line comes back for each, in order.
  *
  *     frame -> MessageCursor -> TopicCache -> batcher.append -> ResponseQueue -(batch is durable)-> OK
  *
- * What gets which answer is in protocol/native/responses.ts. `OK` is written only when the message is on disk.
+ * What gets which response is in protocol/native/responses.ts. `OK` is written only when the message is on disk.
  *
- * A message for a topic that does not exist waits until it is created, and with it everything behind it on its connection:
+ * A message for a topic that does not exist waits until it is created, and with it everything after it on its connection:
  * the input is held, so nothing is reordered. Above `UNANSWERED_MAX` messages the input is held too.
  *
  * A key that is not empty chooses the partition as Kafka's clients do; an empty key becomes no key, an empty value stays a value.
@@ -30,15 +30,15 @@ import type { MessageBroker } from "./message-broker.ts";
 import { ResponseQueue, type ResponseWriter } from "./response-queue.ts";
 import { type CachedTopic, TopicCache } from "./topic-cache.ts";
 
-/** Messages of one connection that wait for their answer at most; beyond, its input is held until half are answered. */
+/** Messages of one connection that wait for their response at most; beyond, its input is held until half are answered. */
 export const OUTSTANDING_MAX = 65_536;
 /** Kafka refuses what is further ahead. */
 const TIMESTAMP_AHEAD_MS_MAX = HOUR_MS;
-/** The same answer many times, written from one block. */
+/** The same response many times, written from one block. */
 const LINES_PER_BLOCK = 1024;
 const BLOCKS = RESPONSE_LINES.map((line) => Buffer.from(line.repeat(LINES_PER_BLOCK)));
 
-/** What the door has answered since it started, by `Answer`. */
+/** What was sent since the start, by `NativeStatus`. */
 export class NativeCounters {
   readonly responses: number[] = RESPONSE_LINES.map(() => 0);
 }
@@ -113,7 +113,7 @@ export class NativeProtocol<Place> implements FrameHandler<NativeSession<Place>>
     return false;
   }
 
-  /** What it writes is a few bytes, and counted by the answer queue. */
+  /** What it writes is a few bytes, and counted by the response queue. */
   written(): void {}
 
   close(connection: FrameConnection<NativeSession<Place>>): void {
@@ -188,7 +188,7 @@ export class NativeProtocol<Place> implements FrameHandler<NativeSession<Place>>
     session.respond(NativeStatus.PUBLISH_FAILED);
   }
 
-  /** The world's fault becomes an answer; our own goes up. */
+  /** The world's fault becomes a response; our own goes up. */
   #refuse(session: NativeSession<Place>, error: unknown, topic: string): void {
     if (!(error instanceof ObeliskError)) throw error;
     this.#failed(session);
@@ -208,7 +208,7 @@ export class NativeProtocol<Place> implements FrameHandler<NativeSession<Place>>
     return isCredible ? timestampMs : this.#arrivedAtMs;
   }
 
-  /** What holds for one turn only is forgotten, before the next message comes. */
+  /** What holds for one turn only is dropped, before the next message comes. */
   #endTurn(): void {
     this.#topics.startTurn();
     this.#arrivedAtMs = -1;
@@ -239,13 +239,13 @@ export class NativeSession<Place> implements PendingBatchListener, ResponseWrite
     if (this.#queue.count >= OUTSTANDING_MAX) this.#hold();
   }
 
-  /** Answers without the broker, when everything before is answered. */
+  /** Responds without the broker, when everything before has its response. */
   respond(response: NativeStatus): void {
     this.#queue.pushCompleted(response);
     if (this.#queue.count >= OUTSTANDING_MAX) this.#hold();
   }
 
-  /** Writes every answer that is due. */
+  /** Writes every response that is due. */
   batchCompleted(): void {
     const responded = this.#queue.drain(this, this);
     if (responded > 0) this.connection.responded(responded);

@@ -1,14 +1,14 @@
 /**
  * What one connection is still owed: a queue of runs, in the order of its messages. A run is a number of messages that get
- * the same answer at the same time, because they lie in the same batch (or were refused alike).
+ * the same response at the same time, because they lie in the same batch (or were refused alike).
  *
  *     front                                                    back
  *     [batch 7: 64 messages][refused: 1][batch 7: 3][batch 8: 40]
  *
- * Three parallel circles hold batch, answer and count of each run: no object for a message, none for a run. A run with a
- * batch gets its answer when the batch settles; one without has it from the start.
+ * Three parallel circles hold batch, response and count of each run: no object for a message, none for a run. A run with a
+ * batch gets its response when the batch completes; one without has it from the start.
  *
- * It only listens to the batch at the front: what is behind it cannot be answered earlier anyway.
+ * It only listens to the batch at the front: what is after it cannot be answered earlier anyway.
  */
 
 import type { PendingBatch, PendingBatchListener } from "../../broker/batcher.ts";
@@ -16,7 +16,7 @@ import { NativeStatus } from "../../protocol/native/responses.ts";
 
 const CAPACITY_MIN = 16;
 
-/** Takes the answers in order: `count` times the same. */
+/** Takes the responses in order: `count` times the same. */
 export interface ResponseWriter {
   writeResponses(response: NativeStatus, count: number): void;
 }
@@ -31,17 +31,17 @@ export class ResponseQueue {
   #runs = 0;
   #listenedTo: PendingBatch | null = null;
 
-  /** One more message that is answered when `batch` settles. */
+  /** One more message that is answered when `batch` completes. */
   pushPending(batch: PendingBatch): void {
     this.#push(batch, NativeStatus.OK);
   }
 
-  /** One more message, whose answer is known. */
+  /** One more message, whose response is known. */
   pushCompleted(response: NativeStatus): void {
     this.#push(null, response);
   }
 
-  /** Gives out every answer at the front that is known, then listens to the batch that comes next. Returns how many messages. */
+  /** Gives out every response at the front that is known, then listens to the batch that comes next. Returns how many messages. */
   drain(writer: ResponseWriter, listener: PendingBatchListener): number {
     const countBefore = this.count;
     while (this.#runs > 0) {

@@ -88,7 +88,7 @@ for (const acks of [-1, 1]) {
   });
 }
 
-test("acks 0 waits for nothing: no answer comes, and what follows on the connection is answered while the sync runs", async () => {
+test("acks 0 waits for nothing: no response comes, and what follows on the connection is answered while the sync runs", async () => {
   const { engine, producer } = await opened();
   sendRecord(producer, "a", 0);
   expect(await latestOffset(producer)).toBe(0);
@@ -96,4 +96,12 @@ test("acks 0 waits for nothing: no answer comes, and what follows on the connect
   await engine.waiting[0]!.end();
   await turns();
   expect([await latestOffset(producer), producer.waitingCount]).toEqual([1, 0]);
+});
+
+test("acks 0: a sync that fails closes the connection, as any other error", async () => {
+  const { engine, producer } = await opened();
+  sendRecord(producer, "lost", 0);
+  await until(() => engine.waiting.length === 1);
+  await engine.waiting[0]!.end(true);
+  expect(await producer.take()).toBeNull();
 });

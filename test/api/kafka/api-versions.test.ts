@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.stop());
 
-/** The promise to clients: what is spoken, by key. */
+/** The promise to clients: what is supported, by key. */
 const SUPPORTED = {
   0: [0, 11],
   1: [4, 12],
@@ -28,7 +28,7 @@ const SUPPORTED = {
 const NAMED = { clientSoftwareName: "test", clientSoftwareVersion: "1.0" };
 
 for (const version of [0, 1, 2, 3, 4]) {
-  test(`version ${version} lists exactly what is spoken, Produce from 0`, async () => {
+  test(`version ${version} lists exactly what is supported, Produce from 0`, async () => {
     const client = await api.connect();
     const response = await client.ask(apiVersionsApi, version, NAMED);
     const ranges = response.apiKeys.map(({ apiKey, minVersion, maxVersion }) => [
@@ -46,7 +46,7 @@ test("everything that is advertised can be decoded and encoded by the codec", ()
   }
 });
 
-test("the answer to version 3 has a header without tags", async () => {
+test("the response to version 3 has a header without tags", async () => {
   const client = await api.connect();
   client.send(apiVersionsApi, 3, NAMED);
   const frame = (await client.take())!;

@@ -61,7 +61,7 @@ function modelOf(plan: readonly Step[]): string[][] {
   return model;
 }
 
-/** Several requests in flight; waits for all answers. */
+/** Several requests in flight; waits for all responses. */
 async function produceAll(topic: string, plan: readonly Step[]): Promise<void> {
   const client = await WireClient.connect(server.kafkaPort);
   for (const [index, step] of plan.entries()) {

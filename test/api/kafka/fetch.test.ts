@@ -181,14 +181,14 @@ for (const kind of PARTITION_KINDS) {
       expect((await requested)[0]!.errorCode).toBe(wireCode("UNKNOWN_TOPIC_OR_PARTITION"));
     });
 
-    test("an answer of several MiB arrives whole and in one piece", async () => {
+    test("a response of several MiB arrives whole and in one piece", async () => {
       for (let batch = 0; batch < 10; batch += 1) await append(0, ["y".repeat(400_000)]);
       const requested = request([ask(0, 0, { partitionMaxBytes: 10_000_000 })]);
       const [response] = await fetch(11, requested);
       expect(recordsIn(response!.records!).map(([offset]) => offset)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     });
 
-    test("a thousand small answers carry the right bytes, each of them", async () => {
+    test("a thousand small responses carry the right bytes, each of them", async () => {
       for (let offset = 0; offset < 1000; offset += 1) {
         await append(0, [`value ${offset} ${"x".repeat(offset % 300)}`]);
         const [response] = await fetch(11, request([ask(0, offset)]));
@@ -198,7 +198,7 @@ for (const kind of PARTITION_KINDS) {
       }
     });
 
-    test("an answer that a client does not take is not held in memory, and arrives whole when it reads on", async () => {
+    test("a response that a client does not take is not held in memory, and arrives whole when it reads on", async () => {
       for (let batch = 0; batch < 20; batch += 1) await append(0, ["z".repeat(1_000_000)]);
       const slow = await api.connect();
       slow.pause();
@@ -218,7 +218,7 @@ for (const kind of PARTITION_KINDS) {
       expect(records.length).toBeGreaterThan(18);
     });
 
-    test("what an answer keeps to read many partitions' records later is counted until they are sent", async () => {
+    test("what a response keeps to read many partitions' records later is counted until they are sent", async () => {
       const COUNT = 40;
       const { topics } = api.context.broker;
       const many = await topics.create("many", { partitions: COUNT, configs: {} });

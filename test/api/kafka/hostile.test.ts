@@ -1,6 +1,6 @@
 /**
  * Broken and hostile requests: cut, with flipped bits, with lengths that lie, and noise. Whatever comes, the server
- * answers or closes that connection, keeps no memory of it, and serves the next one.
+ * responds or closes that connection, keeps no memory of it, and serves the next one.
  */
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
@@ -98,7 +98,7 @@ test("requests with one flipped bit", async () => {
   await nothingIsHeld();
 }, 60_000);
 
-test("noise behind every key and version that is spoken", async () => {
+test("noise after every key and version that is supported", async () => {
   const noise = fc.record({
     route: fc.nat(ROUTES.length - 1),
     version: fc.nat(12),

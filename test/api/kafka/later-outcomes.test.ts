@@ -71,7 +71,7 @@ test("what is stored turns later is what was sent, although the memory of its fr
   expect(recordsIn(await bytesOf(span)).map(([, value]) => value)).toEqual(values);
 });
 
-test("answers keep the order of the requests, whatever order the outcomes come in", async () => {
+test("responses keep the order of the requests, whatever order the outcomes come in", async () => {
   for (const value of ["a", "b", "c"]) send(value, 1);
   await until(() => held.length === 3);
   for (const append of [...held].reverse()) append.store();

@@ -1,6 +1,6 @@
 /**
- * What Apache Kafka takes without a word is taken here too: bytes behind the body, tags that nobody knows, a null client
- * id, integers of 64 bits. Clients were written against its readers, and one that is refused gets no answer at all: the
+ * What Apache Kafka takes without a word is taken here too: bytes after the body, tags that nobody knows, a null client
+ * id, integers of 64 bits. Clients were written against its readers, and one that is refused gets no response at all: the
  * connection closes. Each case goes over a real socket and must be answered, and so must the request behind it.
  */
 
@@ -126,7 +126,7 @@ for (const kind of PARTITION_KINDS) {
       /** Behind the header, which ends with a null client id and no tags. */
       const body = whole.toString("hex", isFlexible ? 15 : 14);
 
-      test("bytes behind the body are passed over", async () => {
+      test("bytes after the body are passed over", async () => {
         const response = await responseTo(
           frameOf(key, version, 7, `ffff ${isFlexible ? "00" : ""} ${body} 00010203`),
         );
@@ -139,7 +139,7 @@ for (const kind of PARTITION_KINDS) {
       });
 
       if (!isFlexible) return;
-      test("tags that nobody knows are passed over behind the body's fields", async () => {
+      test("tags that nobody knows are passed over after the body's fields", async () => {
         expect(body).toEndWith("00");
         await responseTo(frameOf(key, version, 9, `ffff 00 ${body.slice(0, -2)} 02 63 02 abcd 8001 00`));
       });
@@ -151,7 +151,7 @@ for (const kind of PARTITION_KINDS) {
     const INT64_MAX = 0x7fff_ffff_ffff_ffffn;
     const INT64_MIN = -0x8000_0000_0000_0000n;
 
-    /** The answer to a request in which `value` stands wherever it says `MARK`. */
+    /** The response to a request in which `value` stands wherever it says `MARK`. */
     async function respondWith(
       name: string,
       version: number,

@@ -70,7 +70,7 @@ for (const kind of PARTITION_KINDS) {
       [5001, [0, 4, 5001]],
       [5002, [0, -1, -1]],
     ] as const) {
-      test(`by time ${timestamp} it is the first record at or behind it`, async () => {
+      test(`by time ${timestamp} it is the first record at or after it`, async () => {
         expect(await ask(8, 0, timestamp)).toEqual([...expected]);
       });
     }

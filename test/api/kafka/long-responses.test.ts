@@ -1,5 +1,5 @@
 /**
- * Answers that are long, or asked for again and again in one request: made in slices, with the loop free between, and equal to what
+ * Responses that are long, or asked for again and again in one request: made in slices, with the loop free between, and equal to what
  * short requests are told.
  */
 
@@ -155,7 +155,7 @@ test("ListOffsets has a few searches under way at a time, answers in order, and 
   expect(begun).toBe(66 + 8);
 });
 
-test("ListOffsets that meets a mistake of ours in one of many searches says so, and the server goes on", async () => {
+test("ListOffsets that meets a fault of ours in one of many searches says so, and the server goes on", async () => {
   const { partitions } = api.context.broker.topics.get("large")!;
   for (const partition of partitions) {
     partition.offsetForTimestamp = async () => {

@@ -134,7 +134,7 @@ for (const kind of PARTITION_KINDS) {
       expect(api.context.broker.topics.count).toBe(3);
     });
 
-    /** Name, error and number of partitions of each topic in the answer. */
+    /** Name, error and number of partitions of each topic in the response. */
     async function briefly(version: number, topics: NonNullable<MetadataRequestInput["topics"]>) {
       const response = await metadata(version, { topics });
       return response.topics.map(({ name, errorCode, partitions }) => [name, errorCode, partitions.length]);

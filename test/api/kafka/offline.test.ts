@@ -135,7 +135,7 @@ for (const { operation, errno, path } of REFUSALS) {
       });
     }
 
-    test("the native door: a message for the partition is refused", () => {
+    test("the native protocol: a message for the partition is refused", () => {
       const { batcher, topics } = api.context.broker;
       const partition = topics.get("t")!.partitions[0]!;
       const value = Buffer.from("v");

@@ -72,7 +72,7 @@ for (const kind of PARTITION_KINDS) {
     }
 
     for (let version = 2; version <= 8; version += 1) {
-      test(`what version ${version} commits comes back with its note, in every version of OffsetFetch`, async () => {
+      test(`what version ${version} commits comes back with its metadata, in every version of OffsetFetch`, async () => {
         expect(await commit(version, [commitOf(0, 7, "note é"), commitOf(1, 0, null)])).toEqual([0, 0]);
         for (let fetchVersion = 1; fetchVersion <= 8; fetchVersion += 1) {
           expect(await committed(fetchVersion, [{ name: "t", partitionIndexes: [1, 0] }])).toEqual([

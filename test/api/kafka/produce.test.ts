@@ -138,7 +138,7 @@ for (const kind of PARTITION_KINDS) {
       expect(await codeIn(7)).toBe(0);
     });
 
-    test("what begins behind the batch is not stored, and records that the header does not know are refused", async () => {
+    test("what begins after the batch is not stored, and records that the header does not know are refused", async () => {
       const batch = batchOf(["a"]);
       const [kept] = await produce(
         8,

@@ -1,5 +1,5 @@
 /**
- * The memory of requests and answers: reserved before anything is done, given back when the client has taken the answer, waited for in
+ * The memory of requests and responses: reserved before anything is done, given back when the client has taken the response, waited for in
  * the order of requests. A stranger holds what the test wants it to hold.
  */
 
@@ -57,7 +57,7 @@ for (const kind of PARTITION_KINDS) {
       return { acks: -1, timeoutMs: 1000, topicData: [{ name: "t", partitionData }] };
     }
 
-    test("an answer that finds no memory waits, with what the client asks behind it; others go on, and then all is given back", async () => {
+    test("a response that finds no memory waits, with what the client asks after it; others go on, and then all is given back", async () => {
       straySegment.charge(LIMIT, SMALL);
       const client = await api.connect();
       const ids = [client.send(metadataApi, 4, LARGE), client.send(apiVersionsApi, 0, {})];
@@ -85,7 +85,7 @@ for (const kind of PARTITION_KINDS) {
       expect(api.responseBudget.usedBytes).toBe(0);
     });
 
-    test("an answer that could never be held is refused in the API's own words", async () => {
+    test("a response that could never be held is refused in the API's own words", async () => {
       await api.context.offsets.commit(
         "g",
         range(1000).map((partition) => ({
@@ -138,7 +138,7 @@ for (const kind of PARTITION_KINDS) {
       await until(() => api.responseBudget.usedBytes === 0);
     });
 
-    test("what waits to be sent stays as it was while other answers are made and sent, in memory that is used again", async () => {
+    test("what waits to be sent stays as it was while other responses are made and sent, in memory that is used again", async () => {
       const { topics } = api.context.broker;
       await topics.create("other", { partitions: PARTITIONS, configs: {} });
       const [slow, quick] = [await api.connect(), await api.connect()];
@@ -173,7 +173,7 @@ for (const kind of PARTITION_KINDS) {
       expect(connection!.isOpen).toBe(false);
     });
 
-    test("a large produce request is taken in over turns: each entry is stored, and what follows comes behind", async () => {
+    test("a large produce request is taken in over turns: each entry is stored, and what follows comes after", async () => {
       const client = await api.connect();
       const partition = api.context.broker.topics.get("t")!.partitions[0]!;
       const first = client.send(produceApi, 9, produceRequest(range(2000).map((index) => `first ${index}`)));

@@ -46,7 +46,7 @@ for (const kind of PARTITION_KINDS) {
       return frame?.readInt32BE(0);
     }
 
-    test("produce requests are stored behind earlier ones that still wait for their sync", async () => {
+    test("produce requests are stored after earlier ones that still wait for their sync", async () => {
       const ids = ["a", "b", "c"].map((value) => client.send(produceApi, 7, produceRequest(value)));
       await until(() => takenOffset(api.context.broker.topics.get("t")!.partitions[0]!) === 3);
       expect(client.waitingCount).toBe(0);
@@ -70,7 +70,7 @@ for (const kind of PARTITION_KINDS) {
       expect(correlationIdOf(await client.take())).toBe(versions);
     });
 
-    test("nothing starts behind a long poll on the same connection, other connections go on", async () => {
+    test("nothing starts after a long poll on the same connection, other connections go on", async () => {
       const fetched = client.send(fetchApi, 4, fetchRequest(0));
       const produced = client.send(produceApi, 7, produceRequest("late"));
       const other = await api.connect();
@@ -86,7 +86,7 @@ for (const kind of PARTITION_KINDS) {
       expect(correlationIdOf(await client.take())).toBe(produced);
     });
 
-    test("acks 0 has no answer, and the next request is answered as usual", async () => {
+    test("acks 0 has no response, and the next request is answered as usual", async () => {
       client.send(produceApi, 7, produceRequest("a", 0));
       const next = client.send(produceApi, 7, produceRequest("b", 1));
       await until(() => takenOffset(api.context.broker.topics.get("t")!.partitions[0]!) === 2);
@@ -169,7 +169,7 @@ for (const kind of PARTITION_KINDS) {
       expect(api.api.malformedCount).toBe(1);
     });
 
-    test("a frame that does not decode lets the answers before it out", async () => {
+    test("a frame that does not decode lets the responses before it out", async () => {
       const produced = client.send(produceApi, 7, produceRequest("a"));
       client.sendBytes(Buffer.from("00000004" + "00030004", "hex"));
       await until(() => partitions.waitingCount > 0);
@@ -196,7 +196,7 @@ for (const kind of PARTITION_KINDS) {
       });
     }
 
-    test("our own mistake is UNKNOWN_SERVER_ERROR and a line with the stack, and the connection goes on", async () => {
+    test("our own fault is UNKNOWN_SERVER_ERROR and a line with the stack, and the connection goes on", async () => {
       const partition = api.context.broker.topics.get("t")!.partitions[0]!;
       partition.append = () => {
         throw new TypeError("a bug");

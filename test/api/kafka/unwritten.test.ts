@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { UnwrittenResponses } from "../../../src/api/kafka/unwritten.ts";
 import { InvariantError } from "../../../src/base/assert.ts";
 
-test("what answers hold is given back in order, each once, as soon as the last byte of it is out", () => {
+test("what responses hold is given back in order, each once, as soon as the last byte of it is out", () => {
   const responses = new UnwrittenResponses();
   expect(responses.written(1000)).toBe(0);
   responses.add(10, 1010, []);
@@ -13,7 +13,7 @@ test("what answers hold is given back in order, each once, as soon as the last b
   ]);
 });
 
-test("answers are written in order", () => {
+test("responses are written in order", () => {
   const responses = new UnwrittenResponses();
   responses.add(10, 100, []);
   expect(() => responses.add(10, 99, [])).toThrow(InvariantError);

@@ -1,4 +1,4 @@
-/** The native door on real sockets: every answer, their order, holds and limits. */
+/** The native protocol on real sockets: every response, their order, holds and limits. */
 
 import { expect, test } from "bun:test";
 import fc from "fast-check";
@@ -98,7 +98,7 @@ test("an empty frame and one that does not decode are refused, in order, and the
   expect(client.text).toBe(expected);
 });
 
-test("a frame over 10 MiB is refused behind the earlier answers, and the connection is closed", async () => {
+test("a frame over 10 MiB is refused after the earlier responses, and the connection is closed", async () => {
   const broker = new StandInBroker("orders");
   using served = serve(broker);
   await using client = await TestClient.connect(served.listener.port);
@@ -112,7 +112,7 @@ test("a frame over 10 MiB is refused behind the earlier answers, and the connect
   expect(broker.messages).toEqual([`orders-0 ${NOW_MS} - a`]);
 });
 
-test("a frame that the end of the stream cuts off is corrupted, behind the earlier answers", async () => {
+test("a frame that the end of the stream cuts off is corrupted, after the earlier responses", async () => {
   const broker = new StandInBroker("orders");
   using served = serve(broker);
   await using client = await TestClient.connect(served.listener.port);
@@ -165,7 +165,7 @@ test("what the broker refuses to store is answered with PUBLISH_FAILED, and the 
   await client.receives("NACK:PUBLISH_FAILED\nOK\n");
 });
 
-test("a mistake of ours costs the connection instead of a wrong answer", async () => {
+test("a fault of ours costs the connection instead of a wrong response", async () => {
   const broker = new StandInBroker("orders");
   broker.failure = new TypeError("a mistake");
   using served = serve(broker);
@@ -175,7 +175,7 @@ test("a mistake of ours costs the connection instead of a wrong answer", async (
   expect([client.text, served.listener.counters.faults]).toEqual(["", 1]);
 });
 
-test("answers keep the order of the messages although their batches settle in another", async () => {
+test("responses keep the order of the messages although their batches complete in another", async () => {
   const broker = new StandInBroker("a", "b");
   using served = serve(broker);
   await using client = await TestClient.connect(served.listener.port);
@@ -191,7 +191,7 @@ test("answers keep the order of the messages although their batches settle in an
   expect(client.text).toBe(expected);
 });
 
-test("random messages, chunks and settlements: one right answer each, in order", async () => {
+test("random messages, chunks and completions: one right response each, in order", async () => {
   const step = fc.record({
     kind: fc.constantFrom("a", "b", "c", "empty", "bad", "name"),
     isSettling: fc.boolean(),
@@ -249,7 +249,7 @@ test("random messages, chunks and settlements: one right answer each, in order",
   );
 });
 
-test("a message for a new topic waits for the topic, and those behind it wait in order", async () => {
+test("a message for a new topic waits for the topic, and those after it wait in order", async () => {
   const broker = new StandInBroker("old");
   using served = serve(broker);
   await using client = await TestClient.connect(served.listener.port);
@@ -271,7 +271,7 @@ test("a message for a new topic waits for the topic, and those behind it wait in
   expect(client.text).toBe("OK\n".repeat(5));
 });
 
-test("a topic that cannot be created is answered with PUBLISH_FAILED, and those behind it go on", async () => {
+test("a topic that cannot be created is answered with PUBLISH_FAILED, and those after it go on", async () => {
   const broker = new StandInBroker("old");
   using served = serve(broker);
   await using client = await TestClient.connect(served.listener.port);
@@ -298,7 +298,7 @@ test("a peer that vanishes while its topic is created gets its message stored, a
   expect(served.listener.counters.faults).toBe(0);
 });
 
-test("a peer that vanishes with messages on their way leaves nothing behind", async () => {
+test("a peer that vanishes with messages on their way leaves nothing", async () => {
   const broker = new StandInBroker("orders");
   using served = serve(broker);
   await using client = await TestClient.connect(served.listener.port);
@@ -362,7 +362,7 @@ test("timestamps that nobody can have meant become the time of arrival", async (
   ]);
 });
 
-test("the time of arrival is each message's own, behind one that created a topic and behind a mistake of ours", async () => {
+test("the time of arrival is each message's own, after one that created a topic and after a fault of ours", async () => {
   const broker = new StandInBroker("orders");
   const clock = new ManualClock(NOW_MS);
   using served = serve(broker, {}, clock);

@@ -1,4 +1,4 @@
-/** A broker for the native door whose batches settle when the test says so, and which remembers what it was given. */
+/** A broker for the native protocol whose batches complete when the test says so, and which remembers what it was given. */
 
 import type { MessageBroker, MessageTopic } from "../../../src/api/native/message-broker.ts";
 import { ObeliskError } from "../../../src/base/errors.ts";
