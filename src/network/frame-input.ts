@@ -5,7 +5,7 @@
  *     feed chunk -> next: FRAME        the body is `buffer[position, end)`, lent until the next call; its memory is the handler's
  *                         NEED_BYTES   nothing is held but what of the next frame is there
  *                         GROW         it waits for memory: `peer.memoryCame` is called, then `next` goes on
- *                         others       as the cutter says
+ *                         others       those of the cutter
  */
 
 import type { BudgetWaiter } from "../base/memory/memory-account.ts";

@@ -31,7 +31,7 @@ import { BATCH_BYTES_MAX, OFFSET_GAP_MAX, type ScanRange } from "./scan-range.ts
 import { StretchSums } from "./stretch-sums.ts";
 
 const WINDOW_BYTES = 64 * KiB;
-/** What a look costs, in bytes that are passed over in the same time (a nanosecond each): at a magic byte, at a credible header. */
+/** What a look costs, in bytes that are skipped in the same time (a nanosecond each): at a magic byte, at a credible header. */
 const MAGIC_WORK = 100;
 const HEADER_WORK = 6 * KiB;
 

@@ -17,7 +17,7 @@ import { KiB } from "../base/units.ts";
 /** What a disk reads or refuses as one. */
 const PAGE_BYTES = 4 * KiB;
 
-/** Bytes that the disk did not give, and what the system said to the first of them. */
+/** Bytes that the disk did not give, and the error of the first of them. */
 export interface Refusal {
   position: number;
   bytes: number;

@@ -154,11 +154,11 @@ export class Scan {
     const after = batchLastOffset(this.#window, at) + 1;
     const successor = this.#successorOffset(position + batchBytes(this.#window, at));
     this.#batchFaultAt(position); // the look ahead may have moved the window
-    const isBelieved =
+    const isAccepted =
       successor === null
         ? this.#range.allowsGaps || !this.#isOffsetExact
         : successor >= after && successor - after <= OFFSET_GAP_MAX;
-    if (isBelieved) return null;
+    if (isAccepted) return null;
     return `the batch starts at offset ${baseOffset} where ${this.#offset} was expected`;
   }
 

@@ -26,7 +26,7 @@ import { RecordCursor } from "../protocol/record/records.ts";
 const walk = new RecordWalk();
 const cursor = new RecordCursor();
 
-/** The largest timestamp in the batch at `position`: of its records, or the header's where it can be believed. */
+/** The largest timestamp in the batch at `position`: of its records, or the header's where it can be trusted. */
 export function largestTimestamp(buffer: Buffer, position: number): number {
   const isTold = isLogAppendTime(buffer, position) || batchRecordCount(buffer, position) === 0;
   if (isTold) return batchMaxTimestamp(buffer, position);

@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { HelperThread } from "../../src/base/helper-thread.ts";
 
 function started(code: string, canOpen = () => true) {
-  const said: unknown[] = [];
+  const messages: unknown[] = [];
   let changed: (() => void) | null = null;
-  const record = (what: unknown) => {
-    said.push(what);
+  const record = (message: unknown) => {
+    messages.push(message);
     changed?.();
   };
   const thread = new HelperThread<unknown>({
@@ -20,16 +20,16 @@ function started(code: string, canOpen = () => true) {
     died: () => record("its end"),
   });
   const until = async (count: number) => {
-    while (said.length < count) await new Promise<void>((resolve) => (changed = resolve));
+    while (messages.length < count) await new Promise<void>((resolve) => (changed = resolve));
   };
-  return { thread, said, until };
+  return { thread, messages, until };
 }
 
 const ECHO =
   "self.onmessage = ({ data }) => { if (data === 'throw') throw new Error(data); postMessage(data); };";
 
 test("a thread responds until it throws, which is reported once, and what it is sent afterwards gets no response", async () => {
-  const { thread, said, until } = started(ECHO);
+  const { thread, messages, until } = started(ECHO);
   for (const message of [1, 2, "throw", 3]) thread.post(message);
   await until(3);
   thread.post(4);
@@ -37,25 +37,25 @@ test("a thread responds until it throws, which is reported once, and what it is 
   other.thread.post(5);
   await other.until(1);
   other.thread.end();
-  expect([said, other.said]).toEqual([[1, 2, "its end"], [5]]);
+  expect([messages, other.messages]).toEqual([[1, 2, "its end"], [5]]);
 });
 
 test("a message that cannot be posted is the end of the thread, reported after the call", async () => {
-  const { thread, said, until } = started(ECHO);
+  const { thread, messages, until } = started(ECHO);
   thread.post(() => {});
-  expect(said).toEqual([]);
+  expect(messages).toEqual([]);
   await until(1);
-  expect(said).toEqual(["its end"]);
+  expect(messages).toEqual(["its end"]);
 });
 
 test("without room for its descriptors it has ended before it began, reported after the call", async () => {
-  const { thread, said, until } = started(ECHO, () => false);
+  const { thread, messages, until } = started(ECHO, () => false);
   thread.hold();
   thread.post(1);
-  expect(said).toEqual([]);
+  expect(messages).toEqual([]);
   await until(1);
   thread.release();
-  expect(said).toEqual(["its end"]);
+  expect(messages).toEqual(["its end"]);
 });
 
 test("a process that has used up its descriptors goes on without the threads, and has them when there are some again", async () => {

@@ -78,8 +78,8 @@ function validHeader(bytes: Buffer, position: number, offset: number, offsetLimi
 function foundByModel(bytes: Buffer, damaged: number, offset: number, offsetLimit: number): number {
   if (damaged + BATCH_HEADER_BYTES <= bytes.length) {
     const claimed = damaged + batchBytes(bytes, damaged);
-    const isBehind = claimed >= damaged + BATCH_HEADER_BYTES && claimed < bytes.length;
-    if (isBehind && isValid(bytes, claimed, offset, offsetLimit)) return claimed;
+    const isAfter = claimed >= damaged + BATCH_HEADER_BYTES && claimed < bytes.length;
+    if (isAfter && isValid(bytes, claimed, offset, offsetLimit)) return claimed;
   }
   for (let position = damaged + 1; position + BATCH_HEADER_BYTES <= bytes.length; position += 1) {
     if (isValid(bytes, position, offset, offsetLimit)) return position;

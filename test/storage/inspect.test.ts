@@ -167,7 +167,7 @@ test("compressed batches, keys, headers and producers are shown", async () => {
   });
 });
 
-test("damage is counted and passed over", async () => {
+test("damage is counted and skipped", async () => {
   const path = copyData(whole, join(folder.path, "damaged"));
   flipByte(join(path, PARTITION, logs[0]!), 97 + 70);
   const partition = inspectPath(disk, path).topics[0]!.partitions[0]!;

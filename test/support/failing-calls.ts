@@ -35,7 +35,7 @@ export function titled(title: string, ...missing: (string | undefined)[]): strin
 export class FailingCalls implements AsyncDisposable {
   readonly #strace: Bun.Subprocess<"ignore", "ignore", "pipe">;
   readonly #directory: string;
-  #said = "";
+  #output = "";
 
   private constructor(strace: Bun.Subprocess<"ignore", "ignore", "pipe">, directory: string) {
     this.#strace = strace;
@@ -56,15 +56,15 @@ export class FailingCalls implements AsyncDisposable {
     void failing.#listen(resolve);
     if (await promise) return failing;
     await failing[Symbol.asyncDispose]();
-    throw new Error(`strace could not attach: ${failing.#said}`);
+    throw new Error(`strace could not attach: ${failing.#output}`);
   }
 
   /** To the end: it prints a line for each new thread, and dies when nobody reads them. */
   async #listen(isAttached: (is: boolean) => void): Promise<void> {
     const decoder = new TextDecoder();
     for await (const chunk of this.#strace.stderr) {
-      this.#said += decoder.decode(chunk, { stream: true });
-      if (ATTACHED.test(this.#said)) isAttached(true);
+      this.#output += decoder.decode(chunk, { stream: true });
+      if (ATTACHED.test(this.#output)) isAttached(true);
     }
     isAttached(false);
   }

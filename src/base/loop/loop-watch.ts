@@ -14,7 +14,7 @@ import { LONG_TURN_MS, type LoopTurns, OTHER_WORK } from "./loop-turns.ts";
 export const TOLD_MS = 100;
 /** Clients and probes begin to notice. */
 export const WARNED_MS = SECOND_MS;
-/** A turn of twice that is seen whenever it comes; an idle process hardly notices 20 looks a second. */
+/** A turn twice as long is seen whenever it comes; an idle process hardly notices 20 looks a second. */
 export const LOOK_MS = LONG_TURN_MS;
 
 export class LoopWatch {

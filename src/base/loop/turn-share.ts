@@ -15,7 +15,7 @@ import { Ring } from "../ring.ts";
 import { loopTurns } from "./loop-turns.ts";
 
 /**
- * So short that who asks for little is answered within 20 ms, for which it takes three turns or four: one that brings the record, one
+ * So short that a small request has its response within 20 ms, for which it takes three turns or four: one that brings the record, one
  * that syncs it, one that tells. So long that a rest (some 10 us) costs nothing.
  */
 const SHARE_MS = 3;

@@ -18,7 +18,7 @@
  *   - 0 <= usedBytes <= limitBytes, and the large part <= largeBytesMax, whatever is reserved. What has come already and could not be
  *     refused may pass both. Above ceilingBytes, an eighth beyond the limit, holders are evicted at once until it fits again, unless
  *     all of it is our own work.
- *   - A large request never holds up a small one as long as the small ones keep to their quarter.
+ *   - A large request never delays a small one as long as the small ones keep to their quarter.
  *   - Nobody waits for ever: a request larger than there can be room is refused (`canHold`); who holds finishes, is cut by the timeout
  *     of its work, or is evicted; where those who wait hold each other up, the youngest is evicted.
  *   - Nobody is evicted while nobody waits and everything fits, nor ever for what is our own work.
