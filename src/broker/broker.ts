@@ -66,6 +66,7 @@ export class Broker {
   readonly state: StateStore;
   readonly engine: StorageEngine;
   readonly #commit: GroupCommit;
+  readonly #partitions: PartitionOpener;
   readonly #producerIds: ProducerIds;
 
   private constructor(options: BrokerOptions, parts: BrokerParts) {
@@ -88,6 +89,15 @@ export class Broker {
       { countMax: options.batchCountMax, bytesMax: options.batchBytesMax, lingerMs: options.lingerMs, clock },
       this.#commit,
     );
+    this.#partitions = openPartitions(engine, {
+      commit: this.#commit,
+      recent: this.recent,
+      counters: this.counters,
+      clock,
+      log,
+      diskNews: new DiskNews(log, clock),
+      producerIdExpirationMs: options.producerIdExpirationMs,
+    });
     this.topics = new Topics(
       {
         isAutoCreating: options.isAutoCreating,
@@ -100,15 +110,7 @@ export class Broker {
       {
         engine,
         state: engine.state,
-        partitions: openPartitions(engine, {
-          commit: this.#commit,
-          recent: this.recent,
-          counters: this.counters,
-          clock,
-          log,
-          diskNews: new DiskNews(log, clock),
-          producerIdExpirationMs: options.producerIdExpirationMs,
-        }),
+        partitions: this.#partitions,
         clock,
         log,
         newId,
@@ -131,7 +133,8 @@ export class Broker {
 
   /** Commits everything pending and stores the producers' states where that is worth it. The engine stays open. */
   async close(): Promise<void> {
-    await this.#commit.drain();
+    this.batcher.flush();
+    await this.#partitions.drain();
     await this.topics.close();
     for (const topic of this.topics.all()) topic.close();
   }

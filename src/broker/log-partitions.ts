@@ -48,6 +48,10 @@ export class LogPartitions implements PartitionOpener {
     return partition;
   }
 
+  drain(): Promise<void> {
+    return this.#parts.commit.drain();
+  }
+
   async #open(
     topic: string,
     index: number,

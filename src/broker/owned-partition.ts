@@ -41,4 +41,6 @@ export interface PartitionOpener {
   ready(): Promise<void>;
   /** One of a topic that is being made. */
   openNew(topic: string, index: number, rules: PartitionRules): Promise<OwnedPartition>;
+  /** A graceful shutdown: resolves when every append to any of them has been told its outcome. */
+  drain(): Promise<void>;
 }

@@ -34,6 +34,7 @@ import {
   type DelayedView,
   type StoredPartition,
 } from "./delayed-store.ts";
+import { until } from "./kafka-until.ts";
 
 /** What a buffer is filled with that is given back. */
 const POISON = 0xdb;
@@ -41,6 +42,7 @@ const POISON = 0xdb;
 export class DelayedPartitions implements PartitionOpener {
   readonly #store: DelayedStore;
   readonly #parts: PartitionParts;
+  readonly #opened: DelayedPartition[] = [];
 
   constructor(store: DelayedStore, parts: PartitionParts) {
     this.#store = store;
@@ -48,15 +50,23 @@ export class DelayedPartitions implements PartitionOpener {
   }
 
   async openStored(topic: string, index: number, rules: PartitionRules): Promise<DelayedPartition> {
-    const stored = this.#store.open(topic, index);
-    return new DelayedPartition(topic, index, rules, this.#store, stored, this.#parts);
+    return this.#opens(topic, index, rules, this.#store.open(topic, index));
   }
 
   async ready(): Promise<void> {}
 
+  async drain(): Promise<void> {
+    await until(() => this.#opened.every(({ isIdle }) => isIdle));
+  }
+
   async openNew(topic: string, index: number, rules: PartitionRules): Promise<DelayedPartition> {
-    const stored = this.#store.openNew(topic, index);
-    return new DelayedPartition(topic, index, rules, this.#store, stored, this.#parts);
+    return this.#opens(topic, index, rules, this.#store.openNew(topic, index));
+  }
+
+  #opens(topic: string, index: number, rules: PartitionRules, stored: StoredPartition): DelayedPartition {
+    const partition = new DelayedPartition(topic, index, rules, this.#store, stored, this.#parts);
+    this.#opened.push(partition);
+    return partition;
   }
 }
 
@@ -167,6 +177,11 @@ export class DelayedPartition implements OwnedPartition, DelayedView {
 
   get producerIdMax(): number {
     return this.#stored.producers.idMax;
+  }
+
+  /** No append of this broker is under way. */
+  get isIdle(): boolean {
+    return this.#appends.size === 0;
   }
 
   append(buffer: Buffer, position: number, end: number, listener: AppendListener): void {
