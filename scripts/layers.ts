@@ -7,6 +7,7 @@
  *
  *   - an area imports only the areas that ALLOWED names for it, and itself; types count
  *   - no cycle of files, no barrel (`export ... from`), relative imports end in the file's extension
+ *   - a file that stands behind an interface of its area (INTERNAL) is imported only within it
  *   - a package or a global that has one home (HOMES, GLOBALS) is used only there
  */
 
@@ -56,6 +57,16 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "package.json",
   ],
 };
+
+/** What others see of an area is its interface; these implement it, and only the area itself may know them. */
+const INTERNAL: readonly { readonly pattern: RegExp; readonly area: string; readonly instead: string }[] = [
+  {
+    pattern:
+      /^src\/broker\/(log-partitions?|owned-partition|pending-appends|producers|producer-state|standing|group-commit|recent-(batches|records))\.ts$/,
+    area: "src/broker",
+    instead: "src/broker/partition.ts",
+  },
+];
 
 /** Packages with one home. */
 const HOMES: readonly { readonly pattern: RegExp; readonly homes: readonly string[] }[] = [
@@ -123,6 +134,9 @@ function checkImport(file: string, specifier: string): Violation[] {
   const area = areaOf(file);
   const target = resolvePath(file, specifier);
   const targetArea = areaOf(target) ?? target;
+  const internal = INTERNAL.find(({ pattern }) => pattern.test(target));
+  if (internal !== undefined && internal.area !== area)
+    return [{ file, why: `imports ${target}, which stands behind ${internal.instead}` }];
   if (area === undefined || targetArea === area) return [];
   const isAllowed = ALLOWED[area]!.some(
     (allowed) => targetArea === allowed || targetArea.startsWith(`${allowed}/`),

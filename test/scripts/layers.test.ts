@@ -37,6 +37,22 @@ describe("import rules", () => {
     ]);
   });
 
+  test("an implementation of partitions is known to the broker alone, also as a type", () => {
+    expect(
+      violations({
+        "src/broker/broker.ts": 'import { LogPartitions } from "./log-partitions.ts";',
+        "src/api/kafka/a.ts": 'import type { LogPartition } from "../../broker/log-partition.ts";',
+        "src/consumer/b.ts": 'import { Producers } from "../broker/producers.ts";',
+        "src/server.ts": 'import type { OwnedPartition } from "./broker/owned-partition.ts";',
+        "src/http/c.ts": 'import type { Partition } from "../broker/partition.ts";',
+      }),
+    ).toEqual([
+      "src/api/kafka/a.ts: imports src/broker/log-partition.ts, which stands behind src/broker/partition.ts",
+      "src/consumer/b.ts: imports src/broker/producers.ts, which stands behind src/broker/partition.ts",
+      "src/server.ts: imports src/broker/owned-partition.ts, which stands behind src/broker/partition.ts",
+    ]);
+  });
+
   test("only server and commands read the configuration", () => {
     expect(
       violations({ "src/broker/a.ts": 'import type { Settings } from "../config/settings.ts";' }),
