@@ -32,14 +32,7 @@ import type { Committable, GroupCommit } from "./group-commit.ts";
 import type { OwnedPartition, PartitionRules, UseListener } from "./owned-partition.ts";
 import type { AppendListener, EpochEnd, PartitionReader } from "./partition.ts";
 import { PendingAppend, PendingAppends } from "./pending-appends.ts";
-import {
-  ACCEPTED,
-  DUPLICATE,
-  OLD_EPOCH,
-  OUT_OF_ORDER,
-  type ProducedBatch,
-  type Producers,
-} from "./producers.ts";
+import { ACCEPTED, DUPLICATE, type ProducedBatch, type Producers, refusalOf } from "./producers.ts";
 import type { RecentBatches, TailCache } from "./recent-batches.ts";
 import { RecentRecords, type RecentSource } from "./recent-records.ts";
 import { type DiskRefusal, Standing } from "./standing.ts";
@@ -161,7 +154,7 @@ export class LogPartition implements OwnedPartition, Committable {
     const steadyMs = this.#clock.steadyMs();
     const verdict = this.#producers.check(buffer, position, steadyMs);
     if (verdict === DUPLICATE) this.#duplicate(this.#producers.duplicate, listener);
-    else if (verdict !== ACCEPTED) this.#refuse(SEQUENCE_ERRORS[verdict]!, null, records, listener);
+    else if (verdict !== ACCEPTED) this.#refuse(refusalOf(verdict), null, records, listener);
     else this.#store(buffer, position, position + batchBytes(buffer, position), records, steadyMs, listener);
   }
 
@@ -396,8 +389,3 @@ export class LogPartition implements OwnedPartition, Committable {
     for (const reader of [...this.#readers]) reader.wake();
   }
 }
-
-const SEQUENCE_ERRORS: Record<number, ErrorCode> = {
-  [OUT_OF_ORDER]: "OUT_OF_ORDER_SEQUENCE_NUMBER",
-  [OLD_EPOCH]: "INVALID_PRODUCER_EPOCH",
-};

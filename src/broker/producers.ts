@@ -32,6 +32,7 @@
 
 import { fail } from "../base/assert.ts";
 import { readInt64 } from "../base/bytes.ts";
+import type { ErrorCode } from "../base/errors.ts";
 import {
   BATCH_BASE_SEQUENCE,
   BATCH_LAST_OFFSET_DELTA,
@@ -55,6 +56,13 @@ export const OUT_OF_ORDER = -2;
 export const OLD_EPOCH = -3;
 /** `duplicate` is the batch that it repeats. */
 export const DUPLICATE = -4;
+
+/** What a producer is told of a verdict that refuses its batch. */
+export function refusalOf(verdict: number): ErrorCode {
+  if (verdict === OUT_OF_ORDER) return "OUT_OF_ORDER_SEQUENCE_NUMBER";
+  if (verdict === OLD_EPOCH) return "INVALID_PRODUCER_EPOCH";
+  return fail("the verdict refuses nothing");
+}
 
 const NO_ID = -1;
 /** Above it is no id of ours but one that a client made up: half of what a number can hold, so that as many are left to assign. */
