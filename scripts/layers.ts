@@ -80,7 +80,7 @@ const HOMES: readonly { readonly pattern: RegExp; readonly homes: readonly strin
   { pattern: /^bun:ffi$/, homes: ["src/base/c-library.ts"] },
 ];
 
-/** Time, randomness and environment enter through one door each. Commands stand outside. */
+/** Time, randomness and environment enter through one module each. Commands stand outside. */
 const GLOBALS: readonly { readonly pattern: RegExp; readonly homes: readonly string[] }[] = [
   {
     pattern: /\bDate\.now\(|\bperformance\.now\(|\bset(Timeout|Interval)\(/,

@@ -44,7 +44,7 @@ export interface Order {
   readonly rest: readonly string[];
 }
 
-/** What the arguments of `scripts/test` ask for, or the reason why they cannot be taken. */
+/** What the arguments of `scripts/test` request, or the reason why they cannot be taken. */
 export function orderOf(args: readonly string[]): Order | string {
   let repeat = 1;
   let isLoaded = false;

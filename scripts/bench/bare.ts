@@ -1,6 +1,6 @@
 /**
  * The limit of the runtime itself, as a server of its own: receives 64 KiB frames, computes their CRC-32C, writes them to
- * a file and answers; no protocol, no index, no sync. What the broker reaches is told as a share of this.
+ * a file and responds; no protocol, no index, no sync. What the broker reaches is shown as a share of this.
  * Run as a child: prints its port as the first line and ends when its standard input does.
  */
 

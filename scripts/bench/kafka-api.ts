@@ -1,4 +1,4 @@
-/** Runs through the Kafka door: produce and fetch with batches built once, and the way end to end. */
+/** Runs through the Kafka API: produce and fetch with batches built once, and the way end to end. */
 
 import { createTopicsApi } from "../../src/protocol/kafka/apis/create-topics.ts";
 import { fetchApi } from "../../src/protocol/kafka/apis/fetch.ts";
@@ -169,7 +169,7 @@ async function checkProduce(address: Address, frame: Buffer): Promise<void> {
   socket.close();
   const code = produceApi.decodeResponse(9, response, 0, response.length).responses[0]!.partitionResponses[0]!
     .errorCode;
-  if (code !== 0) throw new Error(`produce was answered with error ${code}`);
+  if (code !== 0) throw new Error(`produce failed with error ${code}`);
 }
 
 async function endOffset(socket: CallSocket, topic: string): Promise<number> {
@@ -203,7 +203,7 @@ async function fetchOnce(
   };
   const response = await socket.call(flat(fetchApi.encodeRequest(11, 1, CLIENT, request)));
   const found = fetchApi.decodeResponse(11, response, 0, response.length).responses[0]!.partitions[0]!;
-  if (found.errorCode !== 0) throw new Error(`fetch was answered with error ${found.errorCode}`);
+  if (found.errorCode !== 0) throw new Error(`fetch failed with error ${found.errorCode}`);
   return found.records ?? Buffer.alloc(0);
 }
 

@@ -1,5 +1,5 @@
 /**
- * The load generator: one socket that sends frames built beforehand and counts length-prefixed answers, so that a run
+ * The load generator: one socket that sends frames built beforehand and counts length-prefixed responses, so that a run
  * measures the server and hardly the client. Bounded: every run has a count and a deadline.
  */
 
@@ -10,7 +10,7 @@ export interface Address {
   port: number;
 }
 
-/** Cuts int32-length-prefixed answers out of chunks without keeping their bodies, unless `keep` asks for them. */
+/** Cuts int32-length-prefixed responses out of chunks without keeping their bodies, unless `keep` says so. */
 class ResponseCounter {
   #header = Buffer.alloc(4);
   #headerBytes = 0;
@@ -107,7 +107,7 @@ export class CallSocket {
     return calls;
   }
 
-  /** Sends a whole frame; the answer's body, from its header on. */
+  /** Sends a whole frame; the response's body, from its header on. */
   call(frame: Buffer): Promise<Buffer> {
     return withDeadline(
       new Promise((resolve) => {
@@ -122,7 +122,7 @@ export class CallSocket {
   }
 }
 
-/** Sends each frame `count` times in turn, `inFlight` at once, on one connection; resolves after the last answer. */
+/** Sends each frame `count` times in turn, `inFlight` at once, on one connection; resolves after the last response. */
 export async function pump(
   address: Address,
   frames: readonly Buffer[],
@@ -148,7 +148,7 @@ export async function pump(
   socket.close();
 }
 
-/** Sends `group` messages at a time, `inFlight` in all, and counts newline-ended answers; latency in ms of each group. */
+/** Sends `group` messages at a time, `inFlight` in all, and counts newline-ended responses; latency in ms of each group. */
 export async function pumpLines(
   address: Address,
   message: Buffer,

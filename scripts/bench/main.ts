@@ -160,7 +160,7 @@ async function measureRedis(plan: Plan, add: Add): Promise<void> {
   const command = Buffer.from(
     `*${parts.length}\r\n${parts.map((part) => `$${part.length}\r\n${part}\r\n`).join("")}`,
   );
-  // XADD answers with a bulk string: two lines.
+  // XADD responds with a bulk string: two lines.
   const perSecond = await crowd(plan.crowdMessages, (count) =>
     pumpLines(server.address, command, count, IN_FLIGHT, 2),
   );

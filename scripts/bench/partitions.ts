@@ -64,7 +64,7 @@ async function main(args: readonly string[]): Promise<void> {
           `round ${round}: stop ${words(stopped.ms)} (CPU ${words(stopped.cpuMs)}, exit ${stopped.exitCode}, ${beforeStop.descriptorsMax()} descriptors)`,
           `start ${words(afterStop.startMs)}`,
           `start after a kill ${words(afterKill.startMs)} (before it ${beforeKill.descriptorsMax()} descriptors)`,
-          `stop at once behind it ${words(again.ms)} (CPU ${words(again.cpuMs)}, exit ${again.exitCode}, ${afterKill.descriptorsMax()} descriptors)`,
+          `stop at once after it ${words(again.ms)} (CPU ${words(again.cpuMs)}, exit ${again.exitCode}, ${afterKill.descriptorsMax()} descriptors)`,
         ].join("; "),
       );
     }

@@ -5,7 +5,7 @@
  *     bun scripts/bench/sync-ways.ts [--rounds N] [--directory PATH]
  *
  *   in place   one small record, again when it is synced                    microseconds for each, median
- *   thread     16 KiB batches, 5 in flight, the next when one is answered   MB/s
+ *   thread     16 KiB batches, 5 in flight, the next when one completes     MB/s
  *   together   4 KiB in each of 16 partitions, again when all are synced    milliseconds for each group, median
  */
 
@@ -113,7 +113,7 @@ async function sparse(engine: FileEngine): Promise<number> {
   return median(spent.slice(SMALL_RECORDS / 3));
 }
 
-/** As a producer behind a socket: its next batch comes a turn or two after the answer. */
+/** As a producer at a socket: its next batch comes a turn or two after the response. */
 async function stream(engine: FileEngine): Promise<number> {
   const log = await open(engine, 0);
   const batch = batchOf(STREAM_BATCH_BYTES);

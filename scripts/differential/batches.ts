@@ -3,7 +3,7 @@
  * bytes. Length and CRC are left out, because they follow from the rest. 64-bit fields are texts, because both servers
  * may store any.
  *
- * What is left behind the last whole batch is dropped: Kafka cuts an answer at the limit, within a batch, and clients
+ * What is left after the last whole batch is dropped: Kafka cuts a response at the limit, within a batch, and clients
  * pass over it.
  */
 

@@ -10,7 +10,7 @@ import type { AnyApi } from "../../src/protocol/kafka/api.ts";
 
 /** What one server has told in this case. */
 export interface Memory {
-  /** The decoded answers to the case's steps so far; null where there was none. */
+  /** The decoded responses to the case's steps so far; null where there was none. */
   readonly responses: unknown[];
   /** The id of a topic that was made for the run. */
   readonly topicId: (name: string) => string;
@@ -27,7 +27,7 @@ export interface Step {
   readonly isRaw?: boolean;
   /** Before sending: waits until a topic is served (true) or gone (false) at both, uncompared. */
   readonly complete?: Readonly<Record<string, boolean>>;
-  /** Sent again, at each server by itself, while this holds: for what a server does behind its answer. */
+  /** Sent again, at each server by itself, while this holds: for what a server does after its response. */
   readonly repeatWhile?: (response: unknown) => boolean;
 }
 
@@ -47,7 +47,7 @@ export interface Case {
 const CORRELATION_ID = 77;
 const CLIENT_ID = "differential";
 
-/** A request of a value, or of a value that depends on earlier answers. */
+/** A request of a value, or of a value that depends on earlier responses. */
 export function ask(
   api: AnyApi,
   version: number,

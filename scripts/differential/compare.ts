@@ -1,5 +1,5 @@
 /**
- * The comparison of two normalised answers, field by field. A difference names the field with indices
+ * The comparison of two normalised responses, field by field. A difference names the field with indices
  * (`topics[0].partitions[1].errorCode`); arrays of different length differ in `.length`, and their common part is
  * compared all the same. A field that one side lacks is `<absent>` there.
  *

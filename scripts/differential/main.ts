@@ -1,11 +1,11 @@
 /**
- * scripts/differential: the same bytes to Apache Kafka and to the compiled Obelisk, and the answers compared.
+ * scripts/differential: the same bytes to Apache Kafka and to the compiled Obelisk, and the responses compared.
  *
  *   bun scripts/differential/main.ts [--seed N] [--cases N] [--only API] [--match TEXT] [--json]
  *
- * Cases: every API and version that we speak, golden requests of other clients, mutations of both, written edge cases, and
- * sequences. Answers are decoded, made equal where a server is free to choose (normalise.ts), and compared field by field. What
- * differs is a fault, or stands in allowed.json with a sentence that docs/protocol.md shows.
+ * Cases: every API and version that is supported, golden requests of other clients, mutations of both, written edge cases, and
+ * sequences. Responses are decoded, made equal where a server is free to choose (normalise.ts), and compared field by field. What
+ * differs is a bug, or stands in allowed.json with a sentence that docs/protocol.md shows.
  *
  * Needs java, KAFKA_HOME (a directory with Kafka's libs/) and dist/obelisk. Both servers start in temporary directories.
  */
@@ -33,7 +33,7 @@ const KAFKA_PROPERTIES = [
   "group.initial.rebalance.delay.ms=0",
 ];
 const KAFKA_HEAP = "768m";
-/** Kafka's own standard, set at both, so that the same batches are too large and the setting comes from the same place. */
+/** Kafka's own default, set at both, so that the same batches are too large and the setting comes from the same place. */
 const OBELISK_FLAGS = ["--message-bytes-max", "1048588"];
 
 async function main(args: readonly string[]): Promise<number> {

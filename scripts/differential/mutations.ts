@@ -23,7 +23,7 @@ const EVERY_VERSION = { from: 0, to: Number.POSITIVE_INFINITY };
 const INT32_HOSTILE = [0x7fff_ffff, -1, -2, -0x8000_0000, 0x0100_0000];
 const INT16_HOSTILE = [0x7fff, -1, -2, -0x8000];
 
-/** As many random mutations of the bytes as asked for. */
+/** As many random mutations of the bytes as requested. */
 export function mutateBytes(frame: Buffer, isFlexible: boolean, count: number, random: Random): Mutation[] {
   const kinds = [truncate, append, flipBit, replaceByte, hostileInt32, hostileInt16];
   const mutations = Array.from({ length: count }, (_, index) => kinds[index % kinds.length]!(frame, random));
@@ -183,7 +183,7 @@ function arraysFor(current: unknown): [string, unknown][] {
     ["empty", []],
   ];
   if (!Array.isArray(current) || current.length === 0) return base;
-  return [...base, ["first twice", [current[0], ...current]], ["reversed", [...current].reverse()]];
+  return [...base, ["first duplicated", [current[0], ...current]], ["reversed", [...current].reverse()]];
 }
 
 /** Fits 53 bits, and its bytes occur nowhere else. */

@@ -1,5 +1,5 @@
 /**
- * What is made equal in two answers before they are compared. Each rule has a name and a reason, applies to named fields
+ * What is made equal in two responses before they are compared. Each rule has a name and a reason, applies to named fields
  * only, and changes only what a server was free to choose; everything else is compared as it is.
  *
  *   cluster id       chosen at the first start
@@ -9,7 +9,7 @@
  *   arrival time     log append times, and record timestamps that were set from them: when the run took place
  *   wording          the text of a message; whether there is one is compared
  *   order            lists that Kafka builds from hash tables are sorted, without losing duplicates
- *   joined topics    of a topic that stands in an answer twice the partitions are taken together
+ *   joined topics    of a topic that a response repeats the partitions are taken together
  *   other topics     in a list of all topics only those that the case knows: other cases run at the same time
  *   tables           APIs with their versions, settings and features are compared by name
  *   records          batches are compared by meaning (batches.ts)
@@ -18,7 +18,7 @@
 import type { Address } from "../bench/load.ts";
 import { describeBatches } from "./batches.ts";
 
-/** What is known about the server that answered. */
+/** What is known about the server that responded. */
 export interface Facts {
   readonly address: Address;
   /** Names of topics by the id that this server gave them. */
@@ -125,7 +125,7 @@ export const RULES: readonly Rule[] = [
   },
 ];
 
-/** A copy of a decoded answer in which everything is made equal that the rules name. */
+/** A copy of a decoded response in which everything is made equal that the rules name. */
 export function normalise(api: string, response: unknown, facts: Facts): unknown {
   return walk(`${api} `, response, facts);
 }

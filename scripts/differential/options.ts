@@ -2,7 +2,7 @@
 
 export interface Options {
   readonly seed: number;
-  /** Only cases that ask this API; null: all. */
+  /** Only cases that request this API; null: all. */
   readonly only: string | null;
   /** Random mutations of the bytes of each request. */
   readonly byteMutations: number;
@@ -11,7 +11,7 @@ export interface Options {
   readonly isJson: boolean;
 }
 
-export const USAGE = `Sends the same bytes to Apache Kafka and to dist/obelisk, and compares the answers.
+export const USAGE = `Sends the same bytes to Apache Kafka and to dist/obelisk, and compares the responses.
 
 Usage
   bun scripts/differential/main.ts [FLAGS]
@@ -19,7 +19,7 @@ Usage
 Flags
   --seed N      of the random mutations (default 1)
   --cases N     random mutations of each request (default 12)
-  --only API    only cases that ask this API, as in --only ListOffsets
+  --only API    only cases that request this API, as in --only ListOffsets
   --match TEXT  only cases whose name holds the text
   --json        one JSON object instead of lines
 
@@ -30,7 +30,7 @@ Exit codes: 0 no difference outside the list, 1 differences, 2 could not run, 64
 const NUMBER_MAX = 2 ** 31 - 1;
 const CASES_MAX = 100_000;
 
-/** A text instead of options is what is wrong with them; null asks for help. */
+/** A text instead of options is what is wrong with them; null requests help. */
 export function parseOptions(args: readonly string[], apis: readonly string[]): Options | string | null {
   const values: Record<string, string> = {};
   let isJson = false;

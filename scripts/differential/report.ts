@@ -8,7 +8,7 @@ export interface Report {
   readonly seed: number;
   readonly exchanges: number;
   readonly cases: number;
-  /** APIs with versions that were asked. */
+  /** APIs with versions that were requested. */
   readonly requested: number;
   readonly differences: readonly Finding[];
   readonly allowed: readonly { readonly sentence: string; readonly count: number }[];

@@ -1,5 +1,5 @@
 /**
- * One full request for each API and version that the Kafka door speaks, as values: what every client sends on a good day.
+ * One full request for each API and version that the Kafka API supports, as values: what every client sends on a good day.
  * The mutations (mutations.ts) start from them.
  */
 
@@ -28,7 +28,7 @@ export const RECORD_TIME_MS = 1_700_000_000_000;
 export const PARTITIONS = 2;
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 
-/** Every API and version of the table of the Kafka door. */
+/** Every API and version of the table of the Kafka API. */
 export function supportedApis(): SupportedApi[] {
   return ROUTES.flatMap(({ key, versionMin, versionMax }) => {
     const api = apiByKey(key)!;
@@ -108,7 +108,7 @@ const MAKERS: Readonly<Record<string, Maker>> = {
       {
         name: topic,
         partitions: [
-          { partitionIndex: 0, committedOffset: 3, committedMetadata: "a note" },
+          { partitionIndex: 0, committedOffset: 3, committedMetadata: "a text" },
           { partitionIndex: 1, committedOffset: 0, committedMetadata: null },
         ],
       },
@@ -143,12 +143,12 @@ const MAKERS: Readonly<Record<string, Maker>> = {
   }),
 };
 
-/** @throws when an API is spoken that has no request here: add one */
+/** @throws when an API is supported that has no request here: add one */
 export function fullRequest({ api, version }: SupportedApi, subjects: Subjects): object {
   const make = MAKERS[api.name];
   if (make === undefined) {
     throw new Error(
-      `scripts/differential/requests.ts has no request for ${api.name}; every API that is spoken needs one`,
+      `scripts/differential/requests.ts has no request for ${api.name}; every API that is supported needs one`,
     );
   }
   return make(subjects, version);

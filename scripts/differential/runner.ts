@@ -85,7 +85,7 @@ async function runCase(
   return findings;
 }
 
-/** Where the kinds of reply differ, that is the difference, with what was answered beside it. */
+/** Where the kinds of reply differ, that is the difference, with the response beside it. */
 export function differencesOf(kafka: Reply, obelisk: Reply): Difference[] {
   if (kafka.outcome === obelisk.outcome) return compare(kafka.response, obelisk.response);
   return [{ path: "(outcome)", kafka: told(kafka), obelisk: told(obelisk) }];
@@ -95,7 +95,7 @@ function told({ outcome, response }: Reply): unknown {
   return response === null ? outcome : { outcome, response };
 }
 
-/** Every API and version that the cases ask. */
+/** Every API and version that the cases request. */
 export function coverage(cases: readonly Case[]): Set<string> {
   return new Set(
     cases.flatMap(({ steps }) => steps.map(({ api, version }: Step) => `${api.name} ${version}`)),

@@ -16,14 +16,14 @@ import { type Outcome, Wire } from "./wire.ts";
 
 /** What one server said to one step. */
 export interface Reply {
-  /** `answer`, `answer, then closed`, `closed`, `silence`, `waiting`, `undecodable`. */
+  /** `response`, `response, then closed`, `closed`, `silence`, `waiting`, `undecodable`. */
   readonly outcome: string;
-  /** Normalised; null without an answer. */
+  /** Normalised; null without a response. */
   readonly response: unknown;
   readonly request: Buffer;
 }
 
-/** An answer that takes longer is "waiting": the longest wait that cases ask for is half a second. */
+/** A response that takes longer is "waiting": the longest wait that cases request is half a second. */
 const RESPONSE_MS = 4000;
 /** How long topics and the coordinator may take to appear. */
 const QUIET_MS = 60_000;
@@ -96,7 +96,7 @@ export class Side {
     return id;
   }
 
-  /** Takes note of ids that an answer tells, wherever a name and an id stand together. */
+  /** Records ids that a response carries, wherever a name and an id stand together. */
   learnFrom(value: unknown): void {
     if (Array.isArray(value)) for (const entry of value) this.learnFrom(entry);
     else if (typeof value === "object" && value !== null && !Buffer.isBuffer(value)) {
@@ -143,7 +143,7 @@ export class Side {
     });
   }
 
-  /** Kafka makes its topics of offsets and transactions, and takes producer ids, when they are first asked for. */
+  /** Kafka makes its topics of offsets and transactions, and takes producer ids, when they are first requested. */
   async #untilCoordinating(): Promise<void> {
     const isGiven = (value: unknown) => (value as { errorCode: number }).errorCode === 0;
     for (const keyType of [0, 1]) {
@@ -166,8 +166,8 @@ export class Side {
       frame({ responses: [], topicId: (name) => this.topicId(name) }),
       false,
     );
-    if (outcome.kind !== "answer")
-      throw new Error(`${this.name}: ${outcome.kind} instead of an answer to ${api.name}`);
+    if (outcome.kind !== "response")
+      throw new Error(`${this.name}: ${outcome.kind} instead of a response to ${api.name}`);
     return api.decodeResponse(version, outcome.frame, 0, outcome.frame.length);
   }
 }
@@ -200,7 +200,7 @@ export class CaseRun implements Memory {
 
   async #once({ api, version, isRaw }: Step, request: Buffer): Promise<Reply> {
     const outcome = await this.#side.exchange(request, isRaw ?? false);
-    if (outcome.kind !== "answer") {
+    if (outcome.kind !== "response") {
       this.responses.push(null);
       return { outcome: outcome.kind, response: null, request };
     }
@@ -212,7 +212,7 @@ export class CaseRun implements Memory {
     if (api.name === "InitProducerId") this.#learnProducer(value as { producerId: number });
     const facts = this.#side.facts((name) => this.#isOwn(name), this.#producerIds);
     return {
-      outcome: closesAfter ? "answer, then closed" : "answer",
+      outcome: closesAfter ? "response, then closed" : "response",
       response: normalise(api.name, value, facts),
       request,
     };
@@ -239,7 +239,7 @@ function isState(
   return isServed ? first === 0 && (second === 0 || second === UNKNOWN_PARTITION) : first !== 0;
 }
 
-/** A name as it stands in a request: behind a length of two bytes, or of one byte and one more. */
+/** A name as it stands in a request: after a length of two bytes, or of one byte and one more. */
 function prefixed(name: string): Buffer[] {
   const text = Buffer.from(name);
   const lengths =
@@ -247,7 +247,7 @@ function prefixed(name: string): Buffer[] {
   return lengths.map((length) => Buffer.concat([Buffer.from(length), text]));
 }
 
-/** Null when our codec refuses the answer. */
+/** Null when our codec refuses the response. */
 function decode(api: Step["api"], version: number, frame: Buffer): unknown {
   try {
     const responded =

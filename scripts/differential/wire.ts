@@ -1,28 +1,28 @@
 /**
  * One connection to a server under comparison: any bytes as a frame, and what came of them.
  *
- * Behind each frame goes a probe (ApiVersions 0 with a correlation id of its own). Servers answer in order, so the probe
- * tells silence apart from an answer that is still to come, without waiting for a time:
+ * After each frame goes a probe (ApiVersions 0 with a correlation id of its own). Servers respond in order, so the probe
+ * tells silence apart from a response that is still to come, without waiting for a time:
  *
- *   answer     a frame with another correlation id came before the probe's
- *   silence    the probe's answer came first
+ *   response   a frame with another correlation id came before the probe's
+ *   silence    the probe's response came first
  *   closed     the connection ended before either
  *   waiting    neither came within the limit; the connection is given up
  *
- * `closesAfter`: the answer came, and then the connection ended instead of answering the probe.
+ * `closesAfter`: the response came, and then the connection ended instead of responding to the probe.
  */
 
 import { createConnection, type Socket } from "node:net";
 import type { Address } from "../bench/load.ts";
 
 export type Outcome =
-  | { readonly kind: "answer"; readonly frame: Buffer; readonly closesAfter: boolean }
+  | { readonly kind: "response"; readonly frame: Buffer; readonly closesAfter: boolean }
   | { readonly kind: "silence" | "closed" | "waiting" };
 
 const PROBE_ID = 0x7072_6f62;
 /** Header of ApiVersions 0: key 18, version 0, the correlation id, a null client id. */
 const PROBE = Buffer.from("0000000a0012000070726f62ffff", "hex");
-/** Above every answer of a run; a length beyond it is nonsense. */
+/** Above every response of a run; a length beyond it is nonsense. */
 const RESPONSE_BYTES_MAX = 256 * 1024 * 1024;
 
 type Arrival = Buffer | "closed" | "waiting";
@@ -71,7 +71,7 @@ export class Wire {
     if (isProbe(first)) return { kind: "silence" };
     const second = await this.#take(waitMs);
     if (second === "waiting") this.close();
-    return { kind: "answer", frame: first, closesAfter: typeof second === "string" };
+    return { kind: "response", frame: first, closesAfter: typeof second === "string" };
   }
 
   close(): void {

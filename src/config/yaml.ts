@@ -30,9 +30,9 @@ export function readYaml(label: string, path: string, files: Pick<Files, "readFi
     const reason = errnoOf(thrown) === "ENOENT" ? "no such file" : `cannot be read: ${messageOf(thrown)}`;
     return { given: [], errors: [{ source: label, message: reason }] };
   }
-  const strangeLine = lineWithoutUtf8(bytes);
-  if (strangeLine !== null)
-    return { given: [], errors: [{ source: `${label} line ${strangeLine}`, message: "is not UTF-8" }] };
+  const invalidLine = lineWithoutUtf8(bytes);
+  if (invalidLine !== null)
+    return { given: [], errors: [{ source: `${label} line ${invalidLine}`, message: "is not UTF-8" }] };
   const content = new TextDecoder().decode(bytes);
   let root: unknown;
   try {

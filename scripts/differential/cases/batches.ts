@@ -47,7 +47,7 @@ export function batchCases(names: Names): Case[] {
   ];
 }
 
-/** For each version a case: produced twice, and looked at. */
+/** For each version a case: produced two times, and fetched. */
 function storedCases(
   names: Names,
   name: string,
@@ -57,7 +57,7 @@ function storedCases(
 ): Case[] {
   return versions.map((version) => {
     const topic = names.topic();
-    const produced = ["once", "twice"].map((note) =>
+    const produced = ["first", "again"].map((note) =>
       ask(produceApi, version, produceRequest(topic, records), { note }),
     );
     return {
@@ -78,7 +78,7 @@ export function lookAt(topic: string): Step[] {
     ["the first record's time", RECORD_TIME_MS],
     ["the second record's time", RECORD_TIME_MS + 1000],
     ["a time between records", RECORD_TIME_MS + 1500],
-    ["a time behind all", RECORD_TIME_MS + HOUR_MS],
+    ["a time after all", RECORD_TIME_MS + HOUR_MS],
   ] as const;
   return [
     ask(fetchApi, 12, fetchRequest(topic), { note: "everything" }),
@@ -205,7 +205,7 @@ const BATCHES: readonly (readonly [name: string, make: Make])[] = [
   ["a header without records", withRecords(0, Buffer.alloc(0))],
   ["one record said, two there", withRecords(1, recordsOf(["a", "b"]))],
   ["two records said, one there", withRecords(2, recordsOf(["a"]))],
-  ["a byte behind the records", withRecords(1, Buffer.concat([recordsOf(["a"]), Buffer.alloc(1)]))],
+  ["a byte after the records", withRecords(1, Buffer.concat([recordsOf(["a"]), Buffer.alloc(1)]))],
   ["records of zeros", withRecords(1, Buffer.alloc(20))],
   ["records of 0xff", withRecords(1, Buffer.alloc(20, 0xff))],
   ["a record's length one more", withRecords(1, changed(recordsOf(["abc"]), 0, recordsOf(["abc"])[0]! + 2))],

@@ -22,7 +22,7 @@ export function edgeCases(names: Names, fixture: string): Case[] {
   ];
 }
 
-/** Three stray bytes behind Metadata for all topics, as librdkafka sends them; and headers of every kind. */
+/** Three stray bytes after Metadata for all topics, as librdkafka sends them; and headers of every kind. */
 function headerCases(names: Names, fixture: string): Case[] {
   const librdkafka = Buffer.from("0003000c00000003000772646b61666b610000000000010000", "hex");
   const subjects = { topic: fixture, group: names.group(), newTopic: names.topic() };
@@ -88,9 +88,9 @@ function metadataCases(names: Names, fixture: string): Case[] {
     ["an unknown id and an empty name", () => [{ topicId: unknownId, name: "" }]],
     ["an unknown id and a known name", () => [{ topicId: unknownId, name: fixture }]],
     ["an id and a name, apart", (memory) => [{ topicId: idOf(memory), name: null }, { name: fixture }]],
-    ["a name twice", () => [{ name: fixture }, { name: fixture }]],
+    ["a duplicate name", () => [{ name: fixture }, { name: fixture }]],
     [
-      "an id twice",
+      "a duplicate id",
       (memory) => [
         { topicId: idOf(memory), name: null },
         { topicId: idOf(memory), name: null },
@@ -135,7 +135,7 @@ function metadataCases(names: Names, fixture: string): Case[] {
   ];
 }
 
-/** Times that are special, negative, extreme; partitions twice; the epoch of the first record. */
+/** Times that are special, negative, extreme; duplicate partitions; the epoch of the first record. */
 function listOffsetsCases(names: Names, fixture: string): Case[] {
   const empty = names.topic();
   const timestamps = [-9, -6, -5, -4, -3, -2, -1, 0, 1, 2 ** 53 - 1];
@@ -163,7 +163,7 @@ function listOffsetsCases(names: Names, fixture: string): Case[] {
     },
     ...versions.map((version) =>
       one(
-        "offsets of a partition twice",
+        "offsets of a duplicate partition",
         ask(
           listOffsetsApi,
           version,
@@ -241,7 +241,7 @@ function fetchCases(names: Names, fixture: string): Case[] {
   ];
 }
 
-/** What acks and time limits make of an answer, and where records may not go. */
+/** What acks and time limits make of a response, and where records may not go. */
 function produceCases(names: Names): Case[] {
   const records = batch(["a"]);
   const into = (name: string, make: (topic: string) => object): Case[] =>
@@ -326,14 +326,14 @@ function topicCases(names: Names): Case[] {
       ]),
     ],
     [
-      "assigned twice",
+      "assigned more than once",
       assigned([
         [0, [1]],
         [0, [1]],
       ]),
     ],
     ["assigned to another broker", assigned([[0, [2]]])],
-    ["assigned to this broker twice", assigned([[0, [1, 1]]])],
+    ["assigned to this broker more than once", assigned([[0, [1, 1]]])],
     ["assigned to this and another broker", assigned([[0, [1, 2]]])],
     ["assigned to nobody", assigned([[0, []]])],
     ["assigned, with a number beside", { ...assigned([[0, [1]]]), numPartitions: 1 }],
@@ -361,7 +361,7 @@ function topicCases(names: Names): Case[] {
     ["an unknown setting", config("no.such.setting", "1")],
     ["a setting with an empty name", config("", "1")],
     [
-      "a setting twice",
+      "a duplicate config",
       {
         configs: [
           { name: "max.message.bytes", value: "5000" },
@@ -423,7 +423,7 @@ function deletions(names: Names): Case[] {
       "by name and by id",
       (topic, memory) => [{ name: topic }, { name: null, topicId: memory.topicId(topic) }],
     ],
-    ["by a name twice", (topic) => [{ name: topic }, { name: topic }]],
+    ["by a duplicate name", (topic) => [{ name: topic }, { name: topic }]],
     ["of nothing", () => []],
   ];
   return kinds.map(([name, make]) => {

@@ -1,6 +1,6 @@
 /**
  * Cases that are made, not written: every API and version with a full request, the golden requests of other clients, and
- * mutations of both. What changes a topic gets one of its own, and a look at what was stored behind it.
+ * mutations of both. What changes a topic gets one of its own, and a fetch of what was stored after it.
  */
 
 import type { AnyApi } from "../../../src/protocol/kafka/api.ts";
@@ -32,7 +32,7 @@ export interface MutationOptions {
   readonly byteMutations: number;
 }
 
-/** Partitions that one case may ask to be made: enough to see what is answered, few enough for thousands of cases. */
+/** Partitions that one case may create: enough to see the response, few enough for thousands of cases. */
 const PARTITIONS_TO_MAKE_MAX = 50;
 const WAITING = { minBytes: 1, maxWaitMs: 300 };
 const UNKNOWN_TOPIC = 3;
@@ -143,7 +143,7 @@ function subjectsFor(api: AnyApi, { names, fixture }: MutationOptions): Subjects
   };
 }
 
-/** Names of the same length, so that a frame stays sound when they are put in. */
+/** Names of the same length, so that a frame stays valid when they are put in. */
 function subjectsLike(pattern: Subjects, api: AnyApi, { names, fixture }: MutationOptions): Subjects {
   const isKept = pattern.topic === fixture || pattern.topic === "" || !changesTopic(api);
   return {
@@ -178,7 +178,7 @@ function isTame(api: AnyApi, frame: Buffer): boolean {
   }
 }
 
-/** With acks 0 and 1 records may be read only some time after the answer. */
+/** With acks 0 and 1 records may be read only some time after the response. */
 function isReadableLater(api: AnyApi, frame: Buffer): boolean {
   try {
     return (decodeRequestFrame(api, frame) as { acks: number }).acks >= 0;
@@ -197,7 +197,7 @@ function mayCreate(api: AnyApi, frame: Buffer): boolean {
   }
 }
 
-/** Kafka answers first and makes the topic then. */
+/** Kafka responds first and creates the topic then. */
 function isBeingMade(response: unknown): boolean {
   const { topics } = (response ?? { topics: [] }) as { topics: { errorCode: number }[] };
   return topics.some(({ errorCode }) => errorCode === UNKNOWN_TOPIC || errorCode === LEADER_NOT_AVAILABLE);

@@ -55,21 +55,21 @@ const SEQUENCES: readonly (readonly [name: string, sent: readonly Sent[]])[] = [
   ["a gap", [{ sequence: 0 }, { sequence: 2 }, { sequence: 1 }]],
   ["first sequence 5", [{ sequence: 5 }, { sequence: 6 }, { sequence: 5 }, { sequence: 4 }]],
   [
-    "a stranger at 0",
+    "an unknown producer at 0",
     [
       { sequence: 0, producerId: STRANGER },
       { sequence: 1, producerId: STRANGER },
     ],
   ],
   [
-    "a stranger at 7",
+    "an unknown producer at 7",
     [
       { sequence: 7, producerId: STRANGER },
       { sequence: 8, producerId: STRANGER },
     ],
   ],
   [
-    "a stranger with epoch 3 at 7",
+    "an unknown producer with epoch 3 at 7",
     [
       { sequence: 7, producerId: STRANGER, epoch: 3 },
       { sequence: 8, producerId: STRANGER, epoch: 3 },
@@ -126,7 +126,7 @@ function sequenceCase(names: Names, name: string, sent: readonly Sent[]): Case {
   };
 }
 
-/** The partition has forgotten the producer with the topic. */
+/** The partition's state of the producer was deleted with the topic. */
 function deletedTopic(names: Names, name: string, sequences: readonly number[]): Case {
   const topic = names.topic();
   const created = {

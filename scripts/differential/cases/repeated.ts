@@ -1,4 +1,4 @@
-/** The same asked again in one request, where no other case does: a server may merge it, refuse it or answer it again. */
+/** Duplicates within one request, where no other case has them: a server may merge them, refuse them or return them again. */
 
 import { findCoordinatorApi } from "../../../src/protocol/kafka/apis/find-coordinator.ts";
 import { metadataApi } from "../../../src/protocol/kafka/apis/metadata.ts";

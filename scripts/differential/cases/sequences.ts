@@ -57,7 +57,7 @@ function lifeOf(topic: string, group: string, version: number): Step[] {
     ask(produceApi, version, produceRequest(topic, records), { note: "produced" });
   return [
     ask(createTopicsApi, 4, order, { note: "made" }),
-    ask(createTopicsApi, 4, order, { note: "made twice", complete: { [topic]: true } }),
+    ask(createTopicsApi, 4, order, { note: "created again", complete: { [topic]: true } }),
     looked(topic, "looked for"),
     ...allTimes(topic),
     epochs(topic),
@@ -74,7 +74,7 @@ function lifeOf(topic: string, group: string, version: number): Step[] {
   ];
 }
 
-/** Kafka forgets the offsets of a deleted topic some time later. */
+/** Kafka deletes the offsets of a deleted topic some time later. */
 function isCommitted(response: unknown): boolean {
   const { topics } = response as { topics: { partitions: { committedOffset: number }[] }[] };
   return topics.some(({ partitions }) => partitions.some(({ committedOffset }) => committedOffset !== -1));

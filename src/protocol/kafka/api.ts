@@ -6,11 +6,11 @@
  *   response   int32 length | header: int32 correlation id, [tags]                                     | body
  *
  * The tags are there in flexible versions, except in the response header of ApiVersions: its reader cannot know yet
- * what the broker speaks. The client id is a plain nullable string in every version.
+ * what the broker supports. The client id is a plain nullable string in every version.
  *
  * What an `Api` can do is not what a server offers; that list lives with the handlers.
  *
- * Bytes behind a body are passed over, as Kafka does in every API and version: current librdkafka sends three behind
+ * Bytes after a body are ignored, as Kafka does in every API and version: current librdkafka sends three after
  * Metadata for all topics. An int64 of a request may lie outside 53 bits; it is then rounded, and who keeps such a value
  * looks at it first. In a response it is refused: offsets there are taken at their word.
  *
@@ -79,12 +79,12 @@ export class Api<RequestInput, Request, ResponseInput, Response> {
     return version >= this.versionMin && version <= this.versionMax;
   }
 
-  /** Decodes the body that lies from `position` (behind the header) to `end`. Buffers in it are views of `buffer`. */
+  /** Decodes the body that lies from `position` (after the header) to `end`. Buffers in it are views of `buffer`. */
   decodeRequest(version: number, buffer: Buffer, position: number, end: number): Request {
     return this.readRequest(version, Reader.ofRequest(buffer, position, end));
   }
 
-  /** As `decodeRequest`, for who asks the reader afterwards what that took. */
+  /** As `decodeRequest`, for callers that read from the reader afterwards what that took. */
   readRequest(version: number, reader: Reader): Request {
     const read = (this.#requestReaders[version] ??= compileReader(
       this.requestFields,
@@ -143,7 +143,7 @@ export class Api<RequestInput, Request, ResponseInput, Response> {
     return writer.finish();
   }
 
-  /** Encodes an array of structures in a response piece by piece: the one behind these field names. */
+  /** Encodes an array of structures in a response piece by piece: the one under these field names. */
   responseArray<Element>(version: number, ...path: readonly string[]): ArrayEncoder<Element> {
     const place = path.join(".");
     const writers = (this.#elementWriters[version] ??= new Map());

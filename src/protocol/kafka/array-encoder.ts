@@ -1,6 +1,6 @@
 /**
  * Encodes a long array element by element, so that nobody has to hold the elements, nor to encode them in one turn. What
- * `finish` returns is given for the array in the answer that it belongs to:
+ * `finish` returns is given for the array in the response that it belongs to:
  *
  *   const partitions = metadataApi.responseArray<Partition>(version, "topics", "partitions");
  *   for (...) partitions.push(describe(partition));
@@ -40,7 +40,7 @@ export class ArrayEncoder<Element> {
     this.#length += 1;
   }
 
-  /** The array, for an answer alone: nobody but the answer's encoder can read it. May stand in it more than once. */
+  /** The array, for a response alone: nobody but the response's encoder can read it. May stand in it more than once. */
   finish(): readonly Element[] {
     const encoded: EncodedArray = { length: this.#length, ...this.#writer.finishElements() };
     return encoded as unknown as readonly Element[];

@@ -30,7 +30,7 @@ export interface CompileContext {
   readonly apiName: string;
   readonly version: number;
   readonly isFlexible: boolean;
-  /** Requests are questions: an int64 in them may be rounded outside 53 bits. */
+  /** Requests are queries: an int64 in them may be rounded outside 53 bits. */
   readonly isRequest: boolean;
 }
 

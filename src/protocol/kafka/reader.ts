@@ -6,8 +6,8 @@
  *   tagged    unsigned varint count, then for each: tag, size, `size` bytes
  *
  * It takes what Apache Kafka's readers take, because clients are written against those: every negative length is null
- * where null may be, the fifth byte of a varint counts with its low four bits, and who reads a body does not ask what lies
- * behind it.
+ * where null may be, the fifth byte of a varint counts with its low four bits, and who reads a body ignores what lies
+ * after it.
  *
  * Nothing is read outside [position, end), and nothing is allocated by a length that the remaining bytes cannot
  * fill. Strings are copied out (a byte that is not UTF-8 becomes U+FFFD, as in Kafka); bytes and records are views
@@ -22,8 +22,8 @@ import { ObeliskError } from "../../base/errors.ts";
 import { KiB, MiB } from "../../base/units.ts";
 
 /**
- * Array elements and tagged fields in one answer. An element costs some hundred bytes of memory and as little as one byte of
- * wire, so that a frame of 100 MB could ask for gigabytes; all committed offsets that there may be stay far below.
+ * Array elements and tagged fields in one response. An element costs some hundred bytes of memory and as little as one byte of
+ * wire, so that a frame of 100 MB could take gigabytes; all committed offsets that there may be stay far below.
  */
 export const ELEMENTS_MAX = 2_000_000;
 /**
@@ -33,14 +33,14 @@ export const ELEMENTS_MAX = 2_000_000;
 export const REQUEST_ELEMENTS_MAX: number = 128 * KiB;
 
 /**
- * Bytes of text in one request: the longest notes for 12,000 committed offsets. Texts are copied, and some are answered, so that a
+ * Bytes of text in one request: the longest metadata for 12,000 committed offsets. Texts are copied, and some are returned, so that a
  * frame of 100 MB of them would take half a gigabyte and half a second.
  */
 export const REQUEST_TEXT_BYTES_MAX: number = 48 * MiB;
 
 /** What a decoded element takes, measured: 10 to 150 bytes, and as much again for what is made of it. */
 const ELEMENT_BYTES = 256;
-/** A text is decoded once (two bytes for a character that is not ASCII) and stands once in an answer. */
+/** A text is decoded once (two bytes for a character that is not ASCII) and stands once in a response. */
 const TEXT_COPIES = 3;
 
 const UUID_BYTES = 16;
@@ -82,7 +82,7 @@ export class Reader {
     return new Reader(buffer, position, end, elementsMax, REQUEST_TEXT_BYTES_MAX);
   }
 
-  /** What the values that were read take in memory, at most, and what an answer of their shape does. Views count nothing. */
+  /** What the values that were read take in memory, at most, and what a response of their shape does. Views count nothing. */
   get decodedBytes(): number {
     return (this.#elementsMax - this.#elementsLeft) * ELEMENT_BYTES + this.#textBytes * TEXT_COPIES;
   }
@@ -107,7 +107,7 @@ export class Reader {
     return readInt64(this.buffer, this.#advance(8));
   }
 
-  /** A value that may be rounded outside 53 bits: the question of a client, never what is kept. */
+  /** A value that may be rounded outside 53 bits: a client's query, never what is stored. */
   nearestInt64(): number {
     return nearestInt64(this.buffer, this.#advance(8));
   }

@@ -4,7 +4,7 @@
  *   int16 key | int16 version | int32 correlation id | client id: int16 length, UTF-8 | tags, in flexible versions
  *
  * The client id is a plain nullable string also in flexible versions. For a key or a version that the codec does not
- * know, what precedes the tags is still read as far as it goes, so that the server can answer with an error.
+ * know, what precedes the tags is still read as far as it goes, so that the server can respond with an error.
  */
 
 import { ObeliskError } from "../../base/errors.ts";
@@ -26,7 +26,7 @@ export interface RequestHeader {
 const FIXED_BYTES = 8;
 
 /**
- * Reads the header of the frame that lies from `position` (behind the length) to `end`.
+ * Reads the header of the frame that lies from `position` (after the length) to `end`.
  * @throws ObeliskError PROTOCOL_ERROR when the frame is too short, or its header is damaged and the API is known
  */
 export function decodeRequestHeader(buffer: Buffer, position: number, end: number): RequestHeader {

@@ -9,11 +9,11 @@
  * belongs to its receiver from `finish` on: the writer never touches those bytes again, and the slab lives as long as
  * one of its frames does. Record batches above `COPY_BYTES_MAX` are not copied: the frame becomes a list of buffers,
  * in which the receiver must not change anything either, and of sources that are read as they are sent. Smaller ones are copied, as
- * long as they do not make the frame large (`COPIED_BYTES_MAX`): who asks for many must not make us hold them.
+ * long as they do not make the frame large (`COPIED_BYTES_MAX`): who requests many must not make us hold them.
  *
- * Long arrays are encoded apart (array-encoder.ts), into slabs that are used again when their answer is written.
+ * Long arrays are encoded apart (array-encoder.ts), into slabs that are reused when their response is written.
  *
- * One frame at a time: `begin` forgets a frame that was not finished (its encoding threw).
+ * One frame at a time: `begin` drops a frame that was not finished (its encoding threw).
  */
 
 import { fail } from "../../base/assert.ts";
@@ -43,7 +43,7 @@ const PLAIN_STRING_BYTES_MAX = 0x7fff;
 /** Texts up to here take less time in a loop than in a native call, if they are ASCII. */
 const LOOP_LENGTH_MAX = 24;
 
-/** A frame for the socket, its length prefix included. Only answers have parts that are not buffers. */
+/** A frame for the socket, its length prefix included. Only responses have parts that are not buffers. */
 export interface Encoded<Part = Buffer> {
   /** In order. One buffer unless large record batches are in it. */
   readonly parts: readonly Part[];
@@ -338,5 +338,5 @@ export class Writer {
 
 const NOTHING = Buffer.alloc(0);
 
-/** What comes from the disk is asked for again when it is sent. */
+/** What comes from the disk is read again when it is sent. */
 function ignore(): void {}

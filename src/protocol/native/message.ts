@@ -1,5 +1,5 @@
 /**
- * The native door's message, as the Go Obelisk's clients send it. All integers are little-endian.
+ * The native protocol's message, as the Go Obelisk's clients send it. All integers are little-endian.
  *
  *     uint32 frame length | int64 timestamp, ns | uint32, topic | uint32, key | uint32, value
  *                          \_________________ the message: what the frame length counts ______/
@@ -39,7 +39,7 @@ export class MessageCursor {
 
   /**
    * Finds the fields of the message `buffer[position, end)`; false when it is not one. The cursor is then undefined.
-   * Lengths are read as int32: what is negative then is beyond any buffer, and positions stay small integers (twice as fast).
+   * Lengths are read as int32: what is negative then is beyond any buffer, and positions stay small integers (two times as fast).
    */
   read(buffer: Buffer, position: number, end: number): boolean {
     if (end - position < NATIVE_MESSAGE_BYTES_MIN) return false;
@@ -85,7 +85,7 @@ export function nativeFrameBytes(topicBytes: number, keyBytes: number, valueByte
 }
 
 /**
- * Writes one frame at `position` of `target`, which must have room, and returns the position behind it.
+ * Writes one frame at `position` of `target`, which must have room, and returns the position after it.
  * @throws ObeliskError INVALID_TIMESTAMP outside the years 1677 to 2262, INVALID_TOPIC_EXCEPTION, MESSAGE_TOO_LARGE
  */
 export function writeNativeFrame(

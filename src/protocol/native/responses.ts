@@ -1,9 +1,9 @@
 /**
- * The native door's answers: one line for each frame, in the order of the frames.
+ * The native protocol's responses: one line for each frame, in the order of the frames.
  *
  *     OK                        stored and on disk
  *     NACK:CORRUPTED            a length of zero, or a frame that the end of the stream cut off
- *     NACK:PROTOCOL_ERROR       longer than 10 MiB; the connection is closed behind this line
+ *     NACK:PROTOCOL_ERROR       longer than 10 MiB; the connection is closed after this line
  *     NACK:INVALID_FORMAT       the message does not decode
  *     NACK:PUBLISH_FAILED       the broker could not store it, or does not allow its topic's name
  *     NACK:TOO_MANY_CONNECTIONS the first and only line of a connection over the limit (not in the Go Obelisk)
@@ -20,7 +20,7 @@ export const NativeStatus = {
 } as const;
 export type NativeStatus = (typeof NativeStatus)[keyof typeof NativeStatus];
 
-/** By `Answer`, with the line's end. */
+/** By `NativeStatus`, with the line's end. */
 export const RESPONSE_LINES = [
   "OK\n",
   "NACK:CORRUPTED\n",

@@ -50,7 +50,7 @@ const walk = new RecordWalk();
 const cursor = new RecordCursor();
 
 /**
- * Checks the one batch that `buffer[position, end)` holds, of which `batchBytes` are the batch's, and mends its header. Null:
+ * Checks the one batch that `buffer[position, end)` holds, of which `batchBytes` are the batch's, and corrects its header. Null:
  * it may be appended. A batch that is refused may have been changed.
  */
 export function admitBatch(

@@ -4,7 +4,7 @@
  *
  *   at  type   field                  note
  *    0  int64  base offset            assigned by the log, outside the CRC
- *    8  int32  batch length           bytes behind this field: whole size - 12
+ *    8  int32  batch length           bytes after this field: whole size - 12
  *   12  int32  partition leader epoch assigned by the log, outside the CRC
  *   16  int8   magic                  2
  *   17  uint32 crc                    CRC-32C of everything from 21 to the end
@@ -109,7 +109,7 @@ export function batchMaxTimestamp(buffer: Buffer, position: number): number {
 
 /**
  * Whether the max timestamp can be that of the records: it is set (neither -1 nor 0), and not before the first record.
- * A header that cannot be right is mended as its batch comes in (admit.ts); older batches lie in logs as they came.
+ * A header that cannot be right is corrected as its batch comes in (admit.ts); older batches lie in logs as they came.
  */
 export function isMaxTimestampCredible(buffer: Buffer, position: number): boolean {
   const timestampMs = readInt64(buffer, position + BATCH_MAX_TIMESTAMP);

@@ -193,7 +193,7 @@ export class BatchBuilder {
     });
   }
 
-  /** Doubles, so that a batch of n bytes is copied less than twice over; never beyond what `bytesMax` can need. */
+  /** Doubles, so that a batch of n bytes is copied less than two times over; never beyond what `bytesMax` can need. */
   #grow(needed: number): void {
     const limit = Math.max(needed, this.bytesMax + RECORD_OVERHEAD_MAX);
     const grown = Buffer.allocUnsafeSlow(Math.min(limit, Math.max(needed, 2 * this.#buffer.length)));

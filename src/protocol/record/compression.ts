@@ -6,9 +6,9 @@
  *   3 lz4      one LZ4 frame (lz4-frame.ts)                            package lz4-napi
  *   4 zstd     zstd frames (zstd-frame.ts)                             node:zlib (inflate.ts)
  *
- * `decompress` takes bytes from strangers. What they inflate to is bounded before memory is taken for it: gzip and
+ * `decompress` takes bytes from clients. What they inflate to is bounded before memory is taken for it: gzip and
  * zstd stop at the limit, snappy says its size up front, and an lz4 frame's blocks are counted first. Truncated input
- * and bytes behind the end are refused for every codec, also where the library would pass over them.
+ * and bytes after the end are refused for every codec, also where the library would pass over them.
  *
  * `inflatePieces` (inflate-pieces.ts) does the same a piece at a time, for who serves others meanwhile.
  *

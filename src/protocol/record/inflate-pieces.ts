@@ -18,7 +18,7 @@ import { zstdInflatedBytesMax } from "./zstd-frame.ts";
 export const INFLATED_PIECE_BYTES = 256 * KiB;
 
 /**
- * What `source` inflates to, in pieces that are lent until the next one is asked for. The source must stay as it is.
+ * What `source` inflates to, in pieces that are lent until the next one is requested. The source must stay as it is.
  * @throws ObeliskError CORRUPT_MESSAGE for bytes that are not of the codec, MESSAGE_TOO_LARGE where more than `bytesMax` come out
  */
 export async function* inflatePieces(

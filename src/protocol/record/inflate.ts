@@ -1,11 +1,11 @@
 /**
  * Inflates gzip and zstd into one piece of memory, and gives large pieces back at once.
  *
- * Left to itself zlib gathers pieces of 16 KiB and joins them: twice the memory, of which one half is garbage for the collector,
+ * Left to itself zlib gathers pieces of 16 KiB and joins them: double the memory, of which one half is garbage for the collector,
  * and 190 ms for 128 MiB where one piece takes 15 to 70. So the piece is made as large as the result can be:
  *
  *   zstd   what its block headers allow
- *   gzip   what its last four bytes say, as long as that is little: they are a stranger's word, and a lie costs a second try;
+ *   gzip   what its last four bytes say, as long as that is little: they are the client's word, and a lie costs a second try;
  *          else what deflate can make of so many bytes
  *
  * Never larger than the limit. Memory that is not touched costs nothing, and a result that leaves most of its piece empty is copied.

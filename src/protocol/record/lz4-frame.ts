@@ -13,7 +13,7 @@
  *
  * A frame does not have to say what it inflates to. The bound from its block headers (a block makes at most its
  * largest size, or 255 times its bytes) is enough for nearly all; where it passes the limit, the sequences of the
- * blocks are counted, which needs no memory, and the answer is exact.
+ * blocks are counted, which needs no memory, and the result is exact.
  */
 
 import { ObeliskError } from "../../base/errors.ts";
@@ -185,7 +185,7 @@ function loadLz4(): Lz4 {
   } catch (cause) {
     throw new ObeliskError(
       "UNSUPPORTED_COMPRESSION_TYPE",
-      { detail: "lz4 is missing on this platform" },
+      { detail: "lz4 is not available on this platform" },
       cause,
     );
   }

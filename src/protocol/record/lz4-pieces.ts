@@ -4,7 +4,7 @@
  *
  *     [ 64 KiB of the blocks before | the block that is inflated ]     when blocks are linked; else the block alone
  *
- * A block is sequences of a token (literal count, match length - 4; 15 goes on in the bytes behind), the literals, and a two-byte
+ * A block is sequences of a token (literal count, match length - 4; 15 goes on in the bytes after), the literals, and a two-byte
  * distance; the last sequence ends with its literals. All checksums that the frame carries are checked, and its content size.
  */
 
@@ -20,7 +20,7 @@ const MATCH_BYTES_MIN = 4;
 /** As `inflatePieces`. */
 export function* lz4Pieces(source: Buffer, pieceBytes: number): Generator<Buffer, void, void> {
   const frame = new Lz4Frame(source);
-  if (!frame.hasTrueHeaderChecksum) throw corrupt("the checksum of the lz4 frame's header is false");
+  if (!frame.hasTrueHeaderChecksum) throw corrupt("the checksum of the lz4 frame's header does not match");
   const historyBytesMax = frame.isLinked ? HISTORY_BYTES : 0;
   const window = Buffer.allocUnsafeSlow(historyBytesMax + frame.blockBytesMax);
   const contentHash = frame.contentChecksum === null ? null : new Xxhash32();
@@ -28,7 +28,7 @@ export function* lz4Pieces(source: Buffer, pieceBytes: number): Generator<Buffer
   let bytes = 0;
   for (let block = frame.next(); block !== null; block = frame.next()) {
     if (block.checksum !== null && block.checksum !== xxhash32(source, block.start, block.end))
-      throw corrupt("the checksum of an lz4 block is false");
+      throw corrupt("the checksum of an lz4 block does not match");
     const end = block.isStored
       ? historyBytes + source.copy(window, historyBytes, block.start, block.end)
       : inflateBlock(source, block.start, block.end, window, historyBytes, frame.blockBytesMax);
@@ -42,12 +42,12 @@ export function* lz4Pieces(source: Buffer, pieceBytes: number): Generator<Buffer
     window.copyWithin(0, end - historyBytes, end);
   }
   if (frame.contentBytes !== null && frame.contentBytes !== bytes)
-    throw corrupt("the lz4 frame does not hold what it says");
+    throw corrupt("the lz4 frame is not as long as its header says");
   if (contentHash !== null && contentHash.digest() !== frame.contentChecksum)
-    throw corrupt("the checksum of the lz4 frame's content is false");
+    throw corrupt("the checksum of the lz4 frame's content does not match");
 }
 
-/** Inflates a block into `window` behind its first `start` bytes, which it may copy from; returns where it ends. */
+/** Inflates a block into `window` after its first `start` bytes, which it may copy from; returns where it ends. */
 function inflateBlock(
   source: Buffer,
   position: number,

@@ -1,6 +1,6 @@
 /**
  * Which partition a key belongs to: murmur2 with Kafka's seed, its sign bit cleared, modulo the number of partitions.
- * Every Kafka client computes the same, so a key lands in the same partition through every door.
+ * Every Kafka client computes the same, so a key lands in the same partition with either protocol.
  * Source: the default partitioner of Kafka's Java client, as described in KIP-480 and its predecessors.
  */
 

@@ -19,7 +19,7 @@ export class RecordPieces {
   /** What the cursor walks, and from where it is not walked yet. */
   #piece: Buffer = NO_BYTES;
   #at = 0;
-  /** What comes behind the piece: the rest of one whose beginning was joined. */
+  /** What comes after the piece: the rest of one whose beginning was joined. */
   #after: Buffer = NO_BYTES;
   /** The record that pieces are joined to, and how much of it is there. */
   #joined: Buffer = NO_BYTES;
@@ -31,7 +31,7 @@ export class RecordPieces {
     this.cursor.begin(batch, position);
   }
 
-  /** The next bytes, lent until `next` has answered false. @throws ObeliskError GARBLED_RECORDS */
+  /** The next bytes, lent until `next` has returned false. @throws ObeliskError GARBLED_RECORDS */
   add(piece: Buffer): void {
     if (this.cursor.remaining === 0) throw garbled("bytes follow the last record", 0);
     if (!this.#isJoining) {

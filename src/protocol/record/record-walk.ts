@@ -2,7 +2,7 @@
  * Walks records where they lie, as a batch comes in: are they what its header says, and which is their largest timestamp?
  * (builder.ts draws their layout; records.ts opens records for those who want to see them.)
  *
- *     [length | attributes, timestamp delta, offset delta, key, value, headers]   count times, and nothing behind
+ *     [length | attributes, timestamp delta, offset delta, key, value, headers]   count times, and nothing after
  *
  * Every length must fit, every record must end where its length says, and the offset deltas must be 0, 1, 2, ... Key,
  * value and header bytes are passed over; attributes of records are ignored, as Kafka does. Nothing is allocated for a
@@ -63,8 +63,8 @@ export class RecordWalk {
   }
 
   /**
-   * Passes over plain records from the one with this index on; answers which one is not plain, or `count`. Numbers are looked at as they
-   * are written (zigzag): an even one is twice a length. What is read behind the end does no harm: positions only grow, and the last
+   * Skips plain records from the one with this index on; returns which one is not plain, or `count`. Numbers are looked at as they
+   * are written (zigzag): an even one is two times a length. What is read after the end does no harm: positions only grow, and the last
    * of them must be the record's.
    */
   #passPlain(first: number, count: number): number {
@@ -132,7 +132,7 @@ export class RecordWalk {
     if (timestampDelta > this.maxTimestampDelta) this.maxTimestampDelta = timestampDelta;
     const offsetDelta = this.#varint();
     if (offsetDelta !== index) return `record ${index} has the offset delta ${offsetDelta}`;
-    // A length may lead anywhere forward, also behind the record: then the last line finds it.
+    // A length may lead anywhere forward, also past the record: then the last line finds it.
     if (!this.#passField(recordEnd) || !this.#passField(recordEnd))
       return `the key or value of record ${index} does not fit`;
     const headers = this.#varint();

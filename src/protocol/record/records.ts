@@ -4,7 +4,7 @@
  *
  * `RecordCursor` is reused from batch to batch and moves from record to record; its fields are positions in `buffer`,
  * which is the batch itself or its inflated records, and are good until the next `open`. Nothing is allocated for a
- * record; headers are only passed over until `headers()` asks for them.
+ * record; headers are only skipped until `headers()` reads them.
  *
  * The batch's header and its CRC must have been validated. Of the records nothing is believed: every length is checked
  * before it is used, and a record's end must be where its length says. Because the CRC holds, what does not open is never
@@ -146,7 +146,7 @@ export class RecordCursor {
     this.#reader.reset(piece, 0, piece.length);
   }
 
-  /** Records behind the current one, as the header counts them. */
+  /** Records after the current one, as the header counts them. */
   get remaining(): number {
     return this.#remaining;
   }
@@ -157,7 +157,7 @@ export class RecordCursor {
     this.#reader.position = this.#start;
   }
 
-  /** Moves to the next record; false behind the last one. @throws ObeliskError GARBLED_RECORDS */
+  /** Moves to the next record; false after the last one. @throws ObeliskError GARBLED_RECORDS */
   next(): boolean {
     try {
       return this.#next();

@@ -4,7 +4,7 @@
  * is made and handed on `PIECE_BYTES` at a time.
  *
  *   element   low two bits of its first byte
- *   0         literal: length - 1 in the upper six bits, or above 59 in the 1 to 4 bytes behind (little-endian)
+ *   0         literal: length - 1 in the upper six bits, or above 59 in the 1 to 4 bytes after (little-endian)
  *   1         copy of 4 to 11 bytes, distance of 11 bits
  *   2, 3      copy of 1 to 64 bytes, distance of 16 or 32 bits
  */

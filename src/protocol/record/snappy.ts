@@ -67,7 +67,7 @@ export function snappyInflatedBytes(source: Buffer): number {
   return bytes;
 }
 
-/** A raw block's elements, behind what it says that they inflate to. */
+/** A raw block's elements, after the length that it says that they inflate to. */
 export interface SnappyBlock {
   readonly start: number;
   readonly end: number;
@@ -140,7 +140,7 @@ function loadSnappy(): Snappy {
   } catch (cause) {
     throw new ObeliskError(
       "UNSUPPORTED_COMPRESSION_TYPE",
-      { detail: "snappy is missing on this platform" },
+      { detail: "snappy is not available on this platform" },
       cause,
     );
   }

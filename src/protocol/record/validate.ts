@@ -1,15 +1,15 @@
 /**
  * Whether bytes are a record batch that may be stored, or one that was. Looks at the header and the CRC only, in the
- * order length, magic, CRC, meaning; records stay closed (admit.ts has them looked into). Nothing is allocated for a good batch.
+ * order length, magic, CRC, meaning; records stay closed (admit.ts validates them). Nothing is allocated for a good batch.
  *
- * Two doors
+ * Two entry points
  *   - `validateBatch`: what a client sends. Exactly one batch from offset 0, dense offsets, no control batch.
  *   - `validateStoredBatch`: what lies in a log. Compaction leaves gaps (count <= delta + 1, even 0) and delete horizons,
  *     the server writes control batches and append times.
  *
  * A fault is the peer's or the disk's, never ours: it is returned, not thrown. Tolerated on purpose, as Kafka does: epoch
- * and sequence of 0 without a producer id (kafkajs), a max timestamp that says nothing (sarama; admit.ts mends it), attribute
- * bits without a meaning, and behind the batch the beginning of another one, which is not stored.
+ * and sequence of 0 without a producer id (kafkajs), a max timestamp that says nothing (sarama; admit.ts corrects it), attribute
+ * bits without a meaning, and after the batch the beginning of another one, which is not stored.
  */
 
 import type { ErrorCode } from "../../base/errors.ts";
@@ -52,7 +52,7 @@ export interface ValidateOptions {
 export const RECORD_BYTES_MIN = 7;
 
 const CODEC_MAX = 4;
-/** The shortest that any format says of itself, behind the length field. */
+/** The shortest that any format says of itself, after the length field. */
 const LENGTH_MIN = 14;
 /** The high word of a 64-bit integer that fits 53 bits is within +-2^21. */
 const HIGH_WORD_LIMIT = 0x20_0000;
@@ -68,7 +68,7 @@ export function validateBatch(
   if (envelope !== null) return envelope;
   const bytes = batchBytes(buffer, position);
   if (!isZero(buffer, position + BATCH_BASE_OFFSET)) {
-    return refusal("the base offset is not 0: offsets are given out by the server");
+    return refusal("the base offset is not 0: offsets are assigned by the server");
   }
   if (bytes > options.bytesMax) {
     return {
@@ -86,8 +86,8 @@ export function validateBatch(
 }
 
 /**
- * Checks the batch that starts at `position` in a log; `end` is where the readable bytes end, and may lie behind the
- * batch. Null: a whole and sound batch of `batchBytes` bytes lies there.
+ * Checks the batch that starts at `position` in a log; `end` is where the readable bytes end, and may lie after the
+ * batch. Null: a whole and valid batch of `batchBytes` bytes lies there.
  */
 export function validateStoredBatch(buffer: Buffer, position: number, end: number): BatchFault | null {
   const shape = faultOfShape(buffer, position, end);
@@ -101,8 +101,8 @@ export function validateStoredBatch(buffer: Buffer, position: number, end: numbe
 }
 
 /**
- * Whether the header at `position`, which lies whole in the buffer, can be that of a sound batch: all that `validateStoredBatch` asks
- * but for the CRC. `end` is where the readable bytes end, which may be behind the buffer.
+ * Whether the header at `position`, which lies whole in the buffer, can be that of a valid batch: all that `validateStoredBatch` checks
+ * but for the CRC. `end` is where the readable bytes end, which may be after the buffer.
  */
 export function isStoredHeader(buffer: Buffer, position: number, end: number): boolean {
   return (
@@ -206,7 +206,7 @@ function faultOfProducedCounts(buffer: Buffer, position: number, bytes: number):
   return faultOfRoom(buffer, position, bytes, count);
 }
 
-/** A count that the bytes cannot hold. For compressed records all that is asked here is that there are some (record-room.ts). */
+/** A count that the bytes cannot hold. For compressed records all that is checked here is that there are some (record-room.ts). */
 function faultOfRoom(buffer: Buffer, position: number, bytes: number, count: number): BatchFault | null {
   const room = bytes - BATCH_HEADER_BYTES;
   const isCompressed = (batchAttributes(buffer, position) & ATTRIBUTE_CODEC_MASK) !== 0;

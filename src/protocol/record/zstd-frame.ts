@@ -7,7 +7,7 @@
  *
  *   descriptor  bits 6-7 content size field, 5 single segment (no window), 3 reserved, 2 checksum, 0-1 dictionary field
  *
- * The decoder in the runtime ends quietly at truncated input and passes over bytes behind the last frame, so this walk
+ * The decoder in the runtime ends quietly at truncated input and ignores bytes after the last frame, so this walk
  * comes first. It looks at no content. The walk also bounds what comes out: a block that is stored or repeated says its size, and a
  * compressed one makes at most 128 KiB.
  */

@@ -46,12 +46,12 @@ describe("comparing", () => {
     ]);
   });
 
-  test("an answer, silence and a closed connection differ, whatever was answered", () => {
+  test("a response, silence and a closed connection differ, whatever the response was", () => {
     const request = Buffer.alloc(0);
     const closed = { outcome: "closed", response: null, request };
-    const response = { outcome: "answer", response: { errorCode: 0 }, request };
+    const response = { outcome: "response", response: { errorCode: 0 }, request };
     expect(differencesOf(closed, { ...response })).toEqual([
-      { path: "(outcome)", kafka: "closed", obelisk: { outcome: "answer", response: { errorCode: 0 } } },
+      { path: "(outcome)", kafka: "closed", obelisk: { outcome: "response", response: { errorCode: 0 } } },
     ]);
     expect(differencesOf(closed, { ...closed })).toEqual([]);
     expect(differencesOf(response, { ...response, response: { errorCode: 1 } })).toEqual([
@@ -139,7 +139,7 @@ describe("what is made equal", () => {
     expect(normalise("ApiVersions", { tags: ["b", "a"] }, facts())).toEqual({ tags: ["b", "a"] });
   });
 
-  test("a topic that stands in a list twice has all its partitions in one place", () => {
+  test("a topic that a list repeats has all its partitions in one place", () => {
     const partition = (partitionIndex: number) => ({ topic: "a", partitions: [{ partitionIndex }] });
     const response = { responses: [partition(1), { topic: "b", partitions: [] }, partition(0)] };
     expect(normalise("Fetch", response, facts())).toEqual({
@@ -221,8 +221,8 @@ describe("the list", () => {
   });
 
   test("a kind of reply is matched by its name, whatever was answered", () => {
-    const closing: Allowance = { ...allowance, path: "(outcome)", obelisk: "closed", kafka: "answer" };
-    const responded = { outcome: "answer", response: { errorCode: 0 } };
+    const closing: Allowance = { ...allowance, path: "(outcome)", obelisk: "closed", kafka: "response" };
+    const responded = { outcome: "response", response: { errorCode: 0 } };
     expect(
       allowanceFor([closing], { ...place, path: "(outcome)", kafka: responded, obelisk: "closed" }),
     ).toBe(closing);

@@ -32,11 +32,11 @@ describe("made requests", () => {
     }
   });
 
-  test("every field of a value is tried, with null, the extremes of 64 bits, and entries twice", () => {
+  test("every field of a value is tried, with null, the extremes of 64 bits, and duplicate entries", () => {
     const names = mutateValues(listOffsetsApi, 5, REQUEST).map(({ name }) => name);
     for (const expected of [
       "topics = null",
-      "topics = first twice",
+      "topics = first duplicated",
       "topics.0.name = null",
       "topics.0.partitions = empty",
       "topics.0.partitions.0.partitionIndex = -2147483648",

@@ -1,8 +1,8 @@
 /**
- * ApiVersions (18): what a broker speaks. The first request on every connection, before authentication.
+ * ApiVersions (18): what a broker supports. The first request on every connection, before authentication.
  *
- * A broker that does not know the version answers in version 0 with error 35 and its list, so a client must look at
- * the error before it decodes: `apiVersionsAnswerVersion`. Its response header never has tags (see api.ts).
+ * A broker that does not know the version responds in version 0 with error 35 and its list, so a client must look at
+ * the error before it decodes: `apiVersionsResponseVersion`. Its response header never has tags (see api.ts).
  */
 
 import { defineApi } from "../api.ts";
@@ -59,7 +59,7 @@ export const apiVersionsApi = defineApi({
 
 const UNSUPPORTED_VERSION_CODE = 35;
 
-/** The version to decode an answer in that was asked for in `version`; `position` is that of its header. */
+/** The version to decode a response in whose request had `version`; `position` is that of its header. */
 export function apiVersionsResponseVersion(
   version: number,
   buffer: Buffer,

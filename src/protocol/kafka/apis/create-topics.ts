@@ -1,6 +1,6 @@
 /**
  * CreateTopics (19). Partitions and replication factor -1 mean the server's default (in every version, from Kafka 2.4
- * on); `assignments` excludes both. From version 5 the answer tells what the topic is like.
+ * on); `assignments` excludes both. From version 5 the response describes the topic.
  */
 
 import { defineApi } from "../api.ts";

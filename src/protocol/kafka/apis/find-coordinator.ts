@@ -1,5 +1,5 @@
 /**
- * FindCoordinator (10): which broker serves a group (key type 0) or a transactional id (1). Version 4 asks for several
+ * FindCoordinator (10): which broker serves a group (key type 0) or a transactional id (1). Version 4 takes several
  * at once: `coordinatorKeys` and `coordinators` instead of the fields at the top.
  */
 

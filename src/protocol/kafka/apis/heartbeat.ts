@@ -1,5 +1,5 @@
 /**
- * Heartbeat (12): a member is alive; the answer tells it when the group rebalances.
+ * Heartbeat (12): a member is alive; the response tells it when the group rebalances.
  */
 
 import { defineApi } from "../api.ts";

@@ -1,6 +1,6 @@
 /**
  * JoinGroup (11): a member enters a group or a new generation of it. Metadata is opaque to the broker. A first join
- * with an empty member id is answered with an id and error 79 from version 4 on.
+ * with an empty member id gets an id and error 79 from version 4 on.
  */
 
 import { defineApi } from "../api.ts";

@@ -1,6 +1,6 @@
 /**
- * ListOffsets (2): the offset for a timestamp, or for one of the special timestamps below. The answer holds the first
- * record at or behind the timestamp; nothing there is timestamp -1 and offset -1.
+ * ListOffsets (2): the offset for a timestamp, or for one of the special timestamps below. The response holds the first
+ * record at or after the timestamp; nothing there is timestamp -1 and offset -1.
  */
 
 import { defineApi } from "../api.ts";

@@ -18,7 +18,7 @@ import {
   ZERO_UUID,
 } from "../schema.ts";
 
-/** Authorized operations that were not asked for. */
+/** Authorized operations that were not requested. */
 export const OPERATIONS_UNKNOWN = -2147483648;
 
 /** Kafka's operations: the bit of each in a set of authorized ones. */
