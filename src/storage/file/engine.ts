@@ -3,7 +3,7 @@
  *
  *     topics/<topic>/<partition>/...     a partition
  *
- * How such a folder is created and deleted: topic-directories.ts.
+ * How such a folder is created and deleted: topic-directories.ts and detached-logs.ts.
  *
  *   - The directory is marked dirty before the first partition opens and clean by `close`, when everything is synced.
  *   - It is handed a directory that it owns (data-directory.ts holds the lock) and the state store beside it.
@@ -15,7 +15,7 @@ import type { FileBounds } from "../../base/descriptors/descriptor-budget.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
 import { loopTurns } from "../../base/loop/loop-turns.ts";
-import { nextTurn, Slices } from "../../base/loop/turns.ts";
+import { nextTurn } from "../../base/loop/turns.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS, MiB, SECOND_MS } from "../../base/units.ts";
 import type {
   Finding,
@@ -26,6 +26,7 @@ import type {
   StorageEngine,
 } from "../contract.ts";
 import { checkPartitionName } from "../names.ts";
+import { DetachedLogs } from "./detached-logs.ts";
 import { IndexFiles } from "./index-files.ts";
 import { FileLog } from "./log.ts";
 import { DescriptorPool } from "./pool.ts";
@@ -47,8 +48,7 @@ export const SEGMENT_AGE_MS_MAX = 7 * DAY_MS;
 export const FILE_IDLE_MS = HOUR_MS;
 /** How often old segments and idle files are looked for. */
 export const TICK_MS = 30 * SECOND_MS;
-/** Logs whose files are closed in one turn of the loop, and logs that a tick visits in one turn. */
-const LOGS_A_TURN = 64;
+/** Logs that a tick visits in one turn of the loop. */
 const TICKED_A_TURN = 32;
 /** Bytes whose CRC was checked are checked again after this, so that damage that comes up later is found as well. */
 export const VERIFIED_MS = 10 * MINUTE_MS;
@@ -96,9 +96,7 @@ export class FileEngine implements StorageEngine {
   readonly #wasClean: boolean;
   /** By `topic/partition`. */
   readonly #logs = new Map<string, FileLog>();
-  /** Logs of detached topics, until their files are closed. */
-  readonly #abandoned = new Map<string, FileLog[]>();
-  readonly #slices = new Slices(LOGS_A_TURN);
+  readonly #detached: DetachedLogs;
   #isClosed = false;
   #hidesLosses: Promise<boolean> | null = null;
   #idleAtMs: number;
@@ -134,6 +132,7 @@ export class FileEngine implements StorageEngine {
     this.#reserve = options.reserve;
     directory.markDirty();
     this.#syncer = this.#prepare(options);
+    this.#detached = new DetachedLogs(this.#logs, this.#directories, this.#syncer);
     this.#idleAtMs = clock.monotonicMs() + this.#store.limits.fileIdleMs;
     this.#verifyAgainAtMs = clock.monotonicMs() + VERIFIED_MS;
     this.#tick = clock.after(TICK_MS, () => this.#onTick());
@@ -214,25 +213,11 @@ export class FileEngine implements StorageEngine {
   detach(topic: string): Promise<void> {
     checkPartitionName(topic, 0);
     this.#checkOwned();
-    const logs = [...this.#logs.values()].filter((log) => log.topic === topic);
-    const isDecidedNow = this.#directories.detach(topic);
-    for (const log of logs) {
-      log.abandon();
-      this.#logs.delete(`${topic}/${log.partition}`);
-    }
-    const before = this.#abandoned.get(topic) ?? [];
-    this.#abandoned.set(topic, [...before, ...logs]);
-    return this.#syncDetached(topic, logs, isDecidedNow);
+    return this.#detached.detach(topic);
   }
 
-  async discard(topic: string): Promise<void> {
-    for (const log of this.#abandoned.get(topic) ?? []) {
-      await this.#slices.next();
-      await this.#syncer.letGo(log);
-      await log.discard();
-    }
-    this.#abandoned.delete(topic);
-    await this.#directories.discard(topic);
+  discard(topic: string): Promise<void> {
+    return this.#detached.discard(topic);
   }
 
   async release(topic: string): Promise<void> {
@@ -263,8 +248,7 @@ export class FileEngine implements StorageEngine {
     const failed = await this.sync([...this.#logs.values()]);
     const logs = [...this.#logs.values()];
     await Promise.all(logs.map((log) => log.close()));
-    // Removals that a disk error has interrupted: the next start continues them.
-    await Promise.all([...this.#abandoned.values()].flat().map((log) => log.discard()));
+    await this.#detached.close();
     const isCompleted = !logs.some((log) => log.owesSnapshot) && (await this.#syncNames());
     this.#logs.clear();
     this.#indexes.evictAll();
@@ -297,27 +281,6 @@ export class FileEngine implements StorageEngine {
       const detail = `directory entries could not be synced, so the next start runs recovery: ${error.message}`;
       this.#store.report(this.#topics, 0, 0, "unreadable", detail);
       return false;
-    }
-  }
-
-  /**
-   * A failed sync takes the topic offline, as any does: what is under its name after a power cut is unknown. A topic that was detached
-   * before stays detached: its removal may have been acknowledged.
-   */
-  async #syncDetached(topic: string, logs: readonly FileLog[], isDecidedNow: boolean): Promise<void> {
-    try {
-      await this.#directories.sync();
-    } catch (thrown) {
-      const error = storageError(thrown, { topic, file: this.#topics });
-      if (isDecidedNow) {
-        this.#directories.attach(topic);
-        this.#abandoned.delete(topic);
-        for (const log of logs) {
-          log.reclaim(error);
-          this.#logs.set(`${topic}/${log.partition}`, log);
-        }
-      }
-      throw error;
     }
   }
 

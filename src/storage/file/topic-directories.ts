@@ -31,7 +31,8 @@ type RefusalListener = (path: string, reason: string) => void;
 
 export class TopicDirectories {
   readonly #files: Files;
-  readonly #path: string;
+  /** The folder that holds one folder for each topic. */
+  readonly path: string;
   /** One partition at a time, over all topics that are being created: the thread pool has few threads, and they sync records too. */
   readonly #creations = new Turnstile(1);
   readonly #deletions: Deletions;
@@ -42,10 +43,9 @@ export class TopicDirectories {
   #nextSync: Promise<void> | null = null;
   #isClosed = false;
 
-  /** `path`: the folder that holds one folder for each topic. */
   constructor(files: Files, path: string) {
     this.#files = files;
-    this.#path = path;
+    this.path = path;
     this.#deletions = new Deletions(files);
   }
 
@@ -55,10 +55,10 @@ export class TopicDirectories {
    */
   prepare(dataDirectory: string, refused: RefusalListener): void {
     const files = this.#files;
-    if (!files.exists(this.#path)) files.makeDirectory(this.#path);
+    if (!files.exists(this.path)) files.makeDirectory(this.path);
     files.syncDirectory(dataDirectory); // it may be there since a start whose sync of it failed
     for (const name of this.#names()) {
-      const path = `${this.#path}/${name}`;
+      const path = `${this.path}/${name}`;
       const isStale = name.startsWith(DETACHED_PREFIX) && files.exists(this.#of(topicOf(name)));
       if (!isStale && !name.startsWith(REMOVED_PREFIX)) continue;
       try {
@@ -75,7 +75,7 @@ export class TopicDirectories {
    */
   stored(refused: RefusalListener): { topic: string; partitions: number }[] {
     const found: { topic: string; partitions: number }[] = [];
-    for (const name of this.#files.list(this.#path)) {
+    for (const name of this.#files.list(this.path)) {
       const topic = name.slice(0, -1);
       if (!name.endsWith("/") || !isTopicName(topic)) continue;
       try {
@@ -170,7 +170,7 @@ export class TopicDirectories {
   async #syncNext(): Promise<void> {
     await this.#lastSync;
     this.#nextSync = null; // later renames are not covered by it
-    const sync = this.#files.syncDirectoryLater(this.#path);
+    const sync = this.#files.syncDirectoryLater(this.path);
     this.#lastSync = sync.catch(ignore);
     await sync;
   }
@@ -196,7 +196,7 @@ export class TopicDirectories {
 
   /** Renames it, for the next start to delete; returns its new path. @throws system errors */
   #quarantine(path: string): string {
-    const target = `${this.#path}/${this.#removedName()}`;
+    const target = `${this.path}/${this.#removedName()}`;
     this.#files.rename(path, target);
     return target;
   }
@@ -210,22 +210,22 @@ export class TopicDirectories {
   }
 
   #of(topic: string): string {
-    return `${this.#path}/${topic}`;
+    return `${this.path}/${topic}`;
   }
 
   #ofDetached(topic: string): string {
-    return `${this.#path}/${DETACHED_PREFIX}${topic}`;
+    return `${this.path}/${DETACHED_PREFIX}${topic}`;
   }
 
   #names(): string[] {
-    return this.#files.list(this.#path).map(trimmed);
+    return this.#files.list(this.path).map(trimmed);
   }
 
   #removedName(): string {
     for (;;) {
       const name = `${REMOVED_PREFIX}${this.#removedCount}`;
       this.#removedCount += 1;
-      if (!this.#files.exists(`${this.#path}/${name}`)) return name;
+      if (!this.#files.exists(`${this.path}/${name}`)) return name;
     }
   }
 }
