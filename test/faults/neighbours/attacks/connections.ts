@@ -26,4 +26,17 @@ const idle: Attack = {
   },
 };
 
-export const connections: readonly Attack[] = [idle];
+const storm: Attack = {
+  name: "connections-storm",
+  what: "10,000 connections that come while others work, and say nothing",
+  flags: ["--connections-max=11000"],
+  run: async (stage) => {
+    const peers = await stage.many(stage.size({ full: 10_000, quick: 10_000, suite: 1000 }), () =>
+      stage.kafka(),
+    );
+    const cut = peers.filter(({ isClosed }) => isClosed).length;
+    stage.expect(cut === 0, `${cut} of those that came were cut`);
+  },
+};
+
+export const connections: readonly Attack[] = [idle, storm];
