@@ -321,6 +321,7 @@ export class LogPartition implements OwnedPartition, Committable {
     const append = new PendingAppend(baseOffset, endOffset, logAppendTimeMs, listener);
     append.batch = this.#producers.accept(buffer, position, append, steadyMs);
     if (append.batch !== null) append.batch.baseOffset = baseOffset;
+    if (this.#readers.size > 0) this.#recent.ask();
     this.#recent.add(buffer, position, end, baseOffset, endOffset);
     this.#countStored(records, end - position, nowMs);
     this.#pending.add(append);

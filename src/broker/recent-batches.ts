@@ -9,6 +9,9 @@
  *
  * The memory is taken as it is needed and used again for ever: nothing is allocated for a batch, and no page that was touched is given back
  * to the system and cleared again. So what a row gives is only lent, until the next batch is added to any row.
+ *
+ * A row that nobody asks for while all the memory was used twice is not kept any longer: a copy of each batch for nobody costs more than
+ * its checksum. It begins anew with the first batch after somebody asked.
  */
 
 import { fail } from "../base/assert.ts";
@@ -26,11 +29,15 @@ interface RecentBatch {
 }
 
 const FIRST_BYTES = 4 * MiB;
+/** Rounds of the memory without a reader, and a row is not kept: whoever comes so late finds none of what was there when he came last. */
+const UNREAD_ROUNDS_MAX = 2;
 const NOTHING = Buffer.alloc(0);
 
 export class RecentBatches {
   /** Sum of the batches. */
   bytes = 0;
+  /** Of all batches that were ever added. */
+  addedBytes = 0;
   readonly #bytesMax: number;
   readonly #all = new Ring<RecentBatch>();
   /** Doubles until it has `bytesMax`, and goes round then: the garbage collector leaves garbage in proportion to what is taken. */
@@ -48,6 +55,11 @@ export class RecentBatches {
 
   row(): TailCache {
     return new TailCache(this);
+  }
+
+  /** Used by rows: whether who asked when `addedBytes` was so many has not come again for too long. */
+  isLongAgo(addedBytes: number): boolean {
+    return this.addedBytes - addedBytes > UNREAD_ROUNDS_MAX * this.#bytesMax;
   }
 
   /** Used by rows. */
@@ -72,6 +84,7 @@ export class RecentBatches {
     this.#all.push(batch);
     this.#end = position + bytes;
     this.bytes += bytes;
+    this.addedBytes += bytes;
     return batch;
   }
 
@@ -127,9 +140,17 @@ interface Extent {
 export class TailCache {
   readonly #owner: RecentBatches;
   readonly #batches = new Ring<RecentBatch>();
+  /** What the owner had added when somebody asked last. */
+  #askedAt: number;
 
   constructor(owner: RecentBatches) {
     this.#owner = owner;
+    this.#askedAt = owner.addedBytes;
+  }
+
+  /** Somebody waits for what comes. */
+  ask(): void {
+    this.#askedAt = this.#owner.addedBytes;
   }
 
   /** The lowest offset held, or -1 when the row is empty. */
@@ -137,13 +158,14 @@ export class TailCache {
     return this.#batches.peek()?.baseOffset ?? -1;
   }
 
-  /** Remembers a copy of the batch `buffer[position, end)`. */
+  /** Keeps a copy of the batch `buffer[position, end)`, unless nobody has asked for long. */
   add(buffer: Buffer, position: number, end: number, baseOffset: number, nextOffset: number): void {
     if (!(baseOffset < nextOffset)) fail("a batch without an offset of its own");
     const newest = this.#batches.last();
     if (newest !== undefined && newest.nextOffset !== baseOffset)
       fail("a batch does not follow the newest one in memory");
-    const batch = this.#owner.add(this, buffer, position, end, baseOffset, nextOffset);
+    const isForNobody = this.#owner.isLongAgo(this.#askedAt);
+    const batch = isForNobody ? null : this.#owner.add(this, buffer, position, end, baseOffset, nextOffset);
     if (batch === null) this.clear();
     else this.#batches.push(batch);
   }
@@ -153,6 +175,7 @@ export class TailCache {
    * the row. Touches no bytes.
    */
   measure(offset: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): Measured | null {
+    this.ask();
     const start = this.#indexOf(offset);
     if (start < 0) return null;
     const { count, bytes } = this.#extent(start, limitOffset, bytesMax, atLeastOne);
@@ -164,6 +187,7 @@ export class TailCache {
    * case when `atLeastOne`); null when `offset` is older than the row. Lent until the next batch is added to any row.
    */
   read(offset: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): Buffer | null {
+    this.ask();
     const start = this.#indexOf(offset);
     if (start < 0) return null;
     const { count, bytes, isOnePiece } = this.#extent(start, limitOffset, bytesMax, atLeastOne);

@@ -119,6 +119,30 @@ test("whatever comes in whatever order, each row gives the end of what it was gi
   );
 });
 
+test("a row that nobody asks for is not kept once the memory was used twice, and begins anew when somebody asks", () => {
+  const recent = new RecentBatches(5 * BATCH_BYTES);
+  const row = recent.row();
+  const add = (n: number) => row.add(Buffer.alloc(BATCH_BYTES, n), 0, BATCH_BYTES, n, n + 1);
+  for (let n = 0; n <= 10; n += 1) add(n);
+  expect([row.startOffset, recent.addedBytes]).toEqual([6, 11 * BATCH_BYTES]);
+  for (let n = 11; n < 20; n += 1) add(n);
+  expect([row.startOffset, recent.addedBytes]).toEqual([-1, 11 * BATCH_BYTES]);
+  expect([row.measure(19, 20, 1000, true), row.startOffset]).toEqual([null, -1]);
+  for (let n = 20; n < 23; n += 1) add(n);
+  expect([row.startOffset, numbers(row.read(20, 23, 1000, true))]).toEqual([20, [20, 21, 22]]);
+});
+
+test("a row that is asked for now and then is kept for ever, beside one that nobody asks for", () => {
+  const recent = new RecentBatches(6 * BATCH_BYTES);
+  const [asked, unasked] = [recent.row(), recent.row()];
+  for (let n = 0; n < 50; n += 1) {
+    asked.add(Buffer.alloc(BATCH_BYTES, n), 0, BATCH_BYTES, n, n + 1);
+    unasked.add(Buffer.alloc(BATCH_BYTES, n), 0, BATCH_BYTES, n, n + 1);
+    if (n % 10 === 0) asked.ask();
+  }
+  expect([asked.startOffset, unasked.startOffset, recent.bytes]).toEqual([44, -1, 6 * BATCH_BYTES]);
+});
+
 test("a cleared row gives nothing and does not disturb the eviction of others", () => {
   const { recent, row } = filled(10 * BATCH_BYTES);
   row.clear();
