@@ -3,7 +3,7 @@
  * recovery took away what it had read. An epoch that is not known is answered with -1 and -1.
  */
 
-import { NO_ERROR, wireCode } from "../../base/errors.ts";
+import { NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
 import { TurnShare } from "../../base/loop/turn-share.ts";
 import type { EpochEnd, Partition } from "../../broker/partition.ts";
 import type {
@@ -61,8 +61,18 @@ function responseFor(
   if (errorCode !== NO_ERROR) return unknownEpoch(requested.partition, errorCode);
   const found = partition.endOffsetForEpoch(requested.leaderEpoch);
   return found instanceof Promise
-    ? found.then((end) => endOfEpoch(requested.partition, end))
+    ? lookedUp(requested.partition, found)
     : endOfEpoch(requested.partition, found);
+}
+
+async function lookedUp(partition: number, search: Promise<EpochEnd | null>): Promise<PartitionResponse> {
+  try {
+    return endOfEpoch(partition, await search);
+  } catch (thrown) {
+    const error = toObeliskError(thrown);
+    if (error.wire < 0) throw thrown;
+    return unknownEpoch(partition, error.wire);
+  }
 }
 
 function endOfEpoch(partition: number, found: EpochEnd | null): PartitionResponse {

@@ -58,3 +58,16 @@ test("appends of both have each an offset of their own, and a retry may come thr
       expect(records[offset]).toEqual([offset, `plain ${index}`]);
   }
 });
+
+test("a broker that starts again over the same store finds records, bounds and sequences", async () => {
+  const { subject, here } = await twoBrokers();
+  await using _ = subject;
+  const batch = () => batchFrom({ producerId: 7, baseSequence: 0 }, "a", "b");
+  await appendTo(here, batch()).done;
+  await subject.broker.close();
+  const again = await subject.openAnother();
+  const partition = again.topics.get("t")!.partitions[0]!;
+  expect([partition.highWatermark, again.topics.producerIdMax]).toEqual([2, 7]);
+  expect(await appendTo(partition, batch()).done).toMatchObject({ errorCode: 0, baseOffset: 0 });
+  expect(await appendTo(partition, batchOf(["c"])).done).toMatchObject({ errorCode: 0, baseOffset: 2 });
+});
