@@ -12,7 +12,7 @@ import fc from "fast-check";
 import { createDisk } from "../../src/base/disk.ts";
 import type { Files } from "../../src/base/files.ts";
 import type { StateChange } from "../../src/storage/contract.ts";
-import { openStateFile, refusalIn } from "../../src/storage/file/state/state-file.ts";
+import { openStateFile, readErrorIn } from "../../src/storage/file/state/state-file.ts";
 import { planChanges } from "../../src/storage/file/state/state-plan.ts";
 import { rowChecksum } from "../../src/storage/file/state/state-row.ts";
 import { MemoryState } from "../../src/storage/memory/state.ts";
@@ -248,7 +248,7 @@ test("a damaged row goes into quarantine and the others stay", async () => {
   writeFileSync(file, bytes as unknown as Uint8Array<ArrayBuffer>);
   await using opened = await open();
   expect(opened.findings.map(({ kind, detail }) => [kind, detail])).toEqual([
-    ["damaged-state", "the checksum of the entry k07 does not hold; moved to quarantine/meta.db-1"],
+    ["damaged-state", "checksum mismatch in the entry k07; moved to quarantine/meta.db-1"],
   ]);
   expect((await opened.state.list("k")).length).toBe(19);
   expect(readFileSync(join(directory, "quarantine/meta.db-1"), "utf8")).toContain("Value-of-7");
@@ -332,14 +332,14 @@ test("a state file that the disk refuses to read is not opened and not quarantin
 
 test("a refusal that SQLite's check meets is told from damage by its number", () => {
   const verdict = (text: string) => `*** in database main ***\nTree 2 page 11: ${text}`;
-  expect(refusalIn(verdict("unable to get the page. error code=8458"))).toBe(
-    "the disk refuses to read a page of meta.db (SQLite's error 8458)",
+  expect(readErrorIn(verdict("unable to get the page. error code=8458"))).toBe(
+    "a page of meta.db cannot be read (SQLite error 8458)",
   );
-  expect(refusalIn(verdict("unable to get the page. error code=266"))).not.toBeNull();
+  expect(readErrorIn(verdict("unable to get the page. error code=266"))).not.toBeNull();
   // SQLITE_CORRUPT and SQLITE_NOTADB are about what was read.
   for (const code of [11, 26, 267])
-    expect(refusalIn(verdict(`unable to get the page. error code=${code}`))).toBeNull();
-  for (const words of ["Rowid 3 out of order", "ok"]) expect(refusalIn(words)).toBeNull();
+    expect(readErrorIn(verdict(`unable to get the page. error code=${code}`))).toBeNull();
+  for (const words of ["Rowid 3 out of order", "ok"]) expect(readErrorIn(words)).toBeNull();
 });
 
 test("a full disk is an error of the call, and the store works again afterwards", async () => {

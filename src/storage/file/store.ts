@@ -170,7 +170,7 @@ function notCopied(
   const isFull = error.code === "ENOSPC" || error.code === "EDQUOT";
   const what = `${bytes} bytes at ${position} of ${file} are no valid batch (${reason})`;
   const detail = `${what} and could not be copied to ${QUARANTINE}/: ${systemReason(error)}; they stay as they are`;
-  const remedy = isFull ? "make room on that disk" : `check the disk and the rights on ${QUARANTINE}/`;
+  const remedy = isFull ? "free space on that disk" : `check the disk and the rights on ${QUARANTINE}/`;
   return new ObeliskError("KAFKA_STORAGE_ERROR", { detail, remedy }, error);
 }
 

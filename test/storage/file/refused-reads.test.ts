@@ -263,7 +263,7 @@ test("a log file whose front cannot be read is no stray one", async () => {
 
 /** What may refuse the copy of damage, and what is to be done then. */
 const REFUSED_COPIES = [
-  { errno: "ENOSPC", operations: ["replace"], remedy: "make room on that disk" },
+  { errno: "ENOSPC", operations: ["replace"], remedy: "free space on that disk" },
   { errno: "EACCES", operations: ["makeDirectory", "replace"], remedy: "check the disk and the rights" },
   { errno: "EIO", operations: ["replace"], remedy: "check the disk and the rights" },
 ] as const;

@@ -179,7 +179,7 @@ test("a state file that is empty or missing is a finding, for verify and for the
     const path = fresh();
     change(join(path, "meta.db"));
     const { findings } = await verifyTree(path, scratch);
-    const lost = `${words}, and with it the committed offsets of all groups and the ids and settings of all topics`;
+    const lost = `${words}, and with it the committed offsets of all groups and the ids and configs of all topics`;
     expect(findings.map(({ file, kind, detail }) => [file, kind, detail])).toEqual([
       ["meta.db", "damaged-state", lost],
     ]);

@@ -1,14 +1,14 @@
 /**
- * The state of a data directory, as long as the directory is ours: once it is lost, changes are refused, because what is written
- * to it then goes to files that nobody finds at the next start, and is not told to who watches. Reads go on.
+ * The state of a data directory while this process owns the directory: once it is lost, changes are refused, because they would go to
+ * files that the next start does not find, and watchers are not told of them. Reads still work.
  *
- * That the state file itself fails is told to the operator here, once for each reason: clients only hear that they shall try again.
+ * A failure of the state file is reported to the operator here, once for each reason: clients only get a retriable error.
  */
 
 import { type ErrorCode, ObeliskError } from "../../../base/errors.ts";
 import type { StateChange, StateEntry, StateListener, StateStore, StateWatch } from "../../contract.ts";
 
-/** A disk that is full has its own ways to be told, and comes back. */
+/** A full disk is reported elsewhere, and passes. */
 const TOLD: ReadonlySet<ErrorCode> = new Set(["STATE_UNUSABLE", "DAMAGED_DATA"]);
 
 export class OwnedState implements StateStore {
@@ -19,8 +19,8 @@ export class OwnedState implements StateStore {
   #isClosing = false;
 
   /**
-   * `loss` is asked before each change and after it, so that none is answered that came too late. `failed` hears why the state file
-   * cannot be used.
+   * `loss` is called before each change and after it, so that none is acknowledged that came too late. `failed` is called with the
+   * reason when the state file cannot be used.
    */
   constructor(under: StateStore, loss: () => ObeliskError | null, failed: (reason: string) => void) {
     this.#under = under;

@@ -1,13 +1,13 @@
 /**
- * Moves the write-ahead log of `meta.db` into the file every now and then, so that the log stays short. SQLite does so by itself within
- * a commit, and waits there for its sync of the file: the event loop stood still for 100 ms behind a large commit, and longer on a
- * busy disk. So here it is told not to, and the two steps are taken apart:
+ * Checkpoints the write-ahead log of `meta.db` into the file, so that the log stays short. SQLite does so by itself within a commit,
+ * and waits there for its sync of the file: the event loop stood still for 100 ms after a large commit, and longer on a busy disk. So
+ * its automatic checkpoint is off, and the two steps are separate:
  *
  *     log synced up to its end -> pages copied into the file, by SQLite, without a sync -> the file synced, in the thread pool
  *
- *   - Nothing is written to the log in between. SQLite would begin it anew, and a power cut could then take what the file has not got.
- *   - SQLite's next commit begins the log anew, and syncs its header first: frames of two logs are never mixed up.
- *   - When the sync of the file fails the log is all that there is. It must neither be begun anew nor deleted, and the next start reads
+ *   - Nothing is written to the log in between. SQLite would restart it, and a power cut could then take what the file does not have yet.
+ *   - SQLite's next commit restarts the log, and syncs its header first: frames of two logs are never mixed up.
+ *   - When the sync of the file fails only the log can be trusted. It must be neither restarted nor deleted, and the next start reads
  *     it from its beginning.
  */
 
@@ -23,11 +23,11 @@ const CHANGED_BYTES_MAX = 4 * MiB;
 export class StateCheckpoint {
   readonly #files: Files;
   readonly #sql: SQL;
-  /** Of the file. Closing it gives up the locks that SQLite holds on the file for this process. */
+  /** Of the file. Closing it releases the locks that SQLite holds on the file for this process. */
   readonly #descriptor: number;
   #changes = 0;
   #bytes = 0;
-  /** The file may lack what the log is taken not to hold any more. */
+  /** The file may lack what the log would drop. */
   hasFailed = false;
 
   constructor(files: Files, path: string, sql: SQL) {
@@ -36,7 +36,7 @@ export class StateCheckpoint {
     this.#descriptor = files.open(path, "update");
   }
 
-  /** So much was written to the log. */
+  /** Counts what was written to the log. */
   recordChanges(changes: number, bytes: number): void {
     this.#changes += changes;
     this.#bytes += bytes;
@@ -46,7 +46,7 @@ export class StateCheckpoint {
     return this.#changes >= CHANGES_MAX || this.#bytes >= CHANGED_BYTES_MAX;
   }
 
-  /** Copies the log, all of which is synced. False when that could not be done now, and nothing has changed; else `sync` is to follow. */
+  /** Copies the log, all of which is synced. False when that could not be done now, and nothing has changed; else `sync` must follow. */
   async copy(): Promise<boolean> {
     this.#changes = 0;
     this.#bytes = 0;
@@ -55,7 +55,7 @@ export class StateCheckpoint {
       const rows: { busy: number }[] = await this.#sql.unsafe("PRAGMA wal_checkpoint(PASSIVE)");
       return rows[0]?.busy === 0;
     } catch (thrown) {
-      // A full disk, say. The log goes on as it is.
+      // A full disk, say. The log stays as it is.
       if (!errnoOf(thrown)?.startsWith("SQLITE_")) throw thrown;
       return false;
     } finally {
@@ -73,7 +73,7 @@ export class StateCheckpoint {
     }
   }
 
-  /** Behind SQLite's own end. */
+  /** After SQLite has closed. */
   close(): void {
     this.#files.close(this.#descriptor);
   }

@@ -1,10 +1,10 @@
 /**
- * A private copy of `meta.db` with its write-ahead log, for readers. Opening the file itself would change it: SQLite makes
- * `-shm`, and the last one to close folds the log in and deletes it.
+ * A private copy of `meta.db` with its write-ahead log, for readers. Opening the file itself would change it: SQLite creates
+ * `-shm`, and the last one to close checkpoints the log and deletes it.
  *
  * Under a running server the copy is consistent all the same: every change goes into the write-ahead log first, so the
- * log on top of the file is always a whole state, as long as the log was not begun anew between the two copies. Its header
- * tells that (salts change), and then the copy is made again.
+ * log on top of the file is always a consistent state, as long as the log was not restarted between the two copies. Its header
+ * shows that (the salts change), and then the copy is made again.
  */
 
 import { ObeliskError } from "../../../base/errors.ts";
@@ -14,7 +14,7 @@ import { SHM_SUFFIX, STATE_FILE, WAL_SUFFIX } from "./state-row.ts";
 
 const WAL_HEADER_BYTES = 32;
 const PIECE_BYTES = 1 * MiB;
-/** A server under load begins its log anew every few seconds; a copy takes milliseconds. */
+/** A server under load restarts its log every few seconds; a copy takes milliseconds. */
 const ATTEMPTS_MAX = 10;
 
 /** Copies into `scratch`, which must be an empty directory of the caller's own; returns the path of the copied file. */

@@ -1,15 +1,15 @@
 /**
  * Opens `meta.db` so that it can be trusted, or replaces it: start-up never fails because of a damaged state file.
  *
- *   whole                      integrity_check says ok, every row's checksum holds
- *   the write-ahead log is     SQLite stops before the damage; what lies behind it is copied to quarantine first
+ *   whole                      integrity_check says ok, every row's checksum matches
+ *   the write-ahead log is     SQLite stops before the damage; what lies after it is copied to quarantine first
  *   damaged in its middle
- *   a row does not hold        the row goes into quarantine as text, the others stay
- *   the file does not hold     rows that can still be read, and whose checksum holds, are saved into a new file; the old one is
+ *   a row's checksum mismatch  the row goes into quarantine as text, the others stay
+ *   the file is corrupt        rows that can still be read, and whose checksum matches, are saved into a new file; the old one is
  *                              moved into quarantine. Topics that were lost are found again in the directories (broker).
  *
- * A disk that refuses to read is no damage, and may give the bytes at the next start: then the file is not opened, and nothing is
- * set aside. SQLite's own check calls a refusal a fault of the file (`refusalIn`).
+ * A read error is no damage, and may have passed at the next start: then the file is not opened, and nothing is quarantined. SQLite's
+ * own check reports a read error as a fault of the file (`readErrorIn`).
  *
  * A replacement survives a crash at any step, because only complete files get a name that counts:
  *
@@ -26,7 +26,7 @@ import { KiB, MiB } from "../../../base/units.ts";
 import type { Finding } from "../../contract.ts";
 import { readLayout } from "../../layout.ts";
 import { QUARANTINE, quarantineBytes, quarantineFile } from "../quarantine.ts";
-import { foldLog, SqliteState } from "./state.ts";
+import { SqliteState, truncateLog } from "./state.ts";
 import { findLogDamage } from "./state-log.ts";
 import { isStateLost, lostStateDetail } from "./state-loss.ts";
 import { rowChecksum, SHM_SUFFIX, STATE_FILE, type StateRow, WAL_SUFFIX } from "./state-row.ts";
@@ -39,12 +39,12 @@ const REBUILT = `${STATE_FILE}-rebuilt`;
  * characters with 9,000 offsets took 42 MB, now 11.
  */
 const PAGE_BYTES = 8 * KiB;
-/** How long SQLite waits for a person who looks into the file with a tool of their own. Blocks, so it is short. */
+/** How long SQLite waits for another program that has the file open. Blocks, so it is short. */
 const BUSY_TIMEOUT_MS = 1000;
 /** Rows read at once while checking: bounds memory, not time. */
 const ROWS_AT_ONCE = 1000;
 
-/** SQLite's word for a system call that failed; the rest of its number says which one. */
+/** SQLite's code for a system call that failed; the higher bits say which one. */
 const SQLITE_IOERR = 10;
 const SQLITE_CODE_MASK = 0xff;
 /** The file is read in pieces of this size. */
@@ -62,7 +62,7 @@ export interface OpenedState {
 }
 
 /**
- * `wasClean`: the last owner of the directory stopped in order.
+ * `wasClean`: the last shutdown was clean.
  * @throws ObeliskError STATE_UNUSABLE (no permission, not a file), DISK_FULL
  */
 export async function openStateFile(files: Files, directory: string, wasClean = false): Promise<OpenedState> {
@@ -77,8 +77,8 @@ export async function openStateFile(files: Files, directory: string, wasClean = 
     connection = await connect(path);
     const fault = await checkFile(connection);
     if (fault === null) {
-      // A log that begins anew has no old frames behind its end, which could not be told from damage.
-      await foldLog(connection);
+      // A truncated log has no old frames after its end, which could not be told from damage.
+      await truncateLog(connection);
       const lastVersion = await checkRows(files, directory, connection, findings);
       return { state: new SqliteState(files, directory, connection, lastVersion), findings };
     }
@@ -91,15 +91,15 @@ export async function openStateFile(files: Files, directory: string, wasClean = 
   }
 }
 
-/** What is wrong with the file as a whole; null when nothing is. Rows are not judged here. */
+/** What is wrong with the file as a whole; null when nothing is. Rows are not checked here. */
 export async function checkFile(connection: SQL): Promise<string | null> {
   try {
     const rows: { integrity_check: string }[] = await connection.unsafe("PRAGMA integrity_check(1)");
-    const verdict = rows[0]?.integrity_check ?? "no answer";
-    const refusal = refusalIn(verdict);
-    if (refusal !== null)
+    const verdict = rows[0]?.integrity_check ?? "no result";
+    const readError = readErrorIn(verdict);
+    if (readError !== null)
       throw new ObeliskError("STATE_UNUSABLE", {
-        detail: refusal,
+        detail: readError,
         remedy: "check the disk; nothing was changed",
       });
     if (verdict !== "ok") return `integrity_check: ${verdict.replaceAll("\n", " ")}`;
@@ -112,11 +112,11 @@ export async function checkFile(connection: SQL): Promise<string | null> {
   }
 }
 
-/** When SQLite's verdict is that the system refused to read, and not what it read: in words. Else null. */
-export function refusalIn(verdict: string): string | null {
+/** Describes the read error when SQLite's verdict is one, and not about what it read; else null. */
+export function readErrorIn(verdict: string): string | null {
   const code = Number(/error code=(\d+)/.exec(verdict)?.[1] ?? 0);
   return (code & SQLITE_CODE_MASK) === SQLITE_IOERR
-    ? `the disk refuses to read a page of ${STATE_FILE} (SQLite's error ${code})`
+    ? `a page of ${STATE_FILE} cannot be read (SQLite error ${code})`
     : null;
 }
 
@@ -145,8 +145,8 @@ export function isWholeRow({ key, value, version, crc }: StateRow): boolean {
 }
 
 /**
- * For this process alone, which has the lock of the directory: so SQLite keeps the index of its log in memory, and maps no `-shm` file
- * that somebody could cut under it, which ends the process (SIGBUS).
+ * In exclusive locking mode, since this process has the lock of the directory: so SQLite keeps the index of its log in memory, and maps
+ * no `-shm` file, whose truncation would end the process (SIGBUS).
  */
 async function connect(path: string): Promise<SQL> {
   const connection = new SQL({ adapter: "sqlite", filename: path });
@@ -167,7 +167,7 @@ async function connect(path: string): Promise<SQL> {
   return connection;
 }
 
-/** Meets what the disk refuses before SQLite does, with the system's error. SQLite's check then finds the bytes in memory. */
+/** Meets read errors before SQLite does, with the system's error. SQLite's check then finds the bytes in the page cache. */
 function readThrough(files: Files, path: string): void {
   if (!files.exists(path)) return;
   const descriptor = files.open(path, "read");
@@ -181,7 +181,7 @@ function readThrough(files: Files, path: string): void {
   }
 }
 
-/** SQLite makes an empty file anew without a word, and throws away the write-ahead log beside it. */
+/** SQLite silently initializes an empty file, and drops the write-ahead log beside it. */
 function tellLoss(files: Files, directory: string, wasClean: boolean, findings: Finding[]): void {
   const path = `${directory}/${STATE_FILE}`;
   const isThere = files.exists(path);
@@ -205,7 +205,7 @@ function quarantineLog(files: Files, directory: string, findings: Finding[]): vo
   findings.push({ file, position, bytes, kind: "damaged-state", detail: `${detail}; copied to ${target}` });
 }
 
-/** Sets rows aside that do not hold; the largest version of the others. */
+/** Moves rows with a checksum mismatch to quarantine; returns the largest version of the others. */
 async function checkRows(
   files: Files,
   directory: string,
@@ -224,18 +224,16 @@ async function checkRows(
       files,
       directory,
       STATE_FILE,
-      `the checksum of the entry ${row.key} does not hold`,
+      `checksum mismatch in the entry ${row.key}`,
       text,
     );
     await connection.unsafe("DELETE FROM state WHERE key = ?", [row.key]);
-    findings.push(
-      stateFinding(text.length, `the checksum of the entry ${row.key} does not hold; moved to ${target}`),
-    );
+    findings.push(stateFinding(text.length, `checksum mismatch in the entry ${row.key}; moved to ${target}`));
   }
   return lastVersion;
 }
 
-/** The largest version of the rows that were saved. */
+/** Returns the largest version of the rows that were saved. */
 async function replaceFile(
   files: Files,
   directory: string,
@@ -255,7 +253,7 @@ async function replaceFile(
   return saved.reduce((last, { version }) => Math.max(last, version), 0);
 }
 
-/** From the front until the first error, then from the back until the next; a row counts when its checksum holds. */
+/** From the front until the first error, then from the back until the next; a row counts when its checksum matches. */
 async function salvageRows(damaged: SQL): Promise<StateRow[]> {
   const saved = new Map<string, StateRow>();
   for (const [comparison, order] of [
@@ -286,7 +284,7 @@ async function salvageRow(
       last === null ? [] : [last],
     );
     const row = rows[0];
-    // Damaged pages can lead back to where we were: only progress counts.
+    // Damaged pages can lead back to the same row: only progress counts.
     if (row === undefined || typeof row.key !== "string" || (last !== null && row.key === last)) return null;
     return row;
   } catch (error) {
@@ -356,11 +354,11 @@ function removeTriple(files: Files, path: string): void {
 
 function isDamage(error: unknown): error is Error {
   const code = errnoOf(error);
-  // A plain SQLITE_ERROR here is a schema that is not ours, or one that no longer parses.
+  // A plain SQLITE_ERROR here is a foreign schema, or one that no longer parses.
   return code === "SQLITE_NOTADB" || code === "SQLITE_ERROR" || code?.startsWith("SQLITE_CORRUPT") === true;
 }
 
-/** SQLite calls a full disk an I/O error where it makes its log and its index. */
+/** SQLite reports a full disk as an I/O error when it creates its log and its index. */
 function hasRoom(files: Files, directory: string): boolean {
   const { freeBytes, freeFiles } = files.space(directory);
   return freeBytes >= OPENING_BYTES && freeFiles > 0;
@@ -374,7 +372,7 @@ function explained(files: Files, directory: string, error: unknown): ObeliskErro
   if (error instanceof ObeliskError) return error;
   const path = `${directory}/${STATE_FILE}`;
   if (errnoOf(error) === "SQLITE_FULL" || errnoOf(error) === "ENOSPC" || !hasRoom(files, directory)) {
-    const remedy = "make room on that disk, then start again";
+    const remedy = "free space on that disk, then start again";
     return new ObeliskError("DISK_FULL", { file: path, remedy }, error);
   }
   const reason = error instanceof Error ? systemReason(error) : String(error);

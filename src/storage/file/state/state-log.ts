@@ -1,12 +1,12 @@
 /**
- * Looks into SQLite's write-ahead log for what SQLite itself passes over in silence: it stops at the first frame that
- * does not hold, as it must after a crash, and so a flipped bit there takes every later change with it.
+ * Searches SQLite's write-ahead log for damage that SQLite itself skips silently: it stops at the first invalid frame, as it must
+ * after a crash, and so a flipped bit there takes every later change with it.
  *
  *   header 32 bytes   magic, version, page size, checkpoint number, two salts, checksum
  *   frames            24 bytes (page, size after commit, the two salts, checksum), then the page
  *
  * A frame belongs to the log when it carries the header's salts; the checksum of each covers all before it. The log is damaged
- * when a frame with the right salts and a commit follows the first one that does not hold. Source: SQLite's file format, section 4.
+ * when a frame with the right salts and a commit follows the first invalid one. Source: SQLite's file format, section 4.
  */
 
 import type { Files } from "../../../base/files.ts";
@@ -45,7 +45,7 @@ function findDamage(files: Files, descriptor: number, size: number): LogDamage |
   const isKnown =
     (magic === MAGIC_BIG || magic === MAGIC_LITTLE) && pageBytes >= 512 && pageBytes <= PAGE_BYTES_MAX;
   if (!isKnown || !checksum.equals(header, HEADER_BYTES - 8)) {
-    return { position: 0, bytes: size, detail: "the header of the write-ahead log does not hold" };
+    return { position: 0, bytes: size, detail: "the header of the write-ahead log is invalid" };
   }
   return findBrokenFrame(files, descriptor, size, header, pageBytes, checksum);
 }
@@ -66,8 +66,7 @@ function findBrokenFrame(
     const isCommit = frame.readUInt32BE(4) !== 0;
     if (broken !== -1) {
       if (!isOurs || !isCommit) continue;
-      const detail =
-        "a frame of the write-ahead log does not hold, and the changes behind it are out of reach";
+      const detail = "a frame of the write-ahead log is invalid, and the changes after it are lost";
       return { position: broken, bytes: size - broken, detail };
     }
     checksum.add(frame, 0, 8);

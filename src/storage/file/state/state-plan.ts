@@ -1,7 +1,7 @@
 /**
- * Decides what a transaction of many calls writes, without touching the file: each call's expected versions are judged
- * against what the calls before it leave behind, and against its own earlier changes; a call that does not hold changes nothing.
- * Versions ascend over all entries, so that one which was removed and made anew has another than before.
+ * Decides what a transaction of many calls writes, without touching the file: each call's expected versions are compared
+ * with the result of the calls before it, and with its own earlier changes; a call with a mismatch changes nothing.
+ * Versions ascend over all entries, so that one which was removed and created again has another than before.
  */
 
 import type { StateChange, StateUpdate } from "../../contract.ts";
@@ -11,7 +11,7 @@ export interface StatePlan {
   verdicts: boolean[];
   /** At most one for each key. */
   writes: StateUpdate[];
-  /** The last version that is given out then. */
+  /** The last version that is assigned then. */
   lastVersion: number;
 }
 
@@ -40,7 +40,7 @@ export function planChanges(
   return { verdicts, writes: [...writes.values()], lastVersion: last };
 }
 
-/** What one call writes; null when an expected version does not hold. Version 0 stands for "no entry". */
+/** What one call writes; null when an expected version does not match. Version 0 stands for "no entry". */
 function planCall(
   changes: readonly StateChange[],
   versions: ReadonlyMap<string, number>,

@@ -13,7 +13,7 @@ export interface StateRow {
   crc: number;
 }
 
-/** A row that is no entry: its version is the last one that was given out when an entry was removed. */
+/** A row that is no entry: its version is the last one that was assigned when an entry was removed. */
 export const LAST_VERSION_KEY = "last-version";
 
 /** CRC-32C of the key, the version and the value as one text; 0x00 and 0x0a separate them. */

@@ -1,9 +1,9 @@
 /**
- * Puts a plan (state-plan.ts) into the transaction that is open, statement by statement. However much it is, it gives way to others
- * every few milliseconds; nobody else may use the connection until the transaction has ended.
+ * Writes a plan (state-plan.ts) into the open transaction, statement by statement. However large, it yields to the event loop every few
+ * milliseconds; the connection must not be used otherwise until the transaction has ended.
  *
- * The transaction's end is one piece of work, whatever is done here: SQLite has moved most pages to its log by then, but looks through
- * all of them again (some 3 ms for each MB of the log).
+ * The commit is one piece of work in any case: SQLite has moved most pages to its log by then, but goes through all of them again (some
+ * 3 ms for each MB of the log).
  */
 
 import type { SQL } from "bun";
@@ -18,7 +18,7 @@ const STATEMENT_ROWS_MAX = 64;
 const STATEMENT_BYTES_MAX = 32 * KiB;
 /** Rows that are written in one turn, however fast. */
 const TURN_ROWS_MAX = 512;
-/** Statements after which the end of the transaction has a turn to itself. */
+/** After so many statements the commit has a turn to itself. */
 const SHORT_STATEMENTS_MAX = 4;
 
 export class StateWriter {
@@ -73,7 +73,7 @@ export class StateWriter {
     }
   }
 
-  /** All is written that the transaction has. */
+  /** The whole plan is written. */
   async commit(): Promise<void> {
     if (this.#statements > SHORT_STATEMENTS_MAX) await this.#share.rest();
     await this.#sql.unsafe("COMMIT");

@@ -10,16 +10,16 @@
  *
  * Durability. SQLite runs in this thread, and a commit that syncs by itself blocks it: measured 0.27 ms when the disk is idle,
  * many times that when it writes. So the commit only writes to the write-ahead log (WAL mode, synchronous=NORMAL: 0.02 ms), and
- * then the log's descriptor is synced in the thread pool, as everywhere else. `change` resolves behind that sync, which is what
- * synchronous=FULL promises. The log is moved into the file between two transactions (state-checkpoint.ts).
+ * then the log's descriptor is synced in the thread pool, as everywhere else. `change` resolves after that sync, which is what
+ * synchronous=FULL promises. The log is checkpointed into the file between two transactions (state-checkpoint.ts).
  * A worker would cost another 10 MB and a second module in the executable for the same result.
  *
- * Turns. A large transaction gives way to others every few milliseconds (state-writer.ts). Nobody else uses the connection until it
- * has ended.
+ * Turns. A large transaction yields to the event loop every few milliseconds (state-writer.ts). The connection is not used otherwise
+ * until it has ended.
  *
  * Group commit. While one transaction is synced the next calls gather; they share a transaction, each with its own verdict about
- * expected versions, judged in the order of arrival. Versions count on over all entries; the row "last-version" keeps the last one
- * where a removal would take it away. A failed sync is never repeated: the store then refuses all work.
+ * expected versions, in the order of arrival. Versions ascend over all entries; the row "last-version" keeps the last one
+ * where a removal would take it away. A failed sync is never retried: the store then refuses all work.
  */
 
 import type { SQL } from "bun";
@@ -68,7 +68,7 @@ export class SqliteState implements StateStore {
   #connection: Promise<unknown> = Promise.resolve();
   #failure: ObeliskError | null = null;
   #isClosed = false;
-  /** No entry had a later one, also none that was removed. */
+  /** The last version assigned, removed entries included. */
   #lastVersion: number;
 
   /** `sql` is a connection that `openStateFile` checked; `SqliteState` owns it from here. `lastVersion`: the largest of all rows. */
@@ -121,7 +121,7 @@ export class SqliteState implements StateStore {
       this.#waitingBytes += bytes;
       if (this.#isCommitting) return;
       this.#isCommitting = true;
-      // Starts behind the current turn's other calls, so that they share the first transaction.
+      // Starts after the current turn's other calls, so that they share the first transaction.
       this.#committing = Promise.resolve().then(() => this.#commitWaiting());
     });
   }
@@ -130,7 +130,7 @@ export class SqliteState implements StateStore {
     return this.#watches.watch(prefix, listener);
   }
 
-  /** Waits for what is under way, then folds the write-ahead log into the file. */
+  /** Waits for what is in flight, then checkpoints the write-ahead log into the file. */
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -140,7 +140,7 @@ export class SqliteState implements StateStore {
     // SQLite would delete the log as it closes.
     if (this.#checkpoint.hasFailed) return;
     try {
-      if (this.#failure === null) await foldLog(this.#sql);
+      if (this.#failure === null) await truncateLog(this.#sql);
     } finally {
       await this.#sql.close();
       this.#files.close(this.#walDescriptor);
@@ -171,7 +171,7 @@ export class SqliteState implements StateStore {
         const cause = stateError(error);
         for (const call of calls) call.reject(cause);
       }
-      if (this.#checkpoint.isDue && this.#failure === null) await this.#moveLog();
+      if (this.#checkpoint.isDue && this.#failure === null) await this.#checkpointLog();
     }
     this.#isCommitting = false;
   }
@@ -189,7 +189,7 @@ export class SqliteState implements StateStore {
       this.#waitingBytes -= call.bytes;
     }
     if (this.#waiting.count === 0 && this.#waitingBytes !== 0)
-      fail("state changes are counted that nobody waits for");
+      fail("the count of waiting state changes is wrong");
     return calls;
   }
 
@@ -247,8 +247,8 @@ export class SqliteState implements StateStore {
     }
   }
 
-  /** Nothing is written meanwhile: whoever calls `change` waits behind it. A log that cannot be moved grows on. */
-  async #moveLog(): Promise<void> {
+  /** Nothing is written meanwhile: calls of `change` wait until it has ended. A log that cannot be moved keeps growing. */
+  async #checkpointLog(): Promise<void> {
     await nextTurn();
     loopTurns.enter("state");
     try {
@@ -259,7 +259,7 @@ export class SqliteState implements StateStore {
     }
   }
 
-  /** One after the other on the one connection: nobody reads in the middle of a transaction. */
+  /** One after the other on the one connection: no read comes in the middle of a transaction. */
   #exclusively<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#connection.then(work);
     this.#connection = turn.catch(() => undefined);
@@ -267,8 +267,8 @@ export class SqliteState implements StateStore {
   }
 }
 
-/** Moves the write-ahead log into the file. On a full disk the log stays as it is, as durable as before. */
-export async function foldLog(connection: SQL): Promise<void> {
+/** Checkpoints the write-ahead log into the file, and truncates it. On a full disk the log stays as it is, as durable as before. */
+export async function truncateLog(connection: SQL): Promise<void> {
   try {
     await connection.unsafe("PRAGMA wal_checkpoint(TRUNCATE)");
   } catch (error) {
@@ -279,20 +279,20 @@ export async function foldLog(connection: SQL): Promise<void> {
 function checkedEntry({ key, value, version, crc }: StateRow): StateEntry {
   if (rowChecksum(key, value, version) !== crc) {
     throw new ObeliskError("DAMAGED_DATA", {
-      detail: `the checksum of the state entry ${key} does not hold`,
+      detail: `checksum mismatch in the state entry ${key}`,
       file: STATE_FILE,
     });
   }
   return { key, value, version };
 }
 
-/** The first text behind every text that starts with `prefix`; null when there is none. */
+/** The first text after every text that starts with `prefix`; null when there is none. */
 function endOfPrefix(prefix: string): string | null {
   const points = [...prefix];
   for (let last = points.pop(); last !== undefined; last = points.pop()) {
     const next = last.codePointAt(0)! + 1;
     if (next > 0x10ffff) continue;
-    // Surrogates are no characters of their own in UTF-8.
+    // Surrogates are not characters of their own in UTF-8.
     return points.join("") + String.fromCodePoint(next === 0xd800 ? 0xe000 : next);
   }
   return null;

@@ -1,4 +1,4 @@
-/** What an operator hears of a state file that fails while it is in use: clients are only told to try again. */
+/** What is reported of a state file that fails while it is in use: clients only get a retriable error. */
 
 import { expect, test } from "bun:test";
 import { createDisk } from "../../../../src/base/disk.ts";
@@ -10,7 +10,7 @@ import { MemoryState } from "../../../../src/storage/memory/state.ts";
 import { FaultyFiles } from "../../../support/faulty-files.ts";
 import { openEngine, TestDirectory, temporaryDirectory } from "../support.ts";
 
-test("a state file whose sync failed is told once, as a finding, and a close afterwards is not told", async () => {
+test("a state file whose sync failed is reported once, as a finding, and a close afterwards is not reported", async () => {
   using folder = temporaryDirectory();
   const files = new FaultyFiles(createDisk());
   const { state } = await openStateFile(files, folder.path);
@@ -38,7 +38,7 @@ test("a state file whose sync failed is told once, as a finding, and a close aft
   expect(engine.findings.length).toBe(1);
 });
 
-test("what is written to a directory that is gone is not told to who watches", async () => {
+test("watchers are not told of what is written to a directory that is gone", async () => {
   const under = new MemoryState();
   let loss: ObeliskError | null = null;
   const state = new OwnedState(

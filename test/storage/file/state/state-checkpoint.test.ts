@@ -1,4 +1,4 @@
-/** How the write-ahead log of the state moves into its file: on real files, whose syncs the test watches, holds back and fails. */
+/** How the write-ahead log of the state is checkpointed into its file: on real files, whose syncs the test observes, delays and fails. */
 
 import { expect, test } from "bun:test";
 import { cpSync, statSync } from "node:fs";
@@ -12,7 +12,7 @@ import { openStateFile } from "../../../../src/storage/file/state/state-file.ts"
 import { FaultyFiles } from "../../../support/faulty-files.ts";
 import { temporaryDirectory } from "../support.ts";
 
-/** Tells of each sync of a file before it begins, by the file's name. */
+/** Reports each sync of a file before it begins, by the file's name. */
 class WatchedFiles extends FaultyFiles {
   onSync: (file: string) => Promise<void> | void = () => {};
   readonly #names = new Map<number, string>();
@@ -86,7 +86,7 @@ test("nothing is written to the log while the file is synced, and what was ackno
   expect([(await entriesOf(copy.path)).length, (await entriesOf(folder.path)).length]).toEqual([2000, 2001]);
 });
 
-test("when the file cannot be synced nothing more is taken, and the log stays for the next start", async () => {
+test("when the file cannot be synced no more changes are accepted, and the log stays for the next start", async () => {
   using folder = temporaryDirectory();
   const { files, state } = await opened(folder.path);
   const failed = new Promise<void>((resolve) => {

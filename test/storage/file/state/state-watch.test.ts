@@ -1,4 +1,4 @@
-/** When who watches the state file hears of a change: on real files, whose sync the test holds back and fails. */
+/** When watchers of the state file are told of a change: on real files, whose sync the test delays and fails. */
 
 import { expect, test } from "bun:test";
 import { createDisk } from "../../../../src/base/disk.ts";
@@ -29,7 +29,7 @@ async function watched(path: string) {
   return { files, state, told };
 }
 
-test("nobody is told of a change before it is on disk, and who made it hears of it no earlier than who watches", async () => {
+test("no watcher is told of a change before it is durable, and its caller not before the watchers", async () => {
   using folder = temporaryDirectory();
   const { files, state, told } = await watched(folder.path);
   let letGo: () => void = () => {};
@@ -42,7 +42,7 @@ test("nobody is told of a change before it is on disk, and who made it hears of 
   await state.close();
 });
 
-test("nobody is told of a change whose sync failed", async () => {
+test("no watcher is told of a change whose sync failed", async () => {
   using folder = temporaryDirectory();
   const { files, state, told } = await watched(folder.path);
   files.setFault({ operations: ["sync"], path: "meta.db-wal", nth: 1, errno: "EIO" });
