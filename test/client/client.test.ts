@@ -165,7 +165,7 @@ describe("client", () => {
     });
   });
 
-  test("a commit does not wait behind a fetch, and another assignment begins at once", async () => {
+  test("a commit does not wait for a fetch, and another assignment begins at once", async () => {
     await fill("quick", numbers(1));
     await withConsumer({ fetchWaitMsMax: 20_000 }, async (consumer) => {
       await consumer.assign([{ topic: "quick", partition: 0 }], "earliest");

@@ -21,7 +21,7 @@ describe("cluster", () => {
     await cluster.close();
   });
 
-  test("fails at once, without retries, when no address has ever answered", async () => {
+  test("fails at once, without retries, when no address has ever responded", async () => {
     const brokers = `127.0.0.1:${closedPort()},127.0.0.1:${closedPort()}`;
     const cluster = new Cluster({ brokers });
     const error = await cluster.attempt(() => cluster.topic("t")).catch((thrown) => thrown);
@@ -46,7 +46,7 @@ describe("cluster", () => {
     await cluster.close();
   });
 
-  test("errors that pass are tried again, and what is known is asked for once", async () => {
+  test("retriable errors are retried, and what is cached is requested once", async () => {
     using broker = new FakeBroker();
     let requested = 0;
     broker.on("Metadata", (body) => {
@@ -77,7 +77,7 @@ describe("cluster", () => {
     await cluster.close();
   });
 
-  test("the coordinator is asked for in the old and in the new form", async () => {
+  test("the coordinator is requested in the old and in the new form", async () => {
     for (const max of [3, 4]) {
       using broker = new FakeBroker();
       broker.ranges.set("FindCoordinator", { min: 0, max });

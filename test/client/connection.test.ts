@@ -20,7 +20,7 @@ function open(broker: FakeBroker, clock: Clock = systemClock): Promise<Connectio
 const NO_TOPICS = { topics: [] };
 
 describe("connection", () => {
-  test("uses the highest version that both sides speak", async () => {
+  test("uses the highest version that both sides support", async () => {
     using broker = new FakeBroker();
     broker.ranges.set("Metadata", { min: 0, max: 5 });
     const connection = await open(broker);
@@ -32,7 +32,7 @@ describe("connection", () => {
     connection.close();
   });
 
-  test("asks again in an older version when the broker answers 35 in version 0", async () => {
+  test("requests again in an older version when the broker returns 35 in version 0", async () => {
     const listener = brokerThatRespondsInVersion0();
     const connection = await Connection.open({
       address: { host: "127.0.0.1", port: listener.port },
@@ -45,7 +45,7 @@ describe("connection", () => {
     listener.stop();
   });
 
-  test("refuses an API without a common version, and says what both speak", async () => {
+  test("refuses an API without a common version, and says what both support", async () => {
     using broker = new FakeBroker();
     broker.ranges.set("Metadata", { min: 13, max: 20 });
     broker.ranges.set("Produce", { min: 0, max: 2 });
@@ -57,7 +57,7 @@ describe("connection", () => {
     connection.close();
   });
 
-  test("answers go to their requests in order, with at most five under way", async () => {
+  test("responses go to their requests in order, with at most five under way", async () => {
     using broker = new FakeBroker();
     const connection = await open(broker);
     const gate = Promise.withResolvers<void>();
@@ -80,7 +80,7 @@ describe("connection", () => {
     connection.close();
   });
 
-  test("an answer that never comes ends the connection and everything on it", async () => {
+  test("a response that never comes ends the connection and everything on it", async () => {
     using broker = new FakeBroker();
     const clock = new ManualClock();
     const connection = await open(broker, clock);
@@ -99,7 +99,7 @@ describe("connection", () => {
     );
   });
 
-  test("a connection that is cut in the middle of an answer fails what is open", async () => {
+  test("a connection that is cut in the middle of a response fails what is open", async () => {
     using broker = new FakeBroker();
     const connection = await open(broker);
     for (const cutAt of [0, 3, 4, 7, 12]) {
@@ -112,7 +112,7 @@ describe("connection", () => {
     connection.close();
   });
 
-  test("an answer to another request breaks the protocol", async () => {
+  test("a response to another request violates the protocol", async () => {
     const stray = Bun.listen({
       hostname: "127.0.0.1",
       port: 0,
@@ -127,7 +127,7 @@ describe("connection", () => {
     stray.stop(true);
   });
 
-  test("a port that speaks something else is recognized", async () => {
+  test("a port of another protocol is recognized", async () => {
     const other = Bun.listen({
       hostname: "127.0.0.1",
       port: 0,
@@ -152,7 +152,7 @@ describe("connection", () => {
   });
 });
 
-/** Answers every ApiVersions above 2 with error 35 in version 0, as brokers do. */
+/** Responds to every ApiVersions above 2 with error 35 in version 0, as brokers do. */
 function brokerThatRespondsInVersion0() {
   const versions: number[] = [];
   const listener = Bun.listen({

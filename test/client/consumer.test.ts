@@ -12,7 +12,7 @@ type Whim = "close" | "cut" | number | undefined;
 /** Serves a log of one-record batches, one batch for each fetch. */
 class LogBroker extends FakeBroker {
   readonly log: Buffer[] = [];
-  /** Asked for each fetch, by its number from 0: something else to do than to answer well. */
+  /** Called for each fetch, by its number from 0: something else to do than to succeed. */
   misbehave: (fetch: number) => Whim = () => undefined;
 
   constructor(count: number) {
@@ -99,7 +99,7 @@ describe("consumer", () => {
     await consumer.close();
   });
 
-  test("a damaged batch is refused with its place, before anything behind it, until the consumer passes it", async () => {
+  test("a damaged batch is refused with its place, before anything after it, until the consumer skips it", async () => {
     using broker = new LogBroker(4);
     broker.log[2]![BATCH_HEADER_BYTES + 5]! ^= 1;
     const consumer = await connect(broker);
@@ -119,7 +119,7 @@ describe("consumer", () => {
     await consumer.close();
   });
 
-  test("a fetch that brings no whole batch is an error, not asked for again for ever", async () => {
+  test("a fetch that returns no whole batch is an error, not repeated for ever", async () => {
     using broker = new LogBroker(3);
     broker.log[1] = broker.log[1]!.subarray(0, 60);
     const consumer = await connect(broker);
@@ -143,7 +143,7 @@ describe("consumer", () => {
     await consumer.close();
   });
 
-  test("a broker that refuses the very offset that it names as the first is told, not asked for ever", async () => {
+  test("a broker that refuses the very offset that it returns as the first is an error, not retried for ever", async () => {
     using broker = new LogBroker(2);
     broker.misbehave = () => 1;
     const consumer = await connect(broker);

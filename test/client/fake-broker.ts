@@ -1,6 +1,6 @@
 /**
- * A broker of a few lines that does what a test tells it: answers, answers with errors, cuts an answer off, closes, or never
- * answers. It speaks through the project's own codec. `requests` lists what arrived, in order.
+ * A broker of a few lines that does what a test tells it: responds, returns errors, cuts a response off, closes, or never
+ * responds. It uses the project's own codec. `requests` lists what arrived, in order.
  */
 
 import { FrameReader } from "../../src/client/frames.ts";
@@ -17,9 +17,9 @@ export interface ArrivedRequest {
 }
 
 export type Reply =
-  /** The body of the answer. */
+  /** The body of the response. */
   | { readonly response: object }
-  /** Ends the connection, after so many bytes of the answer. */
+  /** Ends the connection, after so many bytes of the response. */
   | { readonly response: object; readonly cutAt: number }
   | "close"
   | "silence";

@@ -131,7 +131,7 @@ describe("fetched batches", () => {
     expect(() => new FetchedBatches("t", 0, bytes, null)).toThrow("impossible length");
   });
 
-  test("a bad length behind good batches costs none of them", () => {
+  test("a bad length after good batches costs none of them", () => {
     const bad = batch(1, ["b"]);
     bad.writeInt32BE(-1, 8);
     expect(readAll(Buffer.concat([batch(0, ["a"]), bad]), 0)).toEqual({
@@ -247,7 +247,7 @@ describe("a batch of very many records", () => {
 
   test("is handed out in portions, from the position on, and the next batch follows it", () => {
     for (const codec of CODECS) {
-      const bytes = Buffer.concat([many(codec), batch(40 + COUNT, ["behind"])]);
+      const bytes = Buffer.concat([many(codec), batch(40 + COUNT, ["after"])]);
       const batches = new FetchedBatches("t", 3, bytes, null);
       let position = 50;
       const portions: [number, number][] = [];
@@ -272,7 +272,7 @@ describe("a batch of very many records", () => {
     const bytes = many("none");
     bytes[bytes.length - 1] = 9;
     bytes.writeUInt32BE(computeBatchCrc(bytes, 0, bytes.length), BATCH_CRC);
-    const batches = new FetchedBatches("t", 3, Buffer.concat([bytes, batch(40 + COUNT, ["behind"])]), null);
+    const batches = new FetchedBatches("t", 3, Buffer.concat([bytes, batch(40 + COUNT, ["after"])]), null);
     const records: ConsumerRecord[] = [];
     for (let round = 0; round < 2; round += 1)
       expect(() => batches.takeBatch(40, records)).toThrow(UnreadableBatch);

@@ -1,4 +1,4 @@
-/** The native door's client against a server of a few lines: answers in order, broken lines, refusals, silence. */
+/** The native protocol's client against a server of a few lines: responses in order, broken lines, refusals, silence. */
 
 import { describe, expect, test } from "bun:test";
 import { NativeProducer } from "../../src/client/native-producer.ts";
@@ -30,7 +30,7 @@ const frames = (values: string[]) =>
   );
 
 describe("native producer", () => {
-  test("sends frames in a row and gives each its answer, however the lines are cut", async () => {
+  test("sends frames in a row and gives each its response, however the lines are cut", async () => {
     const expected = frames(["a", "b", "c"]);
     using server = serve(async (socket, bytes) => {
       if (bytes.length < expected.length) return;
@@ -50,7 +50,7 @@ describe("native producer", () => {
     producer.close();
   });
 
-  test("keeps at most so many frames without an answer", async () => {
+  test("keeps at most so many frames in flight", async () => {
     const two = frames(["0", "1"]).length;
     let most = 0;
     using server = serve((socket, bytes) => {
@@ -65,7 +65,7 @@ describe("native producer", () => {
     producer.close();
   });
 
-  test("a full server, a stranger, an end and silence are told apart", async () => {
+  test("a full server, another protocol, an end and silence are told apart", async () => {
     const cases: [(socket: Bun.Socket) => void, string, string][] = [
       [
         (socket) => void socket.write("NACK:TOO_MANY_CONNECTIONS\n"),

@@ -20,7 +20,7 @@ class KeepingBroker extends FakeBroker {
   readonly values = new Map<number, string[]>();
   readonly #next = new Map<string, number>();
   readonly #known = new Map<string, number>();
-  /** Asked for each produce request, by its number from 0: something else to do than to answer well. */
+  /** Called for each produce request, by its number from 0: something else to do than to succeed. */
   misbehave: (request: number) => "close" | "append and close" | "silence" | number | undefined = () =>
     undefined;
   #requests = 0;
@@ -164,7 +164,7 @@ describe("producer", () => {
     );
   }, 60_000);
 
-  test("a batch that is refused for good fails alone, and those behind it arrive under a new identity", async () => {
+  test("a batch that is refused for good fails alone, and those after it arrive under a new identity", async () => {
     using broker = new KeepingBroker();
     broker.misbehave = (request) => (request === 0 ? 10 : undefined);
     const producer = await connect(broker, { batchRecordsMax: 1 });
@@ -197,7 +197,7 @@ describe("producer", () => {
     await producer.close().catch(() => {});
   });
 
-  test("an abort gives up at once what waits for a further attempt, and what waits behind it", async () => {
+  test("an abort fails at once what waits for a further attempt, and what waits after it", async () => {
     for (const isIdempotent of [true, false]) {
       using broker = new KeepingBroker();
       broker.misbehave = () => 56;
@@ -252,7 +252,7 @@ describe("producer", () => {
     expect(broker.values.get(0)!.length).toBe(added);
   });
 
-  test("acks 0 waits for no answer, acks 1 has one batch under way and no producer id", async () => {
+  test("acks 0 waits for no response, acks 1 has one batch under way and no producer id", async () => {
     using broker = new KeepingBroker();
     const usual = broker.handlers.get("Produce")!;
     broker.on("Produce", async (body, version) => {

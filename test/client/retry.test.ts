@@ -6,7 +6,7 @@ import { brokerError, canRetry } from "../../src/client/broker-errors.ts";
 import { RetryInterrupted, retry, retryWaitMs } from "../../src/client/retry.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 
-/** Lets promises settle, and turns the clock by `stepMs` whenever something waits for it. */
+/** Lets promises resolve, and moves the clock by `stepMs` whenever something waits for it. */
 async function drive(clock: ManualClock, stepMs: number, promise: Promise<unknown>): Promise<void> {
   let isCompleted = false;
   const complete = () => {

@@ -42,7 +42,7 @@ describe("the check of a command line", () => {
     expect(errors("--json=yes")).toEqual(["--json takes no value but true or false"]);
   });
 
-  test("only a repeatable flag may be given twice, and keeps all its values", () => {
+  test("only a repeatable flag may be given more than once, and keeps all its values", () => {
     const words = ["--header", "a=1", "--topic=x", "--header=b=2"];
     expect(errors(...words, "-t", "y")).toEqual(["--topic is given more than once"]);
     expect(repeatedValues(ARGS, words, "header")).toEqual(["a=1", "b=2"]);

@@ -29,7 +29,7 @@ describe("consume options", () => {
     expect(consumeOptions({ mode: "reset" }, ["t"]).from).toBe("earliest");
   });
 
-  test("every mistake is a sentence", () => {
+  test("every error is a sentence", () => {
     const errors: [() => unknown, string][] = [
       [() => consumeOptions({}, []), "no topic is given"],
       [() => consumeOptions({ topic: "," }, []), "no topic is given"],

@@ -100,7 +100,7 @@ async function consume(broker: RangeBroker, flags: Record<string, string> = {}):
 }
 
 describe("consume", () => {
-  test("a batch that cannot be read behind the end is neither met nor passed", async () => {
+  test("a batch that cannot be read after the end is neither read nor committed", async () => {
     for (const flags of [{}, { "skip-unreadable": "true" }]) {
       using broker = new RangeBroker(
         [[batchOf(["a"]), batchOf(["later"]), understatedBatch()], [batchOf(["b"])]],

@@ -23,7 +23,7 @@ async function duplicates(first: NodeJS.Signals, second: NodeJS.Signals) {
 }
 
 describe("Ctrl-C and SIGTERM", () => {
-  test("the first asks for an orderly end, a second Ctrl-C leaves at once with 130", async () => {
+  test("the first requests a graceful shutdown, a second Ctrl-C leaves at once with 130", async () => {
     expect(await duplicates("SIGTERM", "SIGINT")).toEqual({
       said: ["ready\n", "heard SIGTERM\n"],
       stderr: "ending; once more to leave at once\n",

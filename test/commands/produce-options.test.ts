@@ -60,7 +60,7 @@ describe("produce options", () => {
     });
   });
 
-  test("every mistake is a sentence", () => {
+  test("every error is a sentence", () => {
     const errors: [() => unknown, string][] = [
       [() => options({}, []), "no topic is given; write `obelisk produce TOPIC MESSAGE`"],
       [() => options({}, ["t", "m"], [], ["f"]), "give messages or --file, not both"],
@@ -102,7 +102,7 @@ describe("records of lines", () => {
     ]);
   });
 
-  test("have the key that is given, and null for an empty value when asked", () => {
+  test("have the key that is given, and null for an empty value on request", () => {
     expect(record({ key: "k" }, "v")).toEqual(["k", "v"]);
     expect(record({ key: "" }, "")).toEqual(["", ""]);
     expect(record({ "empty-as-null": "true", "key-separator": ":" }, "k:")).toEqual(["k", null]);

@@ -6,7 +6,7 @@ import type { OffsetQuery } from "../../src/client/partition-offsets.ts";
 import { TIMESTAMP_EARLIEST, TIMESTAMP_LATEST } from "../../src/protocol/kafka/apis/list-offsets.ts";
 
 describe("where a reset goes", () => {
-  test("stays within what the partition holds, and says when that is not what was asked for", () => {
+  test("stays within what the partition holds, and says when that is not what was requested", () => {
     const range = { start: 10, end: 20 };
     expect([
       target("earliest", range, undefined),
@@ -81,7 +81,7 @@ describe("reset options", () => {
     expect(() => resetOptions({ ...flags, group: "" }, true)).toThrow("--group must not be empty");
   });
 
-  test("an answer is a line, in however many pieces; the end of the input is no", async () => {
+  test("a reply is a line, in however many pieces; the end of the input is no", async () => {
     const pieces = (...texts: string[]) => new Response(new Blob(texts)).body!;
     expect(await askYesNo("move?", pieces("y\n"))).toBe(true);
     expect(await askYesNo("move?", pieces("y"))).toBe(true);

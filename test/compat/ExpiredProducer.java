@@ -8,7 +8,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.StringSerializer;
 
 /**
- * An idempotent producer of Apache Kafka's Java client whose id is forgotten. Usage: ExpiredProducer.java CASE BROKERS TOPIC;
+ * An idempotent producer of Apache Kafka's Java client whose id expires. Usage: ExpiredProducer.java CASE BROKERS TOPIC;
  * prints offsets as JSON.
  */
 public class ExpiredProducer {

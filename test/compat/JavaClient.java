@@ -70,7 +70,7 @@ public class JavaClient {
         for (String codec : List.of("none", "gzip", "snappy", "lz4", "zstd")) {
             String topic = "java-" + codec;
             List<String> sent = new ArrayList<>();
-            List<Future<RecordMetadata>> answers = new ArrayList<>();
+            List<Future<RecordMetadata>> acknowledged = new ArrayList<>();
             try (KafkaProducer<String, String> producer = producer(brokers, codec)) {
                 for (int index = 0; index < 200; index += 1) {
                     String key = index % 3 == 0 ? null : "key-" + index;
@@ -79,12 +79,12 @@ public class JavaClient {
                     ProducerRecord<String, String> record = new ProducerRecord<>(topic, 0, time, key, value);
                     record.headers().add("trace", String.valueOf(index).getBytes());
                     sent.add(index + " " + time + " " + key + " " + value + " " + index);
-                    answers.add(producer.send(record));
+                    acknowledged.add(producer.send(record));
                 }
             }
             boolean isInOrder = true;
-            for (int index = 0; index < answers.size(); index += 1) {
-                isInOrder &= answers.get(index).get().offset() == index;
+            for (int index = 0; index < acknowledged.size(); index += 1) {
+                isInOrder &= acknowledged.get(index).get().offset() == index;
             }
             found.put(codec, isInOrder && read(brokers, topic, sent.size()).equals(sent));
         }

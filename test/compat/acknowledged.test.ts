@@ -1,5 +1,5 @@
 /**
- * Whoever was answered with acks 1, the default of sarama and of @platformatic/kafka, can read what was written: after each answer a
+ * Whoever was acknowledged with acks 1, the default of sarama and of @platformatic/kafka, can read what was written: after each acknowledgement a
  * second connection asks for the latest offset, and gets the record before it. `ACKNOWLEDGED_ROUNDS=1000` goes on for longer.
  */
 

@@ -11,7 +11,7 @@ CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 
 
 def produce(brokers, topic, records, **settings):
-    """Sends (key, value, headers, timestamp) to partition 0; the offsets that were answered."""
+    """Sends (key, value, headers, timestamp) to partition 0; the offsets that were acknowledged."""
     offsets = []
 
     def delivered(error, message):
@@ -25,7 +25,7 @@ def produce(brokers, topic, records, **settings):
             topic, partition=0, key=key, value=value, headers=headers, timestamp=timestamp, on_delivery=delivered
         )
     if producer.flush(WAIT_S) != 0:
-        raise RuntimeError("some records were not answered")
+        raise RuntimeError("some records were not acknowledged")
     return offsets
 
 

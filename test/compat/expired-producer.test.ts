@@ -1,6 +1,6 @@
 /**
- * Idempotent producers whose id the server has forgotten: because they were silent for longer than they are remembered (a
- * millisecond here), and because their topic was deleted and made again. Each goes on under its old id and loses nothing.
+ * Idempotent producers whose id has expired: because they were idle for longer than the server keeps them (a
+ * millisecond here), and because their topic was deleted and created again. Each goes on under its old id and loses nothing.
  */
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
@@ -113,7 +113,7 @@ for (const { name: kind, missing, start } of SERVERS) {
 
     for (const [name, connect] of CLIENTS) {
       describe(name, () => {
-        test("goes on after its id was forgotten for its silence", async () => {
+        test("goes on after its id expired while idle", async () => {
           await admin.createTopic(NEW_TOPIC);
           const producer = await connect(server.kafka);
           const offsets: number[] = [];
@@ -145,7 +145,7 @@ for (const { name: kind, missing, start } of SERVERS) {
       const skipped = client.missing === undefined ? "" : ` (skipped: ${client.missing})`;
       describe.skipIf(client.missing !== undefined)(`${client.name}${skipped}`, () => {
         test(
-          "goes on after its id was forgotten for its silence",
+          "goes on after its id expired while idle",
           async () => {
             expect(await client.run(program, "silence", server.kafka, TOPIC)).toEqual([0, 1, 2]);
             expect(await valuesOf(server.kafka)).toEqual(["a", "b", "c"]);

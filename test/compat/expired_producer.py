@@ -1,4 +1,4 @@
-"""An idempotent producer of confluent-kafka whose id is forgotten. Usage: expired_producer.py CASE BROKERS TOPIC; prints offsets."""
+"""An idempotent producer of confluent-kafka whose id expires. Usage: expired_producer.py CASE BROKERS TOPIC; prints offsets."""
 
 import json
 import sys
@@ -25,7 +25,7 @@ class Sender:
         """Sends one record and waits for its acknowledgement."""
         self.producer.produce(self.topic, value=value, partition=0, on_delivery=self.delivered)
         if self.producer.flush(WAIT_S) != 0:
-            raise RuntimeError(f"{value} was not answered: {self.fatal}")
+            raise RuntimeError(f"{value} was not acknowledged: {self.fatal}")
 
     def delivered(self, error, message):
         if error is not None:

@@ -1,5 +1,5 @@
 /**
- * kcat (librdkafka) as a judge: it produces and consumes through the Kafka door of a whole server, and what comes out is
+ * kcat (librdkafka) as a judge: it produces and consumes through the Kafka API of a whole server, and what comes out is
  * compared byte for byte with what went in.
  */
 

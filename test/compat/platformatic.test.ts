@@ -120,7 +120,7 @@ for (const kind of SERVERS) {
       expect(offsets).toEqual([0, 1, 2]);
     });
 
-    test("acks 0 goes on without an answer", async () => {
+    test("acks 0 goes on without a response", async () => {
       await withProducer({}, async (producer) => {
         await producer.send({ messages: [{ topic: "acks", value: "a" }], acks: ProduceAcks.NO_RESPONSE });
         await producer.send({ messages: [{ topic: "acks", value: "b" }], acks: ALL });

@@ -165,7 +165,7 @@ describe("sources of settings", () => {
   });
 });
 
-describe("mistakes in settings", () => {
+describe("errors in settings", () => {
   test("all of them are reported together, each with its place", () => {
     const errors = configErrorsOf({
       disk: {
@@ -208,7 +208,7 @@ describe("mistakes in settings", () => {
     ]);
   });
 
-  test("what would be kept as another value is a mistake: fractions, other notations, bytes that are no UTF-8", () => {
+  test("what would be kept as another value is an error: fractions, other notations, bytes that are not UTF-8", () => {
     const lines = [
       "partitions: 1.5",
       "batch-bytes: 1024.5",
@@ -296,7 +296,7 @@ describe("mistakes in settings", () => {
     ]);
   });
 
-  test("port 0 may be asked for at every door", () => {
+  test("port 0 may be set for every listener", () => {
     const flags = { "native-port": "0", "http-port": "0", "kafka-port": "0" };
     expect(configErrorsOf({ flags })).toEqual([]);
   });

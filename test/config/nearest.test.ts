@@ -7,7 +7,7 @@ test("the distance counts letters to insert, remove or replace", () => {
   ]);
 });
 
-test("the nearest known word is found for a typing mistake", () => {
+test("the nearest known word is found for a typo", () => {
   const known = ["consume", "produce", "serve"];
   expect(["consum", "prodcue", "sevre", "serv"].map((word) => nearest(word, known))).toEqual([
     "consume",

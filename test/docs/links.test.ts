@@ -67,7 +67,7 @@ test("every flag that the documents name is in a command's help", async () => {
       .filter((flag) => !known.has(flag) && !FOREIGN_FLAGS.has(flag))
       .map((flag) => `${document}: ${flag}`),
   );
-  // The documents show what a mistyped flag is answered with.
+  // The documents show the error of a mistyped flag.
   expect(unknown.filter((line) => !line.endsWith("--memroy"))).toEqual([]);
 });
 

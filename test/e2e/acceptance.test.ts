@@ -1,6 +1,6 @@
 /**
  * What Obelisk promises a newcomer, on the compiled executable: odd text survives every codec between our commands and kcat, a full
- * message of the native door reaches Kafka clients, a Go Obelisk's directory is taken over once, and nothing that was acknowledged is
+ * message of the native protocol reaches Kafka clients, a Go Obelisk's directory is taken over once, and nothing that was acknowledged is
  * lost when the server is told to stop under load.
  */
 
@@ -33,7 +33,7 @@ function oddLines(count: number): Buffer {
   return Buffer.concat(pieces);
 }
 
-/** Sends whole native frames and collects the answers until `count` lines came or the connection ended. */
+/** Sends whole native frames and collects the responses until `count` lines came or the connection ended. */
 async function sendNative(port: number, frames: Uint8Array, count: number): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let responses = "";
@@ -101,7 +101,7 @@ describe.skipIf(compiled.missing !== undefined)(`acceptance${title}`, () => {
     );
   }
 
-  test("odd text goes through the native door too", async () => {
+  test("odd text goes through the native protocol too", async () => {
     const flags = ["--protocol=native", "--native", `127.0.0.1:${server.started.native.port}`];
     expect((await bench.run("produce", "native", "--file", file, ...flags)).exitCode).toBe(0);
     expect((await consume("native")).equals(text)).toBe(true);

@@ -43,7 +43,7 @@ for (const program of [fromSources, compiled]) {
   }
 
   describe.skipIf(program.missing !== undefined)(`verify, ${title}`, () => {
-    test("finds nothing in what an orderly end left", async () => {
+    test("finds nothing in what a graceful shutdown left", async () => {
       await writeRecords();
       const { exitCode, stdout, stderr } = await run("verify", directory);
       expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
@@ -106,7 +106,7 @@ for (const program of [fromSources, compiled]) {
       await writeRecords();
       damage();
       await using _server = await startServer(directory, [], { program });
-      writeFileSync(join(directory, "topics/stranger"), "x");
+      writeFileSync(join(directory, "topics/stray"), "x");
       const { exitCode, stderr } = await run("verify", directory, "--repair");
       expect(exitCode).toBe(2);
       expect(stderr).toMatch(/^obelisk: .*running server.*\n$/);

@@ -60,7 +60,7 @@ for (const program of [fromSources, compiled]) {
       expect((await run(["constructor"])).exitCode).toBe(64);
     });
 
-    test("all mistakes of flags, variables and file are told at once, one a line", async () => {
+    test("all errors of flags, variables and file are reported at once, one per line", async () => {
       writeFileSync(join(directory, "wrong.yaml"), "memory: lots\n");
       const { exitCode, stdout, stderr } = await run(
         ["serve", "--memry", "1", "--kafka-port=nine", "--config", "wrong.yaml", "--http-port"],

@@ -1,6 +1,6 @@
 /**
  * `obelisk consume` meets batches that were acknowledged and do not open, output that cannot be written, a reader that does not
- * read, and partitions that do not hold what was asked for.
+ * read, and partitions that do not hold what was requested.
  */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
@@ -56,7 +56,7 @@ for (const program of [fromSources, compiled]) {
   };
 
   describe.skipIf(program.missing !== undefined)(`consume, ${title}`, () => {
-    test("a batch that holds more records than it says is told once, and passed when asked", async () => {
+    test("a batch that holds more records than it says is reported once, and skipped on request", async () => {
       const topic = `understated-${suffix}`;
       await fillAround(topic, understatedBatch());
       const words = `record 1 cannot be read: the batch does not decode, as its producer sent it (bytes follow the last record) (partition ${topic}-0)`;
@@ -72,7 +72,7 @@ for (const program of [fromSources, compiled]) {
       expect(await consume(topic)).toEqual([0, "", ""]);
     });
 
-    test("a group goes on behind a batch that was skipped, also when nothing follows it", async () => {
+    test("a group goes on after a batch that was skipped, also when nothing follows it", async () => {
       const topic = `undecodable-${suffix}`;
       await create(topic);
       await sendBatch(server.kafkaPort, topic, undecodableBatch(5));

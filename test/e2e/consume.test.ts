@@ -78,7 +78,7 @@ for (const program of [fromSources, compiled]) {
       ]);
     });
 
-    test("--partition, --format and --json show records as asked", async () => {
+    test("--partition, --format and --json show records as requested", async () => {
       const topic = `formats-${suffix}`;
       await fill(topic, numbers(4), 2);
       expect(await consume(topic, "--partition=1", "--format=%t/%p/%o=%s %S\\n")).toEqual([

@@ -33,10 +33,10 @@ function directoryOf(name: string) {
 }
 
 const LISTENERS = ["native", "kafka"] as const;
-/** What a door says to a connection for which there is no place. */
+/** What a listener sends to a connection that it refuses. */
 const REFUSALS = { native: "NACK:TOO_MANY_CONNECTIONS\n", kafka: "" } as const;
 
-/** So many connections at each listener, one after another: those that stay, once everyone else has been refused in the door's own words. */
+/** So many connections at each listener, one after another: those that stay, once everyone else has been refused in the protocol's own words. */
 async function crowd(server: RunningServer, count: number): Promise<TestClient[]> {
   const staying: TestClient[] = [];
   for (const listener of LISTENERS) {

@@ -97,7 +97,7 @@ for (const program of [fromSources, compiled]) {
       expect(await recordsOf(topic)).toEqual(["-|alpha\r|", "-||", "-|beta|", "-|gamma|"]);
     });
 
-    test("files are read byte for byte, keys split off, empty lines left out when asked", async () => {
+    test("files are read byte for byte, keys split off, empty lines left out on request", async () => {
       const topic = `files-${suffix}`;
       const [first, second] = [join(directory, "first"), join(directory, "second")];
       writeFileSync(first, Buffer.from("k1:\xff\xfe\0\n\nno key\n", "latin1"));
@@ -131,7 +131,7 @@ for (const program of [fromSources, compiled]) {
       expect(await recordsOf(topic)).toEqual(["k|a|", "k|b|"]);
     });
 
-    test("--test=size stores 150 messages and shows each answer", async () => {
+    test("--test=size stores 150 messages and shows each response", async () => {
       const native = `127.0.0.1:${server.nativePort}`;
       const { exitCode, stdout } = await runObelisk(
         ["produce", "--test=size", "--json", "--native", native],

@@ -30,7 +30,7 @@ class Lines {
   async next(): Promise<string> {
     while (!this.#text.includes("\n")) {
       const { value, done } = await this.#reader.read();
-      if (done) throw new Error(`the log ended behind "${this.#text}"`);
+      if (done) throw new Error(`the log ended after "${this.#text}"`);
       this.#text += this.#decoder.decode(value, { stream: true });
     }
     const [line = "", ...rest] = this.#text.split("\n");
@@ -74,7 +74,7 @@ for (const program of [fromSources, compiled]) {
       expect(await server.stop()).toBe(0);
     });
 
-    test("SIGHUP tells mistakes in the settings, and what was in force stays", async () => {
+    test("SIGHUP logs errors in the settings, and what was in force stays", async () => {
       const { server, log } = await serve("log-level: info\n");
       writeFileSync(config(), "log-level: loud\nmemroy: 1GiB\n");
       server.child.kill("SIGHUP");

@@ -82,7 +82,7 @@ for (const program of [fromSources, compiled]) {
       expect(lines[0]).toBe(`Obelisk ${version} is ready (node 1, process ${child.pid})`);
     });
 
-    test("an orderly end leaves a directory that starts again without findings", async () => {
+    test("a graceful shutdown leaves a directory that starts again without findings", async () => {
       for (const signal of ["SIGTERM", "SIGINT"] as const) {
         const { started, stop } = await serve();
         expect(started["findings"]).toEqual([]);

@@ -156,7 +156,7 @@ for (const kind of SERVERS) {
       expect(await offsetAt(name, -1)).toEqual([0, 0]);
     });
 
-    test("many searches in a small batch of a great many records answer right, and others are served meanwhile", async () => {
+    test("many searches in a small batch of a great many records give right results, and others are served meanwhile", async () => {
       const name = await newTopic();
       expect(await produce(name, crowdedBatch())).toBe(0);
       const partitions = [{ partitionIndex: 0, currentLeaderEpoch: -1, timestamp: START_MS + 1 }];
@@ -177,7 +177,7 @@ for (const kind of SERVERS) {
       for (const searcher of searchers) searcher.close();
     });
 
-    test("a batch that inflates beyond what we open is stored, found by time and given back as it came", async () => {
+    test("a batch that decompresses beyond what we open is stored, found by time and returned as it came", async () => {
       const name = await newTopic();
       const batch = largeBatch();
       const sent = Buffer.from(batch);

@@ -33,7 +33,7 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** A bun that answers with the pinned version and notes what else it is asked for. */
+/** A bun that prints the pinned version and records what else it is called with. */
 const NOTING_BUN = `#!/bin/sh
 [ "$1" = --version ] && { echo ${VERSION}; exit 0; }
 echo "$@" >>bun-calls

@@ -39,7 +39,7 @@ function program(name: string, body: string): void {
   chmodSync(file, 0o755);
 }
 
-/** An npm that "installs" platform packages, each with a bun that answers with a version. */
+/** An npm that "installs" platform packages, each with a bun that prints a version. */
 function npmWith(versions: Record<string, string>): void {
   const lines = Object.entries(versions).map(([name, version]) => {
     const bin = `"$3"/node_modules/@oven/${name}/bin`;

@@ -51,7 +51,7 @@ describe("counting tests", () => {
   });
 });
 
-describe("what scripts/test is asked for", () => {
+describe("what scripts/test is to do", () => {
   test("is one quiet run of everything, or runs repeated under load; the rest goes to bun", () => {
     expect(orderOf([])).toEqual({ repeat: 1, isLoaded: false, rest: [] });
     expect(orderOf(["--repeat", "10", "test/base", "--load"])).toEqual({

@@ -1,6 +1,6 @@
 /**
  * What must hold for every API in every version, in both directions: values survive, and no bytes whatever make
- * the decoder do anything but answer or throw ObeliskError. Samples are made from the declarations.
+ * the decoder do anything but return or throw ObeliskError. Samples are made from the declarations.
  */
 
 import { describe, expect, test } from "bun:test";
@@ -64,7 +64,7 @@ describe.each(versionsOf(APIS))("%s version %d", (_name, version, anyApi) => {
       expectRefusal(() => decodeResponse(response.subarray(0, end)));
   });
 
-  test("bytes behind a body are passed over", () => {
+  test("bytes after a body are ignored", () => {
     const stray = Buffer.from([0, 1, 0xff]);
     const request = requestFrame();
     expect(decodeRequest(Buffer.concat([request, stray]))).toEqual(decodeRequest(request));

@@ -44,7 +44,7 @@ test.each([0, 5, 9, 12])("arrays in arrays, version %d", (version) => {
   expect(frameOf(piecewise).equals(frameOf(atOnce))).toBe(true);
 });
 
-test("frames that are encoded meanwhile do not disturb it, and it may stand in an answer twice", () => {
+test("frames that are encoded meanwhile do not disturb it, and a response may contain it more than once", () => {
   const topic = {
     name: "t",
     partitions: [{ partitionIndex: 3, committedOffset: 5, metadata: "note", errorCode: 0 }],

@@ -1,5 +1,5 @@
 /**
- * The oldest Produce versions, which no broker of today answers and so no golden vector can hold: judged by the codec of
+ * The oldest Produce versions, which no broker of today supports and so no golden vector can hold: judged by the codec of
  * kafkajs, which still has them. What it writes we decode, what we write it decodes.
  */
 

@@ -25,7 +25,7 @@ describe.each(sets.map(([api, vectors]) => [api.name, vectors, api] as const))(
     const api = anyApi as unknown as LooseApi;
 
     test.each(vectors.map((vector) => [vector.version, vector.client, vector] as const))(
-      "version %d as %s speaks it",
+      "version %d as %s sends it",
       (version, _client, vector) => {
         const request = Buffer.from(vector.request, "hex");
         const header = decodeRequestHeader(request, 0, request.length);
@@ -49,7 +49,7 @@ describe.each(sets.map(([api, vectors]) => [api.name, vectors, api] as const))(
   },
 );
 
-test("there is a vector for every version that a broker of today answers", () => {
+test("there is a vector for every version that a broker of today supports", () => {
   const missing: string[] = [];
   for (const [api, vectors] of sets) {
     const responded = vectors.filter((vector) => vector.response !== null);

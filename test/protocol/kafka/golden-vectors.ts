@@ -84,7 +84,7 @@ async function makeVectors(captures: string[]): Promise<void> {
   }
 }
 
-/** Larger is better; what is too large, or has no answer, comes last. */
+/** Larger is better; what is too large, or has no response, comes last. */
 function weight(exchange: Exchange): number {
   if (exchange.response === null) return -1e9;
   const bytes = (exchange.request.length + exchange.response.length) / 2;

@@ -99,7 +99,7 @@ describe("values", () => {
 });
 
 describe("refusals", () => {
-  test("nothing is read behind the end, though the buffer goes on", () => {
+  test("nothing is read after the end, though the buffer goes on", () => {
     const reader = new Reader(Buffer.from("0000000000000001", "hex"), 1, 4);
     expect(refusalOf(() => reader.int32())).toEqual({ code: "PROTOCOL_ERROR", position: 1 });
     expect(reader.int16()).toBe(0);

@@ -23,7 +23,7 @@ describe("the header of a request", () => {
     });
   });
 
-  test("a flexible version has tags behind a client id that is still plain", () => {
+  test("a flexible version has tags after a client id that is still plain", () => {
     expect(decode("0001 000c 00000007 0002 6869 01 05 01 aa")).toEqual({
       key: 1,
       version: 12,
@@ -68,7 +68,7 @@ test("the correlation id of a response is read without anything else", () => {
   expect(() => decodeCorrelationId(Buffer.alloc(3), 0, 3)).toThrow(ObeliskError);
 });
 
-describe("the answer to ApiVersions", () => {
+describe("the response to ApiVersions", () => {
   test("its header has no tags in any version", () => {
     for (let version = 0; version <= 4; version += 1) {
       const frame = frameOf(apiVersionsApi.encodeResponse(version, 7, { errorCode: 0, apiKeys: [] }));
@@ -76,7 +76,7 @@ describe("the answer to ApiVersions", () => {
     }
   });
 
-  test("a refusal is decoded as version 0, whatever was asked", () => {
+  test("a refusal is decoded as version 0, whatever was requested", () => {
     const apiKeys = [{ apiKey: 18, minVersion: 0, maxVersion: 4 }];
     const refusal = frameOf(apiVersionsApi.encodeResponse(0, 7, { errorCode: 35, apiKeys }));
     expect(apiVersionsResponseVersion(4, refusal, 4, refusal.length)).toBe(0);

@@ -146,7 +146,7 @@ describe("frames", () => {
     expect(parts[0]!.readInt32BE(0)).toBe(bytes - 4);
   });
 
-  test("a frame that was not finished is forgotten", () => {
+  test("a frame that was not finished is dropped", () => {
     const writer = new Writer();
     writer.begin();
     writer.bytes(Buffer.alloc(COPY_BYTES_MAX + 1));

@@ -123,7 +123,7 @@ test("what cannot be sent is refused before a byte is written", () => {
   expect(target.equals(Buffer.alloc(64))).toBe(true);
 });
 
-test("frames written behind each other are the frames one by one", () => {
+test("frames written after each other are the frames one by one", () => {
   const parts = [EXAMPLE, { ...EXAMPLE, key: "" }, { ...EXAMPLE, value: "" }].map(encode);
   const target = Buffer.alloc(parts.reduce((sum, part) => sum + part.length, 0));
   let position = 0;

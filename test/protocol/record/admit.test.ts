@@ -135,7 +135,7 @@ describe("attributes", () => {
     }
   });
 
-  test("bits without a meaning stay, and go only with a header that is mended anyway", () => {
+  test("bits without a meaning stay, and go only with a header that is corrected anyway", () => {
     const attributesOf = (batch: Buffer) => [admitted(batch), batch.readInt16BE(BATCH_ATTRIBUTES)];
     const change = (bytes: Buffer) => bytes.writeInt16BE(0x0180, BATCH_ATTRIBUTES);
     expect(attributesOf(batchWith(change))).toEqual([null, 0x0180]);

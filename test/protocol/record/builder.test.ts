@@ -143,6 +143,6 @@ test("a builder is good again after one very large record", () => {
   expect(readRecords(builder.finish()).map((record) => record.value)).toEqual([Buffer.alloc(3, 1)]);
 });
 
-test("an empty batch is our mistake", () => {
+test("an empty batch is our bug", () => {
   expect(() => new BatchBuilder(1000).finish()).toThrow(InvariantError);
 });

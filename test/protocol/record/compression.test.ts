@@ -49,7 +49,7 @@ for (const codec of PACKED) {
       expect([code, takenBytes < 128 * MiB]).toEqual(["MESSAGE_TOO_LARGE", true]);
     });
 
-    test("refuses every truncation, an empty source and bytes behind the end", () => {
+    test("refuses every truncation, an empty source and bytes after the end", () => {
       const packed = compress(codec, Buffer.from("a short text, a short text, a short text"));
       for (let end = 0; end < packed.length; end += 1) {
         const cut = packed.subarray(0, end);
@@ -62,7 +62,7 @@ for (const codec of PACKED) {
       );
     });
 
-    test("answers any bytes with a result or one of its errors", () => {
+    test("gives a result or one of its errors for any bytes", () => {
       const packed = compress(codec, TEXT.subarray(0, 2000));
       fc.assert(
         fc.property(fc.nat(packed.length - 1), fc.nat(7), (at, bit) => {

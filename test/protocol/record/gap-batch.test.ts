@@ -9,7 +9,7 @@ import { gapBatch } from "../../../src/protocol/record/gap-batch.ts";
 import { RecordCursor } from "../../../src/protocol/record/records.ts";
 import { validateStoredBatch } from "../../../src/protocol/record/validate.ts";
 
-test("a gap batch is sound, spans its offsets and holds no record", () => {
+test("a gap batch is valid, spans its offsets and holds no record", () => {
   for (const [offset, endOffset] of [
     [0, 1],
     [29_900, 30_000],

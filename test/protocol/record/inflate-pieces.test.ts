@@ -86,7 +86,7 @@ for (const codec of PACKED) {
       expect([code, takenBytes < 48 * MiB]).toEqual(["MESSAGE_TOO_LARGE", true]);
     });
 
-    test("every truncation, an empty source and bytes behind the end are judged as at once", async () => {
+    test("every truncation, an empty source and bytes after the end are judged as at once", async () => {
       const packed = compress(codec, Buffer.from("a short text, a short text, a short text".repeat(5)));
       for (let end = 0; end < packed.length; end += 1) {
         const cut = packed.subarray(0, end);

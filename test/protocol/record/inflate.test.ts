@@ -16,7 +16,7 @@ function sized(bytes: number): Buffer {
 
 for (const codec of COMPRESSED) {
   describe(codec, () => {
-    test("a result of any size is whole, and takes no more than twice its memory", () => {
+    test("a result of any size is whole, and takes no more than double its memory", () => {
       for (const bytes of [1, 100, 5 * KiB, 64 * KiB, 128 * KiB + 1, MiB, 5 * MiB, 20 * MiB]) {
         const source = sized(bytes);
         const target = decompress(codec, compress(codec, source), 32 * MiB);

@@ -61,7 +61,7 @@ test("records are the same in pieces of every size", () => {
     expect([bytes, inPieces(whole, bytes)]).toEqual([bytes, expected]);
 });
 
-test("bytes behind the last record are garbage, and so is a record that does not fit", () => {
+test("bytes after the last record are garbage, and so is a record that does not fit", () => {
   const more = batch();
   more.writeInt32BE(7, BATCH_RECORD_COUNT);
   for (const bytes of [1, 7, 64]) expect(inPieces(more, bytes)).toEqual(atOnce(more));

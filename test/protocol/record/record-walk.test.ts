@@ -136,7 +136,7 @@ test("passes over thousands of plain records, and stops at the one whose offset 
   const batch = builder.finish();
   expect(walk.faultOf(batch, BATCH_HEADER_BYTES, batch.length, count)).toBeNull();
   expect(walk.maxTimestampDelta).toBe(4999);
-  // Two bytes hold an offset delta up to 8191: one before that, and one behind.
+  // Two bytes hold an offset delta up to 8191: one before that, and one after.
   for (const wanted of [100, 8191, 8192, count - 1]) {
     const changed = Buffer.from(batch);
     const at = offsetDeltaAt(changed, wanted);

@@ -63,7 +63,7 @@ test("every truncation of the records is found", () => {
   expect(validateRecords(batchOf(3, records), 0, true)).toBeNull();
 });
 
-test("bytes behind the last record are found", () => {
+test("bytes after the last record are found", () => {
   const records = buildBatch(3).subarray(BATCH_HEADER_BYTES);
   expect(validateRecords(batchOf(2, records), 0, true)?.code).toBe("GARBLED_RECORDS");
   expect(validateRecords(batchOf(3, Buffer.concat([records, Buffer.alloc(1)])), 0, true)?.code).toBe(

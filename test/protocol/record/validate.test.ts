@@ -208,7 +208,7 @@ describe("tolerates from a producer, as Kafka does", () => {
       expect(produced(changed((bytes) => bytes.writeInt16BE(attributes, 21)))).toBeUndefined();
   });
 
-  test("the beginning of another batch behind it", () => {
+  test("the beginning of another batch after it", () => {
     const batch = buildBatch(1);
     for (let bytes = 0; bytes < batch.length; bytes += 1)
       expect(produced(Buffer.concat([batch, batch.subarray(0, bytes)]))).toBeUndefined();

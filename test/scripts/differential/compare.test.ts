@@ -65,7 +65,7 @@ describe("comparing", () => {
 });
 
 describe("what is made equal", () => {
-  test("own addresses, the cluster's id and ids of topics, and nothing else of a metadata answer", () => {
+  test("own addresses, the cluster's id and ids of topics, and nothing else of a metadata response", () => {
     const response = {
       clusterId: "abc",
       controllerId: 1,
@@ -220,7 +220,7 @@ describe("the list", () => {
     expect(others.map((other) => allowanceFor([allowance], other))).toEqual(others.map(() => null));
   });
 
-  test("a kind of reply is matched by its name, whatever was answered", () => {
+  test("a kind of reply is matched by its name, whatever the response was", () => {
     const closing: Allowance = { ...allowance, path: "(outcome)", obelisk: "closed", kafka: "response" };
     const responded = { outcome: "response", response: { errorCode: 0 } };
     expect(

@@ -12,7 +12,7 @@ const REQUEST = {
 };
 
 describe("made requests", () => {
-  test("there is a full request, with a frame, for every API and version that is spoken", () => {
+  test("there is a full request, with a frame, for every API and version that is supported", () => {
     const subjects = { topic: "there", group: "group", newTopic: "new" };
     for (const supported of supportedApis()) {
       const frame = encodeFrame(supported.api, supported.version, fullRequest(supported, subjects));
