@@ -4,9 +4,9 @@
  *   show the change -> ask (or --yes) -> commit
  *
  *   - Offsets stay within what the partition holds; where the requested one lies outside, the table says so.
- *   - Without a terminal nobody can be asked: then --yes is required.
+ *   - Without a terminal there is no confirmation: then --yes is required.
  *   - A group with active members is refused by the server, because its members would overwrite the change.
- * Exit codes: 0 done (or nothing to change), 1 no such topic, or the answer was no, 2 failed or refused, 64 wrong usage.
+ * Exit codes: 0 done (or nothing to change), 1 no such topic, or not confirmed, 2 failed or refused, 64 wrong usage.
  */
 
 import { defineCommand } from "citty";
@@ -85,7 +85,7 @@ export const resetCommand = defineCommand({
   },
 });
 
-/** @throws ObeliskError INVALID_USAGE, also when nobody can be asked and `--yes` is missing */
+/** @throws ObeliskError INVALID_USAGE, also without a terminal when `--yes` is missing */
 export function resetOptions(flags: FlagTexts, canAsk: boolean): ResetOptions {
   const { topic, group = GROUP_DEFAULT, to, partition } = flags;
   if (topic === undefined || topic === "") throw usage("no topic is given", "add --topic=TOPIC");

@@ -45,7 +45,7 @@ export const SETTINGS = {
     kind: text("a directory"),
     default: "./data",
     advice:
-      "Where everything is kept. One server owns it at a time. Put it on a local disk that honours fsync. `memory:` keeps nothing.",
+      "The data directory. One server owns it at a time. Put it on a local disk that honours fsync. `memory:` keeps nothing.",
   }),
   host: setting({
     name: "host",
@@ -207,8 +207,8 @@ export const SETTINGS = {
     kind: duration({ min: 1, max: 365 * DAY_MS }),
     default: DAY_MS,
     advice:
-      "How long a partition remembers an idempotent producer that sends nothing. A batch that is sent again later than this " +
-      "is stored a second time. The default is Kafka's.",
+      "After this time without a batch an idempotent producer expires in a partition (Kafka's producer.id.expiration.ms). A batch " +
+      "that is sent again later is stored a second time. The default is Kafka's.",
   }),
   segmentBytes: setting({
     name: "segment-bytes",
@@ -256,7 +256,7 @@ export const SETTINGS = {
     kind: integer({ min: 1, max: 100_000 }),
     default: 100,
     advice:
-      "How many of the latest operations, none older than a minute, the health of a component looks at.",
+      "How many of the latest operations, none older than a minute, count for the health of a component.",
   }),
   shutdownTimeoutMs: setting({
     name: "shutdown-timeout",

@@ -14,13 +14,13 @@ import { batch, fetchRequest, produceRequest } from "../requests.ts";
 const PRODUCE_VERSION = 9;
 const SEQUENCE_MAX = 2 ** 31 - 1;
 /** An id that neither server hands out in a run. */
-const STRANGER = 900_000_000;
+const UNKNOWN_PRODUCER = 900_000_000;
 
 interface Sent {
   readonly sequence: number;
   readonly count?: number;
   readonly epoch?: number;
-  /** Left out: the id that the first step asked for. */
+  /** Left out: the id that the first step requested. */
   readonly producerId?: number;
 }
 
@@ -57,22 +57,22 @@ const SEQUENCES: readonly (readonly [name: string, sent: readonly Sent[]])[] = [
   [
     "an unknown producer at 0",
     [
-      { sequence: 0, producerId: STRANGER },
-      { sequence: 1, producerId: STRANGER },
+      { sequence: 0, producerId: UNKNOWN_PRODUCER },
+      { sequence: 1, producerId: UNKNOWN_PRODUCER },
     ],
   ],
   [
     "an unknown producer at 7",
     [
-      { sequence: 7, producerId: STRANGER },
-      { sequence: 8, producerId: STRANGER },
+      { sequence: 7, producerId: UNKNOWN_PRODUCER },
+      { sequence: 8, producerId: UNKNOWN_PRODUCER },
     ],
   ],
   [
     "an unknown producer with epoch 3 at 7",
     [
-      { sequence: 7, producerId: STRANGER, epoch: 3 },
-      { sequence: 8, producerId: STRANGER, epoch: 3 },
+      { sequence: 7, producerId: UNKNOWN_PRODUCER, epoch: 3 },
+      { sequence: 8, producerId: UNKNOWN_PRODUCER, epoch: 3 },
     ],
   ],
   [
@@ -141,7 +141,7 @@ function deletedTopic(names: Names, name: string, sequences: readonly number[]):
       produced(topic, { sequence: 0 }),
       produced(topic, { sequence: 1 }),
       ask(deleteTopicsApi, 5, { topicNames: [topic], timeoutMs: 10_000 }, { note: "deleted" }),
-      ask(createTopicsApi, 4, created, { note: "made again", complete: { [topic]: false } }),
+      ask(createTopicsApi, 4, created, { note: "created again", complete: { [topic]: false } }),
       ...sequences.map((sequence, index) => ({
         ...produced(topic, { sequence }),
         ...(index === 0 ? { complete: { [topic]: true } } : {}),

@@ -22,20 +22,20 @@ export function repeatedCases(names: Names, fixture: string): Case[] {
   const often = Array.from({ length: 300 }, () => ({ name: fixture }));
   return [
     committed(
-      "offsets of a partition asked for again",
+      "offsets of a partition requested again",
       ask(offsetFetchApi, 7, { groupId, topics: partition }),
     ),
     committed(
-      "offsets of a group asked for again",
+      "offsets of a group requested again",
       ask(offsetFetchApi, 8, { groups: [everything, everything, { groupId, topics: partition }] }),
     ),
     one(
-      "coordinators asked for again",
+      "coordinators requested again",
       ask(findCoordinatorApi, 4, { keyType: 0, coordinatorKeys: [groupId, groupId] }),
     ),
     ...[2, 4].map((version) =>
       one(
-        "leader epochs asked for again",
+        "leader epochs requested again",
         ask(offsetForLeaderEpochApi, version, {
           replicaId: -1,
           topics: [{ topic: fixture, partitions: [epoch, epoch] }],
@@ -43,7 +43,7 @@ export function repeatedCases(names: Names, fixture: string): Case[] {
       ),
     ),
     ...[1, 9].map((version) =>
-      one("metadata asked for again and again", ask(metadataApi, version, { topics: often })),
+      one("metadata requested again and again", ask(metadataApi, version, { topics: often })),
     ),
   ];
 }

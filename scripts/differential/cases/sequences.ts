@@ -56,7 +56,7 @@ function lifeOf(topic: string, group: string, version: number): Step[] {
   const produce = (records: Buffer) =>
     ask(produceApi, version, produceRequest(topic, records), { note: "produced" });
   return [
-    ask(createTopicsApi, 4, order, { note: "made" }),
+    ask(createTopicsApi, 4, order, { note: "created" }),
     ask(createTopicsApi, 4, order, { note: "created again", complete: { [topic]: true } }),
     looked(topic, "looked for"),
     ...allTimes(topic),

@@ -62,7 +62,7 @@ export class RecordCursor {
   valueStart: number;
   valueEnd: number;
   headerCount: number;
-  /** Behind the header count. */
+  /** After the header count. */
   headersStart: number;
   /** Where this record ends. */
   recordEnd: number;

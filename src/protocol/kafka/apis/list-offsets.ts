@@ -6,7 +6,7 @@
 import { defineApi } from "../api.ts";
 import { array, type Decoded, type Input, int8, int16, int32, int64, string } from "../schema.ts";
 
-/** Behind the last record. */
+/** After the last record. */
 export const TIMESTAMP_LATEST = -1;
 /** The first record that is still there. */
 export const TIMESTAMP_EARLIEST = -2;
