@@ -70,7 +70,7 @@ export function findConfigErrors(args: ArgsDef, rawArgs: readonly string[]): Con
   return messages.map((message) => ({ source: "", message }));
 }
 
-/** The flags that are known and have a value (a switch: `true` or `false`); the last of repeated ones. Errors are passed over. */
+/** The flags that are known and have a value (a switch: `true` or `false`); the last of repeated ones. Errors are ignored. */
 export function flagValues(args: ArgsDef, rawArgs: readonly string[]): Record<string, string> {
   return Object.fromEntries(scan(args, rawArgs).uses.map(({ name, value }) => [name, value]));
 }

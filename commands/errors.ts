@@ -97,7 +97,7 @@ const SYSTEM_CALLS: Readonly<Record<string, string>> = {
   scandir: "listed",
   stat: "found",
   lstat: "found",
-  mkdir: "made",
+  mkdir: "created",
   write: "written",
   rename: "renamed",
   unlink: "removed",

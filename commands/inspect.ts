@@ -1,6 +1,6 @@
 /**
  * `obelisk inspect`: what lies at a path, from a whole data directory down to one file, the Go Obelisk's files too. With
- * --records the records themselves, one per line, and on standard error what is passed over. It never writes and may run beside
+ * --records the records themselves, one per line, and on standard error what is skipped. It never writes and may run beside
  * a server. Exit 1 when nothing is there.
  */
 

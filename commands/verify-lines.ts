@@ -7,7 +7,7 @@ import type { VerifySummary } from "../src/storage/verify/sink.ts";
 const EVENT_WORDS = {
   finding: "",
   note: "note: ",
-  omitted: "passed over: ",
+  omitted: "skipped: ",
   repair: "repaired: ",
   remaining: "remains: ",
 } as const;

@@ -27,7 +27,7 @@ export interface SettingSources {
   readonly env: Environment;
   readonly cwd: string;
   readonly files: Pick<Files, "exists" | "readFile">;
-  /** The settings that the caller uses: the values of others are passed over, whatever they are. Default: all. */
+  /** The settings that the caller uses: the values of others are ignored, whatever they are. Default: all. */
   readonly only?: readonly SettingKey[];
 }
 

@@ -6,7 +6,7 @@
  *   OBELISK_BROKERS, OBELISK_GROUP, OBELISK_NATIVE
  *                       stand for the flags of the same name in the commands that have them; the flag wins
  *
- * Everybody passes over what is somebody else's, so one environment serves the server and its clients. A variable that begins
+ * Everybody ignores what is somebody else's, so one environment serves the server and its clients. A variable that begins
  * with OBELISK_ and is nobody's is an error that names the nearest, for the server and for the commands alike. An empty one
  * counts as not set.
  */

@@ -47,7 +47,7 @@ class FullBroker extends FakeBroker {
     return this.isFull ? STORAGE_ERROR : 0;
   }
 
-  /** A topic that is not there yet cannot be made. */
+  /** A topic that does not exist yet cannot be created. */
   refuseTopics(): void {
     this.on("Metadata", (body) => {
       const names = (body.topics ?? []).map(({ name }: { name: string }) => name);

@@ -5,7 +5,7 @@
  *     [length | attributes, timestamp delta, offset delta, key, value, headers]   count times, and nothing after
  *
  * Every length must fit, every record must end where its length says, and the offset deltas must be 0, 1, 2, ... Key,
- * value and header bytes are passed over; attributes of records are ignored, as Kafka does. Nothing is allocated for a
+ * value and header bytes are skipped; attributes of records are ignored, as Kafka does. Nothing is allocated for a
  * record. One walk is used again and again.
  *
  * Nearly all records are plain: no headers, and no number of more than two bytes. `#passPlain` takes those in one loop without a call,
