@@ -126,7 +126,7 @@ export class Broker {
     return broker;
   }
 
-  /** A producer id that was never given out before, also not before a crash. @throws ObeliskError as `ProducerIds.allocate` */
+  /** A producer id that was never assigned before, also not before a crash. @throws ObeliskError as `ProducerIds.allocate` */
   allocateProducerId(): Promise<number> {
     return this.#producerIds.allocate();
   }

@@ -192,7 +192,7 @@ export class GroupCommit {
     });
   }
 
-  /** Behind the one that runs, if any: the engine takes one sync at a time. */
+  /** After the one that runs, if any: the engine takes one sync at a time. */
   #syncUnsynced(): Promise<void> {
     this.#lastUnsynced = this.#lastUnsynced.then(() => this.#syncUnsyncedNow());
     return this.#lastUnsynced;

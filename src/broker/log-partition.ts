@@ -115,8 +115,8 @@ export class LogPartition implements OwnedPartition, Committable {
     return this.#producers.idMax;
   }
 
-  get isOffline(): boolean {
-    return this.#standing.isOffline;
+  get isUnavailable(): boolean {
+    return this.#standing.isUnavailable;
   }
 
   get isRetired(): boolean {
@@ -136,7 +136,7 @@ export class LogPartition implements OwnedPartition, Committable {
   }
 
   checkWritable(): void {
-    if (this.isOffline) throw this.#standing.error(this.#standing.offlineCode);
+    if (this.isUnavailable) throw this.#standing.error(this.#standing.unavailableCode);
   }
 
   append(buffer: Buffer, position: number, end: number, listener: AppendListener): void {
@@ -147,8 +147,8 @@ export class LogPartition implements OwnedPartition, Committable {
     }
     const records = buffer.readInt32BE(position + BATCH_RECORD_COUNT);
     this.#counters.messagesReceived += records;
-    if (this.isOffline) {
-      this.#refuseOffline(records, listener);
+    if (this.isUnavailable) {
+      this.#refuseUnavailable(records, listener);
       return;
     }
     const steadyMs = this.#clock.steadyMs();
@@ -161,7 +161,7 @@ export class LogPartition implements OwnedPartition, Committable {
   appendBuilt(buffer: Buffer, listener: AppendListener): void {
     const records = buffer.readInt32BE(BATCH_RECORD_COUNT);
     this.#counters.messagesReceived += records;
-    if (this.isOffline) this.#refuseOffline(records, listener);
+    if (this.isUnavailable) this.#refuseUnavailable(records, listener);
     else this.#store(buffer, 0, buffer.length, records, this.#clock.steadyMs(), listener);
   }
 
@@ -171,7 +171,7 @@ export class LogPartition implements OwnedPartition, Committable {
 
   whenUsed(listener: UseListener): void {
     if (this.refusal === null && this.#highWatermark > this.startOffset) listener(null);
-    else if (this.isOffline) listener(this.#standing.offlineCode);
+    else if (this.isUnavailable) listener(this.#standing.unavailableCode);
     else this.#useListeners.push(listener);
   }
 
@@ -179,7 +179,7 @@ export class LogPartition implements OwnedPartition, Committable {
   span(offset: number, bytesMax: number, atLeastOne: boolean): RecordSpan | Promise<RecordSpan> {
     this.#standing.checkReadable();
     if (offset < this.startOffset || offset >= this.#highWatermark) {
-      if (this.isOffline) throw this.#standing.error("KAFKA_STORAGE_ERROR");
+      if (this.isUnavailable) throw this.#standing.error("KAFKA_STORAGE_ERROR");
       if (offset >= this.startOffset && offset <= this.log.endOffset) return noRecords(offset);
       throw new ObeliskError("OFFSET_OUT_OF_RANGE", { topic: this.topic, partition: this.index, offset });
     }
@@ -251,8 +251,8 @@ export class LogPartition implements OwnedPartition, Committable {
 
   /** Called by the group commit: the log is offline, nothing that waits will ever be durable. */
   commitFailed(): void {
-    this.#pending.failed(this.#standing.offlineCode);
-    this.#tellUse(this.#standing.offlineCode);
+    this.#pending.failed(this.#standing.unavailableCode);
+    this.#tellUse(this.#standing.unavailableCode);
     this.#wakeReaders();
   }
 
@@ -321,7 +321,7 @@ export class LogPartition implements OwnedPartition, Committable {
     const append = new PendingAppend(baseOffset, endOffset, logAppendTimeMs, listener);
     append.batch = this.#producers.accept(buffer, position, append, steadyMs);
     if (append.batch !== null) append.batch.baseOffset = baseOffset;
-    if (this.#readers.size > 0) this.#recent.ask();
+    if (this.#readers.size > 0) this.#recent.want();
     this.#recent.add(buffer, position, end, baseOffset, endOffset);
     this.#countStored(records, end - position, nowMs);
     this.#pending.add(append);
@@ -358,11 +358,11 @@ export class LogPartition implements OwnedPartition, Committable {
     this.#counters.appendOutcomes.record(false, this.#clock.nowMs());
     this.#standing.failedByItself(thrown);
     this.commitFailed();
-    this.#refuseOffline(records, listener);
+    this.#refuseUnavailable(records, listener);
   }
 
-  #refuseOffline(records: number, listener: AppendListener): void {
-    this.#refuse(this.#standing.offlineCode, this.#standing.offlineDetail, records, listener);
+  #refuseUnavailable(records: number, listener: AppendListener): void {
+    this.#refuse(this.#standing.unavailableCode, this.#standing.unavailableDetail, records, listener);
   }
 
   #refuse(code: ErrorCode, errorMessage: string | null, records: number, listener: AppendListener): void {

@@ -66,7 +66,7 @@ export interface Partition {
   readonly messageBytesMax: number;
 
   /** It takes no records. What lies below the high watermark may still be read. */
-  readonly isOffline: boolean;
+  readonly isUnavailable: boolean;
   /** Why nothing at all can be asked of it, its bounds neither; null when what lies below the high watermark can be read. */
   readonly refusal: ErrorCode | null;
   /** Why the last append could not be stored; null when it could. */

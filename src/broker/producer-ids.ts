@@ -1,14 +1,14 @@
 /**
- * Gives out producer ids, each once. How far they are given out stands in the state store, "producer-id" -> {next}; they are
+ * Assigns producer ids, each once. How far they are assigned stands in the state store, "producer-id" -> {next}; they are
  * taken from there in blocks, so that not every new producer costs a sync. A crash skips the rest of a block.
  *
  *     ids    [ block ][ block ][ block ]
- *     next                     ^ stored before the first of the block below it is given out
+ *     next                     ^ stored before the first of the block below it is assigned
  *
  * The row can be lost, or be an older one: a start makes a new state file for one that is gone, and people put copies back. An id
- * that was given out again would be a lie to its new owner: its first batches, sequences 0 and up, would be taken for those of the
+ * that was assigned again would be a lie to its new owner: its first batches, sequences 0 and up, would be taken for those of the
  * old one, acknowledged and not stored. So a block begins above every id that a partition remembers as well, and at a whole
- * number of blocks: those of the last block that never stored anything are not given out again either. What no partition has seen
+ * number of blocks: those of the last block that never stored anything are not assigned again either. What no partition has seen
  * in a later block is not known.
  */
 
@@ -31,7 +31,7 @@ export class ProducerIds {
     this.#largestSeen = largestSeen;
   }
 
-  /** An id that was never given out before. @throws ObeliskError DISK_FULL, STATE_UNUSABLE, KAFKA_STORAGE_ERROR */
+  /** An id that was never assigned before. @throws ObeliskError DISK_FULL, STATE_UNUSABLE, KAFKA_STORAGE_ERROR */
   async allocate(): Promise<number> {
     while (this.#next >= this.#end) {
       this.#allocation ??= this.#allocateBlock().finally(() => {

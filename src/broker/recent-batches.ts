@@ -1,7 +1,7 @@
 /**
  * The newest batches of every partition, in memory, so that a consumer at the end of the log never touches the disk.
  *
- *   memory, one ring:     |b1.a2....free...|a0.b0..a1.....|      a batch that comes is copied behind the newest, over the oldest
+ *   memory, one ring:     |b1.a2....free...|a0.b0..a1.....|      a batch that comes is copied after the newest, over the oldest
  *                                 ^ end     ^ oldest
  *   one row a partition:  a: [a0][a1][a2]   b: [b0][b1]          in the order of the ring, so an eviction takes a row's first
  *
@@ -10,8 +10,8 @@
  * The memory is taken as it is needed and used again for ever: nothing is allocated for a batch, and no page that was touched is given back
  * to the system and cleared again. So what a row gives is only lent, until the next batch is added to any row.
  *
- * A row that nobody asks for while all the memory was used twice is not kept any longer: a copy of each batch for nobody costs more than
- * its checksum. It begins anew with the first batch after somebody asked.
+ * A row that nobody reads while all the memory was used twice is not kept any longer: a copy of each batch for nobody costs more than
+ * its checksum. It begins anew with the first batch after a reader came.
  */
 
 import { fail } from "../base/assert.ts";
@@ -57,7 +57,7 @@ export class RecentBatches {
     return new TailCache(this);
   }
 
-  /** Used by rows: whether who asked when `addedBytes` was so many has not come again for too long. */
+  /** Used by rows: whether the reader who came when `addedBytes` was so many has not come again for too long. */
   isLongAgo(addedBytes: number): boolean {
     return this.addedBytes - addedBytes > UNREAD_ROUNDS_MAX * this.#bytesMax;
   }
@@ -88,7 +88,7 @@ export class RecentBatches {
     return batch;
   }
 
-  /** A place for so many bytes in one piece, behind the newest batch or at the front again. What lies there goes. */
+  /** A place for so many bytes in one piece, after the newest batch or at the front again. What lies there goes. */
   #makeRoom(bytes: number): number {
     let position = this.#end;
     if (position + bytes > this.#memory.length && this.#memory.length < this.#bytesMax)
@@ -122,10 +122,10 @@ export class RecentBatches {
   }
 }
 
-/** What a row has of what was asked for. */
+/** What a row has of what was requested. */
 export interface Measured {
   readonly bytes: number;
-  /** The offset behind it. */
+  /** The offset after it. */
   readonly nextOffset: number;
 }
 
@@ -140,17 +140,17 @@ interface Extent {
 export class TailCache {
   readonly #owner: RecentBatches;
   readonly #batches = new Ring<RecentBatch>();
-  /** What the owner had added when somebody asked last. */
-  #askedAt: number;
+  /** What the owner had added when a reader came last. */
+  #requestedAt: number;
 
   constructor(owner: RecentBatches) {
     this.#owner = owner;
-    this.#askedAt = owner.addedBytes;
+    this.#requestedAt = owner.addedBytes;
   }
 
   /** Somebody waits for what comes. */
-  ask(): void {
-    this.#askedAt = this.#owner.addedBytes;
+  want(): void {
+    this.#requestedAt = this.#owner.addedBytes;
   }
 
   /** The lowest offset held, or -1 when the row is empty. */
@@ -158,24 +158,24 @@ export class TailCache {
     return this.#batches.peek()?.baseOffset ?? -1;
   }
 
-  /** Keeps a copy of the batch `buffer[position, end)`, unless nobody has asked for long. */
+  /** Keeps a copy of the batch `buffer[position, end)`, unless no reader has come for long. */
   add(buffer: Buffer, position: number, end: number, baseOffset: number, nextOffset: number): void {
     if (!(baseOffset < nextOffset)) fail("a batch without an offset of its own");
     const newest = this.#batches.last();
     if (newest !== undefined && newest.nextOffset !== baseOffset)
       fail("a batch does not follow the newest one in memory");
-    const isForNobody = this.#owner.isLongAgo(this.#askedAt);
-    const batch = isForNobody ? null : this.#owner.add(this, buffer, position, end, baseOffset, nextOffset);
+    const isUnread = this.#owner.isLongAgo(this.#requestedAt);
+    const batch = isUnread ? null : this.#owner.add(this, buffer, position, end, baseOffset, nextOffset);
     if (batch === null) this.clear();
     else this.#batches.push(batch);
   }
 
   /**
-   * How many bytes `read` would give, and the offset behind them: (0, `offset`) when there are none; null when `offset` is older than
+   * How many bytes `read` would give, and the offset after them: (0, `offset`) when there are none; null when `offset` is older than
    * the row. Touches no bytes.
    */
   measure(offset: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): Measured | null {
-    this.ask();
+    this.want();
     const start = this.#indexOf(offset);
     if (start < 0) return null;
     const { count, bytes } = this.#extent(start, limitOffset, bytesMax, atLeastOne);
@@ -187,7 +187,7 @@ export class TailCache {
    * case when `atLeastOne`); null when `offset` is older than the row. Lent until the next batch is added to any row.
    */
   read(offset: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): Buffer | null {
-    this.ask();
+    this.want();
     const start = this.#indexOf(offset);
     if (start < 0) return null;
     const { count, bytes, isOnePiece } = this.#extent(start, limitOffset, bytesMax, atLeastOne);
@@ -197,17 +197,17 @@ export class TailCache {
     return this.#owner.memory.subarray(position, position + bytes);
   }
 
-  /** Used by the owner: forgets the row's oldest batch, which must be `batch`. */
+  /** Used by the owner: evicts the row's oldest batch, which must be `batch`. */
   drop(batch: RecentBatch): void {
     if (this.#batches.peek() === batch) this.#batches.shift();
   }
 
-  /** Forgets everything; the owner's memory lets go of it as it comes to the front. */
+  /** Evicts everything; the owner's memory lets go of it as it comes to the front. */
   clear(): void {
     this.#batches.clear();
   }
 
-  /** The batches from the one at `start` that an answer may have. */
+  /** The batches from the one at `start` that a response may have. */
   #extent(start: number, limitOffset: number, bytesMax: number, atLeastOne: boolean): Extent {
     const first = this.#batches.at(start)!;
     let count = 0;

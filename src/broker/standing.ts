@@ -46,7 +46,7 @@ export class Standing {
     this.#news = news;
   }
 
-  get isOffline(): boolean {
+  get isUnavailable(): boolean {
     return this.#log.isOffline || this.isRetired;
   }
 
@@ -57,11 +57,11 @@ export class Standing {
   }
 
   /** What appends are told while it is offline. */
-  get offlineCode(): ErrorCode {
+  get unavailableCode(): ErrorCode {
     return this.isRetired ? "UNKNOWN_TOPIC_OR_PARTITION" : "KAFKA_STORAGE_ERROR";
   }
 
-  get offlineDetail(): string {
+  get unavailableDetail(): string {
     if (this.isRetired) return "the topic was removed";
     if (this.ownFault !== null) return "the partition is offline after a fault of Obelisk itself";
     return this.#isOpen
@@ -76,7 +76,7 @@ export class Standing {
   error(code: ErrorCode): ObeliskError {
     return new ObeliskError(
       code,
-      this.isOffline ? { detail: this.offlineDetail, ...this.#place } : this.#place,
+      this.isUnavailable ? { detail: this.unavailableDetail, ...this.#place } : this.#place,
     );
   }
 

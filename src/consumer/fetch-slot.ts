@@ -21,7 +21,7 @@ import { noRecords } from "../storage/held-records.ts";
 export interface FetchablePartition {
   readonly startOffset: number;
   readonly highWatermark: number;
-  readonly isOffline: boolean;
+  readonly isUnavailable: boolean;
   /** Why nothing can be asked of it, its bounds neither: removed, or never opened. */
   readonly refusal: ErrorCode | null;
   span(offset: number, bytesMax: number, atLeastOne: boolean): RecordSpan | Promise<RecordSpan>;
@@ -91,7 +91,7 @@ export class FetchSlot implements FetchReader {
     const { refusal } = partition;
     if (refusal !== null) this.errorCode = wireCode(refusal);
     else if (this.offset >= partition.startOffset && this.offset < partition.highWatermark) return true;
-    else if (partition.isOffline) this.errorCode = wireCode("KAFKA_STORAGE_ERROR");
+    else if (partition.isUnavailable) this.errorCode = wireCode("KAFKA_STORAGE_ERROR");
     else return this.isOutside;
     return false;
   }

@@ -32,9 +32,9 @@ export class Fetches implements FetchHost {
   readonly #openMax: number;
   readonly #open = new Set<Fetch>();
   #isStopping = false;
-  /** What has been asked for in this turn. */
+  /** What has been requested in this turn. */
   #missingPartitions = 0;
-  /** Fetches that were answered empty because too many waited. */
+  /** Fetches that got an empty response because too many waited. */
   throttledCount = 0;
 
   constructor(clock: Clock, limits: FetchLimits) {
@@ -48,7 +48,7 @@ export class Fetches implements FetchHost {
     return this.#open.size;
   }
 
-  /** The server stops: every fetch that waits is answered as if its time were over, and no further one waits. */
+  /** A graceful shutdown: every fetch that waits is completed as if its time were over, and no further one waits. */
   respondToAll(): void {
     this.#isStopping = true;
     for (const fetch of [...this.#open]) fetch.expire();

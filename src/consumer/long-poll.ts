@@ -120,7 +120,7 @@ export class Fetch implements SlotListener {
 
   slotMoved(slot: FetchSlot): void {
     if (this.#state !== WAITING) return;
-    if (slot.partition!.isOffline) slot.leave();
+    if (slot.partition!.isUnavailable) slot.leave();
     else if (this.#isWakeQueued || (this.#minBytes > 1 && !this.#isEnough(slot))) return;
     if (!this.#isWakeQueued) this.#queueRead();
   }

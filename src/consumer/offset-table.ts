@@ -45,7 +45,7 @@ export class OffsetTable {
   #serial = new Float64Array(ROWS_MIN);
   #before = new Int32Array(ROWS_MIN);
   #after = new Int32Array(ROWS_MIN);
-  readonly #notes: string[] = [];
+  readonly #metadata: string[] = [];
   /** Row + 1 at the place that its hash chose, or the next that was free; 0 where there is none. */
   #places = new Int32Array(2 * ROWS_MIN);
 
@@ -90,7 +90,7 @@ export class OffsetTable {
     for (let row = this.#first[number]!; row !== NONE; row = this.#after[row]!) {
       rows += 1;
       topics.add(this.#topic[row]!);
-      if (this.#notes[row] !== "") textBytes += this.metadataBytesOf(row);
+      if (this.#metadata[row] !== "") textBytes += this.metadataBytesOf(row);
     }
     for (const topic of topics) textBytes += Buffer.byteLength(this.#topics.nameOf(topic));
     return { rows, textBytes };
@@ -139,14 +139,14 @@ export class OffsetTable {
   }
 
   metadataBytesOf(row: number): number {
-    return Buffer.byteLength(this.#notes[row]!);
+    return Buffer.byteLength(this.#metadata[row]!);
   }
 
   committedAt(row: number): CommittedOffset {
     return {
       offset: this.#offset[row]!,
       leaderEpoch: this.#leaderEpoch[row]!,
-      metadata: this.#notes[row]!,
+      metadata: this.#metadata[row]!,
       committedAtMs: this.#committedAtMs[row]!,
     };
   }
@@ -162,7 +162,7 @@ export class OffsetTable {
     this.#group[row] = groupNumber;
     this.#topic[row] = topicNumber;
     this.#partition[row] = partition;
-    this.#notes[row] = "";
+    this.#metadata[row] = "";
     this.#places[place] = row + 1;
     this.#link(row, groupNumber);
     this.#count += 1;
@@ -174,8 +174,8 @@ export class OffsetTable {
     this.#leaderEpoch[row] = committed.leaderEpoch;
     this.#committedAtMs[row] = committed.committedAtMs;
     this.#serial[row] = serial;
-    this.#metadataBytes += Buffer.byteLength(committed.metadata) - Buffer.byteLength(this.#notes[row]!);
-    this.#notes[row] = committed.metadata;
+    this.#metadataBytes += Buffer.byteLength(committed.metadata) - Buffer.byteLength(this.#metadata[row]!);
+    this.#metadata[row] = committed.metadata;
   }
 
   remove(row: number): void {
@@ -184,8 +184,8 @@ export class OffsetTable {
     this.#unlink(row, group);
     this.#groups.release(group);
     this.#topics.release(this.#topic[row]!);
-    this.#metadataBytes -= Buffer.byteLength(this.#notes[row]!);
-    this.#notes[row] = "";
+    this.#metadataBytes -= Buffer.byteLength(this.#metadata[row]!);
+    this.#metadata[row] = "";
     this.#group[row] = NONE;
     this.#after[row] = this.#free;
     this.#free = row;

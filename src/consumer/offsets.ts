@@ -40,7 +40,7 @@ export const COMMITTED_OFFSETS_MAX = 1_000_000;
  */
 export const OFFSET_TEXT_BYTES_MAX = 64 * MiB;
 /**
- * Notes of one commit together: SQLite ends its transaction in one piece, and moves it into the file in another, some 35 ms for so much
+ * Metadata of one commit together: SQLite ends its transaction in one piece, and moves it into the file in another, some 35 ms for so much
  * in the worst case. Kafka refuses what goes beyond the largest batch of its own topic, 1 MiB.
  */
 export const COMMIT_TEXT_BYTES_MAX = 16 * MiB;
@@ -204,7 +204,7 @@ export class GroupOffsets {
     return [...this.#table.groups()].sort();
   }
 
-  /** Forgets all that the group committed. */
+  /** Drops all that the group committed. */
   async removeGroup(group: string): Promise<void> {
     await Promise.allSettled([...this.#pending]);
     const rows = this.#table.rowsOf(group);
@@ -224,7 +224,7 @@ export class GroupOffsets {
     this.#hidden.delete(topic);
   }
 
-  /** Forgets what every group committed for the topic, which is hidden until then. Call it when the topic takes no more commits. */
+  /** Drops what every group committed for the topic, which is hidden until then. Call it when the topic takes no more commits. */
   async removeTopic(topic: string): Promise<void> {
     this.hideTopic(topic);
     await Promise.allSettled([...this.#pending]);

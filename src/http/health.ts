@@ -149,11 +149,11 @@ function lookAtPartitions(broker: Broker, monotonicMs: number): Trouble {
   let isFull = false;
   let fault: string | null = null;
   for (const topic of broker.topics.all()) {
-    for (const { topic: name, index, isOffline, diskRefusal, ownFault } of topic.partitions) {
+    for (const { topic: name, index, isUnavailable, diskRefusal, ownFault } of topic.partitions) {
       partitions += 1;
       if (ownFault !== null) fault ??= `a fault of Obelisk itself in partition ${name}-${index}: ${ownFault}`;
-      if (isOffline) offline += 1;
-      if (isOffline || diskRefusal === null) continue;
+      if (isUnavailable) offline += 1;
+      if (isUnavailable || diskRefusal === null) continue;
       const hasRoom = space === undefined || space.freeBytes >= diskRefusal.bytes + ROOM_BYTES;
       if (diskRefusal.isFull && hasRoom) continue;
       if (diskRefusal.isFull && diskRefusal.monotonicMs >= lastSuccessMs) isFull = true;

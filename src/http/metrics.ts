@@ -258,7 +258,7 @@ function addStorageMetrics(registry: Registry, parts: MetricsParts): void {
   gauge(registry, "obelisk_offline_partitions", "Partitions offline after a disk error.", () =>
     broker.topics
       .all()
-      .reduce((sum, topic) => sum + topic.partitions.filter((each) => each.isOffline).length, 0),
+      .reduce((sum, topic) => sum + topic.partitions.filter((each) => each.isUnavailable).length, 0),
   );
   gauge(
     registry,

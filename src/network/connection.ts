@@ -181,7 +181,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     this.#schedule();
   }
 
-  /** The server stops: as `finish`, but who waits for nothing is not waited for. */
+  /** A graceful shutdown: as `finish`, but who waits for nothing is not waited for. */
   retire(): void {
     const isAtRest =
       this.#outstanding === 0 &&

@@ -68,7 +68,7 @@ test("a batch whose record was lost is stored when it comes again, and what is t
   await second.close();
 });
 
-test("an id is not given out again, although the only records under it are lost", async () => {
+test("an id is not assigned again, although the only records under it are lost", async () => {
   using folder = temporaryDirectory();
   const directory = new TestDirectory(folder.path);
   const first = openEngine(directory);

@@ -41,7 +41,11 @@ for (const operation of ["write", "sync"] as const) {
   test(`when ${operation} fails at the start, nothing is taken for a duplicate or for committed`, async () => {
     using folder = temporaryDirectory();
     const { broker, partition, failed } = await openedBadly(folder.path, operation);
-    expect([failed > 0, partition.isOffline, partition.refusal]).toEqual([true, true, "KAFKA_STORAGE_ERROR"]);
+    expect([failed > 0, partition.isUnavailable, partition.refusal]).toEqual([
+      true,
+      true,
+      "KAFKA_STORAGE_ERROR",
+    ]);
     const refused = expect.objectContaining({ code: "KAFKA_STORAGE_ERROR" });
     const responses: (ErrorCode | null)[] = [];
     for (const sequence of [0, 2, 3]) {

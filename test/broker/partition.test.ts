@@ -72,7 +72,7 @@ test("a failed sync takes the partition offline: waiters are told, appends refus
     baseOffset: -1,
     logAppendTimeMs: -1,
   });
-  expect([partition.isOffline, broker.counters.syncFailures]).toEqual([true, 1]);
+  expect([partition.isUnavailable, broker.counters.syncFailures]).toEqual([true, 1]);
   expect(appendTo(partition, batchOf(["refused"])).told.errorCode).toBe(STORAGE_ERROR);
   expect(await readAll(partition.span(0, 1000, true))).toEqual([[0, "kept"]]);
 });
@@ -133,7 +133,7 @@ test("a removed topic lets go of everyone who waits, and is told as gone, not as
   partition.addReader({ wake: () => (wakes += 1) });
   await turns();
   await broker.topics.remove("t");
-  expect([append.told.errorCode, wakes, partition.isOffline, broker.topics.get("t")]).toEqual([
+  expect([append.told.errorCode, wakes, partition.isUnavailable, broker.topics.get("t")]).toEqual([
     wireCode("UNKNOWN_TOPIC_OR_PARTITION"),
     1,
     true,
@@ -307,12 +307,9 @@ test("a fault of our own takes the partition offline, and is told as what it is 
       { topic: "t", partition: 0, error: expect.stringContaining("an entry of the index goes back") },
     ],
   ]);
-  expect([partition.isOffline, partition.diskRefusal, partition.ownFault, before.told.errorCode]).toEqual([
-    true,
-    null,
-    "an entry of the index goes back",
-    STORAGE_ERROR,
-  ]);
+  expect([partition.isUnavailable, partition.diskRefusal, partition.ownFault, before.told.errorCode]).toEqual(
+    [true, null, "an entry of the index goes back", STORAGE_ERROR],
+  );
   logPartition(partition).checkpoint();
   expect(logOf(partition).bytesSinceCheckpoint).toBeGreaterThan(0);
   await engine.waiting[0]!.end(true);
@@ -341,7 +338,7 @@ test("a batch that the log refuses for what it is is no refusal of the disk", as
     errorCode: wireCode("POLICY_VIOLATION"),
     errorMessage: "the offsets are used up",
   });
-  expect([told, partition.diskRefusal, partition.isOffline]).toEqual([[], null, false]);
+  expect([told, partition.diskRefusal, partition.isUnavailable]).toEqual([[], null, false]);
 });
 
 test("how long a producer is remembered is no matter of the wall clock, which may be set back and forward", async () => {

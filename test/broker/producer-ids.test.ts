@@ -49,7 +49,7 @@ async function copyOf(state: StateStore): Promise<KeptState> {
   return copy;
 }
 
-test("producer ids are never given out twice, also not after a crash", async () => {
+test("producer ids are never assigned twice, also not after a crash", async () => {
   const engine = new MemoryEngine();
   const before = await openBroker({}, { engine });
   const first = await Promise.all([1, 2, 3].map(() => before.allocateProducerId()));
@@ -74,7 +74,7 @@ test("after a state that was lost, ids begin above all that any partition has se
   expect(next).toEqual([2000, 1, 1]);
 });
 
-test("an id of the last block that has stored nothing is not given out again either", async () => {
+test("an id of the last block that has stored nothing is not assigned again either", async () => {
   using folder = temporaryDirectory();
   const directory = new TestDirectory(folder.path);
   const unused = await withBroker(directory, new MemoryState(), async (broker) => {

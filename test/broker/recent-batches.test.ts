@@ -138,7 +138,7 @@ test("a row that is asked for now and then is kept for ever, beside one that nob
   for (let n = 0; n < 50; n += 1) {
     asked.add(Buffer.alloc(BATCH_BYTES, n), 0, BATCH_BYTES, n, n + 1);
     unasked.add(Buffer.alloc(BATCH_BYTES, n), 0, BATCH_BYTES, n, n + 1);
-    if (n % 10 === 0) asked.ask();
+    if (n % 10 === 0) asked.want();
   }
   expect([asked.startOffset, unasked.startOffset, recent.bytes]).toEqual([44, -1, 6 * BATCH_BYTES]);
 });

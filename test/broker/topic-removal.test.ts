@@ -122,7 +122,7 @@ test("a name whose removal waits for the disk is free as soon as somebody wants 
   expect([
     second.id === first.id,
     logOf(second.partitions[0]!).endOffset,
-    second.partitions[0]!.isOffline,
+    second.partitions[0]!.isUnavailable,
   ]).toEqual([false, 0, false]);
 });
 
@@ -153,7 +153,7 @@ test("a topic whose removal cannot be synced is offline: a power cut may show it
   files.setFault({ operations: ["syncDirectory"], nth: 1, errno: "EIO" });
   expect(await codeOf(broker.topics.remove("t"))).toBe("KAFKA_STORAGE_ERROR");
   const partition = broker.topics.get("t")!.partitions[0]!;
-  expect([partition.isOffline, engine.findings.map(({ kind }) => kind)]).toEqual([true, ["unreadable"]]);
+  expect([partition.isUnavailable, engine.findings.map(({ kind }) => kind)]).toEqual([true, ["unreadable"]]);
   expect(recordsIn(await bytesOf(partition.span(0, 10_000, true))).length).toBe(1);
 });
 
@@ -224,7 +224,7 @@ for (const errno of ["ENOSPC", "EACCES"] as const) {
         [],
       ]);
       const topic = await broker.topics.create("t", { partitions: 3, configs: {} });
-      expect(topic.partitions.map(({ isOffline }) => isOffline)).toEqual([false, false, false]);
+      expect(topic.partitions.map(({ isUnavailable }) => isUnavailable)).toEqual([false, false, false]);
       await append(broker, "t", 2);
     }
   });

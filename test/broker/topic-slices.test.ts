@@ -117,7 +117,7 @@ test("a removal that cannot be made durable gives the topic back offline, with i
   const states = broker.topics
     .get("t")!
     .partitions.map(logPartition)
-    .map(({ isOffline, isRetired }) => [isOffline, isRetired]);
+    .map(({ isUnavailable, isRetired }) => [isUnavailable, isRetired]);
   expect([states, broker.topics.partitionCount, offsets.fetch("g", "t", 0)?.offset]).toEqual([
     [
       [true, false],

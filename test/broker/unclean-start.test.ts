@@ -51,7 +51,7 @@ test("what a start cannot sync is neither read nor acknowledged, and the partiti
   const engine = openEngine(directory, { files: disk, state });
   const broker = await openBroker({}, { engine });
   const { partitions } = broker.topics.get("t")!;
-  const offline = partitions.filter(({ isOffline }) => isOffline);
+  const offline = partitions.filter(({ isUnavailable }) => isUnavailable);
   expect(offline.map(({ index, highWatermark }) => [index, highWatermark])).toEqual([[7, 0]]);
   expect([await append(broker, 7), await append(broker, 8)]).toEqual([56, 0]);
   expect(engine.findings.map(({ file, kind }) => [file, kind])).toEqual([["topics/t/7", "unreadable"]]);

@@ -52,7 +52,7 @@ export class SimulatedProducer {
 
   /** The response was lost on its way: sends once more what was acknowledged, and must get the same outcome. */
   sendLastAgain(life: Life, partition: Partition): void {
-    if (this.#last === null || this.#pending.length > 0 || partition.isOffline) return;
+    if (this.#last === null || this.#pending.length > 0 || partition.isUnavailable) return;
     const { batch, baseOffset } = this.#last;
     const { told } = appendTo(partition, Buffer.from(batch.bytes));
     life.judge.record(`send once more to ${this.#oracle.name} what is at ${baseOffset}: ${told.baseOffset}`);

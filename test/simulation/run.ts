@@ -181,7 +181,7 @@ async function runEnd(world: World): Promise<void> {
 async function startCalm(world: World): Promise<void> {
   for (let tries = 1; world.judge.verdict === null; tries += 1) {
     if (!(await start(world, world.life))) world.judge.broken("the broker does not start in calm weather");
-    const offline = [...partitionsOf(world)].find(({ partition }) => partition.isOffline);
+    const offline = [...partitionsOf(world)].find(({ partition }) => partition.isUnavailable);
     if (offline === undefined) return;
     if (tries === STARTS_TO_COME_BACK)
       world.judge.broken(`${offline.oracle.name} is offline after ${tries} starts in calm weather`);

@@ -167,7 +167,7 @@ export class DelayedPartition implements OwnedPartition, DelayedView {
     return this.#rules.bytesMax;
   }
 
-  get isOffline(): boolean {
+  get isUnavailable(): boolean {
     return this.#isRetired;
   }
 

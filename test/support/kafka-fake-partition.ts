@@ -24,7 +24,7 @@ export class FakePartition implements FetchablePartition {
   startOffset = 0;
   highWatermark = 0;
   endOffset = 0;
-  isOffline = false;
+  isUnavailable = false;
   refusal: ErrorCode | null = null;
   /** While true, reads are promises that `releaseReads` resolves. */
   isOnDisk = false;
@@ -58,7 +58,7 @@ export class FakePartition implements FetchablePartition {
   }
 
   goOffline(): void {
-    this.isOffline = true;
+    this.isUnavailable = true;
     this.wakeAll();
   }
 

@@ -1,6 +1,6 @@
 /**
  * CreateTopics. A replication factor above 1 is accepted and 1 is stored, with a line in the log: manifests written for
- * a cluster work unchanged, and the answer (from version 5) says what the topic really has. 0 is refused.
+ * a cluster work unchanged, and the response (from version 5) says what the topic really has. 0 is refused.
  *
  * Manual assignments fix the number of partitions; they must number them from 0 without a gap and name this broker alone.
  * Which settings a topic may have is the broker's to say (topic-configs.ts); one without a value is INVALID_CONFIG, and

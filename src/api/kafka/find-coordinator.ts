@@ -17,7 +17,7 @@ const KEY_TYPE_TRANSACTION = 1;
 /** The first version that asks for several keys. */
 const BATCHED_FROM = 4;
 
-/** A coordinator in an answer, with an address for its host. */
+/** A coordinator in a response, with an address for its host. */
 const COORDINATOR_BYTES = 60;
 
 export async function findCoordinator(
@@ -39,7 +39,7 @@ export async function findCoordinator(
   };
 }
 
-/** What an answer takes beside the keys: each names this broker. */
+/** What a response takes beside the keys: each names this broker. */
 export function findCoordinatorBytes(
   { advertised }: KafkaContext,
   { coordinatorKeys }: FindCoordinatorRequest,

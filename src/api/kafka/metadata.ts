@@ -248,7 +248,7 @@ function describePartition({ broker: { nodeId } }: KafkaContext, partition: Part
     leaderEpoch: hasLeader ? partition.leaderEpoch : EPOCH_UNKNOWN,
     replicaNodes: nodes,
     isrNodes: hasLeader ? nodes : [],
-    offlineReplicas: partition.isOffline ? nodes : [],
+    offlineReplicas: partition.isUnavailable ? nodes : [],
   };
 }
 

@@ -6,7 +6,7 @@
  * What gets which response is in protocol/native/responses.ts. `OK` is written only when the message is on disk.
  *
  * A message for a topic that does not exist waits until it is created, and with it everything after it on its connection:
- * the input is held, so nothing is reordered. Above `UNANSWERED_MAX` messages the input is held too.
+ * the input is held, so nothing is reordered. Above `OUTSTANDING_MAX` messages the input is held too.
  *
  * A key that is not empty chooses the partition as Kafka's clients do; an empty key becomes no key, an empty value stays a value.
  * The message's timestamp becomes the record's, except that one before 1970 (the Go client's unset time is the year 1754) or more

@@ -208,7 +208,7 @@ for (const kind of PARTITION_KINDS) {
         expect(await respondWith("OffsetCommit", 4, retained, value)).toMatchObject(errorOf(0));
       });
 
-      test("InitProducerId: an id that was never given out gets a new one", async () => {
+      test("InitProducerId: an id that was never assigned gets a new one", async () => {
         const request = {
           transactionalId: null,
           transactionTimeoutMs: 1,

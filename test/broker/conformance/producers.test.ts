@@ -97,7 +97,7 @@ for (const kind of SUBJECTS) {
       const again = await Promise.all([send(1, "b"), send(2, "c"), send(3, "d")]);
       expect(again.map(({ baseOffset }) => baseOffset)).toEqual([2, 3, 4]);
       expect((await readAll(partition!)).map(([, value]) => value)).toEqual(["a", "other", "b", "c", "d"]);
-      expect(partition!.isOffline).toBe(false);
+      expect(partition!.isUnavailable).toBe(false);
     });
   });
 }

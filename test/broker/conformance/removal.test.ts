@@ -35,7 +35,7 @@ for (const kind of SUBJECTS) {
       expect(appends.map(({ told }) => [told.errorCode, told.baseOffset])).toEqual(
         appends.map(() => [GONE, -1]),
       );
-      expect([wakes > 0, partition!.isOffline, partition!.refusal]).toEqual([
+      expect([wakes > 0, partition!.isUnavailable, partition!.refusal]).toEqual([
         true,
         true,
         "UNKNOWN_TOPIC_OR_PARTITION",

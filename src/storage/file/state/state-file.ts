@@ -35,7 +35,7 @@ const BUILDING = `${STATE_FILE}-building`;
 const REBUILT = `${STATE_FILE}-rebuilt`;
 
 /**
- * For a new file; an older one keeps its own (4 KiB). A row of more than a quarter of a page takes a page for itself: notes of 1,000
+ * For a new file; an older one keeps its own (4 KiB). A row of more than a quarter of a page takes a page for itself: metadata of 1,000
  * characters with 9,000 offsets took 42 MB, now 11.
  */
 const PAGE_BYTES = 8 * KiB;
