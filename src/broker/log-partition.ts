@@ -292,7 +292,9 @@ export class LogPartition implements OwnedPartition, Committable {
       this.#failedByItself(thrown, records, listener);
       return;
     }
-    if (refusal !== null) this.#refuseAfter(refusal, records, end - position, listener);
+    if (refusal === null) return;
+    if (isStorageError(refusal)) this.#producers.refused(buffer, position, steadyMs);
+    this.#refuseAfter(refusal, records, end - position, listener);
   }
 
   /** Why the log has refused the batch, and is as it was or offline; null when it has it. */

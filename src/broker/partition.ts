@@ -9,8 +9,8 @@
  * What nobody may assume, so that an implementation need not be on this machine:
  *   - that an offset is known before the outcome: it may be assigned together with the commit, a few milliseconds later. So nothing
  *     here tells where the next batch will lie.
- *   - that outcomes come within the turn, or in the order in which different partitions were appended to. Those of one producer in one
- *     partition come in its order.
+ *   - that outcomes come within the turn, or in the order in which different partitions were appended to. Commits of one producer in one
+ *     partition are told in its order; a refusal may come earlier. What was told as committed is below `latestOffset` from then on.
  *   - that bounds are exact, or agree from one turn to the next: they may be a view of what is kept elsewhere. An offset beyond them is
  *     out of range only when `span` says so.
  *   - that who appends is the only writer: another broker may be one.

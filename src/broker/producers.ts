@@ -6,6 +6,7 @@
  * wrap from 2^31-1 to 0.
  *
  *   unknown producer                        accepted, whatever its epoch and sequence: it may have been evicted
+ *   only batches that could not be stored   the first of them is accepted, what follows it is OUT_OF_ORDER_SEQUENCE_NUMBER
  *   same epoch, batch among those           duplicate: of a committed one answered with the offset it got, of one in flight with its outcome
  *   same epoch, follows the last            accepted
  *   same epoch, anything else               OUT_OF_ORDER_SEQUENCE_NUMBER
@@ -14,6 +15,7 @@
  *
  *     check -> accept -> ProducedBatch.committed        the offset is known then, or as soon as it is assigned
  *                     -> failed                         it is not stored: neither is what follows it
+ *           -> refused                                  it was not even taken
  *
  *   - `check` decides and changes nothing.
  *   - When a batch fails, those of its producer that were accepted after it cannot be stored: `failed` gives them, to be refused with
@@ -75,6 +77,8 @@ interface ProducerEntry<Append> {
   lastAtMs: number;
   /** Oldest first: committed ones, then those in flight. */
   batches: ProducedBatch<Append>[];
+  /** Where to begin while there are none: the sequence of a batch that could not be stored, and comes again. -1: anywhere. */
+  awaitedSequence: number;
   /** Of the epoch before, until a batch of this one is committed. */
   before: ProducerEntry<Append> | null;
 }
@@ -146,7 +150,8 @@ export class Producers<Append = never> {
     if (epoch < entry.epoch) return OLD_EPOCH;
     if (epoch > entry.epoch) return baseSequence === 0 ? ACCEPTED : OUT_OF_ORDER;
     const newest = entry.batches[entry.batches.length - 1];
-    if (newest === undefined || baseSequence === sequenceAfter(newest.lastSequence, 1)) return ACCEPTED;
+    const awaited = newest === undefined ? entry.awaitedSequence : sequenceAfter(newest.lastSequence, 1);
+    if (awaited === -1 || baseSequence === awaited) return ACCEPTED;
     const lastSequence = sequenceAfter(baseSequence, buffer.readInt32BE(position + BATCH_LAST_OFFSET_DELTA));
     for (const batch of entry.batches) {
       if (batch.baseSequence !== baseSequence || batch.lastSequence !== lastSequence) continue;
@@ -161,6 +166,19 @@ export class Producers<Append = never> {
     return this.#add(buffer, position, append, nowMs);
   }
 
+  /**
+   * A batch that `check` has accepted could not be taken. What its producer has sent after it must not be either, before it comes again:
+   * of a known producer the sequences tell, an unknown one is remembered for it.
+   */
+  refused(buffer: Buffer, position: number, nowMs: number): void {
+    const producerId = readInt64(buffer, position + BATCH_PRODUCER_ID);
+    if (producerId < 0) return;
+    const known = this.#entries.get(producerId);
+    if (known !== undefined && !this.#isExpired(known, nowMs)) return;
+    const entry = this.#entryFor(producerId, buffer.readInt16BE(position + BATCH_PRODUCER_EPOCH), nowMs);
+    entry.awaitedSequence = buffer.readInt32BE(position + BATCH_BASE_SEQUENCE);
+  }
+
   /** Remembers a batch that is committed at `baseOffset`. */
   record(buffer: Buffer, position: number, baseOffset: number, nowMs: number): void {
     this.#add(buffer, position, null, nowMs)?.committed(baseOffset);
@@ -172,6 +190,7 @@ export class Producers<Append = never> {
     const index = entry.batches.indexOf(batch);
     if (index < 0) return []; // with one before it
     const [, ...following] = entry.batches.splice(index);
+    entry.awaitedSequence = batch.baseSequence;
     if (entry.batches.length === 0) this.#goBack(entry);
     return following.map(({ append }) => append ?? fail("a batch was committed before the one it follows"));
   }
@@ -252,13 +271,12 @@ export class Producers<Append = never> {
     return entry;
   }
 
-  /** Nothing is left of the epoch: what was known before counts again. */
+  /** Nothing is left of the epoch: what was known before counts again, if anything was. */
   #goBack(entry: ProducerEntry<Append>): void {
     if (this.#entries.get(entry.producerId) !== entry) return;
     let before = entry.before;
     while (before !== null && before.batches.length === 0) before = before.before;
-    if (before === null) this.#entries.delete(entry.producerId);
-    else this.#entries.set(entry.producerId, before);
+    if (before !== null) this.#entries.set(entry.producerId, before);
   }
 
   #recordId(producerId: number): void {
@@ -284,7 +302,7 @@ function newEntry<Append>(
   lastAtMs: number,
   before: ProducerEntry<Append> | null,
 ): ProducerEntry<Append> {
-  return { producerId, epoch, lastAtMs, batches: [], before };
+  return { producerId, epoch, lastAtMs, batches: [], awaitedSequence: -1, before };
 }
 
 /** What is known of a producer by what is stored below `offset`; null when that is nothing. */

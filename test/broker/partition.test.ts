@@ -195,6 +195,31 @@ test("the next sync is under way before the responses of the last one go out", a
   expect(startedAtResponse).toEqual([2]);
 });
 
+test("what an unknown producer sends after its first batch is not stored before it, when the disk refuses that", async () => {
+  const broker = await openBroker();
+  const partition = (await broker.topics.ensure("t")).partitions[0]!;
+  const write = logOf(partition).append.bind(logOf(partition));
+  const send = async (baseSequence: number) => {
+    const { done } = appendTo(
+      partition,
+      batchOf([`v${baseSequence}`], { producerId: 7, producerEpoch: 0, baseSequence }),
+    );
+    const { errorCode, baseOffset } = await done;
+    return [errorCode, baseOffset];
+  };
+  logOf(partition).append = () => {
+    throw new ObeliskError("DISK_FULL");
+  };
+  expect(await send(0)).toEqual([wireCode("DISK_FULL"), -1]);
+  logOf(partition).append = write;
+  expect([await send(1), await send(0), await send(1), await send(0)]).toEqual([
+    [wireCode("OUT_OF_ORDER_SEQUENCE_NUMBER"), -1],
+    [0, 0],
+    [0, 1],
+    [0, 0],
+  ]);
+});
+
 test("a disk that refuses is told once when it starts and once when it ends, and producers can go on then", async () => {
   const told: string[] = [];
   const log = {

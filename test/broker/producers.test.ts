@@ -225,11 +225,32 @@ test("a batch whose outcome is not known stays in flight: it is recognised, and 
   expect(verdictOf(producers, batch(7, 0, 0))).toBe(100);
 });
 
-test("when the first batch of an unknown producer fails, it is unknown again", () => {
+test("when the first batch of an unknown producer fails, it must come again before what follows it", () => {
   const producers = new Producers<number>(DAY_MS);
   const [only] = inFlight(producers, 0);
   expect(producers.failed(only!)).toEqual([]);
-  expect([producers.count, producers.check(batch(7, 0, 5), 0, 0)]).toEqual([0, ACCEPTED]);
+  expect([1, 0].map((sequence) => producers.check(batch(7, 0, sequence), 0, 0))).toEqual([
+    OUT_OF_ORDER,
+    ACCEPTED,
+  ]);
+  expect(producers.check(batch(7, 1, 0), 0, 0)).toBe(ACCEPTED);
+  expect(producers.check(batch(7, 0, 1), 0, DAY_MS)).toBe(ACCEPTED);
+  const restored = new Producers(DAY_MS);
+  restored.restore(producers.encode(ALL), 0);
+  expect(restored.count).toBe(0);
+});
+
+test("when the first batch of an unknown producer is refused, it must come again before what follows it", () => {
+  const producers = new Producers<number>(DAY_MS);
+  producers.refused(batch(7, 3, 20), 0, 0);
+  expect([21, 0, 20].map((sequence) => producers.check(batch(7, 3, sequence), 0, 0))).toEqual([
+    OUT_OF_ORDER,
+    OUT_OF_ORDER,
+    ACCEPTED,
+  ]);
+  producers.accept(batch(7, 3, 20), 0, 20, 0);
+  producers.refused(batch(7, 3, 22), 0, 0);
+  expect(producers.check(batch(7, 3, 21), 0, 0)).toBe(ACCEPTED);
 });
 
 test("when the first batches of an epoch fail, the epoch before counts again, and not once one of them is committed", () => {
@@ -305,14 +326,15 @@ test("batches of one producer that are accepted, committed and failed at random 
     const producers = new Producers<number>(DAY_MS);
     let list: { sequence: number; offset: number; batch: ProducedBatch<number> }[] = [];
     let offset = 0;
+    let first = -1;
     for (let step = 0; step < STEPS; step += 1) {
       const dice = random();
       const waiting = list.filter((each) => each.offset < 0);
       if (dice < 0.6) {
-        const next = (list.at(-1)?.sequence ?? -1) + 1;
+        const next = list.length > 0 ? list.at(-1)!.sequence + 1 : Math.max(first, 0);
         const sequence = random() < 0.6 ? next : Math.max(0, next - 3 + Math.floor(random() * 5));
         const known = list.find((each) => each.sequence === sequence);
-        const isNext = list.length === 0 || sequence === next;
+        const isNext = sequence === next || (list.length === 0 && first < 0);
         const expected = known === undefined ? (isNext ? ACCEPTED : OUT_OF_ORDER) : DUPLICATE;
         const buffer = batch(7, 0, sequence);
         const verdict = producers.check(buffer, 0, 0);
@@ -333,6 +355,7 @@ test("batches of one producer that are accepted, committed and failed at random 
         const following = waiting.slice(waiting.indexOf(failing) + 1).map(({ sequence }) => sequence);
         expect(producers.failed(failing.batch)).toEqual(following);
         list = list.slice(0, list.indexOf(failing));
+        first = failing.batch.baseSequence;
       }
     }
   }

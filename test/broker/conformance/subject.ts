@@ -106,9 +106,15 @@ async function openFiles(options: Partial<BrokerOptions> = {}): Promise<Subject>
   };
 }
 
+/** Logs that refuse their next append already: what the partition itself refuses does not come so far. */
+const refusing = new WeakSet<PartitionLog>();
+
 function refuseOnce(log: PartitionLog): void {
+  if (refusing.has(log)) return;
+  refusing.add(log);
   const append = log.append.bind(log);
   log.append = () => {
+    refusing.delete(log);
     log.append = append;
     throw new ObeliskError("DISK_FULL");
   };
