@@ -1,8 +1,9 @@
 import { afterAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { linkSync, mkdtempSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createDisk } from "../../src/base/disk.ts";
+import { MiB } from "../../src/base/units.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "obelisk-disk-"));
 const disk = createDisk();
@@ -127,3 +128,30 @@ async function outputOf(command: string[]): Promise<{ exitCode: number; printed:
   const printed = await new Response(child.stdout).text();
   return { exitCode: await child.exited, printed };
 }
+
+test("a large file is removed, and what another name or a link leads to stays whole", async () => {
+  const [large, other, link] = ["large", "other", "link"].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  writeFileSync(large, "x");
+  truncateSync(large, 100 * MiB + 1);
+  linkSync(large, other);
+  symlinkSync(other, link);
+  await disk.removeFileLater(large);
+  await disk.removeFileLater(link);
+  expect([disk.exists(large), disk.isLink(link), statSync(other).size]).toEqual([
+    false,
+    false,
+    100 * MiB + 1,
+  ]);
+  await disk.removeFileLater(other);
+  expect(disk.exists(other)).toBe(false);
+  expect(
+    await disk.removeFileLater(other).then(
+      () => "removed",
+      ({ code }) => code,
+    ),
+  ).toBe("ENOENT");
+});
