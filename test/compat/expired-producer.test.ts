@@ -8,10 +8,10 @@ import { Producer as PlatformaticProducer, stringSerializers } from "@platformat
 import { Kafka, logLevel } from "kafkajs";
 import { systemClock } from "../../src/base/clock.ts";
 import { Admin } from "../../src/client/admin.ts";
-import { Consumer } from "../../src/client/consumer.ts";
 import { CONFLUENT_CLIENTS, JAVA_CLIENT } from "../support/foreign-clients.ts";
 import { compiled } from "../support/obelisk-command.ts";
 import { type ServerKind, startCompiled, startHere, type TestServer } from "../support/server.ts";
+import { valuesIn } from "../support/topic-values.ts";
 
 const TOPIC = "orders";
 const NEW_TOPIC = { name: TOPIC, partitions: 1, replicationFactor: 1, configs: {} };
@@ -73,19 +73,6 @@ const CLIENTS = [
   ["@platformatic/kafka", connectPlatformatic],
 ] as const;
 
-/** Every value in the topic, by offset. */
-async function valuesOf(brokers: string): Promise<string[]> {
-  const consumer = await Consumer.connect({ brokers });
-  const partitions = [{ topic: TOPIC, partition: 0 }];
-  await consumer.assign(partitions, "earliest");
-  const [end] = await consumer.endOffsets(partitions);
-  const values: string[] = [];
-  while (values.length < end!.offset)
-    for (const { value, offset } of await consumer.poll(1000)) values[offset] = `${value}`;
-  await consumer.close();
-  return values;
-}
-
 /** Until the server's clock has left the time within which the last batch is remembered. */
 async function untilEvicted(): Promise<void> {
   const startMs = systemClock.steadyMs();
@@ -123,7 +110,7 @@ for (const { name: kind, missing, start } of SERVERS) {
           }
           await producer.close();
           expect(offsets).toEqual([0, 1, 2]);
-          expect(await valuesOf(server.kafka)).toEqual(["a", "b", "c"]);
+          expect(await valuesIn(server.kafka, TOPIC)).toEqual(["a", "b", "c"]);
         });
 
         test("goes on after its topic was deleted and made again", async () => {
@@ -136,7 +123,7 @@ for (const { name: kind, missing, start } of SERVERS) {
           const offsets = [await producer.send("c"), await producer.send("d")];
           await producer.close();
           expect(offsets).toEqual([0, 1]);
-          expect(await valuesOf(server.kafka)).toEqual(["c", "d"]);
+          expect(await valuesIn(server.kafka, TOPIC)).toEqual(["c", "d"]);
         });
       });
     }
@@ -148,7 +135,7 @@ for (const { name: kind, missing, start } of SERVERS) {
           "goes on after its id expired while idle",
           async () => {
             expect(await client.run(program, "silence", server.kafka, TOPIC)).toEqual([0, 1, 2]);
-            expect(await valuesOf(server.kafka)).toEqual(["a", "b", "c"]);
+            expect(await valuesIn(server.kafka, TOPIC)).toEqual(["a", "b", "c"]);
           },
           PROGRAM_TIMEOUT_MS,
         );
@@ -157,7 +144,7 @@ for (const { name: kind, missing, start } of SERVERS) {
           "goes on after its topic was deleted and made again",
           async () => {
             expect(await client.run(program, "again", server.kafka, TOPIC)).toEqual([0, 1, 0, 1]);
-            expect(await valuesOf(server.kafka)).toEqual(["c", "d"]);
+            expect(await valuesIn(server.kafka, TOPIC)).toEqual(["c", "d"]);
           },
           PROGRAM_TIMEOUT_MS,
         );

@@ -11,8 +11,8 @@ import { join } from "node:path";
 import { Producer as PlatformaticProducer, stringSerializers } from "@platformatic/kafka";
 import { Kafka, logLevel } from "kafkajs";
 import { Admin } from "../../src/client/admin.ts";
-import { Consumer } from "../../src/client/consumer.ts";
 import { compiled, startObelisk } from "../support/obelisk-command.ts";
+import { valuesIn } from "../support/topic-values.ts";
 
 const ROUNDS = 3;
 /** Acknowledged for each producer before each kill. */
@@ -109,19 +109,6 @@ async function startServer(directory: string, kafkaPort: number) {
   return { child, port: kafka.port };
 }
 
-/** The value at each offset. */
-async function readAll(brokers: string, topic: string): Promise<string[]> {
-  const consumer = await Consumer.connect({ brokers });
-  const partitions = [{ topic, partition: 0 }];
-  await consumer.assign(partitions, "earliest");
-  const [end] = await consumer.endOffsets(partitions);
-  const values: string[] = [];
-  while (values.length < end!.offset)
-    for (const { value, offset } of await consumer.poll(1000)) values[offset] = `${value}`;
-  await consumer.close();
-  return values;
-}
-
 const title = `a server that is killed${compiled.missing ? ` (skipped: ${compiled.missing})` : ""}`;
 describe.skipIf(compiled.missing !== undefined)(title, () => {
   test("costs foreign producers nothing that was acknowledged, and idempotent ones no order", async () => {
@@ -158,7 +145,7 @@ describe.skipIf(compiled.missing !== undefined)(title, () => {
       for (const work of works) await work.stop();
 
       for (const { client, acknowledged } of works) {
-        const values = await readAll(broker, client.topic);
+        const values = await valuesIn(broker, client.topic);
         const sent = acknowledged.map((_, number) => `${number}`);
         expect([client.topic, acknowledged.map((offset) => values[offset])]).toEqual([client.topic, sent]);
         if (client.isIdempotent) expect([client.topic, values]).toEqual([client.topic, sent]);

@@ -8,9 +8,9 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Kafka, logLevel } from "kafkajs";
-import { Consumer } from "../../src/client/consumer.ts";
 import { compiled, fromSources } from "../support/obelisk-command.ts";
 import { startServer } from "../support/obelisk-server.ts";
+import { valuesIn } from "../support/topic-values.ts";
 
 const TOPIC = "orders";
 
@@ -38,18 +38,6 @@ async function sendByKcat(broker: string, value: string): Promise<void> {
   if ((await child.exited) !== 0) throw new Error(`kcat: ${await new Response(child.stderr).text()}`);
 }
 
-async function valuesOf(brokers: string): Promise<string[]> {
-  const consumer = await Consumer.connect({ brokers });
-  const partitions = [{ topic: TOPIC, partition: 0 }];
-  await consumer.assign(partitions, "earliest");
-  const [end] = await consumer.endOffsets(partitions);
-  const values: string[] = [];
-  while (values.length < end!.offset)
-    for (const { value } of await consumer.poll(1000)) values.push(`${value}`);
-  await consumer.close();
-  return values;
-}
-
 const LOSSES: Record<string, (file: string, older: string) => void> = {
   missing: (file) => rmSync(file),
   "of 0 bytes": (file) => writeFileSync(file, ""),
@@ -72,7 +60,7 @@ for (const program of [fromSources, compiled]) {
             await using server = await startServer(directory, [], { program });
             const broker = `127.0.0.1:${server.started.kafka.port}`;
             await client.send(broker, value);
-            const values = await valuesOf(broker);
+            const values = await valuesIn(broker, TOPIC);
             expect(await server.stop()).toBe(0);
             return values;
           };

@@ -15,7 +15,7 @@
  * answered as it is when its turn comes.
  */
 
-import { NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
+import { NO_ERROR, wireCode } from "../../base/errors.ts";
 import { TurnShare } from "../../base/loop/turn-share.ts";
 import type { Partition } from "../../broker/partition.ts";
 import {
@@ -30,6 +30,7 @@ import type { TimestampedOffset } from "../../storage/contract.ts";
 import type { KafkaContext } from "./context.ts";
 import { partitionError, partitionOf } from "./epochs.ts";
 import type { Exchange } from "./exchange.ts";
+import { lookedUp } from "./look-up.ts";
 
 /** The first version of a special timestamp. */
 const VERSIONS: Readonly<Record<number, number>> = {
@@ -133,20 +134,9 @@ function responseFor(
   const fault = partitionError(partition, currentLeaderEpoch);
   if (fault !== NO_ERROR) return refused(partitionIndex, fault);
   const found = lookUp(partition, timestamp, isWanted);
-  return found instanceof Promise ? searched(partitionIndex, found) : responded(partitionIndex, found);
-}
-
-async function searched(
-  partitionIndex: number,
-  search: Promise<TimestampedOffset | null>,
-): Promise<PartitionResponse> {
-  try {
-    return responded(partitionIndex, await search);
-  } catch (thrown) {
-    const error = toObeliskError(thrown);
-    if (error.wire < 0) throw thrown;
-    return refused(partitionIndex, error.wire);
-  }
+  const respond = (place: TimestampedOffset | null) => responded(partitionIndex, place);
+  if (!(found instanceof Promise)) return respond(found);
+  return lookedUp(found, respond, (errorCode) => refused(partitionIndex, errorCode));
 }
 
 function responded(partitionIndex: number, found: TimestampedOffset | null): PartitionResponse {

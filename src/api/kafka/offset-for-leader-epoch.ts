@@ -3,7 +3,7 @@
  * recovery took away what it had read. An epoch that is not known is answered with -1 and -1.
  */
 
-import { NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
+import { NO_ERROR, wireCode } from "../../base/errors.ts";
 import { TurnShare } from "../../base/loop/turn-share.ts";
 import type { EpochEnd, Partition } from "../../broker/partition.ts";
 import type {
@@ -13,6 +13,7 @@ import type {
 import type { KafkaContext } from "./context.ts";
 import { partitionError, partitionOf } from "./epochs.ts";
 import type { Exchange } from "./exchange.ts";
+import { lookedUp } from "./look-up.ts";
 
 type PartitionRequest = OffsetForLeaderEpochRequest["topics"][number]["partitions"][number];
 type PartitionResponse = OffsetForLeaderEpochResponseInput["topics"][number]["partitions"][number];
@@ -60,19 +61,9 @@ function responseFor(
   const errorCode = partitionError(partition, requested.currentLeaderEpoch);
   if (errorCode !== NO_ERROR) return unknownEpoch(requested.partition, errorCode);
   const found = partition.endOffsetForEpoch(requested.leaderEpoch);
-  return found instanceof Promise
-    ? lookedUp(requested.partition, found)
-    : endOfEpoch(requested.partition, found);
-}
-
-async function lookedUp(partition: number, search: Promise<EpochEnd | null>): Promise<PartitionResponse> {
-  try {
-    return endOfEpoch(partition, await search);
-  } catch (thrown) {
-    const error = toObeliskError(thrown);
-    if (error.wire < 0) throw thrown;
-    return unknownEpoch(partition, error.wire);
-  }
+  const respond = (end: EpochEnd | null) => endOfEpoch(requested.partition, end);
+  if (!(found instanceof Promise)) return respond(found);
+  return lookedUp(found, respond, (refusal) => unknownEpoch(requested.partition, refusal));
 }
 
 function endOfEpoch(partition: number, found: EpochEnd | null): PartitionResponse {
