@@ -2,15 +2,19 @@
 
 import type { AnyApi } from "./api.ts";
 import { apiVersionsApi } from "./apis/api-versions.ts";
+import { createPartitionsApi } from "./apis/create-partitions.ts";
 import { createTopicsApi } from "./apis/create-topics.ts";
 import { deleteGroupsApi } from "./apis/delete-groups.ts";
+import { deleteRecordsApi } from "./apis/delete-records.ts";
 import { deleteTopicsApi } from "./apis/delete-topics.ts";
 import { describeClusterApi } from "./apis/describe-cluster.ts";
 import { describeConfigsApi } from "./apis/describe-configs.ts";
 import { describeGroupsApi } from "./apis/describe-groups.ts";
+import { describeLogDirsApi } from "./apis/describe-log-dirs.ts";
 import { fetchApi } from "./apis/fetch.ts";
 import { findCoordinatorApi } from "./apis/find-coordinator.ts";
 import { heartbeatApi } from "./apis/heartbeat.ts";
+import { incrementalAlterConfigsApi } from "./apis/incremental-alter-configs.ts";
 import { initProducerIdApi } from "./apis/init-producer-id.ts";
 import { joinGroupApi } from "./apis/join-group.ts";
 import { leaveGroupApi } from "./apis/leave-group.ts";
@@ -44,11 +48,15 @@ export const APIS: readonly AnyApi[] = [
   apiVersionsApi,
   createTopicsApi,
   deleteTopicsApi,
+  deleteRecordsApi,
   initProducerIdApi,
   offsetForLeaderEpochApi,
   describeConfigsApi,
+  describeLogDirsApi,
   saslAuthenticateApi,
+  createPartitionsApi,
   deleteGroupsApi,
+  incrementalAlterConfigsApi,
   describeClusterApi,
 ];
 

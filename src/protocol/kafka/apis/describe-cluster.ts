@@ -19,6 +19,7 @@ import { OPERATIONS_UNKNOWN } from "./metadata.ts";
 const request = {
   includeClusterAuthorizedOperations: bool("0+", { default: false }),
   endpointType: int8("1+", { default: 1 }),
+  includeFencedBrokers: bool("2+", { default: false }),
 };
 
 const response = {
@@ -33,6 +34,7 @@ const response = {
     host: string("0+"),
     port: int32("0+"),
     rack: nullableString("0+", { default: null }),
+    isFenced: bool("2+", { default: false }),
   }),
   clusterAuthorizedOperations: int32("0+", { default: OPERATIONS_UNKNOWN, ignorable: true }),
 };
@@ -45,7 +47,7 @@ export type DescribeClusterResponseInput = Input<typeof response>;
 export const describeClusterApi = defineApi({
   key: 60,
   name: "DescribeCluster",
-  versions: "0-1",
+  versions: "0-2",
   flexibleFrom: 0,
   request,
   response,

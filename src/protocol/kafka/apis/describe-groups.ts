@@ -25,6 +25,7 @@ const response = {
   throttleTimeMs: int32("1+", { default: 0, ignorable: true }),
   groups: array("0+", {
     errorCode: int16("0+"),
+    errorMessage: nullableString("6+", { default: null, ignorable: true }),
     groupId: string("0+"),
     groupState: string("0+"),
     protocolType: string("0+"),
@@ -49,7 +50,7 @@ export type DescribeGroupsResponseInput = Input<typeof response>;
 export const describeGroupsApi = defineApi({
   key: 15,
   name: "DescribeGroups",
-  versions: "0-5",
+  versions: "0-6",
   flexibleFrom: 5,
   request,
   response,

@@ -1,5 +1,6 @@
 /**
- * ListGroups (16): the groups of a broker; from version 4 only those in the given states (none given: all).
+ * ListGroups (16): the groups of a broker; from version 4 only those in the given states, from version 5 on
+ * only those of the given types (none given: all).
  */
 
 import { defineApi } from "../api.ts";
@@ -7,6 +8,7 @@ import { array, type Decoded, type Input, int16, int32, string } from "../schema
 
 const request = {
   statesFilter: array("4+", string("4+"), { default: [] }),
+  typesFilter: array("5+", string("5+"), { default: [] }),
 };
 
 const response = {
@@ -16,6 +18,7 @@ const response = {
     groupId: string("0+"),
     protocolType: string("0+"),
     groupState: string("4+", { default: "", ignorable: true }),
+    groupType: string("5+", { default: "", ignorable: true }),
   }),
 };
 
@@ -27,7 +30,7 @@ export type ListGroupsResponseInput = Input<typeof response>;
 export const listGroupsApi = defineApi({
   key: 16,
   name: "ListGroups",
-  versions: "0-4",
+  versions: "0-5",
   flexibleFrom: 3,
   request,
   response,
