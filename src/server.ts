@@ -11,6 +11,7 @@
  */
 
 import { KafkaApi } from "./api/kafka/kafka-api.ts";
+import type { KafkaSession } from "./api/kafka/session.ts";
 import { NativeProtocol } from "./api/native/native-protocol.ts";
 import { type Address, isWildcard } from "./base/address.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
@@ -28,7 +29,9 @@ import { RateLimitedWarning } from "./base/rate-limited-warning.ts";
 import { SlowWork } from "./base/slow-work.ts";
 import { KiB, MiB } from "./base/units.ts";
 import { Broker, type BrokerOptions } from "./broker/broker.ts";
-import type { Settings } from "./config/settings.ts";
+import type { TopicDefaultsOptions } from "./broker/topic-rules.ts";
+import { namedSettings } from "./config/kafka-names.ts";
+import { SETTINGS, type Settings } from "./config/settings.ts";
 import { Fetches } from "./consumer/fetches.ts";
 import { GroupOffsets } from "./consumer/offsets.ts";
 import type { ListenerStatus } from "./http/health.ts";
@@ -153,8 +156,16 @@ async function start(
     host: settings.advertise?.host ?? (isWildcard(settings.host) ? null : settings.host),
     port: settings.advertise?.port ?? 0,
   };
-  const kafkaApi = new KafkaApi({ broker, offsets, fetches, clock, log, advertised });
-  const kafka = new Listener({
+  const kafkaApi = new KafkaApi({
+    broker,
+    offsets,
+    fetches,
+    serverSettings: () => namedSettings(settings, kafka.port),
+    clock,
+    log,
+    advertised,
+  });
+  const kafka: Listener<KafkaSession> = new Listener({
     ...listener,
     port: settings.kafkaPort,
     places: places.kafka,
@@ -340,14 +351,32 @@ function brokerOptions(settings: Settings, clusterId: string): BrokerOptions {
     partitionsDefault: settings.partitions,
     topicsMax: settings.topicsMax,
     partitionsMax: settings.partitionsMax,
-    messageBytesMax: settings.messageBytesMax,
     messageBytesLimit: requestBytesMax(settings),
+    topicDefaults: topicDefaults(settings),
     batchCountMax: settings.batchCount,
     batchBytesMax: settings.batchBytes,
     lingerMs: settings.lingerMs,
     recentBytesMax: settings.recentBytes,
     producerIdExpirationMs: settings.producerIdExpirationMs,
     healthWindow: settings.healthWindow,
+  };
+}
+
+/** The settings of topics that the server has settings for. */
+function topicDefaults(settings: Settings): TopicDefaultsOptions {
+  const keys = {
+    "max.message.bytes": "messageBytesMax",
+    "retention.bytes": "retentionBytes",
+    "retention.ms": "retentionMs",
+    "segment.bytes": "segmentBytes",
+    "segment.ms": "segmentMs",
+  } as const;
+  const rows = Object.entries(keys).map(([name, key]) => ({ name, key, value: String(settings[key]) }));
+  return {
+    server: Object.fromEntries(rows.map(({ name, value }) => [name, value])),
+    serverSet: new Set(
+      rows.filter(({ key, value }) => value !== String(SETTINGS[key].default)).map(({ name }) => name),
+    ),
   };
 }
 

@@ -11,6 +11,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { StateStore, StorageEngine } from "../storage/contract.ts";
 import { Batcher } from "./batcher.ts";
+import { BrokerConfigs } from "./broker-configs.ts";
 import { BrokerCounters } from "./counters.ts";
 import { DiskNews } from "./disk-news.ts";
 import { type Durability, GroupCommit } from "./group-commit.ts";
@@ -19,6 +20,7 @@ import { LogPartitions } from "./log-partitions.ts";
 import type { PartitionOpener } from "./owned-partition.ts";
 import { ProducerIds } from "./producer-ids.ts";
 import { RecentBatches } from "./recent-batches.ts";
+import { TopicDefaults, type TopicDefaultsOptions } from "./topic-rules.ts";
 import { Topics } from "./topics.ts";
 
 export interface BrokerOptions {
@@ -29,9 +31,10 @@ export interface BrokerOptions {
   partitionsDefault: number;
   topicsMax: number;
   partitionsMax: number;
-  messageBytesMax: number;
   /** The most that a topic may ask for as its largest record batch, bytes. */
   messageBytesLimit: number;
+  /** What topics obey that do not say otherwise. */
+  topicDefaults: TopicDefaultsOptions;
   /** Batches of single messages: records, bytes, and how long they stay open while a sync runs. */
   batchCountMax: number;
   batchBytesMax: number;
@@ -60,6 +63,9 @@ export class Broker {
   readonly clusterId: string;
   readonly nodeId: number;
   readonly topics: Topics;
+  /** The settings of topics that do not say otherwise, and what was changed of them while a server ran. */
+  readonly topicDefaults: TopicDefaults;
+  readonly configs: BrokerConfigs;
   readonly batcher: Batcher;
   readonly counters: BrokerCounters;
   readonly recent: RecentBatches;
@@ -98,13 +104,14 @@ export class Broker {
       diskNews: new DiskNews(log, clock),
       producerIdExpirationMs: options.producerIdExpirationMs,
     });
+    this.topicDefaults = new TopicDefaults(options.topicDefaults);
     this.topics = new Topics(
       {
         isAutoCreating: options.isAutoCreating,
         partitionsDefault: options.partitionsDefault,
         topicsMax: options.topicsMax,
         partitionsMax: options.partitionsMax,
-        messageBytesMax: options.messageBytesMax,
+        defaults: this.topicDefaults,
         messageBytesLimit: options.messageBytesLimit,
       },
       {
@@ -116,12 +123,20 @@ export class Broker {
         newId,
       },
     );
+    this.configs = new BrokerConfigs({
+      state: engine.state,
+      nodeId: options.nodeId,
+      defaults: this.topicDefaults,
+      messageBytesLimit: options.messageBytesLimit,
+      changed: () => this.topics.defaultsChanged(),
+    });
     this.#producerIds = new ProducerIds(engine.state, () => this.topics.producerIdMax);
   }
 
   /** Opens every topic that the engine knows, recovering what a crash left. */
   static async open(options: BrokerOptions, parts: BrokerParts): Promise<Broker> {
     const broker = new Broker(options, parts);
+    await broker.configs.load();
     await broker.topics.load();
     return broker;
   }

@@ -30,11 +30,12 @@ import type { BrokerCounters } from "./counters.ts";
 import type { DiskNews } from "./disk-news.ts";
 import type { Committable, GroupCommit } from "./group-commit.ts";
 import type { OwnedPartition, PartitionRules, UseListener } from "./owned-partition.ts";
-import type { AppendListener, EpochEnd, PartitionReader } from "./partition.ts";
+import type { AppendListener, EpochEnd, PartitionReader, RecordError } from "./partition.ts";
 import { PendingAppend, PendingAppends } from "./pending-appends.ts";
 import { ACCEPTED, DUPLICATE, type ProducedBatch, type Producers, refusalOf } from "./producers.ts";
 import type { RecentBatches, TailCache } from "./recent-batches.ts";
 import { RecentRecords, type RecentSource } from "./recent-records.ts";
+import { faultOfRules, recompressed } from "./record-rules.ts";
 import { type DiskRefusal, Standing } from "./standing.ts";
 
 /** What a crash may leave to be scanned at the next start, for each partition: about 0.1 s. */
@@ -151,18 +152,23 @@ export class LogPartition implements OwnedPartition, Committable {
       this.#refuseUnavailable(records, listener);
       return;
     }
+    const ill = faultOfRules(buffer, position, this.#rules, this.#clock.nowMs());
+    if (ill !== null) {
+      this.#refuse(ill.code, ill.detail, records, listener, ill.records);
+      return;
+    }
     const steadyMs = this.#clock.steadyMs();
     const verdict = this.#producers.check(buffer, position, steadyMs);
     if (verdict === DUPLICATE) this.#duplicate(this.#producers.duplicate, listener);
     else if (verdict !== ACCEPTED) this.#refuse(refusalOf(verdict), null, records, listener);
-    else this.#store(buffer, position, position + batchBytes(buffer, position), records, steadyMs, listener);
+    else this.#storeAsRuled(buffer, position, records, steadyMs, listener);
   }
 
   appendBuilt(buffer: Buffer, listener: AppendListener): void {
     const records = buffer.readInt32BE(BATCH_RECORD_COUNT);
     this.#counters.messagesReceived += records;
     if (this.isUnavailable) this.#refuseUnavailable(records, listener);
-    else this.#store(buffer, 0, buffer.length, records, this.#clock.steadyMs(), listener);
+    else this.#storeAsRuled(buffer, 0, records, this.#clock.steadyMs(), listener);
   }
 
   get messageBytesMax(): number {
@@ -277,6 +283,23 @@ export class LogPartition implements OwnedPartition, Committable {
     this.#standing.isRetired = false;
   }
 
+  /** With the topic's codec. */
+  #storeAsRuled(
+    buffer: Buffer,
+    position: number,
+    records: number,
+    steadyMs: number,
+    listener: AppendListener,
+  ): void {
+    const { codec } = this.#rules;
+    const anew = codec === null ? null : recompressed(buffer, position, codec);
+    if (anew !== null && anew.length > this.#rules.bytesMax) {
+      const detail = `as ${codec} the batch has ${anew.length} bytes; the limit is ${this.#rules.bytesMax}`;
+      this.#refuse("MESSAGE_TOO_LARGE", detail, records, listener);
+    } else if (anew !== null) this.#store(anew, 0, anew.length, records, steadyMs, listener);
+    else this.#store(buffer, position, position + batchBytes(buffer, position), records, steadyMs, listener);
+  }
+
   #store(
     buffer: Buffer,
     position: number,
@@ -367,9 +390,21 @@ export class LogPartition implements OwnedPartition, Committable {
     this.#refuse(this.#standing.unavailableCode, this.#standing.unavailableDetail, records, listener);
   }
 
-  #refuse(code: ErrorCode, errorMessage: string | null, records: number, listener: AppendListener): void {
-    this.#counters.messagesFailed += records;
-    listener.appended({ errorCode: wireCode(code), errorMessage, baseOffset: -1, logAppendTimeMs: -1 });
+  #refuse(
+    code: ErrorCode,
+    errorMessage: string | null,
+    count: number,
+    listener: AppendListener,
+    records: readonly RecordError[] = [],
+  ): void {
+    this.#counters.messagesFailed += count;
+    listener.appended({
+      errorCode: wireCode(code),
+      errorMessage,
+      records,
+      baseOffset: -1,
+      logAppendTimeMs: -1,
+    });
   }
 
   /** The topic may be removed while the disk is asked: what it says then is about files that are gone. */

@@ -4,13 +4,29 @@
  */
 
 import type { ErrorCode } from "../base/errors.ts";
+import type { Codec } from "../protocol/record/compression.ts";
 import type { Partition } from "./partition.ts";
 
-/** What a partition obeys of its topic's settings; the object may change under way. */
+/** What a partition obeys of its topic's settings (topic-rules.ts); the object may change under way. */
 export interface PartitionRules {
   /** Largest record batch, bytes, as it comes in. */
   bytesMax: number;
   isLogAppendTime: boolean;
+  /** How far timestamps may lie behind the clock, and ahead of it, where producers set them. */
+  timestampBeforeMaxMs: number;
+  timestampAfterMaxMs: number;
+  /** What batches are stored with; null: as they come. */
+  codec: Codec | null;
+  /** Whether old records are deleted, and whether the latest record of each key is to stay. */
+  isDeleted: boolean;
+  isCompacted: boolean;
+  /** Replicas that must have a record before it is acknowledged with acks all. */
+  replicasMin: number;
+  /** Of each partition; -1: no limit. */
+  retentionMs: number;
+  retentionBytes: number;
+  segmentBytes: number;
+  segmentMs: number;
 }
 
 /** null: there is a first record, and it is committed; else why there never will be. */

@@ -20,6 +20,12 @@ import type { ErrorCode } from "../base/errors.ts";
 import type { RecordSpan, TimestampedOffset } from "../storage/contract.ts";
 import type { DiskRefusal } from "./standing.ts";
 
+/** What is wrong with one record of a batch, by its place in it. */
+export interface RecordError {
+  readonly batchIndex: number;
+  readonly batchIndexErrorMessage: string;
+}
+
 /** What became of a batch. Lent for the call that tells it. */
 export interface AppendOutcome {
   /**
@@ -28,6 +34,8 @@ export interface AppendOutcome {
    */
   readonly errorCode: number;
   readonly errorMessage: string | null;
+  /** The records because of which it was refused; left out when it was not, or for something else. */
+  readonly records?: readonly RecordError[];
   /** -1 unless it is committed. */
   readonly baseOffset: number;
   /** -1 unless the topic stamps records itself. */

@@ -1,7 +1,8 @@
 /** One topic: what is kept of it in the state, what may be asked of a new one, and its partitions while it is open. */
 
-import type { OwnedPartition, UseListener } from "./owned-partition.ts";
+import type { OwnedPartition, PartitionRules, UseListener } from "./owned-partition.ts";
 import type { Partition } from "./partition.ts";
+import type { TopicConfigValues } from "./topic-configs.ts";
 
 /** Before its name in the key of a topic's row. */
 export const TOPIC_KEY_PREFIX = "topic/";
@@ -15,8 +16,10 @@ export interface TopicState {
   /** A uuid; never changes, and a topic that is created again gets another. */
   id: string;
   partitions: number;
-  configs: Record<string, string>;
+  configs: TopicConfigValues;
   createdAtMs: number;
+  /** What was asked for, where it is above 1. There is one replica, whatever it says. */
+  replicationFactor?: number;
   /**
    * True until records of it are on disk, and with them the names of its folders, or until a graceful shutdown. What a crash takes
    * before that is made again without a word; a folder that is missing later is a loss.
@@ -27,23 +30,41 @@ export interface TopicState {
 export interface TopicOptions {
   /** -1: the broker's default. */
   partitions: number;
-  configs: Record<string, string>;
+  configs: TopicConfigValues;
+  /** What is asked for. Default: 1. */
+  replicationFactor?: number;
 }
 
 export class Topic {
   readonly id: string;
   readonly name: string;
   readonly partitions: readonly Partition[];
-  readonly configs: Readonly<Record<string, string>>;
+  /** What it sets itself. */
+  configs: TopicConfigValues;
+  readonly #rules: PartitionRules;
+  readonly #replicationFactor: number;
   readonly #owned: readonly OwnedPartition[];
   #next = 0;
 
-  constructor(name: string, state: TopicState, partitions: readonly OwnedPartition[]) {
+  /** `rules` is what its partitions obey. */
+  constructor(name: string, state: TopicState, partitions: readonly OwnedPartition[], rules: PartitionRules) {
     this.id = state.id;
     this.name = name;
     this.partitions = partitions;
     this.#owned = partitions;
     this.configs = state.configs;
+    this.#rules = rules;
+    this.#replicationFactor = state.replicationFactor ?? 1;
+  }
+
+  /** Whether records are to be acknowledged by more replicas than were asked for. */
+  get isShortOfReplicas(): boolean {
+    return this.#rules.replicasMin > this.#replicationFactor;
+  }
+
+  /** What its partitions obey, from now on. */
+  obey(rules: PartitionRules): void {
+    Object.assign(this.#rules, rules);
   }
 
   /** The largest producer id that a partition remembers; -1 when there is none. */

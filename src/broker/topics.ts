@@ -26,10 +26,12 @@ import { RateLimitedWarning } from "../base/rate-limited-warning.ts";
 import type { StateStore, StorageEngine } from "../storage/contract.ts";
 import { checkTopicName, isTopicName } from "../storage/names.ts";
 import type { OwnedPartition, PartitionOpener, PartitionRules } from "./owned-partition.ts";
-import { TOPIC_KEY_PREFIX, Topic, type TopicOptions, type TopicState, topicKey } from "./topic.ts";
-import { checkTopicConfigs } from "./topic-configs.ts";
+import { Topic, type TopicOptions, type TopicState } from "./topic.ts";
+import { checkTopicConfigs, isCompactedBy, type TopicConfigValues } from "./topic-configs.ts";
 import { TopicLimits } from "./topic-limits.ts";
 import { type RemovalListener, TopicRemovals } from "./topic-removals.ts";
+import { TopicRows } from "./topic-rows.ts";
+import { partitionRules, type TopicDefaults } from "./topic-rules.ts";
 
 /** Partitions opened, or topics detached, in one turn: about 3 ms. */
 const PARTITIONS_A_TURN = 32;
@@ -41,10 +43,10 @@ export interface TopicsOptions {
   topicsMax: number;
   /** Partitions of all topics together. */
   partitionsMax: number;
-  /** Largest record batch of a topic that does not say otherwise, bytes. */
-  messageBytesMax: number;
   /** The most that a topic may ask for as its largest record batch, bytes. */
   messageBytesLimit: number;
+  /** The settings of topics that do not say otherwise. */
+  defaults: TopicDefaults;
 }
 
 export interface TopicsParts {
@@ -65,16 +67,18 @@ export class Topics {
   readonly #busy = new Map<string, Promise<void>>();
   readonly #removals: TopicRemovals;
   readonly #limits: TopicLimits;
+  readonly #rows: TopicRows;
   readonly #slices = new Slices(PARTITIONS_A_TURN);
   /** Clients try on and on, so only a line tells that a disk is the cause. */
   readonly #refusedWarning: RateLimitedWarning;
-  /** Rows that still say `isBeingMade`. */
-  readonly #beingMade = new Map<string, TopicState>();
+  /** Topics whose rows still say `isBeingMade`: name to id. */
+  readonly #beingMade = new Map<string, string>();
 
   constructor(options: TopicsOptions, parts: TopicsParts) {
     this.#options = options;
     this.#parts = parts;
     this.#limits = new TopicLimits(options.topicsMax, options.partitionsMax);
+    this.#rows = new TopicRows(parts.state);
     this.#removals = new TopicRemovals(parts, (name, work) => this.#inTurn(name, work));
     this.#refusedWarning = new RateLimitedWarning(parts.log, parts.clock, "a topic could not be created");
   }
@@ -97,16 +101,13 @@ export class Topics {
   /** Opens what the state knows and adopts what only the disk knows. `finishRemovals` is to follow. */
   async load(): Promise<void> {
     this.#removals.load();
-    const entries = await this.#parts.state.list(TOPIC_KEY_PREFIX);
     const known = new Set<string>();
-    for (const entry of entries) {
-      const name = entry.key.slice(TOPIC_KEY_PREFIX.length);
-      const state = JSON.parse(entry.value) as TopicState;
+    for (const { name, state } of await this.#rows.list()) {
       known.add(name);
       if (this.#removals.has(name)) continue;
       const isMade = state.isBeingMade !== true;
-      this.#add(name, state, await this.#openStored(name, state, isMade));
-      if (!isMade) this.#beingMade.set(name, state);
+      await this.#openStored(name, state, isMade);
+      if (!isMade) this.#beingMade.set(name, state.id);
     }
     for (const { topic, partitions } of this.#parts.engine.stored()) {
       if (!known.has(topic) && isTopicName(topic)) await this.#adopt(topic, partitions);
@@ -124,7 +125,7 @@ export class Topics {
   /** Tries nothing again by itself any more. Everything is synced when the directory is marked clean. */
   async close(): Promise<void> {
     this.#removals.close();
-    await Promise.all([...this.#beingMade].map(([name, state]) => this.#recordCreated(name, state)));
+    await Promise.all([...this.#beingMade].map(([name, id]) => this.#recordCreated(name, id)));
   }
 
   get(name: string): Topic | undefined {
@@ -200,6 +201,34 @@ export class Topics {
   }
 
   /**
+   * Gives the topic the settings that `change` makes of those that it has; its partitions obey them when this resolves. With
+   * `isValidateOnly` everything is checked and nothing changed.
+   * @throws ObeliskError UNKNOWN_TOPIC_OR_PARTITION, INVALID_CONFIG, what `change` throws, and what the state throws
+   */
+  async alter(
+    name: string,
+    change: (configs: TopicConfigValues) => TopicConfigValues,
+    isValidateOnly = false,
+  ): Promise<void> {
+    await this.#inTurn(name, async () => {
+      const topic = this.#byName.get(name);
+      if (topic === undefined) throw new ObeliskError("UNKNOWN_TOPIC_OR_PARTITION", { topic: name });
+      const configs = change(topic.configs);
+      checkTopicConfigs(configs, this.#options.messageBytesLimit);
+      if (isValidateOnly) return;
+      await this.#rows.change(name, topic.id, (state) => ({ ...state, configs }));
+      topic.configs = configs;
+      topic.obey(this.#rulesOf(configs));
+      if (isCompactedBy(configs["cleanup.policy"] ?? "")) this.#tellOfCompaction(name);
+    });
+  }
+
+  /** The settings of topics that do not say otherwise have changed. O(topics) */
+  defaultsChanged(): void {
+    for (const topic of this.#byName.values()) topic.obey(this.#rulesOf(topic.configs));
+  }
+
+  /**
    * Removes the topic with its records; with an `id` only the one that has it, and not another one made under its name since.
    * @throws ObeliskError UNKNOWN_TOPIC_OR_PARTITION, UNKNOWN_TOPIC_ID, KAFKA_STORAGE_ERROR (then it is still there)
    */
@@ -239,21 +268,20 @@ export class Topics {
     this.#limits.add(partitions);
     try {
       const createdAtMs = this.#parts.clock.nowMs();
+      const { configs, replicationFactor = 1 } = options;
       const state: TopicState = {
         id: this.#parts.newId(),
         partitions,
-        configs: options.configs,
+        configs,
         createdAtMs,
         isBeingMade: true,
+        ...(replicationFactor > 1 ? { replicationFactor } : {}),
       };
-      const isNew = await this.#parts.state.change([
-        { key: topicKey(name), value: JSON.stringify(state), expectedVersion: 0 },
-      ]);
-      if (!isNew) throw new ObeliskError("TOPIC_ALREADY_EXISTS", { topic: name });
-      const opened = await this.#openNew(name, state);
-      this.#beingMade.set(name, state);
-      const topic = this.#add(name, state, opened);
+      await this.#rows.add(name, state);
+      const topic = await this.#openNew(name, state);
+      this.#beingMade.set(name, state.id);
       this.#recordWhenUsed(topic);
+      if (isCompactedBy(configs["cleanup.policy"] ?? "")) this.#tellOfCompaction(name);
       return topic;
     } catch (thrown) {
       if (thrown instanceof ObeliskError && isStorageError(thrown))
@@ -264,8 +292,8 @@ export class Topics {
     }
   }
 
-  /** All partitions of a topic whose row has just been written, or none, and no row either. */
-  async #openNew(name: string, state: TopicState): Promise<OwnedPartition[]> {
+  /** A topic whose row has just been written with all its partitions, or nothing, and no row either. */
+  async #openNew(name: string, state: TopicState): Promise<Topic> {
     const rules = this.#rulesOf(state.configs);
     try {
       await this.#parts.engine.create(name, state.partitions);
@@ -273,7 +301,7 @@ export class Topics {
         this.#parts.partitions.openNew(name, index, rules),
       );
       for (const partition of partitions) partition.checkWritable();
-      return partitions;
+      return this.#add(name, state, partitions, rules);
     } catch (thrown) {
       if (!(thrown instanceof ObeliskError)) throw thrown;
       await this.#removals.clearAway(name);
@@ -283,34 +311,35 @@ export class Topics {
 
   /** Until the row says so, nobody waits for it, and a folder that is missing then is no loss. */
   #recordWhenUsed(topic: Topic): void {
-    const { name } = topic;
-    const state = this.#beingMade.get(name);
-    if (state === undefined) return;
+    const { name, id } = topic;
+    if (this.#beingMade.get(name) !== id) return;
     let isRecorded = false;
     topic.whenUsed((error: ErrorCode | null) => {
       if (error !== null || isRecorded) return;
       isRecorded = true; // by the first of its partitions
-      void this.#recordCreated(name, state);
+      void this.#recordCreated(name, id);
     });
   }
 
   /** What the disk refuses stays as it is: the next start knows no better. */
-  async #recordCreated(name: string, state: TopicState): Promise<void> {
+  async #recordCreated(name: string, id: string): Promise<void> {
     await this.#inTurn(name, async () => {
-      if (this.#beingMade.get(name) !== state) return;
+      if (this.#beingMade.get(name) !== id) return;
       this.#beingMade.delete(name);
-      const { isBeingMade: _, ...made } = state;
       try {
-        await this.#parts.state.change([{ key: topicKey(name), value: JSON.stringify(made) }]);
+        await this.#rows.change(name, id, ({ isBeingMade: _, ...made }) => made);
       } catch (thrown) {
         if (!(thrown instanceof ObeliskError)) throw thrown;
       }
     });
   }
 
-  #openStored(name: string, state: TopicState, mustExist: boolean): Promise<OwnedPartition[]> {
+  async #openStored(name: string, state: TopicState, mustExist: boolean): Promise<void> {
     const rules = this.#rulesOf(state.configs);
-    return this.#openEach(state, (index) => this.#parts.partitions.openStored(name, index, rules, mustExist));
+    const partitions = await this.#openEach(state, (index) =>
+      this.#parts.partitions.openStored(name, index, rules, mustExist),
+    );
+    this.#add(name, state, partitions, rules);
   }
 
   /** In slices: each partition before the next. */
@@ -327,8 +356,8 @@ export class Topics {
     return partitions;
   }
 
-  #add(name: string, state: TopicState, partitions: readonly OwnedPartition[]): Topic {
-    const topic = new Topic(name, state, partitions);
+  #add(name: string, state: TopicState, partitions: readonly OwnedPartition[], rules: PartitionRules): Topic {
+    const topic = new Topic(name, state, partitions, rules);
     this.#byName.set(name, topic);
     this.#byId.set(topic.id, topic);
     this.#limits.add(partitions.length);
@@ -358,8 +387,8 @@ export class Topics {
         partitions,
       },
     );
-    await this.#parts.state.change([{ key: topicKey(name), value: JSON.stringify(state) }]);
-    this.#add(name, state, await this.#openStored(name, state, false));
+    await this.#rows.put(name, state);
+    await this.#openStored(name, state, false);
   }
 
   #drop(topic: Topic): void {
@@ -378,16 +407,18 @@ export class Topics {
     this.#limits.add(topic.partitions.length);
   }
 
+  #tellOfCompaction(topic: string): void {
+    this.#parts.log.warn("a topic is to be compacted, which comes later: until then it keeps everything", {
+      topic,
+    });
+  }
+
   #partitionsOf(options: TopicOptions): number {
     return options.partitions === -1 ? this.#options.partitionsDefault : options.partitions;
   }
 
-  #rulesOf(configs: Readonly<Record<string, string>>): PartitionRules {
-    const own = configs["max.message.bytes"];
-    return {
-      bytesMax: own === undefined ? this.#options.messageBytesMax : Number(own),
-      isLogAppendTime: configs["message.timestamp.type"] === "LogAppendTime",
-    };
+  #rulesOf(configs: TopicConfigValues): PartitionRules {
+    return partitionRules(configs, this.#options.defaults);
   }
 }
 

@@ -116,6 +116,16 @@ export function duration(range: Range): Kind<number> {
   };
 }
 
+/** A limit of that kind, or -1 for none. */
+export function limitless(limit: Kind<number>): Kind<number> {
+  return {
+    ...limit,
+    hint: `${limit.hint}; -1 for no limit`,
+    parse: (given) => (given.trim() === "-1" ? -1 : limit.parse(given)),
+    format: (value) => (value === -1 ? "-1" : limit.format(value)),
+  };
+}
+
 export function flag(): Kind<boolean> {
   return {
     hint: "true or false",

@@ -21,6 +21,7 @@ import {
   host,
   integer,
   type Kind,
+  limitless,
   optionalAddress,
   ratio,
   text,
@@ -224,6 +225,22 @@ export const SETTINGS = {
     default: HOUR_MS,
     advice:
       "A segment that was written to is rolled at this age too (Kafka's segment.ms), so that old data can be deleted from small topics in time.",
+  }),
+  retentionMs: setting({
+    name: "retention-ms",
+    kind: limitless(duration({ min: 0, max: 1000 * 365 * DAY_MS })),
+    default: 7 * DAY_MS,
+    advice:
+      "How long records are kept where a topic does not say otherwise (Kafka's retention.ms); -1: for ever. Older ones are deleted, by " +
+      "whole segments. The default is Kafka's.",
+  }),
+  retentionBytes: setting({
+    name: "retention-bytes",
+    kind: limitless(bytes({ min: 0, max: 1024 * 1024 * GiB })),
+    default: -1,
+    advice:
+      "Bytes that each partition keeps where a topic does not say otherwise (Kafka's retention.bytes); -1: no limit. The oldest records " +
+      "are deleted beyond it.",
   }),
   indexIntervalBytes: setting({
     name: "index-interval-bytes",

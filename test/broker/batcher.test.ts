@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import type { Broker } from "../../src/broker/broker.ts";
 import type { Partition } from "../../src/broker/partition.ts";
 import { bytesOf, recordsIn } from "../support/batches.ts";
-import { openBroker } from "../support/broker.ts";
+import { openBroker, topicDefaults } from "../support/broker.ts";
 import { GatedEngine, turns } from "../support/gated-engine.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { logOf } from "../support/partitions.ts";
@@ -75,7 +75,10 @@ test("a batch does not linger after a slow sync", async () => {
 });
 
 test("a message over the limit of its topic is refused, one just below it is stored alone", async () => {
-  const { engine, broker } = await opened({ messageBytesMax: 2000, batchBytesMax: 1000 });
+  const { engine, broker } = await opened({
+    topicDefaults: topicDefaults({ "max.message.bytes": "2000" }),
+    batchBytesMax: 1000,
+  });
   const partition = broker.topics.get("t")!.partitions[0]!;
   expect(() => add(broker, partition, "x".repeat(2000))).toThrow("the record batch is larger than the limit");
   add(broker, partition, "small");

@@ -7,6 +7,7 @@ import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Files } from "../../src/base/files.ts";
+import { nextTurn } from "../../src/base/loop/turns.ts";
 import type { Broker } from "../../src/broker/broker.ts";
 import { DataDirectory } from "../../src/storage/file/data-directory.ts";
 import { FileEngine } from "../../src/storage/file/engine.ts";
@@ -101,7 +102,8 @@ test("a topic whose directory goes is told by the start once it had records, or 
   const { broker, stop } = await start(path);
   for (const topic of ["used", "unused"]) await broker.topics.create(topic, { partitions: 2, configs: {} });
   await store(broker, "used");
-  await broker.state.get("topic/used"); // behind the note that the topic is made
+  const row = async () => JSON.parse((await broker.state.get("topic/used"))!.value) as { isBeingMade?: true };
+  while ((await row()).isBeingMade) await nextTurn();
   const killed = copyData(path, `${path}-killed`);
   await stop();
   const used = ["topics/used/0 missing-partition", "topics/used/1 missing-partition"];

@@ -52,15 +52,27 @@ test("topics that are created at the same time count against the limit", async (
   expect(codes).toEqual([null, null, "POLICY_VIOLATION", "POLICY_VIOLATION"]);
 });
 
-test("settings that nothing obeys are refused", async () => {
+test("settings that there are not, or that cannot have their value, are refused", async () => {
   const { topics } = await openBroker();
   const create = (configs: Record<string, string>) =>
     codeOf(() => topics.create("t", { partitions: 1, configs }));
-  expect(await create({ "retention.ms": "3600000" })).toBe("INVALID_CONFIG");
+  expect(await create({ "retention.ms": "-2" })).toBe("INVALID_CONFIG");
+  expect(await create({ "remote.storage.enable": "true" })).toBe("INVALID_CONFIG");
   expect(await create({ "max.message.bytes": "many" })).toBe("INVALID_CONFIG");
   expect(await create({ "max.message.bytes": "999999999" })).toBe("INVALID_CONFIG");
   expect(await create({ "no.such.setting": "1" })).toBe("INVALID_CONFIG");
   expect(await create({ "max.message.bytes": "2048", "retention.ms": "-1" })).toBe(null);
+});
+
+test("the log says of a topic that is to be compacted that this comes later", async () => {
+  const lines: string[] = [];
+  const log = { ...silentLog, warn: (message: string) => void lines.push(message) };
+  const { topics } = await openBroker({}, { log });
+  await topics.create("t", { partitions: 1, configs: { "cleanup.policy": "compact,delete" } });
+  await topics.create("u", { partitions: 1, configs: {} });
+  await topics.alter("u", () => ({ "cleanup.policy": "compact" }));
+  const line = "a topic is to be compacted, which comes later: until then it keeps everything";
+  expect(lines).toEqual([line, line]);
 });
 
 test("a removed topic is gone, and the same name later gets another id and an empty log", async () => {
@@ -144,5 +156,7 @@ test("a topic may have the name of what every object inherits", async () => {
   await broker.topics.remove("__proto__");
   expect(broker.topics.get("__proto__")).toBeUndefined();
   const configs = JSON.parse('{"__proto__": "1"}') as Record<string, string>;
-  expect(() => broker.topics.validate("t", { partitions: 1, configs })).toThrow("__proto__ is not supported");
+  expect(() => broker.topics.validate("t", { partitions: 1, configs })).toThrow(
+    "there is no topic setting __proto__",
+  );
 });

@@ -14,6 +14,7 @@ import { Broker } from "../../src/broker/broker.ts";
 import { DataDirectory } from "../../src/storage/file/data-directory.ts";
 import { FileEngine } from "../../src/storage/file/engine.ts";
 import { boundsOf } from "../../src/storage/file/pool.ts";
+import { topicDefaults } from "../support/broker.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import type { SimulatedFiles } from "../support/simulated-files.ts";
 import { SimulatedSyncThread } from "../support/simulated-sync-thread.ts";
@@ -143,7 +144,7 @@ function optionsOf(profile: Profile): Broker["options"] {
     partitionsDefault: 1,
     topicsMax: 100,
     partitionsMax: 100,
-    messageBytesMax: MiB,
+    topicDefaults: topicDefaults({ "max.message.bytes": String(MiB) }),
     messageBytesLimit: MiB,
     batchCountMax: 16,
     batchBytesMax: 4 * KiB,

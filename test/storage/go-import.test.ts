@@ -52,7 +52,12 @@ test("the fixture becomes 114 records of topic-0 with the saved offsets of its c
     "offset/test-consumer/topic-/0": committed(0),
     "offset/test-consumer/topic-1/0": committed(114),
     "offset/test-consumer/topic-2/0": committed(114),
-    "topic/topic-0": { id: "an-id", partitions: 1, configs: {}, createdAtMs: 1_700_000_000_000 },
+    "topic/topic-0": {
+      id: "an-id",
+      partitions: 1,
+      configs: { "retention.ms": "-1" },
+      createdAtMs: 1_700_000_000_000,
+    },
   });
   expect(readdirSync(topics).sort()).toEqual(["topic-0.idx.imported", "topic-0.log.imported"]);
   expect(readdirSync(consumers)).toEqual(["test-consumer.json.imported"]);

@@ -4,8 +4,16 @@ import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { DAY_MS, KiB, MiB } from "../../src/base/units.ts";
 import { Broker, type BrokerOptions, type BrokerParts } from "../../src/broker/broker.ts";
+import type { TopicConfigValues } from "../../src/broker/topic-configs.ts";
 import type { RemovalListener } from "../../src/broker/topic-removals.ts";
+import type { TopicDefaultsOptions } from "../../src/broker/topic-rules.ts";
 import { MemoryEngine } from "../../src/storage/memory/engine.ts";
+
+/** As the server's own, with some of them replaced. */
+export function topicDefaults(values: TopicConfigValues = {}): TopicDefaultsOptions {
+  const server = { "max.message.bytes": String(11 * MiB), ...values };
+  return { server, serverSet: new Set(Object.keys(values)) };
+}
 
 export const TEST_BROKER_OPTIONS: BrokerOptions = {
   clusterId: "test-cluster-0000000000",
@@ -15,8 +23,8 @@ export const TEST_BROKER_OPTIONS: BrokerOptions = {
   partitionsDefault: 1,
   topicsMax: 100,
   partitionsMax: 1000,
-  messageBytesMax: 11 * MiB,
   messageBytesLimit: 100 * MiB,
+  topicDefaults: topicDefaults(),
   batchCountMax: 10_000,
   batchBytesMax: 256 * KiB,
   lingerMs: 5,

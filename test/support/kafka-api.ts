@@ -56,7 +56,15 @@ export async function openKafkaApi(options: TestKafkaApiOptions = {}): Promise<T
   const lines: LoggedLine[] = [];
   const log = collectingLog(lines);
   const advertised = { host: "127.0.0.1", port: 0 };
-  const context: KafkaContext = { broker, offsets, fetches, clock: systemClock, log, advertised };
+  const context: KafkaContext = {
+    broker,
+    offsets,
+    fetches,
+    serverSettings: () => [],
+    clock: systemClock,
+    log,
+    advertised,
+  };
   const api = new KafkaApi(context);
   const responseBudget = new MemoryBudget(options.responseBudgetBytes ?? 64 * MiB, systemClock);
   const frameBudget = new MemoryBudget(64 * MiB, systemClock);

@@ -7,12 +7,16 @@
  */
 
 import { KiB } from "../../base/units.ts";
+import { alterConfigsApi } from "../../protocol/kafka/apis/alter-configs.ts";
 import { apiVersionsApi } from "../../protocol/kafka/apis/api-versions.ts";
 import { type CreateTopicsRequest, createTopicsApi } from "../../protocol/kafka/apis/create-topics.ts";
 import { deleteTopicsApi } from "../../protocol/kafka/apis/delete-topics.ts";
+import { describeConfigsApi } from "../../protocol/kafka/apis/describe-configs.ts";
 import { type FetchRequest, fetchApi } from "../../protocol/kafka/apis/fetch.ts";
 import { findCoordinatorApi } from "../../protocol/kafka/apis/find-coordinator.ts";
+import { incrementalAlterConfigsApi } from "../../protocol/kafka/apis/incremental-alter-configs.ts";
 import { initProducerIdApi } from "../../protocol/kafka/apis/init-producer-id.ts";
+import { listConfigResourcesApi } from "../../protocol/kafka/apis/list-config-resources.ts";
 import { listOffsetsApi } from "../../protocol/kafka/apis/list-offsets.ts";
 import { metadataApi } from "../../protocol/kafka/apis/metadata.ts";
 import { offsetCommitApi } from "../../protocol/kafka/apis/offset-commit.ts";
@@ -20,6 +24,7 @@ import { offsetFetchApi } from "../../protocol/kafka/apis/offset-fetch.ts";
 import { offsetForLeaderEpochApi } from "../../protocol/kafka/apis/offset-for-leader-epoch.ts";
 import { produceApi } from "../../protocol/kafka/apis/produce.ts";
 import { type Route, route } from "../dispatch.ts";
+import { alterConfigs, incrementalAlterConfigs, refuseAlterConfigs } from "./alter-configs.ts";
 import {
   apiVersions,
   refuseApiVersions,
@@ -29,10 +34,12 @@ import {
 import type { KafkaContext } from "./context.ts";
 import { createTopics, refuseCreateTopics } from "./create-topics.ts";
 import { deleteTopics, refuseDeleteTopics } from "./delete-topics.ts";
+import { describeConfigs, describeConfigsBytes, refuseDescribeConfigs } from "./describe-configs.ts";
 import { FETCHED_PARTITION_BYTES } from "./exchange.ts";
 import { fetch, refuseFetch } from "./fetch.ts";
 import { findCoordinator, findCoordinatorBytes, refuseFindCoordinator } from "./find-coordinator.ts";
 import { initProducerId, refuseInitProducerId } from "./init-producer-id.ts";
+import { listConfigResources, refuseListConfigResources } from "./list-config-resources.ts";
 import { listOffsets, refuseListOffsets } from "./list-offsets.ts";
 import { metadata, metadataBytes, refuseMetadata } from "./metadata.ts";
 import { offsetCommit, refuseOffsetCommit } from "./offset-commit.ts";
@@ -48,6 +55,8 @@ export const apiVersionsRoute: Route = route(apiVersionsApi, {
 
 /** A topic's settings as CreateTopics tells them, and what is held while the topic is made. */
 const CREATED_TOPIC_BYTES = 4 * KiB;
+
+const LISTED_RESOURCE_BYTES = 300;
 
 /** A fetch begins all its partitions in one turn, with a little more than 1 us for each. */
 const FETCHED_ELEMENTS_MAX = 64 * KiB;
@@ -96,6 +105,24 @@ export const ROUTES: readonly Route[] = [
     handle: offsetForLeaderEpoch,
     refuse: refuseOffsetForLeaderEpoch,
   }),
+  route(describeConfigsApi, {
+    versions: [1, 4],
+    responseBytes: describeConfigsBytes,
+    handle: describeConfigs,
+    refuse: refuseDescribeConfigs,
+  }),
+  route(alterConfigsApi, { versions: [0, 2], handle: alterConfigs, refuse: refuseAlterConfigs }),
+  route(incrementalAlterConfigsApi, {
+    versions: [0, 1],
+    handle: incrementalAlterConfigs,
+    refuse: refuseAlterConfigs,
+  }),
+  route(listConfigResourcesApi, {
+    versions: [0, 1],
+    responseBytes: listConfigResourcesBytes,
+    handle: listConfigResources,
+    refuse: refuseListConfigResources,
+  }),
 ];
 
 const BY_KEY = new Map(ROUTES.map((entry) => [entry.key, entry]));
@@ -116,6 +143,10 @@ export function unsupportedApiVersions(): unknown {
 
 function createTopicsBytes(_context: KafkaContext, { topics }: CreateTopicsRequest): number {
   return topics.length * CREATED_TOPIC_BYTES;
+}
+
+function listConfigResourcesBytes({ broker }: KafkaContext): number {
+  return broker.topics.count * LISTED_RESOURCE_BYTES;
 }
 
 function fetchBytes(_context: KafkaContext, { topics }: FetchRequest): number {

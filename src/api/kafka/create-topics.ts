@@ -16,12 +16,13 @@ import { NO_ERROR, ObeliskError, toObeliskError } from "../../base/errors.ts";
 import { TurnShare } from "../../base/loop/turn-share.ts";
 import { Slices } from "../../base/loop/turns.ts";
 import type { TopicOptions } from "../../broker/topic.ts";
-import { checkTopicConfigs, TOPIC_CONFIGS } from "../../broker/topic-configs.ts";
+import { checkTopicConfigs } from "../../broker/topic-configs.ts";
 import {
   type CreateTopicsRequest,
   type CreateTopicsResponseInput,
   createTopicsApi,
 } from "../../protocol/kafka/apis/create-topics.ts";
+import { topicEntries } from "./config-entries.ts";
 import type { KafkaContext } from "./context.ts";
 import { encodedInTurns } from "./encode-turns.ts";
 
@@ -30,10 +31,6 @@ type TopicResponse = CreateTopicsResponseInput["topics"][number];
 
 const DEFAULT = -1;
 const REPLICATION_FACTOR = 1;
-/** Kafka's numbers for where a setting comes from. */
-const SOURCE_TOPIC = 1;
-const SOURCE_BROKER = 4;
-const SOURCE_DEFAULT = 5;
 /** As in Kafka; and so many topics, for those that ask for none. */
 const REQUEST_PARTITIONS_MAX = 10_000;
 /** Topics that are checked, or begun, in one turn: about 2 ms. */
@@ -137,7 +134,7 @@ function optionsOf(context: KafkaContext, order: CreatableTopic): TopicOptions {
         detail: "the replication factor must be 1 or more",
       });
     }
-    return { partitions: numPartitions, configs };
+    return { partitions: numPartitions, configs, replicationFactor };
   }
   if (numPartitions !== DEFAULT || replicationFactor !== DEFAULT) {
     throw invalid("assignments exclude a number of partitions and a replication factor");
@@ -175,18 +172,17 @@ function created(
   { configs }: TopicOptions,
   partitions: number,
 ): TopicResponse {
-  const { messageBytesMax, partitionsDefault } = context.broker.options;
+  const { partitionsDefault } = context.broker.options;
   const numPartitions = partitions === DEFAULT ? partitionsDefault : partitions;
-  const described = Object.entries(TOPIC_CONFIGS).map(([configName, { defaultValue }]) => {
-    const own = configs[configName];
-    return {
+  const described = topicEntries(context.broker, configs).map(
+    ({ name: configName, value, readOnly, configSource, isSensitive }) => ({
       name: configName,
-      value: own ?? defaultValue ?? String(messageBytesMax),
-      readOnly: false,
-      configSource: own !== undefined ? SOURCE_TOPIC : defaultValue === null ? SOURCE_BROKER : SOURCE_DEFAULT,
-      isSensitive: false,
-    };
-  });
+      value,
+      readOnly,
+      configSource,
+      isSensitive,
+    }),
+  );
   const replicationFactor = REPLICATION_FACTOR;
   return {
     name,

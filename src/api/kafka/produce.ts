@@ -23,7 +23,7 @@
 import { fail } from "../../base/assert.ts";
 import { type ErrorCode, NO_ERROR, wireCode } from "../../base/errors.ts";
 import { TurnShare } from "../../base/loop/turn-share.ts";
-import type { AppendListener, AppendOutcome, Partition } from "../../broker/partition.ts";
+import type { AppendListener, AppendOutcome, Partition, RecordError } from "../../broker/partition.ts";
 import type { Topic } from "../../broker/topic.ts";
 import {
   type ProduceRequest,
@@ -70,7 +70,7 @@ const WITHOUT_START: ReadonlySet<number> = new Set([
   wireCode("UNKNOWN_TOPIC_OR_PARTITION"),
   wireCode("KAFKA_STORAGE_ERROR"),
 ]);
-const NO_RECORD_ERRORS: { batchIndex: number; batchIndexErrorMessage: string | null }[] = [];
+const NO_RECORD_ERRORS: readonly RecordError[] = [];
 
 export function produce(
   context: KafkaContext,
@@ -241,7 +241,7 @@ class PendingProduce {
     const partition = partitionOf(topic, index);
     const outcome = new PartitionOutcome(this, index, partition);
     outcomes.push(outcome);
-    const fault = this.#fault ?? faultIn(partition, records, this.#version);
+    const fault = this.#fault ?? faultIn(partition, records, this.#version) ?? this.#faultOfReplicas(topic);
     if (fault !== null) {
       this.#hasError = true;
       outcome.refuse(fault);
@@ -253,6 +253,10 @@ class PendingProduce {
     if (keepsBuffers) this.#isKept = true;
     const buffer = keepsBuffers && !this.#isCopy ? Buffer.from(records!) : records!;
     partition!.append(buffer, 0, buffer.length, outcome);
+  }
+
+  #faultOfReplicas(topic: Topic | undefined): Fault | null {
+    return this.#acks === ACKS_ALL && topic?.isShortOfReplicas === true ? NO_REPLICAS : null;
   }
 
   #appendedAll(): void {
@@ -290,7 +294,7 @@ class PartitionOutcome implements AppendListener {
   baseOffset = -1;
   logAppendTimeMs = -1;
   logStartOffset = -1;
-  readonly recordErrors = NO_RECORD_ERRORS;
+  recordErrors: readonly RecordError[] = NO_RECORD_ERRORS;
   errorMessage: string | null = null;
   /** Whether the request ends only after it. */
   isAwaited = false;
@@ -308,8 +312,9 @@ class PartitionOutcome implements AppendListener {
     this.errorMessage = detail;
   }
 
-  appended({ errorCode, errorMessage, baseOffset, logAppendTimeMs }: AppendOutcome): void {
+  appended({ errorCode, errorMessage, records, baseOffset, logAppendTimeMs }: AppendOutcome): void {
     this.errorCode = errorCode;
+    if (records !== undefined) this.recordErrors = records;
     this.errorMessage = errorMessage;
     this.baseOffset = baseOffset;
     this.logAppendTimeMs = logAppendTimeMs;
@@ -321,6 +326,10 @@ class PartitionOutcome implements AppendListener {
 const NO_ZSTD: Fault = { code: "UNSUPPORTED_COMPRESSION_TYPE", detail: `zstd needs version ${ZSTD_FROM}` };
 const NO_PARTITION: Fault = { code: "UNKNOWN_TOPIC_OR_PARTITION", detail: null };
 const NO_BATCH: Fault = { code: "INVALID_RECORD", detail: "there is no record batch for the partition" };
+const NO_REPLICAS: Fault = {
+  code: "NOT_ENOUGH_REPLICAS",
+  detail: "min.insync.replicas of the topic is larger than its replication factor",
+};
 const NO_TRANSACTIONS: Fault = { code: "INVALID_REQUEST", detail: "transactions are not supported" };
 
 /** What is wrong with the whole request. */

@@ -1,6 +1,7 @@
 /** Every API that the codec knows, by its number; also the table for the documentation. */
 
 import type { AnyApi } from "./api.ts";
+import { alterConfigsApi } from "./apis/alter-configs.ts";
 import { apiVersionsApi } from "./apis/api-versions.ts";
 import { createPartitionsApi } from "./apis/create-partitions.ts";
 import { createTopicsApi } from "./apis/create-topics.ts";
@@ -18,6 +19,7 @@ import { incrementalAlterConfigsApi } from "./apis/incremental-alter-configs.ts"
 import { initProducerIdApi } from "./apis/init-producer-id.ts";
 import { joinGroupApi } from "./apis/join-group.ts";
 import { leaveGroupApi } from "./apis/leave-group.ts";
+import { listConfigResourcesApi } from "./apis/list-config-resources.ts";
 import { listGroupsApi } from "./apis/list-groups.ts";
 import { listOffsetsApi } from "./apis/list-offsets.ts";
 import { metadataApi } from "./apis/metadata.ts";
@@ -52,12 +54,14 @@ export const APIS: readonly AnyApi[] = [
   initProducerIdApi,
   offsetForLeaderEpochApi,
   describeConfigsApi,
+  alterConfigsApi,
   describeLogDirsApi,
   saslAuthenticateApi,
   createPartitionsApi,
   deleteGroupsApi,
   incrementalAlterConfigsApi,
   describeClusterApi,
+  listConfigResourcesApi,
 ];
 
 const BY_KEY = new Map(APIS.map((api) => [api.key, api]));

@@ -23,6 +23,10 @@ const SUPPORTED = {
   20: [1, 6],
   22: [0, 4],
   23: [2, 4],
+  32: [1, 4],
+  33: [0, 2],
+  44: [0, 1],
+  74: [0, 1],
 };
 
 const NAMED = { clientSoftwareName: "test", clientSoftwareVersion: "1.0" };

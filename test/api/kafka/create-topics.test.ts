@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { type ErrorCode, wireCode } from "../../../src/base/errors.ts";
+import { MiB } from "../../../src/base/units.ts";
 import {
   type CreateTopicsRequestInput,
   createTopicsApi,
@@ -78,10 +79,7 @@ for (const kind of PARTITION_KINDS) {
       expect(listed["cleanup.policy"]).toEqual(["delete", 5]);
       const [plain] = await create(7, [order("b")]);
       const defaultValue = plain!.configs!.find(({ name }) => name === "max.message.bytes");
-      expect([defaultValue!.value, defaultValue!.configSource]).toEqual([
-        String(api.context.broker.options.messageBytesMax),
-        4,
-      ]);
+      expect([defaultValue!.value, defaultValue!.configSource]).toEqual([String(11 * MiB), 5]);
     });
 
     test("max.message.bytes may be anything that a request can carry, written as Kafka reads numbers", async () => {

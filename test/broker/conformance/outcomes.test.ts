@@ -4,6 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { NO_ERROR, wireCode } from "../../../src/base/errors.ts";
 import { batchBytes } from "../../../src/protocol/record/batch.ts";
 import { batchOf, bytesOf, recordsIn } from "../../support/batches.ts";
+import { topicDefaults } from "../../support/broker.ts";
 import { appendTo, TestAppend } from "../../support/partitions.ts";
 import { batchFrom, createPartitions, manyTurns, readAll, SUBJECTS } from "./subject.ts";
 
@@ -101,7 +102,9 @@ for (const kind of SUBJECTS) {
     });
 
     test("what cannot be let in is refused, and stores nothing", async () => {
-      await using subject = await kind.open({ messageBytesMax: 2000 });
+      await using subject = await kind.open({
+        topicDefaults: topicDefaults({ "max.message.bytes": "2000" }),
+      });
       const [partition] = await createPartitions(subject.broker, 1);
       const corrupt = batchOf(["a"]);
       corrupt[corrupt.length - 1]! ^= 1;

@@ -75,6 +75,7 @@ for (const kind of SUBJECTS) {
       await using subject = await kind.open();
       const [old] = await createPartitions(subject.broker, 1);
       await appendTo(old!, batchFrom({ producerId: 7, baseSequence: 0 }, "old")).done;
+      await manyTurns(); // the row says now that the topic is made, and the removal need not wait for that
       subject.hold();
       const underWay = appendTo(old!, batchFrom({ producerId: 7, baseSequence: 1 }, "lost"));
       const removed = subject.broker.topics.remove("t");

@@ -213,7 +213,8 @@ class GoImport {
 
   async #publish(topic: string, map: GoOffsetMap, saved: readonly SavedOffset[]): Promise<void> {
     const { clock, newId } = this.#options;
-    const topicState = { id: newId(), partitions: 1, configs: {}, createdAtMs: clock.nowMs() };
+    const configs = { "retention.ms": "-1" }; // what a Go Obelisk kept is old, and nobody has asked for its end
+    const topicState = { id: newId(), partitions: 1, configs, createdAtMs: clock.nowMs() };
     const changes: StateChange[] = [
       { key: `topic/${topic}`, value: JSON.stringify(topicState) },
       { key: `import/${topic}`, value: JSON.stringify({ step: "stored" }) },

@@ -1,0 +1,91 @@
+/**
+ * Settings as DescribeConfigs and CreateTopics tell them: value, source, type, and the values that would count if it were not there
+ * (synonyms), the one that counts first.
+ */
+
+import type { Broker } from "../../broker/broker.ts";
+import { CONFIG_TYPES, type ConfigType } from "../../broker/config-kinds.ts";
+import { TOPIC_CONFIGS, type TopicConfig, type TopicConfigValues } from "../../broker/topic-configs.ts";
+import { CONFIG_SOURCES, type SourcedValue } from "../../broker/topic-rules.ts";
+
+export interface ConfigEntry {
+  readonly name: string;
+  readonly value: string | null;
+  readonly readOnly: boolean;
+  readonly configSource: number;
+  readonly isSensitive: boolean;
+  readonly synonyms: readonly { readonly name: string; readonly value: string; readonly source: number }[];
+  readonly configType: number;
+  readonly documentation: string;
+}
+
+/** A setting of the server that cannot be changed while it runs. */
+export interface ServerSetting {
+  readonly name: string;
+  readonly type: ConfigType;
+  readonly value: string;
+  /** Whether somebody has set it where the server was started. */
+  readonly isSet: boolean;
+  readonly documentation: string;
+}
+
+/** All settings of a topic that sets `own`, by name. */
+export function topicEntries({ topicDefaults }: Broker, own: TopicConfigValues): ConfigEntry[] {
+  return [...TOPIC_CONFIGS.values()].map((config) => {
+    const value = own[config.name];
+    const mine =
+      value === undefined ? [] : [{ name: config.name, value, source: CONFIG_SOURCES.topic as number }];
+    const theirs = named(config.brokerName ?? config.name, topicDefaults.valuesOf(config.name));
+    return entryOf(config.name, [...mine, ...theirs], config);
+  });
+}
+
+/** All settings of this broker, by name. */
+export function brokerEntries({ topicDefaults }: Broker, settings: readonly ServerSetting[]): ConfigEntry[] {
+  const entries: ConfigEntry[] = settings.map(({ name, type, value, isSet, documentation }) => ({
+    name,
+    value,
+    readOnly: true,
+    configSource: isSet ? CONFIG_SOURCES.server : CONFIG_SOURCES.default,
+    isSensitive: false,
+    synonyms: [{ name, value, source: isSet ? CONFIG_SOURCES.server : CONFIG_SOURCES.default }],
+    configType: CONFIG_TYPES[type],
+    documentation,
+  }));
+  for (const config of TOPIC_CONFIGS.values()) {
+    const { name, brokerName } = config;
+    if (brokerName === null) continue;
+    entries.push(entryOf(brokerName, named(brokerName, topicDefaults.valuesOf(name)), config));
+  }
+  return entries.sort((left, right) => (left.name < right.name ? -1 : 1));
+}
+
+/** What was changed for all brokers, by name. */
+export function changedEntries({ configs }: Broker): ConfigEntry[] {
+  const byBrokerName = new Map([...TOPIC_CONFIGS.values()].map((config) => [config.brokerName, config]));
+  return Object.entries(configs.changedFor(null)).map(([name, value]) =>
+    entryOf(name, named(name, [{ value, source: CONFIG_SOURCES.changedDefault }]), byBrokerName.get(name)!),
+  );
+}
+
+function named(name: string, values: readonly SourcedValue[]): ConfigEntry["synonyms"] {
+  return values.map(({ value, source }) => ({ name, value, source }));
+}
+
+function entryOf(
+  name: string,
+  synonyms: ConfigEntry["synonyms"],
+  { kind, stance, documentation }: TopicConfig,
+): ConfigEntry {
+  const { value, source } = synonyms[0]!;
+  return {
+    name,
+    value,
+    readOnly: stance === "fixed",
+    configSource: source,
+    isSensitive: false,
+    synonyms,
+    configType: CONFIG_TYPES[kind.type],
+    documentation,
+  };
+}
