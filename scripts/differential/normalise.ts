@@ -105,6 +105,16 @@ export const RULES: readonly Rule[] = [
     apply: (value) => joined(value, "topic", "partitions"),
   },
   {
+    name: "other topics",
+    where: /^ListConfigResources configResources$/,
+    apply: (value, { isOwnTopic }) =>
+      Array.isArray(value)
+        ? value.filter(({ resourceName, resourceType }) => resourceType !== 2 || isOwnTopic(resourceName))
+        : value,
+  },
+  { name: "order", where: /^ListConfigResources configResources$/, apply: sorted },
+  { name: "wording", where: /^DescribeConfigs .*documentation$/, apply: () => "<words>" },
+  {
     name: "order",
     where: /^(Produce responses\[\]\.partitionResponses|Fetch responses\[\]\.partitions)$/,
     apply: sorted,
@@ -120,7 +130,8 @@ export const RULES: readonly Rule[] = [
   { name: "tables", where: /^ApiVersions apiKeys$/, apply: (value) => table(value, "apiKey") },
   {
     name: "tables",
-    where: /^(ApiVersions (supported|finalized)Features|CreateTopics topics\[\]\.configs)$/,
+    where:
+      /^(ApiVersions (supported|finalized)Features|(CreateTopics topics|DescribeConfigs results)\[\]\.configs)$/,
     apply: (value) => table(value, "name"),
   },
 ];

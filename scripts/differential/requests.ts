@@ -138,6 +138,27 @@ const MAKERS: Readonly<Record<string, Maker>> = {
     timeoutMs: 10_000,
   }),
   InitProducerId: () => ({ transactionTimeoutMs: 60_000 }),
+  DescribeConfigs: ({ topic }) => ({
+    resources: [
+      { resourceType: 2, resourceName: topic, configurationKeys: ["cleanup.policy", "preallocate"] },
+    ],
+    includeSynonyms: true,
+  }),
+  AlterConfigs: ({ topic }) => ({
+    resources: [{ resourceType: 2, resourceName: topic, configs: [{ name: "retention.ms", value: "-1" }] }],
+    validateOnly: true,
+  }),
+  IncrementalAlterConfigs: ({ topic }) => ({
+    resources: [
+      {
+        resourceType: 2,
+        resourceName: topic,
+        configs: [{ name: "retention.ms", configOperation: 0, value: "-1" }],
+      },
+    ],
+    validateOnly: true,
+  }),
+  ListConfigResources: (_, version) => (version >= 1 ? { resourceTypes: [4] } : {}),
   OffsetForLeaderEpoch: ({ topic }) => ({
     topics: [{ topic, partitions: [{ partition: 0, currentLeaderEpoch: -1, leaderEpoch: 0 }] }],
   }),
@@ -156,5 +177,5 @@ export function fullRequest({ api, version }: SupportedApi, subjects: Subjects):
 
 /** Whether the API changes a topic, so that each case needs its own. */
 export function changesTopic(api: AnyApi): boolean {
-  return api.name === "Produce" || api.name === "DeleteTopics";
+  return ["Produce", "DeleteTopics", "AlterConfigs", "IncrementalAlterConfigs"].includes(api.name);
 }

@@ -59,12 +59,12 @@ export function oneOf(...words: readonly string[]): ConfigKind {
   return { type: "string", must: `one of ${words.join(", ")}`, accepts: (value) => words.includes(value) };
 }
 
-/** A list of some of the words, at least one of them. */
+/** A list of some of the words, or of none. */
 export function listOf(...words: readonly string[]): ConfigKind {
   return {
     type: "list",
     must: `a list of ${words.join(", ")}`,
-    accepts: (value) => listElements(value).every((word) => words.includes(word)) && value !== "",
+    accepts: (value) => listElements(value).every((word) => words.includes(word)),
   };
 }
 
@@ -84,6 +84,21 @@ export function only(value: string, { type }: ConfigKind): ConfigKind {
     must: `${value}, which is what Obelisk does`,
     accepts: (candidate) => candidate.toLowerCase() === value,
   };
+}
+
+/** A value as it counts: without spaces around it, as Java takes them away. */
+export function trimmed(value: string): string {
+  let start = 0;
+  let end = value.length;
+  while (start < end && value.charCodeAt(start) <= 0x20) start += 1;
+  while (end > start && value.charCodeAt(end - 1) <= 0x20) end -= 1;
+  return value.slice(start, end);
+}
+
+/** A value as it is told, however it was written: `TRUE` is true, `+5` is 5. */
+export function canonical({ type }: ConfigKind, value: string): string {
+  if (type === "boolean") return value.toLowerCase();
+  return type === "int" || type === "long" ? String(BigInt(value.replace(/^\+/, ""))) : value;
 }
 
 export function listElements(value: string): string[] {

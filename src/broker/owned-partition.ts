@@ -20,8 +20,6 @@ export interface PartitionRules {
   /** Whether old records are deleted, and whether the latest record of each key is to stay. */
   isDeleted: boolean;
   isCompacted: boolean;
-  /** Replicas that must have a record before it is acknowledged with acks all. */
-  replicasMin: number;
   /** Of each partition; -1: no limit. */
   retentionMs: number;
   retentionBytes: number;

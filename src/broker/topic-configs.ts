@@ -189,13 +189,12 @@ const TABLE: readonly TopicConfig[] = [
     "log.cleaner.min.compaction.lag.ms",
     "The shortest that a record of a compacted topic stays as it was sent, in milliseconds. It acts with compaction.",
   ),
-  obeyed(
+  kept(
     "min.insync.replicas",
     int(1),
     "1",
     "min.insync.replicas",
-    "How many replicas must have a record before it is acknowledged with acks=all. The replication factor that was asked for counts as " +
-      "that many replicas; above it, acks=all is NOT_ENOUGH_REPLICAS.",
+    "How many replicas must have a record before it is acknowledged with acks=all, as many as there are at most: here one.",
   ),
   kept(
     "preallocate",

@@ -84,7 +84,6 @@ export function partitionRules(own: TopicConfigValues, defaults: TopicDefaults):
     codec: codecNamed(text("compression.type")),
     isDeleted: text("cleanup.policy").includes("delete"),
     isCompacted: isCompactedBy(text("cleanup.policy")),
-    replicasMin: Number(text("min.insync.replicas")),
     retentionMs: long("retention.ms"),
     retentionBytes: long("retention.bytes"),
     segmentBytes: Number(text("segment.bytes")),

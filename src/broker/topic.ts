@@ -18,8 +18,6 @@ export interface TopicState {
   partitions: number;
   configs: TopicConfigValues;
   createdAtMs: number;
-  /** What was asked for, where it is above 1. There is one replica, whatever it says. */
-  replicationFactor?: number;
   /**
    * True until records of it are on disk, and with them the names of its folders, or until a graceful shutdown. What a crash takes
    * before that is made again without a word; a folder that is missing later is a loss.
@@ -31,8 +29,6 @@ export interface TopicOptions {
   /** -1: the broker's default. */
   partitions: number;
   configs: TopicConfigValues;
-  /** What is asked for. Default: 1. */
-  replicationFactor?: number;
 }
 
 export class Topic {
@@ -42,7 +38,6 @@ export class Topic {
   /** What it sets itself. */
   configs: TopicConfigValues;
   readonly #rules: PartitionRules;
-  readonly #replicationFactor: number;
   readonly #owned: readonly OwnedPartition[];
   #next = 0;
 
@@ -54,12 +49,6 @@ export class Topic {
     this.#owned = partitions;
     this.configs = state.configs;
     this.#rules = rules;
-    this.#replicationFactor = state.replicationFactor ?? 1;
-  }
-
-  /** Whether records are to be acknowledged by more replicas than were asked for. */
-  get isShortOfReplicas(): boolean {
-    return this.#rules.replicasMin > this.#replicationFactor;
   }
 
   /** What its partitions obey, from now on. */

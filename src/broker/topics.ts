@@ -212,9 +212,9 @@ export class Topics {
   ): Promise<void> {
     await this.#inTurn(name, async () => {
       const topic = this.#byName.get(name);
-      if (topic === undefined) throw new ObeliskError("UNKNOWN_TOPIC_OR_PARTITION", { topic: name });
-      const configs = change(topic.configs);
+      const configs = change(topic?.configs ?? {});
       checkTopicConfigs(configs, this.#options.messageBytesLimit);
+      if (topic === undefined) throw new ObeliskError("UNKNOWN_TOPIC_OR_PARTITION", { topic: name });
       if (isValidateOnly) return;
       await this.#rows.change(name, topic.id, (state) => ({ ...state, configs }));
       topic.configs = configs;
@@ -268,14 +268,13 @@ export class Topics {
     this.#limits.add(partitions);
     try {
       const createdAtMs = this.#parts.clock.nowMs();
-      const { configs, replicationFactor = 1 } = options;
+      const { configs } = options;
       const state: TopicState = {
         id: this.#parts.newId(),
         partitions,
         configs,
         createdAtMs,
         isBeingMade: true,
-        ...(replicationFactor > 1 ? { replicationFactor } : {}),
       };
       await this.#rows.add(name, state);
       const topic = await this.#openNew(name, state);

@@ -6,6 +6,7 @@ import type { Options } from "../options.ts";
 import { Random } from "../random.ts";
 import { fixtureBatches, PARTITIONS, produceRequest } from "../requests.ts";
 import { batchCases } from "./batches.ts";
+import { configCases } from "./configs.ts";
 import { edgeCases } from "./edges.ts";
 import {
   fullRequestCases,
@@ -43,6 +44,7 @@ export async function planFor(options: Options): Promise<Plan> {
     ...batchCases(names),
     ...producerCases(names),
     ...sequenceCases(names),
+    ...configCases(names, FIXTURE),
   ];
   return {
     fixtures,

@@ -9,7 +9,7 @@
 
 import { NO_ERROR, ObeliskError, toObeliskError } from "../../base/errors.ts";
 import { TurnShare } from "../../base/loop/turn-share.ts";
-import { type ConfigKind, listElements } from "../../broker/config-kinds.ts";
+import { type ConfigKind, listElements, trimmed } from "../../broker/config-kinds.ts";
 import { TOPIC_CONFIGS, type TopicConfigValues, topicConfigNamed } from "../../broker/topic-configs.ts";
 import type {
   AlterConfigsRequest,
@@ -19,6 +19,7 @@ import type {
   IncrementalAlterConfigsRequest,
   IncrementalAlterConfigsResponseInput,
 } from "../../protocol/kafka/apis/incremental-alter-configs.ts";
+import { checkTopicName } from "../../storage/names.ts";
 import { brokerNamed, CONFIG_RESOURCES, unsupportedResource } from "./config-resources.ts";
 import type { KafkaContext } from "./context.ts";
 
@@ -79,7 +80,7 @@ async function alterAll<Resource extends ResourceName>(
     try {
       if (repeated.has(keyOf(resource))) throw invalid("the request names the resource twice");
       await alterOne(context, resource, changeFor(resource), isValidateOnly);
-      responses.push(responseFor(resource, NO_ERROR, ""));
+      responses.push(responseFor(resource, NO_ERROR, null));
     } catch (thrown) {
       const error = toObeliskError(thrown);
       if (error.wire < 0) throw thrown;
@@ -97,8 +98,11 @@ async function alterOne(
   isValidateOnly: boolean,
 ): Promise<void> {
   const { topics, configs } = context.broker;
-  if (resourceType === CONFIG_RESOURCES.topic) await topics.alter(resourceName, change, isValidateOnly);
-  else if (resourceType === CONFIG_RESOURCES.broker)
+  if (resourceType === CONFIG_RESOURCES.topic) {
+    if (resourceName === "") throw invalid("a topic has a name");
+    checkTopicName(resourceName);
+    await topics.alter(resourceName, change, isValidateOnly);
+  } else if (resourceType === CONFIG_RESOURCES.broker)
     await configs.alter(brokerNamed(context, resourceName), change, isValidateOnly);
   else throw unsupportedResource(resourceType);
 }
@@ -111,6 +115,7 @@ function changed(
 ): TopicConfigValues {
   const after: Record<string, string> = { ...values };
   for (const { name, configOperation, value } of resource.configs) {
+    if (resource.resourceType === CONFIG_RESOURCES.broker) checkChangeable(context, name);
     const topicName = resource.resourceType === CONFIG_RESOURCES.topic ? name : topicNameOf(name);
     if (configOperation === DELETE) delete after[name];
     else if (configOperation === SET) after[name] = givenValue(name, value);
@@ -120,9 +125,14 @@ function changed(
       const inForce = after[name] ?? context.broker.topicDefaults.valueFor({}, topicName);
       after[name] = listAfter(inForce, configOperation, givenValue(name, value));
     } else throw invalid(`there is no operation ${configOperation} on a setting`);
-    if (configOperation === DELETE) topicConfigNamed(topicName);
   }
   return after;
+}
+
+/** @throws ObeliskError INVALID_REQUEST for a setting that the broker has, and that is set where it is started */
+function checkChangeable({ serverSettings }: KafkaContext, name: string): void {
+  if (serverSettings().some((setting) => setting.name === name))
+    throw invalid(`the broker setting ${name} is set where the server is started`);
 }
 
 /** The topic setting whose default a broker setting is; its own name when there is none, which is refused then. */
@@ -152,7 +162,7 @@ function checkNames(configs: readonly { readonly name: string }[]): void {
 
 /** Spaces around a value do not count. */
 function givenValue(name: string, value: string | null): string {
-  if (value !== null) return value.trim();
+  if (value !== null) return trimmed(value);
   throw invalid(`the setting ${name} has no value`);
 }
 

@@ -4,7 +4,7 @@
  */
 
 import type { Broker } from "../../broker/broker.ts";
-import { CONFIG_TYPES, type ConfigType } from "../../broker/config-kinds.ts";
+import { CONFIG_TYPES, type ConfigType, canonical } from "../../broker/config-kinds.ts";
 import { TOPIC_CONFIGS, type TopicConfig, type TopicConfigValues } from "../../broker/topic-configs.ts";
 import { CONFIG_SOURCES, type SourcedValue } from "../../broker/topic-rules.ts";
 
@@ -36,7 +36,8 @@ export function topicEntries({ topicDefaults }: Broker, own: TopicConfigValues):
     const mine =
       value === undefined ? [] : [{ name: config.name, value, source: CONFIG_SOURCES.topic as number }];
     const theirs = named(config.brokerName ?? config.name, topicDefaults.valuesOf(config.name));
-    return entryOf(config.name, [...mine, ...theirs], config);
+    const { synonyms, ...entry } = entryOf(config.name, [...mine, ...theirs], config);
+    return { ...entry, synonyms: config.brokerName === null ? mine : synonyms };
   });
 }
 
@@ -75,13 +76,13 @@ function named(name: string, values: readonly SourcedValue[]): ConfigEntry["syno
 function entryOf(
   name: string,
   synonyms: ConfigEntry["synonyms"],
-  { kind, stance, documentation }: TopicConfig,
+  { kind, documentation }: TopicConfig,
 ): ConfigEntry {
   const { value, source } = synonyms[0]!;
   return {
     name,
-    value,
-    readOnly: stance === "fixed",
+    value: canonical(kind, value),
+    readOnly: false,
     configSource: source,
     isSensitive: false,
     synonyms,

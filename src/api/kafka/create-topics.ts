@@ -15,6 +15,7 @@
 import { NO_ERROR, ObeliskError, toObeliskError } from "../../base/errors.ts";
 import { TurnShare } from "../../base/loop/turn-share.ts";
 import { Slices } from "../../base/loop/turns.ts";
+import { trimmed } from "../../broker/config-kinds.ts";
 import type { TopicOptions } from "../../broker/topic.ts";
 import { checkTopicConfigs } from "../../broker/topic-configs.ts";
 import {
@@ -134,7 +135,7 @@ function optionsOf(context: KafkaContext, order: CreatableTopic): TopicOptions {
         detail: "the replication factor must be 1 or more",
       });
     }
-    return { partitions: numPartitions, configs, replicationFactor };
+    return { partitions: numPartitions, configs };
   }
   if (numPartitions !== DEFAULT || replicationFactor !== DEFAULT) {
     throw invalid("assignments exclude a number of partitions and a replication factor");
@@ -159,7 +160,7 @@ function checkAssignments({ broker }: KafkaContext, assignments: CreatableTopic[
 function configsOf({ broker }: KafkaContext, { configs }: CreatableTopic): Record<string, string> {
   const given = configs.map(({ name, value }) => {
     if (value === null) throw new ObeliskError("INVALID_CONFIG", { detail: `${name} has no value` });
-    return [name, value.trim()] as const;
+    return [name, trimmed(value)] as const;
   });
   const settings = Object.fromEntries(given);
   checkTopicConfigs(settings, broker.options.messageBytesLimit);

@@ -2,7 +2,7 @@
  * DescribeConfigs: the settings of topics and brokers, each with value, source, type, synonyms and documentation. Without names it
  * is all of them; a name that does not exist is left out, as in Kafka. Broker "" is what was changed for all brokers.
  *
- * Groups and client metrics have no settings yet and broker loggers none that could be changed: they are answered with none, so that
+ * A type of resource that does not exist refuses the whole request, as in Kafka. Groups and client metrics have no settings yet and broker loggers none that could be changed: they are answered with none, so that
  * tools which ask for everything work.
  */
 
@@ -15,12 +15,15 @@ import {
   describeConfigsApi,
 } from "../../protocol/kafka/apis/describe-configs.ts";
 import { LongArray } from "../../protocol/kafka/array-encoder.ts";
+import { checkTopicName } from "../../storage/names.ts";
 import { brokerEntries, type ConfigEntry, changedEntries, topicEntries } from "./config-entries.ts";
 import { brokerNamed, CONFIG_RESOURCES, unsupportedResource } from "./config-resources.ts";
 import type { KafkaContext } from "./context.ts";
 
 type Resource = DescribeConfigsRequest["resources"][number];
 type Result = DescribeConfigsResponseInput["results"][number];
+
+const DESCRIBED: readonly number[] = Object.values(CONFIG_RESOURCES);
 
 /** All settings of one resource, with synonyms and documentation. */
 const RESOURCE_BYTES = 24 * KiB;
@@ -34,6 +37,11 @@ export async function describeConfigs(
   request: DescribeConfigsRequest,
   version: number,
 ): Promise<DescribeConfigsResponseInput> {
+  const unknown = request.resources.find(({ resourceType }) => !DESCRIBED.includes(resourceType));
+  if (unknown !== undefined) {
+    const { wire, message } = unsupportedResource(unknown.resourceType);
+    return refused(request, wire, message);
+  }
   const share = new TurnShare(context.clock);
   const results = new LongArray<Result>(() => describeConfigsApi.responseArray(version, "results"));
   for (const resource of request.resources) {
@@ -44,12 +52,20 @@ export async function describeConfigs(
 }
 
 export function refuseDescribeConfigs(
+  request: DescribeConfigsRequest,
+  errorCode: number,
+): DescribeConfigsResponseInput {
+  return refused(request, errorCode, null);
+}
+
+function refused(
   { resources }: DescribeConfigsRequest,
   errorCode: number,
+  errorMessage: string | null,
 ): DescribeConfigsResponseInput {
   const results = resources.map(({ resourceType, resourceName }) => ({
     errorCode,
-    errorMessage: null,
+    errorMessage,
     resourceType,
     resourceName,
     configs: [],
@@ -84,6 +100,7 @@ function entriesOf(context: KafkaContext, { resourceType, resourceName }: Resour
   const { broker, serverSettings } = context;
   switch (resourceType) {
     case CONFIG_RESOURCES.topic: {
+      checkTopicName(resourceName);
       const topic = broker.topics.get(resourceName);
       if (topic === undefined) throw new ObeliskError("UNKNOWN_TOPIC_OR_PARTITION", { topic: resourceName });
       return topicEntries(broker, topic.configs);

@@ -241,7 +241,7 @@ class PendingProduce {
     const partition = partitionOf(topic, index);
     const outcome = new PartitionOutcome(this, index, partition);
     outcomes.push(outcome);
-    const fault = this.#fault ?? faultIn(partition, records, this.#version) ?? this.#faultOfReplicas(topic);
+    const fault = this.#fault ?? faultIn(partition, records, this.#version);
     if (fault !== null) {
       this.#hasError = true;
       outcome.refuse(fault);
@@ -253,10 +253,6 @@ class PendingProduce {
     if (keepsBuffers) this.#isKept = true;
     const buffer = keepsBuffers && !this.#isCopy ? Buffer.from(records!) : records!;
     partition!.append(buffer, 0, buffer.length, outcome);
-  }
-
-  #faultOfReplicas(topic: Topic | undefined): Fault | null {
-    return this.#acks === ACKS_ALL && topic?.isShortOfReplicas === true ? NO_REPLICAS : null;
   }
 
   #appendedAll(): void {
@@ -326,10 +322,6 @@ class PartitionOutcome implements AppendListener {
 const NO_ZSTD: Fault = { code: "UNSUPPORTED_COMPRESSION_TYPE", detail: `zstd needs version ${ZSTD_FROM}` };
 const NO_PARTITION: Fault = { code: "UNKNOWN_TOPIC_OR_PARTITION", detail: null };
 const NO_BATCH: Fault = { code: "INVALID_RECORD", detail: "there is no record batch for the partition" };
-const NO_REPLICAS: Fault = {
-  code: "NOT_ENOUGH_REPLICAS",
-  detail: "min.insync.replicas of the topic is larger than its replication factor",
-};
 const NO_TRANSACTIONS: Fault = { code: "INVALID_REQUEST", detail: "transactions are not supported" };
 
 /** What is wrong with the whole request. */
