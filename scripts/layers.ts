@@ -72,6 +72,7 @@ const INTERNAL: readonly { readonly pattern: RegExp; readonly area: string; read
 const HOMES: readonly { readonly pattern: RegExp; readonly homes: readonly string[] }[] = [
   { pattern: /^citty$/, homes: ["commands/"] },
   { pattern: /^(elysia|@elysiajs\/.*|prom-client)$/, homes: ["src/http/"] },
+  { pattern: /^re2js$/, homes: ["src/consumer/heartbeat-groups/topic-regex.ts"] },
   { pattern: /^consola$/, homes: ["src/base/log.ts"] },
   {
     pattern: /^(node:)?fs(\/promises)?$/,

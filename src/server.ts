@@ -33,6 +33,8 @@ import type { TopicDefaultsOptions } from "./broker/topic-rules.ts";
 import { namedSettings } from "./config/kafka-names.ts";
 import { SETTINGS, type Settings } from "./config/settings.ts";
 import { Fetches } from "./consumer/fetches.ts";
+import { HeartbeatGroups } from "./consumer/heartbeat-groups/heartbeat-groups.ts";
+import { viewOf } from "./consumer/heartbeat-groups/topic-view.ts";
 import { GroupOffsets } from "./consumer/offsets.ts";
 import type { ListenerStatus } from "./http/health.ts";
 import { HttpApi } from "./http/http-api.ts";
@@ -123,6 +125,20 @@ async function start(
   const broker = await Broker.open(brokerOptions(settings, storage.clusterId), parts);
   const offsets = await GroupOffsets.open(broker.state, clock);
   broker.topics.onRemoved(offsets);
+  const heartbeatGroups = await HeartbeatGroups.open({
+    state: broker.state,
+    topics: viewOf(broker.topics),
+    clock,
+    log,
+    newId: parts.newId,
+    rules: {
+      membersMax: settings.groupConsumerMaxSize,
+      sessionTimeoutMs: settings.groupConsumerSessionTimeoutMs,
+      heartbeatIntervalMs: settings.groupConsumerHeartbeatIntervalMs,
+      assignmentIntervalMs: settings.groupConsumerAssignmentIntervalMs,
+    },
+  });
+  undo.push(() => heartbeatGroups.close());
   void broker.topics.finishRemovals(); // nobody waits for that but who wants the same names
 
   const responseBudget = new MemoryBudget(shareBytes(settings), clock);
@@ -159,6 +175,7 @@ async function start(
   const kafkaApi = new KafkaApi({
     broker,
     offsets,
+    heartbeatGroups,
     fetches,
     serverSettings: () => namedSettings(settings, kafka.port),
     clock,
@@ -257,6 +274,7 @@ async function start(
     const graceMs = settings.shutdownTimeoutMs * LISTENERS_SHARE_OF_STOP;
     const listeners = Promise.all([native.stop(graceMs), kafka.stop(graceMs)]);
     fetches.respondToAll();
+    heartbeatGroups.close();
     const progress = new SlowWork(log, clock, "still stopping");
     try {
       progress.step("completing requests under way");

@@ -137,6 +137,18 @@ const MAKERS: Readonly<Record<string, Maker>> = {
     ...(version >= 6 ? { topics: [{ name: topic }] } : { topicNames: [topic] }),
     timeoutMs: 10_000,
   }),
+  ConsumerGroupHeartbeat: ({ topic, group }) => ({
+    groupId: group,
+    memberId: "a-member-id-of-some-22-",
+    memberEpoch: 0,
+    instanceId: "an-instance",
+    rackId: "a-rack",
+    rebalanceTimeoutMs: 60_000,
+    subscribedTopicNames: [topic],
+    serverAssignor: "uniform",
+    topicPartitions: [],
+  }),
+  ConsumerGroupDescribe: ({ group }) => ({ groupIds: [group], includeAuthorizedOperations: false }),
   InitProducerId: () => ({ transactionTimeoutMs: 60_000 }),
   DescribeConfigs: ({ topic }) => ({
     resources: [

@@ -71,6 +71,7 @@ export class Topics {
   readonly #slices = new Slices(PARTITIONS_A_TURN);
   /** Clients try on and on, so only a line tells that a disk is the cause. */
   readonly #refusedWarning: RateLimitedWarning;
+  #version = 0;
   /** Topics whose rows still say `isBeingMade`: name to id. */
   readonly #beingMade = new Map<string, string>();
 
@@ -85,6 +86,11 @@ export class Topics {
 
   get count(): number {
     return this.#byName.size;
+  }
+
+  /** Another number after each change of which topics there are, and with how many partitions. */
+  get version(): number {
+    return this.#version;
   }
 
   get partitionCount(): number {
@@ -139,6 +145,10 @@ export class Topics {
   /** Whether automatic creation is to leave the name alone: its topic is being removed or was so a moment ago. */
   isLeftAlone(name: string): boolean {
     return this.#options.isAutoCreating && this.#removals.isLeaving(name);
+  }
+
+  names(): Iterable<string> {
+    return this.#byName.keys();
   }
 
   /** Sorted by name. */
@@ -360,6 +370,7 @@ export class Topics {
     this.#byName.set(name, topic);
     this.#byId.set(topic.id, topic);
     this.#limits.add(partitions.length);
+    this.#version += 1;
     return topic;
   }
 
@@ -395,6 +406,7 @@ export class Topics {
     this.#byId.delete(topic.id);
     this.#beingMade.delete(topic.name);
     this.#limits.remove(topic.partitions.length);
+    this.#version += 1;
     topic.retire();
   }
 
@@ -404,6 +416,7 @@ export class Topics {
     this.#byName.set(topic.name, topic);
     this.#byId.set(topic.id, topic);
     this.#limits.add(topic.partitions.length);
+    this.#version += 1;
   }
 
   #tellOfCompaction(topic: string): void {

@@ -211,6 +211,37 @@ export const SETTINGS = {
       "After this time without a batch an idempotent producer expires in a partition (Kafka's producer.id.expiration.ms). A batch " +
       "that is sent again later is stored a second time. The default is Kafka's.",
   }),
+  groupConsumerSessionTimeoutMs: setting({
+    name: "group-consumer-session-timeout",
+    kind: duration({ min: SECOND_MS, max: HOUR_MS }),
+    default: 45 * SECOND_MS,
+    advice:
+      "A member of a group of the consumer protocol that is not heard of for so long is removed, and others get its partitions " +
+      "(Kafka's group.consumer.session.timeout.ms). The default is Kafka's.",
+  }),
+  groupConsumerHeartbeatIntervalMs: setting({
+    name: "group-consumer-heartbeat-interval",
+    kind: duration({ min: 100, max: 5 * MINUTE_MS }),
+    default: 5 * SECOND_MS,
+    advice:
+      "How often members of groups of the consumer protocol are told to report (Kafka's group.consumer.heartbeat.interval.ms). Members " +
+      "learn of changes when they report, so less makes rebalances faster. It must be below the session timeout. The default is Kafka's.",
+  }),
+  groupConsumerAssignmentIntervalMs: setting({
+    name: "group-consumer-assignment-interval",
+    kind: duration({ min: 0, max: MINUTE_MS }),
+    default: SECOND_MS,
+    advice:
+      "The partitions of a group of the consumer protocol are divided anew at most this often, so that members that come together cost " +
+      "one division (Kafka's group.consumer.assignment.interval.ms). The default is Kafka's.",
+  }),
+  groupConsumerMaxSize: setting({
+    name: "group-consumer-max-size",
+    kind: integer({ min: 1, max: 100_000 }),
+    default: 10_000,
+    advice:
+      "The maximum number of members of one group of the consumer protocol (Kafka's group.consumer.max.size, which has no limit by default).",
+  }),
   segmentBytes: setting({
     name: "segment-bytes",
     kind: bytes({ min: MiB, max: GiB }),

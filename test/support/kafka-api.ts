@@ -9,6 +9,9 @@ import { MemoryBudget } from "../../src/base/memory/memory-budget.ts";
 import { MiB } from "../../src/base/units.ts";
 import type { BrokerOptions, BrokerParts } from "../../src/broker/broker.ts";
 import { Fetches } from "../../src/consumer/fetches.ts";
+import type { GroupRules } from "../../src/consumer/heartbeat-groups/heartbeat.ts";
+import { HeartbeatGroups } from "../../src/consumer/heartbeat-groups/heartbeat-groups.ts";
+import { viewOf } from "../../src/consumer/heartbeat-groups/topic-view.ts";
 import { GroupOffsets } from "../../src/consumer/offsets.ts";
 import { Listener } from "../../src/network/listener.ts";
 import type { StorageEngine } from "../../src/storage/contract.ts";
@@ -42,6 +45,7 @@ export interface TestKafkaApiOptions {
   readonly openPartitions?: NonNullable<BrokerParts["openPartitions"]>;
   readonly responseBudgetBytes?: number;
   readonly outputSoftBytes?: number;
+  readonly groupRules?: Partial<GroupRules>;
 }
 
 export async function openKafkaApi(options: TestKafkaApiOptions = {}): Promise<TestKafkaApi> {
@@ -52,13 +56,28 @@ export async function openKafkaApi(options: TestKafkaApiOptions = {}): Promise<T
   );
   const offsets = await GroupOffsets.open(engine.state, systemClock);
   broker.topics.onRemoved(offsets);
-  const fetches = new Fetches(systemClock, { openMax: 1000, responseBytesMax: 64 * MiB });
   const lines: LoggedLine[] = [];
   const log = collectingLog(lines);
+  const heartbeatGroups = await HeartbeatGroups.open({
+    state: engine.state,
+    topics: viewOf(broker.topics),
+    clock: systemClock,
+    log,
+    newId: () => crypto.randomUUID(),
+    rules: {
+      membersMax: 1000,
+      sessionTimeoutMs: 45_000,
+      heartbeatIntervalMs: 5000,
+      assignmentIntervalMs: 0,
+      ...options.groupRules,
+    },
+  });
+  const fetches = new Fetches(systemClock, { openMax: 1000, responseBytesMax: 64 * MiB });
   const advertised = { host: "127.0.0.1", port: 0 };
   const context: KafkaContext = {
     broker,
     offsets,
+    heartbeatGroups,
     fetches,
     serverSettings: () => [],
     clock: systemClock,
@@ -93,6 +112,7 @@ export async function openKafkaApi(options: TestKafkaApiOptions = {}): Promise<T
   };
   const stop = async () => {
     for (const client of clients) client.close();
+    heartbeatGroups.close();
     await listener.stop(1000);
   };
   return {

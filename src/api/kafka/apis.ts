@@ -9,6 +9,8 @@
 import { KiB } from "../../base/units.ts";
 import { alterConfigsApi } from "../../protocol/kafka/apis/alter-configs.ts";
 import { apiVersionsApi } from "../../protocol/kafka/apis/api-versions.ts";
+import { consumerGroupDescribeApi } from "../../protocol/kafka/apis/consumer-group-describe.ts";
+import { consumerGroupHeartbeatApi } from "../../protocol/kafka/apis/consumer-group-heartbeat.ts";
 import { type CreateTopicsRequest, createTopicsApi } from "../../protocol/kafka/apis/create-topics.ts";
 import { deleteTopicsApi } from "../../protocol/kafka/apis/delete-topics.ts";
 import { describeConfigsApi } from "../../protocol/kafka/apis/describe-configs.ts";
@@ -31,6 +33,12 @@ import {
   type SupportedVersions,
   unsupportedApiVersionsResponse,
 } from "./api-versions.ts";
+import {
+  consumerGroupDescribe,
+  consumerGroupDescribeBytes,
+  refuseConsumerGroupDescribe,
+} from "./consumer-group-describe.ts";
+import { consumerGroupHeartbeat, refuseConsumerGroupHeartbeat } from "./consumer-group-heartbeat.ts";
 import type { KafkaContext } from "./context.ts";
 import { createTopics, refuseCreateTopics } from "./create-topics.ts";
 import { deleteTopics, refuseDeleteTopics } from "./delete-topics.ts";
@@ -78,9 +86,9 @@ export const ROUTES: readonly Route[] = [
     handle: metadata,
     refuse: refuseMetadata,
   }),
-  route(offsetCommitApi, { versions: [2, 8], handle: offsetCommit, refuse: refuseOffsetCommit }),
+  route(offsetCommitApi, { versions: [2, 9], handle: offsetCommit, refuse: refuseOffsetCommit }),
   route(offsetFetchApi, {
-    versions: [1, 8],
+    versions: [1, 9],
     responseBytes: offsetFetchBytes,
     handle: offsetFetch,
     refuse: refuseOffsetFetch,
@@ -116,6 +124,17 @@ export const ROUTES: readonly Route[] = [
     versions: [0, 1],
     handle: incrementalAlterConfigs,
     refuse: refuseAlterConfigs,
+  }),
+  route(consumerGroupHeartbeatApi, {
+    versions: [0, 1],
+    handle: consumerGroupHeartbeat,
+    refuse: refuseConsumerGroupHeartbeat,
+  }),
+  route(consumerGroupDescribeApi, {
+    versions: [0, 1],
+    responseBytes: consumerGroupDescribeBytes,
+    handle: consumerGroupDescribe,
+    refuse: refuseConsumerGroupDescribe,
   }),
   route(listConfigResourcesApi, {
     versions: [0, 1],

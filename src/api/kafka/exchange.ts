@@ -30,6 +30,8 @@ export interface ExchangeRoute {
 /** The connection that an exchange belongs to; `KafkaSession` is it. */
 export interface ExchangeOwner {
   readonly address: string;
+  /** Where the peer is, without the port. */
+  readonly remoteHost: string;
   /** Our end of the connection. */
   readonly localHost: string;
   readonly principal: Principal;
@@ -57,6 +59,8 @@ export class Exchange<in ResponseInput> {
   readonly correlationId: number;
   /** Who asks: as the connection was known when the request was begun, whatever becomes of it meanwhile. */
   readonly principal: Principal;
+  /** What the client calls itself; "" when it does not say. */
+  clientId = "";
   /** Bytes of the request's frame, to be given back once. */
   frameBytes: number;
   /** Bytes of the memory for responses, held until the response is written. */

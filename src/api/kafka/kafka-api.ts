@@ -110,6 +110,7 @@ export class KafkaApi implements FrameHandler<KafkaSession> {
     loopTurns.enter(route.name);
     this.requests.set(route.name, (this.requests.get(route.name) ?? 0) + 1);
     const exchange = new Exchange<never>(session, route, version, correlationId, frameBytes);
+    exchange.clientId = header.clientId ?? "";
     session.begin(exchange, wasParked);
     try {
       route.start(this.#context, exchange, frame.buffer, header.bodyPosition, frame.end);

@@ -1,9 +1,10 @@
 /**
  * OffsetCommit: keeps how far a group has read; answered when it is durable.
  *
- * Groups have no members here, so only a commit without membership is taken: a negative generation, as consumers with
- * assigned partitions and tools send it. A generation is ILLEGAL_GENERATION. A member id without one means nothing, and the
- * empty group name is a group like any other, both as in Kafka.
+ * Without a group of the consumer protocol only a commit without membership is taken: a negative generation, as consumers with
+ * assigned partitions and tools send it. A generation is ILLEGAL_GENERATION, from version 9 GROUP_ID_NOT_FOUND. A member id without one
+ * means nothing, and the empty group name is a group like any other, both as in Kafka. A group of the consumer protocol decides itself, for
+ * the request as a whole (src/consumer/heartbeat-groups/commit-check.ts).
  *
  * Partition by partition: unknown ones are UNKNOWN_TOPIC_OR_PARTITION, whatever the generation; then long metadata
  * OFFSET_METADATA_TOO_LARGE, an offset that no record can have (negative, or beyond 53 bits) INVALID_REQUEST; the others are
@@ -16,8 +17,16 @@
  * clients know no storage error here (Java's consumer would end), and try again.
  */
 
-import { isStorageError, NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
+import {
+  type ErrorCode,
+  isStorageError,
+  NO_ERROR,
+  ObeliskError,
+  toObeliskError,
+  wireCode,
+} from "../../base/errors.ts";
 import { TurnShare } from "../../base/loop/turn-share.ts";
+import { commitFault } from "../../consumer/heartbeat-groups/commit-check.ts";
 import { OFFSET_METADATA_LENGTH_MAX, type OffsetToCommit } from "../../consumer/offsets.ts";
 import {
   type OffsetCommitRequest,
@@ -41,6 +50,9 @@ interface TopicResponse {
   partitions: readonly PartitionResponse[];
 }
 
+/** The first version that may carry the epoch of a member of the consumer protocol. */
+const MEMBER_EPOCH_FROM = 9;
+
 /** Partitions whose response is made in the turn that made their commits durable. */
 const TOLD_AT_ONCE = 500;
 
@@ -50,7 +62,7 @@ export async function offsetCommit(
   version: number,
 ): Promise<OffsetCommitResponseInput> {
   const share = new TurnShare(context.clock);
-  const gathering = new CommitGathering(context, request, share);
+  const gathering = new CommitGathering(context, request, version, share);
   const outcome = await commitAll(context, request.groupId, () => gathering.gather());
   const topics = new LongArray<TopicResponse>(() => offsetCommitApi.responseArray(version, "topics"));
   if (gathering.count > TOLD_AT_ONCE) await share.rest();
@@ -80,6 +92,9 @@ export function refuseOffsetCommit(
 class CommitGathering {
   readonly #context: KafkaContext;
   readonly #request: OffsetCommitRequest;
+  readonly #version: number;
+  /** Why the group takes nothing from whoever commits. */
+  readonly #groupFault: ErrorCode | null;
   readonly #share: TurnShare;
   readonly #commits: OffsetToCommit[] = [];
   /** Where a partition's commit stands, by topic: what is named again takes its place. */
@@ -88,12 +103,15 @@ class CommitGathering {
   readonly #accepted: PartitionResponse[] = [];
   count = 0;
 
-  constructor(context: KafkaContext, request: OffsetCommitRequest, share: TurnShare) {
+  constructor(context: KafkaContext, request: OffsetCommitRequest, version: number, share: TurnShare) {
     this.#context = context;
     this.#request = request;
+    this.#version = version;
+    this.#groupFault = this.#fault([]);
     this.#share = share;
   }
 
+  /** @throws ObeliskError what the group refuses them all with */
   async gather(): Promise<readonly OffsetToCommit[]> {
     for (const { name, partitions } of this.#request.topics) {
       const responses: PartitionResponse[] = [];
@@ -103,6 +121,8 @@ class CommitGathering {
         responses.push(this.#take(name, commit));
       }
     }
+    const fault = this.#fault(this.#partitions());
+    if (fault !== null) throw new ObeliskError(fault);
     return this.#commits;
   }
 
@@ -112,9 +132,24 @@ class CommitGathering {
     return this.#topics;
   }
 
+  #fault(partitions: Iterable<{ topicId: string; partition: number }>): ErrorCode | null {
+    const { groupId, memberId, generationIdOrMemberEpoch: epoch } = this.#request;
+    const group = this.#context.heartbeatGroups.get(groupId);
+    const committer = { memberId, epoch, version: this.#version };
+    if (group !== undefined) return commitFault(group, committer, partitions);
+    if (epoch < 0) return null;
+    return this.#version < MEMBER_EPOCH_FROM ? "ILLEGAL_GENERATION" : "GROUP_ID_NOT_FOUND";
+  }
+
+  *#partitions(): Generator<{ topicId: string; partition: number }> {
+    const { topics } = this.#context.broker;
+    for (const { topic, partition } of this.#commits)
+      yield { topicId: topics.get(topic)?.id ?? "", partition };
+  }
+
   #take(topic: string, commit: PartitionCommit): PartitionResponse {
     this.count += 1;
-    const fault = faultOf(this.#context, this.#request, topic, commit);
+    const fault = faultOf(this.#context, this.#groupFault, topic, commit);
     const response = { partitionIndex: commit.partitionIndex, errorCode: fault };
     if (fault !== NO_ERROR) return response;
     this.#accepted.push(response);
@@ -137,7 +172,7 @@ class CommitGathering {
 
 function faultOf(
   context: KafkaContext,
-  { generationIdOrMemberEpoch }: OffsetCommitRequest,
+  groupFault: ErrorCode | null,
   topic: string,
   commit: PartitionCommit,
 ): number {
@@ -145,7 +180,7 @@ function faultOf(
   if (partitionOf(context.broker.topics.get(topic), partitionIndex) === undefined) {
     return wireCode("UNKNOWN_TOPIC_OR_PARTITION");
   }
-  if (generationIdOrMemberEpoch >= 0) return wireCode("ILLEGAL_GENERATION");
+  if (groupFault !== null) return wireCode(groupFault);
   if (committedMetadata !== null && committedMetadata.length > OFFSET_METADATA_LENGTH_MAX) {
     return wireCode("OFFSET_METADATA_TOO_LARGE");
   }

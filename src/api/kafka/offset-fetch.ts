@@ -2,6 +2,9 @@
  * OffsetFetch: what a group has committed. Null topics mean everything it has. A partition without a commit, known or
  * not, is offset -1 with empty metadata and no error: the client then starts by its own policy.
  *
+ * From version 9 a member of a group of the consumer protocol says which it is, and is told UNKNOWN_MEMBER_ID or STALE_MEMBER_EPOCH when
+ * it is no member, or has another epoch by now.
+ *
  * Up to version 7 one group at the top; version 8 asks for several. `requireStable` asks to wait for open transactions;
  * there are none, so what is stored is always stable.
  *
@@ -9,8 +12,9 @@
  * encoded once. A long response is encoded in slices: each offset is what it is when its turn comes.
  */
 
-import { NO_ERROR } from "../../base/errors.ts";
+import { NO_ERROR, wireCode } from "../../base/errors.ts";
 import { TurnShare } from "../../base/loop/turn-share.ts";
+import { fetchFault } from "../../consumer/heartbeat-groups/commit-check.ts";
 import type { CommittedOffset } from "../../consumer/offset-table.ts";
 import type { GroupOffsets } from "../../consumer/offsets.ts";
 import {
@@ -49,6 +53,7 @@ interface TopicResponse {
 interface GroupResponse {
   groupId: string;
   topics: readonly TopicResponse[];
+  errorCode: number;
 }
 
 export function offsetFetch(
@@ -60,7 +65,7 @@ export function offsetFetch(
   const groups = groupsRequested(request, version);
   if (!isShort(groups)) return new LongResponse(context, version).find(groups, exchange);
   return respondWith(
-    groups.map((requested) => find(context.offsets, requested)),
+    groups.map((requested) => find(context, requested)),
     version,
   );
 }
@@ -103,7 +108,9 @@ export function refuseOffsetFetch(
 }
 
 function groupsRequested(request: OffsetFetchRequest, version: number): readonly GroupRequest[] {
-  if (version < BATCHED_FROM) return [{ groupId: request.groupId, topics: request.topics }];
+  if (version < BATCHED_FROM) {
+    return [{ groupId: request.groupId, memberId: null, memberEpoch: -1, topics: request.topics }];
+  }
   return request.groups;
 }
 
@@ -119,26 +126,40 @@ function isShort(groups: readonly GroupRequest[]): boolean {
 
 function respondWith(groups: readonly GroupResponse[], version: number): OffsetFetchResponseInput {
   if (version < BATCHED_FROM) return { topics: groups[0]?.topics ?? [] };
-  return { groups: groups.map(({ groupId, topics }) => ({ groupId, topics, errorCode: NO_ERROR })) };
+  return { groups };
 }
 
-function find(offsets: GroupOffsets, { groupId, topics }: GroupRequest): GroupResponse {
+/** Why the group tells whoever asks nothing. */
+function faultOf({ heartbeatGroups }: KafkaContext, requested: GroupRequest): number {
+  const group = heartbeatGroups.get(requested.groupId);
+  const fault = group === undefined ? null : fetchFault(group, requested.memberId, requested.memberEpoch);
+  return fault === null ? NO_ERROR : wireCode(fault);
+}
+
+function find(context: KafkaContext, requested: GroupRequest): GroupResponse {
+  const { offsets } = context;
+  const { groupId, topics } = requested;
+  const errorCode = faultOf(context, requested);
+  if (errorCode !== NO_ERROR) return { groupId, topics: [], errorCode };
   const found = (topics ?? []).map(({ name, partitionIndexes }) => ({
     name,
     partitions: partitionIndexes.map((index) => responseOf(index, offsets.fetch(groupId, name, index))),
   }));
-  return { groupId, topics: found };
+  return { groupId, topics: found, errorCode };
 }
 
 /** A response that is looked up and encoded in slices. */
 class LongResponse {
+  readonly #context: KafkaContext;
   readonly #offsets: GroupOffsets;
   readonly #version: number;
   readonly #share: TurnShare;
   /** Where topics stand in a response. */
   readonly #place: readonly string[];
 
-  constructor({ offsets, clock }: KafkaContext, version: number) {
+  constructor(context: KafkaContext, version: number) {
+    const { offsets, clock } = context;
+    this.#context = context;
     this.#offsets = offsets;
     this.#version = version;
     this.#share = new TurnShare(clock);
@@ -152,13 +173,19 @@ class LongResponse {
     const found: GroupResponse[] = [];
     const whole = new Map<string, readonly TopicResponse[]>();
     await this.#share.rest();
-    for (const { groupId, topics } of groups) {
+    for (const requested of groups) {
       // Nobody is left to be answered.
       if (exchange.isDropped) break;
+      const { groupId, topics } = requested;
+      const errorCode = faultOf(this.#context, requested);
+      if (errorCode !== NO_ERROR) {
+        found.push({ groupId, topics: [], errorCode });
+        continue;
+      }
       let responses = topics === null ? whole.get(groupId) : undefined;
       responses ??= topics === null ? await this.#findAll(groupId) : await this.#find(groupId, topics);
       if (topics === null) whole.set(groupId, responses);
-      found.push({ groupId, topics: responses });
+      found.push({ groupId, topics: responses, errorCode });
     }
     return respondWith(found, this.#version);
   }

@@ -78,6 +78,10 @@ export class KafkaSession implements ExchangeOwner, BudgetWaiter {
     return this.#connection.remoteAddress;
   }
 
+  get remoteHost(): string {
+    return this.#connection.remoteHost;
+  }
+
   get localHost(): string {
     return this.#connection.localHost;
   }

@@ -3,6 +3,8 @@
 import type { AnyApi } from "./api.ts";
 import { alterConfigsApi } from "./apis/alter-configs.ts";
 import { apiVersionsApi } from "./apis/api-versions.ts";
+import { consumerGroupDescribeApi } from "./apis/consumer-group-describe.ts";
+import { consumerGroupHeartbeatApi } from "./apis/consumer-group-heartbeat.ts";
 import { createPartitionsApi } from "./apis/create-partitions.ts";
 import { createTopicsApi } from "./apis/create-topics.ts";
 import { deleteGroupsApi } from "./apis/delete-groups.ts";
@@ -61,6 +63,8 @@ export const APIS: readonly AnyApi[] = [
   deleteGroupsApi,
   incrementalAlterConfigsApi,
   describeClusterApi,
+  consumerGroupHeartbeatApi,
+  consumerGroupDescribeApi,
   listConfigResourcesApi,
 ];
 

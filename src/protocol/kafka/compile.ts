@@ -98,7 +98,10 @@ class ReaderSource {
     if (field.kind === "int64" && isRequest) return "r.nearestInt64()";
     const isNullable = includesVersion(field.nullable, version);
     if (field.kind === "array") return `${this.#array(field.element!, isNullable)}(r)`;
-    if (field.kind === "struct") return `${this.struct(field.fields!)}(r)`;
+    if (field.kind === "struct") {
+      const read = `${this.struct(field.fields!)}(r)`;
+      return isNullable ? `(r.int8() < 0 ? null : ${read})` : read;
+    }
     return `r.${methodName(field, isFlexible, isNullable)}()`;
   }
 
@@ -173,7 +176,10 @@ w.endTag(mark); }`);
   #write(field: AnyField, value: string, isNullable: boolean): string {
     const { isFlexible } = this.#context;
     if (field.kind === "array") return `${this.#array(field.element!, isNullable)}(w, ${value});`;
-    if (field.kind === "struct") return `${this.struct(field.fields!)}(w, ${value});`;
+    if (field.kind === "struct") {
+      const write = `${this.struct(field.fields!)}(w, ${value});`;
+      return isNullable ? `if (${value} === null) w.int8(-1); else { w.int8(1); ${write} }` : write;
+    }
     return `w.${methodName(field, isFlexible, isNullable)}(${value});`;
   }
 
@@ -198,6 +204,7 @@ function elementBytesMin(field: AnyField, version: number, isFlexible: boolean):
   const fixed = FIXED_BYTES[field.kind];
   if (fixed !== undefined) return fixed;
   if (field.kind === "struct") {
+    if (includesVersion(field.nullable, version)) return 1;
     let sum = isFlexible ? 1 : 0;
     for (const inner of Object.values(field.fields!)) {
       if (inner.tag === -1 && includesVersion(inner.versions, version))

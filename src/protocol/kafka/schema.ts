@@ -183,6 +183,24 @@ export function taggedStruct<const F extends Fields>(
   return whole as Field<Decoded<F> | null, Input<F> | null, true>;
 }
 
+/** A structure within a structure. */
+export function struct<const F extends Fields>(
+  versions: string,
+  fields: F,
+): Field<Decoded<F>, Input<F>, false> {
+  return { ...base("struct", versions, null, ""), fields } as Field<Decoded<F>, Input<F>, false>;
+}
+
+/** The same, or null: a byte before it says which. */
+export function nullableStruct<const F extends Fields, const O extends FieldOptions<null>>(
+  versions: string,
+  fields: F,
+  options?: O,
+): Field<Decoded<F> | null, Input<F> | null, IsOptional<O>> {
+  const whole = { ...base("struct", versions, null, EVERY, options), fields };
+  return whole as unknown as Field<Decoded<F> | null, Input<F> | null, IsOptional<O>>;
+}
+
 /** Reads `3+`, `0-7`, `4` or the empty text (no version). */
 export function parseVersions(text: string): VersionRange {
   const match = /^(\d+)(?:(\+)|-(\d+))?$/.exec(text);

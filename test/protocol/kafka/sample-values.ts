@@ -38,8 +38,8 @@ export function arbitraryOf(fields: Fields, version: number): fc.Arbitrary<Value
 
 function arbitraryField(field: AnyField, version: number): fc.Arbitrary<unknown> {
   const value = arbitraryValue(field, version);
-  const mayBeNull = includesVersion(field.nullable, version) || field.kind === "struct";
-  return mayBeNull && (field.kind !== "struct" || field.tag !== -1) ? fc.option(value, { nil: null }) : value;
+  const mayBeNull = includesVersion(field.nullable, version) || (field.kind === "struct" && field.tag !== -1);
+  return mayBeNull ? fc.option(value, { nil: null }) : value;
 }
 
 function arbitraryValue(field: AnyField, version: number): fc.Arbitrary<unknown> {

@@ -1,6 +1,6 @@
 /**
  * OffsetCommit (8): keeps how far a group has read. A client without membership commits with generation -1 and an
- * empty member id. The retention time of versions 2 to 4 is for the server to ignore.
+ * empty member id; from version 9 the generation may be the epoch of a member of the consumer protocol. The retention time of versions 2 to 4 is for the server to ignore.
  */
 
 import { defineApi } from "../api.ts";
@@ -39,7 +39,7 @@ export type OffsetCommitResponseInput = Input<typeof response>;
 export const offsetCommitApi = defineApi({
   key: 8,
   name: "OffsetCommit",
-  versions: "2-8",
+  versions: "2-9",
   flexibleFrom: 8,
   request,
   response,

@@ -1,7 +1,7 @@
 /**
  * OffsetFetch (9): what a group has committed. Null topics (from version 2) mean all that the group has.
  * Up to version 7 one group and its topics lie at the top; version 8 moves them into `groups`, and there the error code
- * too. A caller fills the one or the other; giving what the version lacks is an error.
+ * too. From version 9 a member of the consumer protocol says which it is. A caller fills the one or the other; giving what the version lacks is an error.
  */
 
 import { defineApi } from "../api.ts";
@@ -29,6 +29,8 @@ const request = {
     "8+",
     {
       groupId: string("8+"),
+      memberId: nullableString("9+", { default: null, ignorable: true }),
+      memberEpoch: int32("9+", { default: -1, ignorable: true }),
       topics: nullableArray("8+", { name: string("8+"), partitionIndexes: array("8+", int32("8+")) }),
     },
     { default: [] },
@@ -81,7 +83,7 @@ export type OffsetFetchResponseInput = Input<typeof response>;
 export const offsetFetchApi = defineApi({
   key: 9,
   name: "OffsetFetch",
-  versions: "1-8",
+  versions: "1-9",
   flexibleFrom: 6,
   request,
   response,

@@ -1,0 +1,82 @@
+/**
+ * Makes what has changed in one group durable: one write at a time, and what changes meanwhile goes with the next. A thousand members that
+ * join together so make few writes, and a heartbeat that changes nothing makes none.
+ *
+ * What the disk refuses counts as changed still, and goes with the next write, whoever causes it. So memory may be ahead of the store, and
+ * no response goes out before the store has caught up: after a crash every member is where it was told to be, or is asked again.
+ */
+
+import { ObeliskError } from "../../base/errors.ts";
+import type { StateChange, StateStore } from "../../storage/contract.ts";
+import type { ConsumerGroup } from "./group.ts";
+import { encodeGroup, encodeMember, groupKey, memberKey } from "./stored-group.ts";
+
+export class GroupWriter {
+  readonly #group: ConsumerGroup;
+  readonly #state: StateStore;
+  #isStored: boolean;
+  #isRetired = false;
+  #writing: Promise<void> | null = null;
+  #next: Promise<void> | null = null;
+
+  constructor(group: ConsumerGroup, state: StateStore, isStored: boolean) {
+    this.#group = group;
+    this.#state = state;
+    this.#isStored = isStored;
+  }
+
+  /** Resolves when all that has changed up to this call is durable; null when it is already. @throws ObeliskError of the store */
+  flush(): Promise<void> | null {
+    if (this.#writing === null) return this.#write();
+    this.#next ??= this.#writing.then(ignore, ignore).then(() => {
+      this.#next = null;
+      return this.#write() ?? undefined;
+    });
+    return this.#next;
+  }
+
+  /** Nothing is written from now on: the rows are somebody else's, or are to go. They are given to `change` with what else belongs to it. */
+  retire(memberIds: Iterable<string>): StateChange[] {
+    this.#isRetired = true;
+    const { id } = this.#group;
+    return [
+      { key: groupKey(id), value: null },
+      ...Array.from(memberIds, (memberId) => ({ key: memberKey(id, memberId), value: null })),
+    ];
+  }
+
+  #write(): Promise<void> | null {
+    if (this.#isRetired)
+      throw new ObeliskError("COORDINATOR_NOT_AVAILABLE", { detail: "the group was removed meanwhile" });
+    const group = this.#group;
+    const { isGroupChanged, members } = group.takeChanges();
+    const changes: StateChange[] = [];
+    if (isGroupChanged || !this.#isStored) {
+      const { epoch, assignmentEpoch, subscriptions } = group;
+      const regexes = subscriptions.resolvedRegexes();
+      const value = encodeGroup({ epoch, assignmentEpoch, regexes, topics: subscriptions.knownTopics });
+      changes.push({ key: groupKey(group.id), value });
+    }
+    for (const [id, member] of members) {
+      const value = member === null ? null : encodeMember(member, group.target(id));
+      changes.push({ key: memberKey(group.id, id), value });
+    }
+    if (changes.length === 0) return null;
+    this.#writing = this.#store(changes, [...members.keys()]);
+    return this.#writing;
+  }
+
+  async #store(changes: readonly StateChange[], memberIds: readonly string[]): Promise<void> {
+    try {
+      await this.#state.change(changes);
+      this.#isStored = true;
+    } catch (thrown) {
+      this.#group.markChanged(memberIds);
+      throw thrown;
+    } finally {
+      this.#writing = null;
+    }
+  }
+}
+
+function ignore(): void {}

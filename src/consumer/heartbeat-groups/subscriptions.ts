@@ -1,0 +1,219 @@
+/**
+ * What the members of a group are subscribed to: topic names, regular expressions and what these match, and the topics behind them as the
+ * group's epoch has taken them into account.
+ *
+ * A regular expression matches nothing until it has been resolved; that is done outside (regex-resolver.ts), because it looks at every topic.
+ */
+
+import type { Member } from "./member.ts";
+import type { TopicView } from "./topic-view.ts";
+
+interface Regex {
+  members: number;
+  /** Sorted; null: not resolved yet. */
+  topicNames: readonly string[] | null;
+}
+
+interface KnownTopic {
+  readonly id: string;
+  readonly partitions: number;
+}
+
+/** Different subscriptions whose topic ids are remembered; far more than the members of a group have between them. */
+const ID_LISTS_MAX = 1024;
+
+export class Subscriptions {
+  /** UTF-8 bytes of what the members say, each for itself. */
+  textBytes = 0;
+  readonly #names = new Map<string, number>();
+  readonly #regexes = new Map<string, Regex>();
+  #known: ReadonlyMap<string, KnownTopic> = new Map();
+  /** The view's version at the last look; -1: there must be another one. */
+  #seenVersion = -1;
+  /** The view's version when the regular expressions were resolved, and when that was. */
+  #resolvedVersion = -1;
+  #resolvedAtMs = Number.NEGATIVE_INFINITY;
+  #hasChanged = false;
+  /** Subscriptions by their content, so that members with equal ones share the array. Valid for one version of the view. */
+  readonly #idLists = new Map<string, readonly string[]>();
+  #idListsVersion = -1;
+
+  restore(regexes: ReadonlyMap<string, readonly string[]>, topics: ReadonlyMap<string, KnownTopic>): void {
+    for (const [text, topicNames] of regexes) {
+      const regex = this.#regexes.get(text);
+      if (regex !== undefined) regex.topicNames = topicNames;
+    }
+    this.#known = topics;
+  }
+
+  /** Counts a member that was not there, is another one now, or is gone. */
+  replace(before: Member | undefined, after: Member | undefined): void {
+    if (before?.topicNames !== after?.topicNames || before?.topicRegex !== after?.topicRegex)
+      this.textBytes += textBytesOf(after) - textBytesOf(before);
+    if (before?.topicNames !== after?.topicNames) {
+      for (const name of before?.topicNames ?? []) this.#leave(name);
+      for (const name of after?.topicNames ?? []) this.#names.set(name, (this.#names.get(name) ?? 0) + 1);
+      this.#seenVersion = -1;
+    }
+    if ((before?.topicRegex ?? "") === (after?.topicRegex ?? "")) return;
+    if (before !== undefined && before.topicRegex !== "") this.#leaveRegex(before.topicRegex);
+    if (after !== undefined && after.topicRegex !== "") this.#joinRegex(after.topicRegex);
+    this.#seenVersion = -1;
+  }
+
+  hasRegex(text: string): boolean {
+    return this.#regexes.has(text);
+  }
+
+  isResolved(text: string): boolean {
+    return (this.#regexes.get(text)?.topicNames ?? null) !== null;
+  }
+
+  get regexCount(): number {
+    return this.#regexes.size;
+  }
+
+  regexTexts(): string[] {
+    return [...this.#regexes.keys()];
+  }
+
+  /** What each has matched; those that are not resolved are not in it. */
+  resolvedRegexes(): Map<string, readonly string[]> {
+    const resolved = new Map<string, readonly string[]>();
+    for (const [text, { topicNames }] of this.#regexes)
+      if (topicNames !== null) resolved.set(text, topicNames);
+    return resolved;
+  }
+
+  get knownTopics(): ReadonlyMap<string, KnownTopic> {
+    return this.#known;
+  }
+
+  /** Whether they are to be resolved: one never was, or topics came or went; and not again within `intervalMs`. */
+  needsResolving(version: number, nowMs: number, intervalMs: number): boolean {
+    if (this.#regexes.size === 0 || nowMs < this.#resolvedAtMs + intervalMs) return false;
+    if (this.#resolvedVersion !== version) return true;
+    for (const { topicNames } of this.#regexes.values()) if (topicNames === null) return true;
+    return false;
+  }
+
+  /** Takes over what was found at a version of the view; whether any of it is new. */
+  resolved(found: ReadonlyMap<string, readonly string[]>, version: number, nowMs: number): boolean {
+    this.#resolvedVersion = version;
+    this.#resolvedAtMs = nowMs;
+    let isNew = false;
+    for (const [text, topicNames] of found) {
+      const regex = this.#regexes.get(text);
+      if (regex === undefined) continue; // nobody is subscribed to it any more
+      const before = regex.topicNames;
+      if (before !== null && isSameList(before, topicNames)) continue;
+      regex.topicNames = topicNames;
+      isNew = true;
+      this.#hasChanged = true;
+      this.#seenVersion = -1;
+      this.#idListsVersion = -1;
+    }
+    return isNew;
+  }
+
+  /** Whether the subscribed topics are others than the group knows, or have other partitions; they are known then. */
+  lookAt(view: TopicView): boolean {
+    if (this.#seenVersion === view.version) return false;
+    this.#seenVersion = view.version;
+    const found = new Map<string, KnownTopic>();
+    for (const name of this.#subscribedNames()) {
+      const topic = view.get(name);
+      if (topic !== undefined) found.set(name, { id: topic.id, partitions: topic.partitions });
+    }
+    if (isSameTopics(this.#known, found)) return false;
+    this.#known = found;
+    this.#hasChanged = true;
+    return true;
+  }
+
+  /** Ids of the topics that a member is subscribed to, as far as they are there; the same array for equal subscriptions. */
+  topicIdsOf(member: Member, view: TopicView): readonly string[] {
+    if (this.#idListsVersion !== view.version || this.#idLists.size >= ID_LISTS_MAX) {
+      this.#idLists.clear();
+      this.#idListsVersion = view.version;
+    }
+    const key = `${member.topicRegex}\n${member.topicNames.join("\n")}`;
+    const known = this.#idLists.get(key);
+    if (known !== undefined) return known;
+    const names = new Set(member.topicNames);
+    for (const name of this.#regexes.get(member.topicRegex)?.topicNames ?? []) names.add(name);
+    const ids: string[] = [];
+    for (const name of [...names].sort()) {
+      const topic = view.get(name);
+      if (topic !== undefined) ids.push(topic.id);
+    }
+    this.#idLists.set(key, ids);
+    return ids;
+  }
+
+  /** By topic id. */
+  partitionCounts(view: TopicView): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const name of this.#subscribedNames()) {
+      const topic = view.get(name);
+      if (topic !== undefined) counts.set(topic.id, topic.partitions);
+    }
+    return counts;
+  }
+
+  /** Whether something has changed that is stored with the group. */
+  takeChange(): boolean {
+    const hasChanged = this.#hasChanged;
+    this.#hasChanged = false;
+    return hasChanged;
+  }
+
+  *#subscribedNames(): Generator<string> {
+    yield* this.#names.keys();
+    for (const { topicNames } of this.#regexes.values()) yield* topicNames ?? [];
+  }
+
+  #leave(name: string): void {
+    const left = (this.#names.get(name) ?? 0) - 1;
+    if (left > 0) this.#names.set(name, left);
+    else this.#names.delete(name);
+  }
+
+  #joinRegex(text: string): void {
+    const known = this.#regexes.get(text);
+    if (known === undefined) this.#regexes.set(text, { members: 1, topicNames: null });
+    else known.members += 1;
+  }
+
+  #leaveRegex(text: string): void {
+    const regex = this.#regexes.get(text);
+    if (regex === undefined) return;
+    regex.members -= 1;
+    if (regex.members > 0) return;
+    this.#regexes.delete(text);
+    this.#hasChanged = true;
+  }
+}
+
+function textBytesOf(member: Member | undefined): number {
+  if (member === undefined) return 0;
+  let bytes = Buffer.byteLength(member.topicRegex);
+  for (const name of member.topicNames) bytes += Buffer.byteLength(name);
+  return bytes;
+}
+
+function isSameList(left: readonly string[], right: readonly string[]): boolean {
+  return left.length === right.length && left.every((name, index) => name === right[index]);
+}
+
+function isSameTopics(
+  left: ReadonlyMap<string, KnownTopic>,
+  right: ReadonlyMap<string, KnownTopic>,
+): boolean {
+  if (left.size !== right.size) return false;
+  for (const [name, { id, partitions }] of right) {
+    const known = left.get(name);
+    if (known?.id !== id || known.partitions !== partitions) return false;
+  }
+  return true;
+}
