@@ -2,6 +2,7 @@
 
 import type { ArgsDef } from "citty";
 import { aliasesOf, type Command, isRepeatable, REPEATABLE } from "./arguments.ts";
+import type { CommandGroup, CommandTree } from "./tree.ts";
 
 const WIDTH = 100;
 
@@ -23,16 +24,23 @@ export function commandHelp(command: Command): string {
   return sections.filter((text) => text !== "").join("\n\n");
 }
 
+/** The help of a group of commands; `name` is the path to it. */
+export function groupHelp(name: string, { summary, commands, examples }: CommandGroup): string {
+  return [
+    summary,
+    `Usage\n  obelisk ${name} COMMAND [FLAGS]`,
+    section("Commands", summaries(commands)),
+    section("Flags", [["-h, --help", "Show this help, or the help of a command."]]),
+    `Examples\n${examples.map((example) => `  ${example}`).join("\n")}`,
+  ].join("\n\n");
+}
+
 /** The help of the whole program. */
-export function rootHelp(
-  summary: string,
-  commands: readonly (readonly [string, string])[],
-  examples: readonly string[],
-): string {
+export function rootHelp(summary: string, commands: CommandTree, examples: readonly string[]): string {
   return [
     summary,
     "Usage\n  obelisk COMMAND [FLAGS]",
-    section("Commands", commands),
+    section("Commands", summaries(commands)),
     section("Flags", [
       ["-h, --help", "Show this help, or the help of a command."],
       ["-v, --version", "Show the version."],
@@ -40,6 +48,10 @@ export function rootHelp(
     `Examples\n${examples.map((example) => `  ${example}`).join("\n")}`,
     "Exit codes\n  0 success   1 no: damage found, nothing there   2 failure   64 wrong usage",
   ].join("\n\n");
+}
+
+function summaries(commands: CommandTree): [string, string][] {
+  return Object.entries(commands).map(([name, { summary }]) => [name, summary]);
 }
 
 function placeWord([name, definition]: [string, ArgsDef[string]]): string {

@@ -4,22 +4,20 @@
  *
  * A command is loaded when it is called, so that `obelisk --version` does not wait for the server's modules.
  *
- * To add one: export a citty definition and its examples from a file here, and enter it in COMMANDS.
+ * To add one: export a citty definition and its examples from a file here, and enter it in COMMANDS, or in its group's table.
  */
 
 import { version } from "../package.json" with { type: "json" };
-import { nearest } from "../src/config/nearest.ts";
-import { asksForHelp, type Command, describeCommand, usage } from "./arguments.ts";
-import { commandHelp, rootHelp } from "./arguments-help.ts";
+import { asksForHelp, describeCommand } from "./arguments.ts";
+import { commandHelp, groupHelp, rootHelp } from "./arguments-help.ts";
+import { clusterCommands } from "./cluster.ts";
 import { reportError } from "./errors.ts";
+import { groupCommands } from "./group.ts";
 import { EXIT, note, OutputClosed, output } from "./output.ts";
+import { topicCommands } from "./topic.ts";
+import { type CommandTree, type Found, findCommand, isGroup } from "./tree.ts";
 
-interface CommandEntry {
-  readonly summary: string;
-  load(): Promise<Command>;
-}
-
-const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+const COMMANDS: CommandTree = {
   serve: {
     summary: "Run the broker.",
     load: async () => {
@@ -48,6 +46,9 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
       return describeCommand(resetCommand, resetExamples);
     },
   },
+  topic: topicCommands,
+  group: groupCommands,
+  cluster: clusterCommands,
   inspect: {
     summary: "Show what a data directory or one of its files holds. Never writes.",
     load: async () => {
@@ -115,32 +116,29 @@ async function dispatch(rawArgs: readonly string[]): Promise<number> {
     return EXIT.yes;
   }
   if (name === "help") {
-    output.line(commandHelp(await find(rest[0]!)));
+    output.line(await helpOf(findCommand(COMMANDS, rest)));
     return EXIT.yes;
   }
-  const command = await find(name);
-  if (asksForHelp(rest)) {
-    output.line(commandHelp(command));
+  const found = findCommand(COMMANDS, rawArgs);
+  if (asksForHelp(found.rest)) {
+    output.line(await helpOf(found));
     return EXIT.yes;
   }
+  if (isGroup(found.entry)) {
+    note(await helpOf(found));
+    return EXIT.usage;
+  }
+  const command = await found.entry.load();
   if (name !== "serve") output.checkOpen(); // The server does not exist to print.
-  return command.run(rest);
+  return command.run(found.rest);
 }
 
-function find(name: string): Promise<Command> {
-  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (entry !== undefined) return entry.load();
-  const near = nearest(name, Object.keys(COMMANDS));
-  const remedy = near === undefined ? "see `obelisk --help`" : `did you mean \`${near}\`?`;
-  throw usage(name.startsWith("-") ? `unknown flag \`${name}\`` : `unknown command \`${name}\``, remedy);
+async function helpOf({ path, entry }: Found): Promise<string> {
+  return isGroup(entry) ? groupHelp(path.join(" "), entry) : commandHelp(await entry.load());
 }
 
 function helpOfAll(): string {
-  return rootHelp(
-    SUMMARY,
-    Object.entries(COMMANDS).map(([name, { summary }]) => [name, summary] as const),
-    EXAMPLES,
-  );
+  return rootHelp(SUMMARY, COMMANDS, EXAMPLES);
 }
 
 function reportOptions(rawArgs: readonly string[]) {

@@ -13,6 +13,11 @@ import type { PartitionOffset } from "../src/client/partition-offsets.ts";
 import { TIMESTAMP_EARLIEST, TIMESTAMP_LATEST } from "../src/protocol/kafka/apis/list-offsets.ts";
 import type { Place } from "./consume-start.ts";
 
+/** So many records on from what is committed, back when negative. */
+export interface Shift {
+  readonly by: number;
+}
+
 export interface OffsetChange extends TopicPartition {
   /** -1: nothing committed. */
   readonly from: number;
@@ -26,7 +31,7 @@ export async function planReset(
   admin: Pick<Admin, "groupOffsets" | "listOffsets">,
   group: string,
   partitions: readonly TopicPartition[],
-  place: Place,
+  place: Place | Shift,
 ): Promise<OffsetChange[]> {
   const list = (at: number) =>
     admin.listOffsets(partitions.map(({ topic, partition }) => ({ topic, partition, at })));
@@ -37,8 +42,22 @@ export async function planReset(
   return partitions.map(({ topic, partition }, index) => {
     const now = committed.find((one) => one.topic === topic && one.partition === partition);
     const range = { start: starts[index]!.offset, end: ends[index]!.offset };
-    return { topic, partition, from: now?.offset ?? -1, ...target(place, range, byTime[index]) };
+    const from = now?.offset ?? -1;
+    if (typeof place === "object" && "by" in place)
+      return { topic, partition, from, ...shifted(from, place.by, range) };
+    return { topic, partition, from, ...target(place, range, byTime[index]) };
   });
+}
+
+/** Where nothing is committed there is nothing to shift, and it stays so. */
+export function shifted(
+  from: number,
+  by: number,
+  range: { start: number; end: number },
+): { to: number; note: string } {
+  return from < 0
+    ? { to: -1, note: "nothing is committed" }
+    : target({ offset: from + by }, range, undefined);
 }
 
 /** Where a place is in a partition that holds [start, end). */

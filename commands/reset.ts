@@ -10,7 +10,7 @@
  */
 
 import { defineCommand } from "citty";
-import { ObeliskError, toObeliskError } from "../src/base/errors.ts";
+import { ObeliskError } from "../src/base/errors.ts";
 import { Admin } from "../src/client/admin.ts";
 import type { TopicPartition } from "../src/client/group-offsets.ts";
 import { usage } from "./arguments.ts";
@@ -18,10 +18,10 @@ import { brokersFlag, clientFlags } from "./brokers-flag.ts";
 import { GROUP_DEFAULT } from "./consume-options.ts";
 import { type Place, parsePlace, START_HINT, TIME_RULE } from "./consume-start.ts";
 import { EXIT, note, output } from "./output.ts";
-import { tableLines } from "./output-table.ts";
 import { type FlagTexts, wholeNumber } from "./produce-options.ts";
 import { askYesNo } from "./reset-ask.ts";
-import { type OffsetChange, planReset } from "./reset-plan.ts";
+import { changeLines, commitChanges } from "./reset-commit.ts";
+import { planReset } from "./reset-plan.ts";
 import { sayRetries } from "./retry-note.ts";
 
 export const resetExamples = [
@@ -120,7 +120,7 @@ async function reset(admin: Admin, options: ResetOptions): Promise<number> {
       note("nothing was changed");
       return EXIT.no;
     }
-    await commit(admin, options.group, changes);
+    await commitChanges(admin, options.group, changes);
   }
   if (options.isJson)
     output.json({ event: "reset", group: options.group, changed: !isNothing, partitions: changes });
@@ -138,41 +138,4 @@ async function findPartitions(admin: Admin, { topic, partition }: ResetOptions):
     throw new ObeliskError("UNKNOWN_TOPIC_OR_PARTITION", { detail, topic, partition });
   }
   return wanted.map((one) => ({ topic, partition: one.partition }));
-}
-
-async function commit(admin: Admin, group: string, changes: readonly OffsetChange[]): Promise<void> {
-  const moved = changes.filter(({ from, to }) => from !== to);
-  try {
-    await admin.setGroupOffsets(
-      group,
-      moved.map(({ topic, partition, to }) => ({ topic, partition, offset: to })),
-    );
-  } catch (thrown) {
-    const error = toObeliskError(thrown);
-    if (error.code !== "UNKNOWN_MEMBER_ID" && error.code !== "ILLEGAL_GENERATION") throw error;
-    throw new ObeliskError(
-      "UNKNOWN_MEMBER_ID",
-      {
-        detail: `the group ${group} has active members, which would overwrite the change`,
-        remedy: "stop its consumers, then try again",
-      },
-      error,
-    );
-  }
-}
-
-function changeLines(group: string, changes: readonly OffsetChange[]): string[] {
-  return [
-    `group ${group}`,
-    ...tableLines<OffsetChange>(
-      [
-        { title: "topic", cell: ({ topic }) => topic },
-        { title: "partition", isNumber: true, cell: ({ partition }) => `${partition}` },
-        { title: "from", isNumber: true, cell: ({ from }) => (from < 0 ? "none" : `${from}`) },
-        { title: "to", isNumber: true, cell: ({ to }) => `${to}` },
-        { title: "", cell: ({ note: text }) => text },
-      ],
-      changes,
-    ),
-  ];
 }

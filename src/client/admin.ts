@@ -1,13 +1,36 @@
 /**
- * Requests about topics, brokers and the offsets of groups. Retriable errors are retried within the total time limit; creating
- * or deleting that was retried may therefore report what its first attempt did.
+ * Requests about topics, settings, brokers and groups (admin/). Retriable errors are retried within the total time limit;
+ * creating or deleting that was retried may therefore report what its first attempt did.
  */
 
-import { NO_ERROR } from "../base/errors.ts";
-import { SECOND_MS } from "../base/units.ts";
-import { createTopicsApi } from "../protocol/kafka/apis/create-topics.ts";
-import { deleteTopicsApi } from "../protocol/kafka/apis/delete-topics.ts";
-import { brokerError } from "./broker-errors.ts";
+import {
+  type ClusterDescription,
+  describeCluster,
+  type PartitionSize,
+  partitionSizes,
+} from "./admin/brokers.ts";
+import {
+  alterConfigs,
+  type Config,
+  type ConfigChange,
+  type ConfigResource,
+  describeConfigs,
+} from "./admin/configs.ts";
+import {
+  type DescribedGroup,
+  deleteGroup,
+  describeGroup,
+  type ListedGroup,
+  listGroups,
+} from "./admin/groups.ts";
+import {
+  createPartitions,
+  createTopic,
+  deleteRecords,
+  deleteTopic,
+  type NewTopic,
+  type RecordsBefore,
+} from "./admin/topics.ts";
 import { Cluster, type ClusterOptions, type TopicMetadata } from "./cluster.ts";
 import {
   type CommittedOffset,
@@ -16,19 +39,6 @@ import {
   type TopicPartition,
 } from "./group-offsets.ts";
 import { listPartitionOffsets, type OffsetQuery, type PartitionOffset } from "./partition-offsets.ts";
-
-/** How long the broker may take. */
-const TOPIC_TIMEOUT_MS = 30 * SECOND_MS;
-/** From this version on DeleteTopics takes structures instead of names. */
-const DELETE_BY_STRUCTURE_FROM = 6;
-
-export interface NewTopic {
-  readonly name: string;
-  /** -1: the broker's default. */
-  readonly partitions?: number;
-  readonly replicationFactor?: number;
-  readonly configs?: Readonly<Record<string, string>>;
-}
 
 export class Admin {
   readonly cluster: Cluster;
@@ -61,37 +71,61 @@ export class Admin {
   }
 
   /** @throws ObeliskError TOPIC_ALREADY_EXISTS, INVALID_TOPIC_EXCEPTION, INVALID_PARTITIONS, INVALID_CONFIG, ... */
-  async createTopic(topic: NewTopic): Promise<void> {
-    await this.cluster.attempt(async () => {
-      const connection = await this.cluster.controller();
-      const response = await connection.request(createTopicsApi, {
-        topics: [
-          {
-            name: topic.name,
-            numPartitions: topic.partitions ?? -1,
-            replicationFactor: topic.replicationFactor ?? -1,
-            configs: Object.entries(topic.configs ?? {}).map(([name, value]) => ({ name, value })),
-          },
-        ],
-        timeoutMs: TOPIC_TIMEOUT_MS,
-      });
-      this.cluster.evict(topic.name);
-      checkTopic(response.topics[0], topic.name);
-    });
+  createTopic(topic: NewTopic): Promise<void> {
+    return createTopic(this.cluster, topic);
   }
 
   /** @throws ObeliskError UNKNOWN_TOPIC_OR_PARTITION, ... */
-  async deleteTopic(name: string): Promise<void> {
-    await this.cluster.attempt(async () => {
-      const connection = await this.cluster.controller();
-      const byStructure = connection.versionOf(deleteTopicsApi) >= DELETE_BY_STRUCTURE_FROM;
-      const response = await connection.request(deleteTopicsApi, {
-        ...(byStructure ? { topics: [{ name }] } : { topicNames: [name] }),
-        timeoutMs: TOPIC_TIMEOUT_MS,
-      });
-      this.cluster.evict(name);
-      checkTopic(response.responses[0], name);
-    });
+  deleteTopic(name: string): Promise<void> {
+    return deleteTopic(this.cluster, name);
+  }
+
+  /** Raises the number of partitions of a topic to `count`. @throws ObeliskError INVALID_PARTITIONS when that is not more */
+  createPartitions(topic: string, count: number, options: { isDryRun?: boolean } = {}): Promise<void> {
+    return createPartitions(this.cluster, topic, count, options.isDryRun ?? false);
+  }
+
+  /** Deletes the records below an offset of each partition; the log start offsets afterwards. */
+  deleteRecords(ranges: readonly RecordsBefore[]): Promise<RecordsBefore[]> {
+    return deleteRecords(this.cluster, ranges);
+  }
+
+  /** The settings of a topic or a broker, sorted by name; `names`: only these. */
+  describeConfigs(resource: ConfigResource, names: readonly string[] | null = null): Promise<Config[]> {
+    return describeConfigs(this.cluster, resource, names);
+  }
+
+  /** Changes single settings: all of them, or none when one is refused. @throws ObeliskError INVALID_CONFIG, ... */
+  alterConfigs(
+    resource: ConfigResource,
+    changes: readonly ConfigChange[],
+    options: { isDryRun?: boolean } = {},
+  ): Promise<void> {
+    return alterConfigs(this.cluster, resource, changes, options.isDryRun ?? false);
+  }
+
+  describeCluster(): Promise<ClusterDescription> {
+    return describeCluster(this.cluster);
+  }
+
+  /** The sizes of topics' partitions on each broker; null when the brokers do not tell. */
+  partitionSizes(partitions: ReadonlyMap<string, readonly number[]>): Promise<PartitionSize[] | null> {
+    return partitionSizes(this.cluster, partitions);
+  }
+
+  /** The groups of all brokers, sorted by name. */
+  listGroups(): Promise<ListedGroup[]> {
+    return listGroups(this.cluster);
+  }
+
+  /** One group, or undefined when there is none of this name. */
+  describeGroup(group: string): Promise<DescribedGroup | undefined> {
+    return describeGroup(this.cluster, group);
+  }
+
+  /** Deletes a group with its committed offsets. @throws ObeliskError while it has members */
+  deleteGroup(group: string): Promise<void> {
+    return deleteGroup(this.cluster, group);
   }
 
   /** Offsets of partitions, in the order of the queries. */
@@ -115,16 +149,4 @@ export class Admin {
   async close(): Promise<void> {
     await this.cluster.close();
   }
-}
-
-function checkTopic(
-  response: { errorCode: number; errorMessage: string | null } | undefined,
-  topic: string,
-): void {
-  if (response === undefined || response.errorCode === NO_ERROR) return;
-  const facts = { topic };
-  throw brokerError(
-    response.errorCode,
-    response.errorMessage === null ? facts : { ...facts, detail: response.errorMessage },
-  );
 }

@@ -49,6 +49,19 @@ export interface ClusterOptions {
   readonly random?: () => number;
 }
 
+export interface ClusterMember extends Address {
+  readonly id: number;
+  readonly rack: string | null;
+}
+
+export interface ClusterMembers {
+  /** Null: the broker does not say. */
+  readonly clusterId: string | null;
+  /** -1: there is none. */
+  readonly controllerId: number;
+  readonly brokers: readonly ClusterMember[];
+}
+
 export interface PartitionMetadata {
   readonly partition: number;
   /** Node id, -1 when there is no leader at the moment. */
@@ -77,8 +90,10 @@ export class Cluster {
   readonly #bootstrap: Address[];
   readonly #connections = new Map<string, Promise<Connection>>();
   readonly #nodes = new Map<number, Address>();
+  #brokers: readonly ClusterMember[] = [];
   readonly #topics = new Map<string, CachedTopic>();
   readonly #coordinators = new Map<string, number>();
+  #clusterId: string | null = null;
   #controller = -1;
   #hasContact = false;
   #isClosed = false;
@@ -142,6 +157,11 @@ export class Cluster {
     } catch (thrown) {
       throw this.#explainAdvertised(address, toObeliskError(thrown));
     }
+  }
+
+  /** The cluster's id, controller and brokers, as the last metadata said. */
+  get members(): ClusterMembers {
+    return { clusterId: this.#clusterId, controllerId: this.#controller, brokers: this.#brokers };
   }
 
   /** The broker that creates and deletes topics. */
@@ -231,6 +251,13 @@ export class Cluster {
     this.#nodes.clear();
     for (const { nodeId, host, port } of response.brokers) this.#nodes.set(nodeId, { host, port });
     this.#controller = response.controllerId;
+    this.#clusterId = response.clusterId;
+    this.#brokers = response.brokers.map(({ nodeId, host, port, rack }) => ({
+      id: nodeId,
+      host,
+      port,
+      rack,
+    }));
     return response.topics.map((topic) => this.#remember(topic));
   }
 

@@ -61,6 +61,12 @@ interface PendingResponse {
   readonly reject: (error: ObeliskError) => void;
 }
 
+/** A feature of the cluster that is in force, at this level. */
+export interface Feature {
+  readonly name: string;
+  readonly level: number;
+}
+
 interface VersionRange {
   readonly min: number;
   readonly max: number;
@@ -76,6 +82,7 @@ export class Connection {
   readonly #inFlight = new Ring<PendingResponse>();
   readonly #waiting = new Ring<PendingResponse>();
   readonly #versions = new Map<number, VersionRange>();
+  #features: readonly Feature[] = [];
   #socket: ClientSocket | null = null;
   #error: ObeliskError | null = null;
   #nextCorrelationId = 1;
@@ -122,6 +129,21 @@ export class Connection {
   /** Requests that were sent or wait to be sent. */
   get openRequests(): number {
     return this.#inFlight.count + this.#waiting.count;
+  }
+
+  /** The versions of each API that the broker serves, by the API's number. */
+  get versions(): ReadonlyMap<number, VersionRange> {
+    return this.#versions;
+  }
+
+  get features(): readonly Feature[] {
+    return this.#features;
+  }
+
+  /** Whether there is a version of an API that both sides support. */
+  supports<Request, Response>(api: ClientApi<Request, Response>): boolean {
+    const range = this.#versions.get(api.key);
+    return range !== undefined && range.min <= api.versionMax && range.max >= api.versionMin;
   }
 
   /** The highest version that both sides support. @throws ObeliskError UNSUPPORTED_VERSION when there is none */
@@ -182,6 +204,10 @@ export class Connection {
       for (const { apiKey, minVersion, maxVersion } of response.apiKeys) {
         this.#versions.set(apiKey, { min: minVersion, max: maxVersion });
       }
+      this.#features = response.finalizedFeatures.map(({ name, maxVersionLevel }) => ({
+        name,
+        level: maxVersionLevel,
+      }));
       if (response.errorCode === NO_ERROR) return;
       const isTooNew = response.errorCode === wireCode("UNSUPPORTED_VERSION");
       const next = Math.min(this.#versions.get(apiVersionsApi.key)?.max ?? 0, version - 1);

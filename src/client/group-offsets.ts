@@ -119,7 +119,8 @@ export function groupByTopic<Entry extends TopicPartition>(entries: readonly Ent
   return [...topics];
 }
 
-function withCoordinator<Result>(
+/** Runs `work` with retries; an error that may pass makes the next attempt look for the coordinator again. */
+export function withCoordinator<Result>(
   cluster: Cluster,
   group: string,
   work: () => Promise<Result>,

@@ -6,10 +6,10 @@
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import { ALL_COMMANDS } from "../support/all-commands.ts";
 import { fromSources, runObelisk } from "../support/obelisk-command.ts";
 
 const ROOT = join(import.meta.dir, "../..");
-const COMMANDS = ["serve", "produce", "consume", "reset", "inspect", "verify"];
 /** Folders of the repository: a text in backticks that begins with one is a path in it. */
 const FOLDERS = ["src", "commands", "test", "scripts", "docs", "deploy", ".ci"];
 /** Flags that are other programs'. */
@@ -59,7 +59,7 @@ for (const document of documents) {
 
 test("every flag that the documents name is in a command's help", async () => {
   const helps = await Promise.all(
-    COMMANDS.map((command) => runObelisk([command, "--help"], { program: fromSources })),
+    ALL_COMMANDS.map((command) => runObelisk([...command.split(" "), "--help"], { program: fromSources })),
   );
   const known = new Set(helps.flatMap(({ stdout }) => flagsIn(stdout)));
   const unknown = documents.flatMap((document) =>

@@ -5,9 +5,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json" with { type: "json" };
+import { ALL_COMMANDS } from "../support/all-commands.ts";
 import { compiled, fromSources, type RunOptions, runObelisk } from "../support/obelisk-command.ts";
-
-const COMMANDS = ["serve", "produce", "consume", "reset", "inspect", "verify"];
 
 let directory = "";
 beforeAll(() => {
@@ -31,16 +30,17 @@ for (const program of [fromSources, compiled]) {
     test("--help names every command, on standard output", async () => {
       const { exitCode, stdout, stderr } = await run(["--help"]);
       expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
-      for (const name of COMMANDS) expect(stdout).toMatch(new RegExp(`^ {2}${name} `, "m"));
+      for (const name of ALL_COMMANDS) expect(stdout).toMatch(new RegExp(`^ {2}${name.split(" ")[0]} `, "m"));
     });
 
     test("every command has help with usage and an example", async () => {
-      for (const name of COMMANDS) {
-        const { exitCode, stdout, stderr } = await run([name, "--help"]);
+      for (const name of ALL_COMMANDS) {
+        const words = name.split(" ");
+        const { exitCode, stdout, stderr } = await run([...words, "--help"]);
         expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
         expect(stdout).toContain(`Usage\n  obelisk ${name}`);
         expect(stdout).toMatch(new RegExp(`Examples\\n {2}.*obelisk ${name}`));
-        expect(await run(["help", name])).toEqual({ exitCode, stdout, stderr });
+        expect(await run(["help", ...words])).toEqual({ exitCode, stdout, stderr });
       }
     });
 
