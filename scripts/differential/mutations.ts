@@ -141,6 +141,8 @@ function valuesFor(field: AnyField, current: unknown, tag: string): [label: stri
       return numbers([-2147483648, -2, -1, 0, 1, 2, 2147483647]);
     case "int64":
       return numbers([-5, -4, -3, -2, -1, 0, 1, 10, 11, 2 ** 31, 2 ** 53 - 1]);
+    case "float64":
+      return numbers([-1, 0, 0.5, 1e300]);
     case "uuid":
       return ["00000000-0000-0000-0000-000000000001", "01234567-89ab-cdef-0123-456789abcdef"].map((id) => [
         id,

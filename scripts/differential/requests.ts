@@ -170,6 +170,14 @@ const MAKERS: Readonly<Record<string, Maker>> = {
     ],
     validateOnly: true,
   }),
+  DescribeClientQuotas: () => ({
+    components: [{ entityType: "user", matchType: 0, match: "nobody" }],
+    strict: false,
+  }),
+  UpdateFeatures: (_, version) => ({
+    featureUpdates: [{ feature: "group.version", maxVersionLevel: 1 }],
+    ...(version >= 1 ? { validateOnly: true } : {}),
+  }),
   ListConfigResources: (_, version) => (version >= 1 ? { resourceTypes: [4] } : {}),
   OffsetForLeaderEpoch: ({ topic }) => ({
     topics: [{ topic, partitions: [{ partition: 0, currentLeaderEpoch: -1, leaderEpoch: 0 }] }],

@@ -194,6 +194,7 @@ export const ERRORS = {
   INVALID_REGULAR_EXPRESSION: row(128, "permanent", false, 422, 64, "the regular expression is not valid"),
   DISK_FULL: row(56, "transient", true, 507, 2, "the disk is full"),
   DAMAGED_DATA: row(-1, "data", false, 500, 1, "a file of the data directory is damaged"),
+  INVALID_UPDATE_VERSION: row(95, "permanent", false, 422, 2, "the feature cannot have this level"),
   GARBLED_RECORDS: row(
     -1,
     "data",

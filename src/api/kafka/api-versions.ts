@@ -9,6 +9,7 @@
 import { NO_ERROR, wireCode } from "../../base/errors.ts";
 import type { ApiVersionsRequest, ApiVersionsResponseInput } from "../../protocol/kafka/apis/api-versions.ts";
 import type { KafkaContext } from "./context.ts";
+import { FEATURES, FINALIZED_FEATURES_EPOCH } from "./features.ts";
 
 /** The versions of one API. */
 export interface SupportedVersions {
@@ -20,6 +21,8 @@ export interface SupportedVersions {
 const SOFTWARE_PATTERN = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/;
 /** The first version in which the client names its software. */
 const NAMED_FROM = 3;
+/** Clients that speak an earlier version take a lowest level of 0 for an error: they are not told of the feature. */
+const LEVEL_0_FROM = 4;
 
 export function apiVersions(
   _context: KafkaContext,
@@ -29,7 +32,17 @@ export function apiVersions(
 ): ApiVersionsResponseInput {
   const isNamed = isSoftwareName(request.clientSoftwareName) && isSoftwareName(request.clientSoftwareVersion);
   if (version >= NAMED_FROM && !isNamed) return refuseApiVersions(request, wireCode("INVALID_REQUEST"));
-  return { errorCode: NO_ERROR, apiKeys: supported };
+  return {
+    errorCode: NO_ERROR,
+    apiKeys: supported,
+    supportedFeatures: FEATURES.filter(({ minVersion }) => minVersion > 0 || version >= LEVEL_0_FROM),
+    finalizedFeaturesEpoch: FINALIZED_FEATURES_EPOCH,
+    finalizedFeatures: FEATURES.map(({ name, level }) => ({
+      name,
+      maxVersionLevel: level,
+      minVersionLevel: level,
+    })),
+  };
 }
 
 export function refuseApiVersions(_request: ApiVersionsRequest, errorCode: number): ApiVersionsResponseInput {

@@ -13,6 +13,7 @@ import { consumerGroupDescribeApi } from "../../protocol/kafka/apis/consumer-gro
 import { consumerGroupHeartbeatApi } from "../../protocol/kafka/apis/consumer-group-heartbeat.ts";
 import { type CreateTopicsRequest, createTopicsApi } from "../../protocol/kafka/apis/create-topics.ts";
 import { deleteTopicsApi } from "../../protocol/kafka/apis/delete-topics.ts";
+import { describeClientQuotasApi } from "../../protocol/kafka/apis/describe-client-quotas.ts";
 import { describeConfigsApi } from "../../protocol/kafka/apis/describe-configs.ts";
 import { type FetchRequest, fetchApi } from "../../protocol/kafka/apis/fetch.ts";
 import { findCoordinatorApi } from "../../protocol/kafka/apis/find-coordinator.ts";
@@ -25,6 +26,7 @@ import { offsetCommitApi } from "../../protocol/kafka/apis/offset-commit.ts";
 import { offsetFetchApi } from "../../protocol/kafka/apis/offset-fetch.ts";
 import { offsetForLeaderEpochApi } from "../../protocol/kafka/apis/offset-for-leader-epoch.ts";
 import { produceApi } from "../../protocol/kafka/apis/produce.ts";
+import { updateFeaturesApi } from "../../protocol/kafka/apis/update-features.ts";
 import { type Route, route } from "../dispatch.ts";
 import { alterConfigs, incrementalAlterConfigs, refuseAlterConfigs } from "./alter-configs.ts";
 import {
@@ -42,6 +44,7 @@ import { consumerGroupHeartbeat, refuseConsumerGroupHeartbeat } from "./consumer
 import type { KafkaContext } from "./context.ts";
 import { createTopics, refuseCreateTopics } from "./create-topics.ts";
 import { deleteTopics, refuseDeleteTopics } from "./delete-topics.ts";
+import { describeClientQuotas, refuseDescribeClientQuotas } from "./describe-client-quotas.ts";
 import { describeConfigs, describeConfigsBytes, refuseDescribeConfigs } from "./describe-configs.ts";
 import { FETCHED_PARTITION_BYTES } from "./exchange.ts";
 import { fetch, refuseFetch } from "./fetch.ts";
@@ -54,6 +57,7 @@ import { offsetCommit, refuseOffsetCommit } from "./offset-commit.ts";
 import { offsetFetch, offsetFetchBytes, refuseOffsetFetch } from "./offset-fetch.ts";
 import { offsetForLeaderEpoch, refuseOffsetForLeaderEpoch } from "./offset-for-leader-epoch.ts";
 import { produce, refuseProduce } from "./produce.ts";
+import { refuseUpdateFeatures, updateFeatures } from "./update-features.ts";
 
 export const apiVersionsRoute: Route = route(apiVersionsApi, {
   versions: [0, 4],
@@ -125,6 +129,12 @@ export const ROUTES: readonly Route[] = [
     handle: incrementalAlterConfigs,
     refuse: refuseAlterConfigs,
   }),
+  route(describeClientQuotasApi, {
+    versions: [0, 1],
+    handle: describeClientQuotas,
+    refuse: refuseDescribeClientQuotas,
+  }),
+  route(updateFeaturesApi, { versions: [0, 2], handle: updateFeatures, refuse: refuseUpdateFeatures }),
   route(consumerGroupHeartbeatApi, {
     versions: [0, 1],
     handle: consumerGroupHeartbeat,

@@ -10,6 +10,7 @@ import { createTopicsApi } from "./apis/create-topics.ts";
 import { deleteGroupsApi } from "./apis/delete-groups.ts";
 import { deleteRecordsApi } from "./apis/delete-records.ts";
 import { deleteTopicsApi } from "./apis/delete-topics.ts";
+import { describeClientQuotasApi } from "./apis/describe-client-quotas.ts";
 import { describeClusterApi } from "./apis/describe-cluster.ts";
 import { describeConfigsApi } from "./apis/describe-configs.ts";
 import { describeGroupsApi } from "./apis/describe-groups.ts";
@@ -32,6 +33,7 @@ import { produceApi } from "./apis/produce.ts";
 import { saslAuthenticateApi } from "./apis/sasl-authenticate.ts";
 import { saslHandshakeApi } from "./apis/sasl-handshake.ts";
 import { syncGroupApi } from "./apis/sync-group.ts";
+import { updateFeaturesApi } from "./apis/update-features.ts";
 
 /** In the order of their numbers. */
 export const APIS: readonly AnyApi[] = [
@@ -62,6 +64,8 @@ export const APIS: readonly AnyApi[] = [
   createPartitionsApi,
   deleteGroupsApi,
   incrementalAlterConfigsApi,
+  describeClientQuotasApi,
+  updateFeaturesApi,
   describeClusterApi,
   consumerGroupHeartbeatApi,
   consumerGroupDescribeApi,

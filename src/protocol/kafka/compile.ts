@@ -60,6 +60,7 @@ const FIXED_BYTES: Partial<Record<AnyField["kind"], number>> = {
   int16: 2,
   int32: 4,
   int64: 8,
+  float64: 8,
   uuid: 16,
 };
 

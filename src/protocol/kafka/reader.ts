@@ -112,6 +112,10 @@ export class Reader {
     return nearestInt64(this.buffer, this.#advance(8));
   }
 
+  float64(): number {
+    return this.buffer.readDoubleBE(this.#advance(8));
+  }
+
   uuid(): string {
     const start = this.#advance(UUID_BYTES);
     this.#count(1);

@@ -36,6 +36,7 @@ export type FieldKind =
   | "int16"
   | "int32"
   | "int64"
+  | "float64"
   | "uuid"
   | "string"
   | "bytes"
@@ -114,6 +115,13 @@ export function int32<const O extends FieldOptions<number>>(versions: string, op
 
 export function int64<const O extends FieldOptions<number>>(versions: string, options?: O): Plain<number, O> {
   return field("int64", versions, 0, "", options);
+}
+
+export function float64<const O extends FieldOptions<number>>(
+  versions: string,
+  options?: O,
+): Plain<number, O> {
+  return field("float64", versions, 0, "", options);
 }
 
 /** Sixteen bytes on the wire, 36 characters of text in the value. */

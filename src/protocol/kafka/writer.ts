@@ -150,6 +150,11 @@ export class Writer {
     writeInt64(this.#slab, at, value);
   }
 
+  float64(value: number): void {
+    const at = this.#reserve(8);
+    this.#slab.writeDoubleBE(value, at);
+  }
+
   /** @throws ObeliskError INVALID_REQUEST when the text is not a uuid */
   uuid(value: string): void {
     const at = this.#reserve(16);

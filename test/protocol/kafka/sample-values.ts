@@ -54,6 +54,8 @@ function arbitraryValue(field: AnyField, version: number): fc.Arbitrary<unknown>
       return fc.integer();
     case "int64":
       return fc.maxSafeInteger();
+    case "float64":
+      return fc.double({ noNaN: true });
     case "uuid":
       return fc.oneof(fc.constant(ZERO_UUID), fc.uuid());
     case "string":
@@ -88,6 +90,8 @@ function sampleField(field: AnyField, version: number): unknown {
       return 2_000_000_000;
     case "int64":
       return 2 ** 52 + 1;
+    case "float64":
+      return 0.5;
     case "uuid":
       return SAMPLE_UUID;
     case "string":

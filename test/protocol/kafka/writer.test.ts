@@ -25,6 +25,7 @@ describe("values", () => {
     ["an int16", (writer) => writer.int16(-2), "fffe"],
     ["an int32", (writer) => writer.int32(-2), "fffffffe"],
     ["an int64", (writer) => writer.int64(-2), "fffffffffffffffe"],
+    ["a float64", (writer) => writer.float64(0.5), "3fe0000000000000"],
     ["a large int64", (writer) => writer.int64(2 ** 53 - 1), "001fffffffffffff"],
     [
       "a uuid",
