@@ -14,6 +14,10 @@ export interface ConsumeOptions {
   readonly partition: number;
   readonly mode: ConsumeMode;
   readonly group: string;
+  /** Whether to read as a member of the group. */
+  readonly isMember: boolean;
+  /** The name of a static member. */
+  readonly instance: string | undefined;
   readonly from: Place | "committed";
   /** Infinity: no limit. */
   readonly max: number;
@@ -42,12 +46,23 @@ export function consumeOptions(flags: FlagTexts, words: readonly string[]): Cons
     throw usage("give --format or --json, not both");
   if (flags["group"] === "")
     throw usage("--group must not be empty", "use --no-commit to leave the group's offsets alone");
+  const isMember =
+    flags["group"] !== undefined && flags["partition"] === undefined && flags["commit"] !== "false";
+  if (flags["instance"] !== undefined && !isMember) {
+    throw usage(
+      "--instance is for members of a group",
+      "add --group, and leave out --partition and --no-commit",
+    );
+  }
+  if (flags["instance"] === "") throw usage("--instance must not be empty");
   return {
     topics,
     partition:
       flags["partition"] === undefined ? -1 : wholeNumber("partition", flags["partition"], PARTITION_MAX),
     mode,
     group: flags["group"] ?? GROUP_DEFAULT,
+    isMember,
+    instance: flags["instance"],
     from:
       mode === "reset"
         ? "earliest"

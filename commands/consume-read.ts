@@ -20,10 +20,11 @@ import { ObeliskError, toObeliskError } from "../src/base/errors.ts";
 import { SECOND_MS } from "../src/base/units.ts";
 import { Consumer } from "../src/client/consumer.ts";
 import { type ConsumerRecord, UnreadableBatch } from "../src/client/fetched-batches.ts";
-import type { CommittedOffset, TopicPartition } from "../src/client/group-offsets.ts";
+import { type CommittedOffset, GroupMovedOn, type TopicPartition } from "../src/client/group-offsets.ts";
 import { wait } from "../src/client/retry.ts";
 import { compileFormat, type RecordFormat } from "./consume-format.ts";
 import { recordJson } from "./consume-json.ts";
+import { Membership } from "./consume-member.ts";
 import type { ConsumeOptions } from "./consume-options.ts";
 import { note, type Output } from "./output.ts";
 import { sayRetries } from "./retry-note.ts";
@@ -55,12 +56,17 @@ export async function consumeRecords(
     signal,
     onRetry: sayRetries(),
   });
+  let membership: Membership | undefined;
   try {
     const partitions = await findPartitions(consumer, options, signal, clock);
     if (partitions.length === 0) return 0;
+    if (options.isMember) membership = await Membership.of(consumer, options);
+    if (membership !== undefined)
+      return await new Reading(consumer, options, output, signal, clock, membership).run([]);
     await consumer.assign(partitions, options.from);
     return await new Reading(consumer, options, output, signal, clock).run(partitions);
   } finally {
+    await membership?.leave();
     await consumer.close();
   }
 }
@@ -71,11 +77,14 @@ class Reading {
   readonly #output: Output;
   readonly #signal: AbortSignal;
   readonly #clock: Clock;
+  readonly #membership: Membership | undefined;
   readonly #print: (record: ConsumerRecord) => void;
   /** The offset after the last printed record, by topic and partition; only what is not committed yet. */
   readonly #uncommitted = new Map<string, CommittedOffset>();
   /** Where to stop; empty when there is no end. */
   #ends: readonly CommittedOffset[] = [];
+  /** Of a member: the ends that its partitions had when they were first given to it. */
+  readonly #firstEnds = new Map<string, CommittedOffset>();
   #committedAtMs: number;
   #count = 0;
 
@@ -85,8 +94,10 @@ class Reading {
     output: Output,
     signal: AbortSignal,
     clock: Clock,
+    membership?: Membership,
   ) {
     this.#consumer = consumer;
+    this.#membership = membership;
     this.#options = options;
     this.#output = output;
     this.#signal = signal;
@@ -96,12 +107,18 @@ class Reading {
   }
 
   async run(partitions: readonly TopicPartition[]): Promise<number> {
-    const ends = await this.#consumer.endOffsets(partitions);
-    await this.#checkPlaces(partitions, ends);
     const isEndless = this.#options.mode === "continuous";
-    if (!isEndless) this.#ends = ends;
+    if (this.#membership === undefined) {
+      const ends = await this.#consumer.endOffsets(partitions);
+      await this.#checkPlaces(partitions, ends);
+      if (!isEndless) this.#ends = ends;
+    }
     let idlePolls = 0;
     while (!this.#signal.aborted && this.#count < this.#options.max) {
+      if (this.#membership?.mustJoin === true) {
+        await this.#rejoin(this.#membership);
+        continue;
+      }
       if (!isEndless && this.#hasReached()) break;
       const records = await this.#poll();
       await this.#take(records);
@@ -115,6 +132,27 @@ class Reading {
     }
     await this.#commit();
     return this.#count;
+  }
+
+  /** Commits what was printed, gives the partitions up, and reads those of the next generation. */
+  async #rejoin(membership: Membership): Promise<void> {
+    await this.#commit();
+    this.#uncommitted.clear();
+    const joined = await membership.join(this.#signal);
+    if (joined === undefined) return;
+    const ends = await this.#consumer.endOffsets(joined.partitions);
+    if (joined.isFirst) await this.#checkPlaces(joined.partitions, ends);
+    if (this.#options.mode !== "continuous") this.#ends = this.#keepEnds(ends);
+  }
+
+  /** The end that a partition had when it was first given to us is where it ends. */
+  #keepEnds(ends: readonly CommittedOffset[]): CommittedOffset[] {
+    return ends.map((end) => {
+      const key = `${end.topic}/${end.partition}`;
+      const first = this.#firstEnds.get(key) ?? end;
+      this.#firstEnds.set(key, first);
+      return first;
+    });
   }
 
   async #poll(): Promise<ConsumerRecord[]> {
@@ -179,7 +217,12 @@ class Reading {
     this.#committedAtMs = this.#clock.monotonicMs();
     if (!(await this.#hasLeft())) this.#uncommitted.clear();
     if (!this.#options.commits || this.#uncommitted.size === 0) return;
-    await this.#consumer.commit([...this.#uncommitted.values()]);
+    try {
+      await this.#consumer.commit([...this.#uncommitted.values()]);
+    } catch (thrown) {
+      if (this.#membership === undefined || !(thrown instanceof GroupMovedOn)) throw thrown;
+      this.#membership.lose();
+    }
     this.#uncommitted.clear();
   }
 

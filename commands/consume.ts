@@ -6,7 +6,7 @@
  *   --mode=reset        from the first record again, then end
  *
  * Plain output is the value's bytes and a `\n`, so that a text that went in as lines comes out as it was. The group's offsets are
- * committed after printing (consume-read.ts). A closed pipe (`| head`) is a normal end.
+ * committed after printing (consume-read.ts). With --group it is a member of the group (consume-member.ts). A closed pipe (`| head`) is a normal end.
  * A batch whose records do not decode, or that is too large to open, ends the reading with 2 and is named; what was printed
  * before it is committed.
  * Exit codes: 0 also when nothing is new, 1 there is no such topic, 2 failed, 64 wrong usage.
@@ -24,7 +24,7 @@ import { EXIT, isTerminal, note, output } from "./output.ts";
 
 export const consumeExamples = [
   "obelisk consume greetings",
-  "obelisk consume --topic=orders --mode=continuous --group=billing",
+  "obelisk consume orders payments --mode=continuous --group=billing",
   "obelisk consume --topic=orders --from=-10 --no-commit --format='%T %k %s\\n'",
   "obelisk consume --topic=orders --from=2026-01-31T12:00:00Z --max=100 --json",
 ];
@@ -49,7 +49,13 @@ const consumeArgs = {
     type: "string",
     alias: "g",
     valueHint: "NAME",
-    description: `The consumer group whose offsets are read and committed. Default: OBELISK_GROUP, else ${GROUP_DEFAULT}.`,
+    description: `The consumer group to be a member of: it shares the partitions among its members. Without --group the offsets of ${GROUP_DEFAULT} are read and committed without membership, as they are of any group with --partition or --no-commit. Also OBELISK_GROUP.`,
+  },
+  instance: {
+    type: "string",
+    valueHint: "NAME",
+    description:
+      "Be a static member of this name: who comes back within 10 s has the same partitions, without a rebalance.",
   },
   from: {
     type: "string",

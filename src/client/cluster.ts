@@ -6,7 +6,8 @@
  *
  * Invariants
  *   - At most one connection to each address and purpose; whoever finds it closed opens a new one. Fetches have their own,
- *     because a broker responds in order: a commit must not wait for a fetch that waits for records.
+ *     and so have the members of groups, because a broker responds in order: a commit must not wait for a fetch that waits for
+ *     records, nor for a JoinGroup that waits for other members.
  *   - What is cached may be old. Callers that get an error which says so call `evict` and request it again; `retry` bounds that.
  *   - The first contact does not wait for a broker that is not there: when no address of the list responds, it fails at once.
  */
@@ -29,7 +30,7 @@ const METADATA_AGE_MAX_MS = 5 * MINUTE_MS;
 /** From this version on FindCoordinator takes several groups at once. */
 const COORDINATOR_BATCHES_FROM = 4;
 
-type Purpose = "requests" | "fetches";
+type Purpose = "requests" | "fetches" | "group";
 
 export interface ClusterOptions {
   /** `HOST:PORT,HOST:PORT`; any one that responds is enough. */
@@ -199,10 +200,10 @@ export class Cluster {
     return found.leader;
   }
 
-  /** The connection to the broker that keeps a group's offsets. */
-  async coordinator(group: string): Promise<Connection> {
+  /** The connection to the broker that coordinates a group and keeps its offsets. */
+  async coordinator(group: string, purpose: Purpose = "requests"): Promise<Connection> {
     const known = this.#coordinators.get(group);
-    if (known !== undefined) return await this.node(known);
+    if (known !== undefined) return await this.node(known, purpose);
     const connection = await this.any();
     const hasBatches = connection.versionOf(findCoordinatorApi) >= COORDINATOR_BATCHES_FROM;
     const response = await connection.request(
@@ -214,7 +215,7 @@ export class Cluster {
     checkResponse(found.errorCode, found.errorMessage === null ? {} : { detail: found.errorMessage });
     this.#nodes.set(found.nodeId, { host: found.host, port: found.port });
     this.#coordinators.set(group, found.nodeId);
-    return await this.node(found.nodeId);
+    return await this.node(found.nodeId, purpose);
   }
 
   /** The cluster's metadata of a topic, cached; requests its creation when `canCreate`. */

@@ -7,8 +7,8 @@
  * under the group's name, to be read by `assign(..., "committed")`. Commit after the work is done and a record is handled at
  * least once; the consumer never commits by itself.
  *
- * The group is a name for offsets here. Partitions are assigned by the caller; members that share a group's partitions
- * among themselves would plug in at `assign`, and commit with their generation (group-offsets.ts).
+ * Partitions are assigned by the caller. The group is a name for offsets, unless the caller is a member of it: then it assigns what
+ * the group gives it (`member`, group/group-member.ts), and commits in the member's name.
  *
  * Reading goes one fetch ahead (consumer-fetcher.ts). Every batch's checksum is checked (fetched-batches.ts).
  */
@@ -19,6 +19,7 @@ import { TIMESTAMP_EARLIEST, TIMESTAMP_LATEST } from "../protocol/kafka/apis/lis
 import { Cluster, type ClusterOptions } from "./cluster.ts";
 import { AssignedPartition, ConsumerFetcher } from "./consumer-fetcher.ts";
 import type { ConsumerRecord } from "./fetched-batches.ts";
+import { GroupMember } from "./group/group-member.ts";
 import {
   type CommittedOffset,
   commitGroupOffsets,
@@ -67,6 +68,7 @@ export class Consumer {
   readonly #options: ConsumerOptions;
   readonly #fetcher: ConsumerFetcher;
   #partitions: AssignedPartition[] = [];
+  #member: GroupMember | null = null;
   #wake: (() => void) | null = null;
   #isClosed = false;
 
@@ -103,6 +105,17 @@ export class Consumer {
     return this.#partitions.map(({ topic, partition }) => ({ topic, partition }));
   }
 
+  /** Makes the consumer a member of its group; it has joined nothing yet. From now on commits are the member's. */
+  member(topics: readonly string[], instanceId?: string): GroupMember {
+    this.#member = new GroupMember(this.#cluster, { group: this.#group(), topics, instanceId });
+    return this.#member;
+  }
+
+  /** Makes it a consumer without membership again. */
+  forgetMember(): void {
+    this.#member = null;
+  }
+
   /** All partitions of a topic. @throws ObeliskError UNKNOWN_TOPIC_OR_PARTITION, at once: reading creates nothing */
   async partitionsOf(topic: string): Promise<TopicPartition[]> {
     const found = await this.#cluster.attempt(() => this.#cluster.find(topic));
@@ -117,6 +130,11 @@ export class Consumer {
       ({ topic, partition }, index) => new AssignedPartition(topic, partition, offsets[index]!),
     );
     this.#fetcher.assign(this.#partitions);
+  }
+
+  /** The offsets at which reading these partitions from `from` begins. */
+  async placesOf(partitions: readonly TopicPartition[], from: StartPoint): Promise<number[]> {
+    return await this.#startOffsets(partitions, from);
   }
 
   /** Goes on at this offset of an assigned partition. */
@@ -155,7 +173,12 @@ export class Consumer {
 
   /** Commits offsets, by default the positions of all assigned partitions. @throws ObeliskError INVALID_USAGE without a group */
   async commit(offsets?: readonly CommittedOffset[]): Promise<void> {
-    await commitGroupOffsets(this.#cluster, this.#group(), offsets ?? this.#positions());
+    await commitGroupOffsets(
+      this.#cluster,
+      this.#group(),
+      offsets ?? this.#positions(),
+      this.#member?.identity,
+    );
   }
 
   /** What the group has committed for these partitions; those without are left out. */

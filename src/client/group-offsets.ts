@@ -7,7 +7,7 @@
 import { ObeliskError, toObeliskError } from "../base/errors.ts";
 import { offsetCommitApi } from "../protocol/kafka/apis/offset-commit.ts";
 import { offsetFetchApi } from "../protocol/kafka/apis/offset-fetch.ts";
-import { checkResponse } from "./broker-errors.ts";
+import { brokerError, checkResponse } from "./broker-errors.ts";
 import type { Cluster } from "./cluster.ts";
 
 /** From this version on OffsetFetch takes several groups at once. */
@@ -26,19 +26,35 @@ export interface CommittedOffset extends TopicPartition {
 }
 
 /** Whose commit it is; the default is nobody's, of a group without members. */
-export interface GroupMember {
+export interface GroupMemberId {
   readonly generation: number;
   readonly memberId: string;
+  /** Null: not a static member. */
+  readonly instanceId: string | null;
 }
 
-const NO_MEMBER: GroupMember = { generation: -1, memberId: "" };
+const NO_MEMBER: GroupMemberId = { generation: -1, memberId: "", instanceId: null };
 
-/** Commits offsets. @throws ObeliskError UNKNOWN_MEMBER_ID when the group has active members and `member` is none of them */
+/** A member's commit was refused because the group has moved on: it is to join again, and not to try the commit again. */
+export class GroupMovedOn extends ObeliskError {
+  constructor(error: ObeliskError) {
+    super(error.code, error.facts, error);
+  }
+
+  override get retriable(): boolean {
+    return false;
+  }
+}
+
+/** ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS and FENCED_INSTANCE_ID, by their numbers. */
+const MOVED_ON: readonly number[] = [22, 25, 27, 82];
+
+/** Commits offsets. @throws GroupMovedOn for a member; ObeliskError UNKNOWN_MEMBER_ID when the group has members and nobody's commit is refused */
 export async function commitGroupOffsets(
   cluster: Cluster,
   group: string,
   offsets: readonly CommittedOffset[],
-  member: GroupMember = NO_MEMBER,
+  member: GroupMemberId = NO_MEMBER,
 ): Promise<void> {
   if (offsets.length === 0) return;
   await withCoordinator(cluster, group, async () => {
@@ -47,6 +63,7 @@ export async function commitGroupOffsets(
       groupId: group,
       generationIdOrMemberEpoch: member.generation,
       memberId: member.memberId,
+      groupInstanceId: member.instanceId,
       topics: groupByTopic(offsets).map(([name, entries]) => ({
         name,
         partitions: entries.map((entry) => ({
@@ -59,6 +76,8 @@ export async function commitGroupOffsets(
     });
     for (const { name, partitions } of response.topics) {
       for (const { partitionIndex, errorCode } of partitions) {
+        if (member.generation >= 0 && MOVED_ON.includes(errorCode))
+          throw new GroupMovedOn(brokerError(errorCode));
         checkResponse(errorCode, { topic: name, partition: partitionIndex });
       }
     }

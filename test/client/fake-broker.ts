@@ -112,7 +112,7 @@ export class FakeBroker {
     this.on("ApiVersions", () => ({
       response: {
         errorCode: 0,
-        apiKeys: APIS.map((api) => {
+        apiKeys: APIS.filter((api) => this.#isOffered(api)).map((api) => {
           const range = this.ranges.get(api.name) ?? { min: api.versionMin, max: api.versionMax };
           return { apiKey: api.key, minVersion: range.min, maxVersion: range.max };
         }),
@@ -124,6 +124,11 @@ export class FakeBroker {
     this.on("InitProducerId", () => ({
       response: { errorCode: 0, producerId: 1000 + this.of("InitProducerId").length, producerEpoch: 0 },
     }));
+  }
+
+  /** A test that tells nothing of groups has a broker without them: clients ask for that before they join. */
+  #isOffered({ name }: AnyApi): boolean {
+    return name !== "JoinGroup" || this.handlers.has(name);
   }
 
   metadata(topics: readonly string[]): object {

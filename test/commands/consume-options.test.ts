@@ -9,6 +9,8 @@ describe("consume options", () => {
       partition: -1,
       mode: "poll",
       group: "obelisk-cli",
+      isMember: false,
+      instance: undefined,
       from: "committed",
       max: Number.POSITIVE_INFINITY,
       format: null,
@@ -29,6 +31,15 @@ describe("consume options", () => {
     expect(consumeOptions({ mode: "reset" }, ["t"]).from).toBe("earliest");
   });
 
+  test("a group that is named is joined, unless a partition is named or nothing is committed", () => {
+    const isMember = (flags: Record<string, string>) => consumeOptions(flags, ["t"]).isMember;
+    expect(isMember({ group: "g" })).toBe(true);
+    expect(isMember({ group: "g", mode: "reset" })).toBe(true);
+    expect(isMember({ group: "g", partition: "0" })).toBe(false);
+    expect(isMember({ group: "g", commit: "false" })).toBe(false);
+    expect(consumeOptions({ group: "g", instance: "i" }, ["t"]).instance).toBe("i");
+  });
+
   test("every error is a sentence", () => {
     const errors: [() => unknown, string][] = [
       [() => consumeOptions({}, []), "no topic is given"],
@@ -38,6 +49,7 @@ describe("consume options", () => {
       [() => consumeOptions({ mode: "reset", from: "3" }, ["t"]), "leave out --from"],
       [() => consumeOptions({ format: "%s", json: "true" }, ["t"]), "give --format or --json"],
       [() => consumeOptions({ group: "" }, ["t"]), "--group must not be empty"],
+      [() => consumeOptions({ instance: "i" }, ["t"]), "--instance is for members of a group"],
       [() => consumeOptions({ max: "1.5" }, ["t"]), "--max must be a whole number"],
     ];
     for (const [make, text] of errors) expect(make).toThrow(text);

@@ -152,7 +152,7 @@ for (const program of [fromSources, compiled]) {
     test("the commit of consume is waited for, and an interrupt ends that with an error", async () => {
       using broker = new FullBroker();
       const said = `obelisk: ${FULL} ${partition}; retrying for up to 30s`;
-      const args = ["consume", "t", "--group=g"];
+      const args = ["consume", "t"];
       expect(await waiting(args, broker, "frees the disk")).toEqual({
         exitCode: 0,
         isSoon: true,
