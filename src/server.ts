@@ -27,7 +27,7 @@ import { LoopWatch } from "./base/loop/loop-watch.ts";
 import { largeWithin, limitWithin, MemoryBudget } from "./base/memory/memory-budget.ts";
 import { RateLimitedWarning } from "./base/rate-limited-warning.ts";
 import { SlowWork } from "./base/slow-work.ts";
-import { KiB, MiB } from "./base/units.ts";
+import { GiB, KiB, MiB } from "./base/units.ts";
 import { Broker, type BrokerOptions } from "./broker/broker.ts";
 import type { TopicDefaultsOptions } from "./broker/topic-rules.ts";
 import { namedSettings } from "./config/kafka-names.ts";
@@ -350,8 +350,8 @@ function storageOptions(
     nodeId: settings.nodeId,
     pid: process.pid,
     newId: () => crypto.randomUUID(),
-    segmentBytesMax: settings.segmentBytes,
-    segmentAgeMsMax: settings.segmentMs,
+    segmentBytesMax: GiB, // each partition rolls by its topic's own segment.bytes and segment.ms
+    segmentAgeMsMax: Number.POSITIVE_INFINITY,
     indexIntervalBytes: settings.indexIntervalBytes,
     fileBounds,
     fileIdleMs: settings.fileIdleMs,

@@ -20,6 +20,7 @@ import { LogPartitions } from "./log-partitions.ts";
 import type { PartitionOpener } from "./owned-partition.ts";
 import { ProducerIds } from "./producer-ids.ts";
 import { RecentBatches } from "./recent-batches.ts";
+import { Retention } from "./retention.ts";
 import { TopicDefaults, type TopicDefaultsOptions } from "./topic-rules.ts";
 import { Topics } from "./topics.ts";
 
@@ -74,6 +75,7 @@ export class Broker {
   readonly #commit: GroupCommit;
   readonly #partitions: PartitionOpener;
   readonly #producerIds: ProducerIds;
+  readonly #retention: Retention;
 
   private constructor(options: BrokerOptions, parts: BrokerParts) {
     const { engine, clock, log, newId, openPartitions = openLogPartitions } = parts;
@@ -95,6 +97,12 @@ export class Broker {
       { countMax: options.batchCountMax, bytesMax: options.batchBytesMax, lingerMs: options.lingerMs, clock },
       this.#commit,
     );
+    this.#retention = new Retention({
+      clock,
+      log,
+      counters: this.counters,
+      partitions: () => this.topics.owned(),
+    });
     this.#partitions = openPartitions(engine, {
       commit: this.#commit,
       recent: this.recent,
@@ -103,6 +111,7 @@ export class Broker {
       log,
       diskNews: new DiskNews(log, clock),
       producerIdExpirationMs: options.producerIdExpirationMs,
+      retention: this.#retention,
     });
     this.topicDefaults = new TopicDefaults(options.topicDefaults);
     this.topics = new Topics(
@@ -138,6 +147,7 @@ export class Broker {
     const broker = new Broker(options, parts);
     await broker.configs.load();
     await broker.topics.load();
+    broker.#retention.start();
     return broker;
   }
 
@@ -149,6 +159,7 @@ export class Broker {
   /** Commits everything pending and stores the producers' states where that is worth it. The engine stays open. */
   async close(): Promise<void> {
     this.batcher.flush();
+    await this.#retention.close();
     await this.#partitions.drain();
     await this.topics.close();
     for (const topic of this.topics.all()) topic.close();

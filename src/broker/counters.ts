@@ -20,6 +20,9 @@ export class BrokerCounters {
   bytesStored = 0;
   bytesRead = 0;
   duplicateBatches = 0;
+  /** Deleted because their topics do not keep them any longer; with the bytes of their segments. */
+  retentionRecords = 0;
+  retentionBytes = 0;
   /** Syncs that ended, well or not. */
   syncs = 0;
   syncFailures = 0;

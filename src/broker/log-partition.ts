@@ -29,6 +29,7 @@ import { noRecords } from "../storage/held-records.ts";
 import type { BrokerCounters } from "./counters.ts";
 import type { DiskNews } from "./disk-news.ts";
 import type { Committable, GroupCommit } from "./group-commit.ts";
+import { LogRetention } from "./log-retention.ts";
 import type { OwnedPartition, PartitionRules, UseListener } from "./owned-partition.ts";
 import type { AppendListener, EpochEnd, PartitionReader, RecordError } from "./partition.ts";
 import { PendingAppend, PendingAppends } from "./pending-appends.ts";
@@ -36,8 +37,10 @@ import { ACCEPTED, DUPLICATE, type ProducedBatch, type Producers, refusalOf } fr
 import type { RecentBatches, TailCache } from "./recent-batches.ts";
 import { RecentRecords, type RecentSource } from "./recent-records.ts";
 import { faultOfRules, recompressed } from "./record-rules.ts";
+import type { Deletion, Retention } from "./retention.ts";
 import { type DiskRefusal, Standing } from "./standing.ts";
 
+const NOTHING_DELETED: Deletion = { records: 0, bytes: 0 };
 /** What a crash may leave to be scanned at the next start, for each partition: about 0.1 s. */
 const CHECKPOINT_BYTES = 64 * MiB;
 
@@ -50,6 +53,8 @@ export interface PartitionParts {
   diskNews: DiskNews;
   /** A producer that was silent for so long is evicted. */
   producerIdExpirationMs: number;
+  /** Deletes what partitions need not keep. */
+  retention: Retention;
 }
 
 export class LogPartition implements OwnedPartition, Committable {
@@ -69,6 +74,8 @@ export class LogPartition implements OwnedPartition, Committable {
   readonly #clock: Clock;
   readonly #standing: Standing;
   readonly #pending: PendingAppends;
+  readonly #retention: Retention;
+  readonly #kept: LogRetention;
   #useListeners: UseListener[] = [];
   readonly #readers = new Set<PartitionReader>();
   #highWatermark: number;
@@ -93,6 +100,9 @@ export class LogPartition implements OwnedPartition, Committable {
     this.#standing = new Standing(log, parts.clock, parts.log, parts.diskNews);
     this.#recentSource = { row: this.#recent, log, checkReadable: () => this.#standing.checkReadable() };
     this.#highWatermark = log.durableOffset;
+    this.#retention = parts.retention;
+    this.#kept = new LogRetention(log, rules, parts.clock.monotonicMs());
+    log.onRoll = () => this.#retention.rolled(this);
     log.onDurable = () => this.committed(log.durableOffset);
   }
 
@@ -175,6 +185,10 @@ export class LogPartition implements OwnedPartition, Committable {
     return this.#rules.bytesMax;
   }
 
+  get isDeletable(): boolean {
+    return this.#rules.isDeleted;
+  }
+
   whenUsed(listener: UseListener): void {
     if (this.refusal === null && this.#highWatermark > this.startOffset) listener(null);
     else if (this.isUnavailable) listener(this.#standing.unavailableCode);
@@ -194,6 +208,39 @@ export class LogPartition implements OwnedPartition, Committable {
     if (recent !== null) return new RecentRecords(this.#recentSource, offset, recent);
     const span = this.log.span(offset, this.#highWatermark, bytesMax, atLeastOne);
     return span instanceof Promise ? this.#unlessRemoved(span) : span;
+  }
+
+  async deleteBefore(offset: number): Promise<number> {
+    this.checkWritable();
+    if (offset < 0 || offset > this.#highWatermark)
+      throw new ObeliskError("OFFSET_OUT_OF_RANGE", { topic: this.topic, partition: this.index, offset });
+    if (offset <= this.startOffset) return this.startOffset;
+    await this.#coveredByCheckpoint();
+    // With a durability that syncs later, what is committed may not be durable: a start is never ahead of what is.
+    const start = await this.#unlessRemoved(this.log.dropBefore(Math.min(offset, this.log.durableOffset)));
+    this.#wakeReaders();
+    return start;
+  }
+
+  mustRetain(isUrgent: boolean): boolean {
+    if (this.isUnavailable) return false;
+    const isTime = this.#kept.isTimeToLook(this.#clock.monotonicMs());
+    if (!isTime && !isUrgent) return false;
+    if (isTime) this.log.rollIfOld();
+    return this.#kept.isDue(this.#clock.nowMs());
+  }
+
+  async retain(): Promise<Deletion> {
+    if (this.isUnavailable) return NOTHING_DELETED;
+    const { startOffset } = this.log;
+    const limitOffset = Math.min(this.#highWatermark, this.log.durableOffset);
+    const target = await this.#kept.startOf(limitOffset, this.#clock.nowMs());
+    const bytes = this.#kept.bytesBelow(target);
+    if (this.isUnavailable || bytes === 0) return NOTHING_DELETED;
+    await this.#coveredByCheckpoint();
+    const start = await this.#unlessRemoved(this.log.dropBefore(target));
+    if (start > startOffset) this.#wakeReaders();
+    return { records: start - startOffset, bytes };
   }
 
   addReader(reader: PartitionReader): void {
@@ -373,6 +420,7 @@ export class LogPartition implements OwnedPartition, Committable {
     if (isStorageError(error)) {
       this.#counters.appendOutcomes.record(false, this.#clock.nowMs());
       this.#standing.diskRefused(error, bytes);
+      if (error.code === "DISK_FULL") this.#retention.diskFull();
     }
     if (this.log.isOffline) this.commitFailed();
     this.#refuse(error.code, error.message, records, listener);
@@ -414,6 +462,18 @@ export class LogPartition implements OwnedPartition, Committable {
     } finally {
       if (this.isRetired) this.#standing.checkReadable();
     }
+  }
+
+  /** What the producers' state is made of may leave the log only when a checkpoint has it; where commits are syncs, it has after one. */
+  async #coveredByCheckpoint(): Promise<void> {
+    this.checkpoint();
+    const { durableOffset, endOffset } = this.log;
+    if (durableOffset === endOffset || !this.#commit.needsSync) return;
+    await new Promise<void>((resolve) => {
+      this.#pending.add(new PendingAppend(endOffset, endOffset, -1, { appended: () => resolve() }));
+      this.#commit.request(this);
+    });
+    this.checkWritable();
   }
 
   #tellUse(error: ErrorCode | null): void {

@@ -6,6 +6,7 @@
 import type { ErrorCode } from "../base/errors.ts";
 import type { Codec } from "../protocol/record/compression.ts";
 import type { Partition } from "./partition.ts";
+import type { Retained } from "./retention.ts";
 
 /** What a partition obeys of its topic's settings (topic-rules.ts); the object may change under way. */
 export interface PartitionRules {
@@ -30,7 +31,7 @@ export interface PartitionRules {
 /** null: there is a first record, and it is committed; else why there never will be. */
 export type UseListener = (error: ErrorCode | null) => void;
 
-export interface OwnedPartition extends Partition {
+export interface OwnedPartition extends Partition, Retained {
   /** The largest producer id that ever stored here, as far as is known; -1 when there is none. */
   readonly producerIdMax: number;
   /** Calls back when its first record is committed, or never will be; at once if so now. */

@@ -72,6 +72,8 @@ export interface Partition {
   readonly startLeaderEpoch: number;
   /** The largest record batch that `append` takes, bytes. */
   readonly messageBytesMax: number;
+  /** Whether its topic lets old records be deleted: its cleanup.policy has "delete". */
+  readonly isDeletable: boolean;
 
   /** It takes no records. What lies below the high watermark may still be read. */
   readonly isUnavailable: boolean;
@@ -103,6 +105,12 @@ export interface Partition {
    * @throws ObeliskError OFFSET_OUT_OF_RANGE (never while offline), KAFKA_STORAGE_ERROR, UNKNOWN_TOPIC_OR_PARTITION
    */
   span(offset: number, bytesMax: number, atLeastOne: boolean): RecordSpan | Promise<RecordSpan>;
+  /**
+   * Moves the log start up to `offset`, as Kafka's DeleteRecords: what lies below is deleted, and refused to readers. Resolves
+   * with the log start when it is durable; it never moves down.
+   * @throws ObeliskError OFFSET_OUT_OF_RANGE above the high watermark, else as `checkWritable`; DISK_FULL
+   */
+  deleteBefore(offset: number): Promise<number>;
   addReader(reader: PartitionReader): void;
   removeReader(reader: PartitionReader): void;
 

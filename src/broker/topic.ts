@@ -38,7 +38,8 @@ export class Topic {
   /** What it sets itself. */
   configs: TopicConfigValues;
   readonly #rules: PartitionRules;
-  readonly #owned: readonly OwnedPartition[];
+  /** The same, for who looks after them. */
+  readonly owned: readonly OwnedPartition[];
   #next = 0;
 
   /** `rules` is what its partitions obey. */
@@ -46,7 +47,7 @@ export class Topic {
     this.id = state.id;
     this.name = name;
     this.partitions = partitions;
-    this.#owned = partitions;
+    this.owned = partitions;
     this.configs = state.configs;
     this.#rules = rules;
   }
@@ -59,7 +60,7 @@ export class Topic {
   /** The largest producer id that a partition remembers; -1 when there is none. */
   get producerIdMax(): number {
     let largest = -1;
-    for (const { producerIdMax } of this.#owned) largest = Math.max(largest, producerIdMax);
+    for (const { producerIdMax } of this.owned) largest = Math.max(largest, producerIdMax);
     return largest;
   }
 
@@ -71,18 +72,18 @@ export class Topic {
 
   /** As `OwnedPartition.whenUsed`, for each partition. */
   whenUsed(listener: UseListener): void {
-    for (const partition of this.#owned) partition.whenUsed(listener);
+    for (const partition of this.owned) partition.whenUsed(listener);
   }
 
   retire(): void {
-    for (const partition of this.#owned) partition.retire();
+    for (const partition of this.owned) partition.retire();
   }
 
   restore(): void {
-    for (const partition of this.#owned) partition.restore();
+    for (const partition of this.owned) partition.restore();
   }
 
   close(): void {
-    for (const partition of this.#owned) partition.close();
+    for (const partition of this.owned) partition.close();
   }
 }

@@ -156,6 +156,11 @@ export class Topics {
     return [...this.#byName.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
   }
 
+  /** The partitions of all topics, in any order; topics may come and go meanwhile. */
+  *owned(): Generator<OwnedPartition> {
+    for (const topic of this.#byName.values()) yield* topic.owned;
+  }
+
   /** Of what belongs to topics and is not kept here. */
   onRemoved(listener: RemovalListener): void {
     this.#removals.onRemoved(listener);

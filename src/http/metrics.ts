@@ -89,6 +89,18 @@ function addMessageMetrics(registry: Registry, { broker }: MetricsParts): void {
     "Batches that an idempotent producer sent again.",
     () => counters.duplicateBatches,
   );
+  total(
+    registry,
+    "obelisk_retention_records_total",
+    "Records deleted because their topics do not keep them any longer.",
+    () => counters.retentionRecords,
+  );
+  total(
+    registry,
+    "obelisk_retention_bytes_total",
+    "Bytes of record batches deleted so.",
+    () => counters.retentionBytes,
+  );
   total(registry, "obelisk_sync_failures_total", "Syncs that failed.", () => counters.syncFailures);
   histogram(registry, "obelisk_batch_size", "Messages in each stored batch.", counters.batchRecords);
   histogram(

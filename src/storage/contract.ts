@@ -89,6 +89,19 @@ export interface RecordSpan extends ByteSource {
   readonly nextOffset: number;
 }
 
+/** When the active segment is rolled: before it grows over the size, and at the age. Read each time, so it may change under way. */
+export interface SegmentLimits {
+  readonly segmentBytesMax: number;
+  readonly segmentAgeMsMax: number;
+}
+
+/** What a log gives up as a whole. */
+export interface LogSegmentFacts {
+  /** The offset after it. */
+  readonly endOffset: number;
+  readonly bytes: number;
+}
+
 export interface PartitionLog {
   readonly topic: string;
   readonly partition: number;
@@ -101,6 +114,10 @@ export interface PartitionLog {
   readonly leaderEpoch: number;
   /** Bytes of record batches stored. */
   readonly bytes: number;
+  /** Set by the owner: what counts beside the engine's own limits. null: nothing. */
+  segmentLimits: SegmentLimits | null;
+  /** Set by the owner: called each time a segment has been rolled. */
+  onRoll: (() => void) | null;
   readonly isOffline: boolean;
   /** False when the log could not be opened: then it is offline, and no bound of it means anything. */
   readonly isReadable: boolean;
@@ -160,8 +177,22 @@ export interface PartitionLog {
 
   /** Removes everything at and after `offset` (a batch boundary). For tests and repair. */
   truncate(offset: number): void;
-  /** Moves `startOffset` up to `offset` and drops sealed segments wholly below it. */
-  dropBefore(offset: number): void;
+
+  /** The segments, the oldest is 0 and the last one active; null where there is none. O(1) */
+  segmentAt(slot: number): LogSegmentFacts | null;
+  /** The largest timestamp in it, or an upper bound; -1: its records have none. At once where it is known. */
+  largestTimestampAt(slot: number): number | Promise<number>;
+  /** Begins a new segment, unless the active one is empty. @throws ObeliskError DISK_FULL, KAFKA_STORAGE_ERROR; then nothing has changed */
+  roll(): void;
+  /** The same, when the active one has come to the age limit. O(1) when not. */
+  rollIfOld(): void;
+  /**
+   * Moves `startOffset` up to `offset`, which any offset below the durable end may be, and resolves with the start when it is durable:
+   * nobody sees it before, and no crash brings back an older one. What lies wholly below it leaves afterwards, in the background and as
+   * far as a checkpoint covers it; what the owner wants to remember of it is to be in a checkpoint before.
+   * @throws ObeliskError OFFSET_OUT_OF_RANGE above `durableOffset`, KAFKA_STORAGE_ERROR, DISK_FULL; whether it moves is then unknown
+   */
+  dropBefore(offset: number): Promise<number>;
 }
 
 export interface StorageEngine {

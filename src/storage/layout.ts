@@ -228,3 +228,10 @@ function isIgnored(name: string): boolean {
     IMPORTED_PATTERN.test(name)
   );
 }
+
+/** How many of the segments (base offsets, ascending) lie wholly below the log's start: they were deleted, and the next start removes them. */
+export function droppedCount(segments: readonly number[], startOffset: number): number {
+  let count = 0;
+  while (count < segments.length - 1 && segments[count + 1]! <= startOffset) count += 1;
+  return count;
+}

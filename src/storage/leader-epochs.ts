@@ -49,9 +49,11 @@ export class LeaderEpochs {
     if (current > this.current || this.#starts.length === 0) this.record(current, endOffset);
   }
 
-  /** Drops epochs that ended at or before `startOffset`. */
+  /** Drops epochs that ended at or before `startOffset`; the one in force there begins with it from now on, as in Kafka. */
   dropBefore(startOffset: number): void {
     while (this.#starts.length > 1 && this.#starts[1]!.startOffset <= startOffset) this.#starts.shift();
+    const first = this.#starts[0];
+    if (first !== undefined && first.startOffset < startOffset) first.startOffset = startOffset;
   }
 
   /** The epoch in force at `offset`; -1 when it was dropped. */

@@ -9,6 +9,7 @@
 import { crc32 } from "node:zlib";
 import { ERRORS, type ErrorCode, NO_ERROR, ObeliskError, wireCode } from "../../src/base/errors.ts";
 import type { PartitionParts } from "../../src/broker/log-partition.ts";
+import { LOOK_MS_MAX } from "../../src/broker/log-retention.ts";
 import type {
   OwnedPartition,
   PartitionOpener,
@@ -21,17 +22,20 @@ import {
   type PartitionReader,
   UNKNOWN_OUTCOME,
 } from "../../src/broker/partition.ts";
+import type { Deletion } from "../../src/broker/retention.ts";
 import { admitBatch } from "../../src/protocol/record/admit.ts";
 import { batchBytes, batchRecordCount } from "../../src/protocol/record/batch.ts";
 import { readRecords } from "../../src/protocol/record/records.ts";
 import type { RecordSpan, TimestampedOffset } from "../../src/storage/contract.ts";
 import { HeldRecords, noRecords } from "../../src/storage/held-records.ts";
+import { largestTimestamp } from "../../src/storage/timestamps.ts";
 import {
   type CommitResult,
   DELAYED_LEADER_EPOCH,
   type DelayedCommit,
   type DelayedStore,
   type DelayedView,
+  type StoredBatch,
   type StoredPartition,
 } from "./delayed-store.ts";
 import { until } from "./kafka-until.ts";
@@ -127,6 +131,7 @@ export class DelayedPartition implements OwnedPartition, DelayedView {
   #useListeners: UseListener[] = [];
   #highWatermark: number;
   #isRetired = false;
+  #lookAtMs: number;
 
   constructor(
     topic: string,
@@ -144,6 +149,7 @@ export class DelayedPartition implements OwnedPartition, DelayedView {
     this.#parts = parts;
     this.#highWatermark = stored.highWatermark;
     this.takenOffset = stored.highWatermark;
+    this.#lookAtMs = parts.clock.monotonicMs() + LOOK_MS_MAX;
     stored.views.add(this);
   }
 
@@ -165,6 +171,10 @@ export class DelayedPartition implements OwnedPartition, DelayedView {
 
   get messageBytesMax(): number {
     return this.#rules.bytesMax;
+  }
+
+  get isDeletable(): boolean {
+    return this.#rules.isDeleted;
   }
 
   get isUnavailable(): boolean {
@@ -208,6 +218,32 @@ export class DelayedPartition implements OwnedPartition, DelayedView {
     if (isInView && this.#store.isCached())
       return this.#read(offset, this.#highWatermark, bytesMax, atLeastOne);
     return this.#ask(() => this.#read(offset, this.#stored.highWatermark, bytesMax, atLeastOne));
+  }
+
+  deleteBefore(offset: number): Promise<number> {
+    return this.#ask(() => {
+      if (offset < 0 || offset > this.#stored.highWatermark)
+        throw new ObeliskError("OFFSET_OUT_OF_RANGE", { topic: this.topic, partition: this.index, offset });
+      return this.#stored.deleteBefore(offset);
+    });
+  }
+
+  /** Each batch is what a segment is to a log. */
+  mustRetain(isUrgent: boolean): boolean {
+    const monotonicMs = this.#parts.clock.monotonicMs();
+    if (this.#isRetired || !this.#rules.isDeleted || !(isUrgent || monotonicMs >= this.#lookAtMs))
+      return false;
+    this.#lookAtMs = monotonicMs + LOOK_MS_MAX;
+    return this.#keptFrom() > this.startOffset;
+  }
+
+  retain(): Promise<Deletion> {
+    return this.#ask(() => {
+      const { startOffset, batches } = this.#stored;
+      const start = this.#stored.deleteBefore(this.#keptFrom());
+      const left = batches.filter(({ endOffset }) => endOffset <= start);
+      return { records: start - startOffset, bytes: sizeOf(left) };
+    });
   }
 
   addReader(reader: PartitionReader): void {
@@ -275,6 +311,10 @@ export class DelayedPartition implements OwnedPartition, DelayedView {
   close(): void {
     if (this.#appends.size > 0) throw new Error("a partition is closed while appends are under way");
     this.#stored.views.delete(this);
+  }
+
+  learnStart(): void {
+    this.#wakeReaders();
   }
 
   /** The view goes on, whoever wrote. */
@@ -366,8 +406,25 @@ export class DelayedPartition implements OwnedPartition, DelayedView {
   #timestamps(): TimestampedOffset[] {
     const leaderEpoch = DELAYED_LEADER_EPOCH;
     return this.#stored.batches.flatMap(({ bytes }) =>
-      readRecords(bytes).map(({ offset, timestampMs }) => ({ offset, timestampMs, leaderEpoch })),
+      readRecords(bytes)
+        .filter(({ offset }) => offset >= this.startOffset)
+        .map(({ offset, timestampMs }) => ({ offset, timestampMs, leaderEpoch })),
     );
+  }
+
+  #keptFrom(): number {
+    const { retentionBytes, retentionMs } = this.#rules;
+    const nowMs = this.#parts.clock.nowMs();
+    let { startOffset: start } = this.#stored;
+    let bytes = sizeOf(this.#stored.batches);
+    for (const batch of this.#stored.batches) {
+      bytes -= batch.bytes.length;
+      const isOver = retentionBytes >= 0 && bytes >= retentionBytes;
+      const isOld = retentionMs >= 0 && nowMs - largestTimestamp(batch.bytes, 0) > retentionMs;
+      if (!isOver && !isOld) break;
+      start = Math.max(start, batch.endOffset);
+    }
+    return start;
   }
 
   #ask<Result>(read: () => Result): Promise<Result> {
@@ -396,6 +453,10 @@ export class DelayedPartition implements OwnedPartition, DelayedView {
   #wakeReaders(): void {
     for (const reader of [...this.#readers]) reader.wake();
   }
+}
+
+function sizeOf(batches: readonly StoredBatch[]): number {
+  return batches.reduce((sum, { bytes }) => sum + bytes.length, 0);
 }
 
 function whatBecameOf(error: ErrorCode): string {

@@ -59,16 +59,27 @@ export interface StoredBatch {
 /** Whoever keeps a view of a partition's bounds. */
 export interface DelayedView {
   learn(highWatermark: number): void;
+  /** What lies before the start is gone. */
+  learnStart(): void;
 }
 
 export class StoredPartition {
-  readonly batches: StoredBatch[] = [];
-  readonly startOffset = 0;
+  batches: StoredBatch[] = [];
+  startOffset = 0;
   highWatermark = 0;
   readonly producers = new DelayedProducers();
   readonly views = new Set<DelayedView>();
   readonly queue: DelayedCommit[] = [];
   isCommitting = false;
+
+  /** The transaction that moves the start: every broker sees it at once, and what lies before it leaves in whole batches. */
+  deleteBefore(offset: number): number {
+    if (offset <= this.startOffset) return this.startOffset;
+    this.startOffset = offset;
+    this.batches = this.batches.filter(({ endOffset }) => endOffset > offset);
+    for (const view of this.views) view.learnStart();
+    return offset;
+  }
 }
 
 export class DelayedStore {

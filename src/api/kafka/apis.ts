@@ -12,6 +12,7 @@ import { apiVersionsApi } from "../../protocol/kafka/apis/api-versions.ts";
 import { consumerGroupDescribeApi } from "../../protocol/kafka/apis/consumer-group-describe.ts";
 import { consumerGroupHeartbeatApi } from "../../protocol/kafka/apis/consumer-group-heartbeat.ts";
 import { type CreateTopicsRequest, createTopicsApi } from "../../protocol/kafka/apis/create-topics.ts";
+import { deleteRecordsApi } from "../../protocol/kafka/apis/delete-records.ts";
 import { deleteTopicsApi } from "../../protocol/kafka/apis/delete-topics.ts";
 import { describeClientQuotasApi } from "../../protocol/kafka/apis/describe-client-quotas.ts";
 import { describeConfigsApi } from "../../protocol/kafka/apis/describe-configs.ts";
@@ -43,6 +44,7 @@ import {
 import { consumerGroupHeartbeat, refuseConsumerGroupHeartbeat } from "./consumer-group-heartbeat.ts";
 import type { KafkaContext } from "./context.ts";
 import { createTopics, refuseCreateTopics } from "./create-topics.ts";
+import { deleteRecords, refuseDeleteRecords } from "./delete-records.ts";
 import { deleteTopics, refuseDeleteTopics } from "./delete-topics.ts";
 import { describeClientQuotas, refuseDescribeClientQuotas } from "./describe-client-quotas.ts";
 import { describeConfigs, describeConfigsBytes, refuseDescribeConfigs } from "./describe-configs.ts";
@@ -111,6 +113,7 @@ export const ROUTES: readonly Route[] = [
     refuse: refuseCreateTopics,
   }),
   route(deleteTopicsApi, { versions: [1, 6], handle: deleteTopics, refuse: refuseDeleteTopics }),
+  route(deleteRecordsApi, { versions: [0, 2], handle: deleteRecords, refuse: refuseDeleteRecords }),
   route(initProducerIdApi, { versions: [0, 4], handle: initProducerId, refuse: refuseInitProducerId }),
   route(offsetForLeaderEpochApi, {
     versions: [2, 4],

@@ -248,6 +248,7 @@ export class FileEngine implements StorageEngine {
     const failed = await this.sync([...this.#logs.values()]);
     const logs = [...this.#logs.values()];
     await Promise.all(logs.map((log) => log.close()));
+    await this.#store.dropped.close();
     await this.#detached.close();
     const isCompleted = !logs.some((log) => log.owesSnapshot) && (await this.#syncNames());
     this.#logs.clear();

@@ -40,6 +40,7 @@ export class FileRecords implements RecordSpan {
     this.baseOffset = baseOffset;
     this.nextOffset = nextOffset;
     this.#refuse = refuse;
+    segment.openSpans += 1;
   }
 
   peek(ready: () => void): Buffer | null {
@@ -59,6 +60,7 @@ export class FileRecords implements RecordSpan {
     this.length -= bytes;
     this.#position += bytes;
     this.#piece = null;
+    if (this.length === 0 && bytes > 0) this.#segment.openSpans -= 1;
   }
 
   #readNow(): Buffer | null {

@@ -133,8 +133,8 @@ export class IndexFiles {
     if (index === null || segment.isRemoved) return;
     index.seal();
     const { replacer } = this.#store;
-    await replacer.replace(segment.indexPath, () => (segment.isRemoved ? null : index.offsets));
-    await replacer.replace(segment.timeIndexPath, () => (segment.isRemoved ? null : index.times));
+    await replacer.replace(segment.indexPath, () => (isGone(segment) ? null : index.offsets));
+    await replacer.replace(segment.timeIndexPath, () => (isGone(segment) ? null : index.times));
     this.evict(segment);
     segment.index = null;
     segment.maxTimestamp = index.maxTimestamp;
@@ -240,4 +240,9 @@ export class IndexFiles {
       return;
     }
   }
+}
+
+/** A file beside it would be left over. */
+function isGone({ isRemoved, isLeaving }: Segment): boolean {
+  return isRemoved || isLeaving;
 }

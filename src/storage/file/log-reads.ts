@@ -82,6 +82,19 @@ export class LogReads {
     return this.#search(() => findMaxTimestamp(this.#searched(limitOffset, isWanted)));
   }
 
+  /** As `PartitionLog.largestTimestampAt`. */
+  largestTimestampOf(segment: Segment): number | Promise<number> {
+    return this.#indexes.knownLargest(segment) ?? this.#largestOf(segment);
+  }
+
+  async #largestOf(segment: Segment): Promise<number> {
+    try {
+      return await this.#indexes.largestOf(segment);
+    } catch (thrown) {
+      return this.#refuse(thrown);
+    }
+  }
+
   /** Segments were cut or removed: remembered places are stale. */
   reset(): void {
     this.#reader.reset();

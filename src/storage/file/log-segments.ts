@@ -41,11 +41,11 @@ export class LogSegments {
     for (const segment of segments) this.bytes += segment.bytes;
   }
 
-  /** Whether a batch of `bytes` bytes that ends with `lastOffset` needs a new segment. */
-  mustRoll(bytes: number, lastOffset: number): boolean {
+  /** Whether a batch of `bytes` bytes that ends with `lastOffset` needs a new segment; `bytesMax` is the owner's limit. */
+  mustRoll(bytes: number, lastOffset: number, bytesMax: number): boolean {
     const { bytes: used, baseOffset } = this.active;
     if (used === 0) return false;
-    if (used + bytes > this.#store.limits.segmentBytesMax) return true;
+    if (used + bytes > Math.min(this.#store.limits.segmentBytesMax, bytesMax)) return true;
     return lastOffset - baseOffset > RELATIVE_OFFSET_MAX;
   }
 
@@ -64,15 +64,15 @@ export class LogSegments {
     this.active = next;
   }
 
-  /** Takes out the segments that end at or before `offset`, but never the last one. The caller removes their files. */
-  dropBefore(offset: number): Segment[] {
-    const dropped: Segment[] = [];
-    while (this.all.length > 1 && this.all[0]!.endOffset <= offset) {
-      const segment = this.all.shift()!;
-      this.#detach(segment);
-      dropped.push(segment);
+  /** Takes out the segments that end at or before `offset`, but never the last one. Their files go in the background. */
+  dropBefore(offset: number): void {
+    let count = 0;
+    while (count < this.all.length - 1 && this.all[count]!.endOffset <= offset) count += 1;
+    if (count === 0) return;
+    for (const segment of this.all.splice(0, count)) {
+      this.#takeOut(segment);
+      this.#store.dropped.add(segment);
     }
-    return dropped;
   }
 
   /** Takes out the segments after `segment`, which becomes active, and removes their files, the last one first. @throws system errors */
@@ -130,9 +130,13 @@ export class LogSegments {
   }
 
   #detach(segment: Segment): void {
+    this.#takeOut(segment);
+    segment.release(this.#store.pool);
+  }
+
+  #takeOut(segment: Segment): void {
     this.#unsynced.remove(segment);
     this.#indexes.evict(segment);
     this.bytes -= segment.bytes;
-    segment.release(this.#store.pool);
   }
 }

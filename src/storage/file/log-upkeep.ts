@@ -23,6 +23,9 @@ export class LogUpkeep {
   /** The one that snapshots hold: the log is durable up to it. */
   #checkpoint: Checkpoint | null;
   #waiting: Checkpoint | null = null;
+  /** In the snapshot that was written last, and in the last that is known to be durable. */
+  #writtenCheckpoint: Checkpoint | null;
+  #durableCheckpoint: Checkpoint | null;
   /** The segment whose index is copied with the next snapshot. */
   #uncopied: Segment | null = null;
   #isOwed = false;
@@ -38,8 +41,11 @@ export class LogUpkeep {
     this.#store = store;
     this.#indexes = indexes;
     this.#checkpoint = checkpoint;
+    this.#writtenCheckpoint = checkpoint;
+    this.#durableCheckpoint = checkpoint;
     this.#writer = new SnapshotWriter(store, directory, () => {
       this.#copyIndex();
+      this.#writtenCheckpoint = this.#checkpoint;
       return { ...facts(), checkpoint: this.#checkpoint };
     });
   }
@@ -49,19 +55,20 @@ export class LogUpkeep {
     this.#waiting = checkpoint;
   }
 
-  /** The log is durable up to `durableOffset`. */
-  advance(durableOffset: number, active: Segment): void {
+  /** The log is durable up to `durableOffset`. True when a checkpoint waited for that, and is in the next snapshot. */
+  advance(durableOffset: number, active: Segment): boolean {
     const waiting = this.#waiting;
-    if (waiting === null || waiting.offset > durableOffset) return;
+    if (waiting === null || waiting.offset > durableOffset) return false;
     this.#waiting = null;
     if (this.#writer.isPending) {
       this.#tell(waiting, active);
-      return;
+      return true;
     }
     this.#writer.later(async () => {
       this.#tell(waiting, active);
       this.#writer.request();
     });
+    return true;
   }
 
   /** The log was cut: no checkpoint after `offset` is true any more. */
@@ -107,9 +114,16 @@ export class LogUpkeep {
     this.#writer.touch();
   }
 
-  /** Runs `work` when a snapshot of the present state is durable. */
-  snapshotThen(work: () => void): void {
-    this.#writer.requestThen(work);
+  /** Resolves when a snapshot of the present state is durable. @throws system errors, ObeliskError KAFKA_STORAGE_ERROR */
+  stored(): Promise<void> {
+    return this.#writer.durable(() => {
+      this.#durableCheckpoint = this.#writtenCheckpoint;
+    });
+  }
+
+  /** The offset of the checkpoint that a crash would find; infinite when it would find none, and `stored` has told so. */
+  get storedCheckpoint(): number {
+    return this.#durableCheckpoint?.offset ?? Number.POSITIVE_INFINITY;
   }
 
   /** Takes no more work; a write in flight is finished. */

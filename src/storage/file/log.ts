@@ -16,7 +16,13 @@ import { fail } from "../../base/assert.ts";
 import { ObeliskError } from "../../base/errors.ts";
 import { KiB } from "../../base/units.ts";
 import { batchLastOffsetDelta, batchMaxTimestamp, stampBatch } from "../../protocol/record/batch.ts";
-import type { PartitionLog, RecordSpan, TimestampedOffset } from "../contract.ts";
+import type {
+  LogSegmentFacts,
+  PartitionLog,
+  RecordSpan,
+  SegmentLimits,
+  TimestampedOffset,
+} from "../contract.ts";
 import { lastOffsetFrom } from "../last-offset.ts";
 import type { LeaderEpochs } from "../leader-epochs.ts";
 import { BATCH_BYTES_MAX } from "../scan-range.ts";
@@ -24,10 +30,11 @@ import type { IndexFiles } from "./index-files.ts";
 import { LogLocator } from "./locator.ts";
 import { LogReads } from "./log-reads.ts";
 import { LogSegments } from "./log-segments.ts";
+import { LogStart } from "./log-start.ts";
 import { LogUpkeep } from "./log-upkeep.ts";
 import type { PooledFile } from "./pool.ts";
 import type { Recovered } from "./recovery/recovery.ts";
-import { RELATIVE_OFFSET_MAX, removeSegmentFiles, type Segment } from "./segment.ts";
+import { RELATIVE_OFFSET_MAX, SEGMENT_BYTES_LIMIT, type Segment } from "./segment.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { type Store, storageError } from "./store.ts";
@@ -42,8 +49,9 @@ const STOP_UNREAD_BYTES_MAX = 16 * KiB;
 export class FileLog implements PartitionLog {
   readonly topic: string;
   readonly partition: number;
-  startOffset: number;
   onDurable: (() => void) | null = null;
+  segmentLimits: SegmentLimits | null = null;
+  onRoll: (() => void) | null = null;
   endOffset: number;
   leaderEpoch: number;
   bytesSinceCheckpoint: number;
@@ -60,6 +68,7 @@ export class FileLog implements PartitionLog {
   readonly #reads: LogReads;
   readonly #writer: SegmentWriter;
   readonly #upkeep: LogUpkeep;
+  readonly #start: LogStart;
   /** No snapshot holds the leader epoch yet. */
   #isEpochNew: boolean;
   #writtenOff: Promise<void> | null = null;
@@ -79,10 +88,10 @@ export class FileLog implements PartitionLog {
     this.#segments = new LogSegments(store, indexes, this.#directory, segments, this.unsynced);
     this.#epochs = recovered.epochs;
     this.#upkeep = new LogUpkeep(store, indexes, this.#directory, recovered.checkpoint, () => this.#facts());
+    this.#start = new LogStart(recovered.startOffset, this.#segments, this.#epochs, this.#upkeep);
     this.#writer = new SegmentWriter(store, indexes, this.#place(), (detail) => this.#goOffline(detail));
     this.#locator = new LogLocator(store, indexes, segments, () => this.#upkeep.requestSnapshot());
     this.#reads = new LogReads(store, indexes, this.#directory, segments, this.#locator, this);
-    this.startOffset = recovered.startOffset;
     this.endOffset = this.#segments.active.endOffset;
     this.leaderEpoch = this.#epochs.current;
     this.isOffline = recovered.isUnreadable;
@@ -90,7 +99,10 @@ export class FileLog implements PartitionLog {
     this.bytesSinceCheckpoint = recovered.bytesSinceCheckpoint;
     // The small files of a log that could not be opened stay as they are: they may be whole.
     if (!this.isReadable) this.#upkeep.stop();
-    else this.#sealRest();
+    else {
+      this.#sealRest();
+      this.#start.resume();
+    }
     this.#isEpochNew = recovered.isEpochNew;
     this.#storedFirstAtMs = recovered.storedFirstAtMs;
     if (recovered.needsSnapshot) this.#upkeep.oweSnapshot();
@@ -99,6 +111,10 @@ export class FileLog implements PartitionLog {
 
   get bytes(): number {
     return this.#segments.bytes;
+  }
+
+  get startOffset(): number {
+    return this.#start.offset;
   }
 
   get durableOffset(): number {
@@ -114,7 +130,10 @@ export class FileLog implements PartitionLog {
     if (!(lastOffsetDelta <= RELATIVE_OFFSET_MAX)) fail("a batch spans more offsets than a segment may");
     const baseOffset = this.endOffset;
     const lastOffset = lastOffsetFrom(this, lastOffsetDelta);
-    if (this.#segments.mustRoll(bytes, lastOffset)) this.#roll();
+    if (
+      this.#segments.mustRoll(bytes, lastOffset, this.segmentLimits?.segmentBytesMax ?? SEGMENT_BYTES_LIMIT)
+    )
+      this.#roll();
     const segment = this.#segments.active;
     stampBatch(buffer, position, baseOffset, this.leaderEpoch);
     this.#writer.write(segment, buffer, position, end);
@@ -171,7 +190,7 @@ export class FileLog implements PartitionLog {
     if (offset !== this.endOffset) fail("a checkpoint tells of another place than the end of the log");
     this.#upkeep.checkpoint({ offset, ...this.#segments.end(), state: Buffer.from(state) });
     this.bytesSinceCheckpoint = 0;
-    this.#upkeep.advance(this.durableOffset, this.#segments.active);
+    this.#advance();
   }
 
   truncate(offset: number): void {
@@ -183,17 +202,46 @@ export class FileLog implements PartitionLog {
     this.#cutAt(offset === this.endOffset ? this.#segments.active : place.segment, place.position, offset);
   }
 
-  dropBefore(offset: number): void {
+  segmentAt(slot: number): LogSegmentFacts | null {
+    return this.#segments.all[slot] ?? null;
+  }
+
+  largestTimestampAt(slot: number): number | Promise<number> {
+    return this.#reads.largestTimestampOf(this.#segments.all[slot] ?? fail("there is no such segment"));
+  }
+
+  roll(): void {
+    if (this.isOffline) throw this.#refusal("the partition is offline after a storage error");
+    if (this.#segments.active.bytes > 0) this.#roll();
+  }
+
+  rollIfOld(): void {
+    if (this.isOffline) return;
+    const { bytes, firstAtMs } = this.#segments.active;
+    if (bytes === 0) return;
+    const limitMs = Math.min(
+      this.#store.limits.segmentAgeMsMax,
+      this.segmentLimits?.segmentAgeMsMax ?? Number.POSITIVE_INFINITY,
+    );
+    if (this.#store.clock.steadyMs() - firstAtMs < limitMs) return;
+    try {
+      this.#roll();
+    } catch (thrown) {
+      // A roll that failed is tried again at the next tick.
+      if (!(thrown instanceof ObeliskError)) throw thrown;
+    }
+  }
+
+  async dropBefore(offset: number): Promise<number> {
     this.#reads.checkReadable();
-    if (offset > this.endOffset) this.#reads.checkRange(offset);
-    if (offset <= this.startOffset) return;
-    this.startOffset = offset;
-    this.#epochs.dropBefore(offset);
-    const dropped = this.#segments.dropBefore(offset);
-    // The files go only when the new start is on disk: otherwise a power cut could leave a log with a gap in it.
-    this.#upkeep.snapshotThen(() => {
-      for (const segment of dropped) removeSegmentFiles(this.#store.files, segment);
-    });
+    if (this.isOffline) throw this.#refusal("the partition is offline after a storage error");
+    if (offset > this.durableOffset)
+      throw new ObeliskError("OFFSET_OUT_OF_RANGE", { ...this.#place(), offset });
+    try {
+      return await this.#start.dropBefore(offset);
+    } catch (thrown) {
+      throw storageError(thrown, this.#place());
+    }
   }
 
   /** The segment to sync when that is all there is to do, else null. */
@@ -221,7 +269,7 @@ export class FileLog implements PartitionLog {
     if (this.isOffline) fail("a log that is offline is never called durable");
     this.unsynced.end(task);
     this.#sealSynced();
-    this.#upkeep.advance(this.durableOffset, this.#segments.active);
+    this.#advance();
   }
 
   /** The task has ended, and its outcome is unknown. */
@@ -239,7 +287,7 @@ export class FileLog implements PartitionLog {
   syncedTo(offset: number): void {
     if (this.isOffline) fail("a log that is offline is never called durable");
     if (!this.unsynced.syncedTo(offset)) return;
-    this.#upkeep.advance(this.durableOffset, this.#segments.active);
+    this.#advance();
     this.onDurable?.();
   }
 
@@ -274,15 +322,7 @@ export class FileLog implements PartitionLog {
     if (mustResetVerified) for (const segment of this.#segments.all) segment.resetVerified();
     if (this.isOffline) return;
     this.#sealRest();
-    const { bytes, firstAtMs } = this.#segments.active;
-    const ageMs = this.#store.clock.steadyMs() - firstAtMs;
-    if (bytes === 0 || ageMs < this.#store.limits.segmentAgeMsMax) return;
-    try {
-      this.#roll();
-    } catch (thrown) {
-      // A roll that failed is tried again at the next tick.
-      if (!(thrown instanceof ObeliskError)) throw thrown;
-    }
+    this.rollIfOld();
   }
 
   /** The directory must not be marked clean: the snapshot on disk lacks leader epochs that were assigned. */
@@ -319,6 +359,7 @@ export class FileLog implements PartitionLog {
   async discard(): Promise<void> {
     this.abandon();
     await this.#upkeep.idle();
+    await this.#store.dropped.forget(this.#directory);
     await this.#writtenOff;
     await this.#segments.release();
   }
@@ -327,6 +368,10 @@ export class FileLog implements PartitionLog {
   #recordEpoch(): void {
     this.#isEpochNew = false;
     this.#upkeep.requestSnapshot();
+  }
+
+  #advance(): void {
+    if (this.#upkeep.advance(this.durableOffset, this.#segments.active)) void this.#start.checkpointed();
   }
 
   #roll(): void {
@@ -338,6 +383,7 @@ export class FileLog implements PartitionLog {
       throw storageError(thrown, this.#place(this.#segments.nextPath));
     }
     this.#sealSynced();
+    this.onRoll?.();
   }
 
   /**
@@ -376,7 +422,7 @@ export class FileLog implements PartitionLog {
   /** What the snapshot holds beside the checkpoint. */
   #facts(): Omit<Snapshot, "checkpoint"> {
     this.#storedFirstAtMs = this.#segments.active.firstAtMs;
-    return { startOffset: this.startOffset, epochs: this.#epochs.starts, ...this.#segments.facts() };
+    return { startOffset: this.#start.stored, epochs: this.#epochs.starts, ...this.#segments.facts() };
   }
 
   #cutAt(segment: Segment, position: number, offset: number): void {

@@ -50,6 +50,12 @@ export class Segment {
   /** Its time index holds the timestamps of batch headers, and not those of the records. */
   hasOldTimes = false;
   isRemoved = false;
+  /** It was dropped from the front of its log: it serves what reads it already, and nothing new is stored beside it. */
+  isLeaving = false;
+  /** Checked stretches that somebody still reads again as they are sent, or has let go of without reading them. */
+  openSpans = 0;
+  /** Called once, when it was removed and nobody uses its file any more. */
+  onReleased: (() => void) | null = null;
   /** Covered by the last sync, or by the one that runs. */
   syncedBytes = 0;
   /** How much the sync that was started last has to write. */
@@ -156,7 +162,10 @@ export class Segment {
   unpin(pool: DescriptorPool): void {
     if (!(this.file.pins > 0)) fail("a file that nobody has pinned");
     this.file.pins -= 1;
-    if (this.isRemoved && this.file.pins === 0) pool.closeLater(this.file);
+    if (!this.isRemoved || this.file.pins > 0) return;
+    pool.closeLater(this.file);
+    this.onReleased?.();
+    this.onReleased = null;
   }
 
   /** The segment was removed: its file is closed now, or when the read or sync in flight has ended. */

@@ -24,6 +24,8 @@ export class SnapshotWriter {
   #isStale = false;
   #hasReported = false;
   #isStopped = false;
+  /** Why the last write failed; null when it did not. */
+  #failure: unknown = null;
 
   constructor(store: Store, directory: string, take: () => Snapshot) {
     this.#store = store;
@@ -61,15 +63,25 @@ export class SnapshotWriter {
     if (this.#isStale) this.request();
   }
 
-  /** Writes the snapshot and makes it durable, then runs what must not happen before that. */
-  requestThen(work: () => void): void {
-    this.#isStale = true;
-    this.later(async () => {
-      await this.#write();
-      if (this.#isStopped) return;
-      const { files, pool } = this.#store;
-      pool.withRoom(this.#directory, () => files.syncDirectory(this.#directory));
-      work();
+  /**
+   * Requests it, and resolves when a snapshot of what is true now, or of later, is durable under its name; `recorded` is called
+   * before any later one is begun. @throws system errors, ObeliskError KAFKA_STORAGE_ERROR: then the file is the old one or the new
+   */
+  durable(recorded: () => void): Promise<void> {
+    this.request();
+    return new Promise((resolve, reject) => {
+      if (this.#isStopped) reject(stopped());
+      this.later(async () => {
+        try {
+          if (this.#failure !== null) throw this.#failure;
+          if (!this.#isStopped) await this.#store.directorySyncs.sync(this.#directory);
+          if (this.#isStopped) throw stopped();
+          recorded();
+          resolve();
+        } catch (thrown) {
+          reject(thrown);
+        }
+      });
     });
   }
 
@@ -80,7 +92,7 @@ export class SnapshotWriter {
     this.#queue = this.#queue.then(work).catch((thrown) => this.#report(thrown));
   }
 
-  /** Takes no more work, and begins no more write. */
+  /** Takes no more work, and begins no more write. What waits for a write is told that there is none. */
   stop(): void {
     this.#isStopped = true;
   }
@@ -101,7 +113,9 @@ export class SnapshotWriter {
         this.#isStale = false;
         return encodeSnapshot(this.#take());
       });
+      this.#failure = null;
     } catch (thrown) {
+      this.#failure = thrown;
       this.#isRequested = false;
       this.#isStale = true;
       throw thrown;
@@ -122,4 +136,8 @@ export class SnapshotWriter {
       `a snapshot or index file could not be written: ${reason}`,
     );
   }
+}
+
+function stopped(): ObeliskError {
+  return new ObeliskError("KAFKA_STORAGE_ERROR", { detail: "the partition takes no more writes" });
 }

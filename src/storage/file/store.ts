@@ -7,6 +7,8 @@ import { nextTurn } from "../../base/loop/turns.ts";
 import { systemReason } from "../../base/system-error.ts";
 import { MiB } from "../../base/units.ts";
 import type { Finding, FindingKind, FindingListener } from "../contract.ts";
+import { DirectorySyncs } from "./directory-syncs.ts";
+import { DroppedSegments } from "./dropped-segments.ts";
 import type { DescriptorPool } from "./pool.ts";
 import { QUARANTINE, quarantineBytes, takeBack } from "./quarantine.ts";
 import { ReadPieces } from "./read-pieces.ts";
@@ -43,6 +45,9 @@ export class Store {
   readonly pool: DescriptorPool;
   /** For the small files of all partitions. */
   readonly replacer: FileReplacer;
+  readonly directorySyncs: DirectorySyncs;
+  /** Segments that have left their logs. */
+  readonly dropped: DroppedSegments;
   /** What segments are read into. */
   readonly pieces: ReadPieces;
   readonly clock: Clock;
@@ -69,6 +74,11 @@ export class Store {
     this.files = files;
     this.pool = pool;
     this.replacer = new FileReplacer(files, pool);
+    this.directorySyncs = new DirectorySyncs(files, pool);
+    this.dropped = new DroppedSegments(files, pool, clock, (path, error) => {
+      const detail = `deleted from its log, and the disk refuses to remove it; the next start tries again: ${systemReason(error)}`;
+      this.report(path, 0, 0, "unreadable", detail);
+    });
     this.pieces = new ReadPieces(files, pool);
     this.clock = clock;
     this.root = root;

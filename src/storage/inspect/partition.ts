@@ -16,7 +16,7 @@ import { CODECS } from "../../protocol/record/compression.ts";
 import { segmentName } from "../file/segment.ts";
 import { OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES } from "../file/segment-index.ts";
 import { decodeSnapshot, SNAPSHOT_FILE, type Snapshot } from "../file/snapshot.ts";
-import type { PartitionLayout, Strays } from "../layout.ts";
+import { droppedCount, type PartitionLayout, type Strays } from "../layout.ts";
 import { scanBatches } from "../scan.ts";
 import { largestTimestamp } from "../timestamps.ts";
 
@@ -78,7 +78,7 @@ export function inspectPartition(
   const producers = new Map<number, ProducerInfo>();
   const omitted = new Set<number>();
   const segments: SegmentInfo[] = [];
-  for (const baseOffset of layout.segments) {
+  for (const baseOffset of layout.segments.slice(droppedCount(layout.segments, snapshot?.startOffset ?? 0))) {
     const file = `${layout.directory}/${segmentName(baseOffset)}.log`;
     const segment = orUnreadable(file, unreadable, () =>
       inspectSegment(files, root, layout, baseOffset, producers, omitted, unreadable),

@@ -14,11 +14,19 @@ import {
   NO_TIMESTAMP,
   stampBatch,
 } from "../../protocol/record/batch.ts";
-import type { PartitionLog, RecordSpan, RecoveryListener, TimestampedOffset } from "../contract.ts";
+import type {
+  LogSegmentFacts,
+  PartitionLog,
+  RecordSpan,
+  RecoveryListener,
+  SegmentLimits,
+  TimestampedOffset,
+} from "../contract.ts";
 import { HeldRecords, noRecords } from "../held-records.ts";
 import { lastOffsetFrom } from "../last-offset.ts";
 import { LeaderEpochs } from "../leader-epochs.ts";
 import { RecordSearch } from "../record-search.ts";
+import { largestTimestamp } from "../timestamps.ts";
 
 /** What all logs of an engine hold together, against its limit. */
 export interface MemoryUse {
@@ -32,6 +40,8 @@ export class MemoryLog implements PartitionLog {
   startOffset = 0;
   durableOffset = 0;
   onDurable: (() => void) | null = null;
+  segmentLimits: SegmentLimits | null = null;
+  onRoll: (() => void) | null = null;
   endOffset = 0;
   bytes = 0;
   bytesSinceCheckpoint = 0;
@@ -150,12 +160,29 @@ export class MemoryLog implements PartitionLog {
     if (this.#checkpoint !== null && this.#checkpoint.offset > offset) this.#checkpoint = null;
   }
 
-  dropBefore(offset: number): void {
-    if (offset > this.endOffset) this.#checkRange(offset);
-    if (offset <= this.startOffset) return;
+  /** Each batch leaves by itself, so it is as good as a segment. */
+  segmentAt(slot: number): LogSegmentFacts | null {
+    const batch = this.#batches[slot];
+    return batch === undefined ? null : { endOffset: batchLastOffset(batch, 0) + 1, bytes: batch.length };
+  }
+
+  largestTimestampAt(slot: number): number {
+    return largestTimestamp(this.#batches[slot] ?? fail("there is no such batch"), 0);
+  }
+
+  roll(): void {}
+
+  rollIfOld(): void {}
+
+  async dropBefore(offset: number): Promise<number> {
+    if (this.isOffline) throw this.#offline();
+    if (offset > this.durableOffset) throw this.#outOfRange(offset);
+    if (offset <= this.startOffset) return this.startOffset;
     this.startOffset = offset;
-    this.#keep(this.#batches.filter((batch) => batchLastOffset(batch, 0) >= offset));
+    const kept = this.#batches.findIndex((batch) => batchLastOffset(batch, 0) >= offset);
+    this.#keep(kept < 0 ? [] : this.#batches.slice(kept));
     this.#epochs.dropBefore(offset);
+    return offset;
   }
 
   /** Gives the memory back; the log must not be used afterwards. */
@@ -188,8 +215,11 @@ export class MemoryLog implements PartitionLog {
   }
 
   #checkRange(offset: number): void {
-    if (offset >= this.startOffset && offset <= this.endOffset) return;
-    throw new ObeliskError("OFFSET_OUT_OF_RANGE", { topic: this.topic, partition: this.partition, offset });
+    if (offset < this.startOffset || offset > this.endOffset) throw this.#outOfRange(offset);
+  }
+
+  #outOfRange(offset: number): ObeliskError {
+    return new ObeliskError("OFFSET_OUT_OF_RANGE", { topic: this.topic, partition: this.partition, offset });
   }
 
   #offline(): ObeliskError {

@@ -6,6 +6,7 @@
  *              does not decode although the CRC matches is a note: it came so from its producer
  *   indexes    agree with the log (index-check.ts); a sealed segment has both
  *   snapshot   decodes, and its checkpoint is not ahead of the log
+ *   start      what lies wholly below the snapshot's start offset was deleted, and waits for the next start to go: it is not checked
  *   strays     log files that are no segments (stray-segments.ts) are reported, and the rest is checked as if they were not there
  *
  * `knownGap`: a hole of zero bytes in the snapshot says that offsets are missing before the batch at its position.
@@ -28,7 +29,7 @@ import { validateRecords } from "../../protocol/record/records.ts";
 import type { BatchFault } from "../../protocol/record/validate.ts";
 import { segmentName } from "../file/segment.ts";
 import { decodeSnapshot, type Hole, SNAPSHOT_FILE, type Snapshot } from "../file/snapshot.ts";
-import type { PartitionLayout } from "../layout.ts";
+import { droppedCount, type PartitionLayout } from "../layout.ts";
 import type { Refusal } from "../page-reads.ts";
 import { scanBatches } from "../scan.ts";
 import { BATCH_BYTES_MAX, type ScanRange } from "../scan-range.ts";
@@ -84,6 +85,7 @@ class PartitionCheck {
 
   run(): void {
     this.#readSnapshot();
+    this.#passDropped();
     const { directory } = this.#layout;
     if (this.#tolerating(directory, () => this.#passStraySegments()) === null) return;
     this.#epochs = new EpochCheck(this.#snapshot, this.#sink);
@@ -93,6 +95,17 @@ class PartitionCheck {
     for (const slot of segments.keys()) this.#segment(slot);
     this.#checkStrayIndexes();
     this.#checkEnd();
+  }
+
+  /** A deletion may have ended anywhere: in the middle of a file, or between a log and its indexes. */
+  #passDropped(): void {
+    const { segments, directory } = this.#layout;
+    const count = droppedCount(segments, this.#snapshot?.startOffset ?? 0);
+    for (const baseOffset of segments.slice(0, count)) {
+      const size = () => this.#files.fileSize(`${this.#root}/${this.#fileOf(baseOffset, "log")}`);
+      this.#sink.advance(this.#tolerating(directory, size) ?? 0);
+    }
+    this.#layout = { ...this.#layout, segments: segments.slice(count) };
   }
 
   /** Their indexes are then found to be without a log. @throws system errors: then nothing here can be judged */
@@ -312,7 +325,7 @@ class PartitionCheck {
       ["timeindex", timeIndexes],
     ] as const) {
       for (const baseOffset of present) {
-        if (segments.includes(baseOffset)) continue;
+        if (segments.includes(baseOffset) || baseOffset < (this.#snapshot?.startOffset ?? 0)) continue;
         const file = this.#fileOf(baseOffset, suffix);
         this.#sink.report(
           file,

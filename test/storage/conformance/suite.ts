@@ -302,7 +302,7 @@ export function testEngine(factory: EngineFactory): void {
         for (let index = 0; index < 200; index += 1) append(log, [`${index}`]);
         await engine.sync([log]);
         const before = log.bytes;
-        log.dropBefore(150);
+        expect(await log.dropBefore(150)).toBe(150);
         expect(log.startOffset).toBe(150);
         expect(log.bytes).toBeLessThan(before);
         await expect(async () => log.span(149, 200, 1000, true)).toThrow(
@@ -314,9 +314,46 @@ export function testEngine(factory: EngineFactory): void {
           timestampMs: 1000,
           leaderEpoch: 0,
         });
-        log.dropBefore(100);
+        expect(await log.dropBefore(100)).toBe(150);
         expect(log.startOffset).toBe(150);
-        expect(() => log.dropBefore(201)).toThrow(expect.objectContaining({ code: "OFFSET_OUT_OF_RANGE" }));
+        const refused = expect.objectContaining({ code: "OFFSET_OUT_OF_RANGE" });
+        expect(await log.dropBefore(201).catch((thrown: unknown) => thrown)).toEqual(refused);
+        append(log, ["not durable"]);
+        expect(await log.dropBefore(201).catch((thrown: unknown) => thrown)).toEqual(refused);
+      }),
+    );
+
+    test(
+      "tells of its segments, and of the largest timestamp in each",
+      withLog(async (log, engine) => {
+        const timestamps = range(0, 200).map((index) => 1000 + index);
+        for (const timestamp of timestamps) append(log, [`${timestamp}`], timestamp);
+        await engine.sync([log]);
+        let bytes = 0;
+        let offset = 0;
+        for (let slot = 0; ; slot += 1) {
+          const segment = log.segmentAt(slot);
+          if (segment === null) break;
+          expect(segment.endOffset).toBeGreaterThan(offset);
+          expect(await log.largestTimestampAt(slot)).toBe(timestamps[segment.endOffset - 1]!);
+          bytes += segment.bytes;
+          offset = segment.endOffset;
+        }
+        expect([bytes, offset]).toEqual([log.bytes, 200]);
+        expect(log.segmentAt(1)).not.toBeNull();
+      }),
+    );
+
+    test(
+      "gives everything up, also what the next record would have followed",
+      withLog(async (log, engine) => {
+        for (let index = 0; index < 50; index += 1) append(log, [`${index}`]);
+        await engine.sync([log]);
+        log.roll();
+        log.roll();
+        expect(await log.dropBefore(50)).toBe(50);
+        expect([log.startOffset, log.endOffset, log.bytes]).toEqual([50, 50, 0]);
+        expect(append(log, ["next"])).toBe(50);
       }),
     );
 
@@ -432,7 +469,8 @@ export function testEngine(factory: EngineFactory): void {
     testReopen("remembers where the log starts", async (subject) => {
       const log = await subject.engine.open("t", 0, new Replay());
       for (let index = 0; index < 100; index += 1) append(log, [`${index}`]);
-      log.dropBefore(77);
+      await subject.engine.sync([log]);
+      await log.dropBefore(77);
       const again = await (await subject.reopen()).open("t", 0, new Replay());
       expect([again.startOffset, again.endOffset]).toEqual([77, 100]);
     });
@@ -440,7 +478,8 @@ export function testEngine(factory: EngineFactory): void {
     testReopen("assigns no offset again when everything was dropped", async (subject) => {
       const log = await subject.engine.open("t", 0, new Replay());
       for (let index = 0; index < 100; index += 1) append(log, [`${index}`]);
-      log.dropBefore(100);
+      await subject.engine.sync([log]);
+      await log.dropBefore(100);
       const again = await (await subject.reopen()).open("t", 0, new Replay());
       expect([again.startOffset, again.endOffset]).toEqual([100, 100]);
       expect(append(again, ["next"])).toBe(100);

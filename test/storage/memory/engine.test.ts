@@ -25,7 +25,8 @@ test("a full memory refuses the append and changes nothing", async () => {
   );
   expect([log.endOffset, log.bytes]).toEqual([1, bytes]);
   expect(engine.space()).toEqual({ freeBytes: 150 - bytes, totalBytes: 150 });
-  log.dropBefore(1);
+  await engine.sync([log]);
+  await log.dropBefore(1);
   expect(engine.space().freeBytes).toBe(150);
   await engine.close();
 });

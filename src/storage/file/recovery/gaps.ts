@@ -25,11 +25,15 @@ export function findGaps(
   epochs: LeaderEpochs,
 ): Gap[] {
   const gaps: Gap[] = [];
+  const startOffset = snapshot?.startOffset ?? 0;
   let expected = snapshot?.startOffset ?? -1;
   for (const [slot, segment] of segments.entries()) {
     const isGap = expected >= 0 && expected < segment.baseOffset;
     if (isGap && !isKnown(segment.baseOffset, snapshot, epochs)) gaps.push({ segment, start: expected });
-    if (slot < segments.length - 1) expected = ends.get(segment) ?? endOf(store, segment);
+    if (slot === segments.length - 1) continue;
+    // What is missing below the log's start is missed by nobody.
+    if (segment.endOffset <= startOffset) expected = startOffset;
+    else expected = ends.get(segment) ?? endOf(store, segment);
   }
   return gaps;
 }

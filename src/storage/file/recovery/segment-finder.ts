@@ -26,7 +26,7 @@ export function findSegments(state: RecoveryState): void {
   if (names.includes(SNAPSHOT_FILE)) readSnapshot(state);
   addSegments(state, bases);
   recordHoles(state);
-  finishDrop(state);
+  finishDrop(state, names);
   if (state.segments.length === 0) reportIfMissing(state, found === null);
 }
 
@@ -153,11 +153,24 @@ function recordHoles({ segments, snapshot }: RecoveryState): void {
   }
 }
 
-/** Deletes segments that were dropped before a crash: the snapshot says that the log starts after them. */
-function finishDrop({ store, segments, snapshot }: RecoveryState): void {
-  const startOffset = snapshot?.startOffset ?? 0;
-  while (segments.length > 1 && segments[0]!.endOffset <= startOffset) {
+/**
+ * Deletes segments that were dropped before a crash: the snapshot says that the log starts after them. Those after the checkpoint are
+ * replayed before they leave (log-start.ts). An index that was left without its log goes too.
+ */
+function finishDrop({ store, directory, segments, snapshot }: RecoveryState, names: readonly string[]): void {
+  if (snapshot === null) return;
+  const { startOffset, checkpoint } = snapshot;
+  const bound = Math.min(startOffset, checkpoint?.offset ?? startOffset);
+  while (segments.length > 1 && segments[0]!.endOffset <= bound) {
     removeSegmentFiles(store.files, segments.shift()!);
+  }
+  const kept = new Set(names);
+  for (const name of names) {
+    const parsed = parseSegmentName(name);
+    if (parsed === null || parsed.suffix === "log" || parsed.baseOffset >= startOffset) continue;
+    const path = `${directory}/${name}`;
+    if (!kept.has(`${segmentName(parsed.baseOffset)}.log`) && store.files.exists(path))
+      store.files.removeFile(path);
   }
 }
 
