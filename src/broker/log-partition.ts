@@ -37,7 +37,7 @@ import { ACCEPTED, DUPLICATE, type ProducedBatch, type Producers, refusalOf } fr
 import type { RecentBatches, TailCache } from "./recent-batches.ts";
 import { RecentRecords, type RecentSource } from "./recent-records.ts";
 import { faultOfRules, recompressed } from "./record-rules.ts";
-import type { Deletion, Retention } from "./retention.ts";
+import type { Deletion, Retention, RetentionOccasion } from "./retention.ts";
 import { type DiskRefusal, Standing } from "./standing.ts";
 
 const NOTHING_DELETED: Deletion = { records: 0, bytes: 0 };
@@ -222,12 +222,13 @@ export class LogPartition implements OwnedPartition, Committable {
     return start;
   }
 
-  mustRetain(isUrgent: boolean): boolean {
+  mustRetain(occasion: RetentionOccasion): boolean {
     if (this.isUnavailable) return false;
-    const isTime = this.#kept.isTimeToLook(this.#clock.monotonicMs());
-    if (!isTime && !isUrgent) return false;
-    if (isTime) this.log.rollIfOld();
-    return this.#kept.isDue(this.#clock.nowMs());
+    if (occasion === "due") {
+      if (!this.#kept.isTimeToLook(this.#clock.monotonicMs())) return false;
+      this.log.rollIfOld();
+    }
+    return this.#kept.isDue(this.#clock.nowMs(), occasion !== "rolled");
   }
 
   async retain(): Promise<Deletion> {

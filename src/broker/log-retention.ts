@@ -38,6 +38,8 @@ export class LogRetention implements SegmentLimits {
   #seenMs = -2;
   #seenBytes = -2;
   #seenSegmentMs = -2;
+  /** The next `startOf` gives up what is old as well: the last `isDue` said so. */
+  #looksAtAges = false;
 
   constructor(log: PartitionLog, rules: PartitionRules, monotonicMs: number) {
     this.#log = log;
@@ -71,13 +73,15 @@ export class LogRetention implements SegmentLimits {
     return true;
   }
 
-  /** Whether something may be to leave. O(1) */
-  isDue(nowMs: number): boolean {
+  /** Whether something may be to leave; `withAges`: also because it is old. O(1) */
+  isDue(nowMs: number, withAges: boolean): boolean {
+    if (withAges) this.#looksAtAges = true;
     const oldest = this.#log.segmentAt(0);
     if (oldest === null || oldest.bytes === 0) return false;
-    if (oldest.endOffset <= this.#log.startOffset) return true;
+    if (oldest.endOffset <= this.#log.startOffset && (withAges || this.#log.segmentAt(1) !== null))
+      return true;
     if (this.#isOverBytes(this.#log.bytes - oldest.bytes)) return true;
-    if (!this.#isTimed) return false;
+    if (!withAges || !this.#isTimed) return false;
     const largestMs = this.#log.largestTimestampAt(0);
     return typeof largestMs !== "number" || largestMs < 0 || this.#isOld(largestMs, nowMs);
   }
@@ -88,6 +92,8 @@ export class LogRetention implements SegmentLimits {
    */
   async startOf(limitOffset: number, nowMs: number): Promise<number> {
     const log = this.#log;
+    const looksAtAges = this.#looksAtAges;
+    this.#looksAtAges = false;
     let offset = log.startOffset;
     let bytes = log.bytes;
     for (let slot = 0, undated = 0; ; slot += 1) {
@@ -95,7 +101,7 @@ export class LogRetention implements SegmentLimits {
       if (segment === null || segment.bytes === 0 || segment.endOffset > limitOffset) break;
       bytes -= segment.bytes;
       if (segment.endOffset > log.startOffset && !this.#isOverBytes(bytes)) {
-        if (!this.#isTimed) break;
+        if (!this.#isTimed || !looksAtAges) break;
         const told = log.largestTimestampAt(slot);
         const largestMs = typeof told === "number" ? told : await told;
         if (log.segmentAt(slot)?.endOffset !== segment.endOffset) break; // the front has moved meanwhile: at the next look

@@ -35,11 +35,17 @@ export interface Deletion {
   readonly bytes: number;
 }
 
+/**
+ * What is looked at: its size when a segment was `rolled`; ages too when it is `due` by the clock, and on a `full` disk. Ages are looked
+ * at no more often than Kafka does, because somebody may write records that are old already and read them within minutes.
+ */
+export type RetentionOccasion = "rolled" | "due" | "full";
+
 export interface Retained {
   readonly topic: string;
   readonly index: number;
-  /** Whether `retain` may have something to do; `isUrgent`: whatever the clock says. O(1) when not. */
-  mustRetain(isUrgent: boolean): boolean;
+  /** Whether `retain` may have something to do. O(1) when not. */
+  mustRetain(occasion: RetentionOccasion): boolean;
   /** Deletes what need not be kept. @throws ObeliskError KAFKA_STORAGE_ERROR, DISK_FULL and what the partition is refused for */
   retain(): Promise<Deletion>;
 }
@@ -74,7 +80,7 @@ export class Retention {
   start(): void {
     this.#timer = this.#parts.clock.after(LOOK_MS, () => {
       loopTurns.enter("retention");
-      void this.#lookAtAll(false);
+      void this.#lookAtAll("due");
       this.#tell();
       this.start();
     });
@@ -82,7 +88,7 @@ export class Retention {
 
   /** One that has more than before: it was rolled. Cheap. */
   rolled(partition: Retained): void {
-    if (!this.#isClosed && partition.mustRetain(true)) this.#enqueue(partition);
+    if (!this.#isClosed && partition.mustRetain("rolled")) this.#enqueue(partition);
   }
 
   /** The disk has no room for a batch. */
@@ -90,7 +96,7 @@ export class Retention {
     const nowMs = this.#parts.clock.monotonicMs();
     if (this.#isClosed || nowMs < this.#fullAtMs) return;
     this.#fullAtMs = nowMs + FULL_MS;
-    void this.#lookAtAll(true);
+    void this.#lookAtAll("full");
   }
 
   /** Begins nothing more; resolves when what is under way has ended. */
@@ -103,7 +109,7 @@ export class Retention {
     this.#tell();
   }
 
-  async #lookAtAll(isUrgent: boolean): Promise<void> {
+  async #lookAtAll(occasion: RetentionOccasion): Promise<void> {
     if (this.#isLooking) return;
     this.#isLooking = true;
     let count = 0;
@@ -114,7 +120,7 @@ export class Retention {
         loopTurns.enter("retention");
       }
       if (this.#isClosed) break;
-      if (partition.mustRetain(isUrgent)) this.#enqueue(partition);
+      if (partition.mustRetain(occasion)) this.#enqueue(partition);
     }
     this.#isLooking = false;
   }

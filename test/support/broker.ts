@@ -9,9 +9,9 @@ import type { RemovalListener } from "../../src/broker/topic-removals.ts";
 import type { TopicDefaultsOptions } from "../../src/broker/topic-rules.ts";
 import { MemoryEngine } from "../../src/storage/memory/engine.ts";
 
-/** As the server's own, with some of them replaced. */
+/** As the server's own, with some of them replaced. Test records are of 1970, and kept. */
 export function topicDefaults(values: TopicConfigValues = {}): TopicDefaultsOptions {
-  const server = { "max.message.bytes": String(11 * MiB), ...values };
+  const server = { "max.message.bytes": String(11 * MiB), "retention.ms": "-1", ...values };
   return { server, serverSet: new Set(Object.keys(values)) };
 }
 

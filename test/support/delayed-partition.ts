@@ -22,7 +22,7 @@ import {
   type PartitionReader,
   UNKNOWN_OUTCOME,
 } from "../../src/broker/partition.ts";
-import type { Deletion } from "../../src/broker/retention.ts";
+import type { Deletion, RetentionOccasion } from "../../src/broker/retention.ts";
 import { admitBatch } from "../../src/protocol/record/admit.ts";
 import { batchBytes, batchRecordCount } from "../../src/protocol/record/batch.ts";
 import { readRecords } from "../../src/protocol/record/records.ts";
@@ -229,9 +229,9 @@ export class DelayedPartition implements OwnedPartition, DelayedView {
   }
 
   /** Each batch is what a segment is to a log. */
-  mustRetain(isUrgent: boolean): boolean {
+  mustRetain(occasion: RetentionOccasion): boolean {
     const monotonicMs = this.#parts.clock.monotonicMs();
-    if (this.#isRetired || !this.#rules.isDeleted || !(isUrgent || monotonicMs >= this.#lookAtMs))
+    if (this.#isRetired || !this.#rules.isDeleted || !(occasion !== "due" || monotonicMs >= this.#lookAtMs))
       return false;
     this.#lookAtMs = monotonicMs + LOOK_MS_MAX;
     return this.#keptFrom() > this.startOffset;

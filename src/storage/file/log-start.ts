@@ -35,7 +35,10 @@ export class LogStart {
 
   /** As `PartitionLog.dropBefore`; the range was checked. @throws system errors, ObeliskError KAFKA_STORAGE_ERROR */
   async dropBefore(offset: number): Promise<number> {
-    if (offset <= this.offset) return this.offset;
+    if (offset <= this.offset) {
+      this.#leave(); // what was rolled since
+      return this.offset;
+    }
     this.stored = Math.max(this.stored, offset);
     await this.#upkeep.stored();
     if (offset > this.offset) {

@@ -121,9 +121,9 @@ export class LogUpkeep {
     });
   }
 
-  /** The offset of the checkpoint that a crash would find; infinite when it would find none, and `stored` has told so. */
+  /** The offset of the oldest checkpoint that a crash might find; infinite when it can find none. */
   get storedCheckpoint(): number {
-    return this.#durableCheckpoint?.offset ?? Number.POSITIVE_INFINITY;
+    return (this.#durableCheckpoint ?? this.#writtenCheckpoint)?.offset ?? Number.POSITIVE_INFINITY;
   }
 
   /** Takes no more work; a write in flight is finished. */
