@@ -15,6 +15,8 @@ export interface ForeignClient {
   readonly missing: string | undefined;
   /** Runs a program (a path from the root) with arguments; the JSON that it printed. Throws its standard error when it failed. */
   run(program: string, ...args: string[]): Promise<unknown>;
+  /** Starts a program that prints lines as it goes. Whoever starts it ends it. */
+  start(program: string, ...args: string[]): Bun.Subprocess<"ignore", "pipe", "inherit">;
 }
 
 export const CONFLUENT_CLIENTS: readonly ForeignClient[] = contentOf("test/compat/confluent-versions")
@@ -37,6 +39,7 @@ function pythonClient(name: string, folder: string): ForeignClient {
     name,
     missing: reasonOf("python3", python, name, folder),
     run: (program, ...args) => outputOf([python!, join(ROOT, program), ...args], environment),
+    start: (program, ...args) => startOf([python!, join(ROOT, program), ...args], environment),
   };
 }
 
@@ -50,6 +53,7 @@ function javaClient(version: string): ForeignClient {
     name,
     missing: reasonOf("java", java, name, folder),
     run: (program, ...args) => outputOf([java!, ...options, join(ROOT, program), ...args], {}),
+    start: (program, ...args) => startOf([java!, ...options, join(ROOT, program), ...args], {}),
   };
 }
 
@@ -64,6 +68,7 @@ function saramaClient(version: string): ForeignClient {
     name,
     missing: isCurrent ? undefined : `${name} is not in .tools: run scripts/install-clients, which needs Go`,
     run: (_program, ...args) => outputOf([join(ROOT, folder, "sarama"), ...args], {}),
+    start: (_program, ...args) => startOf([join(ROOT, folder, "sarama"), ...args], {}),
   };
 }
 
@@ -71,6 +76,15 @@ function reasonOf(command: string, path: string | null, name: string, folder: st
   if (path === null) return `${command} is not installed`;
   if (!existsSync(join(ROOT, folder))) return `${name} is not in .tools: run scripts/install-clients`;
   return undefined;
+}
+
+function startOf(command: readonly string[], environment: Record<string, string>) {
+  return Bun.spawn([...command], {
+    env: { ...process.env, ...environment },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "inherit",
+  });
 }
 
 async function outputOf(command: readonly string[], environment: Record<string, string>): Promise<unknown> {
