@@ -33,6 +33,7 @@ import type { TopicDefaultsOptions } from "./broker/topic-rules.ts";
 import { namedSettings } from "./config/kafka-names.ts";
 import { SETTINGS, type Settings } from "./config/settings.ts";
 import { Fetches } from "./consumer/fetches.ts";
+import { Groups, type GroupsOptions } from "./consumer/groups.ts";
 import { HeartbeatGroups } from "./consumer/heartbeat-groups/heartbeat-groups.ts";
 import { viewOf } from "./consumer/heartbeat-groups/topic-view.ts";
 import { GroupOffsets } from "./consumer/offsets.ts";
@@ -139,6 +140,14 @@ async function start(
     },
   });
   undo.push(() => heartbeatGroups.close());
+  const groups = await Groups.open(groupsOptions(settings), {
+    state: broker.state,
+    offsets,
+    clock,
+    log,
+    newId: parts.newId,
+  });
+  undo.push(() => groups.close());
   void broker.topics.finishRemovals(); // nobody waits for that but who wants the same names
 
   const responseBudget = new MemoryBudget(shareBytes(settings), clock);
@@ -176,6 +185,7 @@ async function start(
     broker,
     offsets,
     heartbeatGroups,
+    groups,
     fetches,
     serverSettings: () => namedSettings(settings, kafka.port),
     clock,
@@ -279,6 +289,7 @@ async function start(
     try {
       progress.step("completing requests under way");
       await listeners;
+      groups.close();
       progress.step("committing what is pending");
       await broker.close();
       progress.step("syncing, and writing small files", () => ({ files: storage.engine.filesToWrite }));
@@ -357,6 +368,16 @@ function storageOptions(
     fileIdleMs: settings.fileIdleMs,
     canSyncContinuously: settings.durability.mode === "fsync",
     onFinding: tellFindings(log, clock),
+  };
+}
+
+function groupsOptions(settings: Settings): GroupsOptions {
+  return {
+    initialRebalanceDelayMs: settings.groupInitialRebalanceDelayMs,
+    membersMax: settings.groupMaxSize,
+    sessionTimeoutMsMin: settings.groupMinSessionTimeoutMs,
+    sessionTimeoutMsMax: settings.groupMaxSessionTimeoutMs,
+    offsetsRetentionMs: settings.offsetsRetentionMs,
   };
 }
 

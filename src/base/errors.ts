@@ -76,6 +76,14 @@ export const ERRORS = {
     2,
     "the member's protocols do not fit those of the group",
   ),
+  INVALID_SESSION_TIMEOUT: row(
+    26,
+    "permanent",
+    false,
+    422,
+    64,
+    "the session timeout is outside the range that the server allows",
+  ),
   REBALANCE_IN_PROGRESS: row(27, "transient", true, 409, 2, "the group is rebalancing"),
   INVALID_COMMIT_OFFSET_SIZE: row(
     28,
@@ -141,6 +149,7 @@ export const ERRORS = {
     "storage error: the partition cannot be written or read",
   ),
   UNKNOWN_PRODUCER_ID: row(59, "permanent", false, 409, 2, "the producer id is unknown to the partition"),
+  NON_EMPTY_GROUP: row(68, "permanent", false, 409, 1, "the group has members"),
   GROUP_ID_NOT_FOUND: row(69, "permanent", false, 404, 1, "there is no such group"),
   FETCH_SESSION_ID_NOT_FOUND: row(70, "transient", true, 404, 2, "there is no such fetch session"),
   INVALID_FETCH_SESSION_EPOCH: row(71, "transient", true, 409, 2, "the fetch session's epoch is wrong"),
@@ -171,6 +180,14 @@ export const ERRORS = {
   ),
   GROUP_MAX_SIZE_REACHED: row(81, "permanent", false, 409, 2, "the group has as many members as it may have"),
   FENCED_INSTANCE_ID: row(82, "permanent", false, 409, 2, "another member has the same group.instance.id"),
+  GROUP_SUBSCRIBED_TO_TOPIC: row(
+    86,
+    "permanent",
+    false,
+    409,
+    1,
+    "the group has members that are subscribed to the topic",
+  ),
   INVALID_RECORD: row(87, "data", false, 422, 2, "a record breaks a rule of its topic or of the format"),
   UNKNOWN_TOPIC_ID: row(100, "transient", true, 404, 1, "there is no topic with this id"),
   FENCED_MEMBER_EPOCH: row(

@@ -4,6 +4,7 @@
  */
 
 import { formatAddress } from "../base/address.ts";
+import { MINUTE_MS } from "../base/units.ts";
 import { SETTINGS, type SettingKey, type Settings } from "./settings.ts";
 
 export interface NamedSetting {
@@ -41,11 +42,26 @@ export function namedSettings(settings: Settings, kafkaPort: number): NamedSetti
     "Replicas of a topic that does not say how many. There is one broker.",
   );
   fix("delete.topic.enable", "boolean", "true", "Whether topics can be deleted.");
+  add(
+    "group.initial.rebalance.delay.ms",
+    "int",
+    "groupInitialRebalanceDelayMs",
+    settings.groupInitialRebalanceDelayMs,
+  );
+  add("group.max.session.timeout.ms", "int", "groupMaxSessionTimeoutMs", settings.groupMaxSessionTimeoutMs);
+  add("group.max.size", "int", "groupMaxSize", settings.groupMaxSize);
+  add("group.min.session.timeout.ms", "int", "groupMinSessionTimeoutMs", settings.groupMinSessionTimeoutMs);
   add("listeners", "string", "host", listener);
   add("log.dirs", "string", "data", settings.data);
   add("max.connections", "int", "connectionsMax", settings.connectionsMax);
   add("node.id", "int", "nodeId", settings.nodeId);
   add("num.partitions", "int", "partitions", settings.partitions);
+  add(
+    "offsets.retention.minutes",
+    "int",
+    "offsetsRetentionMs",
+    Math.floor(settings.offsetsRetentionMs / MINUTE_MS),
+  );
   fix("process.roles", "list", "broker,controller", "What this process does in the cluster: all of it.");
   add("producer.id.expiration.ms", "int", "producerIdExpirationMs", settings.producerIdExpirationMs);
   add("socket.request.max.bytes", "int", "frameBytesMax", settings.frameBytesMax);

@@ -211,6 +211,44 @@ export const SETTINGS = {
       "After this time without a batch an idempotent producer expires in a partition (Kafka's producer.id.expiration.ms). A batch " +
       "that is sent again later is stored a second time. The default is Kafka's.",
   }),
+  groupInitialRebalanceDelayMs: setting({
+    name: "group-initial-rebalance-delay",
+    kind: duration({ min: 0, max: 10 * MINUTE_MS }),
+    default: 50,
+    advice:
+      "How long the first rebalance of a group waits for more members, and again each time that one has come (Kafka's " +
+      "group.initial.rebalance.delay.ms, 3 s there). Short lets a first consumer read at once; longer saves rebalances where many start together.",
+  }),
+  groupMinSessionTimeoutMs: setting({
+    name: "group-min-session-timeout",
+    kind: duration({ min: 1, max: HOUR_MS }),
+    default: 6 * SECOND_MS,
+    advice:
+      "The shortest session that a member of a group may ask for (Kafka's group.min.session.timeout.ms). A shorter one finds a dead member " +
+      "sooner, and takes one that pauses for dead.",
+  }),
+  groupMaxSessionTimeoutMs: setting({
+    name: "group-max-session-timeout",
+    kind: duration({ min: SECOND_MS, max: DAY_MS }),
+    default: 30 * MINUTE_MS,
+    advice:
+      "The longest session that a member of a group may ask for (Kafka's group.max.session.timeout.ms). So long may partitions of a dead member lie idle.",
+  }),
+  groupMaxSize: setting({
+    name: "group-max-size",
+    kind: integer({ min: 1, max: 100_000 }),
+    default: 5_000,
+    advice:
+      "The maximum number of members of one group (Kafka's group.max.size, unlimited there). A leader is told of all of them at once.",
+  }),
+  offsetsRetentionMs: setting({
+    name: "offsets-retention",
+    kind: duration({ min: MINUTE_MS, max: 3650 * DAY_MS }),
+    default: 7 * DAY_MS,
+    advice:
+      "Committed offsets are removed when their group has been empty for so long (Kafka's offsets.retention.minutes); without members " +
+      "from the beginning, so long after the commit.",
+  }),
   groupConsumerSessionTimeoutMs: setting({
     name: "group-consumer-session-timeout",
     kind: duration({ min: SECOND_MS, max: HOUR_MS }),

@@ -63,6 +63,10 @@ export class OffsetTable {
     return this.#groups.names();
   }
 
+  hasGroup(group: string): boolean {
+    return this.#groups.find(group) !== NONE;
+  }
+
   /** The row, -1 when there is none. */
   find(group: string, topic: string, partition: number): number {
     const groupNumber = this.#groups.find(group);
@@ -136,6 +140,10 @@ export class OffsetTable {
 
   serialOf(row: number): number {
     return this.#serial[row]!;
+  }
+
+  committedAtMsOf(row: number): number {
+    return this.#committedAtMs[row]!;
   }
 
   metadataBytesOf(row: number): number {

@@ -78,6 +78,8 @@ export class GroupOffsets {
   readonly #pending = new Set<Promise<void>>();
   /** Topics that are being removed: nobody sees what is left of them. */
   readonly #hidden = new Set<string>();
+  /** Groups whose offsets are being removed, all or some: commits to them wait. */
+  readonly #removals = new Map<string, Promise<void>>();
   /** One commit at a time is encoded, so that they reach the store in the order of their calls. */
   readonly #encoding = new Turnstile(1);
   /** Commits that are being encoded, or wait for it. */
@@ -125,6 +127,11 @@ export class GroupOffsets {
    *   KAFKA_STORAGE_ERROR (too many wait), STATE_UNUSABLE
    */
   async commit(group: string, commits: readonly OffsetToCommit[]): Promise<void> {
+    while (this.#removals.has(group)) await this.#removals.get(group);
+    await this.#commitNow(group, commits);
+  }
+
+  async #commitNow(group: string, commits: readonly OffsetToCommit[]): Promise<void> {
     if (commits.length === 0) return;
     if (Buffer.byteLength(group) > GROUP_NAME_BYTES_MAX) {
       throw new ObeliskError("INVALID_GROUP_ID", { limit: GROUP_NAME_BYTES_MAX });
@@ -161,7 +168,8 @@ export class GroupOffsets {
    * @throws ObeliskError as `commit`, and what `gather` throws
    */
   async commitGathered(group: string, gather: () => Promise<readonly OffsetToCommit[]>): Promise<void> {
-    await this.#track(gather().then((commits) => this.commit(group, commits)));
+    while (this.#removals.has(group)) await this.#removals.get(group);
+    await this.#track(gather().then((commits) => this.#commitNow(group, commits)));
   }
 
   /** What the group committed for the partition, or null. */
@@ -204,14 +212,55 @@ export class GroupOffsets {
     return [...this.#table.groups()].sort();
   }
 
-  /** Drops all that the group committed. */
+  /** The same, as they come. */
+  names(): Iterable<string> {
+    return this.#table.groups();
+  }
+
+  /** Whether the group has a committed offset. */
+  has(group: string): boolean {
+    return this.#table.hasGroup(group);
+  }
+
+  /** Drops all that the group committed. Commits to it wait for that. @throws ObeliskError of the store */
   async removeGroup(group: string): Promise<void> {
-    await Promise.allSettled([...this.#pending]);
-    const rows = this.#table.rowsOf(group);
+    await this.removeWhere(group, () => true);
+  }
+
+  /**
+   * Drops what the group committed where `isUnwanted` says so, asked once for each offset. Commits to the group wait for that.
+   * @throws ObeliskError of the store
+   */
+  async removeWhere(
+    group: string,
+    isUnwanted: (topic: string, partition: number, committedAtMs: number) => boolean,
+  ): Promise<void> {
+    while (this.#removals.has(group)) await this.#removals.get(group);
+    const pending = [...this.#pending];
+    const removal = Promise.allSettled(pending).then(() => this.#removeWhere(group, isUnwanted));
+    const settled = removal.then(ignore, ignore);
+    this.#removals.set(group, settled);
+    try {
+      await removal;
+    } finally {
+      this.#removals.delete(group);
+    }
+  }
+
+  async #removeWhere(
+    group: string,
+    isUnwanted: (topic: string, partition: number, committedAtMs: number) => boolean,
+  ): Promise<void> {
+    const table = this.#table;
+    const rows = table.rowsOf(group);
     for (let start = 0; start < rows.length; start += REMOVED_A_TURN) {
-      const own = rows.slice(start, start + REMOVED_A_TURN);
-      await this.#removeRows(own.filter((row) => this.#table.isOf(row, group)));
-      await nextTurn();
+      if (start > 0) await nextTurn();
+      const own = rows.slice(start, start + REMOVED_A_TURN).filter((row) => table.isOf(row, group));
+      await this.#removeRows(
+        own.filter((row) =>
+          isUnwanted(table.topicOf(row), table.partitionOf(row), table.committedAtMsOf(row)),
+        ),
+      );
     }
   }
 
@@ -243,7 +292,7 @@ export class GroupOffsets {
 
   async #commit(group: string, commits: readonly OffsetToCommit[]): Promise<void> {
     const serial = (this.#serial += 1);
-    const committedAtMs = this.#clock.nowMs();
+    const committedAtMs = this.#clock.steadyMs();
     await this.#write(group, commits, committedAtMs);
     for (const { topic, partition, offset, leaderEpoch, metadata } of commits) {
       this.#store(group, topic, partition, { offset, leaderEpoch, metadata, committedAtMs }, serial);
@@ -292,7 +341,11 @@ export class GroupOffsets {
   #load(entry: StateEntry): void {
     const stored = readEntry(entry);
     if (stored === null) this.unreadable.push(entry.key);
-    else this.#store(stored.group, stored.topic, stored.partition, stored.committed, 0);
+    else {
+      // The clock of an earlier run may have been ahead of this one's.
+      const committedAtMs = Math.min(stored.committed.committedAtMs, this.#clock.steadyMs());
+      this.#store(stored.group, stored.topic, stored.partition, { ...stored.committed, committedAtMs }, 0);
+    }
   }
 
   #store(group: string, topic: string, partition: number, committed: CommittedOffset, serial: number): void {
@@ -344,6 +397,8 @@ function encodeCommits(
     value: encodeOffset({ offset, leaderEpoch, metadata, committedAtMs }),
   }));
 }
+
+function ignore(): void {}
 
 function byPlace(left: PartitionOffset, right: PartitionOffset): number {
   if (left.topic !== right.topic) return left.topic < right.topic ? -1 : 1;

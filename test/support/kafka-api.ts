@@ -9,6 +9,7 @@ import { MemoryBudget } from "../../src/base/memory/memory-budget.ts";
 import { MiB } from "../../src/base/units.ts";
 import type { BrokerOptions, BrokerParts } from "../../src/broker/broker.ts";
 import { Fetches } from "../../src/consumer/fetches.ts";
+import { Groups, type GroupsOptions } from "../../src/consumer/groups.ts";
 import type { GroupRules } from "../../src/consumer/heartbeat-groups/heartbeat.ts";
 import { HeartbeatGroups } from "../../src/consumer/heartbeat-groups/heartbeat-groups.ts";
 import { viewOf } from "../../src/consumer/heartbeat-groups/topic-view.ts";
@@ -43,10 +44,20 @@ export interface TestKafkaApiOptions {
   readonly engine?: StorageEngine;
   /** How partitions are kept. Default: as logs of the engine. */
   readonly openPartitions?: NonNullable<BrokerParts["openPartitions"]>;
+  readonly groups?: Partial<GroupsOptions>;
   readonly responseBudgetBytes?: number;
   readonly outputSoftBytes?: number;
   readonly groupRules?: Partial<GroupRules>;
 }
+
+/** As the settings have them, with nothing to wait for. */
+const GROUPS_OPTIONS: GroupsOptions = {
+  initialRebalanceDelayMs: 0,
+  membersMax: 1000,
+  sessionTimeoutMsMin: 1,
+  sessionTimeoutMsMax: 1_800_000,
+  offsetsRetentionMs: 7 * 86_400_000,
+};
 
 export async function openKafkaApi(options: TestKafkaApiOptions = {}): Promise<TestKafkaApi> {
   const { engine = new MemoryEngine(), openPartitions } = options;
@@ -74,10 +85,14 @@ export async function openKafkaApi(options: TestKafkaApiOptions = {}): Promise<T
   });
   const fetches = new Fetches(systemClock, { openMax: 1000, responseBytesMax: 64 * MiB });
   const advertised = { host: "127.0.0.1", port: 0 };
+  const newId = () => crypto.randomUUID();
+  const parts = { state: engine.state, offsets, clock: systemClock, log, newId };
+  const groups = await Groups.open({ ...GROUPS_OPTIONS, ...options.groups }, parts);
   const context: KafkaContext = {
     broker,
     offsets,
     heartbeatGroups,
+    groups,
     fetches,
     serverSettings: () => [],
     clock: systemClock,
@@ -114,6 +129,7 @@ export async function openKafkaApi(options: TestKafkaApiOptions = {}): Promise<T
     for (const client of clients) client.close();
     heartbeatGroups.close();
     await listener.stop(1000);
+    groups.close();
   };
   return {
     context,

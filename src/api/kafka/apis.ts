@@ -1,6 +1,6 @@
 /**
  * The table of what the Kafka API speaks: API, versions, handler, refusal. ApiVersions tells clients exactly this, so
- * a line here is a promise. The group membership APIs are not in it yet: clients then assign partitions themselves.
+ * a line here is a promise.
  *
  * Produce is advertised from 0 because older librdkafka switches compression off otherwise; 0 to 2 are refused by the
  * handler. Produce alone is pipelined (session.ts).
@@ -12,21 +12,29 @@ import { apiVersionsApi } from "../../protocol/kafka/apis/api-versions.ts";
 import { consumerGroupDescribeApi } from "../../protocol/kafka/apis/consumer-group-describe.ts";
 import { consumerGroupHeartbeatApi } from "../../protocol/kafka/apis/consumer-group-heartbeat.ts";
 import { type CreateTopicsRequest, createTopicsApi } from "../../protocol/kafka/apis/create-topics.ts";
+import { deleteGroupsApi } from "../../protocol/kafka/apis/delete-groups.ts";
 import { deleteRecordsApi } from "../../protocol/kafka/apis/delete-records.ts";
 import { deleteTopicsApi } from "../../protocol/kafka/apis/delete-topics.ts";
 import { describeClientQuotasApi } from "../../protocol/kafka/apis/describe-client-quotas.ts";
 import { describeConfigsApi } from "../../protocol/kafka/apis/describe-configs.ts";
+import { describeGroupsApi } from "../../protocol/kafka/apis/describe-groups.ts";
 import { type FetchRequest, fetchApi } from "../../protocol/kafka/apis/fetch.ts";
 import { findCoordinatorApi } from "../../protocol/kafka/apis/find-coordinator.ts";
+import { heartbeatApi } from "../../protocol/kafka/apis/heartbeat.ts";
 import { incrementalAlterConfigsApi } from "../../protocol/kafka/apis/incremental-alter-configs.ts";
 import { initProducerIdApi } from "../../protocol/kafka/apis/init-producer-id.ts";
+import { joinGroupApi } from "../../protocol/kafka/apis/join-group.ts";
+import { leaveGroupApi } from "../../protocol/kafka/apis/leave-group.ts";
 import { listConfigResourcesApi } from "../../protocol/kafka/apis/list-config-resources.ts";
+import { listGroupsApi } from "../../protocol/kafka/apis/list-groups.ts";
 import { listOffsetsApi } from "../../protocol/kafka/apis/list-offsets.ts";
 import { metadataApi } from "../../protocol/kafka/apis/metadata.ts";
 import { offsetCommitApi } from "../../protocol/kafka/apis/offset-commit.ts";
+import { offsetDeleteApi } from "../../protocol/kafka/apis/offset-delete.ts";
 import { offsetFetchApi } from "../../protocol/kafka/apis/offset-fetch.ts";
 import { offsetForLeaderEpochApi } from "../../protocol/kafka/apis/offset-for-leader-epoch.ts";
 import { produceApi } from "../../protocol/kafka/apis/produce.ts";
+import { syncGroupApi } from "../../protocol/kafka/apis/sync-group.ts";
 import { updateFeaturesApi } from "../../protocol/kafka/apis/update-features.ts";
 import { type Route, route } from "../dispatch.ts";
 import { alterConfigs, incrementalAlterConfigs, refuseAlterConfigs } from "./alter-configs.ts";
@@ -44,21 +52,29 @@ import {
 import { consumerGroupHeartbeat, refuseConsumerGroupHeartbeat } from "./consumer-group-heartbeat.ts";
 import type { KafkaContext } from "./context.ts";
 import { createTopics, refuseCreateTopics } from "./create-topics.ts";
+import { deleteGroups, refuseDeleteGroups } from "./delete-groups.ts";
 import { deleteRecords, refuseDeleteRecords } from "./delete-records.ts";
 import { deleteTopics, refuseDeleteTopics } from "./delete-topics.ts";
 import { describeClientQuotas, refuseDescribeClientQuotas } from "./describe-client-quotas.ts";
 import { describeConfigs, describeConfigsBytes, refuseDescribeConfigs } from "./describe-configs.ts";
+import { describeGroups, describeGroupsBytes, refuseDescribeGroups } from "./describe-groups.ts";
 import { FETCHED_PARTITION_BYTES } from "./exchange.ts";
 import { fetch, refuseFetch } from "./fetch.ts";
 import { findCoordinator, findCoordinatorBytes, refuseFindCoordinator } from "./find-coordinator.ts";
+import { heartbeat, refuseHeartbeat } from "./heartbeat.ts";
 import { initProducerId, refuseInitProducerId } from "./init-producer-id.ts";
+import { joinGroup, refuseJoinGroup } from "./join-group.ts";
+import { leaveGroup, refuseLeaveGroup } from "./leave-group.ts";
 import { listConfigResources, refuseListConfigResources } from "./list-config-resources.ts";
+import { listGroups, listGroupsBytes, refuseListGroups } from "./list-groups.ts";
 import { listOffsets, refuseListOffsets } from "./list-offsets.ts";
 import { metadata, metadataBytes, refuseMetadata } from "./metadata.ts";
 import { offsetCommit, refuseOffsetCommit } from "./offset-commit.ts";
+import { offsetDelete, refuseOffsetDelete } from "./offset-delete.ts";
 import { offsetFetch, offsetFetchBytes, refuseOffsetFetch } from "./offset-fetch.ts";
 import { offsetForLeaderEpoch, refuseOffsetForLeaderEpoch } from "./offset-for-leader-epoch.ts";
 import { produce, refuseProduce } from "./produce.ts";
+import { refuseSyncGroup, syncGroup } from "./sync-group.ts";
 import { refuseUpdateFeatures, updateFeatures } from "./update-features.ts";
 
 export const apiVersionsRoute: Route = route(apiVersionsApi, {
@@ -105,6 +121,22 @@ export const ROUTES: readonly Route[] = [
     handle: findCoordinator,
     refuse: refuseFindCoordinator,
   }),
+  route(joinGroupApi, { versions: [0, 9], handle: joinGroup, refuse: refuseJoinGroup }),
+  route(heartbeatApi, { versions: [0, 4], handle: heartbeat, refuse: refuseHeartbeat }),
+  route(leaveGroupApi, { versions: [0, 5], handle: leaveGroup, refuse: refuseLeaveGroup }),
+  route(syncGroupApi, { versions: [0, 5], handle: syncGroup, refuse: refuseSyncGroup }),
+  route(describeGroupsApi, {
+    versions: [0, 6],
+    responseBytes: describeGroupsBytes,
+    handle: describeGroups,
+    refuse: refuseDescribeGroups,
+  }),
+  route(listGroupsApi, {
+    versions: [0, 5],
+    responseBytes: listGroupsBytes,
+    handle: listGroups,
+    refuse: refuseListGroups,
+  }),
   apiVersionsRoute,
   route(createTopicsApi, {
     versions: [2, 7],
@@ -127,11 +159,13 @@ export const ROUTES: readonly Route[] = [
     refuse: refuseDescribeConfigs,
   }),
   route(alterConfigsApi, { versions: [0, 2], handle: alterConfigs, refuse: refuseAlterConfigs }),
+  route(deleteGroupsApi, { versions: [0, 2], handle: deleteGroups, refuse: refuseDeleteGroups }),
   route(incrementalAlterConfigsApi, {
     versions: [0, 1],
     handle: incrementalAlterConfigs,
     refuse: refuseAlterConfigs,
   }),
+  route(offsetDeleteApi, { versions: [0, 0], handle: offsetDelete, refuse: refuseOffsetDelete }),
   route(describeClientQuotasApi, {
     versions: [0, 1],
     handle: describeClientQuotas,

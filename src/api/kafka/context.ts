@@ -4,6 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Broker } from "../../broker/broker.ts";
 import type { Fetches } from "../../consumer/fetches.ts";
+import type { Groups } from "../../consumer/groups.ts";
 import type { HeartbeatGroups } from "../../consumer/heartbeat-groups/heartbeat-groups.ts";
 import type { GroupOffsets } from "../../consumer/offsets.ts";
 import type { ServerSetting } from "./config-entries.ts";
@@ -12,6 +13,7 @@ export interface KafkaContext {
   readonly broker: Broker;
   readonly offsets: GroupOffsets;
   readonly heartbeatGroups: HeartbeatGroups;
+  readonly groups: Groups;
   readonly fetches: Fetches;
   /** The server's own settings, under Kafka's names. */
   readonly serverSettings: () => readonly ServerSetting[];

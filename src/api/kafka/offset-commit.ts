@@ -1,12 +1,12 @@
 /**
  * OffsetCommit: keeps how far a group has read; answered when it is durable.
  *
- * Without a group of the consumer protocol only a commit without membership is taken: a negative generation, as consumers with
- * assigned partitions and tools send it. A generation is ILLEGAL_GENERATION, from version 9 GROUP_ID_NOT_FOUND. A member id without one
- * means nothing, and the empty group name is a group like any other, both as in Kafka. A group of the consumer protocol decides itself, for
- * the request as a whole (src/consumer/heartbeat-groups/commit-check.ts).
+ * The group decides for the request as a whole (groups.ts): its members commit in their generation or epoch, which is a sign of life of a
+ * classic member, and whoever has no membership (a negative generation, as consumers with assigned partitions and tools send it) commits
+ * as long as the group has no members. It is asked before and after a request is looked at, which may take turns: a member that was
+ * replaced meanwhile must not put its offsets over those of the next. The empty group name is a group like any other, as in Kafka.
  *
- * Partition by partition: unknown ones are UNKNOWN_TOPIC_OR_PARTITION, whatever the generation; then long metadata
+ * Partition by partition: unknown ones are UNKNOWN_TOPIC_OR_PARTITION, whatever the group says; then long metadata
  * OFFSET_METADATA_TOO_LARGE, an offset that no record can have (negative, or beyond 53 bits) INVALID_REQUEST; the others are
  * kept all the same. The retention time is not obeyed.
  *
@@ -50,9 +50,6 @@ interface TopicResponse {
   partitions: readonly PartitionResponse[];
 }
 
-/** The first version that may carry the epoch of a member of the consumer protocol. */
-const MEMBER_EPOCH_FROM = 9;
-
 /** Partitions whose response is made in the turn that made their commits durable. */
 const TOLD_AT_ONCE = 500;
 
@@ -94,7 +91,7 @@ class CommitGathering {
   readonly #request: OffsetCommitRequest;
   readonly #version: number;
   /** Why the group takes nothing from whoever commits. */
-  readonly #groupFault: ErrorCode | null;
+  #groupFault: ErrorCode | null = null;
   readonly #share: TurnShare;
   readonly #commits: OffsetToCommit[] = [];
   /** Where a partition's commit stands, by topic: what is named again takes its place. */
@@ -107,12 +104,12 @@ class CommitGathering {
     this.#context = context;
     this.#request = request;
     this.#version = version;
-    this.#groupFault = this.#fault([]);
     this.#share = share;
   }
 
   /** @throws ObeliskError what the group refuses them all with */
   async gather(): Promise<readonly OffsetToCommit[]> {
+    this.#groupFault = this.#fault([]);
     for (const { name, partitions } of this.#request.topics) {
       const responses: PartitionResponse[] = [];
       this.#topics.push({ name, partitions: responses });
@@ -121,7 +118,7 @@ class CommitGathering {
         responses.push(this.#take(name, commit));
       }
     }
-    const fault = this.#fault(this.#partitions());
+    const fault = this.#commits.length === 0 ? null : this.#fault(this.#partitions());
     if (fault !== null) throw new ObeliskError(fault);
     return this.#commits;
   }
@@ -137,8 +134,9 @@ class CommitGathering {
     const group = this.#context.heartbeatGroups.get(groupId);
     const committer = { memberId, epoch, version: this.#version };
     if (group !== undefined) return commitFault(group, committer, partitions);
-    if (epoch < 0) return null;
-    return this.#version < MEMBER_EPOCH_FROM ? "ILLEGAL_GENERATION" : "GROUP_ID_NOT_FOUND";
+    const { groupInstanceId: instanceId } = this.#request;
+    const member = { memberId, instanceId, generationId: epoch, version: this.#version };
+    return this.#context.groups.commitFault(groupId, member, []);
   }
 
   *#partitions(): Generator<{ topicId: string; partition: number }> {

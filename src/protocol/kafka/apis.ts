@@ -27,6 +27,7 @@ import { listGroupsApi } from "./apis/list-groups.ts";
 import { listOffsetsApi } from "./apis/list-offsets.ts";
 import { metadataApi } from "./apis/metadata.ts";
 import { offsetCommitApi } from "./apis/offset-commit.ts";
+import { offsetDeleteApi } from "./apis/offset-delete.ts";
 import { offsetFetchApi } from "./apis/offset-fetch.ts";
 import { offsetForLeaderEpochApi } from "./apis/offset-for-leader-epoch.ts";
 import { produceApi } from "./apis/produce.ts";
@@ -64,6 +65,7 @@ export const APIS: readonly AnyApi[] = [
   createPartitionsApi,
   deleteGroupsApi,
   incrementalAlterConfigsApi,
+  offsetDeleteApi,
   describeClientQuotasApi,
   updateFeaturesApi,
   describeClusterApi,

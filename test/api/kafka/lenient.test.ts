@@ -98,6 +98,23 @@ for (const kind of PARTITION_KINDS) {
       },
       FindCoordinator: (version) => (version < 4 ? { key: "g" } : { key: "", coordinatorKeys: ["g"] }),
       ApiVersions: { clientSoftwareName: "test", clientSoftwareVersion: "1" },
+      JoinGroup: {
+        groupId: "g",
+        sessionTimeoutMs: 10_000,
+        memberId: "nobody",
+        protocolType: "consumer",
+        protocols: [{ name: "range", metadata: Buffer.from("m") }],
+      },
+      Heartbeat: { groupId: "g", generationId: 1, memberId: "nobody" },
+      LeaveGroup: (version) =>
+        version < 3
+          ? { groupId: "g", memberId: "nobody" }
+          : { groupId: "g", members: [{ memberId: "nobody" }] },
+      SyncGroup: { groupId: "g", generationId: 1, memberId: "nobody", assignments: [] },
+      DescribeGroups: { groups: ["g"] },
+      ListGroups: {},
+      DeleteGroups: { groupsNames: ["g"] },
+      OffsetDelete: { groupId: "g", topics: [{ name: "t", partitions: [{ partitionIndex: 0 }] }] },
       CreateTopics: { topics: [{ name: "t", numPartitions: 1, replicationFactor: 1 }] },
       DeleteTopics: (version) =>
         version < 6 ? { topicNames: ["none"], timeoutMs: 1 } : { topics: [{ name: "none" }], timeoutMs: 1 },

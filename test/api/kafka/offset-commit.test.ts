@@ -186,6 +186,10 @@ for (const kind of PARTITION_KINDS) {
       expect(await committed(8, null)).toEqual([]);
       expect(await commit(8, [commitOf(0, 1)], { memberId: "m" })).toEqual([0]);
       expect(await committed(8, null)).toEqual([["t", 0, 1, "", 0]]);
+      expect(await commit(8, [commitOf(0, 2)], { generationIdOrMemberEpoch: 3, memberId: "m" })).toEqual([
+        25,
+      ]);
+      expect(await committed(8, null)).toEqual([["t", 0, 1, "", 0]]);
     });
 
     test("an unknown partition is told before a generation is", async () => {

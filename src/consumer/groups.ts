@@ -1,0 +1,449 @@
+/**
+ * The coordinator: every classic group by its name (group.ts), and what their state machines want done. It also answers for groups of
+ * the other kind where a request does not say which it means (group-kinds.ts), and for groups that have nothing but offsets.
+ *
+ *     request --> ClassicGroup --> effects:   join, sync    a waiting member gets its response
+ *     timer  -->                              store         the state store, and the machine is told how it went
+ *                                  wakeAtMs:  one timer for each group, set again only for an earlier time
+ *
+ * Promises
+ *   - A member is told its assignment when that is durable. After a crash members go on in the generation that was stored last, each
+ *     with a whole session before it.
+ *   - What a group wants stored is stored in the order in which it asked.
+ *   - A heartbeat makes no timer, no promise and no write.
+ *   - A group whose members never came, and one that is empty and has no offsets left, is forgotten.
+ *   - What is stored already is always loaded; what would go beyond a limit is refused before it is kept.
+ *   - Many responses at once go out in slices of the loop's time.
+ */
+
+import type { Clock, Timer } from "../base/clock.ts";
+import { type ErrorCode, isStorageError, type ObeliskError, toObeliskError } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import { TurnShare } from "../base/loop/turn-share.ts";
+import { RateLimitedWarning } from "../base/rate-limited-warning.ts";
+import { MiB } from "../base/units.ts";
+import type { StateChange, StateStore } from "../storage/contract.ts";
+import { ClassicGroup, type GroupRules } from "./group.ts";
+import type { ConsumerGroups, GroupView, TopicPartition } from "./group-kinds.ts";
+import { bytesOfRequest } from "./group-members.ts";
+import {
+  type Committer,
+  type Effect,
+  type JoinRequest,
+  type JoinWaiter,
+  type LeavingMember,
+  type LeftMember,
+  refusedJoin,
+  refusedSync,
+  type StoreTicket,
+  type SyncRequest,
+  type SyncWaiter,
+} from "./group-requests.ts";
+import { GROUP_NAME_BYTES_MAX, type GroupOffsets } from "./offsets.ts";
+import { encodeGroup, GROUP_KEY_PREFIX, groupKey, readGroup, type StoredGroup } from "./stored-group.ts";
+
+/** Groups that have members, or had: one takes some 2 KiB. Groups with offsets alone are not among them. */
+export const GROUPS_MAX = 100_000;
+/** Members of all groups together: one takes some KiB, as its metadata is. */
+export const GROUP_MEMBERS_MAX = 100_000;
+/** What members of one group bring, and their assignments: it is stored in one piece, some 20 ms of a thread for so much. */
+export const GROUP_BYTES_MAX: number = 8 * MiB;
+/** The same of all groups together. */
+export const GROUPS_BYTES_MAX: number = 128 * MiB;
+/** Rows that are read together at the start: they may be large. */
+const LOAD_ROWS = 100;
+/** Responses that go out in the turn that caused them: about 1 ms. */
+const ANSWERED_AT_ONCE = 32;
+/** The longest that a timer can wait. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+export interface GroupsOptions {
+  readonly initialRebalanceDelayMs: number;
+  /** Members of one group. */
+  readonly membersMax: number;
+  readonly sessionTimeoutMsMin: number;
+  readonly sessionTimeoutMsMax: number;
+  readonly offsetsRetentionMs: number;
+}
+
+export interface GroupsParts {
+  readonly state: StateStore;
+  readonly offsets: GroupOffsets;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly newId: () => string;
+}
+
+interface Entry {
+  readonly group: ClassicGroup;
+  /** Minus infinity: none is set any more. */
+  timerAtMs: number;
+  timer: Timer | null;
+  /** What it was counted with. */
+  memberCount: number;
+  bytes: number;
+}
+
+export class Groups {
+  readonly #parts: GroupsParts;
+  readonly #options: GroupsOptions;
+  readonly #rules: GroupRules;
+  readonly #entries = new Map<string, Entry>();
+  readonly #limitWarning: RateLimitedWarning;
+  #consumerGroups: ConsumerGroups | null = null;
+  #isClosed = false;
+  /** Keys of entries that could not be read at start. They stay in the store until they are overwritten. */
+  readonly unreadable: string[] = [];
+  memberCount = 0;
+  /** What members of classic groups bring, and their assignments. */
+  bytes = 0;
+
+  private constructor(options: GroupsOptions, parts: GroupsParts) {
+    this.#options = options;
+    this.#parts = parts;
+    this.#rules = { initialDelayMs: options.initialRebalanceDelayMs, membersMax: options.membersMax };
+    this.#limitWarning = new RateLimitedWarning(parts.log, parts.clock, "a member of a group is refused");
+  }
+
+  static async open(options: GroupsOptions, parts: GroupsParts): Promise<Groups> {
+    const groups = new Groups(options, parts);
+    let after = "";
+    for (;;) {
+      const page = await parts.state.page(GROUP_KEY_PREFIX, after, LOAD_ROWS);
+      for (const entry of page) {
+        const read = readGroup(entry);
+        if (read === null) groups.unreadable.push(entry.key);
+        else groups.#restore(read.name, read.group);
+      }
+      const last = page.at(-1);
+      if (last === undefined) return groups;
+      after = last.key;
+    }
+  }
+
+  /** How many classic groups have members, or had. */
+  get count(): number {
+    return this.#entries.size;
+  }
+
+  /** The groups of the other kind. Once, before the first request. */
+  attach(consumerGroups: ConsumerGroups): void {
+    this.#consumerGroups = consumerGroups;
+  }
+
+  classic(name: string): ClassicGroup | undefined {
+    return this.#entries.get(name)?.group;
+  }
+
+  /** A group of any kind; one that only has offsets is an empty classic one. */
+  find(name: string): GroupView | undefined {
+    const known = this.classic(name) ?? this.#consumerGroups?.find(name);
+    if (known !== undefined) return known;
+    return this.#parts.offsets.has(name) ? new ClassicGroup(name, this.#rules, 0) : undefined;
+  }
+
+  /** All groups, of any kind, each once, as they come. */
+  names(): Set<string> {
+    const names = new Set(this.#parts.offsets.names());
+    for (const name of this.#entries.keys()) names.add(name);
+    for (const name of this.#consumerGroups?.names() ?? []) names.add(name);
+    return names;
+  }
+
+  join(name: string, request: Omit<JoinRequest, "newMemberId">, waiter: JoinWaiter): void {
+    const { memberId, sessionTimeoutMs } = request;
+    const { sessionTimeoutMsMin, sessionTimeoutMsMax } = this.#options;
+    if (!isGroupName(name)) waiter.respond(refusedJoin("INVALID_GROUP_ID", memberId));
+    else if (sessionTimeoutMs < sessionTimeoutMsMin || sessionTimeoutMs > sessionTimeoutMsMax)
+      waiter.respond(refusedJoin("INVALID_SESSION_TIMEOUT", memberId));
+    else this.#join(name, { ...request, newMemberId: this.#newMemberId(request) }, waiter);
+  }
+
+  sync(name: string, request: SyncRequest, waiter: SyncWaiter): void {
+    const entry = this.#entries.get(name);
+    if (!isGroupName(name)) waiter.respond(refusedSync("INVALID_GROUP_ID"));
+    else if (entry !== undefined) this.#perform(entry, entry.group.sync(request, waiter));
+    else {
+      const other = this.#otherWithMembers(name);
+      if (other === null) waiter.respond(refusedSync("UNKNOWN_MEMBER_ID"));
+      else other.sync(name, request, waiter);
+    }
+  }
+
+  /** Null: all is well. */
+  heartbeat(
+    name: string,
+    memberId: string,
+    instanceId: string | null,
+    generationId: number,
+  ): ErrorCode | null | Promise<ErrorCode | null> {
+    if (!isGroupName(name)) return "INVALID_GROUP_ID";
+    const entry = this.#entries.get(name);
+    if (entry !== undefined)
+      return entry.group.heartbeat(memberId, instanceId, generationId, this.#parts.clock.steadyMs());
+    const other = this.#otherWithMembers(name);
+    return other === null ? "UNKNOWN_MEMBER_ID" : other.heartbeat(name, memberId, instanceId, generationId);
+  }
+
+  leave(
+    name: string,
+    members: readonly LeavingMember[],
+  ): readonly LeftMember[] | Promise<readonly LeftMember[]> {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) {
+      const other = this.#otherWithMembers(name);
+      return (
+        other?.leave(name, members) ?? members.map((member) => ({ ...member, error: "UNKNOWN_MEMBER_ID" }))
+      );
+    }
+    const { left, effects } = entry.group.leave(members, this.#parts.clock.steadyMs());
+    this.#perform(entry, effects);
+    return left;
+  }
+
+  /** Why these commits are refused; null: they are taken, and a member that commits is alive. */
+  commitFault(name: string, committer: Committer, partitions: Iterable<TopicPartition>): ErrorCode | null {
+    const group = this.find(name);
+    if (group !== undefined) return group.commit(committer, partitions, this.#parts.clock.steadyMs());
+    if (committer.generationId < 0) return null;
+    return committer.version >= CONSUMER_VERSION ? "GROUP_ID_NOT_FOUND" : "ILLEGAL_GENERATION";
+  }
+
+  /** Removes a group and its offsets, durably. @throws ObeliskError of the store */
+  async remove(name: string): Promise<ErrorCode | null> {
+    const group = this.find(name);
+    if (group === undefined || group.state === "Dead") return "GROUP_ID_NOT_FOUND";
+    if (group.state !== "Empty") return "NON_EMPTY_GROUP";
+    await this.#removeEmpty(name);
+    return null;
+  }
+
+  /**
+   * The classic group becomes one of another kind: whoever waits is told to come again, and it is not found here from this turn on.
+   * What is returned belongs into the change that stores the other.
+   */
+  release(name: string): StateChange[] {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return [];
+    this.#perform(entry, entry.group.end("REBALANCE_IN_PROGRESS"));
+    this.#forget(entry);
+    return [{ key: groupKey(name), value: null }];
+  }
+
+  /** A group of another kind becomes a classic one, and its members are called to a rebalance. @throws ObeliskError of the store */
+  async adopt(name: string, group: StoredGroup, changes: readonly StateChange[]): Promise<ClassicGroup> {
+    const entry = this.#restore(name, group);
+    await this.#parts.state.change([...changes, { key: groupKey(name), value: encodeGroup(group) }]);
+    this.#perform(entry, entry.group.rebalance(this.#parts.clock.steadyMs()));
+    return entry.group;
+  }
+
+  /** No timer calls any more, and nothing more is taken. */
+  close(): void {
+    this.#isClosed = true;
+    for (const { timer } of this.#entries.values()) timer?.cancel();
+  }
+
+  #join(name: string, request: JoinRequest, waiter: JoinWaiter): void {
+    let entry = this.#entries.get(name);
+    if (entry === undefined) {
+      const other = this.#consumerGroups?.find(name);
+      if (other !== undefined && !other.isEmpty) {
+        this.#consumerGroups?.join(name, request, waiter);
+        return;
+      }
+      if (request.memberId !== "") {
+        waiter.respond(refusedJoin("UNKNOWN_MEMBER_ID", request.memberId));
+        return;
+      }
+    }
+    const refusal = this.#limitFault(name, entry?.group, request);
+    if (refusal !== null) {
+      waiter.respond(refusedJoin(refusal, request.memberId));
+      return;
+    }
+    if (entry === undefined) {
+      if (this.#consumerGroups?.find(name) !== undefined) this.#removeConsumerGroup(name);
+      entry = this.#add(name);
+    }
+    this.#perform(entry, entry.group.join(request, waiter, this.#parts.clock.steadyMs()));
+  }
+
+  /** An empty one, whose name is taken over. */
+  #removeConsumerGroup(name: string): void {
+    this.#consumerGroups?.remove(name).catch((thrown: unknown) => {
+      const { message } = toObeliskError(thrown);
+      this.#parts.log.warn("an empty group could not be removed", { group: name, error: message });
+    });
+  }
+
+  #limitFault(name: string, group: ClassicGroup | undefined, request: JoinRequest): ErrorCode | null {
+    const bytes = bytesOfRequest(request);
+    if ((group?.members.bytes ?? 0) + bytes > GROUP_BYTES_MAX)
+      return this.#overLimit(
+        name,
+        "GROUP_MAX_SIZE_REACHED",
+        "the group's metadata takes too many bytes",
+        GROUP_BYTES_MAX,
+      );
+    if (this.bytes + bytes > GROUPS_BYTES_MAX)
+      return this.#overLimit(
+        name,
+        "POLICY_VIOLATION",
+        "the metadata of all groups takes too many bytes",
+        GROUPS_BYTES_MAX,
+      );
+    if (group === undefined && this.count >= GROUPS_MAX)
+      return this.#overLimit(name, "POLICY_VIOLATION", "there are too many groups", GROUPS_MAX);
+    if (group?.members.get(request.memberId) === undefined && this.memberCount >= GROUP_MEMBERS_MAX)
+      return this.#overLimit(
+        name,
+        "POLICY_VIOLATION",
+        "all groups together have too many members",
+        GROUP_MEMBERS_MAX,
+      );
+    return null;
+  }
+
+  #overLimit(group: string, error: ErrorCode, detail: string, limit: number): ErrorCode {
+    this.#limitWarning.tell({ group, detail, limit });
+    return error;
+  }
+
+  #newMemberId({ clientId, instanceId }: Pick<JoinRequest, "clientId" | "instanceId">): string {
+    return `${instanceId ?? clientId}-${this.#parts.newId()}`;
+  }
+
+  #otherWithMembers(name: string): ConsumerGroups | null {
+    const other = this.#consumerGroups?.find(name);
+    return other === undefined || other.isEmpty ? null : this.#consumerGroups;
+  }
+
+  #add(name: string): Entry {
+    const group = new ClassicGroup(name, this.#rules, this.#parts.clock.steadyMs());
+    const entry: Entry = {
+      group,
+      timerAtMs: Number.POSITIVE_INFINITY,
+      timer: null,
+      memberCount: 0,
+      bytes: 0,
+    };
+    this.#entries.set(name, entry);
+    return entry;
+  }
+
+  #restore(name: string, stored: StoredGroup): Entry {
+    const entry = this.#add(name);
+    this.#perform(entry, entry.group.restore(stored, this.#parts.clock.steadyMs()));
+    return entry;
+  }
+
+  /** Does what the group wants, after each call to it. */
+  #perform(entry: Entry, effects: readonly Effect[]): void {
+    this.#count(entry);
+    if (effects.length <= ANSWERED_AT_ONCE) for (const effect of effects) this.#do(entry, effect);
+    else void this.#performInTurns(entry, effects);
+    const { group } = entry;
+    if (group.isEmpty && group.generationId === 0) this.#forget(entry);
+    else this.#setTimer(entry);
+  }
+
+  #count(entry: Entry): void {
+    const { count, bytes } = entry.group.members;
+    this.memberCount += count - entry.memberCount;
+    this.bytes += bytes - entry.bytes;
+    entry.memberCount = count;
+    entry.bytes = bytes;
+  }
+
+  /** What is to be stored goes to the store at once, in order; nobody of the others waits for it. */
+  async #performInTurns(entry: Entry, effects: readonly Effect[]): Promise<void> {
+    for (const effect of effects) if (effect.kind === "store") this.#do(entry, effect);
+    const share = new TurnShare(this.#parts.clock);
+    for (const effect of effects) {
+      if (share.isUsedUp) await share.rest();
+      if (effect.kind !== "store") this.#do(entry, effect);
+    }
+  }
+
+  #do(entry: Entry, effect: Effect): void {
+    if (effect.kind === "join") effect.waiter.respond(effect.response);
+    else if (effect.kind === "sync") effect.waiter.respond(effect.response);
+    else void this.#store(entry, effect.ticket);
+  }
+
+  async #store(entry: Entry, ticket: StoreTicket): Promise<void> {
+    const { group } = entry;
+    const error = await this.#write(group, ticket);
+    this.#perform(entry, group.stored(ticket, error, this.#parts.clock.steadyMs()));
+  }
+
+  async #write(group: ClassicGroup, ticket: StoreTicket): Promise<ErrorCode | null> {
+    const { name } = group;
+    const assignments = ticket.kind === "assignment" ? ticket.assignments : null;
+    let bytes = group.members.bytes;
+    for (const assignment of assignments?.values() ?? []) bytes += assignment.length;
+    if (bytes > 2 * GROUP_BYTES_MAX) {
+      const detail = "the assignments of the group take too many bytes";
+      return this.#overLimit(name, "UNKNOWN_SERVER_ERROR", detail, GROUP_BYTES_MAX);
+    }
+    try {
+      await this.#parts.state.change([{ key: groupKey(name), value: encodeGroup(group.image(assignments)) }]);
+      return null;
+    } catch (thrown) {
+      const error = toObeliskError(thrown);
+      this.#parts.log.warn("a group could not be stored, its members try again", {
+        group: name,
+        error: error.message,
+      });
+      return storeFault(error);
+    }
+  }
+
+  #setTimer(entry: Entry): void {
+    const { wakeAtMs } = entry.group;
+    if (this.#isClosed || wakeAtMs >= entry.timerAtMs) return;
+    entry.timer?.cancel();
+    entry.timerAtMs = wakeAtMs;
+    const delayMs = Math.min(Math.max(wakeAtMs - this.#parts.clock.steadyMs(), 0), TIMER_MS_MAX);
+    entry.timer = this.#parts.clock.after(delayMs, () => {
+      entry.timerAtMs = Number.POSITIVE_INFINITY;
+      this.#perform(entry, entry.group.wake(this.#parts.clock.steadyMs()));
+    });
+  }
+
+  /** The name is free. */
+  #forget(entry: Entry): void {
+    entry.timer?.cancel();
+    entry.timerAtMs = Number.NEGATIVE_INFINITY;
+    this.memberCount -= entry.memberCount;
+    this.bytes -= entry.bytes;
+    entry.memberCount = 0;
+    entry.bytes = 0;
+    if (this.#entries.get(entry.group.name) === entry) this.#entries.delete(entry.group.name);
+  }
+
+  async #removeEmpty(name: string): Promise<void> {
+    const entry = this.#entries.get(name);
+    const work: Promise<unknown>[] = [this.#parts.offsets.removeGroup(name)];
+    if (entry !== undefined) {
+      entry.group.end("COORDINATOR_NOT_AVAILABLE");
+      this.#forget(entry);
+      work.push(this.#parts.state.change([{ key: groupKey(name), value: null }]));
+    } else if (this.#consumerGroups?.find(name) !== undefined) work.push(this.#consumerGroups.remove(name));
+    await Promise.all(work);
+  }
+}
+
+/** Version of OffsetCommit from which a group that is not there is told as such. */
+const CONSUMER_VERSION = 9;
+
+function isGroupName(name: string): boolean {
+  return name !== "" && Buffer.byteLength(name) <= GROUP_NAME_BYTES_MAX;
+}
+
+/** What clients take for a coordinator that they are to find again. */
+function storeFault(error: ObeliskError): ErrorCode {
+  if (error.code === "STATE_UNUSABLE") return "COORDINATOR_NOT_AVAILABLE";
+  return isStorageError(error) ? "NOT_COORDINATOR" : error.code;
+}
