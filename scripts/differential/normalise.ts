@@ -11,6 +11,7 @@
  *   order            lists that Kafka builds from hash tables are sorted, without losing duplicates
  *   joined topics    of a topic that a response repeats the partitions are taken together
  *   other topics     in a list of all topics only those that the case knows: other cases run at the same time
+ *   directory, space where a server keeps its records, and what the disk has: whether the path is absolute is compared
  *   tables           APIs with their versions, settings and features are compared by name
  *   records          batches are compared by meaning (batches.ts)
  */
@@ -43,17 +44,17 @@ const CLOCK_SLACK_MS = 60_000;
 export const RULES: readonly Rule[] = [
   {
     name: "cluster id",
-    where: /^Metadata clusterId$/,
+    where: /^(Metadata|DescribeCluster) clusterId$/,
     apply: (value) => (typeof value === "string" && value !== "" ? "<cluster id>" : value),
   },
   {
     name: "address",
-    where: /^(Metadata brokers\[\]|FindCoordinator( coordinators\[\])?)[. ]host$/,
+    where: /^((Metadata|DescribeCluster) brokers\[\]|FindCoordinator( coordinators\[\])?)[. ]host$/,
     apply: (value, { address }) => (value === address.host || value === "localhost" ? "<host>" : value),
   },
   {
     name: "address",
-    where: /^(Metadata brokers\[\]|FindCoordinator( coordinators\[\])?)[. ]port$/,
+    where: /^((Metadata|DescribeCluster) brokers\[\]|FindCoordinator( coordinators\[\])?)[. ]port$/,
     apply: (value, { address }) => (value === address.port ? "<port>" : value),
   },
   {
@@ -90,9 +91,37 @@ export const RULES: readonly Rule[] = [
   },
   {
     name: "other topics",
-    where: /^Metadata topics$/,
+    where: /^(Metadata|DescribeTopicPartitions) topics$/,
     apply: (value, { isOwnTopic }) =>
       Array.isArray(value) ? value.filter(({ name }) => !name || isOwnTopic(name)) : value,
+  },
+  {
+    name: "other topics",
+    where: /^ElectLeaders replicaElectionResults$/,
+    apply: (value, { isOwnTopic }) =>
+      Array.isArray(value) ? sorted(value.filter(({ topic }) => isOwnTopic(topic))) : value,
+  },
+  {
+    name: "other topics",
+    where: /^DescribeLogDirs results\[\]\.topics$/,
+    apply: (value, { isOwnTopic }) =>
+      Array.isArray(value) ? sorted(value.filter(({ name }) => isOwnTopic(name))) : value,
+  },
+  { name: "order", where: /^DescribeLogDirs results\[\]\.topics\[\]\.partitions$/, apply: sorted },
+  {
+    name: "directory",
+    where: /^DescribeLogDirs results\[\]\.logDir$/,
+    apply: (value) => String(value).slice(0, 1),
+  },
+  {
+    name: "space",
+    where: /^DescribeLogDirs results\[\]\.(total|usable)Bytes$/,
+    apply: (value) => (Number(value) > 0 ? "<bytes>" : value),
+  },
+  {
+    name: "arrival time",
+    where: /^DescribeProducers .*lastTimestamp$/,
+    apply: (value) => (Number(value) >= 0 ? "<time>" : value),
   },
   {
     name: "joined topics",
@@ -122,7 +151,7 @@ export const RULES: readonly Rule[] = [
   {
     name: "order",
     where:
-      /^(Metadata|ListOffsets|OffsetCommit|OffsetFetch|OffsetForLeaderEpoch|CreateTopics) topics(\[\]\.partitions)?$/,
+      /^(Metadata|ListOffsets|OffsetCommit|OffsetFetch|OffsetForLeaderEpoch|CreateTopics|CreatePartitions) (topics|results)(\[\]\.partitions)?$/,
     apply: sorted,
   },
   { name: "order", where: /^OffsetFetch groups\[\]\.topics(\[\]\.partitions)?$/, apply: sorted },

@@ -179,6 +179,27 @@ const MAKERS: Readonly<Record<string, Maker>> = {
     ...(version >= 1 ? { validateOnly: true } : {}),
   }),
   ListConfigResources: (_, version) => (version >= 1 ? { resourceTypes: [4] } : {}),
+  DescribeLogDirs: ({ topic }) => ({ topics: [{ topic, partitions: [1] }] }),
+  CreatePartitions: ({ topic, newTopic }) => ({
+    topics: [
+      { name: topic, count: PARTITIONS, assignments: null },
+      { name: newTopic, count: 3, assignments: [{ brokerIds: [1] }] },
+    ],
+    timeoutMs: 10_000,
+    validateOnly: true,
+  }),
+  ElectLeaders: ({ topic }) => ({ topicPartitions: [{ topic, partitions: [0, 1] }], timeoutMs: 10_000 }),
+  AlterPartitionReassignments: ({ topic }) => ({
+    timeoutMs: 10_000,
+    topics: [{ name: topic, partitions: [{ partitionIndex: 0, replicas: [1] }] }],
+  }),
+  ListPartitionReassignments: ({ topic }) => ({
+    timeoutMs: 10_000,
+    topics: [{ name: topic, partitionIndexes: [0] }],
+  }),
+  DescribeCluster: () => ({ includeClusterAuthorizedOperations: true }),
+  DescribeProducers: ({ topic }) => ({ topics: [{ name: topic, partitionIndexes: [1] }] }),
+  DescribeTopicPartitions: ({ topic, newTopic }) => ({ topics: [{ name: topic }, { name: newTopic }] }),
   OffsetForLeaderEpoch: ({ topic }) => ({
     topics: [{ topic, partitions: [{ partition: 0, currentLeaderEpoch: -1, leaderEpoch: 0 }] }],
   }),
@@ -197,5 +218,7 @@ export function fullRequest({ api, version }: SupportedApi, subjects: Subjects):
 
 /** Whether the API changes a topic, so that each case needs its own. */
 export function changesTopic(api: AnyApi): boolean {
-  return ["Produce", "DeleteTopics", "AlterConfigs", "IncrementalAlterConfigs"].includes(api.name);
+  return ["Produce", "DeleteTopics", "AlterConfigs", "IncrementalAlterConfigs", "CreatePartitions"].includes(
+    api.name,
+  );
 }

@@ -31,7 +31,7 @@ import type { DiskNews } from "./disk-news.ts";
 import type { Committable, GroupCommit } from "./group-commit.ts";
 import { LogRetention } from "./log-retention.ts";
 import type { OwnedPartition, PartitionRules, UseListener } from "./owned-partition.ts";
-import type { AppendListener, EpochEnd, PartitionReader, RecordError } from "./partition.ts";
+import type { ActiveProducer, AppendListener, EpochEnd, PartitionReader, RecordError } from "./partition.ts";
 import { PendingAppend, PendingAppends } from "./pending-appends.ts";
 import { ACCEPTED, DUPLICATE, type ProducedBatch, type Producers, refusalOf } from "./producers.ts";
 import type { RecentBatches, TailCache } from "./recent-batches.ts";
@@ -120,6 +120,10 @@ export class LogPartition implements OwnedPartition, Committable {
 
   get highWatermark(): number {
     return this.#highWatermark;
+  }
+
+  get bytes(): number {
+    return this.log.bytes;
   }
 
   get producerIdMax(): number {
@@ -250,6 +254,15 @@ export class LogPartition implements OwnedPartition, Committable {
 
   removeReader(reader: PartitionReader): void {
     this.#readers.delete(reader);
+  }
+
+  activeProducers(): readonly ActiveProducer[] {
+    this.#standing.checkReadable();
+    const steadyMs = this.#clock.steadyMs();
+    const nowMs = this.#clock.nowMs();
+    return this.#producers
+      .list(steadyMs)
+      .map(({ lastAtMs, ...producer }) => ({ ...producer, lastAtMs: nowMs - (steadyMs - lastAtMs) }));
   }
 
   latestOffset(): number {

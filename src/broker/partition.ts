@@ -53,6 +53,16 @@ export interface AppendListener {
   appended(outcome: AppendOutcome): void;
 }
 
+/** An idempotent producer that a partition remembers. */
+export interface ActiveProducer {
+  readonly producerId: number;
+  readonly epoch: number;
+  /** -1: none of its batches is stored. */
+  readonly lastSequence: number;
+  /** When it last sent a batch, by the wall clock as it is set now; -1 when that is not known. */
+  readonly lastAtMs: number;
+}
+
 export interface PartitionReader {
   /** The high watermark moved, or the partition went offline or away. */
   wake(): void;
@@ -113,6 +123,11 @@ export interface Partition {
   deleteBefore(offset: number): Promise<number>;
   addReader(reader: PartitionReader): void;
   removeReader(reader: PartitionReader): void;
+
+  /** Bytes that its records take where they are kept, as far as is known. */
+  readonly bytes: number;
+  /** Those that are remembered now. For people: nothing is decided by it. */
+  activeProducers(): readonly ActiveProducer[] | Promise<readonly ActiveProducer[]>;
 
   /** The high watermark as it is now, where the one above is only a view: above everything that anybody was acknowledged. */
   latestOffset(): number | Promise<number>;

@@ -42,6 +42,7 @@ import {
   BATCH_PRODUCER_ID,
 } from "../protocol/record/batch.ts";
 import type { RecoveryListener } from "../storage/contract.ts";
+import type { ActiveProducer } from "./partition.ts";
 import {
   BATCHES_KEPT,
   decodeProducers,
@@ -193,6 +194,18 @@ export class Producers<Append = never> {
     entry.awaitedSequence = batch.baseSequence;
     if (entry.batches.length === 0) this.#goBack(entry);
     return following.map(({ append }) => append ?? fail("a batch was committed before the one it follows"));
+  }
+
+  /** Those that are not expired, each as its newest stored batch tells; `lastAtMs` is on the axis of `nowMs`. */
+  list(nowMs: number): ActiveProducer[] {
+    const found: ActiveProducer[] = [];
+    for (const entry of this.#entries.values()) {
+      if (this.#isExpired(entry, nowMs)) continue;
+      const { producerId, epoch, lastAtMs, batches } = entry;
+      const lastSequence = batches.findLast(({ append }) => append === null)?.lastSequence ?? -1;
+      found.push({ producerId, epoch, lastSequence, lastAtMs });
+    }
+    return found;
   }
 
   /** What the log that is opened at `nowMs` tells: the last checkpoint's state and the batches after it, or all batches. */

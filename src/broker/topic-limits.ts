@@ -18,6 +18,11 @@ export class TopicLimits {
     this.partitions += partitions;
   }
 
+  /** One topic has so many more, or fewer. */
+  grow(partitions: number): void {
+    this.partitions += partitions;
+  }
+
   remove(partitions: number): void {
     this.#topics -= 1;
     this.partitions -= partitions;
@@ -33,6 +38,11 @@ export class TopicLimits {
         limit: this.#topicsMax,
       });
     }
+    this.checkGrowth(name, partitions);
+  }
+
+  /** @throws ObeliskError POLICY_VIOLATION when so many more partitions are too many */
+  checkGrowth(name: string, partitions: number): void {
     if (this.partitions + partitions > this.#partitionsMax) {
       throw new ObeliskError("POLICY_VIOLATION", {
         detail: `${partitions} more partitions are over the limit of partitions`,

@@ -1,5 +1,6 @@
 /** One topic: what is kept of it in the state, what may be asked of a new one, and its partitions while it is open. */
 
+import { fail } from "../base/assert.ts";
 import type { OwnedPartition, PartitionRules, UseListener } from "./owned-partition.ts";
 import type { Partition } from "./partition.ts";
 import type { TopicConfigValues } from "./topic-configs.ts";
@@ -23,6 +24,8 @@ export interface TopicState {
    * before that is made again without a word; a folder that is missing later is a loss.
    */
   isBeingMade?: boolean;
+  /** While partitions that were added are being made in the same way: how many there were before. Those are not missing without a word. */
+  partitionsMade?: number;
 }
 
 export interface TopicOptions {
@@ -34,22 +37,36 @@ export interface TopicOptions {
 export class Topic {
   readonly id: string;
   readonly name: string;
+  /** Only ever grows, in place: whoever holds it sees what is added. */
   readonly partitions: readonly Partition[];
   /** What it sets itself. */
   configs: TopicConfigValues;
   readonly #rules: PartitionRules;
   /** The same, for who looks after them. */
-  readonly owned: readonly OwnedPartition[];
+  readonly owned: OwnedPartition[];
   #next = 0;
 
   /** `rules` is what its partitions obey. */
   constructor(name: string, state: TopicState, partitions: readonly OwnedPartition[], rules: PartitionRules) {
     this.id = state.id;
     this.name = name;
-    this.partitions = partitions;
-    this.owned = partitions;
+    this.owned = [...partitions];
+    this.partitions = this.owned;
     this.configs = state.configs;
     this.#rules = rules;
+  }
+
+  /** Opened with the rules of this topic. */
+  get rules(): PartitionRules {
+    return this.#rules;
+  }
+
+  /** There for everyone from now on. */
+  grow(added: readonly OwnedPartition[]): void {
+    for (const partition of added) {
+      if (partition.index !== this.owned.length) fail("partitions of a topic are numbered without a gap");
+      this.owned.push(partition);
+    }
   }
 
   /** What its partitions obey, from now on. */
@@ -70,9 +87,9 @@ export class Topic {
     return this.partitions[this.#next]!;
   }
 
-  /** As `OwnedPartition.whenUsed`, for each partition. */
-  whenUsed(listener: UseListener): void {
-    for (const partition of this.owned) partition.whenUsed(listener);
+  /** As `OwnedPartition.whenUsed`, for each partition from number `first` on. */
+  whenUsed(listener: UseListener, first = 0): void {
+    for (const partition of this.owned.slice(first)) partition.whenUsed(listener);
   }
 
   retire(): void {

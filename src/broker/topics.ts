@@ -4,10 +4,11 @@
  * The state store is the authority ("topic/NAME" -> `TopicState`).
  *
  *   creation   row in the state -> folders -> partitions opened -> there for everyone
+ *   growth     topic-growth.ts
  *   removal    detached from the store of records, gone for everyone -> durably so -> its room given back -> offsets -> row -> name free
  *
- *   - A crash during a creation leaves a topic that is completed at the next start. A creation that the disk refuses leaves
- *     nothing.
+ *   - A crash during a creation leaves a topic that is completed at the next start, and one while partitions are added leaves the
+ *     topic without them or is completed. A creation that the disk refuses leaves nothing, and so do partitions.
  *   - Detaching decides a removal, and no crash brings half of it back. It needs no room, and the rest gets the room that the
  *     records took: this is how a full disk is emptied. When even then the state cannot be written, the topic is gone all the
  *     same, and what is left is tried again: by the clock, before the name is used again, at the next start.
@@ -28,6 +29,7 @@ import { checkTopicName, isTopicName } from "../storage/names.ts";
 import type { OwnedPartition, PartitionOpener, PartitionRules } from "./owned-partition.ts";
 import { Topic, type TopicOptions, type TopicState } from "./topic.ts";
 import { checkTopicConfigs, isCompactedBy, type TopicConfigValues } from "./topic-configs.ts";
+import { TopicGrowth } from "./topic-growth.ts";
 import { TopicLimits } from "./topic-limits.ts";
 import { type RemovalListener, TopicRemovals } from "./topic-removals.ts";
 import { TopicRows } from "./topic-rows.ts";
@@ -68,6 +70,7 @@ export class Topics {
   readonly #removals: TopicRemovals;
   readonly #limits: TopicLimits;
   readonly #rows: TopicRows;
+  readonly #growth: TopicGrowth;
   readonly #slices = new Slices(PARTITIONS_A_TURN);
   /** Clients try on and on, so only a line tells that a disk is the cause. */
   readonly #refusedWarning: RateLimitedWarning;
@@ -80,6 +83,12 @@ export class Topics {
     this.#parts = parts;
     this.#limits = new TopicLimits(options.topicsMax, options.partitionsMax);
     this.#rows = new TopicRows(parts.state);
+    this.#growth = new TopicGrowth({
+      engine: parts.engine,
+      rows: this.#rows,
+      inTurn: (name, work) => this.#inTurn(name, work),
+      open: (topic, first, count, opened) => this.#openAdded(topic, first, count, opened),
+    });
     this.#removals = new TopicRemovals(parts, (name, work) => this.#inTurn(name, work));
     this.#refusedWarning = new RateLimitedWarning(parts.log, parts.clock, "a topic could not be created");
   }
@@ -108,12 +117,14 @@ export class Topics {
   async load(): Promise<void> {
     this.#removals.load();
     const known = new Set<string>();
+    const growing = new Map<string, number>();
     for (const { name, state } of await this.#rows.list()) {
       known.add(name);
       if (this.#removals.has(name)) continue;
       const isMade = state.isBeingMade !== true;
       await this.#openStored(name, state, isMade);
       if (!isMade) this.#beingMade.set(name, state.id);
+      if (state.partitionsMade !== undefined) growing.set(name, state.partitionsMade);
     }
     for (const { topic, partitions } of this.#parts.engine.stored()) {
       if (!known.has(topic) && isTopicName(topic)) await this.#adopt(topic, partitions);
@@ -121,6 +132,7 @@ export class Topics {
     }
     await this.#parts.partitions.ready();
     for (const topic of this.#byName.values()) this.#recordWhenUsed(topic);
+    for (const [name, made] of growing) this.#growth.resume(this.#byName.get(name)!, made);
   }
 
   /** Ends the removals that were interrupted, once the listeners are there. Nobody sees anything of those topics from the call on. */
@@ -132,6 +144,7 @@ export class Topics {
   async close(): Promise<void> {
     this.#removals.close();
     await Promise.all([...this.#beingMade].map(([name, id]) => this.#recordCreated(name, id)));
+    await this.#growth.close();
   }
 
   get(name: string): Topic | undefined {
@@ -238,6 +251,30 @@ export class Topics {
     });
   }
 
+  /**
+   * Gives the topic more partitions, `count` in all; they are there for everyone when this resolves. With `isValidateOnly` everything is
+   * checked and nothing changed.
+   * @throws ObeliskError UNKNOWN_TOPIC_OR_PARTITION, INVALID_PARTITIONS, POLICY_VIOLATION, and what storage and state throw; then it
+   *   has as many as before
+   */
+  async addPartitions(name: string, count: number, isValidateOnly = false): Promise<void> {
+    await this.#inTurn(name, async () => {
+      const topic = this.#byName.get(name);
+      if (topic === undefined) throw new ObeliskError("UNKNOWN_TOPIC_OR_PARTITION", { topic: name });
+      const before = topic.partitions.length;
+      checkGrowth(name, before, count);
+      this.#limits.checkGrowth(name, count - before);
+      if (isValidateOnly) return;
+      this.#limits.grow(count - before);
+      try {
+        await this.#growth.grow(topic, count);
+      } catch (thrown) {
+        this.#limits.grow(before - count);
+        throw thrown;
+      }
+    });
+  }
+
   /** The settings of topics that do not say otherwise have changed. O(topics) */
   defaultsChanged(): void {
     for (const topic of this.#byName.values()) topic.obey(this.#rulesOf(topic.configs));
@@ -311,7 +348,7 @@ export class Topics {
     const rules = this.#rulesOf(state.configs);
     try {
       await this.#parts.engine.create(name, state.partitions);
-      const partitions = await this.#openEach(state, (index) =>
+      const partitions = await this.#openEach(0, state.partitions, (index) =>
         this.#parts.partitions.openNew(name, index, rules),
       );
       for (const partition of partitions) partition.checkWritable();
@@ -350,19 +387,34 @@ export class Topics {
 
   async #openStored(name: string, state: TopicState, mustExist: boolean): Promise<void> {
     const rules = this.#rulesOf(state.configs);
-    const partitions = await this.#openEach(state, (index) =>
-      this.#parts.partitions.openStored(name, index, rules, mustExist),
+    const { partitions: count, partitionsMade = count } = state;
+    const partitions = await this.#openEach(0, count, (index) =>
+      this.#parts.partitions.openStored(name, index, rules, mustExist && index < partitionsMade),
     );
     this.#add(name, state, partitions, rules);
   }
 
+  async #openAdded(
+    { name, rules }: Topic,
+    first: number,
+    count: number,
+    opened: (partition: OwnedPartition) => void,
+  ): Promise<void> {
+    await this.#openEach(first, count, async (index) => {
+      const partition = await this.#parts.partitions.openNew(name, index, rules);
+      opened(partition);
+      return partition;
+    });
+  }
+
   /** In slices: each partition before the next. */
   async #openEach(
-    state: TopicState,
+    first: number,
+    count: number,
     open: (index: number) => Promise<OwnedPartition>,
   ): Promise<OwnedPartition[]> {
     const partitions: OwnedPartition[] = [];
-    for (let index = 0; index < state.partitions; index += 1) {
+    for (let index = first; index < count; index += 1) {
       await this.#slices.next();
       loopTurns.enter("topic creation");
       partitions.push(await open(index));
@@ -410,6 +462,7 @@ export class Topics {
     this.#byName.delete(topic.name);
     this.#byId.delete(topic.id);
     this.#beingMade.delete(topic.name);
+    this.#growth.removed(topic.name);
     this.#limits.remove(topic.partitions.length);
     this.#version += 1;
     topic.retire();
@@ -437,6 +490,16 @@ export class Topics {
   #rulesOf(configs: TopicConfigValues): PartitionRules {
     return partitionRules(configs, this.#options.defaults);
   }
+}
+
+/** @throws ObeliskError INVALID_PARTITIONS */
+function checkGrowth(topic: string, before: number, count: number): void {
+  if (count > before) return;
+  const detail =
+    count === before
+      ? `the topic has ${before} partition(s) already`
+      : `the topic has ${before} partition(s), and ${count} would not be an increase`;
+  throw new ObeliskError("INVALID_PARTITIONS", { detail, topic });
 }
 
 function ignore(): void {}

@@ -17,6 +17,7 @@ import type {
   UseListener,
 } from "../../src/broker/owned-partition.ts";
 import {
+  type ActiveProducer,
   type AppendListener,
   type EpochEnd,
   type PartitionReader,
@@ -167,6 +168,14 @@ export class DelayedPartition implements OwnedPartition, DelayedView {
 
   get startLeaderEpoch(): number {
     return DELAYED_LEADER_EPOCH;
+  }
+
+  get bytes(): number {
+    return this.#stored.batches.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  }
+
+  activeProducers(): Promise<readonly ActiveProducer[]> {
+    return this.#store.ask(() => this.#stored.producers.list());
   }
 
   get messageBytesMax(): number {

@@ -2,6 +2,7 @@
  * The sequencer's own check of idempotent producers, by a plain list of what each has stored: not the code that it is compared with.
  */
 
+import type { ActiveProducer } from "../../src/broker/partition.ts";
 import {
   batchBaseSequence,
   batchLastOffsetDelta,
@@ -24,6 +25,13 @@ export class DelayedProducers {
 
   get idMax(): number {
     return Math.max(-1, ...this.#stored.keys());
+  }
+
+  list(): ActiveProducer[] {
+    return [...this.#stored].map(([producerId, sequences]) => {
+      const { epoch, last } = sequences.at(-1)!;
+      return { producerId, epoch, lastSequence: last, lastAtMs: -1 };
+    });
   }
 
   /** -1: new; else the base offset that a duplicate got, or why it is refused. */

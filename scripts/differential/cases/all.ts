@@ -5,6 +5,7 @@ import { ask, type Case, Names, type TopicPlan } from "../case.ts";
 import type { Options } from "../options.ts";
 import { Random } from "../random.ts";
 import { fixtureBatches, PARTITIONS, produceRequest } from "../requests.ts";
+import { administrationCases } from "./administration.ts";
 import { batchCases } from "./batches.ts";
 import { configCases } from "./configs.ts";
 import { edgeCases } from "./edges.ts";
@@ -40,6 +41,7 @@ export async function planFor(options: Options): Promise<Plan> {
     ...mutatedRequestCases(made),
     ...(await goldenCases(made)),
     ...edgeCases(names, FIXTURE),
+    ...administrationCases(names, FIXTURE),
     ...repeatedCases(names, FIXTURE),
     ...batchCases(names),
     ...producerCases(names),

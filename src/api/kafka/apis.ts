@@ -8,16 +8,23 @@
 
 import { KiB } from "../../base/units.ts";
 import { alterConfigsApi } from "../../protocol/kafka/apis/alter-configs.ts";
+import { alterPartitionReassignmentsApi } from "../../protocol/kafka/apis/alter-partition-reassignments.ts";
 import { apiVersionsApi } from "../../protocol/kafka/apis/api-versions.ts";
 import { consumerGroupDescribeApi } from "../../protocol/kafka/apis/consumer-group-describe.ts";
 import { consumerGroupHeartbeatApi } from "../../protocol/kafka/apis/consumer-group-heartbeat.ts";
+import { createPartitionsApi } from "../../protocol/kafka/apis/create-partitions.ts";
 import { type CreateTopicsRequest, createTopicsApi } from "../../protocol/kafka/apis/create-topics.ts";
 import { deleteGroupsApi } from "../../protocol/kafka/apis/delete-groups.ts";
 import { deleteRecordsApi } from "../../protocol/kafka/apis/delete-records.ts";
 import { deleteTopicsApi } from "../../protocol/kafka/apis/delete-topics.ts";
 import { describeClientQuotasApi } from "../../protocol/kafka/apis/describe-client-quotas.ts";
+import { describeClusterApi } from "../../protocol/kafka/apis/describe-cluster.ts";
 import { describeConfigsApi } from "../../protocol/kafka/apis/describe-configs.ts";
 import { describeGroupsApi } from "../../protocol/kafka/apis/describe-groups.ts";
+import { describeLogDirsApi } from "../../protocol/kafka/apis/describe-log-dirs.ts";
+import { describeProducersApi } from "../../protocol/kafka/apis/describe-producers.ts";
+import { describeTopicPartitionsApi } from "../../protocol/kafka/apis/describe-topic-partitions.ts";
+import { electLeadersApi } from "../../protocol/kafka/apis/elect-leaders.ts";
 import { type FetchRequest, fetchApi } from "../../protocol/kafka/apis/fetch.ts";
 import { findCoordinatorApi } from "../../protocol/kafka/apis/find-coordinator.ts";
 import { heartbeatApi } from "../../protocol/kafka/apis/heartbeat.ts";
@@ -28,6 +35,7 @@ import { leaveGroupApi } from "../../protocol/kafka/apis/leave-group.ts";
 import { listConfigResourcesApi } from "../../protocol/kafka/apis/list-config-resources.ts";
 import { listGroupsApi } from "../../protocol/kafka/apis/list-groups.ts";
 import { listOffsetsApi } from "../../protocol/kafka/apis/list-offsets.ts";
+import { listPartitionReassignmentsApi } from "../../protocol/kafka/apis/list-partition-reassignments.ts";
 import { metadataApi } from "../../protocol/kafka/apis/metadata.ts";
 import { offsetCommitApi } from "../../protocol/kafka/apis/offset-commit.ts";
 import { offsetDeleteApi } from "../../protocol/kafka/apis/offset-delete.ts";
@@ -51,13 +59,19 @@ import {
 } from "./consumer-group-describe.ts";
 import { consumerGroupHeartbeat, refuseConsumerGroupHeartbeat } from "./consumer-group-heartbeat.ts";
 import type { KafkaContext } from "./context.ts";
+import { createPartitions, refuseCreatePartitions } from "./create-partitions.ts";
 import { createTopics, refuseCreateTopics } from "./create-topics.ts";
 import { deleteGroups, refuseDeleteGroups } from "./delete-groups.ts";
 import { deleteRecords, refuseDeleteRecords } from "./delete-records.ts";
 import { deleteTopics, refuseDeleteTopics } from "./delete-topics.ts";
 import { describeClientQuotas, refuseDescribeClientQuotas } from "./describe-client-quotas.ts";
+import { describeCluster, refuseDescribeCluster } from "./describe-cluster.ts";
 import { describeConfigs, describeConfigsBytes, refuseDescribeConfigs } from "./describe-configs.ts";
 import { describeGroups, describeGroupsBytes, refuseDescribeGroups } from "./describe-groups.ts";
+import { describeLogDirs, describeLogDirsBytes, refuseDescribeLogDirs } from "./describe-log-dirs.ts";
+import { describeProducers, refuseDescribeProducers } from "./describe-producers.ts";
+import { describeTopicPartitions, refuseDescribeTopicPartitions } from "./describe-topic-partitions.ts";
+import { electLeaders, refuseElectLeaders } from "./elect-leaders.ts";
 import { FETCHED_PARTITION_BYTES } from "./exchange.ts";
 import { fetch, refuseFetch } from "./fetch.ts";
 import { findCoordinator, findCoordinatorBytes, refuseFindCoordinator } from "./find-coordinator.ts";
@@ -73,6 +87,12 @@ import { offsetCommit, refuseOffsetCommit } from "./offset-commit.ts";
 import { offsetDelete, refuseOffsetDelete } from "./offset-delete.ts";
 import { offsetFetch, offsetFetchBytes, refuseOffsetFetch } from "./offset-fetch.ts";
 import { offsetForLeaderEpoch, refuseOffsetForLeaderEpoch } from "./offset-for-leader-epoch.ts";
+import {
+  alterPartitionReassignments,
+  listPartitionReassignments,
+  refuseAlterPartitionReassignments,
+  refuseListPartitionReassignments,
+} from "./partition-reassignments.ts";
 import { produce, refuseProduce } from "./produce.ts";
 import { refuseSyncGroup, syncGroup } from "./sync-group.ts";
 import { refuseUpdateFeatures, updateFeatures } from "./update-features.ts";
@@ -159,11 +179,29 @@ export const ROUTES: readonly Route[] = [
     refuse: refuseDescribeConfigs,
   }),
   route(alterConfigsApi, { versions: [0, 2], handle: alterConfigs, refuse: refuseAlterConfigs }),
+  route(describeLogDirsApi, {
+    versions: [1, 5],
+    responseBytes: describeLogDirsBytes,
+    handle: describeLogDirs,
+    refuse: refuseDescribeLogDirs,
+  }),
+  route(createPartitionsApi, { versions: [0, 3], handle: createPartitions, refuse: refuseCreatePartitions }),
   route(deleteGroupsApi, { versions: [0, 2], handle: deleteGroups, refuse: refuseDeleteGroups }),
+  route(electLeadersApi, { versions: [0, 2], handle: electLeaders, refuse: refuseElectLeaders }),
   route(incrementalAlterConfigsApi, {
     versions: [0, 1],
     handle: incrementalAlterConfigs,
     refuse: refuseAlterConfigs,
+  }),
+  route(alterPartitionReassignmentsApi, {
+    versions: [0, 1],
+    handle: alterPartitionReassignments,
+    refuse: refuseAlterPartitionReassignments,
+  }),
+  route(listPartitionReassignmentsApi, {
+    versions: [0, 0],
+    handle: listPartitionReassignments,
+    refuse: refuseListPartitionReassignments,
   }),
   route(offsetDeleteApi, { versions: [0, 0], handle: offsetDelete, refuse: refuseOffsetDelete }),
   route(describeClientQuotasApi, {
@@ -172,6 +210,12 @@ export const ROUTES: readonly Route[] = [
     refuse: refuseDescribeClientQuotas,
   }),
   route(updateFeaturesApi, { versions: [0, 2], handle: updateFeatures, refuse: refuseUpdateFeatures }),
+  route(describeClusterApi, { versions: [0, 2], handle: describeCluster, refuse: refuseDescribeCluster }),
+  route(describeProducersApi, {
+    versions: [0, 0],
+    handle: describeProducers,
+    refuse: refuseDescribeProducers,
+  }),
   route(consumerGroupHeartbeatApi, {
     versions: [0, 1],
     handle: consumerGroupHeartbeat,
@@ -188,6 +232,11 @@ export const ROUTES: readonly Route[] = [
     responseBytes: listConfigResourcesBytes,
     handle: listConfigResources,
     refuse: refuseListConfigResources,
+  }),
+  route(describeTopicPartitionsApi, {
+    versions: [0, 0],
+    handle: describeTopicPartitions,
+    refuse: refuseDescribeTopicPartitions,
   }),
 ];
 

@@ -238,7 +238,11 @@ function describeTopic({ name, id: topicId }: Topic): TopicResponse {
   return { errorCode: NO_ERROR, name, topicId, partitions: [] };
 }
 
-function describePartition({ broker: { nodeId } }: KafkaContext, partition: Partition): PartitionResponse {
+/** What a partition is like for clients. */
+export function describePartition(
+  { broker: { nodeId } }: KafkaContext,
+  partition: Partition,
+): PartitionResponse {
   const nodes = [nodeId];
   const hasLeader = partition.refusal === null;
   return {

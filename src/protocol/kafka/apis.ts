@@ -2,6 +2,7 @@
 
 import type { AnyApi } from "./api.ts";
 import { alterConfigsApi } from "./apis/alter-configs.ts";
+import { alterPartitionReassignmentsApi } from "./apis/alter-partition-reassignments.ts";
 import { apiVersionsApi } from "./apis/api-versions.ts";
 import { consumerGroupDescribeApi } from "./apis/consumer-group-describe.ts";
 import { consumerGroupHeartbeatApi } from "./apis/consumer-group-heartbeat.ts";
@@ -15,6 +16,9 @@ import { describeClusterApi } from "./apis/describe-cluster.ts";
 import { describeConfigsApi } from "./apis/describe-configs.ts";
 import { describeGroupsApi } from "./apis/describe-groups.ts";
 import { describeLogDirsApi } from "./apis/describe-log-dirs.ts";
+import { describeProducersApi } from "./apis/describe-producers.ts";
+import { describeTopicPartitionsApi } from "./apis/describe-topic-partitions.ts";
+import { electLeadersApi } from "./apis/elect-leaders.ts";
 import { fetchApi } from "./apis/fetch.ts";
 import { findCoordinatorApi } from "./apis/find-coordinator.ts";
 import { heartbeatApi } from "./apis/heartbeat.ts";
@@ -25,6 +29,7 @@ import { leaveGroupApi } from "./apis/leave-group.ts";
 import { listConfigResourcesApi } from "./apis/list-config-resources.ts";
 import { listGroupsApi } from "./apis/list-groups.ts";
 import { listOffsetsApi } from "./apis/list-offsets.ts";
+import { listPartitionReassignmentsApi } from "./apis/list-partition-reassignments.ts";
 import { metadataApi } from "./apis/metadata.ts";
 import { offsetCommitApi } from "./apis/offset-commit.ts";
 import { offsetDeleteApi } from "./apis/offset-delete.ts";
@@ -64,14 +69,19 @@ export const APIS: readonly AnyApi[] = [
   saslAuthenticateApi,
   createPartitionsApi,
   deleteGroupsApi,
+  electLeadersApi,
   incrementalAlterConfigsApi,
+  alterPartitionReassignmentsApi,
+  listPartitionReassignmentsApi,
   offsetDeleteApi,
   describeClientQuotasApi,
   updateFeaturesApi,
   describeClusterApi,
+  describeProducersApi,
   consumerGroupHeartbeatApi,
   consumerGroupDescribeApi,
   listConfigResourcesApi,
+  describeTopicPartitionsApi,
 ];
 
 const BY_KEY = new Map(APIS.map((api) => [api.key, api]));

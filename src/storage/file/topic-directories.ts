@@ -5,7 +5,7 @@
  *     topics/~~<topic>/              a topic that was removed, until all that belongs to it is deleted
  *     topics/~removed-<n>/           what could not be deleted; the next start tries again
  *
- *   - `create` makes all folders and first segments of a topic, or nothing.
+ *   - `create` makes all folders and first segments of a topic, or of partitions that are added to one, or nothing.
  *   - `detach` is one rename, and with it the removal is committed: no crash brings the topic back. It comes before everything
  *     else because it needs no space, and `discard` frees space that the rest of the removal needs: on a full disk this is
  *     the only order that works.
@@ -89,17 +89,22 @@ export class TopicDirectories {
     return found;
   }
 
-  /** @throws ObeliskError DISK_FULL, KAFKA_STORAGE_ERROR; then nothing is left of it */
+  /** Partitions that are there stay as they are. @throws ObeliskError DISK_FULL, KAFKA_STORAGE_ERROR; then nothing is left of it */
   async create(topic: string, partitions: number): Promise<void> {
     const files = this.#files;
     const path = this.#of(topic);
     const wasThere = files.exists(path);
+    const made: string[] = [];
     try {
       for (let index = 0; index < partitions; index += 1) {
-        await this.#creations.run(() => this.#createPartition(`${path}/${index}`));
+        const directory = `${path}/${index}`;
+        if (files.exists(directory)) continue;
+        made.push(directory);
+        await this.#creations.run(() => this.#createPartition(directory));
       }
     } catch (thrown) {
       if (!wasThere && files.exists(path)) await this.#tryToDelete(path);
+      else if (wasThere) await this.#deleteMade(made);
       throw storageError(thrown, { topic, file: path });
     }
   }
@@ -179,9 +184,13 @@ export class TopicDirectories {
     const files = this.#files;
     if (this.#isClosed)
       throw new ObeliskError("KAFKA_STORAGE_ERROR", { detail: "the server is shutting down" });
-    if (files.exists(directory)) return;
     await files.makeDirectoryLater(directory);
     await files.createLater(logPathOf(directory, 0));
+  }
+
+  async #deleteMade(directories: readonly string[]): Promise<void> {
+    for (const directory of directories)
+      if (this.#files.exists(directory)) await this.#tryToDelete(directory);
   }
 
   /** Why it could not be deleted, or null. @throws ObeliskError KAFKA_STORAGE_ERROR when it is closed meanwhile */

@@ -73,7 +73,8 @@ function recordTopic(topics: KnownTopics, { key, value }: StateRow): void {
   if (typeof topic !== "object" || topic === null) return;
   if ("isBeingMade" in topic && topic.isBeingMade === true) return; // the next start completes it
   if ("partitions" in topic && typeof topic.partitions === "number") {
-    topics.set(key.slice(TOPIC_PREFIX.length), topic.partitions);
+    const isGrowing = "partitionsMade" in topic && typeof topic.partitionsMade === "number"; // as above
+    topics.set(key.slice(TOPIC_PREFIX.length), isGrowing ? Number(topic.partitionsMade) : topic.partitions);
   }
 }
 
