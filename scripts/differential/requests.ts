@@ -25,6 +25,9 @@ export interface SupportedApi {
 /** A day in 2023: no time of arrival. */
 export const RECORD_TIME_MS = 1_700_000_000_000;
 
+/** Stands for the id of the request's topic, which each server has given it itself. */
+export const ID_OF_TOPIC = "b0b0b0b0-b0b0-b0b0-b0b0-b0b0b0b0b0b0";
+
 export const PARTITIONS = 2;
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -64,7 +67,7 @@ export function produceRequest(topic: string, records: Buffer | null, more: obje
   return {
     acks: -1,
     timeoutMs: 5000,
-    topicData: [{ name: topic, partitionData: [{ index: 0, records }] }],
+    topicData: [{ name: topic, topicId: ID_OF_TOPIC, partitionData: [{ index: 0, records }] }],
     ...more,
   };
 }
@@ -75,7 +78,11 @@ export function fetchRequest(topic: string, partition: object = {}, more: object
     minBytes: 0,
     sessionEpoch: -1,
     topics: [
-      { topic, partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1 << 20, ...partition }] },
+      {
+        topic,
+        topicId: ID_OF_TOPIC,
+        partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1 << 20, ...partition }],
+      },
     ],
     ...more,
   };

@@ -23,6 +23,9 @@ import {
   apiVersionsApi,
   apiVersionsResponseVersion,
 } from "../protocol/kafka/apis/api-versions.ts";
+import { fetchApi } from "../protocol/kafka/apis/fetch.ts";
+import { offsetCommitApi } from "../protocol/kafka/apis/offset-commit.ts";
+import { offsetFetchApi } from "../protocol/kafka/apis/offset-fetch.ts";
 import { produceApi } from "../protocol/kafka/apis/produce.ts";
 import { decodeCorrelationId } from "../protocol/kafka/request-header.ts";
 import type { Encoded } from "../protocol/kafka/writer.ts";
@@ -42,6 +45,13 @@ export type ClientApi<Request, Response> = Api<Request, unknown, never, Response
 
 /** Versions 0 to 2 of Produce carry older record formats, which this client does not write. */
 const PRODUCE_VERSION_MIN = 3;
+/** The last versions that name topics by name, as this client does; later ones name them by id. */
+const NAMES_MAX: ReadonlyMap<number, number> = new Map([
+  [produceApi.key, 12],
+  [fetchApi.key, 12],
+  [offsetCommitApi.key, 9],
+  [offsetFetchApi.key, 9],
+]);
 
 export interface ConnectionOptions {
   readonly address: Address;
@@ -149,13 +159,14 @@ export class Connection {
   /** The highest version that both sides support. @throws ObeliskError UNSUPPORTED_VERSION when there is none */
   versionOf<Request, Response>(api: ClientApi<Request, Response>): number {
     const range = this.#versions.get(api.key);
-    const version = range === undefined ? -1 : Math.min(range.max, api.versionMax);
+    const versionMax = Math.min(api.versionMax, NAMES_MAX.get(api.key) ?? api.versionMax);
+    const version = range === undefined ? -1 : Math.min(range.max, versionMax);
     const versionMin = api.key === produceApi.key ? PRODUCE_VERSION_MIN : api.versionMin;
     if (range !== undefined && version >= range.min && version >= versionMin) return version;
     const theirs =
       range === undefined ? "does not support it" : `supports versions ${range.min} to ${range.max}`;
     throw new ObeliskError("UNSUPPORTED_VERSION", {
-      detail: `no common version of ${api.name}: the broker ${theirs}, this client ${versionMin} to ${api.versionMax}`,
+      detail: `no common version of ${api.name}: the broker ${theirs}, this client ${versionMin} to ${versionMax}`,
       address: this.address,
     });
   }

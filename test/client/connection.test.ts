@@ -47,13 +47,13 @@ describe("connection", () => {
 
   test("refuses an API without a common version, and says what both support", async () => {
     using broker = new FakeBroker();
-    broker.ranges.set("Metadata", { min: 13, max: 20 });
+    broker.ranges.set("Metadata", { min: 14, max: 20 });
     broker.ranges.set("Produce", { min: 0, max: 2 });
     const connection = await open(broker);
     expect(() => connection.versionOf(metadataApi)).toThrow(
-      "no common version of Metadata: the broker supports versions 13 to 20, this client 0 to 12",
+      "no common version of Metadata: the broker supports versions 14 to 20, this client 0 to 13",
     );
-    expect(() => connection.versionOf(produceApi)).toThrow("supports versions 0 to 2, this client 3 to 11");
+    expect(() => connection.versionOf(produceApi)).toThrow("supports versions 0 to 2, this client 3 to 12");
     connection.close();
   });
 

@@ -10,13 +10,23 @@ import {
   type GoldenVector,
   readGoldenVectors,
 } from "../../../test/protocol/kafka/golden-vectors.ts";
-import { ask, type Case, encodeFrame, type Names, type Step, send, type TopicPlan } from "../case.ts";
+import {
+  ask,
+  type Case,
+  encodeFrame,
+  type Memory,
+  type Names,
+  type Step,
+  send,
+  type TopicPlan,
+} from "../case.ts";
 import { type Mutation, mutateBytes, mutateValues } from "../mutations.ts";
 import type { Random } from "../random.ts";
 import {
   changesTopic,
   fetchRequest,
   fullRequest,
+  ID_OF_TOPIC,
   PARTITIONS,
   type Subjects,
   type SupportedApi,
@@ -34,6 +44,7 @@ export interface MutationOptions {
 
 /** Partitions that one case may create: enough to see the response, few enough for thousands of cases. */
 const PARTITIONS_TO_MAKE_MAX = 50;
+const ID_BYTES = Buffer.from(ID_OF_TOPIC.replaceAll("-", ""), "hex");
 const WAITING = { minBytes: 1, maxWaitMs: 300 };
 const UNKNOWN_TOPIC = 3;
 const LEADER_NOT_AVAILABLE = 5;
@@ -111,13 +122,25 @@ function caseOf(
     changesTopic(api) && subjects.topic !== "" ? [{ name: subjects.topic, partitions: PARTITIONS }] : [];
   const frame = frameFor(subjects);
   const steps: Step[] = [
-    send(api, version, frame, mayCreate(api, frame) ? { repeatWhile: isBeingMade } : {}),
+    {
+      ...send(api, version, frame, mayCreate(api, frame) ? { repeatWhile: isBeingMade } : {}),
+      frame: (memory) => withIdOf(subjects.topic, frame, memory),
+    },
   ];
   if (api.name === "Produce" && subjects.topic !== "") {
     const more = isReadableLater(api, frame) ? WAITING : {};
     steps.push(ask(fetchApi, 11, fetchRequest(subjects.topic, {}, more), { note: "what was stored" }));
   }
   return { name: name + sideOf(api, frame), topics, steps };
+}
+
+/** The frame with the id that the server has given the topic. */
+function withIdOf(topic: string, frame: Buffer, memory: Memory): Buffer {
+  const at = frame.indexOf(ID_BYTES);
+  if (at === -1) return frame;
+  const copy = Buffer.from(frame);
+  copy.write(memory.topicId(topic).replaceAll("-", ""), at, "hex");
+  return copy;
 }
 
 /** What a mutation may have made of a fetch: the list tells such cases by it. */

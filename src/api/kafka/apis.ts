@@ -113,17 +113,17 @@ const FETCHED_ELEMENTS_MAX = 64 * KiB;
 
 /** In the order of their numbers. */
 export const ROUTES: readonly Route[] = [
-  route(produceApi, { versions: [0, 11], isPipelined: true, handle: produce, refuse: refuseProduce }),
+  route(produceApi, { versions: [0, 13], isPipelined: true, handle: produce, refuse: refuseProduce }),
   route(fetchApi, {
-    versions: [4, 12],
+    versions: [4, 18],
     elementsMax: FETCHED_ELEMENTS_MAX,
     responseBytes: fetchBytes,
     handle: fetch,
     refuse: refuseFetch,
   }),
-  route(listOffsetsApi, { versions: [1, 8], handle: listOffsets, refuse: refuseListOffsets }),
+  route(listOffsetsApi, { versions: [1, 11], handle: listOffsets, refuse: refuseListOffsets }),
   route(metadataApi, {
-    versions: [0, 12],
+    versions: [0, 13],
     responseBytes: metadataBytes,
     handle: metadata,
     refuse: refuseMetadata,
@@ -136,7 +136,7 @@ export const ROUTES: readonly Route[] = [
     refuse: refuseOffsetFetch,
   }),
   route(findCoordinatorApi, {
-    versions: [0, 4],
+    versions: [0, 6],
     responseBytes: findCoordinatorBytes,
     handle: findCoordinator,
     refuse: refuseFindCoordinator,
@@ -166,7 +166,7 @@ export const ROUTES: readonly Route[] = [
   }),
   route(deleteTopicsApi, { versions: [1, 6], handle: deleteTopics, refuse: refuseDeleteTopics }),
   route(deleteRecordsApi, { versions: [0, 2], handle: deleteRecords, refuse: refuseDeleteRecords }),
-  route(initProducerIdApi, { versions: [0, 4], handle: initProducerId, refuse: refuseInitProducerId }),
+  route(initProducerIdApi, { versions: [0, 5], handle: initProducerId, refuse: refuseInitProducerId }),
   route(offsetForLeaderEpochApi, {
     versions: [2, 4],
     handle: offsetForLeaderEpoch,

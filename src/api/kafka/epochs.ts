@@ -4,12 +4,27 @@
  * another server.
  */
 
-import { NO_ERROR, wireCode } from "../../base/errors.ts";
+import { type ErrorCode, NO_ERROR, wireCode } from "../../base/errors.ts";
 import type { Partition } from "../../broker/partition.ts";
 import type { Topic } from "../../broker/topic.ts";
+import type { Topics } from "../../broker/topics.ts";
 
 /** What a client sends when it does not know an epoch. */
 export const EPOCH_UNKNOWN = -1;
+
+/** The topic that a request names: by its id where the version has ids, else by its name. */
+export function topicNamed(
+  topics: Topics,
+  { name, topicId }: { readonly name: string; readonly topicId: string },
+  isById: boolean,
+): Topic | undefined {
+  return isById ? topics.byId(topicId) : topics.get(name);
+}
+
+/** What a partition is answered whose topic is not there. */
+export function unknownTopic(isById: boolean): ErrorCode {
+  return isById ? "UNKNOWN_TOPIC_ID" : "UNKNOWN_TOPIC_OR_PARTITION";
+}
 
 export function partitionOf(topic: Topic | undefined, index: number): Partition | undefined {
   return topic === undefined || index < 0 ? undefined : topic.partitions[index];

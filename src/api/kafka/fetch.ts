@@ -15,7 +15,7 @@ import type { Fetch } from "../../consumer/long-poll.ts";
 import type { FetchRequest, FetchResponseInput } from "../../protocol/kafka/apis/fetch.ts";
 import { errorCodeFor, LATER, type Later } from "../dispatch.ts";
 import type { KafkaContext } from "./context.ts";
-import { EPOCH_UNKNOWN, partitionError, partitionOf } from "./epochs.ts";
+import { EPOCH_UNKNOWN, partitionError, partitionOf, topicNamed, unknownTopic } from "./epochs.ts";
 import type { Exchange } from "./exchange.ts";
 
 const NO_SESSION = 0;
@@ -23,21 +23,24 @@ const NO_SESSION = 0;
 const EPOCH_INITIAL = 0;
 const EPOCH_FINAL = -1;
 const READ_COMMITTED = 1;
+/** The first version that names topics by id. */
+const IDS_FROM = 13;
 const NO_ABORTED_TRANSACTIONS: readonly never[] = [];
 const UNKNOWN_PARTITION = wireCode("UNKNOWN_TOPIC_OR_PARTITION");
+const UNKNOWN_ID = wireCode("UNKNOWN_TOPIC_ID");
 
 type PartitionResponse = FetchResponseInput["responses"][number]["partitions"][number];
 
 export function fetch(
   context: KafkaContext,
   request: FetchRequest,
-  _version: number,
+  version: number,
   exchange: Exchange<FetchResponseInput>,
 ): FetchResponseInput | Later {
   if (request.sessionEpoch !== EPOCH_INITIAL && request.sessionEpoch !== EPOCH_FINAL) {
     return { errorCode: wireCode("FETCH_SESSION_ID_NOT_FOUND"), sessionId: NO_SESSION, responses: [] };
   }
-  const slots = slotsOf(context, request);
+  const slots = slotsOf(context, request, version >= IDS_FROM);
   exchange.releaseFrame();
   const started = context.fetches.start(slots, request, exchange.session.rotation, {
     fetchDone: (done, failure) => {
@@ -51,8 +54,9 @@ export function fetch(
 }
 
 export function refuseFetch(request: FetchRequest, errorCode: number): FetchResponseInput {
-  const responses = request.topics.map(({ topic, partitions }) => ({
+  const responses = request.topics.map(({ topic, topicId, partitions }) => ({
     topic,
+    topicId,
     partitions: partitions.map(({ partition }) =>
       partitionResponse(partition, errorCode, -1, -1, NO_RECORDS, abortedFor(errorCode)),
     ),
@@ -60,14 +64,15 @@ export function refuseFetch(request: FetchRequest, errorCode: number): FetchResp
   return { sessionId: NO_SESSION, responses };
 }
 
-function slotsOf({ broker }: KafkaContext, request: FetchRequest): FetchSlot[] {
+function slotsOf({ broker }: KafkaContext, request: FetchRequest, isById: boolean): FetchSlot[] {
   const slots: FetchSlot[] = [];
-  for (const { topic: name, partitions } of request.topics) {
-    const topic = broker.topics.get(name);
+  for (const { topic: name, topicId, partitions } of request.topics) {
+    const topic = topicNamed(broker.topics, { name, topicId }, isById);
+    const unknown = topic === undefined ? wireCode(unknownTopic(isById)) : UNKNOWN_PARTITION;
     for (const requested of partitions) {
       const partition = partitionOf(topic, requested.partition);
       if (partition === undefined) {
-        slots.push(new FetchSlot(null, requested.fetchOffset, 0, UNKNOWN_PARTITION));
+        slots.push(new FetchSlot(null, requested.fetchOffset, 0, unknown));
         continue;
       }
       const errorCode = partitionError(partition, Math.max(requested.currentLeaderEpoch, EPOCH_UNKNOWN));
@@ -80,9 +85,9 @@ function slotsOf({ broker }: KafkaContext, request: FetchRequest): FetchSlot[] {
 
 function responseOf(request: FetchRequest, fetch: Fetch): FetchResponseInput {
   const abortedIfRead = request.isolationLevel === READ_COMMITTED ? NO_ABORTED_TRANSACTIONS : null;
-  const responses: { topic: string; partitions: PartitionResponse[] }[] = [];
+  const responses: { topic: string; topicId: string; partitions: PartitionResponse[] }[] = [];
   let next = 0;
-  for (const { topic, partitions } of request.topics) {
+  for (const { topic, topicId, partitions } of request.topics) {
     const partitionResponses: PartitionResponse[] = [];
     for (const { partition } of partitions) {
       const { errorCode, highWatermark, startOffset, records } = fetch.slots[next]!;
@@ -92,13 +97,13 @@ function responseOf(request: FetchRequest, fetch: Fetch): FetchResponseInput {
       );
       next += 1;
     }
-    responses.push({ topic, partitions: partitionResponses });
+    responses.push({ topic, topicId, partitions: partitionResponses });
   }
   return { throttleTimeMs: fetch.throttleTimeMs, sessionId: NO_SESSION, responses };
 }
 
 function abortedFor(errorCode: number): readonly never[] | null {
-  return errorCode === UNKNOWN_PARTITION ? NO_ABORTED_TRANSACTIONS : null;
+  return errorCode === UNKNOWN_PARTITION || errorCode === UNKNOWN_ID ? NO_ABORTED_TRANSACTIONS : null;
 }
 
 function partitionResponse(

@@ -3,6 +3,7 @@
  *
  *   -1 latest (the high watermark)    -2 earliest    -3 the record with the largest timestamp (from version 7)
  *   -4 earliest on this machine (from version 8): the same as the earliest, because nothing is tiered
+ *   -5 latest in tiered storage (from version 9): nothing    -6 earliest that is not in it (from version 11): nothing
  *
  * For a timestamp it is the first record at or after it; nothing there is timestamp -1 and offset -1, no error.
  * The leader epoch is that of the record; of the log where there is none.
@@ -23,7 +24,9 @@ import {
   type ListOffsetsResponseInput,
   TIMESTAMP_EARLIEST,
   TIMESTAMP_EARLIEST_LOCAL,
+  TIMESTAMP_EARLIEST_UNTIERED,
   TIMESTAMP_LATEST,
+  TIMESTAMP_LATEST_TIERED,
   TIMESTAMP_MAX,
 } from "../../protocol/kafka/apis/list-offsets.ts";
 import type { TimestampedOffset } from "../../storage/contract.ts";
@@ -38,6 +41,8 @@ const VERSIONS: Readonly<Record<number, number>> = {
   [TIMESTAMP_EARLIEST]: 0,
   [TIMESTAMP_MAX]: 7,
   [TIMESTAMP_EARLIEST_LOCAL]: 8,
+  [TIMESTAMP_LATEST_TIERED]: 9,
+  [TIMESTAMP_EARLIEST_UNTIERED]: 11,
 };
 
 /** As many as search at once in all (docs/guarantees.md), so that one client alone can use them. */
@@ -153,7 +158,8 @@ function lookUp(
   partition: Partition,
   timestamp: number,
   isWanted: () => boolean,
-): TimestampedOffset | Promise<TimestampedOffset | null> {
+): TimestampedOffset | null | Promise<TimestampedOffset | null> {
+  if (timestamp === TIMESTAMP_LATEST_TIERED || timestamp === TIMESTAMP_EARLIEST_UNTIERED) return null;
   const { startLeaderEpoch, startOffset } = partition;
   if (timestamp === TIMESTAMP_LATEST) {
     const latest = partition.latestOffset();

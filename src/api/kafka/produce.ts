@@ -17,7 +17,7 @@
  * Refused partition by partition: versions 0 to 2 (UNSUPPORTED_VERSION; their record formats are older than magic 2), zstd
  * below version 7 (UNSUPPORTED_COMPRESSION_TYPE: who speaks so does not know zstd),
  * other acks (INVALID_REQUIRED_ACKS), transactions (INVALID_REQUEST: not supported), unknown topics
- * (UNKNOWN_TOPIC_OR_PARTITION: clients ask Metadata first, which creates them), and what the partition refuses.
+ * (UNKNOWN_TOPIC_OR_PARTITION, or UNKNOWN_TOPIC_ID from version 13: clients ask Metadata first, which creates them), and what the partition refuses.
  */
 
 import { fail } from "../../base/assert.ts";
@@ -41,13 +41,15 @@ import { CODECS } from "../../protocol/record/compression.ts";
 import { LATER, type Later } from "../dispatch.ts";
 import type { KafkaContext } from "./context.ts";
 import { pushInTurns } from "./encode-turns.ts";
-import { partitionOf } from "./epochs.ts";
+import { partitionOf, topicNamed } from "./epochs.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** The first version whose records are of magic 2. */
 const VERSION_MIN = 3;
 /** The first version that takes zstd. */
 const ZSTD_FROM = 7;
+/** The first version that names topics by id. */
+const IDS_FROM = 13;
 const ZSTD = CODECS.indexOf("zstd");
 const ACKS_NONE = 0;
 const ACKS_ALL = -1;
@@ -68,6 +70,7 @@ const WITHOUT_START: ReadonlySet<number> = new Set([
   wireCode("CORRUPT_MESSAGE"),
   wireCode("MESSAGE_TOO_LARGE"),
   wireCode("UNKNOWN_TOPIC_OR_PARTITION"),
+  wireCode("UNKNOWN_TOPIC_ID"),
   wireCode("KAFKA_STORAGE_ERROR"),
 ]);
 const NO_RECORD_ERRORS: readonly RecordError[] = [];
@@ -86,8 +89,9 @@ export function produce(
 }
 
 export function refuseProduce(request: ProduceRequest, errorCode: number): ProduceResponseInput {
-  const responses = request.topicData.map(({ name, partitionData }) => ({
+  const responses = request.topicData.map(({ name, topicId, partitionData }) => ({
     name,
+    topicId,
     partitionResponses: partitionData.map(({ index }) => {
       return { index, errorCode, baseOffset: -1, logAppendTimeMs: -1, logStartOffset: -1, recordErrors: [] };
     }),
@@ -141,6 +145,7 @@ function copyFrom(first: Buffer, last: Buffer): Buffer {
 class PendingProduce {
   readonly #context: KafkaContext;
   readonly #version: number;
+  readonly #isById: boolean;
   readonly #acks: number;
   readonly #fault: Fault | null;
   readonly #exchange: Exchange<ProduceResponseInput>;
@@ -163,16 +168,17 @@ class PendingProduce {
   ) {
     this.#context = context;
     this.#version = version;
+    this.#isById = version >= IDS_FROM;
     this.#acks = request.acks;
     this.#fault = faultOf(request, version);
     this.#exchange = exchange;
   }
 
   appendAll(topicData: readonly TopicRequest[]): void {
-    for (const { name, partitionData } of topicData) {
-      const topic = this.#context.broker.topics.get(name);
-      const outcomes = this.#outcomesFor(name);
-      for (const requested of partitionData) this.#append(topic, requested, outcomes);
+    for (const requestedTopic of topicData) {
+      const topic = this.#topicOf(requestedTopic);
+      const outcomes = this.#outcomesFor(requestedTopic);
+      for (const requested of requestedTopic.partitionData) this.#append(topic, requested, outcomes);
     }
     this.#appendedAll();
   }
@@ -186,12 +192,12 @@ class PendingProduce {
     this.#isCopy = true;
     this.#exchange.begin();
     await share.rest();
-    for (const { name, partitionData } of topicData) {
-      const outcomes = this.#outcomesFor(name);
-      for (const { index, records } of partitionData) {
+    for (const requestedTopic of topicData) {
+      const outcomes = this.#outcomesFor(requestedTopic);
+      for (const { index, records } of requestedTopic.partitionData) {
         if (share.isUsedUp) await share.rest();
         const requested = { index, records: kept.of(records) };
-        this.#append(this.#context.broker.topics.get(name), requested, outcomes);
+        this.#append(this.#topicOf(requestedTopic), requested, outcomes);
       }
     }
     this.#exchange.taken();
@@ -209,13 +215,13 @@ class PendingProduce {
     const share = new TurnShare(this.#context.clock);
     await share.rest();
     const topics = new LongArray<TopicResponse>(() => produceApi.responseArray(this.#version, "responses"));
-    for (const { name, partitionResponses } of this.#responses) {
+    for (const { name, topicId, partitionResponses } of this.#responses) {
       if (share.isUsedUp) await share.rest();
       const partitions = new LongArray<PartitionOutcome>(() =>
         produceApi.responseArray(this.#version, "responses", "partitionResponses"),
       );
       await pushInTurns(partitionResponses, partitions, share);
-      topics.push({ name, partitionResponses: partitions.finish() });
+      topics.push({ name, topicId, partitionResponses: partitions.finish() });
     }
     return topics.finish();
   }
@@ -227,9 +233,13 @@ class PendingProduce {
     else if (this.#hasError && this.#exchange.isDone) this.#exchange.session.finish();
   }
 
-  #outcomesFor(name: string): PartitionOutcome[] {
+  #topicOf(requested: TopicRequest): Topic | undefined {
+    return topicNamed(this.#context.broker.topics, requested, this.#isById);
+  }
+
+  #outcomesFor({ name, topicId }: TopicRequest): PartitionOutcome[] {
     const partitionResponses: PartitionOutcome[] = [];
-    this.#responses.push({ name, partitionResponses });
+    this.#responses.push({ name, topicId, partitionResponses });
     return partitionResponses;
   }
 
@@ -241,7 +251,8 @@ class PendingProduce {
     const partition = partitionOf(topic, index);
     const outcome = new PartitionOutcome(this, index, partition);
     outcomes.push(outcome);
-    const fault = this.#fault ?? faultIn(partition, records, this.#version);
+    const unknown = topic === undefined && this.#isById ? NO_ID : NO_PARTITION;
+    const fault = this.#fault ?? faultIn(partition, records, this.#version, unknown);
     if (fault !== null) {
       this.#hasError = true;
       outcome.refuse(fault);
@@ -280,6 +291,7 @@ class PendingProduce {
 
 interface TopicResponse {
   readonly name: string;
+  readonly topicId: string;
   readonly partitionResponses: readonly PartitionOutcome[];
 }
 
@@ -321,6 +333,7 @@ class PartitionOutcome implements AppendListener {
 
 const NO_ZSTD: Fault = { code: "UNSUPPORTED_COMPRESSION_TYPE", detail: `zstd needs version ${ZSTD_FROM}` };
 const NO_PARTITION: Fault = { code: "UNKNOWN_TOPIC_OR_PARTITION", detail: null };
+const NO_ID: Fault = { code: "UNKNOWN_TOPIC_ID", detail: null };
 const NO_BATCH: Fault = { code: "INVALID_RECORD", detail: "there is no record batch for the partition" };
 const NO_TRANSACTIONS: Fault = { code: "INVALID_REQUEST", detail: "transactions are not supported" };
 
@@ -336,9 +349,14 @@ function faultOf(request: ProduceRequest, version: number): Fault | null {
 }
 
 /** Why the records cannot be handed to a partition. */
-function faultIn(partition: Partition | undefined, records: Buffer | null, version: number): Fault | null {
+function faultIn(
+  partition: Partition | undefined,
+  records: Buffer | null,
+  version: number,
+  unknown: Fault,
+): Fault | null {
   if (version < ZSTD_FROM && isZstd(records)) return NO_ZSTD;
-  if (partition === undefined) return NO_PARTITION;
+  if (partition === undefined) return unknown;
   if (records === null || records.length === 0) return NO_BATCH;
   return isTransactional(records) ? NO_TRANSACTIONS : null;
 }

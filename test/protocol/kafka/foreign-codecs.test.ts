@@ -6,6 +6,7 @@
 import { expect, test } from "bun:test";
 import { createRequire } from "node:module";
 import { produceApi } from "../../../src/protocol/kafka/apis/produce.ts";
+import { ZERO_UUID } from "../../../src/protocol/kafka/schema.ts";
 import { frameOf } from "../../support/encoded.ts";
 
 interface ForeignRequest {
@@ -35,7 +36,7 @@ test.each([0, 1, 2])("kafkajs and we agree on the request of Produce version %d"
     transactionalId: null,
     acks: 1,
     timeoutMs: 500,
-    topicData: [{ name: "t", partitionData: [{ index: 3, records }] }],
+    topicData: [{ name: "t", topicId: ZERO_UUID, partitionData: [{ index: 3, records }] }],
   });
   expect(records.length).toBeGreaterThan(20);
   const frame = Buffer.concat(produceApi.encodeRequest(version, 1, null, decoded).parts);

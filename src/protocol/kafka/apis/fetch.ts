@@ -1,6 +1,7 @@
 /**
- * Fetch (1): record batches from partitions, up to version 12, the last that names topics by name. The batches of a
- * response are handed to the socket as they are, or are read as they are sent (see writer.ts).
+ * Fetch (1): record batches from partitions. Up to version 12 topics are named by name, from 13 by id. The batches of a
+ * response are handed to the socket as they are, or are read as they are sent (see writer.ts). What only followers send from
+ * version 15 on (their state, directory and high watermark, all tagged) is not declared, so it is passed over.
  */
 
 import { defineApi } from "../api.ts";
@@ -17,13 +18,15 @@ import {
   servedRecords,
   string,
   taggedStruct,
+  uuid,
+  ZERO_UUID,
 } from "../schema.ts";
 
 const INT32_MAX = 0x7fff_ffff;
 
 const request = {
   clusterId: nullableString("12+", { default: null, ignorable: true, tag: 0 }),
-  replicaId: int32("0+", { default: -1 }),
+  replicaId: int32("0-14", { default: -1, ignorable: true }),
   maxWaitMs: int32("0+"),
   minBytes: int32("0+"),
   maxBytes: int32("3+", { default: INT32_MAX, ignorable: true }),
@@ -31,7 +34,8 @@ const request = {
   sessionId: int32("7+", { default: 0, ignorable: true }),
   sessionEpoch: int32("7+", { default: -1, ignorable: true }),
   topics: array("0+", {
-    topic: string("0+"),
+    topic: string("0-12", { default: "", ignorable: true }),
+    topicId: uuid("13+", { default: ZERO_UUID, ignorable: true }),
     partitions: array("0+", {
       partition: int32("0+"),
       currentLeaderEpoch: int32("9+", { default: -1, ignorable: true }),
@@ -44,7 +48,8 @@ const request = {
   forgottenTopicsData: array(
     "7+",
     {
-      topic: string("7+"),
+      topic: string("7-12", { default: "", ignorable: true }),
+      topicId: uuid("13+", { default: ZERO_UUID, ignorable: true }),
       partitions: array("7+", int32("7+")),
     },
     { default: [] },
@@ -57,7 +62,8 @@ const response = {
   errorCode: int16("7+", { default: 0, ignorable: true }),
   sessionId: int32("7+", { default: 0 }),
   responses: array("0+", {
-    topic: string("0+"),
+    topic: string("0-12", { default: "", ignorable: true }),
+    topicId: uuid("13+", { default: ZERO_UUID, ignorable: true }),
     partitions: array("0+", {
       partitionIndex: int32("0+"),
       errorCode: int16("0+"),
@@ -88,6 +94,16 @@ const response = {
       records: servedRecords("0+"),
     }),
   }),
+  nodeEndpoints: array(
+    "16+",
+    {
+      nodeId: int32("16+"),
+      host: string("16+"),
+      port: int32("16+"),
+      rack: nullableString("16+", { default: null }),
+    },
+    { default: [], ignorable: true, tag: 0 },
+  ),
 };
 
 export type FetchRequest = Decoded<typeof request>;
@@ -98,7 +114,7 @@ export type FetchResponseInput = Input<typeof response>;
 export const fetchApi = defineApi({
   key: 1,
   name: "Fetch",
-  versions: "4-12",
+  versions: "4-18",
   flexibleFrom: 12,
   request,
   response,

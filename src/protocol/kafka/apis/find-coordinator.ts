@@ -41,7 +41,7 @@ export type FindCoordinatorResponseInput = Input<typeof response>;
 export const findCoordinatorApi = defineApi({
   key: 10,
   name: "FindCoordinator",
-  versions: "0-4",
+  versions: "0-6",
   flexibleFrom: 3,
   request,
   response,

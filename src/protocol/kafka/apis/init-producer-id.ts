@@ -27,7 +27,7 @@ export type InitProducerIdResponseInput = Input<typeof response>;
 export const initProducerIdApi = defineApi({
   key: 22,
   name: "InitProducerId",
-  versions: "0-4",
+  versions: "0-5",
   flexibleFrom: 2,
   request,
   response,

@@ -14,6 +14,10 @@ export const TIMESTAMP_EARLIEST = -2;
 export const TIMESTAMP_MAX = -3;
 /** The first record on the broker's own disk; from version 8. */
 export const TIMESTAMP_EARLIEST_LOCAL = -4;
+/** The last record in tiered storage; from version 9. */
+export const TIMESTAMP_LATEST_TIERED = -5;
+/** The first record that is not in tiered storage yet; from version 11. */
+export const TIMESTAMP_EARLIEST_UNTIERED = -6;
 
 const request = {
   replicaId: int32("0+", { default: -1 }),
@@ -26,6 +30,7 @@ const request = {
       timestamp: int64("0+"),
     }),
   }),
+  timeoutMs: int32("10+", { default: 0, ignorable: true }),
 };
 
 const response = {
@@ -50,7 +55,7 @@ export type ListOffsetsResponseInput = Input<typeof response>;
 export const listOffsetsApi = defineApi({
   key: 2,
   name: "ListOffsets",
-  versions: "1-8",
+  versions: "1-11",
   flexibleFrom: 6,
   request,
   response,

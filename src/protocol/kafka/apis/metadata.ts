@@ -78,6 +78,7 @@ const response = {
     topicAuthorizedOperations: int32("8+", { default: OPERATIONS_UNKNOWN, ignorable: true }),
   }),
   clusterAuthorizedOperations: int32("8-10", { default: OPERATIONS_UNKNOWN, ignorable: true }),
+  errorCode: int16("13+", { default: 0, ignorable: true }),
 };
 
 export type MetadataRequest = Decoded<typeof request>;
@@ -88,7 +89,7 @@ export type MetadataResponseInput = Input<typeof response>;
 export const metadataApi = defineApi({
   key: 3,
   name: "Metadata",
-  versions: "0-12",
+  versions: "0-13",
   flexibleFrom: 9,
   request,
   response,

@@ -1,5 +1,6 @@
 /**
- * Produce (0): record batches for partitions. With acks 0 there is no response at all.
+ * Produce (0): record batches for partitions. With acks 0 there is no response at all. Up to version 12
+ * topics are named by name, from 13 by id.
  *
  * Versions 0 to 2 carry older record formats. They are decoded so that a server can refuse them partition by
  * partition; the bytes of `records` are opaque in every version.
@@ -17,6 +18,8 @@ import {
   records,
   string,
   taggedStruct,
+  uuid,
+  ZERO_UUID,
 } from "../schema.ts";
 
 const request = {
@@ -24,7 +27,8 @@ const request = {
   acks: int16("0+"),
   timeoutMs: int32("0+"),
   topicData: array("0+", {
-    name: string("0+"),
+    name: string("0-12", { default: "", ignorable: true }),
+    topicId: uuid("13+", { default: ZERO_UUID, ignorable: true }),
     partitionData: array("0+", {
       index: int32("0+"),
       records: records("0+"),
@@ -34,7 +38,8 @@ const request = {
 
 const response = {
   responses: array("0+", {
-    name: string("0+"),
+    name: string("0-12", { default: "", ignorable: true }),
+    topicId: uuid("13+", { default: ZERO_UUID, ignorable: true }),
     partitionResponses: array("0+", {
       index: int32("0+"),
       errorCode: int16("0+"),
@@ -77,7 +82,7 @@ export type ProduceResponseInput = Input<typeof response>;
 export const produceApi = defineApi({
   key: 0,
   name: "Produce",
-  versions: "0-11",
+  versions: "0-13",
   flexibleFrom: 9,
   request,
   response,
