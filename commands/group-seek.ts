@@ -121,7 +121,8 @@ async function findPartitions(
   if (topics.length === 0) {
     const committed = await admin.groupOffsets(group, null);
     const found = await ledPartitions(admin, committed.filter(isWanted));
-    if (found.length > 0) return found.map(({ topic, partition: one }) => ({ topic, partition: one }));
+    if (found.length > 0)
+      return sorted(found.map(({ topic, partition: one }) => ({ topic, partition: one })));
     const detail = `the group ${group} has committed no offset`;
     throw new ObeliskError("UNKNOWN_TOPIC_OR_PARTITION", { detail, remedy: "name a topic with --topic" });
   }
@@ -136,4 +137,10 @@ async function findPartitions(
     found.push(...wanted);
   }
   return found;
+}
+
+function sorted(partitions: readonly TopicPartition[]): TopicPartition[] {
+  return partitions.toSorted((a, b) =>
+    a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1,
+  );
 }

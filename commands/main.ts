@@ -14,6 +14,7 @@ import { clusterCommands } from "./cluster.ts";
 import { reportError } from "./errors.ts";
 import { groupCommands } from "./group.ts";
 import { EXIT, note, OutputClosed, output } from "./output.ts";
+import { profileCommands } from "./profile.ts";
 import { topicCommands } from "./topic.ts";
 import { type CommandTree, type Found, findCommand, isGroup } from "./tree.ts";
 
@@ -49,6 +50,7 @@ const COMMANDS: CommandTree = {
   topic: topicCommands,
   group: groupCommands,
   cluster: clusterCommands,
+  profile: profileCommands,
   inspect: {
     summary: "Show what a data directory or one of its files holds. Never writes.",
     load: async () => {

@@ -3,7 +3,7 @@
  *
  *   OBELISK_<SETTING>   a setting of `obelisk serve`, as `variableOf` names it
  *   OBELISK_CONFIG      the file of settings
- *   OBELISK_BROKERS, OBELISK_GROUP, OBELISK_NATIVE
+ *   OBELISK_BROKERS, OBELISK_GROUP, OBELISK_NATIVE, OBELISK_PROFILE
  *                       stand for the flags of the same name in the commands that have them; the flag wins
  *
  * Everybody ignores what is somebody else's, so one environment serves the server and its clients. A variable that begins
@@ -20,7 +20,9 @@ import { SETTING_KEYS, SETTINGS, VARIABLE_PREFIX, variableOf } from "./settings.
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 export const CONFIG_VARIABLE = `${VARIABLE_PREFIX}CONFIG`;
-const CLIENT_FLAGS = ["brokers", "group", "native"];
+const CLIENT_FLAGS = ["brokers", "group", "native", "profile"];
+/** Those whose values are addresses. */
+const ADDRESS_FLAGS = ["brokers", "native"];
 
 const SETTING_NAMES = new Map(
   SETTING_KEYS.map((key) => [variableOf(SETTINGS[key].name), SETTINGS[key].name]),
@@ -54,7 +56,7 @@ export function checkVariables(env: Environment): void {
 /** Reported with the variable's name: a wrong flag is before everybody's eyes, a wrong variable is not. */
 function wrongValue([variable, flag, text]: [string, string, string]): ConfigError[] {
   if (text.includes(NO_CHARACTER)) return [{ source: variable, message: `must be UTF-8, not \`${text}\`` }];
-  const addresses = flag === "group" ? [] : flag === "brokers" ? text.split(",") : [text];
+  const addresses = !ADDRESS_FLAGS.includes(flag) ? [] : flag === "brokers" ? text.split(",") : [text];
   const isWrong = addresses.some(
     (address) => address.trim() !== "" && parseAddress(address, 1) === undefined,
   );

@@ -187,7 +187,7 @@ for (const kind of BROKER_KINDS) {
           state: "Empty",
           protocolType: expect.any(String),
           assignor: "",
-          coordinator: broker.address,
+          coordinator: expect.stringMatching(`:${broker.address.split(":")[1]}$`),
           members: [],
           lag: 1,
           isLagComplete: true,
@@ -218,10 +218,10 @@ for (const kind of BROKER_KINDS) {
 
     unless(DESCRIBE_CONFIGS)("the cluster and its settings are shown", async () => {
       const [info] = await lines("cluster", "info", "--json");
-      const [host, port] = broker.address.split(":");
+      const port = broker.address.split(":")[1];
       expect(info).toMatchObject({
         clusterId: expect.any(String),
-        brokers: [{ id: expect.any(Number), host, port: Number(port) }],
+        brokers: [{ id: expect.any(Number), host: expect.any(String), port: Number(port), rack: null }],
         topics: expect.any(Number),
         partitions: expect.any(Number),
         apis: expect.arrayContaining([{ key: 18, name: "ApiVersions", versionMin: 0, versionMax: 4 }]),

@@ -19,6 +19,12 @@ export const ALL_COMMANDS: readonly string[] = [
   "cluster config list",
   "cluster config get",
   "cluster config set",
+  "profile create",
+  "profile list",
+  "profile show",
+  "profile use",
+  "profile edit",
+  "profile delete",
   "inspect",
   "verify",
 ];

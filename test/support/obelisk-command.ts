@@ -1,6 +1,6 @@
 /**
  * Runs the program as a real process: from the sources, and the compiled executable where `scripts/build` left one.
- * The environment is this process's without OBELISK_* variables, so that a developer's settings change no test.
+ * The environment is this process's without OBELISK_* variables and profiles, so that a developer's settings change no test.
  */
 
 import { existsSync } from "node:fs";
@@ -9,6 +9,9 @@ import { join } from "node:path";
 const ROOT = join(import.meta.dir, "../..");
 /** OBELISK_EXECUTABLE judges another build than the one in dist/. */
 const EXECUTABLE = process.env["OBELISK_EXECUTABLE"] ?? join(ROOT, "dist/obelisk");
+
+/** There is no such directory. */
+const NO_PROFILES = "/nonexistent";
 
 export interface Program {
   readonly name: string;
@@ -47,7 +50,7 @@ export function startObelisk(args: readonly string[], options: RunOptions = {}) 
   const program = options.program ?? fromSources;
   return Bun.spawn([...program.command, ...args], {
     cwd: options.cwd ?? ROOT,
-    env: { ...cleanEnvironment(), ...options.env },
+    env: { ...cleanEnvironment(), XDG_CONFIG_HOME: NO_PROFILES, ...options.env },
     stdin: new TextEncoder().encode(options.input ?? ""),
     stdout: "pipe",
     stderr: "pipe",

@@ -4,6 +4,7 @@
  */
 
 import { ERRORS, NO_ERROR, ObeliskError, toObeliskError } from "../../base/errors.ts";
+import { consumerGroupDescribeApi } from "../../protocol/kafka/apis/consumer-group-describe.ts";
 import { deleteGroupsApi } from "../../protocol/kafka/apis/delete-groups.ts";
 import { describeGroupsApi } from "../../protocol/kafka/apis/describe-groups.ts";
 import { listGroupsApi } from "../../protocol/kafka/apis/list-groups.ts";
@@ -73,8 +74,36 @@ export async function listGroups(cluster: Cluster): Promise<ListedGroup[]> {
 export async function describeGroup(cluster: Cluster, group: string): Promise<DescribedGroup | undefined> {
   return await withCoordinator(cluster, group, async () => {
     const connection = await cluster.coordinator(group);
-    return await describeClassic(connection, group);
+    const found = connection.supports(consumerGroupDescribeApi)
+      ? await describeConsumers(connection, group)
+      : undefined;
+    return found ?? (await describeClassic(connection, group));
   });
+}
+
+/** A group of the newer protocol (KIP-848); undefined: there is none of this name that is of that kind. */
+async function describeConsumers(connection: Connection, group: string): Promise<DescribedGroup | undefined> {
+  const response = await connection.request(consumerGroupDescribeApi, { groupIds: [group] });
+  const found = response.groups[0];
+  if (found === undefined || found.errorCode === GROUP_ID_NOT_FOUND) return undefined;
+  if (found.errorCode !== NO_ERROR) throw groupError(found.errorCode, group, found.errorMessage);
+  return {
+    group,
+    type: "consumer",
+    state: found.groupState,
+    protocolType: "consumer",
+    assignor: found.assignorName,
+    coordinator: connection.address,
+    members: found.members.map((member) => ({
+      memberId: member.memberId,
+      instanceId: member.instanceId,
+      clientId: member.clientId,
+      host: member.clientHost.replace(/^\//, ""),
+      partitions: member.assignment.topicPartitions.flatMap(({ topicName, partitions }) =>
+        partitions.map((partition) => ({ topic: topicName, partition })),
+      ),
+    })),
+  };
 }
 
 async function describeClassic(connection: Connection, group: string): Promise<DescribedGroup | undefined> {
