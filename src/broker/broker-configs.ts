@@ -1,6 +1,6 @@
 /**
- * The settings of topics that an operator changes for all topics at once, while the server runs: Kafka's dynamic broker settings, as far
- * as they are the defaults of topic settings. For all brokers, or for this one, which counts first.
+ * The broker settings that are changed while the server runs: those that are the defaults of topic settings, which all topics obey then,
+ * and those that are only kept (kept-broker-configs.ts). For all brokers, or for this one, which counts first.
  *
  *     row "broker-config/" (all), "broker-config/1" (node 1)  ->  {"log.retention.ms": "3600000"}
  *
@@ -9,15 +9,16 @@
 
 import { ObeliskError } from "../base/errors.ts";
 import type { StateStore } from "../storage/contract.ts";
+import { KEPT_BROKER_CONFIGS, type KeptBrokerConfig } from "./kept-broker-configs.ts";
 import { checkTopicConfigs, TOPIC_CONFIGS, type TopicConfigValues } from "./topic-configs.ts";
-import type { TopicDefaults } from "./topic-rules.ts";
+import { CONFIG_SOURCES, type SourcedValue, type TopicDefaults } from "./topic-rules.ts";
 
 const KEY_PREFIX = "broker-config/";
 
 /** The name that a topic setting has where it is set for a broker, to the topic setting's own. Of those that can be changed. */
 const TOPIC_NAMES: ReadonlyMap<string, string> = new Map(
   [...TOPIC_CONFIGS.values()]
-    .filter(({ brokerName, stance }) => brokerName !== null && stance === "obeyed")
+    .filter(({ brokerName, stance }) => brokerName !== null && stance !== "fixed")
     .map(({ brokerName, name }) => [brokerName!, name]),
 );
 
@@ -52,9 +53,15 @@ export class BrokerConfigs {
     return this.#values.get(keyEnd(nodeId)) ?? {};
   }
 
-  /** Whether a broker setting of that name can be changed while the server runs. */
-  isChangeable(name: string): boolean {
-    return TOPIC_NAMES.has(name);
+  /** All values of a setting that is kept, the one that counts first. Never empty. */
+  keptValues({ name, default: value }: KeptBrokerConfig): SourcedValue[] {
+    const here = this.changedFor(this.#parts.nodeId)[name];
+    const forAll = this.changedFor(null)[name];
+    return [
+      ...(here === undefined ? [] : [{ value: here, source: CONFIG_SOURCES.changedBroker }]),
+      ...(forAll === undefined ? [] : [{ value: forAll, source: CONFIG_SOURCES.changedDefault }]),
+      { value, source: CONFIG_SOURCES.default },
+    ];
   }
 
   /**
@@ -68,6 +75,7 @@ export class BrokerConfigs {
   ): Promise<void> {
     const alter = async () => {
       const values = change(this.changedFor(nodeId));
+      checkKept(values);
       checkTopicConfigs(byTopicName(values), this.#parts.messageBytesLimit);
       if (isValidateOnly) return;
       const end = keyEnd(nodeId);
@@ -91,17 +99,32 @@ function keyEnd(nodeId: number | null): string {
   return nodeId === null ? "" : String(nodeId);
 }
 
-/** @throws ObeliskError INVALID_CONFIG for a setting that is not a topic's default */
-function byTopicName(values: TopicConfigValues): TopicConfigValues {
-  const named = Object.entries(values).map(([name, value]) => {
-    const topicName = TOPIC_NAMES.get(name);
-    if (topicName === undefined) {
+/** @throws ObeliskError INVALID_CONFIG for a setting that is neither kept nor a topic's default, or cannot have its value */
+function checkKept(values: TopicConfigValues): void {
+  for (const [name, value] of Object.entries(values)) {
+    if (TOPIC_NAMES.has(name)) continue;
+    const kept = KEPT_BROKER_CONFIGS.get(name);
+    if (kept === undefined) {
       throw new ObeliskError("INVALID_CONFIG", {
         detail: `the broker setting ${name} cannot be changed while the server runs`,
         remedy: `these can: ${[...TOPIC_NAMES.keys()].join(", ")}; the others are set where the server is started`,
       });
     }
-    return [topicName, value] as const;
-  });
-  return Object.fromEntries(named);
+    if (!kept.kind.accepts(value)) {
+      throw new ObeliskError("INVALID_CONFIG", {
+        detail: `the broker setting ${name} cannot be ${JSON.stringify(value)}`,
+        remedy: `it must be ${kept.kind.must}`,
+      });
+    }
+  }
+}
+
+/** Those that are the defaults of topics. */
+function byTopicName(values: TopicConfigValues): TopicConfigValues {
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([name, value]) => {
+      const topicName = TOPIC_NAMES.get(name);
+      return topicName === undefined ? [] : [[topicName, value] as const];
+    }),
+  );
 }

@@ -51,6 +51,10 @@ export function double(min: number, max: number): ConfigKind {
   };
 }
 
+export function text(): ConfigKind {
+  return { type: "string", must: "a text", accepts: () => true };
+}
+
 export function boolean(): ConfigKind {
   return { type: "boolean", must: "true or false", accepts: (value) => /^(true|false)$/i.test(value) };
 }

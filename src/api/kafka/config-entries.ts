@@ -5,6 +5,7 @@
 
 import type { Broker } from "../../broker/broker.ts";
 import { CONFIG_TYPES, type ConfigType, canonical } from "../../broker/config-kinds.ts";
+import { KEPT_BROKER_CONFIGS } from "../../broker/kept-broker-configs.ts";
 import { TOPIC_CONFIGS, type TopicConfig, type TopicConfigValues } from "../../broker/topic-configs.ts";
 import { CONFIG_SOURCES, type SourcedValue } from "../../broker/topic-rules.ts";
 
@@ -18,6 +19,8 @@ export interface ConfigEntry {
   readonly configType: number;
   readonly documentation: string;
 }
+
+type DescribedConfig = Pick<TopicConfig, "kind" | "documentation">;
 
 /** A setting of the server that cannot be changed while it runs. */
 export interface ServerSetting {
@@ -42,7 +45,10 @@ export function topicEntries({ topicDefaults }: Broker, own: TopicConfigValues):
 }
 
 /** All settings of this broker, by name. */
-export function brokerEntries({ topicDefaults }: Broker, settings: readonly ServerSetting[]): ConfigEntry[] {
+export function brokerEntries(
+  { topicDefaults, configs }: Broker,
+  settings: readonly ServerSetting[],
+): ConfigEntry[] {
   const entries: ConfigEntry[] = settings.map(({ name, type, value, isSet, documentation }) => ({
     name,
     value,
@@ -58,12 +64,17 @@ export function brokerEntries({ topicDefaults }: Broker, settings: readonly Serv
     if (brokerName === null) continue;
     entries.push(entryOf(brokerName, named(brokerName, topicDefaults.valuesOf(name)), config));
   }
+  for (const kept of KEPT_BROKER_CONFIGS.values())
+    entries.push(entryOf(kept.name, named(kept.name, configs.keptValues(kept)), kept));
   return entries.sort((left, right) => (left.name < right.name ? -1 : 1));
 }
 
 /** What was changed for all brokers, by name. */
 export function changedEntries({ configs }: Broker): ConfigEntry[] {
-  const byBrokerName = new Map([...TOPIC_CONFIGS.values()].map((config) => [config.brokerName, config]));
+  const byBrokerName = new Map<string | null, DescribedConfig>([
+    ...[...TOPIC_CONFIGS.values()].map((config) => [config.brokerName, config] as const),
+    ...KEPT_BROKER_CONFIGS,
+  ]);
   return Object.entries(configs.changedFor(null)).map(([name, value]) =>
     entryOf(name, named(name, [{ value, source: CONFIG_SOURCES.changedDefault }]), byBrokerName.get(name)!),
   );
@@ -76,7 +87,7 @@ function named(name: string, values: readonly SourcedValue[]): ConfigEntry["syno
 function entryOf(
   name: string,
   synonyms: ConfigEntry["synonyms"],
-  { kind, documentation }: TopicConfig,
+  { kind, documentation }: DescribedConfig,
 ): ConfigEntry {
   const { value, source } = synonyms[0]!;
   return {

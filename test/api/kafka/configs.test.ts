@@ -68,11 +68,11 @@ test("a topic has every setting that Kafka's topics have, with source, type, syn
   expect(configs.map(({ name }) => name)).toEqual([...TOPIC_CONFIGS.keys()]);
   expect(configs.find(({ name }) => name === "retention.ms")).toEqual({
     name: "retention.ms",
-    value: "604800000",
+    value: "-1",
     readOnly: false,
     configSource: 5,
     isSensitive: false,
-    synonyms: [{ name: "log.retention.ms", value: "604800000", source: 5 }],
+    synonyms: [{ name: "log.retention.ms", value: "-1", source: 5 }],
     configType: 5,
     documentation: TOPIC_CONFIGS.get("retention.ms")!.documentation,
   });
@@ -112,13 +112,13 @@ test("a change is made as a whole or not at all", async () => {
     ["retention.bytes", SET, "many"],
   ]);
   expect(code).toBe(wireCode("INVALID_CONFIG"));
-  expect(await settingOf(TOPIC, "t", "retention.ms")).toEqual(["604800000", 5]);
+  expect(await settingOf(TOPIC, "t", "retention.ms")).toEqual(["-1", 5]);
 });
 
 test("with validateOnly everything is checked and nothing changed", async () => {
   expect(await alter(TOPIC, "t", [["retention.ms", SET, "-2"]], true)).toBe(wireCode("INVALID_CONFIG"));
   expect(await alter(TOPIC, "t", [["retention.ms", SET, "1000"]], true)).toBe(0);
-  expect(await settingOf(TOPIC, "t", "retention.ms")).toEqual(["604800000", 5]);
+  expect(await settingOf(TOPIC, "t", "retention.ms")).toEqual(["-1", 5]);
 });
 
 test("AlterConfigs gives a topic exactly what it names", async () => {
@@ -155,7 +155,7 @@ test("what is changed for all brokers counts for topics that say nothing, and fo
   expect(configs[0]!.synonyms).toEqual([
     { name: "log.retention.ms", value: "6000", source: 2 },
     { name: "log.retention.ms", value: "5000", source: 3 },
-    { name: "log.retention.ms", value: "604800000", source: 5 },
+    { name: "log.retention.ms", value: "-1", source: 5 },
   ]);
   expect((await describe(BROKER, "")).configs.map(({ name, value }) => [name, value])).toEqual([
     ["log.retention.ms", "5000"],
@@ -163,8 +163,15 @@ test("what is changed for all brokers counts for topics that say nothing, and fo
 });
 
 test("a broker setting that is no topic's default is refused by name", async () => {
-  expect(await alter(BROKER, "1", [["num.io.threads", SET, "8"]])).toBe(wireCode("INVALID_CONFIG"));
+  expect(await alter(BROKER, "1", [["no.such", SET, "8"]])).toBe(wireCode("INVALID_CONFIG"));
   expect(await alter(BROKER, "9", [["log.retention.ms", SET, "8"]])).toBe(wireCode("INVALID_REQUEST"));
+});
+
+test("a broker setting that tunes what is not here is kept, with a value that it can have", async () => {
+  expect(await alter(BROKER, "1", [["num.io.threads", SET, "none"]])).toBe(wireCode("INVALID_CONFIG"));
+  expect(await settingOf(BROKER, "1", "num.io.threads")).toEqual(["8", 5]);
+  expect(await alter(BROKER, "1", [["num.io.threads", SET, "4"]])).toBe(0);
+  expect(await settingOf(BROKER, "1", "num.io.threads")).toEqual(["4", 2]);
 });
 
 test("changes are there after the next start", async () => {

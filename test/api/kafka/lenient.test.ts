@@ -111,6 +111,17 @@ for (const kind of PARTITION_KINDS) {
           ? { groupId: "g", memberId: "nobody" }
           : { groupId: "g", members: [{ memberId: "nobody" }] },
       SyncGroup: { groupId: "g", generationId: 1, memberId: "nobody", assignments: [] },
+      DescribeConfigs: {
+        resources: [{ resourceType: 2, resourceName: "t", configurationKeys: ["retention.ms"] }],
+      },
+      AlterConfigs: { resources: [{ resourceType: 2, resourceName: "t", configs: [] }], validateOnly: true },
+      IncrementalAlterConfigs: {
+        resources: [{ resourceType: 2, resourceName: "t", configs: [] }],
+        validateOnly: true,
+      },
+      ListConfigResources: {},
+      DescribeClientQuotas: { components: [], strict: false },
+      UpdateFeatures: { featureUpdates: [] },
       DescribeGroups: { groups: ["g"] },
       ListGroups: {},
       DeleteGroups: { groupsNames: ["g"] },
