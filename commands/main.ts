@@ -51,6 +51,13 @@ const COMMANDS: CommandTree = {
   group: groupCommands,
   cluster: clusterCommands,
   profile: profileCommands,
+  completion: {
+    summary: "Print the completion script of a shell.",
+    load: async () => {
+      const { completionCommand, completionExamples } = await import("./completion.ts");
+      return describeCommand(completionCommand, completionExamples);
+    },
+  },
   inspect: {
     summary: "Show what a data directory or one of its files holds. Never writes.",
     load: async () => {
@@ -116,6 +123,10 @@ async function dispatch(rawArgs: readonly string[]): Promise<number> {
   if (name === "--help" || name === "-h" || (name === "help" && rest.length === 0)) {
     output.line(helpOfAll());
     return EXIT.yes;
+  }
+  if (name === "complete") {
+    const { complete } = await import("./complete.ts");
+    return await complete(COMMANDS, rest);
   }
   if (name === "help") {
     output.line(await helpOf(findCommand(COMMANDS, rest)));

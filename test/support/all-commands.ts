@@ -25,6 +25,7 @@ export const ALL_COMMANDS: readonly string[] = [
   "profile use",
   "profile edit",
   "profile delete",
+  "completion",
   "inspect",
   "verify",
 ];
