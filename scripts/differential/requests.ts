@@ -114,6 +114,7 @@ const MAKERS: Readonly<Record<string, Maker>> = {
     topics: [
       {
         name: topic,
+        topicId: ID_OF_TOPIC,
         partitions: [
           { partitionIndex: 0, committedOffset: 3, committedMetadata: "a text" },
           { partitionIndex: 1, committedOffset: 0, committedMetadata: null },
@@ -122,7 +123,7 @@ const MAKERS: Readonly<Record<string, Maker>> = {
     ],
   }),
   OffsetFetch: ({ topic, group }, version) => {
-    const topics = [{ name: topic, partitionIndexes: [0, 1] }];
+    const topics = [{ name: topic, topicId: ID_OF_TOPIC, partitionIndexes: [0, 1] }];
     return version >= 8 ? { groups: [{ groupId: group, topics }] } : { groupId: group, topics };
   },
   FindCoordinator: ({ group }, version) =>

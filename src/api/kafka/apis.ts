@@ -128,9 +128,9 @@ export const ROUTES: readonly Route[] = [
     handle: metadata,
     refuse: refuseMetadata,
   }),
-  route(offsetCommitApi, { versions: [2, 9], handle: offsetCommit, refuse: refuseOffsetCommit }),
+  route(offsetCommitApi, { versions: [2, 10], handle: offsetCommit, refuse: refuseOffsetCommit }),
   route(offsetFetchApi, {
-    versions: [1, 9],
+    versions: [1, 10],
     responseBytes: offsetFetchBytes,
     handle: offsetFetch,
     refuse: refuseOffsetFetch,

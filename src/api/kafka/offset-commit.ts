@@ -26,6 +26,7 @@ import {
   wireCode,
 } from "../../base/errors.ts";
 import { TurnShare } from "../../base/loop/turn-share.ts";
+import type { Topic } from "../../broker/topic.ts";
 import { commitFault } from "../../consumer/heartbeat-groups/commit-check.ts";
 import { OFFSET_METADATA_LENGTH_MAX, type OffsetToCommit } from "../../consumer/offsets.ts";
 import {
@@ -36,7 +37,7 @@ import {
 import { LongArray } from "../../protocol/kafka/array-encoder.ts";
 import type { KafkaContext } from "./context.ts";
 import { pushInTurns } from "./encode-turns.ts";
-import { partitionOf } from "./epochs.ts";
+import { partitionOf, topicNamed, unknownTopic } from "./epochs.ts";
 
 type PartitionCommit = OffsetCommitRequest["topics"][number]["partitions"][number];
 
@@ -47,8 +48,12 @@ interface PartitionResponse {
 
 interface TopicResponse {
   name: string;
+  topicId: string;
   partitions: readonly PartitionResponse[];
 }
+
+/** The first version that names topics by id. */
+const IDS_FROM = 10;
 
 /** Partitions whose response is made in the turn that made their commits durable. */
 const TOLD_AT_ONCE = 500;
@@ -63,13 +68,13 @@ export async function offsetCommit(
   const outcome = await commitAll(context, request.groupId, () => gathering.gather());
   const topics = new LongArray<TopicResponse>(() => offsetCommitApi.responseArray(version, "topics"));
   if (gathering.count > TOLD_AT_ONCE) await share.rest();
-  for (const { name, partitions } of gathering.tell(outcome)) {
+  for (const { name, topicId, partitions } of gathering.tell(outcome)) {
     if (share.isUsedUp) await share.rest();
     const told = new LongArray<PartitionResponse>(() =>
       offsetCommitApi.responseArray(version, "topics", "partitions"),
     );
     await pushInTurns(partitions, told, share);
-    topics.push({ name, partitions: told.finish() });
+    topics.push({ name, topicId, partitions: told.finish() });
   }
   return { topics: topics.finish() };
 }
@@ -78,8 +83,9 @@ export function refuseOffsetCommit(
   request: OffsetCommitRequest,
   errorCode: number,
 ): OffsetCommitResponseInput {
-  const topics = request.topics.map(({ name, partitions }) => ({
+  const topics = request.topics.map(({ name, topicId, partitions }) => ({
     name,
+    topicId,
     partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode })),
   }));
   return { topics };
@@ -110,12 +116,14 @@ class CommitGathering {
   /** @throws ObeliskError what the group refuses them all with */
   async gather(): Promise<readonly OffsetToCommit[]> {
     this.#groupFault = this.#fault([]);
-    for (const { name, partitions } of this.#request.topics) {
+    const isById = this.#version >= IDS_FROM;
+    for (const { name, topicId, partitions } of this.#request.topics) {
+      const topic = topicNamed(this.#context.broker.topics, { name, topicId }, isById);
       const responses: PartitionResponse[] = [];
-      this.#topics.push({ name, partitions: responses });
+      this.#topics.push({ name, topicId, partitions: responses });
       for (const commit of partitions) {
         if (this.#share.isUsedUp) await this.#share.rest();
-        responses.push(this.#take(name, commit));
+        responses.push(this.#take(topic, commit, unknownTopic(isById)));
       }
     }
     const fault = this.#commits.length === 0 ? null : this.#fault(this.#partitions());
@@ -145,16 +153,17 @@ class CommitGathering {
       yield { topicId: topics.get(topic)?.id ?? "", partition };
   }
 
-  #take(topic: string, commit: PartitionCommit): PartitionResponse {
+  /** `unknown`: what it is answered when there is no such topic. */
+  #take(topic: Topic | undefined, commit: PartitionCommit, unknown: ErrorCode): PartitionResponse {
     this.count += 1;
-    const fault = faultOf(this.#context, this.#groupFault, topic, commit);
+    const fault = topic === undefined ? wireCode(unknown) : faultOf(this.#groupFault, topic, commit);
     const response = { partitionIndex: commit.partitionIndex, errorCode: fault };
-    if (fault !== NO_ERROR) return response;
+    if (topic === undefined || fault !== NO_ERROR) return response;
     this.#accepted.push(response);
-    const places = this.#placesOf(topic);
+    const places = this.#placesOf(topic.name);
     const place = places.get(commit.partitionIndex) ?? this.#commits.length;
     places.set(commit.partitionIndex, place);
-    this.#commits[place] = toCommit(topic, commit);
+    this.#commits[place] = toCommit(topic.name, commit);
     return response;
   }
 
@@ -168,14 +177,9 @@ class CommitGathering {
   }
 }
 
-function faultOf(
-  context: KafkaContext,
-  groupFault: ErrorCode | null,
-  topic: string,
-  commit: PartitionCommit,
-): number {
+function faultOf(groupFault: ErrorCode | null, topic: Topic, commit: PartitionCommit): number {
   const { partitionIndex, committedOffset, committedMetadata } = commit;
-  if (partitionOf(context.broker.topics.get(topic), partitionIndex) === undefined) {
+  if (partitionOf(topic, partitionIndex) === undefined) {
     return wireCode("UNKNOWN_TOPIC_OR_PARTITION");
   }
   if (groupFault !== null) return wireCode(groupFault);

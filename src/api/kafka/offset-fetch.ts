@@ -14,6 +14,7 @@
 
 import { NO_ERROR, wireCode } from "../../base/errors.ts";
 import { TurnShare } from "../../base/loop/turn-share.ts";
+import type { Topics } from "../../broker/topics.ts";
 import { fetchFault } from "../../consumer/heartbeat-groups/commit-check.ts";
 import type { CommittedOffset } from "../../consumer/offset-table.ts";
 import type { GroupOffsets } from "../../consumer/offsets.ts";
@@ -23,11 +24,15 @@ import {
   offsetFetchApi,
 } from "../../protocol/kafka/apis/offset-fetch.ts";
 import { type ArrayEncoder, LongArray } from "../../protocol/kafka/array-encoder.ts";
+import { ZERO_UUID } from "../../protocol/kafka/schema.ts";
 import type { KafkaContext } from "./context.ts";
+import { topicNamed, unknownTopic } from "./epochs.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** The first version that asks for several groups. */
 const BATCHED_FROM = 8;
+/** The first version that names topics by id. */
+const IDS_FROM = 10;
 /** Topics and partitions that are looked up in the turn that brought the request. */
 const SHORT_MAX = 500;
 
@@ -47,6 +52,7 @@ interface PartitionResponse {
 
 interface TopicResponse {
   name: string;
+  topicId: string;
   partitions: readonly PartitionResponse[];
 }
 
@@ -65,14 +71,14 @@ export function offsetFetch(
   const groups = groupsRequested(request, version);
   if (!isShort(groups)) return new LongResponse(context, version).find(groups, exchange);
   return respondWith(
-    groups.map((requested) => find(context, requested)),
+    groups.map((requested) => find(context, requested, version >= IDS_FROM)),
     version,
   );
 }
 
 /** What a response takes beside the names of groups and topics that stand in the request. */
 export function offsetFetchBytes(
-  { offsets }: KafkaContext,
+  { broker, offsets }: KafkaContext,
   request: OffsetFetchRequest,
   version: number,
 ): number {
@@ -85,8 +91,9 @@ export function offsetFetchBytes(
       bytes += known;
       continue;
     }
-    for (const { name, partitionIndexes } of topics) {
-      for (const index of partitionIndexes)
+    for (const requested of topics) {
+      const { name } = named(broker.topics, requested, version >= IDS_FROM);
+      for (const index of requested.partitionIndexes)
         bytes += PARTITION_BYTES + offsets.metadataBytes(groupId, name, index);
     }
   }
@@ -109,7 +116,8 @@ export function refuseOffsetFetch(
 
 function groupsRequested(request: OffsetFetchRequest, version: number): readonly GroupRequest[] {
   if (version < BATCHED_FROM) {
-    return [{ groupId: request.groupId, memberId: null, memberEpoch: -1, topics: request.topics }];
+    const topics = request.topics?.map((topic) => ({ ...topic, topicId: ZERO_UUID })) ?? null;
+    return [{ groupId: request.groupId, memberId: null, memberEpoch: -1, topics }];
   }
   return request.groups;
 }
@@ -136,15 +144,34 @@ function faultOf({ heartbeatGroups }: KafkaContext, requested: GroupRequest): nu
   return fault === null ? NO_ERROR : wireCode(fault);
 }
 
-function find(context: KafkaContext, requested: GroupRequest): GroupResponse {
-  const { offsets } = context;
+/** What a topic is answered by: its name, "" when it is asked for by an id that is not there, and the error of its partitions. */
+function named(
+  topics: Topics,
+  requested: { readonly name: string; readonly topicId: string },
+  isById: boolean,
+): { name: string; errorCode: number } {
+  if (!isById) return { name: requested.name, errorCode: NO_ERROR };
+  const topic = topicNamed(topics, requested, isById);
+  return topic === undefined
+    ? { name: "", errorCode: wireCode(unknownTopic(isById)) }
+    : { name: topic.name, errorCode: NO_ERROR };
+}
+
+function find(context: KafkaContext, requested: GroupRequest, isById: boolean): GroupResponse {
+  const { offsets, broker } = context;
   const { groupId, topics } = requested;
   const errorCode = faultOf(context, requested);
   if (errorCode !== NO_ERROR) return { groupId, topics: [], errorCode };
-  const found = (topics ?? []).map(({ name, partitionIndexes }) => ({
-    name,
-    partitions: partitionIndexes.map((index) => responseOf(index, offsets.fetch(groupId, name, index))),
-  }));
+  const found = (topics ?? []).map((topic) => {
+    const { name, errorCode: fault } = named(broker.topics, topic, isById);
+    return {
+      name,
+      topicId: topic.topicId,
+      partitions: topic.partitionIndexes.map((index) =>
+        responseOf(index, offsets.fetch(groupId, name, index), fault),
+      ),
+    };
+  });
   return { groupId, topics: found, errorCode };
 }
 
@@ -195,13 +222,14 @@ class LongResponse {
     requested: NonNullable<GroupRequest["topics"]>,
   ): Promise<readonly TopicResponse[]> {
     const topics = offsetFetchApi.responseArray<TopicResponse>(this.#version, ...this.#place);
-    for (const { name, partitionIndexes } of requested) {
+    for (const topic of requested) {
+      const { name, errorCode } = named(this.#context.broker.topics, topic, this.#version >= IDS_FROM);
       const responses = new LongArray<PartitionResponse>(() => this.#partitions());
-      for (const index of partitionIndexes) {
+      for (const index of topic.partitionIndexes) {
         if (this.#share.isUsedUp) await this.#share.rest();
-        responses.push(responseOf(index, this.#offsets.fetch(group, name, index)));
+        responses.push(responseOf(index, this.#offsets.fetch(group, name, index), errorCode));
       }
-      topics.push({ name, partitions: responses.finish() });
+      topics.push({ name, topicId: topic.topicId, partitions: responses.finish() });
     }
     return topics.finish();
   }
@@ -213,7 +241,8 @@ class LongResponse {
       const responses = new LongArray<PartitionResponse>(() => this.#partitions());
       for (const { partition, committed } of found.partitions)
         responses.push(responseOf(partition, committed));
-      topics.push({ name: found.topic, partitions: responses.finish() });
+      const topicId = this.#context.broker.topics.get(found.topic)?.id ?? ZERO_UUID;
+      topics.push({ name: found.topic, topicId, partitions: responses.finish() });
       if (this.#share.isUsedUp) await this.#share.rest();
     }
     return topics.finish();
@@ -224,12 +253,16 @@ class LongResponse {
   }
 }
 
-function responseOf(partitionIndex: number, committed: CommittedOffset | null): PartitionResponse {
+function responseOf(
+  partitionIndex: number,
+  committed: CommittedOffset | null,
+  errorCode: number = NO_ERROR,
+): PartitionResponse {
   return {
     partitionIndex,
     committedOffset: committed?.offset ?? -1,
     committedLeaderEpoch: committed?.leaderEpoch ?? -1,
     metadata: committed?.metadata ?? "",
-    errorCode: NO_ERROR,
+    errorCode,
   };
 }

@@ -74,7 +74,10 @@ for (const version of [2, 7, 8]) {
   const requests = (groupId: string, topics: { name: string; partitionIndexes: number[] }[] | null) =>
     version < 8 ? { groupId, topics } : { groups: [{ groupId, topics }] };
   const topicsOf = (response: Awaited<ReturnType<typeof ask>>) =>
-    version < 8 ? response.topics : response.groups[0]!.topics;
+    (version < 8 ? response.topics : response.groups[0]!.topics).map(({ name, partitions }) => ({
+      name,
+      partitions,
+    }));
   const ask = async (topics: { name: string; partitionIndexes: number[] }[] | null) =>
     (await api.connect()).ask(offsetFetchApi, version, requests("g", topics));
 

@@ -5,6 +5,8 @@ import { wireCode } from "../../../src/base/errors.ts";
 import { fetchApi } from "../../../src/protocol/kafka/apis/fetch.ts";
 import { listOffsetsApi } from "../../../src/protocol/kafka/apis/list-offsets.ts";
 import { metadataApi } from "../../../src/protocol/kafka/apis/metadata.ts";
+import { offsetCommitApi } from "../../../src/protocol/kafka/apis/offset-commit.ts";
+import { offsetFetchApi } from "../../../src/protocol/kafka/apis/offset-fetch.ts";
 import { produceApi } from "../../../src/protocol/kafka/apis/produce.ts";
 import { ZERO_UUID } from "../../../src/protocol/kafka/schema.ts";
 import { MemoryEngine } from "../../../src/storage/memory/engine.ts";
@@ -68,6 +70,42 @@ test("the id of a topic that was made again under its name reaches neither of th
   expect(await produce(id)).toEqual([id, wireCode("UNKNOWN_TOPIC_ID"), -1]);
   expect(await fetch(13, id)).toEqual([id, wireCode("UNKNOWN_TOPIC_ID"), []]);
   expect(await produce(next)).toEqual([next, 0, 0]);
+});
+
+test("offsets are committed and fetched by the topic's id", async () => {
+  const partitions = [{ partitionIndex: 0, committedOffset: 3, committedMetadata: "m" }];
+  const committed = await client.ask(offsetCommitApi, 10, {
+    groupId: "g",
+    topics: [
+      { topicId: id, partitions },
+      { topicId: UNKNOWN_ID, partitions },
+    ],
+  });
+  expect(committed.topics.map(({ topicId, partitions: [told] }) => [topicId, told!.errorCode])).toEqual([
+    [id, 0],
+    [UNKNOWN_ID, wireCode("UNKNOWN_TOPIC_ID")],
+  ]);
+  for (const [topics, expected] of [
+    [
+      [
+        { topicId: id, partitionIndexes: [0] },
+        { topicId: UNKNOWN_ID, partitionIndexes: [0] },
+      ],
+      [
+        [id, 0, 3],
+        [UNKNOWN_ID, wireCode("UNKNOWN_TOPIC_ID"), -1],
+      ],
+    ],
+    [null, [[id, 0, 3]]],
+  ] as const) {
+    const { groups } = await client.ask(offsetFetchApi, 10, { groups: [{ groupId: "g", topics }] });
+    const told = groups[0]!.topics.map(({ topicId, partitions: [first] }) => [
+      topicId,
+      first!.errorCode,
+      first!.committedOffset,
+    ]);
+    expect(told).toEqual(expected as never);
+  }
 });
 
 test("an id is the same after the next start", async () => {

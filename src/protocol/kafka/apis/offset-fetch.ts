@@ -1,7 +1,7 @@
 /**
  * OffsetFetch (9): what a group has committed. Null topics (from version 2) mean all that the group has.
  * Up to version 7 one group and its topics lie at the top; version 8 moves them into `groups`, and there the error code
- * too. From version 9 a member of the consumer protocol says which it is. A caller fills the one or the other; giving what the version lacks is an error.
+ * too. From version 9 a member of the consumer protocol says which it is, and from version 10 topics are named by id. A caller fills the one or the other; giving what the version lacks is an error.
  */
 
 import { defineApi } from "../api.ts";
@@ -16,6 +16,8 @@ import {
   nullableArray,
   nullableString,
   string,
+  uuid,
+  ZERO_UUID,
 } from "../schema.ts";
 
 const request = {
@@ -31,7 +33,11 @@ const request = {
       groupId: string("8+"),
       memberId: nullableString("9+", { default: null, ignorable: true }),
       memberEpoch: int32("9+", { default: -1, ignorable: true }),
-      topics: nullableArray("8+", { name: string("8+"), partitionIndexes: array("8+", int32("8+")) }),
+      topics: nullableArray("8+", {
+        name: string("8-9", { default: "", ignorable: true }),
+        topicId: uuid("10+", { default: ZERO_UUID, ignorable: true }),
+        partitionIndexes: array("8+", int32("8+")),
+      }),
     },
     { default: [] },
   ),
@@ -60,7 +66,8 @@ const response = {
     {
       groupId: string("8+"),
       topics: array("8+", {
-        name: string("8+"),
+        name: string("8-9", { default: "", ignorable: true }),
+        topicId: uuid("10+", { default: ZERO_UUID, ignorable: true }),
         partitions: array("8+", {
           partitionIndex: int32("8+"),
           committedOffset: int64("8+"),
@@ -83,7 +90,7 @@ export type OffsetFetchResponseInput = Input<typeof response>;
 export const offsetFetchApi = defineApi({
   key: 9,
   name: "OffsetFetch",
-  versions: "1-9",
+  versions: "1-10",
   flexibleFrom: 6,
   request,
   response,
