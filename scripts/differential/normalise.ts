@@ -6,6 +6,8 @@
  *   address          each server's own host and port; any other address stays
  *   topic id         an id that the server made becomes the topic's name; ids that were only echoed stay
  *   producer id      an id that the server handed out in this case
+ *   member id        the random end of one that the server made up
+ *   other groups     in a list of all groups only those that the case knows
  *   arrival time     log append times, and record timestamps that were set from them: when the run took place
  *   wording          the text of a message; whether there is one is compared
  *   order            lists that Kafka builds from hash tables are sorted, without losing duplicates
@@ -37,6 +39,9 @@ interface Rule {
   readonly where: RegExp;
   readonly apply: (value: unknown, facts: Facts) => unknown;
 }
+
+/** What both servers put behind a client id. Base64 in ids of the consumer protocol is the client's own. */
+const MADE_UP_ID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Times are of the run when they lie between its start and this much after now: clocks are read in between. */
 const CLOCK_SLACK_MS = 60_000;
@@ -134,6 +139,28 @@ export const RULES: readonly Rule[] = [
     apply: (value) => joined(value, "topic", "partitions"),
   },
   {
+    name: "member id",
+    where: /\b(memberId|leader)$/,
+    apply: (value) => (typeof value === "string" ? value.replace(MADE_UP_ID, "<id>") : value),
+  },
+  {
+    name: "other groups",
+    where: /^ListGroups groups$/,
+    apply: (value, { isOwnTopic }) =>
+      Array.isArray(value)
+        ? sortedBy(
+            value.filter(({ groupId }) => isOwnTopic(groupId)),
+            "groupId",
+          )
+        : value,
+  },
+  { name: "order", where: /^(DescribeGroups groups\[\]\.|JoinGroup |LeaveGroup )members$/, apply: sorted },
+  {
+    name: "order",
+    where: /^(DescribeGroups groups|DeleteGroups results)$/,
+    apply: (value) => sortedBy(value, "groupId"),
+  },
+  {
     name: "other topics",
     where: /^ListConfigResources configResources$/,
     apply: (value, { isOwnTopic }) =>
@@ -151,7 +178,7 @@ export const RULES: readonly Rule[] = [
   {
     name: "order",
     where:
-      /^(Metadata|ListOffsets|OffsetCommit|OffsetFetch|OffsetForLeaderEpoch|CreateTopics|CreatePartitions) (topics|results)(\[\]\.partitions)?$/,
+      /^(Metadata|ListOffsets|OffsetCommit|OffsetDelete|OffsetFetch|OffsetForLeaderEpoch|CreateTopics|CreatePartitions) (topics|results)(\[\]\.partitions)?$/,
     apply: sorted,
   },
   { name: "order", where: /^OffsetFetch groups\[\]\.topics(\[\]\.partitions)?$/, apply: sorted },
@@ -205,6 +232,11 @@ function table(value: unknown, key: string): unknown {
       return [String(name), rest];
     }),
   );
+}
+
+function sortedBy(value: unknown, field: string): unknown {
+  if (!Array.isArray(value)) return value;
+  return [...value].sort((a, b) => compareKeys(String(a[field]), String(b[field])));
 }
 
 /** By name or number, then by content, so that duplicates stand together. */

@@ -128,6 +128,28 @@ const MAKERS: Readonly<Record<string, Maker>> = {
   },
   FindCoordinator: ({ group }, version) =>
     version >= 4 ? { coordinatorKeys: [group, "other"] } : { key: group },
+  // Of a member that is unknown, so that no group is left that the next case would meet.
+  JoinGroup: ({ group }) => ({
+    groupId: group,
+    sessionTimeoutMs: 10_000,
+    rebalanceTimeoutMs: 10_000,
+    memberId: "nobody",
+    protocolType: "consumer",
+    protocols: [{ name: "range", metadata: Buffer.from("metadata") }],
+  }),
+  Heartbeat: ({ group }) => ({ groupId: group, generationId: 1, memberId: "nobody" }),
+  LeaveGroup: ({ group }, version) =>
+    version < 3
+      ? { groupId: group, memberId: "nobody" }
+      : { groupId: group, members: [{ memberId: "nobody" }] },
+  SyncGroup: ({ group }) => ({ groupId: group, generationId: 1, memberId: "nobody", assignments: [] }),
+  DescribeGroups: ({ group }) => ({ groups: [group] }),
+  ListGroups: (_, version) => (version >= 4 ? { statesFilter: ["Stable"] } : {}),
+  DeleteGroups: ({ group }) => ({ groupsNames: [group] }),
+  OffsetDelete: ({ topic, group }) => ({
+    groupId: group,
+    topics: [{ name: topic, partitions: [{ partitionIndex: 0 }] }],
+  }),
   ApiVersions: (_, version) =>
     version >= 3 ? { clientSoftwareName: "differential", clientSoftwareVersion: "1.0.0" } : {},
   CreateTopics: ({ newTopic }) => ({
@@ -143,6 +165,10 @@ const MAKERS: Readonly<Record<string, Maker>> = {
   }),
   DeleteTopics: ({ topic }, version) => ({
     ...(version >= 6 ? { topics: [{ name: topic }] } : { topicNames: [topic] }),
+    timeoutMs: 10_000,
+  }),
+  DeleteRecords: ({ topic }) => ({
+    topics: [{ name: topic, partitions: [{ partitionIndex: 0, offset: 0 }] }],
     timeoutMs: 10_000,
   }),
   ConsumerGroupHeartbeat: ({ topic, group }) => ({

@@ -9,6 +9,7 @@ import { administrationCases } from "./administration.ts";
 import { batchCases } from "./batches.ts";
 import { configCases } from "./configs.ts";
 import { edgeCases } from "./edges.ts";
+import { groupCases } from "./groups.ts";
 import {
   fullRequestCases,
   goldenCases,
@@ -46,6 +47,7 @@ export async function planFor(options: Options): Promise<Plan> {
     ...batchCases(names),
     ...producerCases(names),
     ...sequenceCases(names),
+    ...groupCases(names, FIXTURE),
     ...configCases(names, FIXTURE),
   ];
   return {
