@@ -129,7 +129,7 @@ export function refusedJoin(error: ErrorCode, memberId: string): JoinResponse {
     memberId,
     generationId: -1,
     protocolType: null,
-    protocolName: "",
+    protocolName: null,
     leader: "",
     skipAssignment: false,
     members: [],

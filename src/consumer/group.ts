@@ -287,7 +287,7 @@ export class ClassicGroup implements GroupView {
     }
     const error = this.#memberFault(memberId, instanceId);
     if (error !== null) {
-      this.#answerJoin(waiter, { ...refusedJoin(error, memberId), protocolName: null });
+      this.#answerJoin(waiter, refusedJoin(error, memberId));
       return;
     }
     const member = this.#member(memberId);
@@ -333,7 +333,7 @@ export class ClassicGroup implements GroupView {
       waiter,
       canSkipAssignment: request.canSkipAssignment,
     };
-    this.#endJoinOf(member, { ...refusedJoin("FENCED_INSTANCE_ID", member.id), protocolName: null });
+    this.#endJoinOf(member, refusedJoin("FENCED_INSTANCE_ID", member.id));
     this.#endSync(member, "FENCED_INSTANCE_ID");
     this.members.rename(member, request.newMemberId);
     this.#renew(member, nowMs);

@@ -125,6 +125,8 @@ function errors(group: Group, topic: string): Case {
     ...look("completing"),
     group.commit(8, me, topic, "completing"),
     group.heartbeat(4, me, "completing"),
+    group.sync(5, me, { protocolType: null }, "without a type"),
+    group.sync(5, me, { protocolName: null }, "without a protocol"),
     group.sync(5, me, { protocolType: "connect" }, "another type"),
     group.sync(5, me, { protocolName: "other" }, "another protocol"),
     group.sync(5, me, { assignments: true }),
@@ -219,7 +221,7 @@ function opaque(group: Group, topic: string): Case {
   const me = last("memberId");
   const steps = [
     ...group.enter(9, { protocolType: "connect" }),
-    group.sync(5, me, { assignments: true }),
+    group.sync(5, me, { assignments: true, protocolType: "connect" }),
     group.commit(8, me, topic),
     group.describe(5),
     group.list(5),
@@ -348,6 +350,7 @@ class Group {
           memberId,
           ...(version >= 3 ? { groupInstanceId: groupInstanceId ?? null } : {}),
           assignments: assignments === true ? [{ memberId, assignment: Buffer.from("assignment") }] : [],
+          ...(version >= 5 ? { protocolType: "consumer", protocolName: "range" } : {}),
           ...rest,
         };
       },

@@ -1,6 +1,6 @@
 /**
  * DeleteGroups: removes groups without members, and their offsets; answered when that is durable. A group with members is
- * NON_EMPTY_GROUP, one that is not there GROUP_ID_NOT_FOUND. One after the other; what stands twice is told twice.
+ * NON_EMPTY_GROUP, one that is not there GROUP_ID_NOT_FOUND. One after the other; what stands twice is one.
  */
 
 import { isStorageError, NO_ERROR, toObeliskError, wireCode } from "../../base/errors.ts";
@@ -15,7 +15,8 @@ export async function deleteGroups(
   { groupsNames }: DeleteGroupsRequest,
 ): Promise<DeleteGroupsResponseInput> {
   const results: { groupId: string; errorCode: number }[] = [];
-  for (const groupId of groupsNames) results.push({ groupId, errorCode: await remove(context, groupId) });
+  for (const groupId of new Set(groupsNames))
+    results.push({ groupId, errorCode: await remove(context, groupId) });
   return { results };
 }
 

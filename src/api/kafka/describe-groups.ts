@@ -100,7 +100,7 @@ function absent(groupId: string, version: number, authorizedOperations: number):
     protocolType: "",
     protocolData: "",
     members: [],
-    authorizedOperations,
+    authorizedOperations: isError ? OPERATIONS_NOT_ASKED : authorizedOperations,
   };
 }
 

@@ -34,8 +34,7 @@ export async function listGroups(
     const { state, type, protocolType } = group;
     if (states !== null && !states.has(state.toLowerCase())) continue;
     if (types !== null && !types.has(type)) continue;
-    const groupType = type === "classic" ? "Classic" : "Consumer";
-    listed.push({ groupId, protocolType, groupState: state, groupType });
+    listed.push({ groupId, protocolType, groupState: state, groupType: type });
   }
   return { errorCode: NO_ERROR, groups: listed.finish() };
 }
