@@ -36,6 +36,7 @@ import { Fetches } from "./consumer/fetches.ts";
 import { Groups, type GroupsOptions } from "./consumer/groups.ts";
 import { HeartbeatGroups } from "./consumer/heartbeat-groups/heartbeat-groups.ts";
 import { viewOf } from "./consumer/heartbeat-groups/topic-view.ts";
+import { OffsetRetention } from "./consumer/offset-retention.ts";
 import { GroupOffsets } from "./consumer/offsets.ts";
 import type { ListenerStatus } from "./http/health.ts";
 import { HttpApi } from "./http/http-api.ts";
@@ -148,6 +149,8 @@ async function start(
     newId: parts.newId,
   });
   undo.push(() => groups.close());
+  const retention = new OffsetRetention(settings.offsetsRetentionMs, { groups, offsets, clock, log });
+  undo.push(() => retention.close());
   void broker.topics.finishRemovals(); // nobody waits for that but who wants the same names
 
   const responseBudget = new MemoryBudget(shareBytes(settings), clock);
@@ -204,6 +207,7 @@ async function start(
   });
   undo.push(() => kafka.stopNow());
   advertised.port = settings.advertise?.port ?? kafka.port;
+  retention.start();
 
   let isReady = true;
   const http: HttpApi = HttpApi.start({
@@ -290,6 +294,7 @@ async function start(
       progress.step("completing requests under way");
       await listeners;
       groups.close();
+      retention.close();
       progress.step("committing what is pending");
       await broker.close();
       progress.step("syncing, and writing small files", () => ({ files: storage.engine.filesToWrite }));
@@ -377,7 +382,6 @@ function groupsOptions(settings: Settings): GroupsOptions {
     membersMax: settings.groupMaxSize,
     sessionTimeoutMsMin: settings.groupMinSessionTimeoutMs,
     sessionTimeoutMsMax: settings.groupMaxSessionTimeoutMs,
-    offsetsRetentionMs: settings.offsetsRetentionMs,
   };
 }
 

@@ -23,9 +23,10 @@ import { TurnShare } from "../base/loop/turn-share.ts";
 import { RateLimitedWarning } from "../base/rate-limited-warning.ts";
 import { MiB } from "../base/units.ts";
 import type { StateChange, StateStore } from "../storage/contract.ts";
-import { ClassicGroup, type GroupRules } from "./group.ts";
+import { ClassicGroup } from "./group.ts";
 import type { ConsumerGroups, GroupView, TopicPartition } from "./group-kinds.ts";
 import { bytesOfRequest } from "./group-members.ts";
+import type { GroupRules } from "./group-phases.ts";
 import {
   type Committer,
   type Effect,
@@ -63,7 +64,6 @@ export interface GroupsOptions {
   readonly membersMax: number;
   readonly sessionTimeoutMsMin: number;
   readonly sessionTimeoutMsMax: number;
-  readonly offsetsRetentionMs: number;
 }
 
 export interface GroupsParts {

@@ -1,7 +1,8 @@
 /** One classic group on a clock of its own, and what its members were told, in words that are short to compare. */
 
 import type { ErrorCode } from "../../src/base/errors.ts";
-import { ClassicGroup, type GroupRules } from "../../src/consumer/group.ts";
+import { ClassicGroup } from "../../src/consumer/group.ts";
+import type { GroupRules } from "../../src/consumer/group-phases.ts";
 import type {
   Effect,
   JoinRequest,

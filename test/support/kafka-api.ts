@@ -56,7 +56,6 @@ const GROUPS_OPTIONS: GroupsOptions = {
   membersMax: 1000,
   sessionTimeoutMsMin: 1,
   sessionTimeoutMsMax: 1_800_000,
-  offsetsRetentionMs: 7 * 86_400_000,
 };
 
 export async function openKafkaApi(options: TestKafkaApiOptions = {}): Promise<TestKafkaApi> {
