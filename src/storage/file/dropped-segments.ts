@@ -6,7 +6,8 @@
  *   - A file is truncated before it is unlinked (base/disk.ts), so nothing of it may be read any more then: whoever has an open
  *     descriptor is waited for, however long that takes. A peer that takes its response slowly is not: it is cut off, reads on, and is
  *     told OFFSET_OUT_OF_RANGE.
- *   - One name at a time, in the thread pool: records are synced by it too.
+ *   - Large files one at a time, in the thread pool: records are synced by it too. Small ones side by side: what takes the time is the way
+ *     there and back, and a thousand small logs drop hundreds of segments a second.
  *   - What a stop or a crash leaves lies below the stored log start, so the next start deletes it. So does it with what the
  *     disk refuses to delete now.
  */
@@ -16,12 +17,15 @@ import { errnoOf } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
 import { loopTurns } from "../../base/loop/loop-turns.ts";
 import { Turnstile } from "../../base/loop/turns.ts";
-import { SECOND_MS } from "../../base/units.ts";
+import { MiB, SECOND_MS } from "../../base/units.ts";
 import type { DescriptorPool } from "./pool.ts";
 import type { Segment } from "./segment.ts";
 
 /** A response is on its way for less, and at the largest write rates a log grows little over its bound meanwhile. */
 export const READERS_WAIT_MS = SECOND_MS;
+/** Their blocks are freed in less than a millisecond each. */
+const SMALL_BYTES_MAX = 4 * MiB;
+const SMALL_AT_ONCE = 16;
 
 export class DroppedSegments {
   /** Bytes of logs that wait for their deletion. */
@@ -30,7 +34,9 @@ export class DroppedSegments {
   readonly #pool: DescriptorPool;
   readonly #clock: Clock;
   readonly #refused: (path: string, error: Error) => void;
-  readonly #turnstile = new Turnstile(1);
+  readonly #large = new Turnstile(1);
+  readonly #small = new Turnstile(SMALL_AT_ONCE);
+  readonly #inFlight = new Set<Promise<void>>();
   readonly #waiting = new Set<Segment>();
   /** Those that are not deleted yet, by the directory of their partition. */
   readonly #pending = new Map<string, Set<Segment>>();
@@ -76,7 +82,7 @@ export class DroppedSegments {
       this.bytes -= segment.bytes;
       if (this.#waiting.delete(segment)) this.#release(segment);
     }
-    await this.#turnstile.run(async () => {});
+    await this.#ended();
   }
 
   /** Begins no more deletion. What is in flight has ended when it resolves. */
@@ -84,7 +90,12 @@ export class DroppedSegments {
     this.#isClosed = true;
     for (const segment of this.#waiting) this.#release(segment);
     this.#waiting.clear();
-    await this.#turnstile.run(async () => {});
+    await this.#ended();
+  }
+
+  /** What is in flight. */
+  async #ended(): Promise<void> {
+    await Promise.all(this.#inFlight);
   }
 
   #release(segment: Segment): void {
@@ -95,15 +106,22 @@ export class DroppedSegments {
   async #delete(segment: Segment): Promise<void> {
     const { directory, indexPath, timeIndexPath, logPath } = segment;
     const isWanted = () => this.#pending.get(directory)?.has(segment) === true;
-    for (const path of [indexPath, timeIndexPath, logPath])
-      await this.#turnstile.run(async () => {
-        if (isWanted()) await this.#remove(path);
-      });
+    const turnstile = segment.bytes > SMALL_BYTES_MAX ? this.#large : this.#small;
+    await turnstile.run(async () => {
+      const removal = this.#removeEach([indexPath, timeIndexPath, logPath], isWanted);
+      this.#inFlight.add(removal);
+      await removal;
+      this.#inFlight.delete(removal);
+    });
     if (!isWanted()) return;
     this.bytes -= segment.bytes;
     const others = this.#pending.get(directory)!;
     others.delete(segment);
     if (others.size === 0) this.#pending.delete(directory);
+  }
+
+  async #removeEach(paths: readonly string[], isWanted: () => boolean): Promise<void> {
+    for (const path of paths) if (isWanted()) await this.#remove(path);
   }
 
   async #remove(path: string): Promise<void> {
