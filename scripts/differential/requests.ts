@@ -163,6 +163,10 @@ const MAKERS: Readonly<Record<string, Maker>> = {
     ],
     timeoutMs: 10_000,
   }),
+  DeleteRecords: ({ topic }) => ({
+    topics: [{ name: topic, partitions: [{ partitionIndex: 0, offset: 1 }] }],
+    timeoutMs: 10_000,
+  }),
   DeleteTopics: ({ topic }, version) => ({
     ...(version >= 6 ? { topics: [{ name: topic }] } : { topicNames: [topic] }),
     timeoutMs: 10_000,
@@ -252,7 +256,12 @@ export function fullRequest({ api, version }: SupportedApi, subjects: Subjects):
 
 /** Whether the API changes a topic, so that each case needs its own. */
 export function changesTopic(api: AnyApi): boolean {
-  return ["Produce", "DeleteTopics", "AlterConfigs", "IncrementalAlterConfigs", "CreatePartitions"].includes(
-    api.name,
-  );
+  return [
+    "Produce",
+    "DeleteRecords",
+    "DeleteTopics",
+    "AlterConfigs",
+    "IncrementalAlterConfigs",
+    "CreatePartitions",
+  ].includes(api.name);
 }

@@ -30,7 +30,13 @@ export interface Result {
 
 const CASES_AT_ONCE = 4;
 /** APIs that change what a server holds, and the differences after which it holds something else. */
-const CHANGING: ReadonlySet<string> = new Set(["Produce", "CreateTopics", "DeleteTopics", "OffsetCommit"]);
+const CHANGING: ReadonlySet<string> = new Set([
+  "Produce",
+  "CreateTopics",
+  "DeleteTopics",
+  "DeleteRecords",
+  "OffsetCommit",
+]);
 const PARTING = /(^\(outcome\)|\berrorCode|\bbaseOffset|\.length)$/;
 
 export interface Sides {

@@ -8,6 +8,7 @@
  *   busy      one idempotent producer, with large batches     the thread that syncs a busy segment, rolls
  *   wide      producers of eight partitions at once           one syncfs for all
  *   passing   topics are created, written to and deleted      deletions and creations beside a busy producer
+ *   retained  a topic that keeps little, with DeleteRecords   log starts that move, segments that leave
  *
  * and at the end one more start, a graceful shutdown, and a last `verify`. Everything random comes from the seed.
  */
@@ -19,6 +20,7 @@ import { until } from "../network/support.ts";
 import type { LoopDisk } from "../support/loop-disk.ts";
 import { compiled, type Program, runObelisk, startObelisk } from "../support/obelisk-command.ts";
 import { PassingTopics } from "./passing-topics.ts";
+import { RetainedStream } from "./retained-stream.ts";
 import { KafkaStream, type Load, NativeStream, type Ports, randomFrom, type Stream } from "./streams.ts";
 
 /** The smallest segments there are, so that kills meet rolls and sealed files too. */
@@ -27,7 +29,7 @@ const FLAGS = ["--segment-bytes", "1MiB", "--message-bytes-max", "1MiB", "--log-
 const LIFE_MS_MIN = 30;
 const LIFE_MS_MAX = 500;
 const WIDTH = 8;
-const KINDS = ["mixed", "busy", "wide", "passing"] as const;
+const KINDS = ["mixed", "busy", "wide", "passing", "retained"] as const;
 type Kind = (typeof KINDS)[number];
 
 export interface CrashOptions {
@@ -54,6 +56,7 @@ export async function runCrashes(options: CrashOptions): Promise<CrashReport> {
     new KafkaStream("plain", false, random),
     new NativeStream("native"),
     new PassingTopics(random),
+    new RetainedStream(random),
     ...Array.from({ length: WIDTH }, (_, partition) => {
       return new KafkaStream("wide", partition % 2 === 0, random, { partition, partitions: WIDTH });
     }),
@@ -146,6 +149,8 @@ function writes({ name }: Stream, kind: Kind): boolean {
       return name === "idempotent";
     case "wide":
       return name.startsWith("wide");
+    case "retained":
+      return name === "retained";
     case "passing":
       return name === "passing" || name === "idempotent";
   }

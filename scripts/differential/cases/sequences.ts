@@ -1,6 +1,7 @@
 /** Several requests in a row, as a program sends them: a topic's whole life, and a group's offsets. */
 
 import { createTopicsApi } from "../../../src/protocol/kafka/apis/create-topics.ts";
+import { deleteRecordsApi } from "../../../src/protocol/kafka/apis/delete-records.ts";
 import { deleteTopicsApi } from "../../../src/protocol/kafka/apis/delete-topics.ts";
 import { fetchApi } from "../../../src/protocol/kafka/apis/fetch.ts";
 import { listOffsetsApi } from "../../../src/protocol/kafka/apis/list-offsets.ts";
@@ -20,6 +21,7 @@ export function sequenceCases(names: Names): Case[] {
     ...LIVES.map((version) => wholeLife(names, version)),
     ...commitCases(names),
     emptyTopic(names),
+    ...deletedRecords(names),
     byId(names),
   ];
 }
@@ -71,6 +73,57 @@ function lifeOf(topic: string, group: string, version: number): Step[] {
     ...fetches(topic),
     commit(topic, group, 5),
     committed(topic, group, "offsets"),
+  ];
+}
+
+/** The log start moves up, inside a batch and to the end; what is compacted only keeps its records. */
+function deletedRecords(names: Names): Case[] {
+  const topic = names.topic();
+  const compacted = names.topic();
+  const deleted = (version: number, name: string, offset: number, partitionIndex = 0) =>
+    ask(
+      deleteRecordsApi,
+      version,
+      { topics: [{ name, partitions: [{ partitionIndex, offset }] }], timeoutMs: 10_000 },
+      { note: `deleted before ${offset}` },
+    );
+  const told = (offset: number) => [
+    ...allTimes(topic),
+    epochs(topic),
+    ask(fetchApi, 11, fetchRequest(topic, { fetchOffset: offset }), { note: `fetched from ${offset}` }),
+  ];
+  const written = [batch(["a", "b", "c"]), batch(["d", "e"]), batch(["f"])].map((records) =>
+    ask(produceApi, 9, produceRequest(topic, records)),
+  );
+  const steps = [
+    ...written,
+    deleted(0, topic, 0),
+    deleted(0, topic, 1),
+    ...told(0),
+    deleted(1, topic, 4),
+    deleted(1, topic, 2),
+    ...told(3),
+    deleted(2, topic, 7),
+    deleted(2, topic, -2),
+    deleted(2, topic, 1, 9),
+    deleted(2, topic, -1, 1),
+    deleted(2, topic, -1),
+    ...told(5),
+    ask(produceApi, 9, produceRequest(topic, batch(["g"]))),
+    ...told(6),
+    deleted(2, `${topic}-not`, 1),
+    deleted(2, compacted, 1),
+    deleted(2, compacted, -1),
+  ];
+  return [
+    {
+      name: "records are deleted",
+      topics: [
+        { name: topic, partitions: 2 },
+        { name: compacted, partitions: 1, configs: { "cleanup.policy": "compact" } },
+      ],
+      steps,
+    },
   ];
 }
 

@@ -31,6 +31,9 @@ async function named<T>(work: () => T | Promise<T>): Promise<T | ObeliskError> {
 interface Outcome {
   /** Values that were acknowledged, by offset. */
   acknowledged: Map<number, string>;
+  /** The largest log start that was told, and that was asked for. */
+  start: number;
+  dropped: number;
 }
 
 /** Appends, syncs, checkpoints, drops, reads; records what a client would have been told. */
@@ -44,11 +47,18 @@ async function script(engine: FileEngine, outcome: Outcome): Promise<void> {
     if (typeof offset === "number") waiting.set(offset, value);
     if (index % 7 === 0) await sync(engine, log, waiting, outcome);
     if (index === 30) log.checkpoint(Buffer.from("state"), log.endOffset);
-    if (index === 35) await named(() => log.dropBefore(Math.min(5, log.durableOffset)));
+    if (index === 35) await drop(log, Math.min(5, log.durableOffset), outcome);
+    if (index === 38) await drop(log, log.durableOffset, outcome);
     if (index % 20 === 0) await named(() => readAll(log));
   }
   await sync(engine, log, waiting, outcome);
   await named(() => log.offsetForTimestamp(1000, log.endOffset));
+}
+
+async function drop(log: PartitionLog, offset: number, outcome: Outcome): Promise<void> {
+  outcome.dropped = Math.max(outcome.dropped, offset);
+  const start = await named(() => log.dropBefore(offset));
+  if (typeof start === "number") outcome.start = Math.max(outcome.start, start);
 }
 
 async function sync(
@@ -89,7 +99,7 @@ for (const hasSyncAll of [true, false]) {
           if (operations !== undefined) fault.operations = operations;
           files.setFault(fault);
           const directory = new TestDirectory("/data");
-          const outcome: Outcome = { acknowledged: new Map() };
+          const outcome: Outcome = { acknowledged: new Map(), start: 0, dropped: 0 };
           const engine = await named(() => openEngine(directory, { files }));
           if (!(engine instanceof ObeliskError)) {
             await script(engine, outcome);
@@ -113,6 +123,11 @@ async function checkHealthy(
 ): Promise<void> {
   const engine = openEngine(directory, { files });
   const log = await engine.open("t", 0, new Replay());
+  expect([story, log.startOffset >= outcome.start, log.startOffset <= outcome.dropped]).toEqual([
+    story,
+    true,
+    true,
+  ]);
   const found = new Map(await readAll(log));
   for (const [offset, value] of outcome.acknowledged) {
     if (offset < log.startOffset) continue;
