@@ -178,7 +178,7 @@ export const RULES: readonly Rule[] = [
   {
     name: "order",
     where:
-      /^(Metadata|ListOffsets|OffsetCommit|OffsetDelete|OffsetFetch|OffsetForLeaderEpoch|CreateTopics|CreatePartitions) (topics|results)(\[\]\.partitions)?$/,
+      /^(Metadata|ListOffsets|OffsetCommit|OffsetDelete|OffsetFetch|OffsetForLeaderEpoch|CreateTopics|CreatePartitions|DeleteRecords) (topics|results)(\[\]\.partitions)?$/,
     apply: sorted,
   },
   { name: "order", where: /^OffsetFetch groups\[\]\.topics(\[\]\.partitions)?$/, apply: sorted },

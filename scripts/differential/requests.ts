@@ -163,10 +163,6 @@ const MAKERS: Readonly<Record<string, Maker>> = {
     ],
     timeoutMs: 10_000,
   }),
-  DeleteRecords: ({ topic }) => ({
-    topics: [{ name: topic, partitions: [{ partitionIndex: 0, offset: 1 }] }],
-    timeoutMs: 10_000,
-  }),
   DeleteTopics: ({ topic }, version) => ({
     ...(version >= 6 ? { topics: [{ name: topic }] } : { topicNames: [topic] }),
     timeoutMs: 10_000,

@@ -64,6 +64,7 @@ export function refuseDeleteRecords(
 function offsetsByTopic({ topics }: DeleteRecordsRequest): Map<string, Map<number, number>> {
   const found = new Map<string, Map<number, number>>();
   for (const { name, partitions } of topics) {
+    if (partitions.length === 0) continue; // as Kafka, which answers partitions
     const offsets = found.get(name) ?? new Map<number, number>();
     found.set(name, offsets);
     for (const { partitionIndex, offset } of partitions) offsets.set(partitionIndex, offset);
