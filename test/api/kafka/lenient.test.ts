@@ -129,6 +129,10 @@ for (const kind of PARTITION_KINDS) {
       CreateTopics: { topics: [{ name: "t", numPartitions: 1, replicationFactor: 1 }] },
       DeleteTopics: (version) =>
         version < 6 ? { topicNames: ["none"], timeoutMs: 1 } : { topics: [{ name: "none" }], timeoutMs: 1 },
+      DeleteRecords: {
+        topics: [{ name: "t", partitions: [{ partitionIndex: 0, offset: 0 }] }],
+        timeoutMs: 1,
+      },
       InitProducerId: { transactionalId: null, transactionTimeoutMs: 1 },
       OffsetForLeaderEpoch: { topics: [{ topic: "t", partitions: [{ partition: 0, leaderEpoch: 0 }] }] },
     };
