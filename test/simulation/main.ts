@@ -1,12 +1,15 @@
 /**
  * Runs seeds one after the other and stops at the first that breaks a promise.
  *
- *     scripts/sim --seeds N [--seed FIRST] [--minutes M] [--keep-going] [--steps N]
+ *     scripts/sim --seeds N [--seed FIRST] [--minutes M] [--keep-going] [--steps N] [--groups]
+ *
+ * With --groups it is the coordinator of groups that is simulated (groups.ts), else the broker (run.ts).
  *
  * Exit codes: 0 all ran clean, 1 a promise was broken, 64 wrong usage.
  */
 
 import { parseArgs } from "node:util";
+import { runGroupSeed } from "./groups.ts";
 import { STEPS_KEPT } from "./judge.ts";
 import { profileOf } from "./profile.ts";
 import { runSeed, type Verdict } from "./run.ts";
@@ -19,20 +22,25 @@ interface Command {
   untilMs: number;
   keepsGoing: boolean;
   stepsMax: number;
+  isOfGroups: boolean;
 }
 
-async function run({ first, count, untilMs, keepsGoing, stepsMax }: Command): Promise<number> {
+/** What is told of a seed that breaks a promise. */
+type Told = Pick<Verdict, "seed" | "broken" | "history">;
+
+async function run({ first, count, untilMs, keepsGoing, stepsMax, isOfGroups }: Command): Promise<number> {
   const startedAtMs = performance.now();
   let toldAtMs = startedAtMs;
   let failures = 0;
   let done = 0;
   while (done < count && performance.now() < untilMs) {
-    const verdict = await runSeed(first + done, { stepsMax });
+    const seed = first + done;
+    const verdict = isOfGroups ? { seed, ...(await runGroupSeed(seed)) } : await runSeed(seed, { stepsMax });
     done += 1;
     if (verdict.broken !== null) {
       failures += 1;
       if (keepsGoing) console.log(`seed ${verdict.seed}: ${verdict.broken.split("\n")[0]}`);
-      else tell(verdict);
+      else tell(verdict, isOfGroups);
       if (!keepsGoing) break;
     }
     if (performance.now() - toldAtMs < PROGRESS_MS) continue;
@@ -46,11 +54,11 @@ async function run({ first, count, untilMs, keepsGoing, stepsMax }: Command): Pr
   return failures === 0 ? 0 : 1;
 }
 
-function tell({ seed, broken, history }: Verdict): void {
+function tell({ seed, broken, history }: Told, isOfGroups: boolean): void {
   console.log(`seed ${seed} broke a promise, after these steps:\n`);
   for (const step of history) console.log(step);
-  console.log(`\n${JSON.stringify(profileOf(seed))}`);
-  console.log(`\n${broken}\n\nscripts/sim --seed ${seed}`);
+  if (!isOfGroups) console.log(`\n${JSON.stringify(profileOf(seed))}`);
+  console.log(`\n${broken}\n\nscripts/sim ${isOfGroups ? "--groups " : ""}--seed ${seed}`);
 }
 
 function commandOf(args: string[]): Command | string {
@@ -60,6 +68,7 @@ function commandOf(args: string[]): Command | string {
     minutes: { type: "string" },
     "keep-going": { type: "boolean" },
     steps: { type: "string" },
+    groups: { type: "boolean" },
   } as const;
   try {
     const { values } = parseArgs({ args, options });
@@ -78,6 +87,7 @@ function commandOf(args: string[]): Command | string {
       untilMs: performance.now() + minutes * 60_000,
       keepsGoing: values["keep-going"] === true,
       stepsMax,
+      isOfGroups: values.groups === true,
     };
   } catch (thrown) {
     return thrown instanceof Error ? thrown.message : String(thrown);
