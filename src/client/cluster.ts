@@ -212,7 +212,7 @@ export class Cluster {
     );
     const found = hasBatches ? response.coordinators[0] : response;
     if (found === undefined) throw new ObeliskError("COORDINATOR_NOT_AVAILABLE");
-    checkResponse(found.errorCode, found.errorMessage === null ? {} : { detail: found.errorMessage });
+    checkResponse(found.errorCode, found.errorMessage ? { detail: found.errorMessage } : {});
     this.#nodes.set(found.nodeId, { host: found.host, port: found.port });
     this.#coordinators.set(group, found.nodeId);
     return await this.node(found.nodeId, purpose);

@@ -11,8 +11,6 @@ import { FakeBroker } from "../client/fake-broker.ts";
 import { BROKER_KINDS, type RunningBroker } from "../support/broker-kinds.ts";
 import { compiled, fromSources, runObelisk, startObelisk } from "../support/obelisk-command.ts";
 
-/** JoinGroup, Heartbeat, LeaveGroup, SyncGroup, DescribeGroups. */
-const MEMBERSHIP = [11, 12, 13, 14, 15];
 const program = compiled.missing === undefined ? compiled : fromSources;
 
 /** A running `obelisk consume`, with what it has printed so far. */
@@ -62,11 +60,9 @@ class Reader {
 }
 
 for (const kind of BROKER_KINDS) {
-  const isServed = kind.serves(MEMBERSHIP);
-  const reason = kind.missing ?? (isServed ? undefined : "group membership is not served");
-  const title = reason === undefined ? kind.name : `${kind.name} (skipped: ${reason})`;
+  const title = kind.missing === undefined ? kind.name : `${kind.name} (skipped: ${kind.missing})`;
 
-  describe.skipIf(reason !== undefined)(`a member of a group of ${title}`, () => {
+  describe.skipIf(kind.missing !== undefined)(`a member of a group of ${title}`, () => {
     let broker: RunningBroker;
     let admin: Admin;
     let producer: Producer;

@@ -4,15 +4,12 @@
  */
 
 import { startKafka } from "../../scripts/bench/servers.ts";
-import { routeFor } from "../../src/api/kafka/apis.ts";
 import { startHere } from "./server.ts";
 
 export interface BrokerKind {
   readonly name: string;
   /** Why it cannot run here; undefined when it can. */
   readonly missing: string | undefined;
-  /** Whether it serves all of these APIs, by their numbers. */
-  serves(keys: readonly number[]): boolean;
   start(): Promise<RunningBroker>;
 }
 
@@ -26,7 +23,6 @@ export const BROKER_KINDS: readonly BrokerKind[] = [
   {
     name: "Obelisk",
     missing: undefined,
-    serves: (keys) => keys.every((key) => routeFor(key) !== undefined),
     start: async () => {
       const server = await startHere();
       return { address: server.kafka, stop: () => server.stop() };
@@ -38,7 +34,6 @@ export const BROKER_KINDS: readonly BrokerKind[] = [
       process.env["KAFKA_HOME"] === undefined || Bun.which("java") === null
         ? "java or KAFKA_HOME, a directory with its libs/, is missing"
         : undefined,
-    serves: () => true,
     start: async () => {
       const server = await startKafka({ heap: "384m", properties: ["group.initial.rebalance.delay.ms=0"] });
       if (server === null) throw new Error("Apache Kafka is not installed");
