@@ -33,6 +33,7 @@ import type { TopicDefaultsOptions } from "./broker/topic-rules.ts";
 import { namedSettings } from "./config/kafka-names.ts";
 import { SETTINGS, type Settings } from "./config/settings.ts";
 import { Fetches } from "./consumer/fetches.ts";
+import { GroupConfigs } from "./consumer/group-configs.ts";
 import { Groups, type GroupsOptions } from "./consumer/groups.ts";
 import { HeartbeatGroups } from "./consumer/heartbeat-groups/heartbeat-groups.ts";
 import { viewOf } from "./consumer/heartbeat-groups/topic-view.ts";
@@ -127,18 +128,19 @@ async function start(
   const broker = await Broker.open(brokerOptions(settings, storage.clusterId), parts);
   const offsets = await GroupOffsets.open(broker.state, clock);
   broker.topics.onRemoved(offsets);
+  const groupConfigs = await GroupConfigs.open(broker.state, {
+    sessionTimeoutMs: settings.groupConsumerSessionTimeoutMs,
+    heartbeatIntervalMs: settings.groupConsumerHeartbeatIntervalMs,
+    assignmentIntervalMs: settings.groupConsumerAssignmentIntervalMs,
+  });
   const heartbeatGroups = await HeartbeatGroups.open({
     state: broker.state,
     topics: viewOf(broker.topics),
     clock,
     log,
     newId: parts.newId,
-    rules: {
-      membersMax: settings.groupConsumerMaxSize,
-      sessionTimeoutMs: settings.groupConsumerSessionTimeoutMs,
-      heartbeatIntervalMs: settings.groupConsumerHeartbeatIntervalMs,
-      assignmentIntervalMs: settings.groupConsumerAssignmentIntervalMs,
-    },
+    membersMax: settings.groupConsumerMaxSize,
+    configs: groupConfigs,
   });
   undo.push(() => heartbeatGroups.close());
   const groups = await Groups.open(groupsOptions(settings), {
@@ -188,6 +190,7 @@ async function start(
     broker,
     offsets,
     heartbeatGroups,
+    groupConfigs,
     groups,
     fetches,
     serverSettings: () => namedSettings(settings, kafka.port),

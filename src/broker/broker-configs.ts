@@ -9,11 +9,10 @@
 
 import { ObeliskError } from "../base/errors.ts";
 import type { StateStore } from "../storage/contract.ts";
+import { ConfigRows } from "./config-rows.ts";
 import { KEPT_BROKER_CONFIGS, type KeptBrokerConfig } from "./kept-broker-configs.ts";
 import { checkTopicConfigs, TOPIC_CONFIGS, type TopicConfigValues } from "./topic-configs.ts";
 import { CONFIG_SOURCES, type SourcedValue, type TopicDefaults } from "./topic-rules.ts";
-
-const KEY_PREFIX = "broker-config/";
 
 /** The name that a topic setting has where it is set for a broker, to the topic setting's own. Of those that can be changed. */
 const TOPIC_NAMES: ReadonlyMap<string, string> = new Map(
@@ -33,24 +32,21 @@ export interface BrokerConfigsParts {
 
 export class BrokerConfigs {
   readonly #parts: BrokerConfigsParts;
-  /** By the key's end: "" for all brokers. */
-  readonly #values = new Map<string, TopicConfigValues>();
-  /** Changes are made one after the other. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #rows: ConfigRows;
 
   constructor(parts: BrokerConfigsParts) {
     this.#parts = parts;
+    this.#rows = new ConfigRows(parts.state, "broker-config/");
   }
 
   async load(): Promise<void> {
-    for (const { key, value } of await this.#parts.state.list(KEY_PREFIX))
-      this.#values.set(key.slice(KEY_PREFIX.length), JSON.parse(value) as TopicConfigValues);
+    await this.#rows.load();
     this.#tell();
   }
 
   /** What was changed, under the broker settings' names: for all brokers (null), or for this one. */
   changedFor(nodeId: number | null): TopicConfigValues {
-    return this.#values.get(keyEnd(nodeId)) ?? {};
+    return this.#rows.of(keyEnd(nodeId));
   }
 
   /** All values of a setting that is kept, the one that counts first. Never empty. */
@@ -73,20 +69,15 @@ export class BrokerConfigs {
     change: (values: TopicConfigValues) => TopicConfigValues,
     isValidateOnly = false,
   ): Promise<void> {
-    const alter = async () => {
-      const values = change(this.changedFor(nodeId));
+    const checked = (before: TopicConfigValues) => {
+      const values = change(before);
       checkKept(values);
       checkTopicConfigs(byTopicName(values), this.#parts.messageBytesLimit);
-      if (isValidateOnly) return;
-      const end = keyEnd(nodeId);
-      await this.#parts.state.change([{ key: KEY_PREFIX + end, value: JSON.stringify(values) }]);
-      this.#values.set(end, values);
-      this.#tell();
-      this.#parts.changed();
+      return values;
     };
-    const turn = this.#last.then(alter);
-    this.#last = turn.catch(() => {});
-    await turn;
+    if (!(await this.#rows.alter(keyEnd(nodeId), checked, isValidateOnly))) return;
+    this.#tell();
+    this.#parts.changed();
   }
 
   #tell(): void {

@@ -18,6 +18,7 @@ export const CONFIG_SOURCES = {
   changedDefault: 3,
   server: 4,
   default: 5,
+  group: 8,
 } as const;
 
 export type ConfigSource = (typeof CONFIG_SOURCES)[keyof typeof CONFIG_SOURCES];

@@ -9,6 +9,7 @@ import { MemoryBudget } from "../../src/base/memory/memory-budget.ts";
 import { MiB } from "../../src/base/units.ts";
 import type { BrokerOptions, BrokerParts } from "../../src/broker/broker.ts";
 import { Fetches } from "../../src/consumer/fetches.ts";
+import { GroupConfigs } from "../../src/consumer/group-configs.ts";
 import { Groups, type GroupsOptions } from "../../src/consumer/groups.ts";
 import type { GroupRules } from "../../src/consumer/heartbeat-groups/heartbeat.ts";
 import { HeartbeatGroups } from "../../src/consumer/heartbeat-groups/heartbeat-groups.ts";
@@ -68,19 +69,22 @@ export async function openKafkaApi(options: TestKafkaApiOptions = {}): Promise<T
   broker.topics.onRemoved(offsets);
   const lines: LoggedLine[] = [];
   const log = collectingLog(lines);
+  const rules = {
+    membersMax: 1000,
+    sessionTimeoutMs: 45_000,
+    heartbeatIntervalMs: 5000,
+    assignmentIntervalMs: 0,
+    ...options.groupRules,
+  };
+  const groupConfigs = await GroupConfigs.open(engine.state, rules);
   const heartbeatGroups = await HeartbeatGroups.open({
     state: engine.state,
     topics: viewOf(broker.topics),
     clock: systemClock,
     log,
     newId: () => crypto.randomUUID(),
-    rules: {
-      membersMax: 1000,
-      sessionTimeoutMs: 45_000,
-      heartbeatIntervalMs: 5000,
-      assignmentIntervalMs: 0,
-      ...options.groupRules,
-    },
+    membersMax: rules.membersMax,
+    configs: groupConfigs,
   });
   const fetches = new Fetches(systemClock, { openMax: 1000, responseBytesMax: 64 * MiB });
   const advertised = { host: "127.0.0.1", port: 0 };
@@ -91,6 +95,7 @@ export async function openKafkaApi(options: TestKafkaApiOptions = {}): Promise<T
     broker,
     offsets,
     heartbeatGroups,
+    groupConfigs,
     groups,
     fetches,
     serverSettings: () => [],

@@ -104,6 +104,8 @@ async function alterOne(
     await topics.alter(resourceName, change, isValidateOnly);
   } else if (resourceType === CONFIG_RESOURCES.broker)
     await configs.alter(brokerNamed(context, resourceName), change, isValidateOnly);
+  else if (resourceType === CONFIG_RESOURCES.group)
+    await context.groupConfigs.alter(resourceName, change, isValidateOnly);
   else throw unsupportedResource(resourceType);
 }
 

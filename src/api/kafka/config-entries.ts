@@ -8,6 +8,7 @@ import { CONFIG_TYPES, type ConfigType, canonical } from "../../broker/config-ki
 import { KEPT_BROKER_CONFIGS } from "../../broker/kept-broker-configs.ts";
 import { TOPIC_CONFIGS, type TopicConfig, type TopicConfigValues } from "../../broker/topic-configs.ts";
 import { CONFIG_SOURCES, type SourcedValue } from "../../broker/topic-rules.ts";
+import { GROUP_CONFIGS, type GroupConfigs } from "../../consumer/group-configs.ts";
 
 export interface ConfigEntry {
   readonly name: string;
@@ -67,6 +68,18 @@ export function brokerEntries(
   for (const kept of KEPT_BROKER_CONFIGS.values())
     entries.push(entryOf(kept.name, named(kept.name, configs.keptValues(kept)), kept));
   return entries.sort((left, right) => (left.name < right.name ? -1 : 1));
+}
+
+/** All settings of a group, by name. */
+export function groupEntries(configs: GroupConfigs, group: string): ConfigEntry[] {
+  const own = configs.of(group);
+  return [...GROUP_CONFIGS.values()].map((config) => {
+    const { name, brokerName } = config;
+    const value = own[name];
+    const mine = value === undefined ? [] : [{ name, value, source: CONFIG_SOURCES.group as number }];
+    const theirs = { name: brokerName, value: configs.defaultOf(config), source: CONFIG_SOURCES.default };
+    return entryOf(name, [...mine, theirs], config);
+  });
 }
 
 /** What was changed for all brokers, by name. */

@@ -28,6 +28,6 @@ export function brokerNamed({ broker }: KafkaContext, name: string): number | nu
 export function unsupportedResource(type: number): ObeliskError {
   return new ObeliskError("INVALID_REQUEST", {
     detail: `resources of type ${type} have no settings here`,
-    remedy: "topics (2) and brokers (4) have",
+    remedy: "topics (2), brokers (4) and groups (32) have",
   });
 }

@@ -4,6 +4,7 @@ import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Broker } from "../../broker/broker.ts";
 import type { Fetches } from "../../consumer/fetches.ts";
+import type { GroupConfigs } from "../../consumer/group-configs.ts";
 import type { Groups } from "../../consumer/groups.ts";
 import type { HeartbeatGroups } from "../../consumer/heartbeat-groups/heartbeat-groups.ts";
 import type { GroupOffsets } from "../../consumer/offsets.ts";
@@ -13,6 +14,7 @@ export interface KafkaContext {
   readonly broker: Broker;
   readonly offsets: GroupOffsets;
   readonly heartbeatGroups: HeartbeatGroups;
+  readonly groupConfigs: GroupConfigs;
   readonly groups: Groups;
   readonly fetches: Fetches;
   /** The server's own settings, under Kafka's names. */

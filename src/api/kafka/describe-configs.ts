@@ -2,8 +2,8 @@
  * DescribeConfigs: the settings of topics and brokers, each with value, source, type, synonyms and documentation. Without names it
  * is all of them; a name that does not exist is left out, as in Kafka. Broker "" is what was changed for all brokers.
  *
- * A type of resource that does not exist refuses the whole request, as in Kafka. Groups and client metrics have no settings yet and broker loggers none that could be changed: they are answered with none, so that
- * tools which ask for everything work.
+ * A type of resource that does not exist refuses the whole request, as in Kafka. Client metrics have no settings and broker loggers none that could be changed: they are answered with none, so that tools which ask
+ * for everything work.
  */
 
 import { NO_ERROR, ObeliskError, toObeliskError } from "../../base/errors.ts";
@@ -16,7 +16,13 @@ import {
 } from "../../protocol/kafka/apis/describe-configs.ts";
 import { LongArray } from "../../protocol/kafka/array-encoder.ts";
 import { checkTopicName } from "../../storage/names.ts";
-import { brokerEntries, type ConfigEntry, changedEntries, topicEntries } from "./config-entries.ts";
+import {
+  brokerEntries,
+  type ConfigEntry,
+  changedEntries,
+  groupEntries,
+  topicEntries,
+} from "./config-entries.ts";
 import { brokerNamed, CONFIG_RESOURCES, unsupportedResource } from "./config-resources.ts";
 import type { KafkaContext } from "./context.ts";
 
@@ -97,7 +103,7 @@ function describeOne(context: KafkaContext, resource: Resource, request: Describ
 
 /** @throws ObeliskError UNKNOWN_TOPIC_OR_PARTITION, INVALID_REQUEST */
 function entriesOf(context: KafkaContext, { resourceType, resourceName }: Resource): ConfigEntry[] {
-  const { broker, serverSettings } = context;
+  const { broker, groupConfigs, serverSettings } = context;
   switch (resourceType) {
     case CONFIG_RESOURCES.topic: {
       checkTopicName(resourceName);
@@ -113,8 +119,10 @@ function entriesOf(context: KafkaContext, { resourceType, resourceName }: Resour
       brokerNamed(context, resourceName);
       return [];
     case CONFIG_RESOURCES.clientMetrics:
-    case CONFIG_RESOURCES.group:
       return [];
+    case CONFIG_RESOURCES.group:
+      if (resourceName === "") throw new ObeliskError("INVALID_REQUEST", { detail: "a group has a name" });
+      return groupEntries(groupConfigs, resourceName);
     default:
       throw unsupportedResource(resourceType);
   }

@@ -13,7 +13,7 @@ type Resource = ListConfigResourcesResponseInput["configResources"][number];
 const TYPES: readonly number[] = Object.values(CONFIG_RESOURCES);
 
 export function listConfigResources(
-  { broker }: KafkaContext,
+  { broker, groupConfigs }: KafkaContext,
   { resourceTypes }: ListConfigResourcesRequest,
   version: number,
 ): ListConfigResourcesResponseInput {
@@ -29,6 +29,10 @@ export function listConfigResources(
   }
   for (const type of [CONFIG_RESOURCES.broker, CONFIG_RESOURCES.brokerLogger])
     if (wanted.includes(type)) configResources.push({ resourceName: node, resourceType: type });
+  if (wanted.includes(CONFIG_RESOURCES.group)) {
+    for (const name of groupConfigs.names())
+      configResources.push({ resourceName: name, resourceType: CONFIG_RESOURCES.group });
+  }
   return { errorCode: NO_ERROR, configResources };
 }
 

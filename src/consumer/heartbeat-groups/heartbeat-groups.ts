@@ -17,6 +17,7 @@ import type { Log } from "../../base/log.ts";
 import { RateLimitedWarning } from "../../base/rate-limited-warning.ts";
 import { KiB, MiB } from "../../base/units.ts";
 import type { StateChange, StateStore } from "../../storage/contract.ts";
+import type { GroupConfigs } from "../group-configs.ts";
 import { GROUP_NAME_BYTES_MAX } from "../offsets.ts";
 import { Deadlines } from "./deadlines.ts";
 import { ConsumerGroup } from "./group.ts";
@@ -66,7 +67,8 @@ export interface HeartbeatGroupsParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly newId: () => string;
-  readonly rules: GroupRules;
+  readonly membersMax: number;
+  readonly configs: GroupConfigs;
 }
 
 /** A group with what belongs to it while it is loaded. */
@@ -188,8 +190,19 @@ export class HeartbeatGroups {
   }
 
   #sceneOf({ group, deadlines }: LoadedGroup): GroupScene {
-    const { topics, rules, clock } = this.#parts;
-    return { group, deadlines, view: topics, rules, nowMs: clock.monotonicMs() };
+    const { topics, clock } = this.#parts;
+    return {
+      group,
+      deadlines,
+      view: topics,
+      rules: this.#rulesOf(group),
+      nowMs: clock.monotonicMs(),
+    };
+  }
+
+  #rulesOf({ id }: ConsumerGroup): GroupRules {
+    const { membersMax, configs } = this.#parts;
+    return { membersMax, ...configs.timesOf(id) };
   }
 
   /** Keeps the sums of all groups right over something that changes one. */
@@ -346,8 +359,8 @@ export class HeartbeatGroups {
   /** Each member has its whole session, and what it was giving up may take its whole time again. */
   #add(loaded: LoadedGroup): void {
     const { group, deadlines } = loaded;
-    const { clock, rules } = this.#parts;
-    const nowMs = clock.monotonicMs();
+    const rules = this.#rulesOf(group);
+    const nowMs = this.#parts.clock.monotonicMs();
     for (const member of group.members) {
       deadlines.set(member.id, "session", nowMs + sessionMs(member, rules));
       if (member.state === "unrevoked" && member.classic === null)

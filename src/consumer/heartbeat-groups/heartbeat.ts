@@ -11,6 +11,7 @@
  */
 
 import { ObeliskError } from "../../base/errors.ts";
+import type { GroupTimes } from "../group-configs.ts";
 import { isSameAssigned, isWithin, listAssigned, NONE_ASSIGNED, type TopicPartitions } from "./assignment.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { ASSIGNORS, type ConsumerGroup } from "./group.ts";
@@ -44,12 +45,8 @@ export interface Peer {
   readonly clientHost: string;
 }
 
-export interface GroupRules {
+export interface GroupRules extends GroupTimes {
   readonly membersMax: number;
-  readonly sessionTimeoutMs: number;
-  readonly heartbeatIntervalMs: number;
-  /** The shortest time between two runs of the assignor. */
-  readonly assignmentIntervalMs: number;
 }
 
 /** What a request acts on. */

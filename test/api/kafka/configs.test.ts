@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { wireCode } from "../../../src/base/errors.ts";
 import { TOPIC_CONFIGS } from "../../../src/broker/topic-configs.ts";
 import { alterConfigsApi } from "../../../src/protocol/kafka/apis/alter-configs.ts";
+import { consumerGroupHeartbeatApi } from "../../../src/protocol/kafka/apis/consumer-group-heartbeat.ts";
 import { createTopicsApi } from "../../../src/protocol/kafka/apis/create-topics.ts";
 import { describeConfigsApi } from "../../../src/protocol/kafka/apis/describe-configs.ts";
 import { incrementalAlterConfigsApi } from "../../../src/protocol/kafka/apis/incremental-alter-configs.ts";
@@ -14,6 +15,7 @@ import type { WireClient } from "../../support/kafka-wire.ts";
 
 const TOPIC = 2;
 const BROKER = 4;
+const GROUP = 32;
 const SET = 0;
 const DELETE = 1;
 const APPEND = 2;
@@ -172,6 +174,22 @@ test("a broker setting that tunes what is not here is kept, with a value that it
   expect(await settingOf(BROKER, "1", "num.io.threads")).toEqual(["8", 5]);
   expect(await alter(BROKER, "1", [["num.io.threads", SET, "4"]])).toBe(0);
   expect(await settingOf(BROKER, "1", "num.io.threads")).toEqual(["4", 2]);
+});
+
+test("a group has settings before it is there, and its members are told of them", async () => {
+  const session = "consumer.session.timeout.ms";
+  expect(await settingOf(GROUP, "g", session)).toEqual(["45000", 5]);
+  expect(await alter(GROUP, "g", [[session, SET, "50000"]])).toBe(0);
+  expect(await alter(GROUP, "g", [["consumer.heartbeat.interval.ms", SET, "7000"]])).toBe(0);
+  expect(await settingOf(GROUP, "g", session)).toEqual(["50000", 8]);
+  const join = { groupId: "g", memberId: "m", memberEpoch: 0, rebalanceTimeoutMs: 1000, topicPartitions: [] };
+  const joined = await client.ask(consumerGroupHeartbeatApi, 1, { ...join, subscribedTopicNames: ["t"] });
+  expect(joined).toMatchObject({ errorCode: 0, heartbeatIntervalMs: 7000 });
+  expect(await alter(GROUP, "g", [[session, DELETE, null]])).toBe(0);
+  expect(await settingOf(GROUP, "g", session)).toEqual(["45000", 5]);
+  expect(await alter(GROUP, "g", [[session, SET, "1"]])).toBe(wireCode("INVALID_CONFIG"));
+  expect(await alter(GROUP, "g", [["retention.ms", SET, "1"]])).toBe(wireCode("INVALID_CONFIG"));
+  expect(await alter(GROUP, "", [[session, SET, "50000"]])).toBe(wireCode("INVALID_REQUEST"));
 });
 
 test("changes are there after the next start", async () => {

@@ -7,14 +7,17 @@
  * with one member, the group is stable, and further heartbeats change nothing.
  */
 
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { ObeliskError } from "../../../src/base/errors.ts";
+import { GroupConfigs } from "../../../src/consumer/group-configs.ts";
 import type { HeartbeatRequest } from "../../../src/consumer/heartbeat-groups/heartbeat.ts";
 import { HeartbeatGroups } from "../../../src/consumer/heartbeat-groups/heartbeat-groups.ts";
 import type { TopicView, ViewedTopic } from "../../../src/consumer/heartbeat-groups/topic-view.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 import { randomOf } from "../../support/random.ts";
 import { FULL, RefusingState } from "../../support/refusing-state.ts";
+
+setDefaultTimeout(60_000);
 
 const SEEDS = 60;
 const STEPS = 150;
@@ -120,12 +123,12 @@ class World {
       clock: this.clock,
       log,
       newId: () => `made-${(this.#next += 1)}`,
-      rules: {
-        membersMax: 100,
+      membersMax: 100,
+      configs: await GroupConfigs.open(this.state, {
         sessionTimeoutMs: SESSION_MS,
         heartbeatIntervalMs: 1000,
         assignmentIntervalMs: 500,
-      },
+      }),
     });
   }
 
