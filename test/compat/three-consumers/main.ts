@@ -1,8 +1,8 @@
 /**
  * The acceptance run of consumer groups (run.ts), on the compiled executable or on a broker that runs already:
  *
- *     bun test/compat/three-consumers/main.ts [--protocol classic|consumer] [--records 100000] [--session-ms 6000]
- *                                             [--records-per-second 2500] [--partitions 12] [--brokers HOST:PORT]
+ *     bun test/compat/three-consumers/main.ts [--client NAME] [--protocol classic|consumer] [--records 100000]
+ *                                             [--session-ms 6000] [--records-per-second 2500] [--partitions 12] [--brokers HOST:PORT]
  *
  * A broker that runs already must give groups of the consumer protocol the session that is named. Prints each step and the report
  * as JSON; ends with 1 when a record was lost or committed twice, a member had a fatal error, or a rebalance took too long:
@@ -10,12 +10,13 @@
  */
 
 import { parseArgs } from "node:util";
-import { CONFLUENT_CLIENTS } from "../../support/foreign-clients.ts";
 import { startCompiled } from "../../support/server.ts";
-import { type PROTOCOLS, runThreeConsumers } from "./run.ts";
+import { type GroupProtocol, MEMBER_CLIENTS } from "./clients.ts";
+import { runThreeConsumers } from "./run.ts";
 
 const { values } = parseArgs({
   options: {
+    client: { type: "string", default: "confluent-kafka" },
     protocol: { type: "string", default: "classic" },
     records: { type: "string", default: "100000" },
     "records-per-second": { type: "string", default: "2500" },
@@ -25,14 +26,15 @@ const { values } = parseArgs({
   },
 });
 const sessionMs = Number(values["session-ms"]);
-const client = CONFLUENT_CLIENTS[0]!;
+const client = MEMBER_CLIENTS.find(({ name }) => name === values.client);
+if (client === undefined) throw new Error(`clients are ${MEMBER_CLIENTS.map(({ name }) => name)}`);
 if (client.missing !== undefined) throw new Error(client.missing);
 const server = values.brokers === undefined ? await startCompiled(groupFlags(sessionMs)) : undefined;
 try {
   const report = await runThreeConsumers({
     client,
     brokers: values.brokers ?? server!.kafka,
-    protocol: values.protocol as (typeof PROTOCOLS)[number],
+    protocol: values.protocol as GroupProtocol,
     sessionMs,
     records: Number(values.records),
     recordsPerSecond: Number(values["records-per-second"]),
@@ -50,7 +52,8 @@ try {
 
 function groupFlags(session: number): string[] {
   return [
+    "--group-min-session-timeout=1s",
     `--group-consumer-session-timeout=${session}ms`,
-    `--group-consumer-heartbeat-interval=${session / 6}ms`,
+    `--group-consumer-heartbeat-interval=${Math.floor(session / 6)}ms`,
   ];
 }

@@ -1,12 +1,15 @@
 /** A member of a group as its own process, and what it told so far (member.py). */
 
-import type { ForeignClient } from "../../support/foreign-clients.ts";
+import type { MemberClient } from "./clients.ts";
 
 /** Partition, first offset, the offset after the last one. */
 export type Range = readonly [number, number, number];
 
+/** What a process without a handler of its own ends with, and the JVM after its hooks. */
+const BY_SIGNAL = 128 + 15;
+
 interface Told {
-  readonly event: "assigned" | "revoked" | "lost" | "committing" | "committed" | "refused" | "fatal";
+  readonly event: "owns" | "assigned" | "revoked" | "lost" | "committing" | "committed" | "refused" | "fatal";
   readonly partitions?: readonly number[];
   readonly ranges?: readonly Range[];
   readonly error?: string;
@@ -24,12 +27,12 @@ export class Member {
 
   constructor(
     readonly name: string,
-    group: { client: ForeignClient; brokers: string; protocol: string; sessionMs: number },
+    group: { client: MemberClient; brokers: string; protocol: string; sessionMs: number },
     topic: string,
   ) {
     const { client, brokers, protocol, sessionMs } = group;
     const args = [brokers, topic, topic, protocol, `${sessionMs}`];
-    this.child = client.start("test/compat/three-consumers/member.py", ...args);
+    this.child = client.start(...args);
     this.#told = this.#listen();
   }
 
@@ -38,7 +41,7 @@ export class Member {
     this.child.kill("SIGTERM");
     await this.#told;
     const exitCode = await this.child.exited;
-    if (exitCode !== 0) throw new Error(`${this.name} ended with ${exitCode}`);
+    if (exitCode !== 0 && exitCode !== BY_SIGNAL) throw new Error(`${this.name} ended with ${exitCode}`);
   }
 
   async #listen(): Promise<void> {
@@ -52,7 +55,9 @@ export class Member {
   }
 
   #take({ event, partitions = [], ranges = [], error }: Told): void {
-    if (event === "assigned") for (const partition of partitions) this.owned.add(partition);
+    if (event === "owns") this.owned.clear();
+    if (event === "assigned" || event === "owns")
+      for (const partition of partitions) this.owned.add(partition);
     if (event === "revoked" || event === "lost")
       for (const partition of partitions) this.owned.delete(partition);
     if (event === "committing") this.committing.push(...ranges);

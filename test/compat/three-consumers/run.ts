@@ -16,19 +16,17 @@
  */
 
 import { Kafka, logLevel } from "kafkajs";
-import type { ForeignClient } from "../../support/foreign-clients.ts";
+import type { GroupProtocol, MemberClient } from "./clients.ts";
 import { Member, type Range } from "./member.ts";
 
 const BATCH_RECORDS = 500;
 /** What a rebalance may take when no session has to expire first, and what comes on top when one has. */
 const WAIT_MS_MAX = 60_000;
 
-export const PROTOCOLS = ["consumer"] as const;
-
 export interface ThreeConsumersOptions {
-  readonly client: ForeignClient;
+  readonly client: MemberClient;
   readonly brokers: string;
-  readonly protocol: (typeof PROTOCOLS)[number];
+  readonly protocol: GroupProtocol;
   /** As the broker and the members have it. */
   readonly sessionMs: number;
   readonly records: number;
@@ -81,10 +79,13 @@ export async function runThreeConsumers(options: ThreeConsumersOptions): Promise
     const d = start("D");
     members.push(d);
     const joined = await share("D joined", b, c, d);
-    b.child.kill("SIGSTOP");
-    const stopped = await share("B stopped", c, d);
-    b.child.kill("SIGCONT");
-    const continued = await share("B goes on", b, c, d);
+    let [stopped, continued] = [0, 0];
+    if (options.client.canBeStopped) {
+      b.child.kill("SIGSTOP");
+      stopped = await share("B stopped", c, d);
+      b.child.kill("SIGCONT");
+      continued = await share("B goes on", b, c, d);
+    }
     flow.endsWhenSent();
     await flowing;
     const ends = await endsOf(admin, topic);
@@ -177,7 +178,8 @@ function judge(members: readonly Member[], ends: ReadonlyMap<number, number>) {
 async function until(what: string, members: readonly Member[], isTrue: () => boolean): Promise<void> {
   const deadline = performance.now() + WAIT_MS_MAX;
   while (!isTrue()) {
-    if (performance.now() > deadline) {
+    const isOver = members.some(({ fatal }) => fatal.length > 0);
+    if (isOver || performance.now() > deadline) {
       const owned = members.map(({ name, owned, fatal }) => `${name} [${[...owned]}] ${fatal}`);
       throw new Error(`not within ${WAIT_MS_MAX} ms: ${what}; the members own ${owned.join(", ")}`);
     }

@@ -22,7 +22,7 @@ const RECORDS = 4000;
 const LIFE_MS_MAX = 400;
 /** A round in which some group does not return within this time has failed. */
 const ROUND_MS_MAX = 60_000;
-const PROTOCOLS = ["consumer"] as const;
+const PROTOCOLS = ["classic", "consumer"] as const;
 
 export interface GroupCommitsOptions {
   readonly groups: number;
