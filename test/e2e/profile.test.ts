@@ -1,11 +1,14 @@
 /** `obelisk profile`: what is kept under a name, and which of flag, environment, profile and default counts. */
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compiled, fromSources, runObelisk } from "../support/obelisk-command.ts";
 import { startHere, type TestServer } from "../support/server.ts";
+
+/** Many processes one after another, on a machine that is busy. */
+setDefaultTimeout(60_000);
 
 let server: TestServer;
 beforeAll(async () => {
