@@ -32,6 +32,7 @@ import { Broker, type BrokerOptions } from "./broker/broker.ts";
 import type { TopicDefaultsOptions } from "./broker/topic-rules.ts";
 import { namedSettings } from "./config/kafka-names.ts";
 import { SETTINGS, type Settings } from "./config/settings.ts";
+import { FetchSessions, PARTITIONS_MAX } from "./consumer/fetch-sessions.ts";
 import { Fetches } from "./consumer/fetches.ts";
 import { GroupConfigs } from "./consumer/group-configs.ts";
 import { Groups, type GroupsOptions } from "./consumer/groups.ts";
@@ -160,6 +161,8 @@ async function start(
     openMax: OPEN_FETCHES_MAX,
     responseBytesMax: FETCH_BYTES_MAX,
   });
+  const sessionLimits = { sessionsMax: settings.fetchSessionsMax, partitionsMax: PARTITIONS_MAX };
+  const fetchSessions = new FetchSessions(sessionLimits, clock, randomSessionId);
   const requestBudget = new MemoryBudget(limitWithin(shareBytes(settings)), clock);
   const listener = {
     hostname: settings.host,
@@ -193,6 +196,7 @@ async function start(
     groupConfigs,
     groups,
     fetches,
+    fetchSessions,
     serverSettings: () => namedSettings(settings, kafka.port),
     clock,
     log,
@@ -386,6 +390,11 @@ function groupsOptions(settings: Settings): GroupsOptions {
     sessionTimeoutMsMin: settings.groupMinSessionTimeoutMs,
     sessionTimeoutMsMax: settings.groupMaxSessionTimeoutMs,
   };
+}
+
+/** From 0 to 2^31-1. */
+function randomSessionId(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]! >>> 1;
 }
 
 function brokerOptions(settings: Settings, clusterId: string): BrokerOptions {

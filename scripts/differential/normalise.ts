@@ -5,6 +5,7 @@
  *   cluster id       chosen at the first start
  *   address          each server's own host and port; any other address stays
  *   topic id         an id that the server made becomes the topic's name; ids that were only echoed stay
+ *   session id       of a fetch session, where there is one
  *   producer id      an id that the server handed out in this case
  *   member id        the random end of one that the server made up
  *   other groups     in a list of all groups only those that the case knows
@@ -69,6 +70,11 @@ export const RULES: readonly Rule[] = [
       const name = topicNames.get(value as string);
       return name === undefined ? value : `<id of ${name}>`;
     },
+  },
+  {
+    name: "session id",
+    where: /^Fetch sessionId$/,
+    apply: (value) => (value === 0 ? 0 : "<session id>"),
   },
   {
     name: "producer id",

@@ -54,6 +54,7 @@ export function namedSettings(settings: Settings, kafkaPort: number): NamedSetti
   add("listeners", "string", "host", listener);
   add("log.dirs", "string", "data", settings.data);
   add("max.connections", "int", "connectionsMax", settings.connectionsMax);
+  add("max.incremental.fetch.session.cache.slots", "int", "fetchSessionsMax", settings.fetchSessionsMax);
   add("node.id", "int", "nodeId", settings.nodeId);
   add("num.partitions", "int", "partitions", settings.partitions);
   add(

@@ -203,6 +203,14 @@ export const SETTINGS = {
     advice:
       "Cache for the latest batches of all partitions, part of `memory`: at most half of it, and by default no more than an eighth. Consumers that keep up are served from it without the disk.",
   }),
+  fetchSessionsMax: setting({
+    name: "fetch-sessions-max",
+    kind: integer({ min: 0, max: 100_000 }),
+    default: 1000,
+    advice:
+      "Fetch sessions of consumers that are kept (Kafka's max.incremental.fetch.session.cache.slots): with one, a consumer of many " +
+      "partitions does not send and get all of them each time. 0: none. The default is Kafka's.",
+  }),
   producerIdExpirationMs: setting({
     name: "producer-id-expiration-ms",
     kind: duration({ min: 1, max: 365 * DAY_MS }),

@@ -8,6 +8,7 @@ import type { Facts, Log } from "../../src/base/log.ts";
 import { MemoryBudget } from "../../src/base/memory/memory-budget.ts";
 import { MiB } from "../../src/base/units.ts";
 import type { BrokerOptions, BrokerParts } from "../../src/broker/broker.ts";
+import { FetchSessions } from "../../src/consumer/fetch-sessions.ts";
 import { Fetches } from "../../src/consumer/fetches.ts";
 import { GroupConfigs } from "../../src/consumer/group-configs.ts";
 import { Groups, type GroupsOptions } from "../../src/consumer/groups.ts";
@@ -46,6 +47,7 @@ export interface TestKafkaApiOptions {
   /** How partitions are kept. Default: as logs of the engine. */
   readonly openPartitions?: NonNullable<BrokerParts["openPartitions"]>;
   readonly groups?: Partial<GroupsOptions>;
+  readonly fetchSessionsMax?: number;
   readonly responseBudgetBytes?: number;
   readonly outputSoftBytes?: number;
   readonly groupRules?: Partial<GroupRules>;
@@ -67,6 +69,9 @@ export async function openKafkaApi(options: TestKafkaApiOptions = {}): Promise<T
   );
   const offsets = await GroupOffsets.open(engine.state, systemClock);
   broker.topics.onRemoved(offsets);
+  let sessionId = 0;
+  const sessionLimits = { sessionsMax: options.fetchSessionsMax ?? 1000, partitionsMax: 10_000 };
+  const fetchSessions = new FetchSessions(sessionLimits, systemClock, () => ++sessionId);
   const lines: LoggedLine[] = [];
   const log = collectingLog(lines);
   const rules = {
@@ -98,6 +103,7 @@ export async function openKafkaApi(options: TestKafkaApiOptions = {}): Promise<T
     groupConfigs,
     groups,
     fetches,
+    fetchSessions,
     serverSettings: () => [],
     clock: systemClock,
     log,

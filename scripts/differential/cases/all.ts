@@ -9,6 +9,7 @@ import { administrationCases } from "./administration.ts";
 import { batchCases } from "./batches.ts";
 import { configCases } from "./configs.ts";
 import { edgeCases } from "./edges.ts";
+import { fetchSessionCases } from "./fetch-sessions.ts";
 import { groupCases } from "./groups.ts";
 import {
   fullRequestCases,
@@ -43,6 +44,7 @@ export async function planFor(options: Options): Promise<Plan> {
     ...(await goldenCases(made)),
     ...edgeCases(names, FIXTURE),
     ...administrationCases(names, FIXTURE),
+    ...fetchSessionCases(names),
     ...repeatedCases(names, FIXTURE),
     ...batchCases(names),
     ...producerCases(names),

@@ -73,7 +73,7 @@ import { describeProducers, refuseDescribeProducers } from "./describe-producers
 import { describeTopicPartitions, refuseDescribeTopicPartitions } from "./describe-topic-partitions.ts";
 import { electLeaders, refuseElectLeaders } from "./elect-leaders.ts";
 import { FETCHED_PARTITION_BYTES } from "./exchange.ts";
-import { fetch, refuseFetch } from "./fetch.ts";
+import { fetch, fetchedPartitions, refuseFetch } from "./fetch.ts";
 import { findCoordinator, findCoordinatorBytes, refuseFindCoordinator } from "./find-coordinator.ts";
 import { heartbeat, refuseHeartbeat } from "./heartbeat.ts";
 import { initProducerId, refuseInitProducerId } from "./init-producer-id.ts";
@@ -264,10 +264,8 @@ function listConfigResourcesBytes({ broker }: KafkaContext): number {
   return broker.topics.count * LISTED_RESOURCE_BYTES;
 }
 
-function fetchBytes(_context: KafkaContext, { topics }: FetchRequest): number {
-  let partitions = 0;
-  for (const topic of topics) partitions += topic.partitions.length;
-  return partitions * FETCHED_PARTITION_BYTES;
+function fetchBytes(context: KafkaContext, request: FetchRequest): number {
+  return fetchedPartitions(context, request) * FETCHED_PARTITION_BYTES;
 }
 
 /** A function, because the table that it reads is still being built when the route is. */

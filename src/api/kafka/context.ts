@@ -3,6 +3,7 @@
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import type { Broker } from "../../broker/broker.ts";
+import type { FetchSessions } from "../../consumer/fetch-sessions.ts";
 import type { Fetches } from "../../consumer/fetches.ts";
 import type { GroupConfigs } from "../../consumer/group-configs.ts";
 import type { Groups } from "../../consumer/groups.ts";
@@ -17,6 +18,7 @@ export interface KafkaContext {
   readonly groupConfigs: GroupConfigs;
   readonly groups: Groups;
   readonly fetches: Fetches;
+  readonly fetchSessions: FetchSessions;
   /** The server's own settings, under Kafka's names. */
   readonly serverSettings: () => readonly ServerSetting[];
   readonly clock: Clock;
