@@ -16,6 +16,7 @@
  */
 
 import { fail } from "../base/assert.ts";
+import { ObeliskError } from "../base/errors.ts";
 import { KiB, MINUTE_MS, SECOND_MS } from "../base/units.ts";
 import type { PartitionLog, SegmentLimits } from "../storage/contract.ts";
 import type { PartitionRules } from "./owned-partition.ts";
@@ -112,7 +113,7 @@ export class LogRetention implements SegmentLimits {
       offset = Math.max(offset, segment.endOffset);
     }
     if (!(offset <= Math.max(limitOffset, log.startOffset))) fail("retention gives up what is not committed");
-    if (offset === log.endOffset) log.roll();
+    if (offset === log.endOffset) this.#rollIfPossible();
     return offset;
   }
 
@@ -123,6 +124,15 @@ export class LogRetention implements SegmentLimits {
       const segment = this.#log.segmentAt(slot);
       if (segment === null || segment.endOffset > offset) return bytes;
       bytes += segment.bytes;
+    }
+  }
+
+  /** On a full disk the last segment stays until there is room for the next; what lies before it goes. */
+  #rollIfPossible(): void {
+    try {
+      this.#log.roll();
+    } catch (thrown) {
+      if (!(thrown instanceof ObeliskError)) throw thrown;
     }
   }
 

@@ -5,7 +5,8 @@
  *     each second: who is due ----->
  *     the disk refused an append -->
  *
- *   - Each second every partition is asked whether it is time to look, in slices: a few comparisons each.
+ *   - Each second every partition is asked whether it is time to look, in slices: a few comparisons each, and a new
+ *     file where a segment has become old.
  *   - `AT_ONCE` partitions delete at a time, so that their small files are replaced and synced together, and the disk is not flooded.
  *   - What fails is told once a while and tried again at the next look.
  *   - On a full disk everybody is asked at once, so that what may go makes room; what may not stays, and appends are refused.
@@ -15,16 +16,18 @@ import type { Clock, Timer } from "../base/clock.ts";
 import { ObeliskError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { loopTurns } from "../base/loop/loop-turns.ts";
+import { TurnShare } from "../base/loop/turn-share.ts";
 import { nextTurn } from "../base/loop/turns.ts";
 import { RateLimitedWarning } from "../base/rate-limited-warning.ts";
 import { formatBytes, MINUTE_MS, SECOND_MS } from "../base/units.ts";
 import type { BrokerCounters } from "./counters.ts";
 
 export const LOOK_MS = SECOND_MS;
-/** Asked in one turn of the loop: less than a millisecond. */
-const LOOKED_AT_A_TURN = 1000;
 /** Partitions that delete side by side: their files make one group (file/replacer.ts). */
 const AT_ONCE = 128;
+/** After a group of so many, which a sync of the whole file system has made durable, others gather: producers wait for such syncs. */
+const LARGE_GROUP = 17;
+const PAUSE_MS = 200;
 const LINE_MS = MINUTE_MS;
 /** A full disk refuses thousands of appends a second. */
 const FULL_MS = 5 * SECOND_MS;
@@ -70,6 +73,7 @@ export class Retention {
   #records = 0;
   #bytes = 0;
   #lineAtMs = Number.NEGATIVE_INFINITY;
+  #endPause: () => void = () => undefined;
   #idle: Promise<void> = Promise.resolve();
 
   constructor(parts: RetentionParts) {
@@ -104,6 +108,7 @@ export class Retention {
     this.#isClosed = true;
     this.#timer?.cancel();
     this.#queue.clear();
+    this.#endPause();
     await this.#idle;
     this.#lineAtMs = Number.NEGATIVE_INFINITY;
     this.#tell();
@@ -112,11 +117,10 @@ export class Retention {
   async #lookAtAll(occasion: RetentionOccasion): Promise<void> {
     if (this.#isLooking) return;
     this.#isLooking = true;
-    let count = 0;
+    const share = new TurnShare(this.#parts.clock);
     for (const partition of this.#parts.partitions()) {
-      count += 1;
-      if (count % LOOKED_AT_A_TURN === 0) {
-        await nextTurn();
+      if (share.isUsedUp) {
+        await share.rest();
         loopTurns.enter("retention");
       }
       if (this.#isClosed) break;
@@ -142,8 +146,20 @@ export class Retention {
       }
       for (const partition of group) this.#queue.delete(partition);
       await Promise.all(group.map((partition) => this.#retain(partition)));
+      if (group.length >= LARGE_GROUP) await this.#pause();
     }
     this.#isRunning = false;
+  }
+
+  #pause(): Promise<void> {
+    if (this.#isClosed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = this.#parts.clock.after(PAUSE_MS, resolve);
+      this.#endPause = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
   }
 
   async #retain(partition: Retained): Promise<void> {

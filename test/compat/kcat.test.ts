@@ -7,6 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { deleteRecordsApi } from "../../src/protocol/kafka/apis/delete-records.ts";
+import { Wire } from "../crash/wire.ts";
 import { realLines } from "../support/real-text.ts";
 import { SERVERS, type TestServer } from "../support/server.ts";
 
@@ -58,6 +60,21 @@ for (const kind of SERVERS) {
         await run(["-P", "-t", "idempotent", "-X", "enable.idempotence=true", "-l", textFile]);
         expect((await consume("idempotent")).equals(readFileSync(textFile))).toBe(true);
       }, 60_000);
+
+      test("a consumer below the log start goes on where its auto.offset.reset says", async () => {
+        await run(["-P", "-t", "trimmed"], "a\nb\nc\nd\n");
+        const wire = await Wire.kafka(Number(server.kafka.split(":").at(-1)));
+        const topics = [{ name: "trimmed", partitions: [{ partitionIndex: 0, offset: 2 }] }];
+        const { parts } = deleteRecordsApi.encodeRequest(1, 1, "test", { topics, timeoutMs: 10_000 });
+        const response = await wire.call(Buffer.concat(parts));
+        wire.close();
+        const told = deleteRecordsApi.decodeResponse(1, response, 4, response.length);
+        expect(told.topics[0]!.partitions).toEqual([{ partitionIndex: 0, lowWatermark: 2, errorCode: 0 }]);
+        const from = (reset: string) =>
+          consume("trimmed", "-o", "0", "-X", `auto.offset.reset=${reset}`, "-f", "%o %s\\n");
+        expect((await from("earliest")).toString()).toBe("2 c\n3 d\n");
+        expect((await from("latest")).toString()).toBe("");
+      }, 30_000);
 
       test("keys, headers, null values and empty values come out as they went in", async () => {
         await run(

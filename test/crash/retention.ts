@@ -1,5 +1,5 @@
 /**
- * Retention under full load: bun test/crash/retention.ts [--seconds 60] [--topics 1000] [--bytes 4MiB] [--ms 60000] [--kills 0]
+ * Retention under full load: bun test/crash/retention.ts [--seconds 60] [--topics 1000] [--bytes 4194304] [--ms 60000] [--kills 0]
  * [--beside]. Needs ./scripts/build first; writes some GB a minute below the temporary directory, and deletes them.
  *
  *   topics     nine of ten are written to at full speed, so that retention.bytes acts; one of ten a batch a second, so that retention.ms does

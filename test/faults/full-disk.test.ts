@@ -50,7 +50,7 @@ async function running(disk: SmallDisk): Promise<Running> {
       if ("kind" in facts) findings.push(facts["kind"]);
     },
   };
-  const server = await startServer(defaultSettings({ data, ...ports }), log);
+  const server = await startServer(defaultSettings({ data, ...ports, retentionMs: -1 }), log);
   const { kafka, http } = server.addresses;
   const admin = await Admin.connect({ brokers: `127.0.0.1:${kafka.port}`, retryTimeoutMs: 0 });
   const client = await WireClient.connect(kafka.port);
@@ -96,6 +96,22 @@ const FULL = wireCode("DISK_FULL");
 const title = smallDiskMissing === undefined ? "" : ` (skipped: ${smallDiskMissing})`;
 
 describe.skipIf(smallDiskMissing !== undefined)(`a full disk${title}`, () => {
+  test("what a topic need not keep makes room by itself when an append is refused", async () => {
+    const disk = smallDisk(12 * MiB);
+    const { admin, produce } = await running(disk);
+    // Its records are of 1970: none of them has to be kept for an hour.
+    await admin.createTopic({ name: "large", configs: { "retention.ms": "3600000" } });
+    for (let count = 0; count < 50; count += 1) expect(await produce("large")).toBe(0);
+    disk.fillBytes();
+    expect(await produce("large")).toBe(FULL);
+    for (let error = FULL; error !== 0; error = await produce("large")) {
+      expect(error).toBe(FULL);
+      await Bun.sleep(20);
+    }
+    const [told] = await admin.deleteRecords([{ topic: "large", partition: 0, offset: 0 }]);
+    expect(told).toMatchObject({ topic: "large", partition: 0, offset: 50 });
+  });
+
   test("topics are deleted, and their room lets producers and readiness go on", async () => {
     const disk = smallDisk(12 * MiB);
     const { admin, produce, isReady } = await running(disk);

@@ -130,6 +130,7 @@ export class FileEngine implements StorageEngine {
       (reason) => this.#store.report(statePath, 0, 0, "damaged-state", reason),
     );
     this.#reserve = options.reserve;
+    this.#store.releaseSpace = () => this.#reserve?.releaseOne() === true;
     directory.markDirty();
     this.#syncer = this.#prepare(options);
     this.#detached = new DetachedLogs(this.#logs, this.#directories, this.#syncer);

@@ -240,7 +240,11 @@ export class FileLog implements PartitionLog {
     try {
       return await this.#start.dropBefore(offset);
     } catch (thrown) {
-      throw storageError(thrown, this.#place());
+      const error = storageError(thrown, this.#place());
+      if (error.code !== "DISK_FULL" || !this.#store.releaseSpace()) throw error;
+      return await this.#start.dropBefore(offset).catch((again) => {
+        throw storageError(again, this.#place());
+      });
     }
   }
 

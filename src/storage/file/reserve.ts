@@ -3,6 +3,7 @@
  *
  *   start     hardly any space left           -> the files are deleted; SQLite's log and index and what a start writes fit in their place
  *   running   after the start, at each tick   -> as many as fit are made again
+ *   deleting  no space for a log start        -> one is deleted: what leaves then gives more
  *   stop      no space for the clean flag     -> one is deleted
  *
  * Without it a server on a full disk, once stopped, could not start again, and so could not delete the topics that fill it. A
@@ -52,7 +53,7 @@ export class Reserve {
     this.#isWhole = false;
   }
 
-  /** Frees one piece, for a stop that finds no space for the clean-shutdown flag; false when there is none. */
+  /** Frees one piece, for a stop that finds no space for the clean-shutdown flag, or for a log start; false when there is none. */
   releaseOne(): boolean {
     const files = this.#files;
     let isReleased = false;
@@ -60,6 +61,7 @@ export class Reserve {
       const name = files.exists(this.#path) ? files.list(this.#path).at(-1) : undefined;
       if (name === undefined) return;
       files.removeFile(`${this.#path}/${name}`);
+      this.#isWhole = false;
       isReleased = true;
     });
     return isReleased;

@@ -57,6 +57,8 @@ export class Store {
   readonly findings: Finding[] = [];
   /** For short reads of headers: filled and used before anything else can run, so all readers share it. */
   readonly lookBuffer = Buffer.allocUnsafeSlow(LOOK_BYTES);
+  /** Frees a little space that was kept for such a case, where a deletion needs some itself; false when there is none. */
+  releaseSpace: () => boolean = () => false;
   /** Findings beyond `FINDINGS_MAX`. */
   findingsDropped = 0;
 
