@@ -37,6 +37,7 @@ import { Fetches } from "./consumer/fetches.ts";
 import { GroupConfigs } from "./consumer/group-configs.ts";
 import { Groups, type GroupsOptions } from "./consumer/groups.ts";
 import { HeartbeatGroups } from "./consumer/heartbeat-groups/heartbeat-groups.ts";
+import { HeartbeatGroupKind } from "./consumer/heartbeat-groups/kind.ts";
 import { viewOf } from "./consumer/heartbeat-groups/topic-view.ts";
 import { OffsetRetention } from "./consumer/offset-retention.ts";
 import { GroupOffsets } from "./consumer/offsets.ts";
@@ -152,6 +153,8 @@ async function start(
     newId: parts.newId,
   });
   undo.push(() => groups.close());
+  groups.attach(new HeartbeatGroupKind(heartbeatGroups, viewOf(broker.topics)));
+  heartbeatGroups.attach(groups);
   const retention = new OffsetRetention(settings.offsetsRetentionMs, { groups, offsets, clock, log });
   undo.push(() => retention.close());
   void broker.topics.finishRemovals(); // nobody waits for that but who wants the same names

@@ -14,6 +14,7 @@ import { GroupConfigs } from "../../src/consumer/group-configs.ts";
 import { Groups, type GroupsOptions } from "../../src/consumer/groups.ts";
 import type { GroupRules } from "../../src/consumer/heartbeat-groups/heartbeat.ts";
 import { HeartbeatGroups } from "../../src/consumer/heartbeat-groups/heartbeat-groups.ts";
+import { HeartbeatGroupKind } from "../../src/consumer/heartbeat-groups/kind.ts";
 import { viewOf } from "../../src/consumer/heartbeat-groups/topic-view.ts";
 import { GroupOffsets } from "../../src/consumer/offsets.ts";
 import { Listener } from "../../src/network/listener.ts";
@@ -96,6 +97,8 @@ export async function openKafkaApi(options: TestKafkaApiOptions = {}): Promise<T
   const newId = () => crypto.randomUUID();
   const parts = { state: engine.state, offsets, clock: systemClock, log, newId };
   const groups = await Groups.open({ ...GROUPS_OPTIONS, ...options.groups }, parts);
+  groups.attach(new HeartbeatGroupKind(heartbeatGroups, viewOf(broker.topics)));
+  heartbeatGroups.attach(groups);
   const context: KafkaContext = {
     broker,
     offsets,

@@ -27,7 +27,7 @@ import {
 } from "../../base/errors.ts";
 import { TurnShare } from "../../base/loop/turn-share.ts";
 import type { Topic } from "../../broker/topic.ts";
-import { commitFault } from "../../consumer/heartbeat-groups/commit-check.ts";
+import type { TopicPartition } from "../../consumer/group-kinds.ts";
 import { OFFSET_METADATA_LENGTH_MAX, type OffsetToCommit } from "../../consumer/offsets.ts";
 import {
   type OffsetCommitRequest,
@@ -126,7 +126,7 @@ class CommitGathering {
         responses.push(this.#take(topic, commit, unknownTopic(isById)));
       }
     }
-    const fault = this.#commits.length === 0 ? null : this.#fault(this.#partitions());
+    const fault = this.#commits.length === 0 ? null : this.#fault(this.#commits);
     if (fault !== null) throw new ObeliskError(fault);
     return this.#commits;
   }
@@ -137,20 +137,15 @@ class CommitGathering {
     return this.#topics;
   }
 
-  #fault(partitions: Iterable<{ topicId: string; partition: number }>): ErrorCode | null {
-    const { groupId, memberId, generationIdOrMemberEpoch: epoch } = this.#request;
-    const group = this.#context.heartbeatGroups.get(groupId);
-    const committer = { memberId, epoch, version: this.#version };
-    if (group !== undefined) return commitFault(group, committer, partitions);
-    const { groupInstanceId: instanceId } = this.#request;
-    const member = { memberId, instanceId, generationId: epoch, version: this.#version };
-    return this.#context.groups.commitFault(groupId, member, []);
-  }
-
-  *#partitions(): Generator<{ topicId: string; partition: number }> {
-    const { topics } = this.#context.broker;
-    for (const { topic, partition } of this.#commits)
-      yield { topicId: topics.get(topic)?.id ?? "", partition };
+  #fault(partitions: Iterable<TopicPartition>): ErrorCode | null {
+    const { groupId, memberId, groupInstanceId, generationIdOrMemberEpoch } = this.#request;
+    const committer = {
+      memberId,
+      instanceId: groupInstanceId,
+      generationId: generationIdOrMemberEpoch,
+      version: this.#version,
+    };
+    return this.#context.groups.commitFault(groupId, committer, partitions);
   }
 
   /** `unknown`: what it is answered when there is no such topic. */

@@ -15,7 +15,6 @@
 import { NO_ERROR, wireCode } from "../../base/errors.ts";
 import { TurnShare } from "../../base/loop/turn-share.ts";
 import type { Topics } from "../../broker/topics.ts";
-import { fetchFault } from "../../consumer/heartbeat-groups/commit-check.ts";
 import type { CommittedOffset } from "../../consumer/offset-table.ts";
 import type { GroupOffsets } from "../../consumer/offsets.ts";
 import {
@@ -138,9 +137,8 @@ function respondWith(groups: readonly GroupResponse[], version: number): OffsetF
 }
 
 /** Why the group tells whoever asks nothing. */
-function faultOf({ heartbeatGroups }: KafkaContext, requested: GroupRequest): number {
-  const group = heartbeatGroups.get(requested.groupId);
-  const fault = group === undefined ? null : fetchFault(group, requested.memberId, requested.memberEpoch);
+function faultOf({ groups }: KafkaContext, { groupId, memberId, memberEpoch }: GroupRequest): number {
+  const fault = groups.find(groupId)?.fetchFault(memberId, memberEpoch) ?? null;
   return fault === null ? NO_ERROR : wireCode(fault);
 }
 

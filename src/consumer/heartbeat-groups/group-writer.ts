@@ -16,6 +16,8 @@ export class GroupWriter {
   readonly #state: StateStore;
   #isStored: boolean;
   #isRetired = false;
+  /** What is to go with the next write. */
+  #more: readonly StateChange[] = [];
   #writing: Promise<void> | null = null;
   #next: Promise<void> | null = null;
 
@@ -33,6 +35,11 @@ export class GroupWriter {
       return this.#write() ?? undefined;
     });
     return this.#next;
+  }
+
+  /** What belongs to the next write: all of it or nothing. `flush` is to follow. */
+  add(changes: readonly StateChange[]): void {
+    this.#more = [...this.#more, ...changes];
   }
 
   /** Nothing is written from now on: the rows are somebody else's, or are to go. They are given to `change` with what else belongs to it. */
@@ -61,17 +68,25 @@ export class GroupWriter {
       const value = member === null ? null : encodeMember(member, group.target(id));
       changes.push({ key: memberKey(group.id, id), value });
     }
+    const more = this.#more;
+    this.#more = [];
+    changes.push(...more);
     if (changes.length === 0) return null;
-    this.#writing = this.#store(changes, [...members.keys()]);
+    this.#writing = this.#store(changes, [...members.keys()], more);
     return this.#writing;
   }
 
-  async #store(changes: readonly StateChange[], memberIds: readonly string[]): Promise<void> {
+  async #store(
+    changes: readonly StateChange[],
+    memberIds: readonly string[],
+    more: readonly StateChange[],
+  ): Promise<void> {
     try {
       await this.#state.change(changes);
       this.#isStored = true;
     } catch (thrown) {
       this.#group.markChanged(memberIds);
+      this.add(more);
       throw thrown;
     } finally {
       this.#writing = null;

@@ -71,6 +71,13 @@ export interface HeartbeatGroupsParts {
   readonly configs: GroupConfigs;
 }
 
+/** Classic groups, as far as a name may become a group of this kind. */
+export interface ClassicGroups {
+  classic(name: string): { readonly isEmpty: boolean } | undefined;
+  /** The group is none any more from this turn on; what is returned belongs into the change that stores the other. */
+  release(name: string): StateChange[];
+}
+
 /** A group with what belongs to it while it is loaded. */
 interface LoadedGroup {
   readonly group: ConsumerGroup;
@@ -84,6 +91,7 @@ export class HeartbeatGroups {
   readonly #groups = new Map<string, LoadedGroup>();
   readonly #refusedWarning: RateLimitedWarning;
   #timer: Timer | null = null;
+  #classicGroups: ClassicGroups | null = null;
   #isClosed = false;
   #memberCount = 0;
   #textBytes = 0;
@@ -110,6 +118,11 @@ export class HeartbeatGroups {
   close(): void {
     this.#isClosed = true;
     this.#timer?.cancel();
+  }
+
+  /** The groups of the other kind. Once, before the first request. */
+  attach(classicGroups: ClassicGroups): void {
+    this.#classicGroups = classicGroups;
   }
 
   get count(): number {
@@ -143,6 +156,12 @@ export class HeartbeatGroups {
     const isJoining = request.memberEpoch === 0;
     const known = this.#groups.get(request.groupId);
     if (known === undefined && !isJoining) throw new ObeliskError("GROUP_ID_NOT_FOUND");
+    const classic = known === undefined ? this.#classicGroups?.classic(request.groupId) : undefined;
+    if (classic !== undefined && !classic.isEmpty)
+      throw new ObeliskError("GROUP_ID_NOT_FOUND", {
+        detail: "the group is of the classic protocol, and has members",
+        remedy: "start this consumer once they have left, or with group.protocol=classic",
+      });
     const loaded = known ?? this.#newGroup(request.groupId);
     if (request.memberEpoch <= LEAVE_EPOCH) return this.#leave(loaded, request);
     const memberId = request.memberId === "" ? this.#parts.newId() : request.memberId;
@@ -150,6 +169,7 @@ export class HeartbeatGroups {
     const scene = this.#sceneOf(loaded);
     const response = this.#counting(loaded, () => heartbeat(scene, request, memberId, peer, checkTopicRegex));
     this.#groups.set(request.groupId, loaded);
+    if (classic !== undefined) loaded.writer.add(this.#classicGroups?.release(request.groupId) ?? []);
     this.#resolveIfDue(loaded, scene.nowMs);
     return this.#whenDurable(loaded, response);
   }

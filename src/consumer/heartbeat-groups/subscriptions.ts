@@ -168,6 +168,13 @@ export class Subscriptions {
     return hasChanged;
   }
 
+  /** Whether some member is subscribed to the topic, by its name or by an expression. */
+  includes(name: string): boolean {
+    if (this.#names.has(name)) return true;
+    for (const { topicNames } of this.#regexes.values()) if (topicNames?.includes(name)) return true;
+    return false;
+  }
+
   *#subscribedNames(): Generator<string> {
     yield* this.#names.keys();
     for (const { topicNames } of this.#regexes.values()) yield* topicNames ?? [];
