@@ -91,7 +91,7 @@ export class ConsumerGroup {
     group.assignmentEpoch = stored.assignmentEpoch;
     for (const { member, target } of members) {
       if (group.#isTaken(member)) continue;
-      group.setMember(member);
+      group.setMember({ ...member, topicNames: group.subscriptions.shared(member.topicNames) });
       group.#targets.set(member.id, target);
     }
     group.subscriptions.restore(stored.regexes, stored.topics);

@@ -110,7 +110,7 @@ export function heartbeat(
     instanceId: request.instanceId,
     rackId: request.rackId,
     rebalanceTimeoutMs: request.rebalanceTimeoutMs,
-    topicNames: request.subscribedTopicNames,
+    topicNames: sharedNames(scene, request.subscribedTopicNames),
     topicRegex: regex,
     assignor: request.serverAssignor,
     clientId: peer.clientId,
@@ -133,6 +133,14 @@ export function heartbeat(
     heartbeatIntervalMs: rules.heartbeatIntervalMs,
     assignment: isTold ? { topicPartitions: listAssigned(member.assigned) } : null,
   };
+}
+
+/** As members are to have them: sorted, without repetition, and one array for all that name the same. */
+export function sharedNames(
+  { group }: GroupScene,
+  names: readonly string[] | null,
+): readonly string[] | null {
+  return names === null ? null : group.subscriptions.shared([...new Set(names)].sort());
 }
 
 /** @throws ObeliskError UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID; nothing has changed then */

@@ -72,6 +72,7 @@ export interface MemberUpdate {
   readonly instanceId: string | null;
   readonly rackId: string | null;
   readonly rebalanceTimeoutMs: number;
+  /** Sorted, without repetition. */
   readonly topicNames: readonly string[] | null;
   readonly topicRegex: string | null;
   readonly assignor: string | null;
@@ -88,8 +89,7 @@ export function updateMember(member: Member, update: MemberUpdate): Member {
     rackId: update.rackId ?? member.rackId,
     rebalanceTimeoutMs:
       update.rebalanceTimeoutMs === -1 ? member.rebalanceTimeoutMs : update.rebalanceTimeoutMs,
-    topicNames:
-      update.topicNames === null ? member.topicNames : sortedNames(member.topicNames, update.topicNames),
+    topicNames: update.topicNames === null ? member.topicNames : knownNames(member, update.topicNames),
     topicRegex: update.topicRegex ?? member.topicRegex,
     assignor: update.assignor ?? member.assignor,
     clientId: update.clientId,
@@ -124,11 +124,11 @@ export function isReconciled(member: Member, targetEpoch: number): boolean {
   return member.state === "stable" && member.epoch === targetEpoch;
 }
 
-/** The known array when it holds the same names, so that identity tells whether they changed. */
-function sortedNames(known: readonly string[], names: readonly string[]): readonly string[] {
-  const sorted = [...new Set(names)].sort();
-  const isSame = sorted.length === known.length && sorted.every((name, index) => name === known[index]);
-  return isSame ? known : sorted;
+/** The member's own array when it holds the same names, so that identity tells whether they changed. */
+function knownNames({ topicNames }: Member, names: readonly string[]): readonly string[] {
+  const isSame =
+    names.length === topicNames.length && names.every((name, index) => name === topicNames[index]);
+  return isSame ? topicNames : names;
 }
 
 function isSameClassic(left: ClassicPart | null, right: ClassicPart | null): boolean {

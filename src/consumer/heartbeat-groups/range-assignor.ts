@@ -17,6 +17,7 @@ export function assignByRange({ members, partitionCounts }: AssignorInput): Part
     const remainder = count % slots.length;
     let next = 0;
     for (const [rank, slot] of slots.entries()) {
+      if (next === count) break;
       const end = next + each + (rank < remainder ? 1 : 0);
       if (end > next) results[slot]!.set(topicId, run(next, end));
       next = end;
@@ -32,6 +33,10 @@ export function assignByRange({ members, partitionCounts }: AssignorInput): Part
 function subscribersOf(members: readonly AssignorMember[]): Map<string, number[]> {
   const ordered = Array.from(members.keys()).sort((left, right) => compare(members[left]!, members[right]!));
   const found = new Map<string, number[]>();
+  if (members.every(({ topics }) => topics === members[0]!.topics)) {
+    for (const topicId of members[0]?.topics ?? []) found.set(topicId, ordered);
+    return found;
+  }
   for (const slot of ordered) {
     for (const topicId of members[slot]!.topics) {
       const slots = found.get(topicId);

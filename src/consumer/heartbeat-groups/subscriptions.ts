@@ -19,9 +19,6 @@ interface KnownTopic {
   readonly partitions: number;
 }
 
-/** Different subscriptions whose topic ids are remembered; far more than the members of a group have between them. */
-const ID_LISTS_MAX = 1024;
-
 export class Subscriptions {
   /** UTF-8 bytes of what the members say, each for itself. */
   textBytes = 0;
@@ -34,8 +31,10 @@ export class Subscriptions {
   #resolvedVersion = -1;
   #resolvedAtMs = Number.NEGATIVE_INFINITY;
   #hasChanged = false;
-  /** Subscriptions by their content, so that members with equal ones share the array. Valid for one version of the view. */
-  readonly #idLists = new Map<string, readonly string[]>();
+  /** The lists of names that members have, by content: those with equal ones share the array (`shared`). */
+  readonly #lists = new Map<string, { readonly names: readonly string[]; members: number }>();
+  /** Topic ids by list of names and regular expression. Valid for one version of the view. */
+  readonly #idLists = new Map<readonly string[], Map<string, readonly string[]>>();
   #idListsVersion = -1;
 
   restore(regexes: ReadonlyMap<string, readonly string[]>, topics: ReadonlyMap<string, KnownTopic>): void {
@@ -46,6 +45,11 @@ export class Subscriptions {
     this.#known = topics;
   }
 
+  /** The array for these names that a member is to have: equal ones are one, so that what follows from them is found by identity. */
+  shared(names: readonly string[]): readonly string[] {
+    return this.#lists.get(names.join("\n"))?.names ?? names;
+  }
+
   /** Counts a member that was not there, is another one now, or is gone. */
   replace(before: Member | undefined, after: Member | undefined): void {
     if (before?.topicNames !== after?.topicNames || before?.topicRegex !== after?.topicRegex)
@@ -53,6 +57,8 @@ export class Subscriptions {
     if (before?.topicNames !== after?.topicNames) {
       for (const name of before?.topicNames ?? []) this.#leave(name);
       for (const name of after?.topicNames ?? []) this.#names.set(name, (this.#names.get(name) ?? 0) + 1);
+      if (before !== undefined) this.#leaveList(before.topicNames);
+      if (after !== undefined) this.#joinList(after.topicNames);
       this.#seenVersion = -1;
     }
     if ((before?.topicRegex ?? "") === (after?.topicRegex ?? "")) return;
@@ -133,12 +139,16 @@ export class Subscriptions {
 
   /** Ids of the topics that a member is subscribed to, as far as they are there; the same array for equal subscriptions. */
   topicIdsOf(member: Member, view: TopicView): readonly string[] {
-    if (this.#idListsVersion !== view.version || this.#idLists.size >= ID_LISTS_MAX) {
+    if (this.#idListsVersion !== view.version) {
       this.#idLists.clear();
       this.#idListsVersion = view.version;
     }
-    const key = `${member.topicRegex}\n${member.topicNames.join("\n")}`;
-    const known = this.#idLists.get(key);
+    let byRegex = this.#idLists.get(member.topicNames);
+    if (byRegex === undefined) {
+      byRegex = new Map();
+      this.#idLists.set(member.topicNames, byRegex);
+    }
+    const known = byRegex.get(member.topicRegex);
     if (known !== undefined) return known;
     const names = new Set(member.topicNames);
     for (const name of this.#regexes.get(member.topicRegex)?.topicNames ?? []) names.add(name);
@@ -147,7 +157,7 @@ export class Subscriptions {
       const topic = view.get(name);
       if (topic !== undefined) ids.push(topic.id);
     }
-    this.#idLists.set(key, ids);
+    byRegex.set(member.topicRegex, ids);
     return ids;
   }
 
@@ -186,6 +196,23 @@ export class Subscriptions {
     else this.#names.delete(name);
   }
 
+  #joinList(names: readonly string[]): void {
+    const key = names.join("\n");
+    const known = this.#lists.get(key);
+    if (known === undefined) this.#lists.set(key, { names, members: 1 });
+    else known.members += 1;
+  }
+
+  #leaveList(names: readonly string[]): void {
+    const key = names.join("\n");
+    const list = this.#lists.get(key);
+    if (list === undefined) return;
+    list.members -= 1;
+    if (list.members > 0) return;
+    this.#lists.delete(key);
+    this.#idLists.delete(list.names);
+  }
+
   #joinRegex(text: string): void {
     const known = this.#regexes.get(text);
     if (known === undefined) this.#regexes.set(text, { members: 1, topicNames: null });
@@ -198,6 +225,7 @@ export class Subscriptions {
     regex.members -= 1;
     if (regex.members > 0) return;
     this.#regexes.delete(text);
+    for (const byRegex of this.#idLists.values()) byRegex.delete(text);
     this.#hasChanged = true;
   }
 }

@@ -18,7 +18,7 @@ const FREE = -1;
 /** One topic: who is subscribed, and who has which partition (as places in the list of members). */
 interface TopicPlan {
   readonly id: string;
-  readonly subscribers: number[];
+  readonly subscribers: readonly number[];
   readonly owners: Int32Array;
 }
 
@@ -38,24 +38,41 @@ export function assignUniformly({ members, partitionCounts }: AssignorInput): Pa
   return results(members, plans);
 }
 
+/** Members with the same subscription are looked at together, and topics with the same subscribers share the list of them. */
 function plansOf(
   members: readonly AssignorMember[],
   partitionCounts: ReadonlyMap<string, number>,
 ): Map<string, TopicPlan> {
-  const plans = new Map<string, TopicPlan>();
+  const kinds = new Map<readonly string[], number[]>();
   for (const [slot, { topics }] of members.entries()) {
+    const slots = kinds.get(topics);
+    if (slots === undefined) kinds.set(topics, [slot]);
+    else slots.push(slot);
+  }
+  const slotsOfKind = [...kinds.values()];
+  const kindsOfTopic = new Map<string, number[]>();
+  for (const [kind, topics] of [...kinds.keys()].entries()) {
     for (const id of topics) {
-      const count = partitionCounts.get(id) ?? 0;
-      if (count === 0) continue;
-      let plan = plans.get(id);
-      if (plan === undefined) {
-        plan = { id, subscribers: [], owners: new Int32Array(count).fill(FREE) };
-        plans.set(id, plan);
-      }
-      plan.subscribers.push(slot);
+      const own = kindsOfTopic.get(id);
+      if (own === undefined) kindsOfTopic.set(id, [kind]);
+      else own.push(kind);
     }
   }
+  const subscribers = new Map<string, readonly number[]>();
+  const plans = new Map<string, TopicPlan>();
+  for (const [id, own] of kindsOfTopic) {
+    const count = partitionCounts.get(id) ?? 0;
+    if (count === 0) continue;
+    const key = own.join();
+    const slots = subscribers.get(key) ?? own.flatMap((kind) => slotsOfKind[kind]!).sort(ascending);
+    subscribers.set(key, slots);
+    plans.set(id, { id, subscribers: slots, owners: new Int32Array(count).fill(FREE) });
+  }
   return plans;
+}
+
+function ascending(left: number, right: number): number {
+  return left - right;
 }
 
 /** Who has more than the share may keep one of what is left over when partitions do not divide evenly. */
