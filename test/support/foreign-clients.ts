@@ -9,6 +9,9 @@ import { join } from "node:path";
 
 const ROOT = join(import.meta.dir, "../..");
 
+/** One small heap and the first compiler only: a judge lives for seconds, beside others. */
+const JAVA_OPTIONS = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.level=OFF"];
+
 export interface ForeignClient {
   readonly name: string;
   /** Why it cannot run here; undefined when it can. */
@@ -26,6 +29,11 @@ export const CONFLUENT_CLIENTS: readonly ForeignClient[] = contentOf("test/compa
 
 export const JAVA_CLIENT: ForeignClient = javaClient(
   /.*<version>(.*)<\/version>/s.exec(contentOf("test/compat/kafka-clients.pom"))![1]!,
+);
+
+/** Apache Kafka's command line tools. */
+export const KAFKA_TOOLS = kafkaTools(
+  /.*<version>(.*)<\/version>/s.exec(contentOf("test/compat/kafka-tools.pom"))![1]!,
 );
 
 export const SARAMA_CLIENT: ForeignClient = saramaClient(
@@ -47,14 +55,23 @@ function javaClient(version: string): ForeignClient {
   const java = Bun.which("java");
   const folder = `.tools/kafka-clients-${version}`;
   const name = `kafka-clients ${version} (Java)`;
-  // One small heap and the first compiler only: a judge lives for seconds, beside others.
-  const options = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", join(ROOT, folder, "*")];
+  const options = [...JAVA_OPTIONS, "-cp", join(ROOT, folder, "*")];
   return {
     name,
     missing: reasonOf("java", java, name, folder),
     run: (program, ...args) => outputOf([java!, ...options, join(ROOT, program), ...args], {}),
     start: (program, ...args) => startOf([java!, ...options, join(ROOT, program), ...args], {}),
   };
+}
+
+function kafkaTools(version: string) {
+  const java = Bun.which("java");
+  const folder = `.tools/kafka-tools-${version}`;
+  const missing = reasonOf("java", java, `kafka-tools ${version}`, folder);
+  /** What a tool prints, given the name of its class; throws its standard error when it failed. */
+  const run = (tool: string, args: readonly string[], input = "") =>
+    printedBy([java!, ...JAVA_OPTIONS, "-cp", join(ROOT, folder, "*"), tool, ...args], {}, input);
+  return { missing, run };
 }
 
 /** Its judge is compiled when it is installed; one of another source does not count. */
@@ -88,9 +105,13 @@ function startOf(command: readonly string[], environment: Record<string, string>
 }
 
 async function outputOf(command: readonly string[], environment: Record<string, string>): Promise<unknown> {
+  return JSON.parse(await printedBy(command, environment, ""));
+}
+
+async function printedBy(command: readonly string[], environment: Record<string, string>, input: string) {
   const child = Bun.spawn([...command], {
     env: { ...process.env, ...environment },
-    stdin: "ignore",
+    stdin: new TextEncoder().encode(input),
     stdout: "pipe",
     stderr: "pipe",
   });
@@ -99,8 +120,10 @@ async function outputOf(command: readonly string[], environment: Record<string, 
     new Response(child.stderr).text(),
     child.exited,
   ]);
-  if (exitCode !== 0) throw new Error(`${command.slice(1).join(" ")} ended with ${exitCode}: ${stderr}`);
-  return JSON.parse(stdout);
+  if (exitCode !== 0) {
+    throw new Error(`${command.slice(1).join(" ")} ended with ${exitCode}: ${stderr}${stdout}`);
+  }
+  return stdout;
 }
 
 function contentOf(path: string): string {
