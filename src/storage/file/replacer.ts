@@ -21,7 +21,7 @@ import { isOutOfDescriptors } from "../../base/descriptors/spare-descriptors.ts"
 import { TEMPORARY_SUFFIX } from "../../base/disk.ts";
 import { errnoOf, ObeliskError } from "../../base/errors.ts";
 import type { Files } from "../../base/files.ts";
-import { nextTurn } from "../../base/loop/turns.ts";
+import { TurnShare } from "../../base/loop/turn-share.ts";
 import type { DescriptorPool } from "./pool.ts";
 
 /** As many descriptors at most, and enough to keep the thread pool busy. */
@@ -30,8 +30,6 @@ export const SINGLY_AT_ONCE_MAX = 16;
 export const GROUP_MIN = 17;
 /** A request that comes while a group is in flight waits for it: about 0.3 s. */
 export const GROUP_MAX = 4096;
-/** Files between two looks at the event loop: about 3 ms. */
-const FILES_A_TURN = 64;
 /** Directories whose entries wait for `syncNames`; beyond that they are synced in between. As many as there are partitions. */
 export const NAMES_UNSYNCED_MAX = 10_000;
 /** Up to as many directories are synced one by one. */
@@ -143,8 +141,10 @@ export class FileReplacer {
     const again: Replacement[] = [];
     // One open file for each file system: a syncfs tells of the failures since its descriptor was opened.
     const anchors = new Map<string, number>();
-    for (const [slot, file] of group.entries()) {
-      if (slot % FILES_A_TURN === FILES_A_TURN - 1) await nextTurn();
+    // By time: a new name waits for the file system's journal, on a busy disk for milliseconds.
+    const share = new TurnShare();
+    for (const file of group) {
+      if (share.isUsedUp) await share.rest();
       try {
         const device = this.#files.device(directoryOf(file.path));
         if (!this.#canGoTogether(device, file.path, anchors)) again.push(file);
@@ -156,10 +156,8 @@ export class FileReplacer {
       }
     }
     const synced = await this.#syncAnchors(anchors);
-    let renamed = 0;
     for (const [file, device] of written) {
-      renamed += 1;
-      if (renamed % FILES_A_TURN === 0) await nextTurn();
+      if (share.isUsedUp) await share.rest();
       if (synced.has(device)) this.#finish(file, device);
       else {
         this.#removeTemporary(file.path);
