@@ -13,7 +13,7 @@
 import { ObeliskError } from "../src/base/errors.ts";
 import type { Consumer } from "../src/client/consumer.ts";
 import type { GroupMember } from "../src/client/group/group-member.ts";
-import { groupByTopic, type TopicPartition } from "../src/client/group-offsets.ts";
+import { groupByTopic, type TopicPartition } from "../src/protocol/group/consumer-protocol.ts";
 import type { ConsumeOptions } from "./consume-options.ts";
 import { note } from "./output.ts";
 

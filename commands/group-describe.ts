@@ -14,7 +14,7 @@
 import { defineCommand } from "citty";
 import type { DescribedGroup, DescribedMember } from "../src/client/admin/groups.ts";
 import type { Admin } from "../src/client/admin.ts";
-import type { TopicPartition } from "../src/client/group-offsets.ts";
+import type { TopicPartition } from "../src/protocol/group/consumer-protocol.ts";
 import { forEach, jsonFlag, withAdmin } from "./admin.ts";
 import { brokersFlag, clientFlags } from "./brokers-flag.ts";
 import { groupsArgument, noGroup } from "./group-names.ts";

@@ -13,7 +13,7 @@
 import { defineCommand } from "citty";
 import { ObeliskError } from "../src/base/errors.ts";
 import type { Admin } from "../src/client/admin.ts";
-import type { TopicPartition } from "../src/client/group-offsets.ts";
+import type { TopicPartition } from "../src/protocol/group/consumer-protocol.ts";
 import { withAdmin } from "./admin.ts";
 import { REPEATABLE, repeatedValues, usage } from "./arguments.ts";
 import { brokersFlag, clientFlags } from "./brokers-flag.ts";

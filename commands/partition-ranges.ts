@@ -1,7 +1,7 @@
 /** The offsets that partitions hold, where somebody can tell: a topic that is gone and a partition without a leader hold nobody up. */
 
 import type { Admin } from "../src/client/admin.ts";
-import type { TopicPartition } from "../src/client/group-offsets.ts";
+import type { TopicPartition } from "../src/protocol/group/consumer-protocol.ts";
 import { TIMESTAMP_EARLIEST, TIMESTAMP_LATEST } from "../src/protocol/kafka/apis/list-offsets.ts";
 
 export interface PartitionRange {

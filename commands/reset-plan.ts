@@ -8,8 +8,8 @@
  */
 
 import type { Admin } from "../src/client/admin.ts";
-import type { TopicPartition } from "../src/client/group-offsets.ts";
 import type { PartitionOffset } from "../src/client/partition-offsets.ts";
+import type { TopicPartition } from "../src/protocol/group/consumer-protocol.ts";
 import { TIMESTAMP_EARLIEST, TIMESTAMP_LATEST } from "../src/protocol/kafka/apis/list-offsets.ts";
 import type { Place } from "./consume-start.ts";
 

@@ -12,7 +12,7 @@
 import { defineCommand } from "citty";
 import { ObeliskError } from "../src/base/errors.ts";
 import { Admin } from "../src/client/admin.ts";
-import type { TopicPartition } from "../src/client/group-offsets.ts";
+import type { TopicPartition } from "../src/protocol/group/consumer-protocol.ts";
 import { usage } from "./arguments.ts";
 import { brokersFlag, clientFlags } from "./brokers-flag.ts";
 import { GROUP_DEFAULT } from "./consume-options.ts";

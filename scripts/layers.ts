@@ -17,11 +17,12 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "src/config": ["src/base"],
   "src/protocol/record": ["src/base"],
   "src/protocol/native": ["src/base"],
+  "src/protocol/group": ["src/base"],
   "src/protocol/kafka": ["src/base", "src/protocol/record"],
   // The native frames are also what the Go Obelisk's log files hold, which storage imports.
   "src/storage": ["src/base", "src/protocol/record", "src/protocol/native"],
   "src/broker": ["src/base", "src/protocol/record", "src/storage"],
-  "src/consumer": ["src/base", "src/protocol/record", "src/storage", "src/broker"],
+  "src/consumer": ["src/base", "src/protocol/record", "src/protocol/group", "src/storage", "src/broker"],
   "src/security": ["src/base"],
   "src/network": ["src/base", "src/security"],
   // The handlers implement the interface by which the network hands them frames.

@@ -3,6 +3,7 @@
  * creating or deleting that was retried may therefore report what its first attempt did.
  */
 
+import type { TopicPartition } from "../protocol/group/consumer-protocol.ts";
 import {
   type ClusterDescription,
   describeCluster,
@@ -32,12 +33,7 @@ import {
   type RecordsBefore,
 } from "./admin/topics.ts";
 import { Cluster, type ClusterOptions, type TopicMetadata } from "./cluster.ts";
-import {
-  type CommittedOffset,
-  commitGroupOffsets,
-  fetchGroupOffsets,
-  type TopicPartition,
-} from "./group-offsets.ts";
+import { type CommittedOffset, commitGroupOffsets, fetchGroupOffsets } from "./group-offsets.ts";
 import { listPartitionOffsets, type OffsetQuery, type PartitionOffset } from "./partition-offsets.ts";
 
 export class Admin {

@@ -13,12 +13,12 @@
  */
 
 import { NO_ERROR, ObeliskError, toObeliskError } from "../base/errors.ts";
+import { groupByTopic } from "../protocol/group/consumer-protocol.ts";
 import { type FetchRequestInput, type FetchResponse, fetchApi } from "../protocol/kafka/apis/fetch.ts";
 import { brokerError, canRetry, needsNewMetadata } from "./broker-errors.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Connection } from "./connection.ts";
 import { FetchedBatches } from "./fetched-batches.ts";
-import { groupByTopic } from "./group-offsets.ts";
 import { retryWaitMs, wait } from "./retry.ts";
 
 /** One that is being read, one ahead. */

@@ -15,17 +15,13 @@
 
 import { ObeliskError } from "../base/errors.ts";
 import { KiB, MiB } from "../base/units.ts";
+import type { TopicPartition } from "../protocol/group/consumer-protocol.ts";
 import { TIMESTAMP_EARLIEST, TIMESTAMP_LATEST } from "../protocol/kafka/apis/list-offsets.ts";
 import { Cluster, type ClusterOptions } from "./cluster.ts";
 import { AssignedPartition, ConsumerFetcher } from "./consumer-fetcher.ts";
 import type { ConsumerRecord } from "./fetched-batches.ts";
 import { GroupMember } from "./group/group-member.ts";
-import {
-  type CommittedOffset,
-  commitGroupOffsets,
-  fetchGroupOffsets,
-  type TopicPartition,
-} from "./group-offsets.ts";
+import { type CommittedOffset, commitGroupOffsets, fetchGroupOffsets } from "./group-offsets.ts";
 import { listPartitionOffsets } from "./partition-offsets.ts";
 
 /** As Kafka's clients: how long a fetch may wait at the broker for the first byte. */

@@ -5,6 +5,7 @@
  */
 
 import { ObeliskError, toObeliskError } from "../base/errors.ts";
+import { groupByTopic, type TopicPartition } from "../protocol/group/consumer-protocol.ts";
 import { offsetCommitApi } from "../protocol/kafka/apis/offset-commit.ts";
 import { offsetFetchApi } from "../protocol/kafka/apis/offset-fetch.ts";
 import { brokerError, checkResponse } from "./broker-errors.ts";
@@ -12,11 +13,6 @@ import type { Cluster } from "./cluster.ts";
 
 /** From this version on OffsetFetch takes several groups at once. */
 const FETCH_BATCHES_FROM = 8;
-
-export interface TopicPartition {
-  readonly topic: string;
-  readonly partition: number;
-}
 
 export interface CommittedOffset extends TopicPartition {
   /** The offset of the next record to read. */
@@ -125,17 +121,6 @@ export async function fetchGroupOffsets(
       }),
     );
   });
-}
-
-/** Entries by topic, topics in the order of their first entry. */
-export function groupByTopic<Entry extends TopicPartition>(entries: readonly Entry[]): [string, Entry[]][] {
-  const topics = new Map<string, Entry[]>();
-  for (const entry of entries) {
-    const list = topics.get(entry.topic);
-    if (list === undefined) topics.set(entry.topic, [entry]);
-    else list.push(entry);
-  }
-  return [...topics];
 }
 
 /** Runs `work` with retries; an error that may pass makes the next attempt look for the coordinator again. */

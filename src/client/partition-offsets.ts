@@ -4,10 +4,10 @@
  */
 
 import { NO_ERROR, ObeliskError, toObeliskError } from "../base/errors.ts";
+import { groupByTopic, type TopicPartition } from "../protocol/group/consumer-protocol.ts";
 import { listOffsetsApi } from "../protocol/kafka/apis/list-offsets.ts";
 import { brokerError } from "./broker-errors.ts";
 import type { Cluster } from "./cluster.ts";
-import { groupByTopic, type TopicPartition } from "./group-offsets.ts";
 
 /** As the protocol names the two ends. Any other value is a time in milliseconds. */
 

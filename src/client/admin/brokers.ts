@@ -1,12 +1,12 @@
 /** What a cluster is: its id, its brokers and controller, the features that are in force, and the sizes of partitions. */
 
 import { NO_ERROR } from "../../base/errors.ts";
+import type { TopicPartition } from "../../protocol/group/consumer-protocol.ts";
 import { describeLogDirsApi } from "../../protocol/kafka/apis/describe-log-dirs.ts";
 import { apiByKey } from "../../protocol/kafka/apis.ts";
 import { brokerError, checkResponse } from "../broker-errors.ts";
 import type { Cluster, ClusterMember } from "../cluster.ts";
 import type { Feature } from "../connection.ts";
-import type { TopicPartition } from "../group-offsets.ts";
 
 export interface ServedApi {
   readonly key: number;

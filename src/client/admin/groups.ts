@@ -4,6 +4,7 @@
  */
 
 import { ERRORS, NO_ERROR, ObeliskError, toObeliskError } from "../../base/errors.ts";
+import { decodeAssignment, type TopicPartition } from "../../protocol/group/consumer-protocol.ts";
 import { consumerGroupDescribeApi } from "../../protocol/kafka/apis/consumer-group-describe.ts";
 import { deleteGroupsApi } from "../../protocol/kafka/apis/delete-groups.ts";
 import { describeGroupsApi } from "../../protocol/kafka/apis/describe-groups.ts";
@@ -11,8 +12,7 @@ import { listGroupsApi } from "../../protocol/kafka/apis/list-groups.ts";
 import { brokerError } from "../broker-errors.ts";
 import type { Cluster } from "../cluster.ts";
 import type { Connection } from "../connection.ts";
-import { decodeAssignment } from "../group/consumer-protocol.ts";
-import { type TopicPartition, withCoordinator } from "../group-offsets.ts";
+import { withCoordinator } from "../group-offsets.ts";
 
 export interface ListedGroup {
   readonly group: string;

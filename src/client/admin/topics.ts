@@ -5,13 +5,13 @@
 
 import { NO_ERROR } from "../../base/errors.ts";
 import { SECOND_MS } from "../../base/units.ts";
+import { groupByTopic, type TopicPartition } from "../../protocol/group/consumer-protocol.ts";
 import { createPartitionsApi } from "../../protocol/kafka/apis/create-partitions.ts";
 import { createTopicsApi } from "../../protocol/kafka/apis/create-topics.ts";
 import { deleteRecordsApi } from "../../protocol/kafka/apis/delete-records.ts";
 import { deleteTopicsApi } from "../../protocol/kafka/apis/delete-topics.ts";
 import { brokerError, checkResponse } from "../broker-errors.ts";
 import type { Cluster } from "../cluster.ts";
-import { groupByTopic, type TopicPartition } from "../group-offsets.ts";
 
 /** How long the broker may take. */
 const TOPIC_TIMEOUT_MS = 30 * SECOND_MS;

@@ -6,8 +6,7 @@
  * Pure functions; the same members in any order get the same partitions. Only topics that exist, and only members that want them.
  */
 
-import type { TopicPartition } from "../group-offsets.ts";
-import type { Subscription } from "./consumer-protocol.ts";
+import type { Subscription, TopicPartition } from "../../protocol/group/consumer-protocol.ts";
 
 export interface AssignableMember extends Subscription {
   readonly memberId: string;

@@ -15,6 +15,13 @@
 import type { Timer } from "../../base/clock.ts";
 import { NO_ERROR, ObeliskError, toObeliskError } from "../../base/errors.ts";
 import { SECOND_MS } from "../../base/units.ts";
+import {
+  decodeAssignment,
+  decodeSubscription,
+  encodeAssignment,
+  encodeSubscription,
+  type TopicPartition,
+} from "../../protocol/group/consumer-protocol.ts";
 import { heartbeatApi } from "../../protocol/kafka/apis/heartbeat.ts";
 import { type JoinGroupResponse, joinGroupApi } from "../../protocol/kafka/apis/join-group.ts";
 import { leaveGroupApi } from "../../protocol/kafka/apis/leave-group.ts";
@@ -22,14 +29,8 @@ import { syncGroupApi } from "../../protocol/kafka/apis/sync-group.ts";
 import { brokerError } from "../broker-errors.ts";
 import type { Cluster } from "../cluster.ts";
 import type { Connection } from "../connection.ts";
-import { type GroupMemberId, type TopicPartition, withCoordinator } from "../group-offsets.ts";
+import { type GroupMemberId, withCoordinator } from "../group-offsets.ts";
 import { ASSIGNORS } from "./assignors.ts";
-import {
-  decodeAssignment,
-  decodeSubscription,
-  encodeAssignment,
-  encodeSubscription,
-} from "./consumer-protocol.ts";
 
 /** Short, because a person waits for what a dead member held; brokers allow no less than 6 s by default. */
 const SESSION_TIMEOUT_MS = 10 * SECOND_MS;

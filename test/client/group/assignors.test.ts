@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { ASSIGNORS, type AssignableMember, type Assignments } from "../../../src/client/group/assignors.ts";
-import type { TopicPartition } from "../../../src/client/group-offsets.ts";
+import type { TopicPartition } from "../../../src/protocol/group/consumer-protocol.ts";
 
 const NOTHING = { owned: [], generation: -1 };
 

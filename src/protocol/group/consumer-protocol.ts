@@ -9,11 +9,14 @@
  * an error: any client may put anything there.
  */
 
-import { groupByTopic, type TopicPartition } from "../group-offsets.ts";
-
 /** Racks (version 3) are nothing to us. */
 const SUBSCRIPTION_VERSION = 2;
 const ASSIGNMENT_VERSION = 1;
+
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
 
 export interface Subscription {
   readonly topics: readonly string[];
@@ -70,6 +73,17 @@ export function decodeAssignment(bytes: Buffer): TopicPartition[] | null {
     if (thrown instanceof RangeError) return null;
     throw thrown;
   }
+}
+
+/** Entries by topic, topics in the order of their first entry. */
+export function groupByTopic<Entry extends TopicPartition>(entries: readonly Entry[]): [string, Entry[]][] {
+  const topics = new Map<string, Entry[]>();
+  for (const entry of entries) {
+    const list = topics.get(entry.topic);
+    if (list === undefined) topics.set(entry.topic, [entry]);
+    else list.push(entry);
+  }
+  return [...topics];
 }
 
 function partitionsBytes(partitions: readonly TopicPartition[]): Buffer {

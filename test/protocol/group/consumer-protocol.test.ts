@@ -7,7 +7,7 @@ import {
   decodeSubscription,
   encodeAssignment,
   encodeSubscription,
-} from "../../../src/client/group/consumer-protocol.ts";
+} from "../../../src/protocol/group/consumer-protocol.ts";
 
 const { MemberMetadata, MemberAssignment } = createRequire(import.meta.url)(
   "kafkajs/src/consumer/assignerProtocol",
