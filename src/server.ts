@@ -142,6 +142,7 @@ async function start(
     log,
     newId: parts.newId,
     membersMax: settings.groupConsumerMaxSize,
+    migrationPolicy: settings.groupConsumerMigrationPolicy,
     configs: groupConfigs,
   });
   undo.push(() => heartbeatGroups.close());

@@ -281,6 +281,14 @@ export const SETTINGS = {
       "The partitions of a group of the consumer protocol are divided anew at most this often, so that members that come together cost " +
       "one division (Kafka's group.consumer.assignment.interval.ms). The default is Kafka's.",
   }),
+  groupConsumerMigrationPolicy: setting({
+    name: "group-consumer-migration-policy",
+    kind: choice(["bidirectional", "upgrade", "downgrade", "disabled"]),
+    default: "bidirectional",
+    advice:
+      "Whether a group with members may change between the classic and the consumer protocol while its members are replaced one by one " +
+      "(Kafka's group.consumer.migration.policy). The default is Kafka's.",
+  }),
   groupConsumerMaxSize: setting({
     name: "group-consumer-max-size",
     kind: integer({ min: 1, max: 100_000 }),

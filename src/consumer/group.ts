@@ -127,6 +127,11 @@ export class ClassicGroup extends GroupPhases implements GroupView {
     return { generationId, protocol, protocolName, leaderId, stateSinceMs, members };
   }
 
+  /** All that it is, for who makes a group of another kind of it. */
+  whole(): StoredGroup {
+    return { ...this.image(null), members: [...this.members.all()] };
+  }
+
   leave(leaving: readonly LeavingMember[], nowMs: number): { left: LeftMember[]; effects: Effect[] } {
     const left = leaving.map((member) => ({ ...member, error: this.#leaveOne(member) }));
     if (left.some(({ error }) => error === null)) {

@@ -90,6 +90,7 @@ export async function openKafkaApi(options: TestKafkaApiOptions = {}): Promise<T
     log,
     newId: () => crypto.randomUUID(),
     membersMax: rules.membersMax,
+    migrationPolicy: "bidirectional",
     configs: groupConfigs,
   });
   const fetches = new Fetches(systemClock, { openMax: 1000, responseBytesMax: 64 * MiB });

@@ -19,6 +19,7 @@ import { KiB, MiB } from "../../base/units.ts";
 import type { StateChange, StateStore } from "../../storage/contract.ts";
 import type { GroupConfigs } from "../group-configs.ts";
 import { GROUP_NAME_BYTES_MAX } from "../offsets.ts";
+import type { StoredGroup as ClassicGroupImage } from "../stored-group.ts";
 import { Deadlines } from "./deadlines.ts";
 import { ConsumerGroup } from "./group.ts";
 import { GroupWriter } from "./group-writer.ts";
@@ -34,6 +35,7 @@ import {
   type Peer,
 } from "./heartbeat.ts";
 import { LEAVE_EPOCH, type Member } from "./member.ts";
+import { downgraded, type MigrationPolicy, upgraded } from "./migration.ts";
 import {
   GROUP_KEY_PREFIX,
   MEMBER_KEY_PREFIX,
@@ -68,14 +70,23 @@ export interface HeartbeatGroupsParts {
   readonly log: Log;
   readonly newId: () => string;
   readonly membersMax: number;
+  /** Whether a group with members may change its kind. */
+  readonly migrationPolicy: MigrationPolicy;
   readonly configs: GroupConfigs;
 }
 
-/** Classic groups, as far as a name may become a group of this kind. */
+/** Classic groups, as far as a name may become a group of this kind, and the reverse. */
 export interface ClassicGroups {
-  classic(name: string): { readonly isEmpty: boolean } | undefined;
+  classic(name: string): { readonly isEmpty: boolean; whole(): ClassicGroupImage } | undefined;
   /** The group is none any more from this turn on; what is returned belongs into the change that stores the other. */
   release(name: string): StateChange[];
+  /** A group of this kind becomes a classic one, and its members are called to a rebalance. @throws ObeliskError of the store */
+  adopt(name: string, group: ClassicGroupImage, changes: readonly StateChange[]): Promise<unknown>;
+}
+
+interface GroupSize {
+  readonly memberCount: number;
+  readonly textBytes: number;
 }
 
 /** A group with what belongs to it while it is loaded. */
@@ -157,20 +168,25 @@ export class HeartbeatGroups {
     const known = this.#groups.get(request.groupId);
     if (known === undefined && !isJoining) throw new ObeliskError("GROUP_ID_NOT_FOUND");
     const classic = known === undefined ? this.#classicGroups?.classic(request.groupId) : undefined;
-    if (classic !== undefined && !classic.isEmpty)
-      throw new ObeliskError("GROUP_ID_NOT_FOUND", {
-        detail: "the group is of the classic protocol, and has members",
-        remedy: "start this consumer once they have left, or with group.protocol=classic",
-      });
-    const loaded = known ?? this.#newGroup(request.groupId);
+    const loaded = known ?? this.#newGroup(request.groupId, classic);
     if (request.memberEpoch <= LEAVE_EPOCH) return this.#leave(loaded, request);
     const memberId = request.memberId === "" ? this.#parts.newId() : request.memberId;
     this.#checkRoom(loaded, request, memberId);
     const scene = this.#sceneOf(loaded);
+    const taken = sizeOf(loaded.group);
     const response = this.#counting(loaded, () => heartbeat(scene, request, memberId, peer, checkTopicRegex));
-    this.#groups.set(request.groupId, loaded);
+    if (known === undefined) this.#begin(loaded, taken);
     if (classic !== undefined) loaded.writer.add(this.#classicGroups?.release(request.groupId) ?? []);
     this.#resolveIfDue(loaded, scene.nowMs);
+    return this.#whenDurable(loaded, response);
+  }
+
+  /** What members of the classic protocol ask of a group that is there; answered when what it changes is durable. */
+  perform<T>(groupId: string, work: (scene: GroupScene) => T): T | Promise<T> {
+    const loaded = this.#groups.get(groupId);
+    if (loaded === undefined) throw new ObeliskError("GROUP_ID_NOT_FOUND");
+    const scene = this.#sceneOf(loaded);
+    const response = this.#counting(loaded, () => work(scene));
     return this.#whenDurable(loaded, response);
   }
 
@@ -195,13 +211,23 @@ export class HeartbeatGroups {
     });
   }
 
-  #newGroup(groupId: string): LoadedGroup {
+  /** An empty one, or what a classic one becomes. */
+  #newGroup(groupId: string, classic: ReturnType<ClassicGroups["classic"]>): LoadedGroup {
     if (this.#groups.size >= CONSUMER_GROUPS_MAX)
       throw new ObeliskError("POLICY_VIOLATION", {
         detail: "there are too many consumer groups",
         limit: CONSUMER_GROUPS_MAX,
       });
-    return this.#loaded(new ConsumerGroup(groupId), false);
+    if (classic === undefined || classic.isEmpty) return this.#loaded(new ConsumerGroup(groupId), false);
+    const { migrationPolicy, topics } = this.#parts;
+    const isAllowed = migrationPolicy === "bidirectional" || migrationPolicy === "upgrade";
+    const group = isAllowed ? upgraded(groupId, classic.whole(), topics) : null;
+    if (group === null)
+      throw new ObeliskError("GROUP_ID_NOT_FOUND", {
+        detail: "the group is of the classic protocol, and its members cannot go on in another kind",
+        remedy: "start this consumer once they have left, or with group.protocol=classic",
+      });
+    return this.#loaded(group, false);
   }
 
   #loaded(group: ConsumerGroup, isStored: boolean): LoadedGroup {
@@ -227,13 +253,13 @@ export class HeartbeatGroups {
 
   /** Keeps the sums of all groups right over something that changes one. */
   #counting<T>({ group }: LoadedGroup, change: () => T): T {
-    const { memberCount, subscriptions } = group;
-    const { textBytes } = subscriptions;
+    const before = sizeOf(group);
     try {
       return change();
     } finally {
-      this.#memberCount += group.memberCount - memberCount;
-      this.#textBytes += subscriptions.textBytes - textBytes;
+      const after = sizeOf(group);
+      this.#memberCount += after.memberCount - before.memberCount;
+      this.#textBytes += after.textBytes - before.textBytes;
     }
   }
 
@@ -262,7 +288,7 @@ export class HeartbeatGroups {
   }
 
   #whenDurable<T>(loaded: LoadedGroup, response: T): T | Promise<T> {
-    const flushed = loaded.writer.flush();
+    const flushed = this.#downgrade(loaded) ?? loaded.writer.flush();
     if (flushed === null) return response;
     return flushed.then(
       () => response,
@@ -270,6 +296,21 @@ export class HeartbeatGroups {
         throw this.#asUnavailable(loaded, thrown);
       },
     );
+  }
+
+  /** Null: the group stays what it is. */
+  #downgrade(loaded: LoadedGroup): Promise<unknown> | null {
+    const { migrationPolicy, topics, clock } = this.#parts;
+    const { group, writer } = loaded;
+    const isAllowed = migrationPolicy === "bidirectional" || migrationPolicy === "downgrade";
+    if (!isAllowed || this.#classicGroups === null || this.#groups.get(group.id) !== loaded) return null;
+    const image = downgraded(group, topics, clock.steadyMs());
+    if (image === null) return null;
+    this.#groups.delete(group.id);
+    this.#memberCount -= group.memberCount;
+    this.#textBytes -= group.subscriptions.textBytes;
+    const memberIds = new Set([...group.takeChanges().members.keys(), ...image.members.map(({ id }) => id)]);
+    return this.#classicGroups.adopt(group.id, image, writer.retire(memberIds));
   }
 
   #asUnavailable({ group }: LoadedGroup, thrown: unknown): unknown {
@@ -281,7 +322,7 @@ export class HeartbeatGroups {
 
   /** What happens by itself: nobody waits for it. What the disk refuses is written with the next change. */
   #flushLater(loaded: LoadedGroup): void {
-    loaded.writer.flush()?.catch((thrown: unknown) => {
+    (this.#downgrade(loaded) ?? loaded.writer.flush())?.catch((thrown: unknown) => {
       const error = this.#asUnavailable(loaded, thrown);
       if (!(error instanceof ObeliskError)) throw thrown;
     });
@@ -376,6 +417,19 @@ export class HeartbeatGroups {
     }
   }
 
+  /** A new group, which its first member has joined; those that it took from a classic one have their whole sessions. */
+  #begin(loaded: LoadedGroup, taken: GroupSize): void {
+    const { group, deadlines } = loaded;
+    this.#memberCount += taken.memberCount;
+    this.#textBytes += taken.textBytes;
+    const rules = this.#rulesOf(group);
+    const nowMs = this.#parts.clock.monotonicMs();
+    this.#groups.set(group.id, loaded);
+    for (const member of group.members)
+      if (!deadlines.has(member.id, "session"))
+        deadlines.set(member.id, "session", nowMs + sessionMs(member, rules));
+  }
+
   /** Each member has its whole session, and what it was giving up may take its whole time again. */
   #add(loaded: LoadedGroup): void {
     const { group, deadlines } = loaded;
@@ -390,6 +444,10 @@ export class HeartbeatGroups {
     this.#memberCount += group.memberCount;
     this.#textBytes += group.subscriptions.textBytes;
   }
+}
+
+function sizeOf({ memberCount, subscriptions }: ConsumerGroup): GroupSize {
+  return { memberCount, textBytes: subscriptions.textBytes };
 }
 
 function sessionMs({ classic }: Member, { sessionTimeoutMs }: GroupRules): number {

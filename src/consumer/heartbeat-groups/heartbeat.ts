@@ -213,7 +213,7 @@ function findMember({ group }: GroupScene, request: HeartbeatRequest, memberId: 
 }
 
 /** The member as it is before the request: in the place of the one that it succeeds, or new. */
-function admit({ group, deadlines }: GroupScene, found: Member | undefined, memberId: string): Member {
+export function admit({ group, deadlines }: GroupScene, found: Member | undefined, memberId: string): Member {
   if (found === undefined) return newMember(memberId);
   if (found.id === memberId && found.epoch !== LEAVE_STATIC_EPOCH) return found;
   const successor: Member = { ...found, id: memberId, epoch: 0, previousEpoch: 0 };

@@ -1,10 +1,9 @@
 /**
  * Groups of the consumer protocol as one kind of groups among others (group-kinds.ts): what requests ask that do not say which kind they
- * mean. A member of the classic protocol that comes to a group of this kind with members is refused, and so is one of this protocol that
- * comes to a classic group with members (heartbeat-groups.ts): without members a group is of the kind of whoever comes first.
+ * mean, and what members of the classic protocol ask (classic-members.ts).
  */
 
-import type { ErrorCode } from "../../base/errors.ts";
+import { type ErrorCode, toObeliskError } from "../../base/errors.ts";
 import type { ConsumerGroups, GroupView, TopicPartition } from "../group-kinds.ts";
 import type {
   Committer,
@@ -16,6 +15,7 @@ import type {
   SyncWaiter,
 } from "../group-requests.ts";
 import { refusedJoin, refusedSync } from "../group-requests.ts";
+import { heartbeatClassic, joinClassic, leaveClassic, syncClassic } from "./classic-members.ts";
 import { commitFault, fetchFault } from "./commit-check.ts";
 import type { ConsumerGroup } from "./group.ts";
 import type { HeartbeatGroups } from "./heartbeat-groups.ts";
@@ -43,21 +43,47 @@ export class HeartbeatGroupKind implements ConsumerGroups {
     await this.#groups.remove(name);
   }
 
-  join(_name: string, { memberId }: JoinRequest, waiter: JoinWaiter): void {
-    waiter.respond(refusedJoin("INCONSISTENT_GROUP_PROTOCOL", memberId));
+  join(name: string, request: JoinRequest, waiter: JoinWaiter): void {
+    const joined = this.#groups.perform(name, (scene) => joinClassic(scene, request));
+    respond(waiter, joined, (error) => refusedJoin(error, request.memberId));
   }
 
-  sync(_name: string, _request: SyncRequest, waiter: SyncWaiter): void {
-    waiter.respond(refusedSync("UNKNOWN_MEMBER_ID"));
+  sync(name: string, request: SyncRequest, waiter: SyncWaiter): void {
+    respond(
+      waiter,
+      this.#groups.perform(name, (scene) => syncClassic(scene, request)),
+      refusedSync,
+    );
   }
 
-  heartbeat(): ErrorCode {
-    return "UNKNOWN_MEMBER_ID";
+  heartbeat(
+    name: string,
+    memberId: string,
+    instanceId: string | null,
+    generationId: number,
+  ): ErrorCode | null | Promise<ErrorCode | null> {
+    return this.#groups.perform(name, (scene) => heartbeatClassic(scene, memberId, instanceId, generationId));
   }
 
-  leave(_name: string, members: readonly LeavingMember[]): LeftMember[] {
-    return members.map((member) => ({ ...member, error: "UNKNOWN_MEMBER_ID" }));
+  leave(name: string, members: readonly LeavingMember[]): LeftMember[] | Promise<LeftMember[]> {
+    return this.#groups.perform(name, (scene) => leaveClassic(scene, members));
   }
+}
+
+/** When it is known; a store that refuses is an error of the protocol. */
+function respond<Response>(
+  waiter: { respond(response: Response): void },
+  outcome: Response | Promise<Response>,
+  refuse: (error: ErrorCode) => Response,
+): void {
+  if (!(outcome instanceof Promise)) {
+    waiter.respond(outcome);
+    return;
+  }
+  outcome.then(
+    (response) => waiter.respond(response),
+    (thrown: unknown) => waiter.respond(refuse(toObeliskError(thrown).code)),
+  );
 }
 
 class View implements GroupView {

@@ -80,15 +80,6 @@ test("offsets of a topic that a member is subscribed to are not removed", async 
   expect(topics[0]!.partitions[0]!.errorCode).toBe(wireCode("GROUP_SUBSCRIBED_TO_TOPIC"));
 });
 
-test("who comes to a group of the other kind that has members is refused", async () => {
-  await heartbeat();
-  expect(await join()).toMatchObject({ errorCode: wireCode("INCONSISTENT_GROUP_PROTOCOL") });
-  await heartbeat(LEAVE);
-  const joined = await join();
-  expect(joined.errorCode).toBe(0);
-  expect(await heartbeat()).toMatchObject({ errorCode: wireCode("GROUP_ID_NOT_FOUND") });
-});
-
 test("an empty group is of the kind of whoever comes first, also after the next start", async () => {
   const { memberId } = await join();
   await client.ask(leaveGroupApi, 2, { groupId: "g", memberId });

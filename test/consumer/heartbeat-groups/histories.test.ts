@@ -124,6 +124,7 @@ class World {
       log,
       newId: () => `made-${(this.#next += 1)}`,
       membersMax: 100,
+      migrationPolicy: "bidirectional",
       configs: await GroupConfigs.open(this.state, {
         sessionTimeoutMs: SESSION_MS,
         heartbeatIntervalMs: 1000,
