@@ -135,7 +135,8 @@ const MAKERS: Readonly<Record<string, Maker>> = {
     rebalanceTimeoutMs: 10_000,
     memberId: "nobody",
     protocolType: "consumer",
-    protocols: [{ name: "range", metadata: Buffer.from("metadata") }],
+    // One topic, "t": metadata of a consumer that does not decode leaves Kafka's members waiting.
+    protocols: [{ name: "range", metadata: Buffer.from("000100000001000174ffffffff", "hex") }],
   }),
   Heartbeat: ({ group }) => ({ groupId: group, generationId: 1, memberId: "nobody" }),
   LeaveGroup: ({ group }, version) =>

@@ -153,7 +153,9 @@ export class Groups {
   join(name: string, request: Omit<JoinRequest, "newMemberId">, waiter: JoinWaiter): void {
     const { memberId, sessionTimeoutMs } = request;
     const { sessionTimeoutMsMin, sessionTimeoutMsMax } = this.#options;
-    if (!isGroupName(name)) waiter.respond(refusedJoin("INVALID_GROUP_ID", memberId));
+    const isNew = this.#entries.get(name) === undefined && memberId === "";
+    if (name === "" || (isNew && Buffer.byteLength(name) > GROUP_NAME_BYTES_MAX))
+      waiter.respond(refusedJoin("INVALID_GROUP_ID", memberId));
     else if (sessionTimeoutMs < sessionTimeoutMsMin || sessionTimeoutMs > sessionTimeoutMsMax)
       waiter.respond(refusedJoin("INVALID_SESSION_TIMEOUT", memberId));
     else this.#join(name, { ...request, newMemberId: this.#newMemberId(request) }, waiter);
@@ -161,7 +163,7 @@ export class Groups {
 
   sync(name: string, request: SyncRequest, waiter: SyncWaiter): void {
     const entry = this.#entries.get(name);
-    if (!isGroupName(name)) waiter.respond(refusedSync("INVALID_GROUP_ID"));
+    if (name === "") waiter.respond(refusedSync("INVALID_GROUP_ID"));
     else if (entry !== undefined) this.#perform(entry, entry.group.sync(request, waiter));
     else {
       const other = this.#otherWithMembers(name);
@@ -177,7 +179,7 @@ export class Groups {
     instanceId: string | null,
     generationId: number,
   ): ErrorCode | null | Promise<ErrorCode | null> {
-    if (!isGroupName(name)) return "INVALID_GROUP_ID";
+    if (name === "") return "INVALID_GROUP_ID";
     const entry = this.#entries.get(name);
     if (entry !== undefined)
       return entry.group.heartbeat(memberId, instanceId, generationId, this.#parts.clock.steadyMs());
@@ -437,10 +439,6 @@ export class Groups {
 
 /** Version of OffsetCommit from which a group that is not there is told as such. */
 const CONSUMER_VERSION = 9;
-
-function isGroupName(name: string): boolean {
-  return name !== "" && Buffer.byteLength(name) <= GROUP_NAME_BYTES_MAX;
-}
 
 /** What clients take for a coordinator that they are to find again. */
 function storeFault(error: ObeliskError): ErrorCode {

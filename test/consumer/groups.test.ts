@@ -125,6 +125,7 @@ test("names and timeouts outside their range are refused", async () => {
   expect((await test.join("g", { sessionTimeoutMs: 99 })).error).toBe("INVALID_SESSION_TIMEOUT");
   expect((await test.join("g", { sessionTimeoutMs: 60_001 })).error).toBe("INVALID_SESSION_TIMEOUT");
   expect((await test.join("g", { memberId: "m" })).error).toBe("UNKNOWN_MEMBER_ID");
+  expect((await test.join("g".repeat(2000), { memberId: "m" })).error).toBe("UNKNOWN_MEMBER_ID");
   expect((await test.sync("", "m", 1)).error).toBe("INVALID_GROUP_ID");
   expect((await test.sync("g", "m", 1)).error).toBe("UNKNOWN_MEMBER_ID");
   expect([test.groups.heartbeat("", "m", null, 1), test.groups.heartbeat("g", "m", null, 1)]).toEqual([
