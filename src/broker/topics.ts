@@ -14,12 +14,12 @@
  *     same, and what is left is tried again: by the clock, before the name is used again, at the next start.
  *   - Everything that is done to one name is done in turn, and goes in slices: others are served between two partitions that are
  *     opened, and between two topics of one request.
- *   - Partitions that the store of records holds but the state does not know are adopted under a new id: nothing is deleted
- *     because it looked wrong.
+ *   - Partitions that the store of records holds but the state does not know are adopted under a new id, and keep everything: nothing
+ *     is deleted because it looked wrong.
  */
 
 import type { Clock } from "../base/clock.ts";
-import { type ErrorCode, isStorageError, ObeliskError } from "../base/errors.ts";
+import { isStorageError, ObeliskError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { loopTurns } from "../base/loop/loop-turns.ts";
 import { Slices } from "../base/loop/turns.ts";
@@ -34,6 +34,7 @@ import { TopicLimits } from "./topic-limits.ts";
 import { type RemovalListener, TopicRemovals } from "./topic-removals.ts";
 import { TopicRows } from "./topic-rows.ts";
 import { partitionRules, type TopicDefaults } from "./topic-rules.ts";
+import { TopicsBeingMade } from "./topics-being-made.ts";
 
 /** Partitions opened, or topics detached, in one turn: about 3 ms. */
 const PARTITIONS_A_TURN = 32;
@@ -75,14 +76,14 @@ export class Topics {
   /** Clients try on and on, so only a line tells that a disk is the cause. */
   readonly #refusedWarning: RateLimitedWarning;
   #version = 0;
-  /** Topics whose rows still say `isBeingMade`: name to id. */
-  readonly #beingMade = new Map<string, string>();
+  readonly #beingMade: TopicsBeingMade;
 
   constructor(options: TopicsOptions, parts: TopicsParts) {
     this.#options = options;
     this.#parts = parts;
     this.#limits = new TopicLimits(options.topicsMax, options.partitionsMax);
     this.#rows = new TopicRows(parts.state);
+    this.#beingMade = new TopicsBeingMade(this.#rows, (name, work) => this.#inTurn(name, work));
     this.#growth = new TopicGrowth({
       engine: parts.engine,
       rows: this.#rows,
@@ -118,12 +119,13 @@ export class Topics {
     this.#removals.load();
     const known = new Set<string>();
     const growing = new Map<string, number>();
+    const beingMade: string[] = [];
     for (const { name, state } of await this.#rows.list()) {
       known.add(name);
       if (this.#removals.has(name)) continue;
       const isMade = state.isBeingMade !== true;
       await this.#openStored(name, state, isMade);
-      if (!isMade) this.#beingMade.set(name, state.id);
+      if (!isMade) beingMade.push(name);
       if (state.partitionsMade !== undefined) growing.set(name, state.partitionsMade);
     }
     for (const { topic, partitions } of this.#parts.engine.stored()) {
@@ -131,7 +133,7 @@ export class Topics {
       else this.#warnOfUnserved(topic, partitions);
     }
     await this.#parts.partitions.ready();
-    for (const topic of this.#byName.values()) this.#recordWhenUsed(topic);
+    for (const name of beingMade) this.#beingMade.recordWhenUsed(this.#byName.get(name)!);
     for (const [name, made] of growing) this.#growth.resume(this.#byName.get(name)!, made);
   }
 
@@ -143,7 +145,7 @@ export class Topics {
   /** Tries nothing again by itself any more. Everything is synced when the directory is marked clean. */
   async close(): Promise<void> {
     this.#removals.close();
-    await Promise.all([...this.#beingMade].map(([name, id]) => this.#recordCreated(name, id)));
+    await this.#beingMade.recordAll();
     await this.#growth.close();
   }
 
@@ -330,8 +332,7 @@ export class Topics {
       };
       await this.#rows.add(name, state);
       const topic = await this.#openNew(name, state);
-      this.#beingMade.set(name, state.id);
-      this.#recordWhenUsed(topic);
+      this.#beingMade.recordWhenUsed(topic);
       if (isCompactedBy(configs["cleanup.policy"] ?? "")) this.#tellOfCompaction(name);
       return topic;
     } catch (thrown) {
@@ -358,31 +359,6 @@ export class Topics {
       await this.#removals.clearAway(name);
       throw thrown;
     }
-  }
-
-  /** Until the row says so, nobody waits for it, and a folder that is missing then is no loss. */
-  #recordWhenUsed(topic: Topic): void {
-    const { name, id } = topic;
-    if (this.#beingMade.get(name) !== id) return;
-    let isRecorded = false;
-    topic.whenUsed((error: ErrorCode | null) => {
-      if (error !== null || isRecorded) return;
-      isRecorded = true; // by the first of its partitions
-      void this.#recordCreated(name, id);
-    });
-  }
-
-  /** What the disk refuses stays as it is: the next start knows no better. */
-  async #recordCreated(name: string, id: string): Promise<void> {
-    await this.#inTurn(name, async () => {
-      if (this.#beingMade.get(name) !== id) return;
-      this.#beingMade.delete(name);
-      try {
-        await this.#rows.change(name, id, ({ isBeingMade: _, ...made }) => made);
-      } catch (thrown) {
-        if (!(thrown instanceof ObeliskError)) throw thrown;
-      }
-    });
   }
 
   async #openStored(name: string, state: TopicState, mustExist: boolean): Promise<void> {
@@ -444,11 +420,11 @@ export class Topics {
     const state: TopicState = {
       id: this.#parts.newId(),
       partitions,
-      configs: {},
+      configs: { "retention.ms": "-1" }, // what its settings were is not known, and nothing is deleted on doubt
       createdAtMs: this.#parts.clock.nowMs(),
     };
     this.#parts.log.warn(
-      "found a topic on disk that the state does not know, serving it with default settings",
+      "found a topic on disk that the state does not know, serving it with default settings and without an end of its records",
       {
         topic: name,
         partitions,
@@ -461,7 +437,7 @@ export class Topics {
   #drop(topic: Topic): void {
     this.#byName.delete(topic.name);
     this.#byId.delete(topic.id);
-    this.#beingMade.delete(topic.name);
+    this.#beingMade.removed(topic.name);
     this.#growth.removed(topic.name);
     this.#limits.remove(topic.partitions.length);
     this.#version += 1;

@@ -101,7 +101,7 @@ test("topics keep id, partitions and settings when the broker opens again", asyn
   ]);
 });
 
-test("partitions that the state does not know are adopted, not deleted", async () => {
+test("partitions that the state does not know are adopted, and keep everything", async () => {
   const engine = new MemoryEngine();
   const before = await openBroker({}, { engine });
   const topic = await before.topics.create("t", { partitions: 2, configs: {} });
@@ -111,6 +111,7 @@ test("partitions that the state does not know are adopted, not deleted", async (
   await engine.state.change([{ key: "topic/t", value: null }]);
   const after = await openBroker({}, { engine });
   expect(after.topics.get("t")!.partitions.map((partition) => logOf(partition).endOffset)).toEqual([0, 1]);
+  expect(after.topics.get("t")!.configs).toEqual({ "retention.ms": "-1" });
 });
 
 test("partitions beyond those of an older state are told, and left alone", async () => {
