@@ -95,6 +95,7 @@ describe.skipIf(reason !== undefined)(
         const total = offsets!.partitions.reduce((sum, { offset }) => sum + Number(offset), 0);
         expect(total).toBe(2 * RECORDS);
         await admin.setOffsets({ groupId: topic, topic, partitions: [{ partition: 0, offset: "7" }] });
+        await admin.resetOffsets({ groupId: topic, topic, earliest: true });
         expect((await admin.listGroups()).groups.map(({ groupId }) => groupId)).toContain(topic);
         await admin.deleteGroups([topic]);
         expect((await admin.listGroups()).groups.map(({ groupId }) => groupId)).not.toContain(topic);

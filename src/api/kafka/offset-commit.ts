@@ -7,8 +7,8 @@
  * replaced meanwhile must not put its offsets over those of the next. The empty group name is a group like any other, as in Kafka.
  *
  * Partition by partition: unknown ones are UNKNOWN_TOPIC_OR_PARTITION, whatever the group says; then long metadata
- * OFFSET_METADATA_TOO_LARGE, an offset that no record can have (negative, or beyond 53 bits) INVALID_REQUEST; the others are
- * kept all the same. The retention time is not obeyed.
+ * OFFSET_METADATA_TOO_LARGE, an offset beyond 53 bits INVALID_REQUEST; the others are
+ * kept all the same. A negative one is kept, as in Kafka: kafkajs commits -2 for the beginning and -1 for the end. The retention time is not obeyed.
  *
  * A partition that is named again counts as it stands last. A request for many is looked at and responded to in slices of time; what it
  * keeps becomes durable and is seen all at once.
@@ -181,8 +181,7 @@ function faultOf(groupFault: ErrorCode | null, topic: Topic, commit: PartitionCo
   if (committedMetadata !== null && committedMetadata.length > OFFSET_METADATA_LENGTH_MAX) {
     return wireCode("OFFSET_METADATA_TOO_LARGE");
   }
-  const isOffset = committedOffset >= 0 && Number.isSafeInteger(committedOffset);
-  return isOffset ? NO_ERROR : wireCode("INVALID_REQUEST");
+  return Number.isSafeInteger(committedOffset) ? NO_ERROR : wireCode("INVALID_REQUEST");
 }
 
 function toCommit(topic: string, commit: PartitionCommit): OffsetToCommit {
