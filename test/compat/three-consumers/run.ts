@@ -49,7 +49,7 @@ export interface ThreeConsumersReport {
 
 export async function runThreeConsumers(options: ThreeConsumersOptions): Promise<ThreeConsumersReport> {
   const { brokers, partitions, say = () => {} } = options;
-  const topic = `three-${options.protocol}-${Date.now()}`;
+  const topic = `three-${options.client.name}-${options.protocol}-${Date.now()}`;
   const kafka = new Kafka({ clientId: "three-consumers", brokers: [brokers], logLevel: logLevel.NOTHING });
   const admin = kafka.admin();
   await admin.connect();
