@@ -1,4 +1,4 @@
-/** What `serve` says when it is ready: ten lines for people, or one JSON object for machines. */
+/** What `serve` says when it is ready: eleven lines for people, or one JSON object for machines. */
 
 import { type Address, formatAddress, isLoopback } from "../src/base/address.ts";
 import { formatBytes } from "../src/base/units.ts";
@@ -40,6 +40,7 @@ export function startedLines(settings: Settings, started: Started): string[] {
     `  memory      ${formatBytes(settings.memoryBytes)} for buffers; ${sizes}`,
     `  limits      ${connectionWords(settings, started)}, ${count(settings.topicsMax, "topic")}, ${count(settings.partitionsMax, "partition")}`,
     `  new topics  ${settings.autoCreate ? `created on first use, ${count(settings.partitions, "partition")}` : "only by CreateTopics"}`,
+    `  retention   ${retentionWords(settings)}, unless a topic says otherwise`,
     `  recovery    ${recoveryWords(started.findings)}`,
   ];
 }
@@ -58,6 +59,8 @@ export function startedJson(settings: Settings, started: Started): object {
     data: started.directory,
     durability: formatSetting("durability", settings.durability),
     memory: settings.memoryBytes,
+    retentionMs: settings.retentionMs,
+    retentionBytes: settings.retentionBytes,
     topics: started.topics,
     connectionsLeft: started.connectionsLeft,
     partitions: started.partitions,
@@ -89,6 +92,14 @@ function durabilityWords(durability: Durability): string {
   if (durability.mode === "os")
     return `${word}: acknowledged before it is on disk; a power cut loses what was not yet written`;
   return `${word}: a power cut can lose the last ${durability.intervalMs} ms of what was acknowledged`;
+}
+
+function retentionWords({ retentionMs, retentionBytes }: Settings): string {
+  const time =
+    retentionMs === -1
+      ? "records are kept for ever"
+      : `records are kept ${formatSetting("retentionMs", retentionMs)}`;
+  return retentionBytes === -1 ? time : `${time}, at most ${formatBytes(retentionBytes)} of each partition`;
 }
 
 function recoveryWords(findings: readonly Finding[]): string {

@@ -1,7 +1,7 @@
 /**
  * `obelisk serve`: settings, then the server, then one place that waits for the end.
  *
- *   - standard output gets what was chosen (ten lines, or with --json one line) once every listener is open; the log goes to
+ *   - standard output gets what was chosen (eleven lines, or with --json one line) once every listener is open; the log goes to
  *     standard error. Neither has to be writable: what cannot be written is lost, and the server goes on
  *   - the first SIGTERM or Ctrl-C shuts down gracefully (completes requests under way, syncs, sets the clean-shutdown flag) and
  *     exits 0; the second leaves at once with 143 or 130; a shutdown that takes longer than `shutdown-timeout` exits 2

@@ -21,7 +21,7 @@ const STARTED = {
 };
 
 describe("what serve says when it is ready", () => {
-  test("ten lines for people", () => {
+  test("eleven lines for people", () => {
     expect(
       startedLines(defaultSettings({ durability: { mode: "interval", intervalMs: 50 } }), STARTED),
     ).toEqual([
@@ -34,6 +34,7 @@ describe("what serve says when it is ready", () => {
       "  memory      512 MiB for buffers; batches to 11 MiB, requests to 100 MiB",
       "  limits      1000 connections at each listener, 5000 topics, 10000 partitions",
       "  new topics  created on first use, 1 partition",
+      "  retention   records are kept 7d, unless a topic says otherwise",
       "  recovery    3 findings (2 torn-tail, 1 damaged-batch), each in the log",
     ]);
   });
@@ -54,7 +55,20 @@ describe("what serve says when it is ready", () => {
       node: 1,
       durability: "fsync",
       memory: 512 * 1024 ** 2,
+      retentionMs: 7 * 86_400_000,
+      retentionBytes: -1,
     });
+  });
+
+  test("what is kept is told as the settings say it", () => {
+    const words = (settings: Parameters<typeof defaultSettings>[0]) =>
+      startedLines(defaultSettings(settings), STARTED).find((line) => line.startsWith("  retention"));
+    expect(words({ retentionMs: -1 })).toBe(
+      "  retention   records are kept for ever, unless a topic says otherwise",
+    );
+    expect(words({ retentionBytes: 1024 ** 3 })).toBe(
+      "  retention   records are kept 7d, at most 1 GiB of each partition, unless a topic says otherwise",
+    );
   });
 
   test("listening beyond loopback is warned of, loopback is not", () => {

@@ -55,6 +55,8 @@ for (const program of [fromSources, compiled]) {
         data: directory,
         durability: "fsync",
         memory: 512 * 1024 ** 2,
+        retentionMs: 7 * 86_400_000,
+        retentionBytes: -1,
         topics: 0,
         partitions: 0,
         findings: [],
@@ -68,17 +70,17 @@ for (const program of [fromSources, compiled]) {
       expect(await stop()).toBe(0);
     });
 
-    test("without --json it says it in ten lines", async () => {
+    test("without --json it says it in eleven lines", async () => {
       const child = startObelisk(["serve", "--data", directory, ...FREE_PORTS], options);
       let text = "";
       const decoder = new TextDecoder();
       for await (const chunk of child.stdout) {
         text += decoder.decode(chunk);
-        if (text.split("\n").length > 10) child.kill("SIGINT");
+        if (text.split("\n").length > 11) child.kill("SIGINT");
       }
       expect(await child.exited).toBe(0);
       const lines = text.trimEnd().split("\n");
-      expect(lines.length).toBe(10);
+      expect(lines.length).toBe(11);
       expect(lines[0]).toBe(`Obelisk ${version} is ready (node 1, process ${child.pid})`);
     });
 
