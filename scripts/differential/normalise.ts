@@ -222,9 +222,10 @@ function joined(value: unknown, nameField: string, listField: string): unknown {
   if (!Array.isArray(value)) return value;
   const topics = new Map<unknown, Record<string, unknown>>();
   for (const topic of value as Record<string, unknown>[]) {
-    const known = topics.get(topic[nameField]);
+    const key = topic[nameField] || topic["topicId"];
+    const known = topics.get(key);
     const lists = [known?.[listField] ?? [], topic[listField]] as unknown[][];
-    topics.set(topic[nameField], { ...topic, [listField]: lists.flat() });
+    topics.set(key, { ...topic, [listField]: lists.flat() });
   }
   return sorted([...topics.values()]);
 }

@@ -25,9 +25,9 @@ export function edgeCases(names: Names, fixture: string): Case[] {
 /** Three stray bytes after Metadata for all topics, as librdkafka sends them; and headers of every kind. */
 function headerCases(names: Names, fixture: string): Case[] {
   const librdkafka = Buffer.from("0003000c00000003000772646b61666b610000000000010000", "hex");
-  const subjects = { topic: fixture, group: names.group(), newTopic: names.topic() };
   const frames = supportedApis().flatMap(({ api, version }) => {
     if (api.name === "Produce" || api.name === "DeleteTopics" || api.name === "CreateTopics") return [];
+    const subjects = { topic: fixture, group: names.group(), newTopic: names.topic() };
     const frame = encodeFrame(api, version, fullRequest({ api, version }, subjects));
     return [one("a null client id", send(api, version, withClientId(frame, null)))];
   });

@@ -25,7 +25,7 @@ export async function electLeaders(
 ): Promise<ElectLeadersResponseInput> {
   const { electionType, topicPartitions } = request;
   if (electionType !== ELECT_PREFERRED && electionType !== ELECT_UNCLEAN) {
-    return refuseElectLeaders(request, wireCode("INVALID_REQUEST"));
+    return refused(request, wireCode("INVALID_REQUEST"), `there is no election of type ${electionType}`);
   }
   const replicaElectionResults =
     topicPartitions === null
@@ -35,10 +35,22 @@ export async function electLeaders(
 }
 
 export function refuseElectLeaders(
-  _request: ElectLeadersRequest,
+  request: ElectLeadersRequest,
   errorCode: number,
 ): ElectLeadersResponseInput {
-  return { errorCode, replicaElectionResults: [] };
+  return refused(request, errorCode, null);
+}
+
+function refused(
+  { topicPartitions }: ElectLeadersRequest,
+  errorCode: number,
+  errorMessage: string | null,
+): ElectLeadersResponseInput {
+  const replicaElectionResults = (topicPartitions ?? []).map(({ topic, partitions }) => ({
+    topic,
+    partitionResult: partitions.map((partitionId) => ({ partitionId, errorCode, errorMessage })),
+  }));
+  return { errorCode, replicaElectionResults };
 }
 
 async function resultsOf(
