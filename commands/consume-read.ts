@@ -23,8 +23,8 @@ import { type ConsumerRecord, UnreadableBatch } from "../src/client/fetched-batc
 import { type CommittedOffset, GroupMovedOn } from "../src/client/group-offsets.ts";
 import { wait } from "../src/client/retry.ts";
 import type { TopicPartition } from "../src/protocol/group/consumer-protocol.ts";
+import { recordJson } from "../src/protocol/record/record-json.ts";
 import { compileFormat, type RecordFormat } from "./consume-format.ts";
-import { recordJson } from "./consume-json.ts";
 import { Membership } from "./consume-member.ts";
 import type { ConsumeOptions } from "./consume-options.ts";
 import { note, type Output } from "./output.ts";

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { compileFormat } from "../../commands/consume-format.ts";
-import { recordJson } from "../../commands/consume-json.ts";
 import type { ConsumerRecord } from "../../src/client/fetched-batches.ts";
 import { BatchBuilder } from "../../src/protocol/record/builder.ts";
+import { recordJson } from "../../src/protocol/record/record-json.ts";
 import { readRecords } from "../../src/protocol/record/records.ts";
 
 const record: ConsumerRecord = {

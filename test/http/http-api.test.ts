@@ -311,7 +311,18 @@ test("localhost is served on both loopbacks, and an unknown path says what there
   const { get } = await started();
   expect((await get("/health/live", "[::1]")).status).toBe(200);
   const response = await get("/nothing");
-  expect([response.status, (await response.json()).error]).toEqual([404, "NOT_FOUND"]);
+  expect([response.status, response.headers.get("content-type"), await response.json()]).toEqual([
+    404,
+    "application/problem+json",
+    {
+      type: "urn:obelisk:error:NOT_FOUND",
+      title: "there is nothing at this path",
+      status: 404,
+      detail: "there is nothing at /nothing; /openapi.json lists what there is",
+      code: "NOT_FOUND",
+      isRetriable: false,
+    },
+  ]);
 });
 
 test("above its places the HTTP API stops listening, and resumes when there are fewer", async () => {

@@ -1,0 +1,77 @@
+/**
+ * The routes of the HTTP API, and what holds for all of them.
+ *
+ *     request -> route (routes/*.ts, one family each) -> handler -> response
+ *                  |                                        |
+ *                  access.ts: what it does to what          ObeliskError -> problem document (problem.ts)
+ *
+ * Every route is documented, with its access (`documented`); one that is not is a fault of ours, found at the start. What is thrown
+ * as an `ObeliskError` is answered with its status; anything else is a fault of ours too: 500, and a line in the log. A path that is
+ * there with other methods is answered 405 with `Allow`.
+ */
+
+import { type AnyElysia, Elysia } from "elysia";
+import { fail } from "../base/assert.ts";
+import { ObeliskError } from "../base/errors.ts";
+import { documentOf } from "./access.ts";
+import type { HttpParts } from "./http-parts.ts";
+import { problemResponse, unexpectedProblem } from "./problem.ts";
+import { pathsOf, type RoutePaths } from "./route-paths.ts";
+import { healthRoutes } from "./routes/health.ts";
+import { topicsRoutes } from "./routes/topics.ts";
+import { validationError } from "./validation.ts";
+
+export interface HttpApp {
+  fetch(request: Request): Response | Promise<Response>;
+}
+
+/** The families of routes. */
+const FAMILIES: readonly ((parts: HttpParts) => AnyElysia)[] = [healthRoutes, topicsRoutes];
+
+export function createApp(parts: HttpParts): HttpApp {
+  let paths: RoutePaths | null = null;
+  const app: AnyElysia = new Elysia({ normalize: false })
+    .onError(({ code, error, request }) => {
+      if (code === "NOT_FOUND") return notFound(request, (paths ??= pathsOf(app.routes)));
+      if (error instanceof ObeliskError) return problemResponse(error);
+      const invalid = validationError(code, error);
+      if (invalid !== null) return problemResponse(invalid);
+      parts.log.error("a request over HTTP failed by a fault of Obelisk itself", {
+        method: request.method,
+        path: new URL(request.url).pathname,
+        reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      });
+      return unexpectedProblem();
+    })
+    .onBeforeHandle(({ params }) => checkParams(params));
+  for (const family of FAMILIES) app.use(family(parts));
+  for (const { method, path, hooks } of app.routes) {
+    if (documentOf(hooks) === undefined) fail(`the route ${method} ${path} is not documented`);
+  }
+  return app;
+}
+
+/** Elysia gives null for a part of a path that is percent-encoded wrong. @throws ObeliskError INVALID_REQUEST */
+function checkParams(params: Readonly<Record<string, string | null>>): void {
+  for (const name in params) {
+    if (params[name] === null)
+      throw new ObeliskError("INVALID_REQUEST", {
+        detail: `${name} in the path is not percent-encoded UTF-8`,
+      });
+  }
+}
+
+function notFound(request: Request, paths: RoutePaths): Response {
+  const { pathname } = new URL(request.url);
+  const methods = paths.methodsAt(pathname);
+  if (methods.length === 0) {
+    const detail = `there is nothing at ${pathname}`;
+    return problemResponse(
+      new ObeliskError("NOT_FOUND", { detail, remedy: "/openapi.json lists what there is" }),
+    );
+  }
+  const allow = methods.join(", ");
+  if (request.method === "OPTIONS") return new Response(null, { status: 204, headers: { allow } });
+  const detail = `${pathname} takes ${allow}, not ${request.method}`;
+  return problemResponse(new ObeliskError("METHOD_NOT_ALLOWED", { detail }), {}, { allow });
+}

@@ -1,0 +1,73 @@
+/**
+ * Probes and metrics.
+ *
+ *   GET /health         the whole report; 503 when unhealthy
+ *   GET /health/live    200 as long as the process responds
+ *   GET /health/ready   200 when messages are accepted; 503 while stopping or unhealthy
+ *   GET /metrics        Prometheus text
+ */
+
+import { type AnyElysia, Elysia } from "elysia";
+import { documented } from "../access.ts";
+import { reportHealth } from "../health.ts";
+import type { HttpParts } from "../http-parts.ts";
+import { createMetrics } from "../metrics.ts";
+
+export function healthRoutes(parts: HttpParts): AnyElysia {
+  const { clock } = parts;
+  const nowMs = () => clock.nowMs();
+  const timestamp = () => new Date(nowMs()).toISOString();
+  const metrics = createMetrics({ ...parts, nowMs });
+  return new Elysia()
+    .get(
+      "/health",
+      ({ set }) => {
+        const report = reportHealth(parts, nowMs());
+        if (report.status === "unhealthy") set.status = 503;
+        return report;
+      },
+      documented({
+        access: ["none", "server"],
+        tag: "health",
+        summary: "The health of every component",
+        responses: { 200: { description: "Healthy or degraded." }, 503: { description: "Unhealthy." } },
+      }),
+    )
+    .get(
+      "/health/live",
+      () => ({ status: "alive", timestamp: timestamp() }),
+      documented({
+        access: ["none", "server"],
+        tag: "health",
+        summary: "Whether the process responds",
+        responses: { 200: { description: "It does." } },
+      }),
+    )
+    .get(
+      "/health/ready",
+      ({ set }) => {
+        const isReady = parts.isReady() && reportHealth(parts, nowMs()).status !== "unhealthy";
+        if (!isReady) set.status = 503;
+        return { status: isReady ? "ready" : "not ready", timestamp: timestamp() };
+      },
+      documented({
+        access: ["none", "server"],
+        tag: "health",
+        summary: "Whether messages are accepted",
+        responses: { 200: { description: "They are." }, 503: { description: "Stopping, or unhealthy." } },
+      }),
+    )
+    .get(
+      "/metrics",
+      async ({ set }) => {
+        set.headers["content-type"] = metrics.contentType;
+        return await metrics.metrics();
+      },
+      documented({
+        access: ["none", "server"],
+        tag: "health",
+        summary: "Metrics as Prometheus text",
+        responses: { 200: { description: "Prometheus text.", mediaType: "text/plain" } },
+      }),
+    );
+}

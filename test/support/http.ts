@@ -1,0 +1,67 @@
+/** The HTTP API over a broker on the memory engine, asked by real HTTP. */
+
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { LoopTurns } from "../../src/base/loop/loop-turns.ts";
+import type { Broker, BrokerOptions } from "../../src/broker/broker.ts";
+import { HttpApi, type HttpApiOptions } from "../../src/http/http-api.ts";
+import { openBroker } from "./broker.ts";
+import { placesOf } from "./places.ts";
+
+export interface TestHttp extends AsyncDisposable {
+  readonly api: HttpApi;
+  readonly broker: Broker;
+  readonly origin: string;
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+  /** The status and the JSON of a response. */
+  ask(path: string, init?: RequestInit): Promise<[number, unknown]>;
+}
+
+export async function startHttp(
+  options: Partial<HttpApiOptions> = {},
+  brokerOptions: Partial<BrokerOptions> = {},
+): Promise<TestHttp> {
+  const broker = options.broker ?? (await openBroker(brokerOptions));
+  const clock = options.clock ?? systemClock;
+  const api = HttpApi.start({
+    host: "127.0.0.1",
+    port: 0,
+    places: placesOf(100),
+    log: silentLog,
+    broker,
+    listeners: () => [],
+    threshold: 0.95,
+    startedMonotonicMs: clock.monotonicMs(),
+    clock,
+    isReady: () => true,
+    activity: () => ({
+      requests: new Map(),
+      malformedRequests: 0,
+      nativeResponses: [],
+      waitingFetches: 0,
+      throttledFetches: 0,
+      committedOffsets: 0,
+      memory: [],
+    }),
+    loopTurns: new LoopTurns(clock, () => {}),
+    residentBytes: () => 0,
+    logLinesLost: () => 0,
+    ...options,
+  });
+  const origin = `http://127.0.0.1:${api.port}`;
+  const send = (path: string, init?: RequestInit) => fetch(origin + path, init);
+  return {
+    api,
+    broker,
+    origin,
+    fetch: send,
+    ask: async (path, init) => {
+      const response = await send(path, init);
+      return [response.status, await response.json()];
+    },
+    [Symbol.asyncDispose]: async () => {
+      await api.stop();
+      if (options.broker === undefined) await broker.close();
+    },
+  };
+}
