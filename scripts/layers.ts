@@ -55,6 +55,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "src/network",
     "src/api",
     "src/http",
+    "package.json",
   ],
   commands: [
     "src/base",

@@ -10,6 +10,7 @@
  * the engine syncs and sets the clean-shutdown flag.
  */
 
+import { version } from "../package.json" with { type: "json" };
 import { KafkaApi } from "./api/kafka/kafka-api.ts";
 import type { KafkaSession } from "./api/kafka/session.ts";
 import { NativeProtocol } from "./api/native/native-protocol.ts";
@@ -25,6 +26,7 @@ import type { Log } from "./base/log.ts";
 import { loopTurns } from "./base/loop/loop-turns.ts";
 import { LoopWatch } from "./base/loop/loop-watch.ts";
 import { largeWithin, limitWithin, MemoryBudget } from "./base/memory/memory-budget.ts";
+import { ProcessUsage } from "./base/process-usage.ts";
 import { RateLimitedWarning } from "./base/rate-limited-warning.ts";
 import { SlowWork } from "./base/slow-work.ts";
 import { GiB, KiB, MiB } from "./base/units.ts";
@@ -221,6 +223,8 @@ async function start(
   retention.start();
 
   let isReady = true;
+  const loopWatch = new LoopWatch(loopTurns, clock, log);
+  undo.push(() => loopWatch.stop());
   const http: HttpApi = HttpApi.start({
     host: settings.host,
     port: settings.httpPort,
@@ -229,7 +233,7 @@ async function start(
     listeners: () => [
       listenerStatus("native", native, isReady),
       listenerStatus("kafka", kafka, isReady),
-      listenerStatus("http", http, isReady),
+      { ...listenerStatus("http", http, isReady), bytesIn: null, bytesOut: null },
     ],
     threshold: settings.healthThreshold,
     startedMonotonicMs,
@@ -245,14 +249,28 @@ async function start(
       ]),
       waitingFetches: fetches.openCount,
       throttledFetches: fetches.throttledCount,
+      fetchWaitSeconds: fetches.waitSeconds,
+      fetchSessions: fetchSessions.count,
+      fetchSessionPartitions: fetchSessions.partitionCount,
       committedOffsets: offsets.count,
+      groups: [
+        ["classic", groups.count],
+        ["consumer", heartbeatGroups.count],
+      ],
       memory: [
         ["requests", requestBudget],
         ["answers", responseBudget],
       ],
     }),
     loopTurns,
-    residentBytes: residentReader(),
+    loopDelay: loopWatch.delaySeconds,
+    process: new ProcessUsage(plainDisk, clock),
+    memoryBytesMax: settings.memoryBytes,
+    seriesLimits: {
+      topicsMax: settings.metricsTopicsMax,
+      partitionsMax: settings.metricsPartitionsMax,
+    },
+    build: { version, runtime: `bun ${Bun.version}` },
     logLinesLost,
   });
 
@@ -290,7 +308,6 @@ async function start(
     clock,
     log,
   });
-  const loopWatch = new LoopWatch(loopTurns, clock, log);
 
   async function stop(): Promise<void> {
     isReady = false;
@@ -439,20 +456,6 @@ function topicDefaults(settings: Settings): TopicDefaultsOptions {
   };
 }
 
-/** Reading it takes a descriptor; without one it is as it was. */
-function residentReader(): () => number {
-  let lastBytes = 0;
-  return () => {
-    try {
-      lastBytes = process.memoryUsage.rss();
-    } catch (thrown) {
-      // Bun's, without a code.
-      if (!(thrown instanceof Error && thrown.name === "SystemError")) throw thrown;
-    }
-    return lastBytes;
-  };
-}
-
 function listenerStatus(
   name: string,
   { counters }: { readonly counters: NetworkCounters },
@@ -467,5 +470,7 @@ function listenerStatus(
     connectionsTotal: accepted,
     connectionErrors: refused["connections-max"] + refused.descriptors + violations + cut + faults,
     connectionsRefused: refused,
+    bytesIn: counters.bytesIn,
+    bytesOut: counters.bytesOut,
   };
 }

@@ -39,6 +39,7 @@ import { RecentRecords, type RecentSource } from "./recent-records.ts";
 import { faultOfRules, recompressed } from "./record-rules.ts";
 import type { Deletion, Retention, RetentionOccasion } from "./retention.ts";
 import { type DiskRefusal, Standing } from "./standing.ts";
+import { PartitionTraffic } from "./traffic.ts";
 
 const NOTHING_DELETED: Deletion = { records: 0, bytes: 0 };
 /** What a crash may leave to be scanned at the next start, for each partition: about 0.1 s. */
@@ -65,6 +66,7 @@ export class LogPartition implements OwnedPartition, Committable {
   openBatch: object | null = null;
   /** A batch is in the log when `append` returns. */
   readonly keepsBuffers = false;
+  readonly traffic: PartitionTraffic;
   readonly #rules: PartitionRules;
   readonly #producers: Producers<PendingAppend>;
   readonly #commit: GroupCommit;
@@ -96,6 +98,7 @@ export class LogPartition implements OwnedPartition, Committable {
     this.#commit = parts.commit;
     this.#recent = parts.recent.row();
     this.#counters = parts.counters;
+    this.traffic = new PartitionTraffic(parts.counters.traffic);
     this.#clock = parts.clock;
     this.#standing = new Standing(log, parts.clock, parts.log, parts.diskNews);
     this.#recentSource = { row: this.#recent, log, checkReadable: () => this.#standing.checkReadable() };
@@ -420,6 +423,8 @@ export class LogPartition implements OwnedPartition, Committable {
     counters.batchesStored += 1;
     counters.bytesStored += bytes;
     counters.batchRecords.observe(records);
+    counters.batchBytes.observe(bytes);
+    this.traffic.stored(records, bytes);
     counters.appendOutcomes.record(true, nowMs);
   }
 
@@ -432,6 +437,7 @@ export class LogPartition implements OwnedPartition, Committable {
 
   #refuseAfter(error: ObeliskError, records: number, bytes: number, listener: AppendListener): void {
     if (isStorageError(error)) {
+      this.#counters.diskRefusals += 1;
       this.#counters.appendOutcomes.record(false, this.#clock.nowMs());
       this.#standing.diskRefused(error, bytes);
       if (error.code === "DISK_FULL") this.#retention.diskFull();

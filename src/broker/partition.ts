@@ -19,6 +19,7 @@
 import type { ErrorCode } from "../base/errors.ts";
 import type { RecordSpan, TimestampedOffset } from "../storage/contract.ts";
 import type { DiskRefusal } from "./standing.ts";
+import type { PartitionTraffic } from "./traffic.ts";
 
 /** What is wrong with one record of a batch, by its place in it. */
 export interface RecordError {
@@ -124,6 +125,8 @@ export interface Partition {
   addReader(reader: PartitionReader): void;
   removeReader(reader: PartitionReader): void;
 
+  /** What this process has stored in it and read from it. Who appends has it counted; who sends to a reader counts that (`read`). */
+  readonly traffic: PartitionTraffic;
   /** Bytes that its records take where they are kept, as far as is known. */
   readonly bytes: number;
   /** Those that are remembered now. For people: nothing is decided by it. */

@@ -172,6 +172,11 @@ export class Topics {
   }
 
   /** The partitions of all topics, in any order; topics may come and go meanwhile. */
+  /** As they come. */
+  each(): Iterable<Topic> {
+    return this.#byName.values();
+  }
+
   *owned(): Generator<OwnedPartition> {
     for (const topic of this.#byName.values()) yield* topic.owned;
   }

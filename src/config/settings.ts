@@ -360,6 +360,21 @@ export const SETTINGS = {
     advice:
       "How many of the latest operations, none older than a minute, count for the health of a component.",
   }),
+  metricsTopicsMax: setting({
+    name: "metrics-topics-max",
+    kind: integer({ min: 0, max: 10_000 }),
+    default: 100,
+    advice:
+      'How many topics have metrics by their name: the largest, by the bytes that they keep. All others are summed as topic="(other)". ' +
+      "Each takes some seven series in the system that collects them.",
+  }),
+  metricsPartitionsMax: setting({
+    name: "metrics-partitions-max",
+    kind: integer({ min: 0, max: 100_000 }),
+    default: 1_000,
+    advice:
+      "How many partitions of those topics have metrics of their own: topic by topic, from the largest on. Each takes three series.",
+  }),
   shutdownTimeoutMs: setting({
     name: "shutdown-timeout",
     kind: duration({ min: 100, max: 10 * MINUTE_MS }),

@@ -19,6 +19,7 @@ import { noRecords } from "../storage/held-records.ts";
 
 /** What a fetch asks of a partition; the broker's `Partition` has it. */
 export interface FetchablePartition {
+  readonly traffic: { read(offset: number, nextOffset: number, bytes: number): void };
   readonly startOffset: number;
   readonly highWatermark: number;
   readonly isUnavailable: boolean;
@@ -114,6 +115,17 @@ export class FetchSlot implements FetchReader {
     this.records = records;
     this.highWatermark = this.partition!.highWatermark;
     this.startOffset = this.partition!.startOffset;
+  }
+
+  /** What was kept goes to the client. */
+  countRead(): void {
+    const { records } = this;
+    if (records.length === 0) return;
+    this.partition!.traffic.read(
+      Math.max(this.offset, records.baseOffset),
+      records.nextOffset,
+      records.length,
+    );
   }
 
   /** Records what the partition said instead of records. @throws what is not an ObeliskError */

@@ -7,6 +7,8 @@
  */
 
 import type { Clock } from "../base/clock.ts";
+import { Histogram, SECONDS_BOUNDS } from "../base/histogram.ts";
+import { SECOND_MS } from "../base/units.ts";
 import type { FetchSlot } from "./fetch-slot.ts";
 import {
   Fetch,
@@ -36,6 +38,8 @@ export class Fetches implements FetchHost {
   #missingPartitions = 0;
   /** Fetches that got an empty response because too many waited. */
   throttledCount = 0;
+  /** How long those have waited that were answered. */
+  readonly waitSeconds = new Histogram(SECONDS_BOUNDS);
 
   constructor(clock: Clock, limits: FetchLimits) {
     this.clock = clock;
@@ -86,6 +90,10 @@ export class Fetches implements FetchHost {
 
   leave(fetch: Fetch): void {
     this.#open.delete(fetch);
+  }
+
+  fetchDone({ waitedMs }: Fetch): void {
+    if (waitedMs > 0) this.waitSeconds.observe(waitedMs / SECOND_MS);
   }
 
   /**

@@ -45,6 +45,8 @@ export interface FetchHost {
   enter(fetch: Fetch): boolean;
   /** A fetch waits no longer. */
   leave(fetch: Fetch): void;
+  /** A fetch has its records, and is about to tell. */
+  fetchDone(fetch: Fetch): void;
 }
 
 export interface FetchOptions {
@@ -78,6 +80,9 @@ export class Fetch implements SlotListener {
   readonly #maxWaitMs: number;
   /** How long the client is asked to wait before its next fetch. */
   throttleTimeMs = 0;
+  /** How long it has waited for records, as the client asked. */
+  waitedMs = 0;
+  #waitingSinceMs = 0;
   #state = LOOKING;
   #timer: Timer | null = null;
   #isExpired: boolean;
@@ -154,6 +159,7 @@ export class Fetch implements SlotListener {
 
   /** Reads all slots, from the one after that which was served first last time. */
   #read(): void {
+    if (this.#state === WAITING) this.waitedMs += this.#host.clock.monotonicMs() - this.#waitingSinceMs;
     this.#look();
     this.#state = READING;
     try {
@@ -234,6 +240,8 @@ export class Fetch implements SlotListener {
     if (this.#state >= DONE) return;
     this.#stopWaiting();
     this.#state = DONE;
+    if (failure === null) for (const slot of this.slots) slot.countRead();
+    this.#host.fetchDone(this);
     this.#listener.fetchDone(this, failure);
   }
 
@@ -245,6 +253,7 @@ export class Fetch implements SlotListener {
       return;
     }
     this.#state = WAITING;
+    this.#waitingSinceMs = this.#host.clock.monotonicMs();
     this.#timer ??= this.#host.clock.after(this.#maxWaitMs, () => {
       loopTurns.enter("Fetch");
       this.expire();

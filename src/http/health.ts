@@ -47,6 +47,9 @@ export interface ListenerStatus {
   readonly connectionsActive: number;
   readonly connectionsTotal: number;
   readonly connectionErrors: number;
+  /** Bytes over its connections; null where nobody counts them. */
+  readonly bytesIn: number | null;
+  readonly bytesOut: number | null;
   /** Connections that had no place, by cause. */
   readonly connectionsRefused: Readonly<Record<RefusalCause, number>>;
 }

@@ -11,6 +11,7 @@ import { RateLimitedWarning } from "../base/rate-limited-warning.ts";
 import { NetworkCounters } from "../network/counters.ts";
 import { createApp, type HttpApp } from "./app.ts";
 import type { HttpParts } from "./http-parts.ts";
+import { Readings } from "./metrics/readings.ts";
 import { problemResponse } from "./problem.ts";
 import { type HttpServer, RequestServers } from "./request-servers.ts";
 
@@ -21,7 +22,7 @@ const FREE_PORT_TRIES = 16;
 /** A connection that is silent for so long is closed. */
 const IDLE_SECONDS = 10;
 
-export interface HttpApiOptions extends Omit<HttpParts, "servers"> {
+export interface HttpApiOptions extends Omit<HttpParts, "servers" | "readings"> {
   host: string;
   /** 0 takes a free port. */
   port: number;
@@ -42,7 +43,7 @@ export class HttpApi {
 
   private constructor(options: HttpApiOptions) {
     this.#options = options;
-    this.#app = createApp({ ...options, servers: this.#requestServers });
+    this.#app = createApp({ ...options, servers: this.#requestServers, readings: new Readings(options) });
     this.#warning = new RateLimitedWarning(options.log, options.clock, "connections are refused");
     this.#servers = this.#serveAll(options.port);
     this.port = this.#servers[0]!.port!;

@@ -3,6 +3,7 @@ import { fail } from "../../src/base/assert.ts";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
 import type { ConnectionPlaces } from "../../src/base/descriptors/descriptor-budget.ts";
 import { ObeliskError } from "../../src/base/errors.ts";
+import { Histogram, SECONDS_BOUNDS } from "../../src/base/histogram.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { LoopTurns } from "../../src/base/loop/loop-turns.ts";
 import { OUTCOME_AGE_MS_MAX } from "../../src/base/outcome-window.ts";
@@ -16,6 +17,7 @@ import { batchOf } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { GatedEngine, turns } from "../support/gated-engine.ts";
 import { ManualClock } from "../support/manual-clock.ts";
+import { metricsParts, NO_ACTIVITY } from "../support/metrics-parts.ts";
 import { appendTo, logOf } from "../support/partitions.ts";
 import { placesOf } from "../support/places.ts";
 
@@ -30,6 +32,12 @@ interface Options<Engine> {
   clock?: Clock;
   places?: ConnectionPlaces;
   loopTurns?: LoopTurns;
+}
+
+function secondsOf(seconds: number): Histogram {
+  const histogram = new Histogram(SECONDS_BOUNDS);
+  histogram.observe(seconds);
+  return histogram;
 }
 
 /** Turns that no loop ends. */
@@ -50,6 +58,8 @@ async function startedOn<Engine extends StorageEngine>(options: Options<Engine>)
     connectionsActive: 2,
     connectionsTotal: 7,
     connectionErrors: 1,
+    bytesIn: 12,
+    bytesOut: 13,
     connectionsRefused: { "connections-max": 3, descriptors: 4 },
   };
   const listener = HttpApi.start({
@@ -63,18 +73,20 @@ async function startedOn<Engine extends StorageEngine>(options: Options<Engine>)
     startedMonotonicMs: clock.monotonicMs() - 9_015_000,
     clock,
     isReady: () => options.isReady ?? true,
+    ...metricsParts(clock),
     activity: () => ({
-      requests: new Map([["Produce", 5]]),
+      ...NO_ACTIVITY,
+      requests: new Map([["Produce", { count: 5, seconds: secondsOf(0.004) }]]),
       malformedRequests: 2,
       nativeResponses: [["OK", 9]],
       waitingFetches: 3,
       throttledFetches: 4,
       committedOffsets: 6,
-      memory: [["requests", { usedBytes: 7, waitingCount: 8, waitedCount: 9, evictedCount: 10 }]],
+      memory: [
+        ["requests", { usedBytes: 7, waitingCount: 8, waitedCount: 9, evictedCount: 10, limitBytes: 11 }],
+      ],
     }),
     loopTurns: options.loopTurns ?? turnsOf(clock),
-    residentBytes: () => 1234,
-    logLinesLost: () => 5,
   });
   listeners.push(listener);
   const get = (path: string, host = "127.0.0.1") => fetch(`http://${host}:${listener.port}${path}`);
@@ -269,6 +281,21 @@ test("metrics carry the Go Obelisk's ten names with the real counts", async () =
     'obelisk_connections_refused_total{door="native",cause="connections-max"} 3',
     'obelisk_connections_refused_total{door="native",cause="descriptors"} 4',
     'obelisk_requests_total{api="Produce"} 5',
+    'obelisk_request_duration_seconds_bucket{api="Produce",le="0.0025"} 0',
+    'obelisk_request_duration_seconds_bucket{api="Produce",le="0.005"} 1',
+    'obelisk_request_duration_seconds_count{api="Produce"} 1',
+    'obelisk_connection_bytes_in_total{door="native"} 12',
+    'obelisk_connection_bytes_out_total{door="native"} 13',
+    'obelisk_topic_records_in_total{topic="t"} 3',
+    'obelisk_topic_records{topic="t"} 3',
+    'obelisk_partition_end_offset{topic="t",partition="0"} 3',
+    'obelisk_memory_limit_bytes{use="requests"} 11',
+    "obelisk_memory_max_bytes 4096",
+    'obelisk_build_info{version="0.0.0",runtime="bun"} 1',
+    "process_cpu_seconds_total 2.5",
+    "process_open_fds 17",
+    "process_max_fds 1024",
+    "process_start_time_seconds 1700000000",
     "obelisk_malformed_requests_total 2",
     'obelisk_native_answers_total{answer="OK"} 9',
     "obelisk_waiting_fetches 3",
@@ -294,7 +321,9 @@ test("metrics say which work took the longest turns, since the start and lately"
   loopTurns.record("topic removal", 51, 51);
   const { get } = await started({ clock, loopTurns });
   const lines = (await (await get("/metrics")).text()).split("\n");
-  const told = lines.filter((line) => line.startsWith("obelisk_loop_") && !line.includes('"http"'));
+  const told = lines.filter(
+    (line) => /^obelisk_loop_(turn|piece|long)/.test(line) && !line.includes('"http"'),
+  );
   expect(told).toEqual([
     'obelisk_loop_turn_seconds_max{work="Metadata"} 0.12',
     'obelisk_loop_turn_seconds_max{work="topic removal"} 0.051',
@@ -381,10 +410,8 @@ test("a port that is taken is refused with the remedy", async () => {
       startedMonotonicMs: 0,
       clock: systemClock,
       isReady: () => true,
+      ...metricsParts(systemClock),
       activity: () => fail(),
-      loopTurns: turnsOf(systemClock),
-      residentBytes: () => 0,
-      logLinesLost: () => 5,
     });
   expect(start).toThrow("the port is in use");
   await taken.stop(true);

@@ -24,6 +24,7 @@ import {
   UNKNOWN_OUTCOME,
 } from "../../src/broker/partition.ts";
 import type { Deletion, RetentionOccasion } from "../../src/broker/retention.ts";
+import { PartitionTraffic } from "../../src/broker/traffic.ts";
 import { admitBatch } from "../../src/protocol/record/admit.ts";
 import { batchBytes, batchRecordCount } from "../../src/protocol/record/batch.ts";
 import { readRecords } from "../../src/protocol/record/records.ts";
@@ -121,6 +122,7 @@ export class DelayedPartition implements OwnedPartition, DelayedView {
   readonly keepsBuffers = true;
   readonly diskRefusal = null;
   readonly ownFault = null;
+  readonly traffic: PartitionTraffic;
   /** Where it would end if all went well that is under way here. */
   takenOffset: number;
   readonly #rules: PartitionRules;
@@ -148,6 +150,7 @@ export class DelayedPartition implements OwnedPartition, DelayedView {
     this.#store = store;
     this.#stored = stored;
     this.#parts = parts;
+    this.traffic = new PartitionTraffic(parts.counters.traffic);
     this.#highWatermark = stored.highWatermark;
     this.takenOffset = stored.highWatermark;
     this.#lookAtMs = parts.clock.monotonicMs() + LOOK_MS_MAX;
@@ -375,6 +378,8 @@ export class DelayedPartition implements OwnedPartition, DelayedView {
     counters.batchesStored += 1;
     counters.bytesStored += bytes;
     counters.batchRecords.observe(records);
+    counters.batchBytes.observe(bytes);
+    this.traffic.stored(records, bytes);
     counters.appendOutcomes.record(true, clock.nowMs());
   }
 

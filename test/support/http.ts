@@ -2,10 +2,10 @@
 
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
-import { LoopTurns } from "../../src/base/loop/loop-turns.ts";
 import type { Broker, BrokerOptions } from "../../src/broker/broker.ts";
 import { HttpApi, type HttpApiOptions } from "../../src/http/http-api.ts";
 import { openBroker } from "./broker.ts";
+import { metricsParts } from "./metrics-parts.ts";
 import { placesOf } from "./places.ts";
 
 export interface TestHttp extends AsyncDisposable {
@@ -34,18 +34,7 @@ export async function startHttp(
     startedMonotonicMs: clock.monotonicMs(),
     clock,
     isReady: () => true,
-    activity: () => ({
-      requests: new Map(),
-      malformedRequests: 0,
-      nativeResponses: [],
-      waitingFetches: 0,
-      throttledFetches: 0,
-      committedOffsets: 0,
-      memory: [],
-    }),
-    loopTurns: new LoopTurns(clock, () => {}),
-    residentBytes: () => 0,
-    logLinesLost: () => 0,
+    ...metricsParts(clock),
     ...options,
   });
   const origin = `http://127.0.0.1:${api.port}`;

@@ -2,6 +2,7 @@
 
 import { writeInt64 } from "../../src/base/bytes.ts";
 import { type ErrorCode, ObeliskError } from "../../src/base/errors.ts";
+import { PartitionTraffic, Traffic } from "../../src/broker/traffic.ts";
 import type { FetchablePartition, FetchReader } from "../../src/consumer/fetch-slot.ts";
 import {
   BATCH_HEADER_BYTES,
@@ -30,6 +31,7 @@ export class FakePartition implements FetchablePartition {
   isOnDisk = false;
   failure: Error | null = null;
   readCount = 0;
+  readonly traffic = new PartitionTraffic(new Traffic());
   readonly readers = new Set<FetchReader>();
   readonly #batches: { baseOffset: number; nextOffset: number; bytes: Buffer }[] = [];
   readonly #held: (() => void)[] = [];

@@ -52,6 +52,10 @@ export interface ExchangeOwner {
   finish(): void;
 }
 
+export interface ExchangeStats {
+  ended(startedMonotonicMs: number, waitedMs: number): void;
+}
+
 export class Exchange<in ResponseInput> {
   readonly session: ExchangeOwner;
   readonly route: ExchangeRoute;
@@ -70,6 +74,9 @@ export class Exchange<in ResponseInput> {
   /** What to do when the memory is there that it waits for. */
   resume: (() => void) | null = null;
   isDone = false;
+  /** Where its time is counted, and since when, by the monotonic clock. */
+  stats: ExchangeStats | null = null;
+  startedMs = 0;
   /** What goes out when all before it are out; null while it is not done, and for good when there is no response. */
   encoded: Encoded<Buffer | ByteSource> | null = null;
   /** A fetch under way: ended with the connection. */
@@ -127,6 +134,7 @@ export class Exchange<in ResponseInput> {
     if (this.isDone) fail("a request was answered twice");
     this.isDone = true;
     this.session.responded(this, response);
+    this.stats?.ended(this.startedMs, this.fetch?.waitedMs ?? 0);
   }
 
   /** Ends the request without a response. */
@@ -134,6 +142,7 @@ export class Exchange<in ResponseInput> {
     if (this.isDone) fail("a request was ended twice");
     this.isDone = true;
     this.session.ended();
+    this.stats?.ended(this.startedMs, 0);
   }
 
   /** The request's bytes are no longer needed, or are counted elsewhere. May be called again. */

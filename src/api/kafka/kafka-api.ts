@@ -22,6 +22,7 @@ import type { Route } from "../dispatch.ts";
 import { apiVersionsRoute, routeFor, unsupportedApiVersions } from "./apis.ts";
 import type { KafkaContext } from "./context.ts";
 import { Exchange } from "./exchange.ts";
+import { RequestStats } from "./request-stats.ts";
 import { KafkaSession, type ParkedFrame } from "./session.ts";
 
 type KafkaConnection = FrameConnection<KafkaSession>;
@@ -29,7 +30,7 @@ type KafkaConnection = FrameConnection<KafkaSession>;
 export class KafkaApi implements FrameHandler<KafkaSession> {
   readonly #context: KafkaContext;
   /** Requests by API name, for metrics. */
-  readonly requests = new Map<string, number>();
+  readonly requests = new Map<string, RequestStats>();
   malformedCount = 0;
   readonly #malformedWarning: RateLimitedWarning;
 
@@ -108,9 +109,12 @@ export class KafkaApi implements FrameHandler<KafkaSession> {
       return;
     }
     loopTurns.enter(route.name);
-    this.requests.set(route.name, (this.requests.get(route.name) ?? 0) + 1);
+    const stats = this.#statsOf(route.name);
+    stats.count += 1;
     const exchange = new Exchange<never>(session, route, version, correlationId, frameBytes);
     exchange.clientId = header.clientId ?? "";
+    exchange.stats = stats;
+    exchange.startedMs = loopTurns.pieceAtMs;
     session.begin(exchange, wasParked);
     try {
       route.start(this.#context, exchange, frame.buffer, header.bodyPosition, frame.end);
@@ -119,6 +123,15 @@ export class KafkaApi implements FrameHandler<KafkaSession> {
       throw thrown;
     }
     session.started(exchange);
+  }
+
+  #statsOf(name: string): RequestStats {
+    let stats = this.requests.get(name);
+    if (stats === undefined) {
+      stats = new RequestStats(this.#context.clock);
+      this.requests.set(name, stats);
+    }
+    return stats;
   }
 
   #refuse(session: KafkaSession, header: RequestHeader, frameBytes: number, wasParked: boolean): void {

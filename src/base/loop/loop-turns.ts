@@ -34,6 +34,8 @@ export class WorkTurns {
   longestPieceMs = 0;
   /** Turns above `LONG_TURN_MS`. */
   longCount = 0;
+  /** All its pieces together. */
+  totalMs = 0;
   /** Longest of this minute by the monotonic clock, and of the one before. */
   #minute = 0;
   #minuteMs = 0;
@@ -74,6 +76,8 @@ export class LoopTurns {
   readonly #whenRound: (callback: () => void) => unknown;
   readonly #works = new Map<string, WorkTurns>();
   readonly #listeners = new Set<LongTurnListener>();
+  /** Looked up last. */
+  #last: WorkTurns | null = null;
   #isOpen = false;
   #startedAtMs = 0;
   /** When the last turn ended. */
@@ -100,6 +104,11 @@ export class LoopTurns {
 
   get nowMs(): number {
     return this.#clock.monotonicMs();
+  }
+
+  /** When the piece that is under way began. */
+  get pieceAtMs(): number {
+    return this.#pieceAtMs;
   }
 
   get isOpen(): boolean {
@@ -163,10 +172,9 @@ export class LoopTurns {
 
   #endPiece(nowMs: number): void {
     const pieceMs = nowMs - this.#pieceAtMs;
-    if (pieceMs > TOLD_MS_MIN) {
-      const turns = this.#turnsOf(this.#work);
-      turns.longestPieceMs = Math.max(turns.longestPieceMs, pieceMs);
-    }
+    const turns = this.#turnsOf(this.#work);
+    turns.totalMs += pieceMs;
+    if (pieceMs > TOLD_MS_MIN) turns.longestPieceMs = Math.max(turns.longestPieceMs, pieceMs);
     if (pieceMs < this.#longestPieceMs) return;
     this.#longestPieceMs = pieceMs;
     this.#longestWork = this.#work;
@@ -181,11 +189,13 @@ export class LoopTurns {
   };
 
   #turnsOf(work: string): WorkTurns {
+    if (this.#last?.work === work) return this.#last;
     let turns = this.#works.get(work);
     if (turns === undefined) {
       turns = new WorkTurns(work);
       this.#works.set(work, turns);
     }
+    this.#last = turns;
     return turns;
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import type { Clock, Timer } from "../clock.ts";
+import { Histogram, SECONDS_BOUNDS } from "../histogram.ts";
 import type { Log } from "../log.ts";
 import { RateLimitedWarning } from "../rate-limited-warning.ts";
 import { SECOND_MS } from "../units.ts";
@@ -18,6 +19,8 @@ export const WARNED_MS = SECOND_MS;
 export const LOOK_MS = LONG_TURN_MS;
 
 export class LoopWatch {
+  /** How late its timer fires: what everybody waits whose turn it is. */
+  readonly delaySeconds = new Histogram(SECONDS_BOUNDS);
   readonly #turns: LoopTurns;
   readonly #clock: Clock;
   readonly #unsubscribe: () => void;
@@ -52,6 +55,7 @@ export class LoopWatch {
 
   /** A turn that is open reports itself, and one that has ended has done so. */
   #look(): void {
+    this.delaySeconds.observe(Math.max(this.#clock.monotonicMs() - this.#dueAtMs, 0) / SECOND_MS);
     if (this.#turns.isOpen) return;
     const lateMs = this.#clock.monotonicMs() - Math.max(this.#dueAtMs, this.#turns.endedAtMs);
     if (lateMs > LONG_TURN_MS) this.#turns.record(OTHER_WORK, lateMs, lateMs);

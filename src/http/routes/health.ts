@@ -4,20 +4,20 @@
  *   GET /health         the whole report; 503 when unhealthy
  *   GET /health/live    200 as long as the process responds
  *   GET /health/ready   200 when messages are accepted; 503 while stopping or unhealthy
- *   GET /metrics        Prometheus text
+ *   GET /metrics        Prometheus text, or OpenMetrics for who asks for it
  */
 
 import { type AnyElysia, Elysia } from "elysia";
 import { documented } from "../access.ts";
 import { reportHealth } from "../health.ts";
 import type { HttpParts } from "../http-parts.ts";
-import { createMetrics } from "../metrics.ts";
+import { expose } from "../metrics/exposition.ts";
+import { FAMILIES } from "../metrics/metrics.ts";
 
 export function healthRoutes(parts: HttpParts): AnyElysia {
   const { clock } = parts;
   const nowMs = () => clock.nowMs();
   const timestamp = () => new Date(nowMs()).toISOString();
-  const metrics = createMetrics({ ...parts, nowMs });
   return new Elysia()
     .get(
       "/health",
@@ -59,14 +59,15 @@ export function healthRoutes(parts: HttpParts): AnyElysia {
     )
     .get(
       "/metrics",
-      async ({ set }) => {
-        set.headers["content-type"] = metrics.contentType;
-        return await metrics.metrics();
+      async ({ request }) => {
+        const reading = await parts.readings.read();
+        const { contentType, text } = await expose(FAMILIES, reading, request.headers.get("accept"));
+        return new Response(text, { headers: { "content-type": contentType } });
       },
       documented({
         access: ["none", "server"],
         tag: "health",
-        summary: "Metrics as Prometheus text",
+        summary: "Metrics as Prometheus text, or as OpenMetrics",
         responses: { 200: { description: "Prometheus text.", mediaType: "text/plain" } },
       }),
     );

@@ -59,10 +59,14 @@ test("time between turns counts for nobody", () => {
   expect(told()).toEqual([["Fetch", 3, 3, 0]]);
 });
 
-test("turns of up to a millisecond are not recorded", () => {
-  const { turn, told } = watched();
-  turn(["Fetch", 0.5], ["Produce", 0.4]);
-  expect(told()).toEqual([]);
+test("turns of up to a millisecond are not recorded, and their time is added up all the same", () => {
+  const { turn, turns, told } = watched();
+  turn(["Fetch", 0.5], ["Produce", 0.25], ["Fetch", 0.125]);
+  expect(told()).toEqual([
+    ["Fetch", 0, 0, 0],
+    ["Produce", 0, 0, 0],
+  ]);
+  expect(Array.from(turns.works, ({ totalMs }) => totalMs)).toEqual([0.625, 0.25]);
 });
 
 test("work within work is a piece of its own, and the outer work goes on after it, also when it throws", () => {

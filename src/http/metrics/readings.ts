@@ -1,0 +1,51 @@
+/**
+ * One reading of everything that is told: made when somebody asks, in slices of the loop's time, and the same for all who ask while it
+ * is made. O(partitions).
+ */
+
+import { type HealthReport, reportHealth } from "../health.ts";
+import { NamedTopics, type TopicsReading } from "./named-topics.ts";
+import type { ListenerActivity, MetricsParts } from "./parts.ts";
+
+export interface Reading {
+  readonly parts: MetricsParts;
+  readonly activity: ListenerActivity;
+  readonly health: HealthReport;
+  readonly topics: TopicsReading;
+  /** Null where there is no bound, or it cannot be queried. */
+  readonly space: { readonly freeBytes: number; readonly totalBytes: number } | null;
+  readonly openDescriptors: number | null;
+}
+
+export class Readings {
+  readonly #parts: MetricsParts;
+  readonly #namedTopics: NamedTopics;
+  #underWay: Promise<Reading> | null = null;
+
+  constructor(parts: MetricsParts) {
+    this.#parts = parts;
+    this.#namedTopics = new NamedTopics(parts.seriesLimits.topicsMax);
+  }
+
+  read(): Promise<Reading> {
+    this.#underWay ??= this.#read().finally(() => {
+      this.#underWay = null;
+    });
+    return this.#underWay;
+  }
+
+  async #read(): Promise<Reading> {
+    const parts = this.#parts;
+    const { broker } = parts;
+    const openDescriptors = await parts.process.openDescriptors();
+    const topics = await this.#namedTopics.read(broker.topics.each(), broker.counters.traffic);
+    return {
+      parts,
+      activity: parts.activity(),
+      health: reportHealth(parts, parts.clock.nowMs()),
+      topics,
+      space: broker.engine.space() ?? null,
+      openDescriptors,
+    };
+  }
+}
