@@ -10,54 +10,10 @@ import { Producer } from "../../src/client/producer.ts";
 import { FakeBroker } from "../client/fake-broker.ts";
 import { BROKER_KINDS, type RunningBroker } from "../support/broker-kinds.ts";
 import { compiled, fromSources, runObelisk, startObelisk } from "../support/obelisk-command.ts";
+import { RunningReader } from "../support/running-reader.ts";
 
 const program = compiled.missing === undefined ? compiled : fromSources;
-
-/** A running `obelisk consume`, with what it has printed so far. */
-class Reader {
-  readonly #child: ReturnType<typeof startObelisk>;
-  readonly #reading: Promise<unknown>;
-  #changed = Promise.withResolvers<void>();
-  stdout = "";
-  stderr = "";
-
-  constructor(args: readonly string[]) {
-    this.#child = startObelisk(args, { program });
-    this.#reading = Promise.all([
-      this.#read(this.#child.stdout, (text) => {
-        this.stdout += text;
-      }),
-      this.#read(this.#child.stderr, (text) => {
-        this.stderr += text;
-      }),
-    ]);
-  }
-
-  get lines(): string[] {
-    return this.stdout.split("\n").filter((line) => line !== "");
-  }
-
-  /** Waits until it is so. */
-  async until(isSo: () => boolean): Promise<void> {
-    while (!isSo()) await this.#changed.promise;
-  }
-
-  async interrupt(): Promise<number> {
-    this.#child.kill("SIGINT");
-    const exitCode = await this.#child.exited;
-    await this.#reading;
-    return exitCode;
-  }
-
-  async #read(stream: ReadableStream<Uint8Array>, take: (text: string) => void): Promise<void> {
-    const decoder = new TextDecoder();
-    for await (const chunk of stream) {
-      take(decoder.decode(chunk, { stream: true }));
-      this.#changed.resolve();
-      this.#changed = Promise.withResolvers();
-    }
-  }
-}
+const start = (args: readonly string[]) => new RunningReader(startObelisk(args, { program }));
 
 for (const kind of BROKER_KINDS) {
   const title = kind.missing === undefined ? kind.name : `${kind.name} (skipped: ${kind.missing})`;
@@ -78,7 +34,7 @@ for (const kind of BROKER_KINDS) {
     });
 
     const read = (topic: string, group: string, ...more: string[]) =>
-      new Reader([
+      start([
         "consume",
         topic,
         "--mode=continuous",
@@ -155,7 +111,7 @@ for (const kind of BROKER_KINDS) {
           });
           await joined.promise;
         };
-        let own: Reader;
+        let own: RunningReader;
         if (leads === "obelisk") {
           own = read("mixed", group, "--from=latest");
           await own.until(() => own.stderr.includes("reading mixed 0-3\n"));
@@ -205,7 +161,7 @@ describe("a broker without group membership", () => {
     broker.on("ListOffsets", () => ({ response: { topics: topics({ ...place, offset: 0 }) } }));
     broker.on("Fetch", () => "silence");
     const args = ["consume", "t", "--mode=continuous", "--group=g", "--brokers", broker.address];
-    const reader = new Reader(args);
+    const reader = start(args);
     await reader.until(() => reader.stderr.includes("\n"));
     expect(reader.stderr).toBe(
       "obelisk: the broker has no group membership: reading all partitions, and committing for the group g as for one without members\n",

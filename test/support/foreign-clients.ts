@@ -68,10 +68,18 @@ function kafkaTools(version: string) {
   const java = Bun.which("java");
   const folder = `.tools/kafka-tools-${version}`;
   const missing = reasonOf("java", java, `kafka-tools ${version}`, folder);
+  const commandOf = (tool: string, args: readonly string[]) => [
+    java!,
+    ...JAVA_OPTIONS,
+    "-cp",
+    join(ROOT, folder, "*"),
+    tool,
+    ...args,
+  ];
   /** What a tool prints, given the name of its class; throws its standard error when it failed. */
   const run = (tool: string, args: readonly string[], input = "") =>
-    printedBy([java!, ...JAVA_OPTIONS, "-cp", join(ROOT, folder, "*"), tool, ...args], {}, input);
-  return { missing, run };
+    printedBy(commandOf(tool, args), {}, input);
+  return { missing, run, commandOf };
 }
 
 /** Its judge is compiled when it is installed; one of another source does not count. */
