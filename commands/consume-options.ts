@@ -1,5 +1,6 @@
 /** What `obelisk consume` is to do: its flags as checked values. */
 
+import { type Filter, parseFilter } from "../src/filter/filter.ts";
 import { usage } from "./arguments.ts";
 import { type Place, parsePlace } from "./consume-start.ts";
 import { choice, type FlagTexts, wholeNumber } from "./produce-options.ts";
@@ -21,6 +22,8 @@ export interface ConsumeOptions {
   readonly from: Place | "committed";
   /** Infinity: no limit. */
   readonly max: number;
+  /** Which records are printed; null: all. */
+  readonly filter: Filter | null;
   readonly format: string | null;
   readonly isJson: boolean;
   readonly commits: boolean;
@@ -31,7 +34,7 @@ export interface ConsumeOptions {
 
 const PARTITION_MAX = 2 ** 31 - 1;
 
-/** `words` are the arguments without a flag: topics, unless `--topic` names them. @throws ObeliskError INVALID_USAGE */
+/** `words` are the arguments without a flag: topics, unless `--topic` names them. @throws ObeliskError INVALID_USAGE, INVALID_FILTER */
 export function consumeOptions(flags: FlagTexts, words: readonly string[]): ConsumeOptions {
   if (flags["topic"] !== undefined && words.length > 0) throw usage(`unexpected argument \`${words[0]}\``);
   const named = flags["topic"] === undefined ? words : [flags["topic"]];
@@ -73,6 +76,7 @@ export function consumeOptions(flags: FlagTexts, words: readonly string[]): Cons
       flags["max"] === undefined
         ? Number.POSITIVE_INFINITY
         : wholeNumber("max", flags["max"], Number.MAX_SAFE_INTEGER),
+    filter: flags["filter"] === undefined ? null : parseFilter(flags["filter"]),
     format: flags["format"] ?? null,
     isJson: flags["json"] === "true",
     commits: flags["commit"] !== "false",

@@ -12,6 +12,7 @@
  *     taken then is not committed; a commit that fails is an error, and what was printed is printed again next time.
  *   - A batch that cannot be read ends the reading, when what was printed before it is committed, unless --skip-unreadable says to
  *     go on after it.
+ *   - A record that the filter does not want counts as printed.
  *   - A slow reader slows the fetching: at most one fetch is held beyond what it has taken.
  */
 
@@ -185,12 +186,14 @@ class Reading {
     if (last === undefined) return;
     const { topic, partition } = last;
     const endOffset = this.#endOf(topic, partition);
+    const { filter } = this.#options;
     let next = -1;
     for (const record of records) {
       if (this.#count >= this.#options.max || record.offset >= endOffset) break;
+      next = record.offset + 1;
+      if (filter !== null && !filter.matches(record)) continue;
       this.#print(record);
       this.#count += 1;
-      next = record.offset + 1;
       if (!this.#output.isBehind) continue;
       await orAborted(this.#output.drain(), this.#signal);
       if (this.#signal.aborted) break;

@@ -6,26 +6,29 @@
  *   --mode=reset        from the first record again, then end
  *
  * Plain output is the value's bytes and a `\n`, so that a text that went in as lines comes out as it was. The group's offsets are
- * committed after printing (consume-read.ts). With --group it is a member of the group (consume-member.ts). A closed pipe (`| head`) is a normal end.
+ * committed after printing (consume-read.ts). With --filter only records that match are printed; the others count as read. With --group it is a member of the group (consume-member.ts). A closed pipe (`| head`) is a normal end.
  * A batch whose records do not decode, or that is too large to open, ends the reading with 2 and is named; what was printed
  * before it is committed.
  * Exit codes: 0 also when nothing is new, 1 there is no such topic, 2 failed, 64 wrong usage.
  */
 
 import { defineCommand } from "citty";
+import { filterErrorLines } from "../src/filter/filter.ts";
 import { REPEATABLE } from "./arguments.ts";
 import { brokersFlag, clientFlags } from "./brokers-flag.ts";
 import { compileFormat } from "./consume-format.ts";
-import { consumeOptions, GROUP_DEFAULT, MODES } from "./consume-options.ts";
+import { type ConsumeOptions, consumeOptions, GROUP_DEFAULT, MODES } from "./consume-options.ts";
 import { consumeRecords } from "./consume-read.ts";
 import { START_HINT, TIME_RULE } from "./consume-start.ts";
 import { catchInterrupt } from "./interrupt.ts";
 import { EXIT, isTerminal, note, output } from "./output.ts";
+import type { FlagTexts } from "./produce-options.ts";
 
 export const consumeExamples = [
   "obelisk consume greetings",
   "obelisk consume orders payments --mode=continuous --group=billing",
   "obelisk consume --topic=orders --from=-10 --no-commit --format='%T %k %s\\n'",
+  "obelisk consume orders --filter='value.total >= 100 and headers.source != \"test\"' --json",
   "obelisk consume --topic=orders --from=2026-01-31T12:00:00Z --max=100 --json",
 ];
 
@@ -64,6 +67,12 @@ const consumeArgs = {
     description: `Where to start; -COUNT is the last COUNT records. ${TIME_RULE} Default: the committed offset, else the first record.`,
   },
   max: { type: "string", alias: "n", valueHint: "N", description: "Exit after N records." },
+  filter: {
+    type: "string",
+    valueHint: "EXPR",
+    description:
+      "Print only records that match, such as 'key startsWith \"eu-\"', 'value.user.id in [1, 2] and not exists(headers.test)', 'timestamp >= \"2026-01-31\"' (docs/filter.md). The others count as read.",
+  },
   format: {
     type: "string",
     alias: "f",
@@ -93,7 +102,7 @@ export const consumeCommand = defineCommand({
   args: consumeArgs,
   run: async ({ rawArgs, args }) => {
     const flags = clientFlags(consumeArgs, rawArgs);
-    const options = consumeOptions(flags, args._);
+    const options = optionsOf(flags, args._);
     if (options.format !== null) compileFormat(options.format); // An error should be found before connecting.
     const interrupt = catchInterrupt();
     try {
@@ -106,6 +115,16 @@ export const consumeCommand = defineCommand({
     }
   },
 });
+
+/** A filter that is not understood is shown, with a mark under the place. */
+function optionsOf(flags: FlagTexts, words: readonly string[]): ConsumeOptions {
+  try {
+    return consumeOptions(flags, words);
+  } catch (thrown) {
+    for (const line of filterErrorLines(flags["filter"] ?? "", thrown)) note(line);
+    throw thrown;
+  }
+}
 
 function summary(count: number, group: string | null): string {
   const records = count === 0 ? "no new records" : count === 1 ? "1 record" : `${count} records`;

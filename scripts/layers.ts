@@ -3,7 +3,7 @@
  *
  *     commands -> server -> (network, api, http) -> consumer -> broker -> storage -> protocol/record -> base
  *                 config -> base                     client -> protocol -> base
- *                 network, api, http -> security -> base
+ *                 network, api, http -> security -> base     http, commands -> filter -> base
  *
  *   - an area imports only the areas that ALLOWED names for it, and itself; types count
  *   - no cycle of files, no barrel (`export ... from`), relative imports end in the file's extension
@@ -23,6 +23,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "src/storage": ["src/base", "src/protocol/record", "src/protocol/native"],
   "src/broker": ["src/base", "src/protocol/record", "src/storage"],
   "src/consumer": ["src/base", "src/protocol/record", "src/protocol/group", "src/storage", "src/broker"],
+  "src/filter": ["src/base"],
   "src/security": ["src/base"],
   "src/network": ["src/base", "src/security"],
   // The handlers implement the interface by which the network hands them frames.
@@ -43,6 +44,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "src/consumer",
     "src/security",
     "src/network",
+    "src/filter",
   ],
   "src/client": ["src/base", "src/protocol"],
   "src/server": [
@@ -63,6 +65,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "src/protocol",
     "src/storage",
     "src/client",
+    "src/filter",
     "src/server",
     "package.json",
   ],

@@ -292,6 +292,7 @@ export const ERRORS = {
   METHOD_NOT_ALLOWED: row(-1, "permanent", false, 405, 2, "the path does not take this method"),
   UNSUPPORTED_MEDIA_TYPE: row(-1, "permanent", false, 415, 2, "the body's content type is not supported"),
   NOT_ACCEPTABLE: row(-1, "permanent", false, 406, 2, "nothing can be answered in a type that is accepted"),
+  INVALID_FILTER: row(-1, "permanent", false, 400, 64, "the filter is not understood"),
   INVALID_JSON: row(-1, "data", false, 400, 2, "the body is not valid JSON"),
   BODY_TOO_LARGE: row(-1, "permanent", false, 413, 2, "the body is larger than the limit"),
   FOREIGN_HOST: row(-1, "permanent", false, 403, 2, "the request is for another host"),

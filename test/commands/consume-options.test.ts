@@ -13,6 +13,7 @@ describe("consume options", () => {
       instance: undefined,
       from: "committed",
       max: Number.POSITIVE_INFINITY,
+      filter: null,
       format: null,
       isJson: false,
       commits: true,
@@ -50,6 +51,7 @@ describe("consume options", () => {
       [() => consumeOptions({ format: "%s", json: "true" }, ["t"]), "give --format or --json"],
       [() => consumeOptions({ group: "" }, ["t"]), "--group must not be empty"],
       [() => consumeOptions({ instance: "i" }, ["t"]), "--instance is for members of a group"],
+      [() => consumeOptions({ filter: "key ==" }, ["t"]), "a field or a value belongs (position 6)"],
       [() => consumeOptions({ max: "1.5" }, ["t"]), "--max must be a whole number"],
     ];
     for (const [make, text] of errors) expect(make).toThrow(text);

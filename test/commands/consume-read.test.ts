@@ -100,6 +100,20 @@ async function consume(broker: RangeBroker, flags: Record<string, string> = {}):
 }
 
 describe("consume", () => {
+  test("what the filter does not want counts as read, and not for --max", async () => {
+    const filter = `value startsWith "a" or key == "x"`;
+    using broker = new RangeBroker(
+      [[batchOf(["b0"]), batchOf(["a1"]), batchOf(["b2"]), batchOf(["a3"]), batchOf(["b4"])]],
+      [5],
+    );
+    expect(await consume(broker, { filter })).toBe("a1\na3\n");
+    expect([...broker.committed]).toEqual([[0, 5]]);
+    expect(await consume(broker, { filter, max: "1" })).toBe("a1\n");
+    expect([...broker.committed]).toEqual([[0, 2]]);
+    expect(await consume(broker, { filter: `value == "c"` })).toBe("");
+    expect([...broker.committed]).toEqual([[0, 5]]);
+  });
+
   test("a batch that cannot be read after the end is neither read nor committed", async () => {
     for (const flags of [{}, { "skip-unreadable": "true" }]) {
       using broker = new RangeBroker(

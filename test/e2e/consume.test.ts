@@ -62,6 +62,29 @@ for (const program of [fromSources, compiled]) {
       expect(await consume(topic)).toEqual([0, text(numbers(7, 3))]);
     });
 
+    test("--filter prints what matches, and shows where it is not understood", async () => {
+      const topic = `filter-${suffix}`;
+      await fill(topic, ['{"n":1}', "text", '{"n":12}', '{"n":"12"}'], 2);
+      const filtered = (filter: string, ...args: string[]) =>
+        consume(topic, "--no-commit", `--filter=${filter}`, ...args);
+      expect(await filtered("value.n > 5")).toEqual([0, '{"n":12}\n']);
+      expect(await filtered("partition == 1 and not exists(value.n)")).toEqual([0, "text\n"]);
+      expect(await filtered("value.n == 12", "--format=%o")).toEqual([0, "1"]);
+      expect(await consume(topic, "--group=members", "--filter=value.n == 1")).toEqual([0, '{"n":1}\n']);
+      expect(await consume(topic, "--group=members")).toEqual([0, ""]);
+      const refused = await runObelisk(
+        ["consume", "--brokers", server.kafka, topic, "--filter=value.n = 5"],
+        {
+          program,
+        },
+      );
+      expect([refused.exitCode, refused.stdout, refused.stderr]).toEqual([
+        64,
+        "",
+        "value.n = 5\n        ^\nobelisk: filter: a single = (position 8); write == to compare\n",
+      ]);
+    });
+
     test("--from begins where it says and leaves no trace with --no-commit", async () => {
       const topic = `from-${suffix}`;
       await fill(topic, numbers(10));
