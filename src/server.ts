@@ -262,6 +262,7 @@ async function start(
         ["answers", responseBudget],
       ],
     }),
+    groupLags: async function* () {},
     loopTurns,
     loopDelay: loopWatch.delaySeconds,
     process: new ProcessUsage(plainDisk, clock),
@@ -269,6 +270,7 @@ async function start(
     seriesLimits: {
       topicsMax: settings.metricsTopicsMax,
       partitionsMax: settings.metricsPartitionsMax,
+      groupsMax: 100,
     },
     build: { version, runtime: `bun ${Bun.version}` },
     logLinesLost,

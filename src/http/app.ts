@@ -18,6 +18,7 @@ import type { HttpParts } from "./http-parts.ts";
 import { problemResponse, unexpectedProblem } from "./problem.ts";
 import { pathsOf, type RoutePaths } from "./route-paths.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { overviewRoutes } from "./routes/overview.ts";
 import { topicsRoutes } from "./routes/topics.ts";
 import { validationError } from "./validation.ts";
 
@@ -26,7 +27,7 @@ export interface HttpApp {
 }
 
 /** The families of routes. */
-const FAMILIES: readonly ((parts: HttpParts) => AnyElysia)[] = [healthRoutes, topicsRoutes];
+const FAMILIES: readonly ((parts: HttpParts) => AnyElysia)[] = [healthRoutes, overviewRoutes, topicsRoutes];
 
 export function createApp(parts: HttpParts): HttpApp {
   let paths: RoutePaths | null = null;

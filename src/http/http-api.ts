@@ -12,6 +12,7 @@ import { NetworkCounters } from "../network/counters.ts";
 import { createApp, type HttpApp } from "./app.ts";
 import type { HttpParts } from "./http-parts.ts";
 import { Readings } from "./metrics/readings.ts";
+import { Sampler } from "./metrics/sampler.ts";
 import { problemResponse } from "./problem.ts";
 import { type HttpServer, RequestServers } from "./request-servers.ts";
 
@@ -22,7 +23,7 @@ const FREE_PORT_TRIES = 16;
 /** A connection that is silent for so long is closed. */
 const IDLE_SECONDS = 10;
 
-export interface HttpApiOptions extends Omit<HttpParts, "servers" | "readings"> {
+export interface HttpApiOptions extends Omit<HttpParts, "servers" | "readings" | "sampler"> {
   host: string;
   /** 0 takes a free port. */
   port: number;
@@ -34,6 +35,7 @@ export class HttpApi {
   readonly port: number;
   readonly #options: HttpApiOptions;
   readonly #app: HttpApp;
+  readonly #sampler: Sampler;
   readonly #requestServers = new RequestServers();
   readonly #warning: RateLimitedWarning;
   #servers: HttpServer[];
@@ -43,10 +45,13 @@ export class HttpApi {
 
   private constructor(options: HttpApiOptions) {
     this.#options = options;
-    this.#app = createApp({ ...options, servers: this.#requestServers, readings: new Readings(options) });
+    const readings = new Readings(options);
+    this.#sampler = new Sampler(options, readings, options.log);
+    this.#app = createApp({ ...options, servers: this.#requestServers, readings, sampler: this.#sampler });
     this.#warning = new RateLimitedWarning(options.log, options.clock, "connections are refused");
     this.#servers = this.#serveAll(options.port);
     this.port = this.#servers[0]!.port!;
+    this.#sampler.start();
   }
 
   /** @throws ObeliskError PORT_IN_USE */
@@ -74,6 +79,7 @@ export class HttpApi {
   }
 
   async stop(): Promise<void> {
+    this.#sampler.stop();
     await Promise.all([...this.#servers, ...this.#draining].map((server) => server.stop(true)));
   }
 

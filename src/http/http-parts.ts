@@ -3,6 +3,7 @@
 import type { Log } from "../base/log.ts";
 import type { MetricsParts } from "./metrics/parts.ts";
 import type { Readings } from "./metrics/readings.ts";
+import type { Sampler } from "./metrics/sampler.ts";
 import type { RequestServers } from "./request-servers.ts";
 
 export interface HttpParts extends MetricsParts {
@@ -13,4 +14,5 @@ export interface HttpParts extends MetricsParts {
   servers: RequestServers;
   /** What metrics and the overview tell. */
   readings: Readings;
+  sampler: Sampler;
 }

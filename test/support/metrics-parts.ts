@@ -25,6 +25,7 @@ export function metricsParts(
 ): Omit<MetricsParts, keyof HealthParts> {
   return {
     activity: () => NO_ACTIVITY,
+    groupLags: async function* () {},
     loopTurns: new LoopTurns(clock, () => {}),
     loopDelay: new Histogram(SECONDS_BOUNDS),
     process: {
@@ -35,7 +36,7 @@ export function metricsParts(
       descriptorLimit: () => 1024,
     },
     memoryBytesMax: 4096,
-    seriesLimits: { topicsMax: 100, partitionsMax: 1000 },
+    seriesLimits: { topicsMax: 100, partitionsMax: 1000, groupsMax: 100 },
     build: { version: "0.0.0", runtime: "bun" },
     logLinesLost: () => 5,
     ...overrides,

@@ -17,6 +17,7 @@
 import { TurnShare } from "../../base/loop/turn-share.ts";
 import type { Topic } from "../../broker/topic.ts";
 import { Traffic } from "../../broker/traffic.ts";
+import { Largest } from "./largest.ts";
 
 /** No topic has this name. */
 export const OTHER_TOPICS = "(other)";
@@ -44,7 +45,7 @@ export class TopicReading extends Traffic {
 
 export interface TopicsReading {
   /** The largest first. */
-  readonly named: readonly { readonly topic: Topic; readonly reading: TopicReading }[];
+  readonly named: readonly Named[];
   readonly other: TopicReading;
   readonly all: TopicReading;
 }
@@ -52,7 +53,6 @@ export interface TopicsReading {
 interface Named {
   readonly topic: Topic;
   readonly reading: TopicReading;
-  readonly rank: number;
 }
 
 export class NamedTopics {
@@ -73,7 +73,7 @@ export class NamedTopics {
   /** One reading at a time. `whole`: what all topics have counted, those that are gone too. */
   async read(topics: Iterable<Topic>, whole: Traffic): Promise<TopicsReading> {
     const all = new TopicReading("");
-    const largest: Named[] = [];
+    const largest = new Largest<Named>(this.#max);
     const share = new TurnShare();
     let looked = 0;
     for (const topic of topics) {
@@ -88,28 +88,13 @@ export class NamedTopics {
       reading.partitions = topic.partitions.length;
       reading.topics = 1;
       addSizes(all, reading, 1);
-      this.#rank(largest, topic, reading);
+      const rank = (reading.bytes + 1) * (this.#bases.has(topic) ? STAY_FACTOR : 1);
+      const summed = largest.offer({ topic, reading }, rank);
+      if (summed !== null) this.#summed.add(summed.topic);
     }
     add(all, whole);
-    return { named: largest, other: this.#sum(all, largest), all };
-  }
-
-  /** Keeps the largest, in order. O(log of their number) for most */
-  #rank(largest: Named[], topic: Topic, reading: TopicReading): void {
-    const rank = (reading.bytes + 1) * (this.#bases.has(topic) ? STAY_FACTOR : 1);
-    if (largest.length === this.#max && !(rank > (largest.at(-1)?.rank ?? Number.POSITIVE_INFINITY))) {
-      this.#summed.add(topic);
-      return;
-    }
-    let low = 0;
-    let high = largest.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (largest[middle]!.rank >= rank) low = middle + 1;
-      else high = middle;
-    }
-    largest.splice(low, 0, { topic, reading, rank });
-    if (largest.length > this.#max) this.#summed.add(largest.pop()!.topic);
+    const named = largest.items;
+    return { named, other: this.#sum(all, named), all };
   }
 
   #sum(all: TopicReading, named: readonly Named[]): TopicReading {

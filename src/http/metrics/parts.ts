@@ -3,6 +3,7 @@
 import type { Histogram } from "../../base/histogram.ts";
 import type { LoopTurns } from "../../base/loop/loop-turns.ts";
 import type { HealthParts } from "../health.ts";
+import type { GroupLagTotal } from "./group-lags.ts";
 
 /** What the listeners have done, in the names of their protocols. */
 export interface ListenerActivity {
@@ -58,10 +59,13 @@ export interface SeriesLimits {
   readonly topicsMax: number;
   /** Partitions of the topics that are named, all together. */
   readonly partitionsMax: number;
+  readonly groupsMax: number;
 }
 
 export interface MetricsParts extends HealthParts {
   activity: () => ListenerActivity;
+  /** How far each group is behind that has committed anything; in slices of the loop's time. */
+  groupLags: () => AsyncIterable<GroupLagTotal>;
   loopTurns: LoopTurns;
   /** How late a timer comes. */
   loopDelay: Histogram;

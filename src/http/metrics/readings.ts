@@ -4,6 +4,7 @@
  */
 
 import { type HealthReport, reportHealth } from "../health.ts";
+import { GroupLags, type GroupLagsReading } from "./group-lags.ts";
 import { NamedTopics, type TopicsReading } from "./named-topics.ts";
 import type { ListenerActivity, MetricsParts } from "./parts.ts";
 
@@ -15,16 +16,20 @@ export interface Reading {
   /** Null where there is no bound, or it cannot be queried. */
   readonly space: { readonly freeBytes: number; readonly totalBytes: number } | null;
   readonly openDescriptors: number | null;
+  /** As it was at the last look. */
+  readonly lags: GroupLagsReading;
 }
 
 export class Readings {
   readonly #parts: MetricsParts;
   readonly #namedTopics: NamedTopics;
+  readonly #lags: GroupLags;
   #underWay: Promise<Reading> | null = null;
 
   constructor(parts: MetricsParts) {
     this.#parts = parts;
     this.#namedTopics = new NamedTopics(parts.seriesLimits.topicsMax);
+    this.#lags = new GroupLags(parts.groupLags, parts.seriesLimits.groupsMax, parts.clock);
   }
 
   read(): Promise<Reading> {
@@ -32,6 +37,12 @@ export class Readings {
       this.#underWay = null;
     });
     return this.#underWay;
+  }
+
+  /** The same, after another look at groups' lag if one is due. For one caller at a time. */
+  async readWithLags(): Promise<Reading> {
+    if (this.#lags.isDue) await this.#lags.look();
+    return await this.read();
   }
 
   async #read(): Promise<Reading> {
@@ -46,6 +57,7 @@ export class Readings {
       topics,
       space: broker.engine.space() ?? null,
       openDescriptors,
+      lags: this.#lags.latest,
     };
   }
 }
