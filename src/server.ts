@@ -262,6 +262,7 @@ async function start(
         ["answers", responseBudget],
       ],
     }),
+    stall: () => loopWatch.recentStall,
     groupLags: async function* () {},
     loopTurns,
     loopDelay: loopWatch.delaySeconds,

@@ -137,6 +137,10 @@ export class LogPartition implements OwnedPartition, Committable {
     return this.#standing.isUnavailable;
   }
 
+  get unavailableReason(): string | null {
+    return this.isUnavailable ? this.#standing.unavailableDetail : null;
+  }
+
   get isRetired(): boolean {
     return this.#standing.isRetired;
   }

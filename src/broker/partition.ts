@@ -88,6 +88,8 @@ export interface Partition {
 
   /** It takes no records. What lies below the high watermark may still be read. */
   readonly isUnavailable: boolean;
+  /** Why it takes no records, in words; null while it does. */
+  readonly unavailableReason: string | null;
   /** Why nothing at all can be asked of it, its bounds neither; null when what lies below the high watermark can be read. */
   readonly refusal: ErrorCode | null;
   /** Why the last append could not be stored; null when it could. */

@@ -122,6 +122,7 @@ export class DelayedPartition implements OwnedPartition, DelayedView {
   readonly keepsBuffers = true;
   readonly diskRefusal = null;
   readonly ownFault = null;
+  readonly unavailableReason = null;
   readonly traffic: PartitionTraffic;
   /** Where it would end if all went well that is under way here. */
   takenOffset: number;

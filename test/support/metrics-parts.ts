@@ -22,8 +22,9 @@ export const NO_ACTIVITY: ListenerActivity = {
 export function metricsParts(
   clock: HealthParts["clock"],
   overrides: Partial<MetricsParts> = {},
-): Omit<MetricsParts, keyof HealthParts> {
+): Omit<MetricsParts, Exclude<keyof HealthParts, "stall">> {
   return {
+    stall: () => null,
     activity: () => NO_ACTIVITY,
     groupLags: async function* () {},
     loopTurns: new LoopTurns(clock, () => {}),

@@ -15,8 +15,18 @@ import { LONG_TURN_MS, type LoopTurns, OTHER_WORK } from "./loop-turns.ts";
 export const TOLD_MS = 100;
 /** Clients and probes begin to notice. */
 export const WARNED_MS = SECOND_MS;
+/** So long a stall is told after it, by whoever reports health: longer than the pause between two probes. */
+export const STALL_AGE_MS: number = 10 * SECOND_MS;
 /** A turn twice as long is seen whenever it comes; an idle process hardly notices 20 looks a second. */
 export const LOOK_MS = LONG_TURN_MS;
+
+/** A turn in which everybody has waited longer than `WARNED_MS`. */
+export interface LoopStall {
+  readonly work: string;
+  readonly ms: number;
+  /** When it was over, by the monotonic clock. */
+  readonly atMs: number;
+}
 
 export class LoopWatch {
   /** How late its timer fires: what everybody waits whose turn it is. */
@@ -24,6 +34,7 @@ export class LoopWatch {
   readonly #turns: LoopTurns;
   readonly #clock: Clock;
   readonly #unsubscribe: () => void;
+  #stall: LoopStall | null = null;
   #dueAtMs = 0;
   #timer: Timer;
 
@@ -34,10 +45,18 @@ export class LoopWatch {
     this.#unsubscribe = turns.onLong((work, turnMs, pieceMs) => {
       if (turnMs <= TOLD_MS) return;
       const facts = { work, ms: Math.round(turnMs), pieceMs: Math.round(pieceMs) };
-      if (turnMs > WARNED_MS) warning.tell(facts);
-      else log.debug("a turn of the event loop was long", facts);
+      if (turnMs > WARNED_MS) {
+        this.#stall = { work, ms: Math.round(turnMs), atMs: clock.monotonicMs() };
+        warning.tell(facts);
+      } else log.debug("a turn of the event loop was long", facts);
     });
     this.#timer = this.#plan();
+  }
+
+  /** The last one, as long as it is not older than `STALL_AGE_MS`. */
+  get recentStall(): LoopStall | null {
+    const stall = this.#stall;
+    return stall !== null && this.#clock.monotonicMs() - stall.atMs <= STALL_AGE_MS ? stall : null;
   }
 
   stop(): void {
