@@ -37,6 +37,7 @@ import { SETTINGS, type Settings } from "./config/settings.ts";
 import { FetchSessions, PARTITIONS_MAX } from "./consumer/fetch-sessions.ts";
 import { Fetches } from "./consumer/fetches.ts";
 import { GroupConfigs } from "./consumer/group-configs.ts";
+import { GroupLag } from "./consumer/group-lag.ts";
 import { Groups, type GroupsOptions } from "./consumer/groups.ts";
 import { HeartbeatGroups } from "./consumer/heartbeat-groups/heartbeat-groups.ts";
 import { HeartbeatGroupKind } from "./consumer/heartbeat-groups/kind.ts";
@@ -158,6 +159,7 @@ async function start(
   undo.push(() => groups.close());
   groups.attach(new HeartbeatGroupKind(heartbeatGroups, viewOf(broker.topics)));
   heartbeatGroups.attach(groups);
+  const groupLag = new GroupLag({ offsets, topics: broker.topics, clock });
   const retention = new OffsetRetention(settings.offsetsRetentionMs, { groups, offsets, clock, log });
   undo.push(() => retention.close());
   void broker.topics.finishRemovals(); // nobody waits for that but who wants the same names
@@ -263,7 +265,7 @@ async function start(
       ],
     }),
     stall: () => loopWatch.recentStall,
-    groupLags: async function* () {},
+    groupLags: () => groupLag.totals(),
     loopTurns,
     loopDelay: loopWatch.delaySeconds,
     process: new ProcessUsage(plainDisk, clock),
@@ -271,7 +273,7 @@ async function start(
     seriesLimits: {
       topicsMax: settings.metricsTopicsMax,
       partitionsMax: settings.metricsPartitionsMax,
-      groupsMax: 100,
+      groupsMax: settings.metricsGroupsMax,
     },
     build: { version, runtime: `bun ${Bun.version}` },
     logLinesLost,

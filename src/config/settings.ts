@@ -375,6 +375,13 @@ export const SETTINGS = {
     advice:
       "How many partitions of those topics have metrics of their own: topic by topic, from the largest on. Each takes three series.",
   }),
+  metricsGroupsMax: setting({
+    name: "metrics-groups-max",
+    kind: integer({ min: 0, max: 10_000 }),
+    default: 100,
+    advice:
+      'How many groups have metrics by their name: those with the largest lag. All others are summed as group="(other)".',
+  }),
   shutdownTimeoutMs: setting({
     name: "shutdown-timeout",
     kind: duration({ min: 100, max: 10 * MINUTE_MS }),

@@ -6,19 +6,8 @@
 
 import type { Clock } from "../../base/clock.ts";
 import { SECOND_MS } from "../../base/units.ts";
+import type { GroupLagTotal } from "../../consumer/group-lag.ts";
 import { Largest } from "./largest.ts";
-
-/** How far one group is behind (consumer/group-lag.ts). */
-export interface GroupLagTotal {
-  readonly group: string;
-  /** Of those partitions that are known; null when none is. */
-  readonly lag: number | null;
-  /** The largest of one partition; null when none is known. */
-  readonly lagMax: number | null;
-  /** Partitions that the group has committed for, and those of them whose lag is not known. */
-  readonly partitions: number;
-  readonly unknown: number;
-}
 
 export interface GroupLagsReading {
   /** The largest first; those that are not known last. */
@@ -30,7 +19,7 @@ export interface GroupLagsReading {
   readonly groups: number;
 }
 
-/** Groups with offsets cannot have this name where it matters: one that has is told beside the sum. */
+/** A group may be called so; then it is in the sum. */
 export const OTHER_GROUPS = "(other)";
 /** How much more another group must lag to take a name away. */
 const STAY_FACTOR = 2;
@@ -79,9 +68,7 @@ export class GroupLags {
     for await (const total of this.#totals()) {
       groups += 1;
       all = sumOf(all, total);
-      const rank =
-        total.lag === null ? 0 : (total.lag + 1) * (this.#names.has(total.group) ? STAY_FACTOR : 1);
-      const summed = largest.offer(total, rank);
+      const summed = total.group === OTHER_GROUPS ? total : largest.offer(total, this.#rankOf(total));
       if (summed === null) continue;
       other = sumOf(other, summed);
       otherGroups += 1;
@@ -91,6 +78,10 @@ export class GroupLags {
     this.#names = new Set(named.map(({ group }) => group));
     const pauseMs = Math.max(LOOK_MS_MIN, (all.partitions * OFFSET_MS) / LOOK_PART);
     this.#dueAtMs = startedMs + pauseMs;
+  }
+
+  #rankOf({ group, lag }: GroupLagTotal): number {
+    return lag === null ? 0 : (lag + 1) * (this.#names.has(group) ? STAY_FACTOR : 1);
   }
 }
 

@@ -2,8 +2,8 @@
 
 import type { Histogram } from "../../base/histogram.ts";
 import type { LoopTurns } from "../../base/loop/loop-turns.ts";
+import type { GroupLagTotal } from "../../consumer/group-lag.ts";
 import type { HealthParts } from "../health.ts";
-import type { GroupLagTotal } from "./group-lags.ts";
 
 /** What the listeners have done, in the names of their protocols. */
 export interface ListenerActivity {

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { GroupLags, type GroupLagTotal, LOOK_MS_MIN } from "../../../src/http/metrics/group-lags.ts";
+import type { GroupLagTotal } from "../../../src/consumer/group-lag.ts";
+import { GroupLags, LOOK_MS_MIN } from "../../../src/http/metrics/group-lags.ts";
 import { ManualClock } from "../../support/manual-clock.ts";
 
 function total(group: string, lag: number | null, partitions = 1): GroupLagTotal {
@@ -43,6 +44,13 @@ test("where nothing is known the sum is not zero", async () => {
   set(total("a", null), total("b", null, 2));
   const { other, all } = await looked();
   expect([other.lag, other.lagMax, other.unknown, all.lag]).toEqual([null, null, 3, null]);
+});
+
+test("a group that is called like the sum is in it, so that no series is there twice", async () => {
+  const { set, looked } = watched(2);
+  set(total("(other)", 9), total("billing", 1));
+  const { named, other, otherGroups } = await looked();
+  expect([named, other.lag, otherGroups]).toEqual([[total("billing", 1)], 9, 1]);
 });
 
 test("a group that is named stays so until another lags twice as much", async () => {

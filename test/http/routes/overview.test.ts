@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { Histogram, SECONDS_BOUNDS } from "../../../src/base/histogram.ts";
-import type { GroupLagTotal } from "../../../src/http/metrics/group-lags.ts";
+import type { GroupLagTotal } from "../../../src/consumer/group-lag.ts";
 import { HISTORY_STEP_MS } from "../../../src/http/metrics/history.ts";
 import { TICK_MS } from "../../../src/http/metrics/sampler.ts";
 import { batchOf } from "../../support/batches.ts";
