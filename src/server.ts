@@ -277,6 +277,8 @@ async function start(
     },
     build: { version, runtime: `bun ${Bun.version}` },
     logLinesLost,
+    requestBudget,
+    bodyBytesMax: settings.httpBodyBytesMax,
   });
 
   const knownDescriptors = () => native.counters.open + kafka.counters.open + storage.engine.openFiles;

@@ -18,7 +18,7 @@ import { type ErrorCode, errorCodeOf, NO_ERROR, ObeliskError } from "../base/err
 import { loopTurns } from "../base/loop/loop-turns.ts";
 import { GiB, MiB } from "../base/units.ts";
 import { BATCH_HEADER_BYTES } from "../protocol/record/batch.ts";
-import { BatchBuilder } from "../protocol/record/builder.ts";
+import { BatchBuilder, headersBytes, type RecordHeader } from "../protocol/record/builder.ts";
 import type { GroupCommit } from "./group-commit.ts";
 import type { AppendListener, AppendOutcome, Partition } from "./partition.ts";
 
@@ -30,6 +30,7 @@ const BUILDERS_KEPT = 64;
 const BUILDER_KEPT_BYTES = 2 * MiB;
 /** The partition's own limit is smaller and is checked before. */
 const BUILDER_BYTES_MAX = GiB;
+const NO_HEADERS: readonly RecordHeader[] = [];
 
 export interface PendingBatchListener {
   batchCompleted(): void;
@@ -40,8 +41,12 @@ export interface PendingBatch {
   readonly isCompleted: boolean;
   /** Once completed: whether its messages are committed. */
   readonly isDurable: boolean;
+  /** Messages so far: the one that was added last has the offset `baseOffset` + `count` - 1. */
+  readonly count: number;
   /** Offset of its first message, -1 until it is committed. */
   readonly baseOffset: number;
+  /** The time of all its messages where the topic stamps them itself; else -1. */
+  readonly logAppendTimeMs: number;
   /** Why it failed, null otherwise. */
   readonly error: ErrorCode | null;
   /** Calls the listener once when the batch completes. The same listener twice in a row is kept once. */
@@ -87,9 +92,11 @@ export class Batcher {
     value: Buffer | null,
     valueStart: number,
     valueEnd: number,
+    headers: readonly RecordHeader[] = NO_HEADERS,
   ): PendingBatch {
     const bytes =
       RECORD_OVERHEAD_MAX +
+      (headers.length === 0 ? 0 : headersBytes(headers)) +
       (key === null ? 0 : keyEnd - keyStart) +
       (value === null ? 0 : valueEnd - valueStart);
     let batch = partition.openBatch as OpenBatch | null;
@@ -99,8 +106,9 @@ export class Batcher {
     }
     batch ??= this.#openFor(partition, bytes);
     const builder = batch.builder;
-    const isAdded = builder.append(timestampMs, key, keyStart, keyEnd, value, valueStart, valueEnd);
+    const isAdded = builder.append(timestampMs, key, keyStart, keyEnd, value, valueStart, valueEnd, headers);
     if (!isAdded) fail("a message that fits its partition's limit did not fit a batch");
+    batch.count += 1;
     if (builder.count >= this.#options.countMax || builder.bytes >= this.#options.bytesMax)
       this.#close(batch);
     return batch;
@@ -174,7 +182,9 @@ class OpenBatch implements PendingBatch, AppendListener {
   readonly bytesMax: number;
   isCompleted = false;
   isDurable = false;
+  count = 0;
   baseOffset = -1;
+  logAppendTimeMs = -1;
   error: ErrorCode | null = null;
   readonly #listeners: PendingBatchListener[] = [];
   #lastListener: PendingBatchListener | null = null;
@@ -193,9 +203,10 @@ class OpenBatch implements PendingBatch, AppendListener {
     }
   }
 
-  appended({ errorCode, baseOffset }: AppendOutcome): void {
+  appended({ errorCode, baseOffset, logAppendTimeMs }: AppendOutcome): void {
     if (this.isCompleted) fail("a batch is told two outcomes");
     this.baseOffset = baseOffset;
+    this.logAppendTimeMs = logAppendTimeMs;
     this.isDurable = errorCode === NO_ERROR;
     this.error = this.isDurable ? null : errorCodeOf(errorCode);
     this.isCompleted = true;

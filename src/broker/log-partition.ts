@@ -31,12 +31,19 @@ import type { DiskNews } from "./disk-news.ts";
 import type { Committable, GroupCommit } from "./group-commit.ts";
 import { LogRetention } from "./log-retention.ts";
 import type { OwnedPartition, PartitionRules, UseListener } from "./owned-partition.ts";
-import type { ActiveProducer, AppendListener, EpochEnd, PartitionReader, RecordError } from "./partition.ts";
+import type {
+  ActiveProducer,
+  AppendListener,
+  EpochEnd,
+  PartitionReader,
+  RecordError,
+  RecordFault,
+} from "./partition.ts";
 import { PendingAppend, PendingAppends } from "./pending-appends.ts";
 import { ACCEPTED, DUPLICATE, type ProducedBatch, type Producers, refusalOf } from "./producers.ts";
 import type { RecentBatches, TailCache } from "./recent-batches.ts";
 import { RecentRecords, type RecentSource } from "./recent-records.ts";
-import { faultOfRules, recompressed } from "./record-rules.ts";
+import { faultOfRecord, faultOfRules, recompressed } from "./record-rules.ts";
 import type { Deletion, Retention, RetentionOccasion } from "./retention.ts";
 import { type DiskRefusal, Standing } from "./standing.ts";
 import { PartitionTraffic } from "./traffic.ts";
@@ -183,6 +190,10 @@ export class LogPartition implements OwnedPartition, Committable {
     if (verdict === DUPLICATE) this.#duplicate(this.#producers.duplicate, listener);
     else if (verdict !== ACCEPTED) this.#refuse(refusalOf(verdict), null, records, listener);
     else this.#storeAsRuled(buffer, position, records, steadyMs, listener);
+  }
+
+  faultOfRecord(hasKey: boolean, timestampMs: number): RecordFault | null {
+    return faultOfRecord(hasKey, timestampMs, this.#rules, this.#clock.nowMs());
   }
 
   appendBuilt(buffer: Buffer, listener: AppendListener): void {

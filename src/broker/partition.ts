@@ -27,6 +27,12 @@ export interface RecordError {
   readonly batchIndexErrorMessage: string;
 }
 
+/** Why a record cannot be stored. */
+export interface RecordFault {
+  readonly code: ErrorCode;
+  readonly detail: string;
+}
+
 /** What became of a batch. Lent for the call that tells it. */
 export interface AppendOutcome {
   /**
@@ -107,6 +113,11 @@ export interface Partition {
    * where the topic stamps it. Never throws for a peer's or the storage's fault.
    */
   append(buffer: Buffer, position: number, end: number, listener: AppendListener): void;
+  /**
+   * Why its topic does not take a record with this time, with or without a key; null when it does. For records that share a batch with
+   * those of others (`appendBuilt`), which would be refused with it.
+   */
+  faultOfRecord(hasKey: boolean, timestampMs: number): RecordFault | null;
   /** Stores a batch that this process built itself, hence valid: the whole of `buffer`. Otherwise as `append`. */
   appendBuilt(buffer: Buffer, listener: AppendListener): void;
   /** @throws ObeliskError UNKNOWN_TOPIC_OR_PARTITION, KAFKA_STORAGE_ERROR when nothing more is taken */

@@ -26,7 +26,8 @@
  *
  * The whole is stored with each checkpoint of the log (`encode`, `restore`) and replayed from the batches after it. Bounded: beyond
  * `PRODUCERS_MAX` the one that was silent longest is evicted, and any that was silent for `expirationMs`; not while a batch of it is in
- * flight.
+ * flight. Ids that the server did not assign (those derived from keys of requests, which come once each) are bounded by themselves, so
+ * that they evict nobody else.
  *
  * `idMax` outlives those that are evicted: a producer that was silent for long may still go on, so its id must not be assigned
  * again when the row that counts them is lost (producer-ids.ts).
@@ -43,6 +44,7 @@ import {
 } from "../protocol/record/batch.ts";
 import type { RecoveryListener } from "../storage/contract.ts";
 import type { ActiveProducer } from "./partition.ts";
+import { PRODUCER_ID_MAX } from "./producer-id-range.ts";
 import {
   BATCHES_KEPT,
   decodeProducers,
@@ -51,7 +53,7 @@ import {
   type StoredProducer,
 } from "./producer-state.ts";
 
-/** Producers remembered by one partition: 10,000 of them are about 2 MB. */
+/** Producers remembered by one partition, and as many whose ids were not assigned: 10,000 of them are about 2 MB. */
 export const PRODUCERS_MAX = 10_000;
 
 export const ACCEPTED = -1;
@@ -68,8 +70,6 @@ export function refusalOf(verdict: number): ErrorCode {
 }
 
 const NO_ID = -1;
-/** Above it is no id of ours but one that a client made up: half of what a number can hold, so that as many are left to assign. */
-export const PRODUCER_ID_MAX = 2 ** 52;
 
 interface ProducerEntry<Append> {
   readonly producerId: number;
@@ -115,8 +115,9 @@ export class ProducedBatch<Append> implements StoredBatch {
 }
 
 export class Producers<Append = never> {
-  /** In the order of last use: the first is the one that was silent longest. */
-  readonly #entries = new Map<number, ProducerEntry<Append>>();
+  /** In the order of last use: the first is the one that was silent longest. Those whose ids were assigned, and the others. */
+  readonly #assigned = new Map<number, ProducerEntry<Append>>();
+  readonly #others = new Map<number, ProducerEntry<Append>>();
   readonly #expirationMs: number;
   #idMax = NO_ID;
   #duplicate: ProducedBatch<Append> | null = null;
@@ -127,7 +128,7 @@ export class Producers<Append = never> {
   }
 
   get count(): number {
-    return this.#entries.size;
+    return this.#assigned.size + this.#others.size;
   }
 
   /** The largest producer id of all that were ever remembered, up to `PRODUCER_ID_MAX`; -1 when there was none. */
@@ -146,7 +147,7 @@ export class Producers<Append = never> {
     if (producerId < 0) return ACCEPTED;
     const epoch = buffer.readInt16BE(position + BATCH_PRODUCER_EPOCH);
     const baseSequence = buffer.readInt32BE(position + BATCH_BASE_SEQUENCE);
-    const entry = this.#entries.get(producerId);
+    const entry = this.#entriesFor(producerId).get(producerId);
     if (entry === undefined || this.#isExpired(entry, nowMs)) return ACCEPTED;
     if (epoch < entry.epoch) return OLD_EPOCH;
     if (epoch > entry.epoch) return baseSequence === 0 ? ACCEPTED : OUT_OF_ORDER;
@@ -174,7 +175,7 @@ export class Producers<Append = never> {
   refused(buffer: Buffer, position: number, nowMs: number): void {
     const producerId = readInt64(buffer, position + BATCH_PRODUCER_ID);
     if (producerId < 0) return;
-    const known = this.#entries.get(producerId);
+    const known = this.#entriesFor(producerId).get(producerId);
     if (known !== undefined && !this.#isExpired(known, nowMs)) return;
     const entry = this.#entryFor(producerId, buffer.readInt16BE(position + BATCH_PRODUCER_EPOCH), nowMs);
     entry.awaitedSequence = buffer.readInt32BE(position + BATCH_BASE_SEQUENCE);
@@ -199,7 +200,7 @@ export class Producers<Append = never> {
   /** Those that are not expired, each as its newest stored batch tells; `lastAtMs` is on the axis of `nowMs`. */
   list(nowMs: number): ActiveProducer[] {
     const found: ActiveProducer[] = [];
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.#all()) {
       if (this.#isExpired(entry, nowMs)) continue;
       const { producerId, epoch, lastAtMs, batches } = entry;
       const lastSequence = batches.findLast(({ append }) => append === null)?.lastSequence ?? -1;
@@ -219,16 +220,16 @@ export class Producers<Append = never> {
 
   /** Batches at and after `offset` are gone: one that comes again is no duplicate, and must be stored. */
   evictFrom(offset: number): void {
-    for (const [producerId, entry] of this.#entries) {
+    for (const entry of this.#all()) {
       entry.batches = entry.batches.filter(({ baseOffset }) => baseOffset < offset);
-      if (entry.batches.length === 0) this.#entries.delete(producerId);
+      if (entry.batches.length === 0) this.#entriesFor(entry.producerId).delete(entry.producerId);
     }
   }
 
   /** The state as it is when everything below `offset` is committed, and nothing else. */
   encode(offset: number): Buffer {
     const producers: StoredProducer[] = [];
-    for (const entry of this.#entries.values()) {
+    for (const entry of this.#all()) {
       const stored = storedBelow(entry, offset);
       if (stored !== null) producers.push(stored);
     }
@@ -240,7 +241,8 @@ export class Producers<Append = never> {
    * @throws ObeliskError DAMAGED_DATA when it is not that; then nothing is remembered
    */
   restore(state: Buffer, nowMs: number): void {
-    this.#entries.clear();
+    this.#assigned.clear();
+    this.#others.clear();
     this.#idMax = NO_ID;
     const { idMax, producers } = decodeProducers(state);
     this.#idMax = idMax;
@@ -251,7 +253,7 @@ export class Producers<Append = never> {
         batch.baseOffset = baseOffset;
         entry.batches.push(batch);
       }
-      this.#entries.set(producerId, entry);
+      this.#entriesFor(producerId).set(producerId, entry);
       this.#recordId(producerId);
     }
   }
@@ -273,34 +275,45 @@ export class Producers<Append = never> {
 
   /** Now the last in the order of use. */
   #entryFor(producerId: number, epoch: number, nowMs: number): ProducerEntry<Append> {
-    const known = this.#entries.get(producerId);
+    const entries = this.#entriesFor(producerId);
+    const known = entries.get(producerId);
     const isKnown = known !== undefined && !this.#isExpired(known, nowMs);
     const entry =
       isKnown && known.epoch === epoch ? known : newEntry(producerId, epoch, nowMs, isKnown ? known : null);
     entry.lastAtMs = nowMs;
-    this.#entries.delete(producerId);
-    this.#entries.set(producerId, entry);
-    if (known === undefined) this.#evict(nowMs);
+    entries.delete(producerId);
+    entries.set(producerId, entry);
+    if (known === undefined) this.#evict(entries, nowMs);
     return entry;
+  }
+
+  #entriesFor(producerId: number): Map<number, ProducerEntry<Append>> {
+    return producerId <= PRODUCER_ID_MAX ? this.#assigned : this.#others;
+  }
+
+  *#all(): Generator<ProducerEntry<Append>> {
+    yield* this.#assigned.values();
+    yield* this.#others.values();
   }
 
   /** Nothing is left of the epoch: what was known before counts again, if anything was. */
   #goBack(entry: ProducerEntry<Append>): void {
-    if (this.#entries.get(entry.producerId) !== entry) return;
+    const entries = this.#entriesFor(entry.producerId);
+    if (entries.get(entry.producerId) !== entry) return;
     let before = entry.before;
     while (before !== null && before.batches.length === 0) before = before.before;
-    if (before !== null) this.#entries.set(entry.producerId, before);
+    if (before !== null) entries.set(entry.producerId, before);
   }
 
   #recordId(producerId: number): void {
     if (producerId > this.#idMax && producerId <= PRODUCER_ID_MAX) this.#idMax = producerId;
   }
 
-  #evict(nowMs: number): void {
-    for (const [producerId, entry] of this.#entries) {
-      if (this.#entries.size <= PRODUCERS_MAX && !this.#isExpired(entry, nowMs)) return;
+  #evict(entries: Map<number, ProducerEntry<Append>>, nowMs: number): void {
+    for (const [producerId, entry] of entries) {
+      if (entries.size <= PRODUCERS_MAX && !this.#isExpired(entry, nowMs)) return;
       const isInFlight = (entry.batches.at(-1)?.append ?? null) !== null;
-      if (!isInFlight) this.#entries.delete(producerId);
+      if (!isInFlight) entries.delete(producerId);
     }
   }
 

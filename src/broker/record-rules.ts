@@ -27,7 +27,7 @@ import {
 import { CODECS, type Codec, compress, decompress } from "../protocol/record/compression.ts";
 import { RecordCursor } from "../protocol/record/records.ts";
 import type { PartitionRules } from "./owned-partition.ts";
-import type { RecordError } from "./partition.ts";
+import type { RecordError, RecordFault } from "./partition.ts";
 
 /** Of one batch: some 30 ms of the thread that serves everybody. */
 export const INFLATED_BYTES_MAX = 8 * MiB;
@@ -54,6 +54,19 @@ export function faultOfRules(
     if (records.length > 0) return { code: "INVALID_RECORD", detail: NO_KEYS, records };
   }
   return rules.isLogAppendTime ? null : faultOfTimes(buffer, position, rules, nowMs);
+}
+
+/** Why the topic does not take a record; null when it does. As `faultOfRules`, before it is in a batch with others. */
+export function faultOfRecord(
+  hasKey: boolean,
+  timestampMs: number,
+  { isCompacted, isLogAppendTime, timestampBeforeMaxMs, timestampAfterMaxMs }: PartitionRules,
+  nowMs: number,
+): RecordFault | null {
+  if (isCompacted && !hasKey) return { code: "INVALID_RECORD", detail: NO_KEY };
+  if (isLogAppendTime) return null;
+  const detail = faultOfTime(timestampMs, nowMs - timestampBeforeMaxMs, nowMs + timestampAfterMaxMs);
+  return detail === null ? null : { code: "INVALID_TIMESTAMP", detail };
 }
 
 /** The batch at `position` as the topic's codec makes it; null when it is to be stored as it is. */
@@ -89,17 +102,17 @@ function faultOfTimes(
   const earliestMs = nowMs - timestampBeforeMaxMs;
   const latestMs = nowMs + timestampAfterMaxMs;
   if (batchMaxTimestamp(buffer, position) <= latestMs && earliestMs <= 0) return null;
-  const records = recordErrors(buffer, position, () => {
-    const { timestampMs } = cursor;
-    if (timestampMs > latestMs) return `the timestamp ${timestampMs} is too far ahead of the broker's clock`;
-    return timestampMs >= 0 && timestampMs < earliestMs
-      ? `the timestamp ${timestampMs} is too far behind the broker's clock`
-      : null;
-  });
+  const records = recordErrors(buffer, position, () => faultOfTime(cursor.timestampMs, earliestMs, latestMs));
   if (records.length === 0) return null;
   const detail =
     "timestamps are too far from the broker's clock (message.timestamp.before.max.ms, after.max.ms)";
   return { code: "INVALID_TIMESTAMP", detail, records };
+}
+
+function faultOfTime(timestampMs: number, earliestMs: number, latestMs: number): string | null {
+  if (timestampMs > latestMs) return `the timestamp ${timestampMs} is too far ahead of the broker's clock`;
+  if (timestampMs < 0 || timestampMs >= earliestMs) return null;
+  return `the timestamp ${timestampMs} is too far behind the broker's clock`;
 }
 
 /** What `faultOf` says of the records, one after the other under the cursor. None when they cannot be opened. */

@@ -66,7 +66,7 @@ export const SETTINGS = {
     name: "http-port",
     kind: port,
     default: 8081,
-    advice: "The port of the HTTP API (health and metrics). 0 takes a free port.",
+    advice: "The port of the HTTP API. 0 takes a free port.",
   }),
   kafkaPort: setting({
     name: "kafka-port",
@@ -149,6 +149,13 @@ export const SETTINGS = {
     advice:
       "The largest Kafka request; a connection that announces more is closed. The default is Kafka's. " +
       "It must hold the largest record batch.",
+  }),
+  httpBodyBytesMax: setting({
+    name: "http-body-bytes-max",
+    kind: bytes({ min: KiB, max: 64 * MiB }),
+    default: 10 * MiB,
+    advice:
+      "The largest JSON document that the HTTP API takes, and the longest line of an NDJSON stream, which itself may be endless.",
   }),
   connectionsMax: setting({
     name: "connections-max",

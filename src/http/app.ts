@@ -18,6 +18,7 @@ import type { HttpParts } from "./http-parts.ts";
 import { problemResponse, unexpectedProblem } from "./problem.ts";
 import { pathsOf, type RoutePaths } from "./route-paths.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { messagesRoutes } from "./routes/messages.ts";
 import { overviewRoutes } from "./routes/overview.ts";
 import { topicsRoutes } from "./routes/topics.ts";
 import { validationError } from "./validation.ts";
@@ -27,7 +28,12 @@ export interface HttpApp {
 }
 
 /** The families of routes. */
-const FAMILIES: readonly ((parts: HttpParts) => AnyElysia)[] = [healthRoutes, overviewRoutes, topicsRoutes];
+const FAMILIES: readonly ((parts: HttpParts) => AnyElysia)[] = [
+  healthRoutes,
+  overviewRoutes,
+  topicsRoutes,
+  messagesRoutes,
+];
 
 export function createApp(parts: HttpParts): HttpApp {
   let paths: RoutePaths | null = null;

@@ -16,8 +16,8 @@ import { Sampler } from "./metrics/sampler.ts";
 import { problemResponse } from "./problem.ts";
 import { type HttpServer, RequestServers } from "./request-servers.ts";
 
-/** A probe has no body; anything larger is refused before it is read. */
-const REQUEST_BYTES_MAX = 64 * 1024;
+/** Bodies may be endless streams; each route has its own limit (body.ts). Bun reads nothing before it is asked to. */
+const REQUEST_BYTES_MAX = Number.MAX_SAFE_INTEGER;
 /** A free port of one address family may be taken in the other: another one is tried so many times. */
 const FREE_PORT_TRIES = 16;
 /** A connection that is silent for so long is closed. */

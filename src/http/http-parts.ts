@@ -1,6 +1,7 @@
 /** What the routes of the HTTP API are built from. The composition root (src/server.ts) fills it. */
 
 import type { Log } from "../base/log.ts";
+import type { MemoryBudget } from "../base/memory/memory-budget.ts";
 import type { MetricsParts } from "./metrics/parts.ts";
 import type { Readings } from "./metrics/readings.ts";
 import type { Sampler } from "./metrics/sampler.ts";
@@ -10,6 +11,10 @@ export interface HttpParts extends MetricsParts {
   log: Log;
   /** False while the server stops. */
   isReady: () => boolean;
+  /** The memory for requests, which all listeners share. */
+  requestBudget: MemoryBudget;
+  /** Of one JSON document, and of one line of a stream. */
+  bodyBytesMax: number;
   /** Which of Bun's servers each request came through. */
   servers: RequestServers;
   /** What metrics and the overview tell. */

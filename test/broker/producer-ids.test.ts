@@ -7,7 +7,7 @@ import { expect, test } from "bun:test";
 import { silentLog } from "../../src/base/log.ts";
 import { DAY_MS } from "../../src/base/units.ts";
 import type { Broker } from "../../src/broker/broker.ts";
-import { PRODUCER_ID_MAX } from "../../src/broker/producers.ts";
+import { PRODUCER_ID_MAX } from "../../src/broker/producer-id-range.ts";
 import type { StateStore } from "../../src/storage/contract.ts";
 import { MemoryEngine } from "../../src/storage/memory/engine.ts";
 import { MemoryState } from "../../src/storage/memory/state.ts";

@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
 import { ObeliskError } from "../../src/base/errors.ts";
 import { DAY_MS } from "../../src/base/units.ts";
+import { PRODUCER_ID_MAX } from "../../src/broker/producer-id-range.ts";
 import {
   ACCEPTED,
   DUPLICATE,
   OLD_EPOCH,
   OUT_OF_ORDER,
-  PRODUCER_ID_MAX,
   PRODUCERS_MAX,
   type ProducedBatch,
   Producers,
@@ -53,6 +53,21 @@ test("each of the last five batches is recognised when it is sent again, and the
     producers.record(batch(7, 0, sequence), 0, 50 + sequence, 0);
   const verdicts = [0, 1, 2, 3, 4, 5].map((sequence) => verdictOf(producers, batch(7, 0, sequence)));
   expect(verdicts).toEqual([OUT_OF_ORDER, 51, 52, 53, 54, 55]);
+});
+
+test("ids that were not assigned are bounded by themselves, and evict nobody whose id was", () => {
+  const producers = stored([batch(7, 0, 0), 5]);
+  const first = PRODUCER_ID_MAX + 1;
+  for (let id = first; id <= first + PRODUCERS_MAX; id += 1) producers.record(batch(id, 0, 3), 0, id, 1);
+  expect([
+    producers.count,
+    verdictOf(producers, batch(7, 0, 0), 1),
+    verdictOf(producers, batch(first, 0, 3), 1),
+    producers.check(batch(first + 1, 0, 3), 0, 1),
+  ]).toEqual([PRODUCERS_MAX + 1, 5, ACCEPTED, DUPLICATE]);
+  const restored = new Producers(DAY_MS);
+  restored.restore(producers.encode(ALL), 1);
+  expect([restored.count, restored.idMax]).toEqual([PRODUCERS_MAX + 1, 7]);
 });
 
 test("a batch that starts like a stored one but is longer is not a duplicate", () => {

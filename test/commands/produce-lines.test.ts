@@ -2,7 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { LineCutter, readLines } from "../../commands/produce-lines.ts";
+import { readLines } from "../../commands/produce-lines.ts";
+import { LineCutter } from "../../src/base/line-cutter.ts";
 
 function cut(chunks: readonly Uint8Array[], bytesMax = 1000): string[] {
   const cutter = new LineCutter(bytesMax, "the input");

@@ -20,6 +20,7 @@ import { ManualClock } from "../support/manual-clock.ts";
 import { metricsParts, NO_ACTIVITY } from "../support/metrics-parts.ts";
 import { appendTo, logOf } from "../support/partitions.ts";
 import { placesOf } from "../support/places.ts";
+import { requestParts } from "../support/request-parts.ts";
 
 const listeners: HttpApi[] = [];
 afterEach(async () => {
@@ -87,6 +88,7 @@ async function startedOn<Engine extends StorageEngine>(options: Options<Engine>)
       ],
     }),
     loopTurns: options.loopTurns ?? turnsOf(clock),
+    ...requestParts(clock),
   });
   listeners.push(listener);
   const get = (path: string, host = "127.0.0.1") => fetch(`http://${host}:${listener.port}${path}`);
@@ -412,6 +414,7 @@ test("a port that is taken is refused with the remedy", async () => {
       isReady: () => true,
       ...metricsParts(systemClock),
       activity: () => fail(),
+      ...requestParts(systemClock),
     });
   expect(start).toThrow("the port is in use");
   await taken.stop(true);

@@ -21,8 +21,10 @@ import {
   type AppendListener,
   type EpochEnd,
   type PartitionReader,
+  type RecordFault,
   UNKNOWN_OUTCOME,
 } from "../../src/broker/partition.ts";
+import { faultOfRecord } from "../../src/broker/record-rules.ts";
 import type { Deletion, RetentionOccasion } from "../../src/broker/retention.ts";
 import { PartitionTraffic } from "../../src/broker/traffic.ts";
 import { admitBatch } from "../../src/protocol/record/admit.ts";
@@ -215,6 +217,10 @@ export class DelayedPartition implements OwnedPartition, DelayedView {
     }
     const batchEnd = position + batchBytes(buffer, position);
     this.#enqueue(buffer.subarray(position, batchEnd), listener);
+  }
+
+  faultOfRecord(hasKey: boolean, timestampMs: number): RecordFault | null {
+    return faultOfRecord(hasKey, timestampMs, this.#rules, this.#parts.clock.nowMs());
   }
 
   appendBuilt(buffer: Buffer, listener: AppendListener): void {

@@ -7,6 +7,7 @@ import { HttpApi, type HttpApiOptions } from "../../src/http/http-api.ts";
 import { openBroker } from "./broker.ts";
 import { metricsParts } from "./metrics-parts.ts";
 import { placesOf } from "./places.ts";
+import { requestParts } from "./request-parts.ts";
 
 export interface TestHttp extends AsyncDisposable {
   readonly api: HttpApi;
@@ -35,6 +36,7 @@ export async function startHttp(
     clock,
     isReady: () => true,
     ...metricsParts(clock),
+    ...requestParts(clock),
     ...options,
   });
   const origin = `http://127.0.0.1:${api.port}`;

@@ -212,7 +212,8 @@ function copyBytes(source: Buffer, start: number, end: number, target: Buffer, p
   return position + bytes;
 }
 
-function headersBytes(headers: readonly RecordHeader[]): number {
+/** What they take in a record, their count included. */
+export function headersBytes(headers: readonly RecordHeader[]): number {
   let bytes = varintBytes(headers.length);
   for (const { key, keyBytes, value } of headers) {
     const nameBytes = Buffer.byteLength(keyBytes ?? key);

@@ -7,7 +7,9 @@ import type { PendingBatch, PendingBatchListener } from "../../../src/broker/bat
 export class StandInBatch implements PendingBatch {
   isCompleted = false;
   isDurable = false;
+  readonly count = 1;
   readonly baseOffset = -1;
+  readonly logAppendTimeMs = -1;
   readonly error = null;
   readonly listeners: PendingBatchListener[] = [];
 

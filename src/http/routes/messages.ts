@@ -1,0 +1,69 @@
+/**
+ * Messages of a topic.
+ *
+ *   POST /topics/{topic}/messages                                one, a list, or a stream; answered when they are committed (produce/)
+ *   GET  /topics/{topic}/partitions/{partition}/messages/{offset}   one
+ */
+
+import { type AnyElysia, Elysia, t } from "elysia";
+import { ObeliskError } from "../../base/errors.ts";
+import type { Broker } from "../../broker/broker.ts";
+import type { Partition } from "../../broker/partition.ts";
+import { recordJson } from "../../protocol/record/record-json.ts";
+import { documented } from "../access.ts";
+import type { HttpParts } from "../http-parts.ts";
+import { HttpProducer } from "../produce/producer.ts";
+import { RecordReader } from "../record-read.ts";
+import { topicNamed } from "./topics.ts";
+
+export function messagesRoutes(parts: HttpParts): AnyElysia {
+  const { broker, clock } = parts;
+  const producer = new HttpProducer(parts);
+  return new Elysia()
+    .post("/topics/:topic/messages", ({ request, params }) => producer.produce(request, params.topic), {
+      parse: "none",
+      ...documented({
+        access: ["write", "topic"],
+        tag: "messages",
+        summary: "Store messages",
+        responses: { 200: { description: "Where they are, once they are committed." } },
+      }),
+    })
+    .get(
+      "/topics/:topic/partitions/:partition/messages/:offset",
+      async ({ params: { topic, partition, offset } }) => {
+        const reader = new RecordReader(partitionNamed(broker, topic, partition), offset, clock);
+        const found = reader.isBehind ? await reader.read({ records: 1, bytes: 1 }) : [];
+        if (found[0]?.offset === offset) return recordJson(found[0]);
+        const [unreadable] = reader.unreadable;
+        if (unreadable !== undefined && unreadable.firstOffset <= offset)
+          throw new ObeliskError("GARBLED_RECORDS", { detail: unreadable.reason, topic, partition, offset });
+        throw new ObeliskError("OFFSET_OUT_OF_RANGE", {
+          detail: "there is no message at this offset",
+          topic,
+          partition,
+          offset,
+        });
+      },
+      {
+        params: t.Object({
+          topic: t.String(),
+          partition: t.Integer({ minimum: 0 }),
+          offset: t.Integer({ minimum: 0 }),
+        }),
+        ...documented({
+          access: ["read", "topic"],
+          tag: "messages",
+          summary: "Read one message",
+          responses: { 200: { description: "The message." } },
+        }),
+      },
+    );
+}
+
+/** @throws ObeliskError UNKNOWN_TOPIC_OR_PARTITION */
+export function partitionNamed(broker: Broker, topic: string, index: number): Partition {
+  const partition = topicNamed(broker, topic).partitions[index];
+  if (partition !== undefined) return partition;
+  throw new ObeliskError("UNKNOWN_TOPIC_OR_PARTITION", { topic, partition: index });
+}

@@ -1,0 +1,10 @@
+/** What the HTTP API is given to bound requests, in tests that are about something else. */
+
+import type { Clock } from "../../src/base/clock.ts";
+import { MemoryBudget } from "../../src/base/memory/memory-budget.ts";
+import { MiB } from "../../src/base/units.ts";
+import type { HttpParts } from "../../src/http/http-parts.ts";
+
+export function requestParts(clock: Clock): Pick<HttpParts, "requestBudget" | "bodyBytesMax"> {
+  return { requestBudget: new MemoryBudget(64 * MiB, clock), bodyBytesMax: 10 * MiB };
+}
