@@ -23,6 +23,7 @@ import { TurnShare } from "../base/loop/turn-share.ts";
 import { RateLimitedWarning } from "../base/rate-limited-warning.ts";
 import { MiB } from "../base/units.ts";
 import type { StateChange, StateStore } from "../storage/contract.ts";
+import { GROUP_NAME_BYTES_MAX } from "./commit-room.ts";
 import { ClassicGroup } from "./group.ts";
 import type { ConsumerGroups, GroupView, TopicPartition } from "./group-kinds.ts";
 import { bytesOfRequest } from "./group-members.ts";
@@ -40,7 +41,7 @@ import {
   type SyncRequest,
   type SyncWaiter,
 } from "./group-requests.ts";
-import { GROUP_NAME_BYTES_MAX, type GroupOffsets } from "./offsets.ts";
+import type { GroupOffsets } from "./offsets.ts";
 import { encodeGroup, GROUP_KEY_PREFIX, groupKey, readGroup, type StoredGroup } from "./stored-group.ts";
 
 /** Groups that have members, or had: one takes some 2 KiB. Groups with offsets alone are not among them. */

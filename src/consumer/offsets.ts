@@ -9,7 +9,7 @@
  *   - When a topic is removed its committed offsets are hidden at once (`hideTopic`) and go in slices (`removeTopic`), also those that
  *     were still on their way. What the store refuses to remove stays, hidden, so that it can be removed again. Nobody commits to a
  *     topic that is hidden.
- *   - What is stored already is always loaded; what would go beyond a limit is refused before it is written.
+ *   - What is stored already is always loaded; what would go beyond a limit is refused before it is written (commit-room.ts).
  *   - What a commit, a removal or a listing does in one turn is bounded, however many offsets it is about; only a single commit
  *     becomes visible in one.
  *
@@ -17,38 +17,14 @@
  */
 
 import type { Clock } from "../base/clock.ts";
-import { ObeliskError } from "../base/errors.ts";
 import { nextTurn, Turnstile } from "../base/loop/turns.ts";
-import { KiB, MiB } from "../base/units.ts";
 import type { StateChange, StateEntry, StateStore } from "../storage/contract.ts";
+import { CommitRoom } from "./commit-room.ts";
 import { GroupListing } from "./group-listing.ts";
 import { encodeOffset, keyOf, OFFSET_KEY_PREFIX, readEntry } from "./offset-entry.ts";
 import { type CommittedOffset, OffsetTable } from "./offset-table.ts";
+import { PendingCommits } from "./pending-commits.ts";
 
-/** As Kafka's `offset.metadata.max.bytes`, which counts UTF-16 units: room for a remark, not for a payload. */
-export const OFFSET_METADATA_LENGTH_MAX = 4096;
-/** Group names are keys in memory and in the store; real ones are far below. */
-export const GROUP_NAME_BYTES_MAX = 1 * KiB;
-/**
- * 70 MB of rows in memory, and names. Measured with 900,000 on a server at rest: 105 MB for 900 groups with 1,000 partitions each,
- * 300 MB where every group has one.
- */
-export const COMMITTED_OFFSETS_MAX = 1_000_000;
-/**
- * Names of groups and topics, and metadata, of all offsets together. Without it a million of 4 KiB would take 4 GiB. It is 64
- * bytes for each offset that there may be; clients leave none, or a few bytes.
- */
-export const OFFSET_TEXT_BYTES_MAX = 64 * MiB;
-/**
- * Metadata of one commit together: SQLite ends its transaction in one piece, and moves it into the file in another, some 35 ms for so much
- * in the worst case. Kafka refuses what goes beyond the largest batch of its own topic, 1 MiB.
- */
-export const COMMIT_TEXT_BYTES_MAX = 16 * MiB;
-/**
- * Offsets of all commits that wait for the disk together: they are held as they came, with some 500 bytes each. Beyond them a client
- * is told to try again.
- */
-export const PENDING_COMMITS_MAX = 262_144;
 /** Rows that are read together at the start: what is read takes ten times the memory of what is kept. */
 const LOAD_ROWS = 10_000;
 /** Offsets of one commit that are encoded in a turn: with the longest metadata 500 KB, and some 2 ms. */
@@ -75,7 +51,8 @@ export class GroupOffsets {
   readonly #state: StateStore;
   readonly #clock: Clock;
   readonly #table = new OffsetTable();
-  readonly #pending = new Set<Promise<void>>();
+  readonly #pending = new PendingCommits();
+  readonly #room = new CommitRoom(this.#table);
   /** Topics that are being removed: nobody sees what is left of them. */
   readonly #hidden = new Set<string>();
   /** Groups whose offsets are being removed, all or some: commits to them wait. */
@@ -88,10 +65,6 @@ export class GroupOffsets {
   readonly unreadable: string[] = [];
   /** The number of the last commit call: a late completion must not undo a later commit. */
   #serial = 0;
-  /** Offsets and text of the commits that are being written. */
-  #pendingCommits = 0;
-  #pendingRows = 0;
-  #pendingTextBytes = 0;
 
   private constructor(state: StateStore, clock: Clock) {
     this.#state = state;
@@ -133,33 +106,11 @@ export class GroupOffsets {
 
   async #commitNow(group: string, commits: readonly OffsetToCommit[]): Promise<void> {
     if (commits.length === 0) return;
-    if (Buffer.byteLength(group) > GROUP_NAME_BYTES_MAX) {
-      throw new ObeliskError("INVALID_GROUP_ID", { limit: GROUP_NAME_BYTES_MAX });
-    }
-    if (this.#pendingCommits > 0 && commits.length > PENDING_COMMITS_MAX - this.#pendingCommits)
-      throw new ObeliskError("KAFKA_STORAGE_ERROR", {
-        detail: "too many commits of offsets wait for the disk",
-        limit: PENDING_COMMITS_MAX,
-      });
-    const { rows, textBytes, metadataBytes } = this.#additions(group, commits);
-    if (metadataBytes > COMMIT_TEXT_BYTES_MAX)
-      throw new ObeliskError("INVALID_COMMIT_OFFSET_SIZE", { limit: COMMIT_TEXT_BYTES_MAX });
-    if (rows > 0 && rows > COMMITTED_OFFSETS_MAX - this.count - this.#pendingRows)
-      throw overLimit("too many committed offsets", COMMITTED_OFFSETS_MAX);
-    if (textBytes > 0 && textBytes > OFFSET_TEXT_BYTES_MAX - this.textBytes - this.#pendingTextBytes)
-      throw overLimit(
-        "the names and metadata of committed offsets take too many bytes",
-        OFFSET_TEXT_BYTES_MAX,
-      );
-    this.#pendingCommits += commits.length;
-    this.#pendingRows += rows;
-    this.#pendingTextBytes += textBytes;
+    const size = this.#room.take(group, commits);
     try {
-      await this.#track(this.#commit(group, commits));
+      await this.#pending.track(group, this.#commit(group, commits));
     } finally {
-      this.#pendingCommits -= commits.length;
-      this.#pendingRows -= rows;
-      this.#pendingTextBytes -= textBytes;
+      this.#room.giveBack(size);
     }
   }
 
@@ -169,7 +120,21 @@ export class GroupOffsets {
    */
   async commitGathered(group: string, gather: () => Promise<readonly OffsetToCommit[]>): Promise<void> {
     while (this.#removals.has(group)) await this.#removals.get(group);
-    await this.#track(gather().then((commits) => this.#commitNow(group, commits)));
+    await this.#pending.track(
+      group,
+      gather().then((commits) => this.#commitNow(group, commits)),
+    );
+  }
+
+  /**
+   * Resolves when every commit to the group that was called before has ended, durable and to be seen, or refused; null: none is on its
+   * way. What is fetched then is not older than any of them.
+   */
+  settled(group: string): Promise<unknown> | null {
+    const removal = this.#removals.get(group);
+    if (removal === undefined) return this.#pending.ended(group);
+    // Commits that wait for the removal began to wait before, so they are on their way by then.
+    return removal.then(() => this.settled(group) ?? undefined);
   }
 
   /** What the group committed for the partition, or null. */
@@ -236,8 +201,8 @@ export class GroupOffsets {
     isUnwanted: (topic: string, partition: number, committedAtMs: number) => boolean,
   ): Promise<void> {
     while (this.#removals.has(group)) await this.#removals.get(group);
-    const pending = [...this.#pending];
-    const removal = Promise.allSettled(pending).then(() => this.#removeWhere(group, isUnwanted));
+    const pending = this.#pending.ended(group) ?? Promise.resolve();
+    const removal = pending.then(() => this.#removeWhere(group, isUnwanted));
     const settled = removal.then(ignore, ignore);
     this.#removals.set(group, settled);
     try {
@@ -276,7 +241,7 @@ export class GroupOffsets {
   /** Drops what every group committed for the topic, which is hidden until then. Call it when the topic takes no more commits. */
   async removeTopic(topic: string): Promise<void> {
     this.hideTopic(topic);
-    await Promise.allSettled([...this.#pending]);
+    await this.#pending.allEnded();
     for (let from: number | null = 0; from !== null; ) {
       const found = this.#table.rowsOfTopic(topic, from, REMOVED_A_TURN, LOOKED_AT_A_TURN);
       await this.#removeRows(found.rows);
@@ -353,38 +318,6 @@ export class GroupOffsets {
     if (known !== -1 && this.#table.serialOf(known) > serial) return;
     this.#table.set(known === -1 ? this.#table.add(group, topic, partition) : known, committed, serial);
   }
-
-  /**
-   * What the commits would take beyond what is there, at most: a partition or a name that stands twice in them counts twice; and all
-   * their metadata.
-   */
-  #additions(
-    group: string,
-    commits: readonly OffsetToCommit[],
-  ): { rows: number; textBytes: number; metadataBytes: number } {
-    let rows = 0;
-    let textBytes = 0;
-    let metadataBytes = 0;
-    for (const { topic, partition, metadata } of commits) {
-      const row = this.#table.find(group, topic, partition);
-      const bytes = Buffer.byteLength(metadata);
-      metadataBytes += bytes;
-      if (row === -1) {
-        rows += 1;
-        textBytes += bytes + Buffer.byteLength(topic);
-      } else textBytes += Math.max(0, bytes - this.#table.metadataBytesOf(row));
-    }
-    return { rows, textBytes: rows > 0 ? textBytes + Buffer.byteLength(group) : textBytes, metadataBytes };
-  }
-
-  async #track(work: Promise<void>): Promise<void> {
-    this.#pending.add(work);
-    try {
-      await work;
-    } finally {
-      this.#pending.delete(work);
-    }
-  }
 }
 
 function encodeCommits(
@@ -403,8 +336,4 @@ function ignore(): void {}
 function byPlace(left: PartitionOffset, right: PartitionOffset): number {
   if (left.topic !== right.topic) return left.topic < right.topic ? -1 : 1;
   return left.partition - right.partition;
-}
-
-function overLimit(detail: string, limit: number): ObeliskError {
-  return new ObeliskError("POLICY_VIOLATION", { detail, limit });
 }

@@ -5,13 +5,13 @@ import type { Clock } from "../../src/base/clock.ts";
 import { ObeliskError } from "../../src/base/errors.ts";
 import { nextTurn } from "../../src/base/loop/turns.ts";
 import { MiB } from "../../src/base/units.ts";
-import { keyOf } from "../../src/consumer/offset-entry.ts";
 import {
   COMMIT_TEXT_BYTES_MAX,
   GROUP_NAME_BYTES_MAX,
-  GroupOffsets,
   PENDING_COMMITS_MAX,
-} from "../../src/consumer/offsets.ts";
+} from "../../src/consumer/commit-room.ts";
+import { keyOf } from "../../src/consumer/offset-entry.ts";
+import { GroupOffsets } from "../../src/consumer/offsets.ts";
 import { HeldStateStore } from "../support/kafka-state.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 

@@ -4,7 +4,7 @@
  *   - in one generation of a group a partition is assigned to one member at most (one that came back under its instance id is the same)
  *   - what a member was told of an assignment is still the newest generation, or an older one, after a crash of the server
  *   - a commit that is taken comes from the newest generation that anybody was told an assignment of
- *   - a committed offset is that of the last commit that was acknowledged, or of one that was made after it
+ *   - a committed offset is that of the last commit that was acknowledged or seen, or of one that was made after it
  */
 
 interface Commit {
@@ -17,7 +17,7 @@ export class GroupOracle {
   /** "group/generation/partition" -> who has it. */
   readonly #owners = new Map<string, string>();
   readonly #newest = new Map<string, number>();
-  /** "group/partition" -> the last one acknowledged, and those that were made after it. */
+  /** "group/partition" -> the last one acknowledged or seen, and those that were made after it. */
   readonly #acknowledged = new Map<string, Commit>();
   readonly #made = new Map<string, Commit[]>();
   #serial = 0;
@@ -65,7 +65,12 @@ export class GroupOracle {
     const last = this.#acknowledged.get(place);
     const later = (this.#made.get(place) ?? []).filter(({ serial }) => serial >= (last?.serial ?? 0));
     if (offset === null && last === undefined) return;
-    if (later.some((commit) => commit.offset === offset)) return;
+    const seen = later.find((commit) => commit.offset === offset);
+    if (seen !== undefined) {
+      // Whoever has seen it never sees an older one.
+      this.acknowledged(group, partition, seen);
+      return;
+    }
     this.broken.push(`${place} is ${offset}, acknowledged is ${last?.offset ?? "nothing"}`);
   }
 }

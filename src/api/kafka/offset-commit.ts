@@ -27,8 +27,9 @@ import {
 } from "../../base/errors.ts";
 import { TurnShare } from "../../base/loop/turn-share.ts";
 import type { Topic } from "../../broker/topic.ts";
+import { OFFSET_METADATA_LENGTH_MAX } from "../../consumer/commit-room.ts";
 import type { TopicPartition } from "../../consumer/group-kinds.ts";
-import { OFFSET_METADATA_LENGTH_MAX, type OffsetToCommit } from "../../consumer/offsets.ts";
+import type { OffsetToCommit } from "../../consumer/offsets.ts";
 import {
   type OffsetCommitRequest,
   type OffsetCommitResponseInput,

@@ -5,8 +5,12 @@
  * From version 9 a member of a group of the consumer protocol says which it is, and is told UNKNOWN_MEMBER_ID or STALE_MEMBER_EPOCH when
  * it is no member, or has another epoch by now.
  *
- * Up to version 7 one group at the top; version 8 asks for several. `requireStable` asks to wait for open transactions;
- * there are none, so what is stored is always stable.
+ * Up to version 7 one group at the top; version 8 asks for several.
+ *
+ * What is told is durable, and never older than a commit that was acknowledged before the request came. With `requireStable`, which
+ * Java's consumer always sets, the response waits for the group's commits that are on their way, as Kafka's does: a member that takes a
+ * partition over sees what the one before it sent, if not yet heard of. Whether it may be told is asked when it is told. There are no
+ * transactions to wait for.
  *
  * What is asked for twice is answered twice, as in Kafka; everything of a group that is asked for again and again is looked up and
  * encoded once. A long response is encoded in slices: each offset is what it is when its turn comes.
@@ -68,6 +72,27 @@ export function offsetFetch(
   exchange: Exchange<OffsetFetchResponseInput>,
 ): OffsetFetchResponseInput | Promise<OffsetFetchResponseInput> {
   const groups = groupsRequested(request, version);
+  const settled = request.requireStable ? settledOf(context, groups) : null;
+  if (settled !== null) return settled.then(() => tell(context, groups, version, exchange));
+  return tell(context, groups, version, exchange);
+}
+
+/** Resolves when no commit that was called before is on its way to the groups any more; null: none is. */
+function settledOf({ offsets }: KafkaContext, groups: readonly GroupRequest[]): Promise<unknown> | null {
+  const waiting: Promise<unknown>[] = [];
+  for (const name of new Set(groups.map(({ groupId }) => groupId))) {
+    const settled = offsets.settled(name);
+    if (settled !== null) waiting.push(settled);
+  }
+  return waiting.length === 0 ? null : Promise.all(waiting);
+}
+
+function tell(
+  context: KafkaContext,
+  groups: readonly GroupRequest[],
+  version: number,
+  exchange: Exchange<OffsetFetchResponseInput>,
+): OffsetFetchResponseInput | Promise<OffsetFetchResponseInput> {
   if (!isShort(groups)) return new LongResponse(context, version).find(groups, exchange);
   return respondWith(
     groups.map((requested) => find(context, requested, version >= IDS_FROM)),

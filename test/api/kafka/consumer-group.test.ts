@@ -2,11 +2,11 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { wireCode } from "../../../src/base/errors.ts";
+import { GROUP_NAME_BYTES_MAX } from "../../../src/consumer/commit-room.ts";
 import {
   MEMBER_NAME_BYTES_MAX,
   MEMBER_TEXT_BYTES_MAX,
 } from "../../../src/consumer/heartbeat-groups/heartbeat-groups.ts";
-import { GROUP_NAME_BYTES_MAX } from "../../../src/consumer/offsets.ts";
 import { consumerGroupDescribeApi } from "../../../src/protocol/kafka/apis/consumer-group-describe.ts";
 import {
   type ConsumerGroupHeartbeatRequestInput,

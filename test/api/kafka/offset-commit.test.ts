@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { wireCode } from "../../../src/base/errors.ts";
-import { OFFSET_METADATA_LENGTH_MAX } from "../../../src/consumer/offsets.ts";
+import { OFFSET_METADATA_LENGTH_MAX } from "../../../src/consumer/commit-room.ts";
 import { findCoordinatorApi } from "../../../src/protocol/kafka/apis/find-coordinator.ts";
 import { initProducerIdApi } from "../../../src/protocol/kafka/apis/init-producer-id.ts";
 import {
