@@ -82,6 +82,8 @@ export class LoopTurns {
   #startedAtMs = 0;
   /** When the last turn ended. */
   #endedAtMs = Number.NEGATIVE_INFINITY;
+  /** Of all turns that have ended. */
+  #namedMs = 0;
   #work = OTHER_WORK;
   #pieceAtMs = 0;
   #longestWork = OTHER_WORK;
@@ -113,6 +115,11 @@ export class LoopTurns {
 
   get isOpen(): boolean {
     return this.#isOpen;
+  }
+
+  /** How long all turns have taken in which something was named, with the one that is open. */
+  get namedMs(): number {
+    return this.#namedMs + (this.#isOpen ? this.nowMs - this.#startedAtMs : 0);
   }
 
   get endedAtMs(): number {
@@ -185,6 +192,7 @@ export class LoopTurns {
     this.#endPiece(nowMs);
     this.#isOpen = false;
     this.#endedAtMs = nowMs;
+    this.#namedMs += nowMs - this.#startedAtMs;
     this.record(this.#longestWork, nowMs - this.#startedAtMs, this.#longestPieceMs);
   };
 

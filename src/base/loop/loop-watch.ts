@@ -36,6 +36,8 @@ export class LoopWatch {
   readonly #unsubscribe: () => void;
   #stall: LoopStall | null = null;
   #dueAtMs = 0;
+  /** What named turns had taken when the timer was set. */
+  #namedMs = 0;
   #timer: Timer;
 
   constructor(turns: LoopTurns, clock: Clock, log: Log) {
@@ -66,17 +68,23 @@ export class LoopWatch {
 
   #plan(): Timer {
     this.#dueAtMs = this.#clock.monotonicMs() + LOOK_MS;
+    this.#namedMs = this.#turns.namedMs;
     return this.#clock.after(LOOK_MS, () => {
       this.#look();
       this.#timer = this.#plan();
     });
   }
 
-  /** A turn that is open reports itself, and one that has ended has done so. */
+  /**
+   * A turn that is open reports itself, and one that has ended has done so: what is told here is the time since the last one, or what
+   * is left of the delay without all of them. (After a pause of the whole process a socket may be served before the timer.)
+   */
   #look(): void {
-    this.delaySeconds.observe(Math.max(this.#clock.monotonicMs() - this.#dueAtMs, 0) / SECOND_MS);
-    if (this.#turns.isOpen) return;
-    const lateMs = this.#clock.monotonicMs() - Math.max(this.#dueAtMs, this.#turns.endedAtMs);
+    const nowMs = this.#clock.monotonicMs();
+    const { isOpen, endedAtMs, namedMs } = this.#turns;
+    this.delaySeconds.observe(Math.max(nowMs - this.#dueAtMs, 0) / SECOND_MS);
+    const sinceMs = isOpen ? 0 : nowMs - Math.max(this.#dueAtMs, endedAtMs);
+    const lateMs = Math.max(sinceMs, nowMs - this.#dueAtMs - (namedMs - this.#namedMs));
     if (lateMs > LONG_TURN_MS) this.#turns.record(OTHER_WORK, lateMs, lateMs);
   }
 }

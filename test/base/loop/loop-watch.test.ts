@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import type { Clock, Timer } from "../../../src/base/clock.ts";
 import type { Facts, Log } from "../../../src/base/log.ts";
 import { LoopTurns } from "../../../src/base/loop/loop-turns.ts";
-import { LOOK_MS, LoopWatch } from "../../../src/base/loop/loop-watch.ts";
+import { LOOK_MS, LoopWatch, STALL_AGE_MS } from "../../../src/base/loop/loop-watch.ts";
 
 /** A clock whose timer fires when the test lets it, as late as that is. */
 class HeldClock implements Clock {
@@ -75,6 +75,45 @@ test("a timer that fires in an open turn leaves it to that turn", () => {
   turns.enter("Produce");
   clock.look(90);
   expect(told()).toEqual([]);
+});
+
+test("a pause after which others were served before the timer is noticed all the same", () => {
+  const { clock, turns, turn, told } = watching();
+  clock.ms += LOOK_MS + 1300;
+  turn("http", 4);
+  clock.ms -= LOOK_MS + 1304;
+  clock.look(1304);
+  expect(told()).toEqual([
+    ["http", 4],
+    ["other", 1300],
+  ]);
+  clock.ms += LOOK_MS + 1400;
+  turns.enter("Produce");
+  clock.ms -= LOOK_MS + 1400;
+  clock.look(1400);
+  expect(told()[1]).toEqual(["other", 1400]);
+});
+
+test("a stall of more than a second is recent for ten seconds, and the last one counts", () => {
+  const { clock, watch, turn } = watching();
+  expect(watch.recentStall).toBe(null);
+  turn("Produce", 1000);
+  expect(watch.recentStall).toBe(null);
+  turn("Produce", 3000);
+  turn("Fetch", 1001);
+  expect(watch.recentStall).toEqual({ work: "Fetch", ms: 1001, atMs: clock.ms });
+  clock.ms += STALL_AGE_MS;
+  expect(watch.recentStall?.work).toBe("Fetch");
+  clock.ms += 1;
+  expect(watch.recentStall).toBe(null);
+});
+
+test("how late the timer comes is counted", () => {
+  const { clock, watch } = watching();
+  clock.look(0);
+  clock.look(1500);
+  const { count, sum } = watch.delaySeconds;
+  expect([count, sum]).toEqual([2, 1.5]);
 });
 
 test("a turn above 100 ms has its line with its work, one of a second a warning", () => {
