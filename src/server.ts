@@ -278,6 +278,7 @@ async function start(
     build: { version, runtime: `bun ${Bun.version}` },
     logLinesLost,
     requestBudget,
+    responseBudget,
     bodyBytesMax: settings.httpBodyBytesMax,
   });
 

@@ -30,7 +30,7 @@ export async function readBody(
   if (request.body === null) return Buffer.alloc(0);
   if (told >= 0 && told <= SMALL_BYTES) return bufferOf(await request.bytes());
   const held = memory();
-  held.isReading = true;
+  held.isPeerAwaited = true;
   if (told >= 0) await held.reserve(told);
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -40,7 +40,7 @@ export async function readBody(
     if (told < 0) held.charge(chunk.length);
     chunks.push(chunk);
   }
-  held.isReading = false;
+  held.isPeerAwaited = false;
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes);
 }
 

@@ -13,6 +13,8 @@ export interface HttpParts extends MetricsParts {
   isReady: () => boolean;
   /** The memory for requests, which all listeners share. */
   requestBudget: MemoryBudget;
+  /** The memory for responses, likewise. */
+  responseBudget: MemoryBudget;
   /** Of one JSON document, and of one line of a stream. */
   bodyBytesMax: number;
   /** Which of Bun's servers each request came through. */

@@ -1,9 +1,9 @@
 /**
- * What one request over HTTP holds of the memory for requests (base/memory): its body, and what is made of it. Bun reads nothing of a
- * body before it is asked to, so what has no room is not read: its peer waits.
+ * What one request over HTTP holds of the memory for requests or for responses (base/memory): its body and what is made of it, or what
+ * was read for it. Bun reads nothing of a body before it is asked to, so what has no room is not read: its peer waits.
  *
- * What is read of a body and incomplete only the peer can bring to an end. Whose memory goes to others is refused: `evicted` resolves
- * with the refusal, and the request must end.
+ * What is incomplete of a body, or not taken of an answer, only the peer can bring to an end. Whose memory goes to others is refused:
+ * `evicted` rejects with the refusal, and the request must end.
  */
 
 import { ObeliskError } from "../base/errors.ts";
@@ -13,8 +13,8 @@ import type { MemoryBudget } from "../base/memory/memory-budget.ts";
 export class RequestMemory implements MemoryHolder, Disposable {
   readonly host: string;
   movedBytes = 0;
-  /** Whether the body is still being read. */
-  isReading = false;
+  /** Whether it is the peer who has to go on: to send, or to take. */
+  isPeerAwaited = false;
   /** Rejects when the memory goes to others. */
   readonly evicted: Promise<never>;
   readonly #account: MemoryAccount;
@@ -30,18 +30,18 @@ export class RequestMemory implements MemoryHolder, Disposable {
   }
 
   get unfinishedBytes(): number {
-    return this.isReading ? this.#account.bytes : 0;
+    return this.isPeerAwaited ? this.#account.bytes : 0;
   }
 
   get isResting(): boolean {
-    return this.isReading;
+    return this.isPeerAwaited;
   }
 
   evict(heldBytes: number): void {
     this.#account.close();
     this.#reject(
       new ObeliskError("TOO_MANY_REQUESTS", {
-        detail: "the body came too slowly while others waited for memory",
+        detail: "it went on too slowly while others waited for memory",
         bytes: heldBytes,
       }),
     );
@@ -51,7 +51,7 @@ export class RequestMemory implements MemoryHolder, Disposable {
   async reserve(bytes: number): Promise<void> {
     if (!this.#account.canHold(bytes)) {
       throw new ObeliskError("BODY_TOO_LARGE", {
-        detail: "the body takes more than there is memory for requests: give the server more `memory`",
+        detail: "it takes more than there is memory for: give the server more `memory`",
         bytes,
       });
     }

@@ -1,4 +1,4 @@
-/** A POST over a plain socket whose body comes piece by piece, and whose answer is read line by line while it does. */
+/** A request over a plain socket: a body that comes piece by piece, an answer that is read line by line, or not at all. */
 
 export class HttpStream implements AsyncDisposable {
   readonly #socket: Bun.Socket<undefined>;
@@ -14,7 +14,15 @@ export class HttpStream implements AsyncDisposable {
     this.#socket = socket;
   }
 
-  static async post(port: number, path: string, headers: Record<string, string>): Promise<HttpStream> {
+  static post(port: number, path: string, headers: Record<string, string>): Promise<HttpStream> {
+    return HttpStream.#request(port, `POST ${path}`, { "transfer-encoding": "chunked", ...headers });
+  }
+
+  static get(port: number, path: string, headers: Record<string, string>): Promise<HttpStream> {
+    return HttpStream.#request(port, `GET ${path}`, headers);
+  }
+
+  static async #request(port: number, target: string, headers: Record<string, string>): Promise<HttpStream> {
     let stream: HttpStream | null = null;
     const socket = await Bun.connect({
       hostname: "127.0.0.1",
@@ -26,9 +34,9 @@ export class HttpStream implements AsyncDisposable {
       },
     });
     stream = new HttpStream(socket);
-    const head = Object.entries({ host: `127.0.0.1:${port}`, "transfer-encoding": "chunked", ...headers });
+    const head = Object.entries({ host: `127.0.0.1:${port}`, ...headers });
     socket.write(
-      `POST ${path} HTTP/1.1\r\n${head.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`,
+      `${target} HTTP/1.1\r\n${head.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`,
     );
     return stream;
   }
@@ -42,6 +50,11 @@ export class HttpStream implements AsyncDisposable {
     ]);
     if (this.#socket.write(chunk) !== chunk.length)
       throw new Error("the socket did not take a chunk at once");
+  }
+
+  /** Reads nothing any more. */
+  pause(): void {
+    this.#socket.pause();
   }
 
   end(): void {

@@ -12,6 +12,7 @@ import { requestParts } from "./request-parts.ts";
 export interface TestHttp extends AsyncDisposable {
   readonly api: HttpApi;
   readonly broker: Broker;
+  readonly parts: Pick<HttpApiOptions, "requestBudget" | "responseBudget">;
   readonly origin: string;
   fetch(path: string, init?: RequestInit): Promise<Response>;
   /** The status and the JSON of a response. */
@@ -24,6 +25,7 @@ export async function startHttp(
 ): Promise<TestHttp> {
   const broker = options.broker ?? (await openBroker(brokerOptions));
   const clock = options.clock ?? systemClock;
+  const requests = requestParts(clock);
   const api = HttpApi.start({
     host: "127.0.0.1",
     port: 0,
@@ -36,7 +38,7 @@ export async function startHttp(
     clock,
     isReady: () => true,
     ...metricsParts(clock),
-    ...requestParts(clock),
+    ...requests,
     ...options,
   });
   const origin = `http://127.0.0.1:${api.port}`;
@@ -44,6 +46,7 @@ export async function startHttp(
   return {
     api,
     broker,
+    parts: { ...requests, ...options },
     origin,
     fetch: send,
     ask: async (path, init) => {

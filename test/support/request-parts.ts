@@ -5,6 +5,12 @@ import { MemoryBudget } from "../../src/base/memory/memory-budget.ts";
 import { MiB } from "../../src/base/units.ts";
 import type { HttpParts } from "../../src/http/http-parts.ts";
 
-export function requestParts(clock: Clock): Pick<HttpParts, "requestBudget" | "bodyBytesMax"> {
-  return { requestBudget: new MemoryBudget(64 * MiB, clock), bodyBytesMax: 10 * MiB };
+export function requestParts(
+  clock: Clock,
+): Pick<HttpParts, "requestBudget" | "responseBudget" | "bodyBytesMax"> {
+  return {
+    requestBudget: new MemoryBudget(64 * MiB, clock),
+    responseBudget: new MemoryBudget(64 * MiB, clock),
+    bodyBytesMax: 10 * MiB,
+  };
 }

@@ -56,7 +56,7 @@ export async function storeStream(options: StreamOptions): Promise<Response> {
   try {
     keepOpen(IDLE_SECONDS);
     if (request.body !== null) await memory.reserve(STREAM_BYTES);
-    memory.isReading = true;
+    memory.isPeerAwaited = true;
     const first = await answers.next();
     if (first.done !== true && first.value instanceof ObeliskError) throw first.value;
     return new Response(streamOf(first, answers, memory), {

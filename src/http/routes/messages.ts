@@ -2,6 +2,7 @@
  * Messages of a topic.
  *
  *   POST /topics/{topic}/messages                                one, a list, or a stream; answered when they are committed (produce/)
+ *   GET  /topics/{topic}/messages                                from a place on, or backwards; JSON or NDJSON, with long poll (read/)
  *   GET  /topics/{topic}/partitions/{partition}/messages/{offset}   one
  */
 
@@ -13,7 +14,9 @@ import { recordJson } from "../../protocol/record/record-json.ts";
 import { documented } from "../access.ts";
 import type { HttpParts } from "../http-parts.ts";
 import { HttpProducer } from "../produce/producer.ts";
-import { RecordReader } from "../record-read.ts";
+import { readMessages } from "../read/messages-read.ts";
+import { READ_QUERY } from "../read/read-query.ts";
+import { RecordReader } from "../read/record-read.ts";
 import { topicNamed } from "./topics.ts";
 
 export function messagesRoutes(parts: HttpParts): AnyElysia {
@@ -29,6 +32,19 @@ export function messagesRoutes(parts: HttpParts): AnyElysia {
         responses: { 200: { description: "Where they are, once they are committed." } },
       }),
     })
+    .get(
+      "/topics/:topic/messages",
+      ({ request, params, query }) => readMessages(parts, request, topicNamed(broker, params.topic), query),
+      {
+        query: READ_QUERY,
+        ...documented({
+          access: ["read", "topic"],
+          tag: "messages",
+          summary: "Read messages",
+          responses: { 200: { description: "Messages, and where to go on in each partition." } },
+        }),
+      },
+    )
     .get(
       "/topics/:topic/partitions/:partition/messages/:offset",
       async ({ params: { topic, partition, offset } }) => {

@@ -11,15 +11,15 @@
  *   - Control batches and gaps have no records.
  */
 
-import { readWhole } from "../base/byte-source.ts";
-import type { Clock } from "../base/clock.ts";
-import { ObeliskError } from "../base/errors.ts";
-import { TurnShare } from "../base/loop/turn-share.ts";
-import { KiB } from "../base/units.ts";
-import type { Partition } from "../broker/partition.ts";
-import { batchBytes, batchLastOffset, isControlBatch } from "../protocol/record/batch.ts";
-import type { PlacedRecord } from "../protocol/record/record-json.ts";
-import { RecordCursor } from "../protocol/record/records.ts";
+import { readWhole } from "../../base/byte-source.ts";
+import type { Clock } from "../../base/clock.ts";
+import { ObeliskError } from "../../base/errors.ts";
+import { TurnShare } from "../../base/loop/turn-share.ts";
+import { KiB } from "../../base/units.ts";
+import type { Partition } from "../../broker/partition.ts";
+import { batchBytes, batchLastOffset, isControlBatch } from "../../protocol/record/batch.ts";
+import type { PlacedRecord } from "../../protocol/record/record-json.ts";
+import { RecordCursor } from "../../protocol/record/records.ts";
 
 /** Read at once: what a response of some hundred usual records takes. */
 const READ_BYTES = 256 * KiB;
@@ -32,7 +32,7 @@ const RECORDS_AT_ONCE = 64;
 export type RecordTest = (record: PlacedRecord) => boolean;
 
 const NOTHING: Buffer = Buffer.alloc(0);
-const EVERY: RecordTest = () => true;
+export const EVERY_RECORD: RecordTest = () => true;
 
 /** A batch that was passed over. */
 export interface UnreadableBatch {
@@ -69,7 +69,7 @@ export class RecordReader {
     partition: Partition,
     offset: number,
     clock: Pick<Clock, "monotonicMs">,
-    matches: RecordTest = EVERY,
+    matches: RecordTest = EVERY_RECORD,
   ) {
     this.partition = partition;
     this.offset = offset;

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
-import { systemClock } from "../../src/base/clock.ts";
-import { MiB } from "../../src/base/units.ts";
-import { RecordReader } from "../../src/http/record-read.ts";
-import { batchOf } from "../support/batches.ts";
-import { openBroker } from "../support/broker.ts";
-import { PARTITION_KINDS } from "../support/partition-kinds.ts";
-import { appendTo } from "../support/partitions.ts";
+import { systemClock } from "../../../src/base/clock.ts";
+import { MiB } from "../../../src/base/units.ts";
+import { RecordReader } from "../../../src/http/read/record-read.ts";
+import { batchOf } from "../../support/batches.ts";
+import { openBroker } from "../../support/broker.ts";
+import { PARTITION_KINDS } from "../../support/partition-kinds.ts";
+import { appendTo } from "../../support/partitions.ts";
 
 const ALL = { records: 1000, bytes: MiB };
 
