@@ -324,6 +324,7 @@ async function start(
     const graceMs = settings.shutdownTimeoutMs * LISTENERS_SHARE_OF_STOP;
     const listeners = Promise.all([native.stop(graceMs), kafka.stop(graceMs)]);
     fetches.respondToAll();
+    http.endTails();
     heartbeatGroups.close();
     const progress = new SlowWork(log, clock, "still stopping");
     try {

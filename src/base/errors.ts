@@ -305,6 +305,7 @@ export const ERRORS = {
     2,
     "the Idempotency-Key was used for another body before",
   ),
+  SLOW_READER: row(-1, "transient", true, 408, 2, "the reader took nothing for too long of what there was"),
   TOO_MANY_REQUESTS: row(-1, "transient", true, 503, 2, "too many requests are under way"),
   NOT_READY: row(-1, "transient", true, 503, 2, "the server is starting or stopping"),
   PROTOCOL_ERROR: row(-1, "data", false, 400, 2, "the peer violated the protocol"),

@@ -11,6 +11,7 @@ import { RateLimitedWarning } from "../base/rate-limited-warning.ts";
 import { NetworkCounters } from "../network/counters.ts";
 import { createApp, type HttpApp } from "./app.ts";
 import type { HttpParts } from "./http-parts.ts";
+import { LiveTails, type LiveTimes } from "./live/live-tails.ts";
 import { Readings } from "./metrics/readings.ts";
 import { Sampler } from "./metrics/sampler.ts";
 import { problemResponse } from "./problem.ts";
@@ -23,11 +24,13 @@ const FREE_PORT_TRIES = 16;
 /** A connection that is silent for so long is closed. */
 const IDLE_SECONDS = 10;
 
-export interface HttpApiOptions extends Omit<HttpParts, "servers" | "readings" | "sampler"> {
+export interface HttpApiOptions extends Omit<HttpParts, "servers" | "readings" | "sampler" | "live"> {
   host: string;
   /** 0 takes a free port. */
   port: number;
   places: ConnectionPlaces;
+  /** Default: LIVE_TIMES. */
+  liveTimes?: LiveTimes;
 }
 
 export class HttpApi {
@@ -38,6 +41,7 @@ export class HttpApi {
   readonly #sampler: Sampler;
   readonly #requestServers = new RequestServers();
   readonly #warning: RateLimitedWarning;
+  readonly live: LiveTails;
   #servers: HttpServer[];
   /** Servers that have stopped listening, and still have connections. */
   #draining: HttpServer[] = [];
@@ -47,7 +51,14 @@ export class HttpApi {
     this.#options = options;
     const readings = new Readings(options);
     this.#sampler = new Sampler(options, readings, options.log);
-    this.#app = createApp({ ...options, servers: this.#requestServers, readings, sampler: this.#sampler });
+    this.live = new LiveTails(() => options.places.max, options.liveTimes);
+    this.#app = createApp({
+      ...options,
+      servers: this.#requestServers,
+      readings,
+      sampler: this.#sampler,
+      live: this.live,
+    });
     this.#warning = new RateLimitedWarning(options.log, options.clock, "connections are refused");
     this.#servers = this.#serveAll(options.port);
     this.port = this.#servers[0]!.port!;
@@ -78,7 +89,13 @@ export class HttpApi {
     }
   }
 
+  /** Readers who stay are told that the server stops. */
+  endTails(): void {
+    this.live.endAll();
+  }
+
   async stop(): Promise<void> {
+    this.endTails();
     this.#sampler.stop();
     await Promise.all([...this.#servers, ...this.#draining].map((server) => server.stop(true)));
   }

@@ -2,7 +2,7 @@
 
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
-import type { Broker, BrokerOptions } from "../../src/broker/broker.ts";
+import type { Broker, BrokerOptions, BrokerParts } from "../../src/broker/broker.ts";
 import { HttpApi, type HttpApiOptions } from "../../src/http/http-api.ts";
 import { openBroker } from "./broker.ts";
 import { metricsParts } from "./metrics-parts.ts";
@@ -22,8 +22,9 @@ export interface TestHttp extends AsyncDisposable {
 export async function startHttp(
   options: Partial<HttpApiOptions> = {},
   brokerOptions: Partial<BrokerOptions> = {},
+  brokerParts: Partial<BrokerParts> = {},
 ): Promise<TestHttp> {
-  const broker = options.broker ?? (await openBroker(brokerOptions));
+  const broker = options.broker ?? (await openBroker(brokerOptions, brokerParts));
   const clock = options.clock ?? systemClock;
   const requests = requestParts(clock);
   const api = HttpApi.start({

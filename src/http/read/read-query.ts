@@ -20,7 +20,7 @@ import { EVERY_RECORD, type RecordTest } from "./record-read.ts";
 export const LIMIT_MAX = 10_000;
 export const WAIT_MS_MAX = 5 * MINUTE_MS;
 /** Partitions that are read together: each has its part of the memory. */
-const PARTITIONS_MAX = 100;
+export const PARTITIONS_MAX = 100;
 
 export const READ_QUERY = t.Object({
   partition: t.Optional(

@@ -27,6 +27,8 @@ const READ_BYTES = 256 * KiB;
 const INFLATED_BYTES_MAX = 16 * 1024 * KiB;
 /** Records between two looks at the clock. */
 const RECORDS_AT_ONCE = 64;
+/** The same in bytes of values: a filter may read them as JSON. */
+const BYTES_AT_ONCE = 64 * KiB;
 
 /** Whether a record is wanted; the filter of a request (src/filter) is one. */
 export type RecordTest = (record: PlacedRecord) => boolean;
@@ -99,8 +101,14 @@ export class RecordReader {
     let bytes = 0;
     for (; this.#position < this.#buffer.length; this.#leave()) {
       if (!this.#isOpen && !this.#open()) continue;
-      for (let looked = 1; this.#next(); looked += 1) {
-        if (looked % RECORDS_AT_ONCE === 0 && share.isUsedUp) await share.rest();
+      let looked = 0;
+      for (let lookedBytes = 0; this.#next(); looked += 1) {
+        if (looked >= RECORDS_AT_ONCE || lookedBytes >= BYTES_AT_ONCE) {
+          if (share.isUsedUp) await share.rest();
+          looked = 0;
+          lookedBytes = 0;
+        }
+        lookedBytes += Math.max(0, this.#cursor.valueEnd - this.#cursor.valueStart);
         if (this.#cursor.offset < this.offset) continue;
         const record = this.#record();
         this.offset = record.offset + 1;
@@ -114,6 +122,14 @@ export class RecordReader {
     this.#buffer = NOTHING;
     this.#position = 0;
     return found;
+  }
+
+  /** Lets go of what was kept for the next step: it will be read again. Not while a step is under way. */
+  drop(): void {
+    if (this.#isOpen) this.#cursor.close();
+    this.#isOpen = false;
+    this.#buffer = NOTHING;
+    this.#position = 0;
   }
 
   async #fill(): Promise<void> {

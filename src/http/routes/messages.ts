@@ -3,6 +3,7 @@
  *
  *   POST /topics/{topic}/messages                                one, a list, or a stream; answered when they are committed (produce/)
  *   GET  /topics/{topic}/messages                                from a place on, or backwards; JSON or NDJSON, with long poll (read/)
+ *                                                                as server-sent events a live tail (live/event-stream.ts)
  *   GET  /topics/{topic}/partitions/{partition}/messages/{offset}   one
  */
 
@@ -13,6 +14,7 @@ import type { Partition } from "../../broker/partition.ts";
 import { recordJson } from "../../protocol/record/record-json.ts";
 import { documented } from "../access.ts";
 import type { HttpParts } from "../http-parts.ts";
+import { acceptsEvents, openEventStream } from "../live/event-stream.ts";
 import { HttpProducer } from "../produce/producer.ts";
 import { readMessages } from "../read/messages-read.ts";
 import { READ_QUERY } from "../read/read-query.ts";
@@ -34,7 +36,11 @@ export function messagesRoutes(parts: HttpParts): AnyElysia {
     })
     .get(
       "/topics/:topic/messages",
-      ({ request, params, query }) => readMessages(parts, request, topicNamed(broker, params.topic), query),
+      ({ request, params, query }) => {
+        const topic = topicNamed(broker, params.topic);
+        if (acceptsEvents(request)) return openEventStream(parts, request, topic, query);
+        return readMessages(parts, request, topic, query);
+      },
       {
         query: READ_QUERY,
         ...documented({
