@@ -23,6 +23,7 @@ export interface Server {
 export interface ObeliskServer extends Server {
   kafka: Address;
   native: Address;
+  http: Address;
   startMs: number;
 }
 
@@ -44,12 +45,13 @@ export async function startObelisk(...flags: string[]): Promise<ObeliskServer> {
     ],
     { stdin: "ignore", stdout: "pipe", stderr: "inherit", cwd: directory },
   );
-  const started = JSON.parse(await firstLine(child.stdout)) as Record<"kafka" | "native", Address>;
+  const started = JSON.parse(await firstLine(child.stdout)) as Record<"kafka" | "native" | "http", Address>;
   const startMs = performance.now() - startedAt;
   return {
     pid: child.pid,
     kafka: { host: HOST, port: started.kafka.port },
     native: { host: HOST, port: started.native.port },
+    http: { host: HOST, port: started.http.port },
     startMs,
     stop: () => end(child, directory),
   };

@@ -1,0 +1,152 @@
+/**
+ * scripts/bench/observed.ts: what it costs to be watched. Produce throughput alone, with a scrape of /metrics each second, and with open
+ * dashboards that ask for /overview each second; in turns within one run, so that what else the machine does meets all alike.
+ *
+ *   bun scripts/bench/observed.ts [--topics N] [--partitions N] [--groups N] [--dashboards N] [--rounds N] [--megabytes N]
+ *
+ * The server has so many topics with so many partitions each, and groups that have committed for one. Whoever asks is a process of its own,
+ * and shares the machine's processors with the server and the load: that is in the ratio too. Then, at rest, what single scrapes take,
+ * and the longest turns of the event loop meanwhile. Needs ./scripts/build first.
+ */
+
+import { createTopicsApi } from "../../src/protocol/kafka/apis/create-topics.ts";
+import { offsetCommitApi } from "../../src/protocol/kafka/apis/offset-commit.ts";
+import { flat, produce } from "./kafka-api.ts";
+import { type Address, CallSocket, percentile } from "./load.ts";
+import { startObelisk } from "./servers.ts";
+
+const CLIENT = "obelisk-bench";
+const TOPIC = "topic-0";
+const BATCH_BYTES = 16 * 1024;
+const IN_FLIGHT = 32;
+const MiB = 1024 * 1024;
+const TOPICS_A_REQUEST = 100;
+const SCRAPES = 20;
+const POLL = "--poll";
+const POLL_MS = 1000;
+
+async function main(args: readonly string[]): Promise<void> {
+  if (args[0] === POLL) return await poll(args[1]!, Number(args[2]), args.slice(3));
+  const option = (name: string, defaultValue: number) => {
+    const at = args.indexOf(`--${name}`);
+    return at === -1 ? defaultValue : Number(args[at + 1]);
+  };
+  const topics = option("topics", 1000);
+  const partitions = option("partitions", 10);
+  const groups = option("groups", 10_000);
+  const dashboards = option("dashboards", 10);
+  const rounds = option("rounds", 8);
+  const bytes = option("megabytes", 256) * MiB;
+  const server = await startObelisk(
+    ...["--partitions-max", String(topics * partitions), "--topics-max", String(topics)],
+    ...["--retention-bytes", String(256 * MiB), "--segment-bytes", String(32 * MiB)],
+  );
+  try {
+    await fill(server.kafka, topics, partitions, groups);
+    const watched = [
+      { name: "alone", paths: [] },
+      { name: "a scrape each second", paths: ["/metrics"] },
+      { name: `${dashboards} dashboards`, paths: new Array<string>(dashboards).fill("/overview") },
+    ];
+    const speeds = watched.map((): number[] => []);
+    for (let round = 0; round <= rounds; round += 1) {
+      for (const [index, { paths }] of watched.entries()) {
+        const poller = paths.length === 0 ? null : startPoller(server.http, paths);
+        const { megabytesPerSecond } = await produce(server.kafka, TOPIC, BATCH_BYTES, bytes, IN_FLIGHT);
+        poller?.kill();
+        await poller?.exited;
+        if (round > 0) speeds[index]!.push(megabytesPerSecond); // the first one warms up
+      }
+    }
+    console.log(
+      `${topics} topics x ${partitions} partitions, ${groups} groups; medians of ${rounds} rounds of ${bytes / MiB} MiB`,
+    );
+    for (const [index, { name }] of watched.entries()) {
+      const ratios = speeds[index]!.map((speed, round) => speed / speeds[0]![round]!);
+      const told = ratios.map((ratio) => ratio.toFixed(2)).join(" ");
+      console.log(
+        `  ${name.padEnd(24)} ${percentile(speeds[index]!, 0.5).toFixed(0).padStart(5)} MB/s  ratio ${percentile(ratios, 0.5).toFixed(3)}  (${told})`,
+      );
+    }
+    await measureAtRest(server.http);
+  } finally {
+    await server.stop();
+  }
+}
+
+async function fill(address: Address, topics: number, partitions: number, groups: number): Promise<void> {
+  const socket = await CallSocket.connect(address);
+  for (let first = 0; first < topics; first += TOPICS_A_REQUEST) {
+    const names = Array.from({ length: Math.min(TOPICS_A_REQUEST, topics - first) }, (_, index) => ({
+      name: `topic-${first + index}`,
+      numPartitions: first + index === 0 ? 1 : partitions,
+      replicationFactor: 1,
+      assignments: [],
+      configs: [],
+    }));
+    await socket.call(
+      flat(createTopicsApi.encodeRequest(5, 1, CLIENT, { topics: names, timeoutMs: 60_000 })),
+    );
+  }
+  for (let group = 0; group < groups; group += 1) {
+    const request = {
+      groupId: `group-${group}`,
+      generationIdOrMemberEpoch: -1,
+      memberId: "",
+      topics: [
+        { name: TOPIC, partitions: [{ partitionIndex: 0, committedOffset: group, committedMetadata: "" }] },
+      ],
+    };
+    await socket.call(flat(offsetCommitApi.encodeRequest(6, 1, CLIENT, request)));
+  }
+  socket.close();
+}
+
+function startPoller(http: Address, paths: readonly string[]): Bun.Subprocess {
+  const command = [
+    process.execPath,
+    import.meta.path,
+    POLL,
+    `http://${http.host}:${http.port}`,
+    String(POLL_MS),
+  ];
+  return Bun.spawn([...command, ...paths], { stdin: "ignore", stdout: "ignore", stderr: "inherit" });
+}
+
+/** Asks for each path once in so many milliseconds, for ever. */
+async function poll(origin: string, everyMs: number, paths: readonly string[]): Promise<void> {
+  const ask = async (path: string) => {
+    for (;;) {
+      await (await fetch(origin + path)).text();
+      await Bun.sleep(everyMs);
+    }
+  };
+  await Promise.all(paths.map(ask));
+}
+
+async function measureAtRest(http: Address): Promise<void> {
+  const origin = `http://${http.host}:${http.port}`;
+  for (const path of ["/metrics", "/overview", "/overview/history", "/health"]) {
+    const before = await delays(origin);
+    const times: number[] = [];
+    let bytes = 0;
+    for (let scrape = 0; scrape < SCRAPES; scrape += 1) {
+      const startedAt = performance.now();
+      bytes = (await (await fetch(origin + path)).text()).length;
+      times.push(performance.now() - startedAt);
+    }
+    const { longestPieceMs } = await delays(origin);
+    console.log(
+      `  GET ${path.padEnd(18)} ${(bytes / 1024).toFixed(0).padStart(5)} KiB  p50 ${percentile(times, 0.5).toFixed(1)} ms, ` +
+        `max ${Math.max(...times).toFixed(1)} ms; longest piece of http since the start ${longestPieceMs} ms (before ${before.longestPieceMs})`,
+    );
+  }
+}
+
+async function delays(origin: string): Promise<{ longestPieceMs: number }> {
+  const text = await (await fetch(`${origin}/metrics`)).text();
+  const line = /^obelisk_loop_piece_seconds_max\{work="http"\} (\S+)$/m.exec(text);
+  return { longestPieceMs: Math.round(Number(line?.[1] ?? 0) * 10_000) / 10 };
+}
+
+await main(process.argv.slice(2));
