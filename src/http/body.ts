@@ -11,6 +11,24 @@ import type { RequestMemory } from "./request-memory.ts";
 
 export const SMALL_BYTES = 16 * KiB;
 
+/** What `curl -d` sends of itself counts as JSON: a page of another origin is refused before (request-checks.ts). */
+const JSON_TYPES: ReadonlySet<string> = new Set([
+  "",
+  "application/json",
+  "application/x-www-form-urlencoded",
+]);
+
+/** Without its parameters, in small letters; "" when there is none. */
+export function mediaTypeOf(request: Request): string {
+  const type = request.headers.get("content-type") ?? "";
+  const end = type.indexOf(";");
+  return (end === -1 ? type : type.slice(0, end)).trim().toLowerCase();
+}
+
+export function isJsonType(mediaType: string): boolean {
+  return JSON_TYPES.has(mediaType) || mediaType.endsWith("+json");
+}
+
 /** Its length as the request tells it; -1 when it does not. */
 export function toldBytes(request: Request): number {
   const text = request.headers.get("content-length");

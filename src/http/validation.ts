@@ -4,8 +4,7 @@ import { ObeliskError } from "../base/errors.ts";
 
 /** Null: it is not that. `code` is elysia's. */
 export function validationError(code: unknown, error: unknown): ObeliskError | null {
-  if (code === "PARSE") return new ObeliskError("INVALID_JSON");
-  if (code === "INVALID_FILE_TYPE") return new ObeliskError("UNSUPPORTED_MEDIA_TYPE");
+  if (code === "PARSE" && error instanceof Error && error.cause instanceof ObeliskError) return error.cause;
   if (code !== "VALIDATION" || !(error instanceof Error)) return null;
   const { on, property, summary, message } = JSON.parse(error.message) as Record<string, string | undefined>;
   const place = on === "query" ? "the query" : on === "body" ? "the body" : `the ${on ?? "request"}`;

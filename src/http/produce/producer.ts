@@ -17,7 +17,7 @@ import type { Broker } from "../../broker/broker.ts";
 import type { Partition } from "../../broker/partition.ts";
 import type { Topic } from "../../broker/topic.ts";
 import { END, MESSAGE, MessageReader, PAUSED } from "../../protocol/record/message-json.ts";
-import { checkUtf8, readBody, SMALL_BYTES, toldBytes } from "../body.ts";
+import { checkUtf8, isJsonType, mediaTypeOf, readBody, SMALL_BYTES, toldBytes } from "../body.ts";
 import type { HttpParts } from "../http-parts.ts";
 import { problemResponse } from "../problem.ts";
 import { RequestMemory } from "../request-memory.ts";
@@ -31,12 +31,6 @@ const READERS_KEPT = 64;
 const MESSAGES_AT_ONCE = 256;
 const JSON_HEADERS = { headers: { "content-type": "application/json" } };
 
-/** What `curl -d` sends of itself counts as JSON: a page of another origin is refused before (request-checks.ts). */
-const JSON_TYPES: ReadonlySet<string> = new Set([
-  "",
-  "application/json",
-  "application/x-www-form-urlencoded",
-]);
 export const NDJSON_TYPES: ReadonlySet<string> = new Set([
   "application/x-ndjson",
   "application/ndjson",
@@ -59,7 +53,7 @@ export class HttpProducer {
     const type = mediaTypeOf(request);
     const key = IdempotencyKey.of(request);
     if (NDJSON_TYPES.has(type)) return await this.#produceStream(request, topicName, key);
-    if (!JSON_TYPES.has(type) && !type.endsWith("+json")) throw unsupportedType(type);
+    if (!isJsonType(type)) throw unsupportedType(type);
     const told = toldBytes(request);
     if (told >= 0 && told <= SMALL_BYTES) return await this.#produceDocument(request, topicName, key, null);
     using memory = this.#memoryOf(request);
@@ -163,13 +157,6 @@ export class HttpProducer {
   #keep(reader: MessageReader): void {
     if (this.#readers.length < READERS_KEPT) this.#readers.push(reader);
   }
-}
-
-/** Without its parameters, in small letters; "" when there is none. */
-export function mediaTypeOf(request: Request): string {
-  const type = request.headers.get("content-type") ?? "";
-  const end = type.indexOf(";");
-  return (end === -1 ? type : type.slice(0, end)).trim().toLowerCase();
 }
 
 function unsupportedType(type: string): ObeliskError {

@@ -9,8 +9,6 @@
 
 import { type AnyElysia, Elysia, t } from "elysia";
 import { ObeliskError } from "../../base/errors.ts";
-import type { Broker } from "../../broker/broker.ts";
-import type { Partition } from "../../broker/partition.ts";
 import { recordJson } from "../../protocol/record/record-json.ts";
 import { documented } from "../access.ts";
 import type { HttpParts } from "../http-parts.ts";
@@ -19,7 +17,7 @@ import { HttpProducer } from "../produce/producer.ts";
 import { readMessages } from "../read/messages-read.ts";
 import { READ_QUERY } from "../read/read-query.ts";
 import { RecordReader } from "../read/record-read.ts";
-import { topicNamed } from "./topics.ts";
+import { partitionIn, topicNamed } from "./topics.ts";
 
 export function messagesRoutes(parts: HttpParts): AnyElysia {
   const { broker, clock } = parts;
@@ -54,7 +52,7 @@ export function messagesRoutes(parts: HttpParts): AnyElysia {
     .get(
       "/topics/:topic/partitions/:partition/messages/:offset",
       async ({ params: { topic, partition, offset } }) => {
-        const reader = new RecordReader(partitionNamed(broker, topic, partition), offset, clock);
+        const reader = new RecordReader(partitionIn(topicNamed(broker, topic), partition), offset, clock);
         const found = reader.isBehind ? await reader.read({ records: 1, bytes: 1 }) : [];
         if (found[0]?.offset === offset) return recordJson(found[0]);
         const [unreadable] = reader.unreadable;
@@ -81,11 +79,4 @@ export function messagesRoutes(parts: HttpParts): AnyElysia {
         }),
       },
     );
-}
-
-/** @throws ObeliskError UNKNOWN_TOPIC_OR_PARTITION */
-export function partitionNamed(broker: Broker, topic: string, index: number): Partition {
-  const partition = topicNamed(broker, topic).partitions[index];
-  if (partition !== undefined) return partition;
-  throw new ObeliskError("UNKNOWN_TOPIC_OR_PARTITION", { topic, partition: index });
 }

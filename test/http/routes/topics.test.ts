@@ -109,3 +109,87 @@ test("a path tells which methods it takes", async () => {
   const head = await http.fetch("/topics", { method: "HEAD" });
   expect([head.status, await head.text()]).toEqual([200, ""]);
 });
+
+function json(method: string, body: unknown): RequestInit {
+  return { method, body: JSON.stringify(body), headers: { "content-type": "application/json" } };
+}
+
+test("a topic is created, changed, trimmed and deleted", async () => {
+  await using http = await startHttp();
+  const created = await http.fetch(
+    "/topics",
+    json("POST", { name: "t", partitions: 2, configs: { "retention.ms": 60_000, "segment.ms": " 1000 " } }),
+  );
+  expect([created.status, created.headers.get("location")]).toEqual([201, "/topics/t"]);
+  const configsOf = () => http.broker.topics.get("t")!.configs;
+  expect([configsOf(), http.broker.topics.get("t")!.partitions.length]).toEqual([
+    { "retention.ms": "60000", "segment.ms": "1000" },
+    2,
+  ]);
+  const change = { configs: { "segment.ms": null, "max.message.bytes": "5000" }, partitions: 3 };
+  expect((await http.ask("/topics/t", json("PATCH", change)))[0]).toBe(200);
+  expect([configsOf(), http.broker.topics.get("t")!.partitions.length]).toEqual([
+    { "retention.ms": "60000", "max.message.bytes": "5000" },
+    3,
+  ]);
+  await appendTo(http.broker.topics.get("t")!.partitions[1]!, batchOf(["a", "b", "c"])).done;
+  const trim = (offset: unknown) =>
+    http.ask("/topics/t/trim", json("POST", { partitions: [{ partition: 1, offset }] }));
+  expect(await trim(2)).toEqual([200, { topic: "t", partitions: [{ partition: 1, startOffset: 2 }] }]);
+  expect(await trim("latest")).toMatchObject([200, { partitions: [{ startOffset: 3 }] }]);
+  expect(await trim(4)).toMatchObject([416, { code: "OFFSET_OUT_OF_RANGE" }]);
+  const deleted = await http.fetch("/topics/t", { method: "DELETE" });
+  expect([deleted.status, await deleted.text(), http.broker.topics.get("t")]).toEqual([204, "", undefined]);
+  expect((await http.ask("/topics/t", { method: "DELETE" }))[0]).toBe(404);
+});
+
+test("what a topic cannot be is refused, and nothing of the request is done", async () => {
+  await using http = await startHttp();
+  await http.broker.topics.create("t", { partitions: 2, configs: {} });
+  const refusals: [string, string, unknown, number, object][] = [
+    ["POST", "/topics", { name: "t" }, 409, { code: "TOPIC_ALREADY_EXISTS" }],
+    ["POST", "/topics", { name: "a b" }, 422, { code: "INVALID_TOPIC_EXCEPTION" }],
+    ["POST", "/topics", { name: "n", configs: { "retention.mss": 1 } }, 422, { code: "INVALID_CONFIG" }],
+    ["POST", "/topics", { name: "n", partitions: 0 }, 400, { code: "INVALID_REQUEST" }],
+    ["POST", "/topics", { name: "n", partitions: 10_001 }, 422, { code: "INVALID_PARTITIONS" }],
+    ["POST", "/topics", { nam: "n" }, 400, { code: "INVALID_REQUEST" }],
+    [
+      "PATCH",
+      "/topics/t",
+      { configs: { "retention.ms": 1 }, partitions: 1 },
+      422,
+      { code: "INVALID_PARTITIONS" },
+    ],
+    [
+      "PATCH",
+      "/topics/t",
+      { configs: { "retention.ms": "x" }, partitions: 3 },
+      422,
+      { code: "INVALID_CONFIG" },
+    ],
+    ["PATCH", "/topics/none", {}, 404, { code: "UNKNOWN_TOPIC_OR_PARTITION" }],
+    ["POST", "/topics/t/trim", { partitions: [{ partition: 2, offset: 0 }] }, 404, { partition: 2 }],
+  ];
+  for (const [method, path, body, status, problem] of refusals)
+    expect([path, body, await http.ask(path, json(method, body))]).toMatchObject([
+      path,
+      body,
+      [status, problem],
+    ]);
+  const { configs, partitions } = http.broker.topics.get("t")!;
+  expect([configs, partitions.length, [...http.broker.topics.names()]]).toEqual([{}, 2, ["t"]]);
+});
+
+test("a body that is no JSON is refused with the position, one of another type or too large as such", async () => {
+  await using http = await startHttp();
+  const send = (body: string, type = "application/json") =>
+    http.ask("/topics", { method: "POST", body, headers: { "content-type": type } });
+  expect(await send('{"name": "t"')).toMatchObject([400, { code: "INVALID_JSON", position: 12 }]);
+  expect(await send("")).toMatchObject([400, { code: "INVALID_JSON", position: 0 }]);
+  expect(await send('{"name":"t"}', "text/xml")).toMatchObject([415, { code: "UNSUPPORTED_MEDIA_TYPE" }]);
+  expect(await send(JSON.stringify({ name: "t".repeat(1 << 20) }))).toMatchObject([
+    413,
+    { code: "BODY_TOO_LARGE" },
+  ]);
+  expect((await send('{"name":"t"}', "application/x-www-form-urlencoded"))[0]).toBe(201);
+});
