@@ -17,7 +17,7 @@
 
 import { fail } from "../base/assert.ts";
 import { ObeliskError } from "../base/errors.ts";
-import { KiB, MINUTE_MS, SECOND_MS } from "../base/units.ts";
+import { KiB, MINUTE_MS, MiB, SECOND_MS } from "../base/units.ts";
 import type { PartitionLog, SegmentLimits } from "../storage/contract.ts";
 import type { PartitionRules } from "./owned-partition.ts";
 
@@ -26,6 +26,9 @@ const SEGMENTS_OF_A_BOUND = 10;
 /** Segments are not made smaller than this for it: three files each. */
 export const RETAINED_SEGMENT_BYTES_MIN = 256 * KiB;
 const RETAINED_SEGMENT_MS_MIN = SECOND_MS;
+/** Segments that a bound makes no larger than this, or rolls within this time, are short-lived. */
+const SHORT_LIVED_BYTES_MAX = MiB;
+const SHORT_LIVED_MS_MAX = 10 * MINUTE_MS;
 /** Time is looked at so often in the shortest time that counts; as Kafka at most each five minutes. */
 const LOOKS_OF_A_TIME = 20;
 const LOOK_MS_MIN = SECOND_MS;
@@ -61,6 +64,12 @@ export class LogRetention implements SegmentLimits {
     const { isDeleted, retentionMs, segmentMs } = this.#rules;
     if (!isDeleted || retentionMs < 0) return segmentMs;
     return Math.min(segmentMs, Math.max(retentionMs / SEGMENTS_OF_A_BOUND, RETAINED_SEGMENT_MS_MIN));
+  }
+
+  get areShortLived(): boolean {
+    if (!this.#rules.isDeleted) return false;
+    const isSmall = this.#rules.retentionBytes >= 0 && this.segmentBytesMax <= SHORT_LIVED_BYTES_MAX;
+    return isSmall || (this.#isTimed && this.segmentAgeMsMax <= SHORT_LIVED_MS_MAX);
   }
 
   /** Whether the time has come to look at ages, or the rules have changed. Rolls what is old then. */

@@ -27,7 +27,7 @@ export const LOOK_MS = SECOND_MS;
 const AT_ONCE = 128;
 /** After a group of so many, which a sync of the whole file system has made durable, others gather: producers wait for such syncs. */
 const LARGE_GROUP = 17;
-const PAUSE_MS = 200;
+const PAUSE_MS = 20;
 const LINE_MS = MINUTE_MS;
 /** A full disk refuses thousands of appends a second. */
 const FULL_MS = 5 * SECOND_MS;

@@ -93,6 +93,8 @@ export interface RecordSpan extends ByteSource {
 export interface SegmentLimits {
   readonly segmentBytesMax: number;
   readonly segmentAgeMsMax: number;
+  /** Segments are small and leave soon: their indexes are not worth files. */
+  readonly areShortLived: boolean;
 }
 
 /** What a log gives up as a whole. */

@@ -16,6 +16,7 @@ import { OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES } from "./file/segment-index.ts";
 import { decodeSnapshot, type Snapshot } from "./file/snapshot.ts";
 import { type ContentInfo, inspectPartition, type PartitionInfo, sum } from "./inspect/partition.ts";
 import { resolveTarget, type Target, type TargetKind } from "./inspect/target.ts";
+import { JournaledSnapshots } from "./journaled-snapshots.ts";
 
 export interface TopicInfo extends ContentInfo {
   name: string;
@@ -75,9 +76,10 @@ export interface SnapshotCheckpoint {
 export function inspectPath(files: Files, path: string): Inspection {
   const target = resolveTarget(files, path);
   const { unreadable } = target;
+  const snapshots = new JournaledSnapshots(files, dataDirectoryOf(target));
   const topics = target.topics.map((topic) => {
     const partitions = topic.partitions.map((partition) =>
-      inspectPartition(files, target.root, partition, unreadable),
+      inspectPartition(files, target.root, partition, snapshots, unreadable),
     );
     return { name: topic.name, ...sum(partitions), partitions };
   });
@@ -93,6 +95,17 @@ export function inspectPath(files: Files, path: string): Inspection {
     snapshot: target.kind === "snapshot" ? readSnapshot(files, target) : null,
     unreadable,
   };
+}
+
+/** Where the data directory is, when the target is a part of one. */
+function dataDirectoryOf({ kind, root }: Target): string {
+  if (kind === "partition") return parentOf(parentOf(parentOf(root)));
+  return kind === "topic" || kind === "topics" ? parentOf(root) : root;
+}
+
+function parentOf(path: string): string {
+  const slash = path.lastIndexOf("/");
+  return slash > 0 && !path.endsWith("..") ? path.slice(0, slash) : `${path}/..`;
 }
 
 function readIdentity(files: Files, root: string): Identity | null {

@@ -1,7 +1,8 @@
 /**
  * What lies where in a data directory, by names alone: nothing is opened. `verify` and `inspect` walk it.
  *
- *   obelisk.json, lock, meta.db (-wal, -shm, and the names of a rebuild)   the directory's own
+ *   obelisk.json, lock, meta.db (-wal, -shm, and the names of a rebuild),
+ *   snapshots.journal                                                      the directory's own
  *   topics/TOPIC/NUMBER/                                                   a partition: segments, indexes, snapshot
  *   topics/TOPIC.log, .idx        consumers/NAME.json                      left by a Go Obelisk; `*.imported`: done with
  *   quarantine/, reserve/                                                  never looked into
@@ -23,6 +24,7 @@ import { QUARANTINE } from "./file/quarantine.ts";
 import { RESERVE } from "./file/reserve.ts";
 import { parseSegmentName } from "./file/segment.ts";
 import { SNAPSHOT_FILE } from "./file/snapshot.ts";
+import { SNAPSHOT_JOURNAL } from "./file/snapshot-journal-format.ts";
 import { SHM_SUFFIX, STATE_FILE, WAL_SUFFIX } from "./file/state/state-row.ts";
 import { isTopicName } from "./names.ts";
 
@@ -65,6 +67,7 @@ export interface DirectoryLayout extends Strays {
 const OWN_NAMES = new Set([
   IDENTITY_FILE,
   LOCK_FILE,
+  SNAPSHOT_JOURNAL,
   "topics/",
   "consumers/",
   `${QUARANTINE}/`,

@@ -18,8 +18,10 @@ import { decodeIdentity, FORMAT_VERSION, IDENTITY_FILE } from "./file/identity.t
 import { readGoOffsets, scanGoLog } from "./file/import/go-files.ts";
 import { QUARANTINE } from "./file/quarantine.ts";
 import { RESERVE } from "./file/reserve.ts";
+import { SNAPSHOT_JOURNAL } from "./file/snapshot-journal-format.ts";
 import { isStateLost, lostStateDetail } from "./file/state/state-loss.ts";
 import { STATE_FILE } from "./file/state/state-row.ts";
+import { JournaledSnapshots } from "./journaled-snapshots.ts";
 import { type DirectoryLayout, isDataDirectory, readLayout } from "./layout.ts";
 import { type DirectoryCondition, verifyPartition } from "./verify/partition.ts";
 import { type VerifyListener, VerifySink, type VerifySummary } from "./verify/sink.ts";
@@ -176,11 +178,21 @@ async function verifyTopics(
   condition: DirectoryCondition,
   sink: VerifySink,
 ): Promise<void> {
+  const snapshots = new JournaledSnapshots(files, root);
+  sink.tolerating(files, root, SNAPSHOT_JOURNAL, () => snapshots.refresh());
+  if (snapshots.damagedAt >= 0)
+    sink.report(
+      SNAPSHOT_JOURNAL,
+      snapshots.damagedAt,
+      0,
+      "damaged-snapshot",
+      "no group where one was written",
+    );
   for (const topic of layout.topics) {
     sink.summary.topics += 1;
     for (const partition of topic.partitions) {
       sink.summary.partitions += 1;
-      verifyPartition(files, root, partition, condition, sink);
+      verifyPartition(files, root, partition, { ...condition, snapshots }, sink);
       await Promise.resolve();
     }
   }

@@ -19,7 +19,7 @@ import { loopTurns } from "../../base/loop/loop-turns.ts";
 import { Turnstile } from "../../base/loop/turns.ts";
 import { MiB, SECOND_MS } from "../../base/units.ts";
 import type { DescriptorPool } from "./pool.ts";
-import type { Segment } from "./segment.ts";
+import { isUnindexed, type Segment } from "./segment.ts";
 
 /** A response is on its way for less, and at the largest write rates a log grows little over its bound meanwhile. */
 export const READERS_WAIT_MS = SECOND_MS;
@@ -105,10 +105,11 @@ export class DroppedSegments {
 
   async #delete(segment: Segment): Promise<void> {
     const { directory, indexPath, timeIndexPath, logPath } = segment;
+    const paths = isUnindexed(this.#files, segment) ? [logPath] : [indexPath, timeIndexPath, logPath];
     const isWanted = () => this.#pending.get(directory)?.has(segment) === true;
     const turnstile = segment.bytes > SMALL_BYTES_MAX ? this.#large : this.#small;
     await turnstile.run(async () => {
-      const removal = this.#removeEach([indexPath, timeIndexPath, logPath], isWanted);
+      const removal = this.#removeEach(paths, isWanted);
       this.#inFlight.add(removal);
       await removal;
       this.#inFlight.delete(removal);

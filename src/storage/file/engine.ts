@@ -36,12 +36,11 @@ import { SEGMENT_BYTES_LIMIT } from "./segment.ts";
 import { INDEX_INTERVAL_BYTES } from "./segment-index.ts";
 import { OwnedState } from "./state/owned-state.ts";
 import { STATE_FILE } from "./state/state-row.ts";
-import { Store, storageError } from "./store.ts";
+import { Store, storageError, TOPICS_DIRECTORY } from "./store.ts";
 import { LogSyncer } from "./sync/log-syncer.ts";
 import { TopicDirectories } from "./topic-directories.ts";
 import { FileWatch } from "./watch.ts";
 
-export const TOPICS_DIRECTORY = "topics";
 /** Large enough that a busy partition rolls seldom, small enough that retention and recovery deal in small pieces. */
 export const SEGMENT_BYTES_MAX = 256 * MiB;
 export const SEGMENT_AGE_MS_MAX = 7 * DAY_MS;
@@ -149,7 +148,7 @@ export class FileEngine implements StorageEngine {
   }
 
   get filesToWrite(): number {
-    return this.#store.replacer.count;
+    return this.#store.replacer.count + this.#store.snapshots.count;
   }
 
   get findings(): readonly Finding[] {
@@ -208,6 +207,7 @@ export class FileEngine implements StorageEngine {
   async create(topic: string, partitions: number): Promise<void> {
     checkPartitionName(topic, partitions - 1);
     this.#checkOwned();
+    await this.#forgetSnapshots(topic);
     await this.#directories.create(topic, partitions);
   }
 
@@ -217,13 +217,15 @@ export class FileEngine implements StorageEngine {
     return this.#detached.detach(topic);
   }
 
-  discard(topic: string): Promise<void> {
-    return this.#detached.discard(topic);
+  async discard(topic: string): Promise<void> {
+    await this.#detached.discard(topic);
+    if (!this.#isClosed) await this.#forgetSnapshots(topic);
   }
 
   async release(topic: string): Promise<void> {
     this.#checkOwned();
     await this.#directories.release(topic, this.#undeletable);
+    await this.#forgetSnapshots(topic);
   }
 
   detached(): string[] {
@@ -251,6 +253,7 @@ export class FileEngine implements StorageEngine {
     await Promise.all(logs.map((log) => log.close()));
     await this.#store.dropped.close();
     await this.#detached.close();
+    await this.#store.journal.close();
     const isCompleted = !logs.some((log) => log.owesSnapshot) && (await this.#syncNames());
     this.#logs.clear();
     this.#indexes.evictAll();
@@ -260,6 +263,16 @@ export class FileEngine implements StorageEngine {
     const isClean = failed.length === 0 && isCompleted && this.#lookAtDirectory() === null;
     if (isClean) this.#markClean();
     this.#directory.close();
+  }
+
+  /** @throws ObeliskError KAFKA_STORAGE_ERROR, DISK_FULL */
+  async #forgetSnapshots(topic: string): Promise<void> {
+    const { journal } = this.#store;
+    try {
+      await journal.forgetTopic(topic);
+    } catch (thrown) {
+      throw storageError(thrown, { topic, file: journal.path });
+    }
   }
 
   /** On a full disk the reserve gives room to the clean-shutdown flag. */
@@ -355,6 +368,7 @@ export class FileEngine implements StorageEngine {
 
   #prepare({ canSyncInPlace = true, canSyncContinuously = true }: FileEngineOptions): LogSyncer {
     try {
+      this.#loadSnapshots();
       this.#directories.prepare(this.#directory.path, this.#undeletable);
       return new LogSyncer(this.#store, {
         directory: this.#topics,
@@ -368,6 +382,14 @@ export class FileEngine implements StorageEngine {
       if (errnoOf(thrown) === undefined) throw thrown;
       throw new ObeliskError("DATA_DIRECTORY_UNUSABLE", facts, thrown);
     }
+  }
+
+  #loadSnapshots(): void {
+    const { journal } = this.#store;
+    const damagedAt = journal.load();
+    if (damagedAt < 0) return;
+    const detail = "snapshots of partitions that were stored there are lost; the logs are read instead";
+    this.#store.report(journal.path, damagedAt, 0, "damaged-snapshot", detail);
   }
 
   readonly #undeletable = (path: string, reason: string): void => {

@@ -5,6 +5,7 @@
  *     active, rolled   segment.index, in memory             index-copies.ts: what a checkpoint stores of it
  *     sealed           SealedIndex: pages in IndexPages     written once (temporary file, sync, rename), never changed in place
  *     rebuilt          segment.index, until it is sealed    at most `REBUILT_BYTES_MAX`; beyond that it is rebuilt when needed
+ *     short-lived      the same: a small segment that leaves soon never gets files
  *
  *   - A file that is cut, replaced or removed under the server, and a page that cannot be read, cost a rebuild and nothing more: no
  *     file is mapped (docs/decisions/index-pages.md).
@@ -22,7 +23,7 @@ import { largestTimestamp } from "../timestamps.ts";
 import { buildIndex } from "./index-builder.ts";
 import { IndexPages } from "./index-pages.ts";
 import { IndexFault, SealedIndex } from "./sealed-index.ts";
-import { type Segment, TIME_UNKNOWN } from "./segment.ts";
+import { isUnindexed, type Segment, TIME_UNKNOWN } from "./segment.ts";
 import type { IndexLookup, SegmentIndex } from "./segment-index.ts";
 import type { Store } from "./store.ts";
 
@@ -141,6 +142,17 @@ export class IndexFiles {
     segment.hasOldTimes = false;
   }
 
+  /**
+   * As `seal`, for a segment that leaves soon: its index stays in memory as long as there is room, and is built anew when somebody
+   * needs it afterwards. A log may be sealed again and again so.
+   */
+  sealUnstored(segment: Segment): void {
+    if (segment.index === null || segment.isRemoved || this.#rebuilt.has(segment)) return;
+    segment.index.seal();
+    segment.hasOldTimes = false;
+    this.#keep(segment, segment.index);
+  }
+
   /** Opens the files, and reads what the log holds after their last entries. */
   #open(segment: Segment): SealedIndex {
     const index = new SealedIndex(this.#store, this.#pages, segment);
@@ -211,11 +223,17 @@ export class IndexFiles {
 
   #built(segment: Segment, index: SegmentIndex, fault: IndexFault | null): SegmentIndex {
     index.seal();
-    const bytes = index.offsets.length + index.times.length;
-    if (fault !== null) {
+    const { files } = this.#store;
+    if (fault !== null && !(fault.kind === "missing-index" && isUnindexed(files, segment))) {
       const detail = `${fault.message}; rebuilt from the log`;
       this.#store.report(segment.indexPath, 0, index.offsets.length, fault.kind, detail);
     }
+    this.#keep(segment, index);
+    return index;
+  }
+
+  #keep(segment: Segment, index: SegmentIndex): void {
+    const bytes = index.offsets.length + index.times.length;
     this.evict(segment);
     segment.index = index;
     this.#rebuilt.set(segment, bytes);
@@ -226,7 +244,6 @@ export class IndexFiles {
       oldest.maxTimestamp = oldest.index?.maxTimestamp ?? TIME_UNKNOWN;
       oldest.index = null;
     }
-    return index;
   }
 
   #dropRebuilt(segment: Segment): void {

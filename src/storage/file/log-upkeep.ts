@@ -20,6 +20,7 @@ export class LogUpkeep {
   readonly #store: Store;
   readonly #indexes: IndexFiles;
   readonly #writer: SnapshotWriter;
+  readonly #isUnstored: (segment: Segment) => boolean;
   /** The one that snapshots hold: the log is durable up to it. */
   #checkpoint: Checkpoint | null;
   #waiting: Checkpoint | null = null;
@@ -30,14 +31,16 @@ export class LogUpkeep {
   #uncopied: Segment | null = null;
   #isOwed = false;
 
-  /** `facts`: what a snapshot holds beside the checkpoint, taken when it is written. */
+  /** `facts`: what a snapshot holds beside the checkpoint, taken when it is written. `isUnstored`: a segment's index is not worth files. */
   constructor(
     store: Store,
     indexes: IndexFiles,
     directory: string,
     checkpoint: Checkpoint | null,
     facts: () => Omit<Snapshot, "checkpoint">,
+    isUnstored: (segment: Segment) => boolean,
   ) {
+    this.#isUnstored = isUnstored;
     this.#store = store;
     this.#indexes = indexes;
     this.#checkpoint = checkpoint;
@@ -79,9 +82,11 @@ export class LogUpkeep {
 
   /** Writes the indexes of segments that are rolled and synced. */
   seal(segments: readonly Segment[]): void {
-    if (segments.length === 0) return;
+    for (const segment of segments) if (this.#isUnstored(segment)) this.#indexes.sealUnstored(segment);
+    const stored = segments.filter((segment) => !this.#isUnstored(segment));
+    if (stored.length === 0) return;
     this.#writer.later(async () => {
-      for (const segment of segments) {
+      for (const segment of stored) {
         const { hasOldTimes } = segment;
         await this.#indexes.seal(segment);
         if (hasOldTimes) this.#writer.touch(); // the snapshot says which indexes are old
@@ -152,7 +157,7 @@ export class LogUpkeep {
   #copyIndex(): void {
     const active = this.#uncopied;
     this.#uncopied = null;
-    if (active === null) return;
+    if (active === null || this.#isUnstored(active)) return;
     try {
       copyIndex(this.#store, active);
     } catch (thrown) {

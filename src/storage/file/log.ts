@@ -34,7 +34,7 @@ import { LogStart } from "./log-start.ts";
 import { LogUpkeep } from "./log-upkeep.ts";
 import type { PooledFile } from "./pool.ts";
 import type { Recovered } from "./recovery/recovery.ts";
-import { RELATIVE_OFFSET_MAX, SEGMENT_BYTES_LIMIT, type Segment } from "./segment.ts";
+import { RELATIVE_OFFSET_MAX, SEGMENT_BYTES_LIMIT, type Segment, UNINDEXED_BYTES_MAX } from "./segment.ts";
 import { SegmentWriter } from "./segment-writer.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { type Store, storageError } from "./store.ts";
@@ -87,7 +87,14 @@ export class FileLog implements PartitionLog {
     this.unsynced = new Unsynced(store.pool, recovered.durableOffset, rolled, recovered.directoriesToSync);
     this.#segments = new LogSegments(store, indexes, this.#directory, segments, this.unsynced);
     this.#epochs = recovered.epochs;
-    this.#upkeep = new LogUpkeep(store, indexes, this.#directory, recovered.checkpoint, () => this.#facts());
+    this.#upkeep = new LogUpkeep(
+      store,
+      indexes,
+      this.#directory,
+      recovered.checkpoint,
+      () => this.#facts(),
+      ({ bytes }) => this.segmentLimits?.areShortLived === true && bytes <= UNINDEXED_BYTES_MAX,
+    );
     this.#start = new LogStart(recovered.startOffset, this.#segments, this.#epochs, this.#upkeep);
     this.#writer = new SegmentWriter(store, indexes, this.#place(), (detail) => this.#goOffline(detail));
     this.#locator = new LogLocator(store, indexes, segments, () => this.#upkeep.requestSnapshot());

@@ -13,6 +13,7 @@
 
 import { fail } from "../../base/assert.ts";
 import type { Files } from "../../base/files.ts";
+import { MiB } from "../../base/units.ts";
 import type { DescriptorPool, PooledFile } from "./pool.ts";
 import type { SegmentIndex } from "./segment-index.ts";
 import type { Hole } from "./snapshot.ts";
@@ -22,6 +23,8 @@ export const SEGMENT_BYTES_LIMIT = 2 ** 30;
 /** Of the last record to the segment's base. The end after it is an int32 too, as the sync thread's written position. */
 export const RELATIVE_OFFSET_MAX = 2 ** 31 - 3;
 const NAME_DIGITS = 20;
+/** A sealed segment up to here may be without index files: reading it takes about a millisecond. */
+export const UNINDEXED_BYTES_MAX = MiB;
 /** Of a segment's largest timestamp, until its index was read. */
 export const TIME_UNKNOWN = -2;
 
@@ -176,6 +179,11 @@ export class Segment {
     this.isDirty = false;
     this.unpin(pool);
   }
+}
+
+/** Whether it is one whose index was not worth files, as far as can be seen. */
+export function isUnindexed(files: Files, { bytes, indexPath, timeIndexPath }: Segment): boolean {
+  return bytes <= UNINDEXED_BYTES_MAX && !files.exists(indexPath) && !files.exists(timeIndexPath);
 }
 
 /** Deletes the files of a segment that was dropped, the log last: without it the others mean nothing. */

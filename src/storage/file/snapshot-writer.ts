@@ -1,5 +1,5 @@
 /**
- * Writes a partition's snapshot in the background (replacer.ts): one write at a time, and however often it is requested
+ * Writes a partition's snapshot in the background (stored-snapshots.ts): one write at a time, and however often it is requested
  * meanwhile, one more after that. The content is taken when the write begins. Other work on the partition's small files (sealing)
  * waits in the same queue.
  *
@@ -26,6 +26,10 @@ export class SnapshotWriter {
   #isStopped = false;
   /** Why the last write failed; null when it did not. */
   #failure: unknown = null;
+  /** Somebody waits for the write that is requested to be durable. */
+  #mustBeDurable = false;
+  /** The last write is durable under its name. */
+  #isDurable = false;
 
   constructor(store: Store, directory: string, take: () => Snapshot) {
     this.#store = store;
@@ -68,13 +72,14 @@ export class SnapshotWriter {
    * before any later one is begun. @throws system errors, ObeliskError KAFKA_STORAGE_ERROR: then the file is the old one or the new
    */
   durable(recorded: () => void): Promise<void> {
+    this.#mustBeDurable = true;
     this.request();
     return new Promise((resolve, reject) => {
       if (this.#isStopped) reject(stopped());
       this.later(async () => {
         try {
           if (this.#failure !== null) throw this.#failure;
-          if (!this.#isStopped) await this.#store.directorySyncs.sync(this.#directory);
+          if (!this.#isStopped && !this.#isDurable) await this.#store.directorySyncs.sync(this.#directory);
           if (this.#isStopped) throw stopped();
           recorded();
           resolve();
@@ -107,12 +112,14 @@ export class SnapshotWriter {
 
   async #write(): Promise<void> {
     try {
-      await this.#store.replacer.replace(this.#path, () => {
+      const content = () => {
         this.#isRequested = false;
+        this.#mustBeDurable = false;
         if (this.#isStopped) return null;
         this.#isStale = false;
         return encodeSnapshot(this.#take());
-      });
+      };
+      this.#isDurable = await this.#store.snapshots.replace(this.#directory, content, this.#mustBeDurable);
       this.#failure = null;
     } catch (thrown) {
       this.#failure = thrown;

@@ -13,7 +13,10 @@ import type { DescriptorPool } from "./pool.ts";
 import { QUARANTINE, quarantineBytes, takeBack } from "./quarantine.ts";
 import { ReadPieces } from "./read-pieces.ts";
 import { FileReplacer } from "./replacer.ts";
+import { SnapshotJournal } from "./snapshot-journal.ts";
+import { StoredSnapshots } from "./stored-snapshots.ts";
 
+export const TOPICS_DIRECTORY = "topics";
 /** A disk that fails everywhere must not fill the memory with findings. Later ones are logged and counted, not kept. */
 export const FINDINGS_MAX = 10_000;
 /** The walk from an index entry to the batch reads this much at once: one index interval and a header. */
@@ -46,6 +49,8 @@ export class Store {
   /** For the small files of all partitions. */
   readonly replacer: FileReplacer;
   readonly directorySyncs: DirectorySyncs;
+  readonly journal: SnapshotJournal;
+  readonly snapshots: StoredSnapshots;
   /** Segments that have left their logs. */
   readonly dropped: DroppedSegments;
   /** What segments are read into. */
@@ -77,6 +82,9 @@ export class Store {
     this.pool = pool;
     this.replacer = new FileReplacer(files, pool);
     this.directorySyncs = new DirectorySyncs(files, pool);
+    this.journal = new SnapshotJournal(files, pool, root);
+    const topics = `${root}/${TOPICS_DIRECTORY}`;
+    this.snapshots = new StoredSnapshots(this.journal, this.replacer, this.directorySyncs, topics);
     this.dropped = new DroppedSegments(files, pool, clock, (path, error) => {
       const detail = `deleted from its log, and the disk refuses to remove it; the next start tries again: ${systemReason(error)}`;
       this.report(path, 0, 0, "unreadable", detail);

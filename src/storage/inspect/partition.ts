@@ -16,6 +16,8 @@ import { CODECS } from "../../protocol/record/compression.ts";
 import { segmentName } from "../file/segment.ts";
 import { OFFSET_ENTRY_BYTES, TIME_ENTRY_BYTES } from "../file/segment-index.ts";
 import { decodeSnapshot, SNAPSHOT_FILE, type Snapshot } from "../file/snapshot.ts";
+import { SNAPSHOT_JOURNAL } from "../file/snapshot-journal-format.ts";
+import type { JournaledSnapshots } from "../journaled-snapshots.ts";
 import { droppedCount, type PartitionLayout, type Strays } from "../layout.ts";
 import { scanBatches } from "../scan.ts";
 import { largestTimestamp } from "../timestamps.ts";
@@ -72,9 +74,10 @@ export function inspectPartition(
   files: Files,
   root: string,
   layout: PartitionLayout,
+  snapshots: JournaledSnapshots,
   unreadable: Strays["unreadable"],
 ): PartitionInfo {
-  const snapshot = readSnapshot(files, root, layout, unreadable);
+  const snapshot = readSnapshot(files, root, layout, snapshots, unreadable);
   const producers = new Map<number, ProducerInfo>();
   const omitted = new Set<number>();
   const segments: SegmentInfo[] = [];
@@ -234,11 +237,14 @@ function readSnapshot(
   files: Files,
   root: string,
   layout: PartitionLayout,
+  snapshots: JournaledSnapshots,
   unreadable: Strays["unreadable"],
 ): Snapshot | null {
-  if (!layout.hasSnapshot) return null;
-  const path = `${layout.directory}/${SNAPSHOT_FILE}`;
-  const content = orUnreadable(path, unreadable, () => files.readFile(`${root}/${path}`));
+  const { topic, partition, directory, hasSnapshot } = layout;
+  const journaled = orUnreadable(SNAPSHOT_JOURNAL, unreadable, () => snapshots.snapshotOf(topic, partition));
+  if (journaled == null && !hasSnapshot) return null;
+  const path = `${directory}/${SNAPSHOT_FILE}`;
+  const content = journaled ?? orUnreadable(path, unreadable, () => files.readFile(`${root}/${path}`));
   try {
     return content === null ? null : decodeSnapshot(content);
   } catch (error) {

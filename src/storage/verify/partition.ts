@@ -27,8 +27,10 @@ import {
 } from "../../protocol/record/batch.ts";
 import { validateRecords } from "../../protocol/record/records.ts";
 import type { BatchFault } from "../../protocol/record/validate.ts";
-import { segmentName } from "../file/segment.ts";
+import { segmentName, UNINDEXED_BYTES_MAX } from "../file/segment.ts";
 import { decodeSnapshot, type Hole, SNAPSHOT_FILE, type Snapshot } from "../file/snapshot.ts";
+import { SNAPSHOT_JOURNAL } from "../file/snapshot-journal-format.ts";
+import type { JournaledSnapshots } from "../journaled-snapshots.ts";
 import { droppedCount, type PartitionLayout } from "../layout.ts";
 import type { Refusal } from "../page-reads.ts";
 import { scanBatches } from "../scan.ts";
@@ -46,11 +48,15 @@ export interface DirectoryCondition {
   isClean: boolean;
 }
 
+export interface PartitionCondition extends DirectoryCondition {
+  snapshots: JournaledSnapshots;
+}
+
 export function verifyPartition(
   files: Files,
   root: string,
   layout: PartitionLayout,
-  condition: DirectoryCondition,
+  condition: PartitionCondition,
   sink: VerifySink,
 ): void {
   new PartitionCheck(files, root, layout, condition, sink).run();
@@ -60,7 +66,7 @@ class PartitionCheck {
   readonly #files: Files;
   readonly #root: string;
   #layout: PartitionLayout;
-  readonly #condition: DirectoryCondition;
+  readonly #condition: PartitionCondition;
   readonly #sink: VerifySink;
   #snapshot: Snapshot | null = null;
   #epochs: EpochCheck | null = null;
@@ -73,7 +79,7 @@ class PartitionCheck {
     files: Files,
     root: string,
     layout: PartitionLayout,
-    condition: DirectoryCondition,
+    condition: PartitionCondition,
     sink: VerifySink,
   ) {
     this.#files = files;
@@ -127,11 +133,15 @@ class PartitionCheck {
   }
 
   #readSnapshot(): void {
-    if (!this.#layout.hasSnapshot) return;
-    const file = `${this.#layout.directory}/${SNAPSHOT_FILE}`;
-    const content = this.#contentOf(file);
+    const { topic, partition, hasSnapshot, directory } = this.#layout;
+    const journaled = this.#tolerating(SNAPSHOT_JOURNAL, () =>
+      this.#condition.snapshots.snapshotOf(topic, partition),
+    );
+    const file = journaled == null ? `${directory}/${SNAPSHOT_FILE}` : SNAPSHOT_JOURNAL;
+    if (journaled == null && !hasSnapshot) return;
+    const content = journaled ?? this.#contentOf(file);
     if (content === null) return;
-    this.#sink.advance(content.length);
+    if (hasSnapshot) this.#sink.advance(content.length);
     try {
       this.#snapshot = decodeSnapshot(content);
     } catch (error) {
@@ -187,7 +197,7 @@ class PartitionCheck {
     }
     const isSealed = this.#isSealed(slot);
     indexes.finish(isSealed, this.#sink);
-    if (isSealed && bytes > 0) this.#checkMissing(baseOffset);
+    if (isSealed && bytes > 0) this.#checkMissing(baseOffset, bytes);
     return true;
   }
 
@@ -306,8 +316,12 @@ class PartitionCheck {
     return isBeforeCheckpoint || (this.#condition.isClean && !this.#condition.isLive);
   }
 
-  #checkMissing(baseOffset: number): void {
+  /** A small segment may be without both. */
+  #checkMissing(baseOffset: number, bytes: number): void {
     const { indexes, timeIndexes } = this.#layout;
+    const isUnindexed =
+      bytes <= UNINDEXED_BYTES_MAX && !indexes.has(baseOffset) && !timeIndexes.has(baseOffset);
+    if (isUnindexed) return;
     for (const [suffix, present] of [
       ["index", indexes],
       ["timeindex", timeIndexes],

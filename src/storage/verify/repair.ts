@@ -8,6 +8,7 @@
  *   checkpoint, damaged snapshot
  *   leader epoch wrong                written in place: it lies outside the CRC
  *   index wrong or missing            removed and rebuilt from the log
+ *   damage in snapshots.journal       what is valid goes to its partitions, the file to quarantine
  *   damage in the middle of a log     copied to quarantine and recorded as a hole in the snapshot, which readers skip and
  *                                     `verify` knows; the log itself is not rewritten, its other batches keep their places
  *   offsets missing                   recorded in the snapshot as a hole of zero bytes
@@ -32,6 +33,7 @@ import { decodeIdentity, IDENTITY_FILE } from "../file/identity.ts";
 import { importGoDirectory } from "../file/import/go-directory.ts";
 import { quarantineFile } from "../file/quarantine.ts";
 import { parseSegmentName, segmentName } from "../file/segment.ts";
+import { SNAPSHOT_JOURNAL } from "../file/snapshot-journal-format.ts";
 import type { SqliteState } from "../file/state/state.ts";
 import { openStateFile } from "../file/state/state-file.ts";
 import { readLayout } from "../layout.ts";
@@ -39,6 +41,7 @@ import { RecoveredLogs } from "../recovered-logs.ts";
 import { isOwned, type VerifyOptions, verifyDirectory } from "../verify.ts";
 import { withAdvice } from "./advice.ts";
 import { addHoles, copyToQuarantine, findHoles } from "./repair-holes.ts";
+import { settleSnapshots } from "./settle-snapshots.ts";
 import type { VerifySummary } from "./sink.ts";
 
 export interface RepairOptions extends VerifyOptions {
@@ -153,6 +156,7 @@ class Repair {
 
   async run(): Promise<{ remaining: Finding[]; after: VerifySummary }> {
     const files = this.#files;
+    this.#settleSnapshots();
     this.#moveUnknownFiles();
     for (const wrong of this.#epochs) this.#writeEpoch(wrong);
     const { state, findings } = await openStateFile(files, this.#root, this.#directory.isClean);
@@ -205,6 +209,19 @@ class Repair {
     }
     const detail = `the leader epoch is ${epoch} again; nothing was lost`;
     this.#options.onRepair({ file, position, bytes: EPOCH_BYTES, kind: "wrong-epoch", detail });
+  }
+
+  #settleSnapshots(): void {
+    const target = settleSnapshots(this.#files, this.#root);
+    if (target === null) return;
+    const detail = `its valid snapshots are in the files of their partitions; moved to ${target}`;
+    this.#options.onRepair({
+      file: SNAPSHOT_JOURNAL,
+      position: 0,
+      bytes: 0,
+      kind: "damaged-snapshot",
+      detail,
+    });
   }
 
   #moveUnknownFiles(): void {
@@ -275,19 +292,23 @@ class Repair {
     }
     await engine.close();
     // What is offline was not repaired: the places are reported afterwards.
-    for (const finding of engine.findings) if (finding.kind !== "unreadable") this.#options.onRepair(finding);
+    for (const finding of engine.findings) {
+      const { kind } = finding;
+      if (kind !== "unreadable" && kind !== "missing-index") this.#options.onRepair(finding);
+    }
   }
 
   /** Removes damaged index files, and the other one of the same segment; returns the segments by partition directory. */
   #removeIndexes(): Map<string, Set<number>> {
     const rebuilds = new Map<string, Set<number>>();
-    for (const { file, kind } of this.#found) {
+    for (const { file, kind, bytes } of this.#found) {
       if (kind !== "damaged-index" && kind !== "missing-index") continue;
       const slash = file.lastIndexOf("/");
       const segment = parseSegmentName(file.slice(slash + 1));
       if (segment === null) continue;
       const directory = file.slice(0, slash);
       if (this.#isUnreadable(`${directory}/${segmentName(segment.baseOffset)}.`)) continue;
+      this.#options.onRepair({ file, position: 0, bytes, kind, detail: "rebuilt from the log" });
       rebuilds.set(directory, (rebuilds.get(directory) ?? new Set()).add(segment.baseOffset));
       for (const suffix of ["index", "timeindex"]) {
         const path = `${this.#root}/${directory}/${segmentName(segment.baseOffset)}.${suffix}`;

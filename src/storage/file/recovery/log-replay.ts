@@ -17,7 +17,7 @@ import type { RecoveryListener } from "../../contract.ts";
 import { scanBatches } from "../../scan.ts";
 import { indexBatch } from "../index-builder.ts";
 import { extendsCopies, type IndexBytes, readCopies } from "../index-copies.ts";
-import type { Segment } from "../segment.ts";
+import { isUnindexed, type Segment } from "../segment.ts";
 import { SegmentIndex } from "../segment-index.ts";
 import { type Checkpoint, SNAPSHOT_FILE } from "../snapshot.ts";
 import type { RecoveryState } from "./recovery-state.ts";
@@ -130,6 +130,7 @@ function restoreIndex(
     damage: (at, bytes, reason) => recordHole(state, segment, at, bytes, reason),
   });
   if (segment.hasOldTimes || segment.index!.offsets.length === 0) return null;
+  if (isUnindexed(store.files, segment)) return null;
   store.report(segment.indexPath, 0, segment.index!.offsets.length, "missing-index", "rebuilt from the log");
   return null;
 }

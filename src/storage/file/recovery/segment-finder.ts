@@ -23,7 +23,7 @@ export function findSegments(state: RecoveryState): void {
   }
   const names = found ?? [];
   const bases = basesOf(state, names);
-  if (names.includes(SNAPSHOT_FILE)) readSnapshot(state);
+  readSnapshot(state, names.includes(SNAPSHOT_FILE));
   addSegments(state, bases);
   recordHoles(state);
   finishDrop(state, names);
@@ -104,8 +104,15 @@ function quarantineStraySegment(
   return `; moved to ${target}`;
 }
 
-function readSnapshot(state: RecoveryState): void {
+function readSnapshot(state: RecoveryState, hasFile: boolean): void {
   const { store, directory } = state;
+  const journaled = store.snapshots.journaled(directory);
+  if (journaled !== undefined) {
+    state.snapshot = decodeSnapshot(journaled);
+    state.epochs = new LeaderEpochs(state.snapshot.epochs);
+    return;
+  }
+  if (!hasFile) return;
   const path = `${directory}/${SNAPSHOT_FILE}`;
   const content = store.pool.withRoom(path, () => store.files.readFile(path));
   try {
