@@ -171,12 +171,12 @@ export class Topics {
     return [...this.#byName.values()].sort((left, right) => (left.name < right.name ? -1 : 1));
   }
 
-  /** The partitions of all topics, in any order; topics may come and go meanwhile. */
-  /** As they come. */
+  /** In any order; topics may come and go meanwhile. */
   each(): Iterable<Topic> {
     return this.#byName.values();
   }
 
+  /** The partitions of all topics, likewise. */
   *owned(): Generator<OwnedPartition> {
     for (const topic of this.#byName.values()) yield* topic.owned;
   }
