@@ -1,6 +1,6 @@
 /**
- * Families as text, in one of two formats: Prometheus' own, or OpenMetrics for who asks for it. prom-client writes them, a few hundred
- * samples in a piece, so that a scrape with a great many series leaves the loop to others between.
+ * Families as text, in one of two formats: Prometheus' own, or OpenMetrics for who asks for it. prom-client writes them, a hundred
+ * samples in a piece at most, so that a scrape with a great many series leaves the loop to others between.
  */
 
 import { Registry, type RegistryContentType } from "prom-client";
@@ -10,7 +10,7 @@ import type { Family, Sample } from "./family.ts";
 import type { Reading } from "./readings.ts";
 
 /** Samples that are written in one piece: less than a millisecond. */
-const SAMPLES_A_PIECE = 250;
+const SAMPLES_A_PIECE = 100;
 /** What prom-client writes above the samples. */
 const HEAD_LINES = 2;
 
