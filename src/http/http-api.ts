@@ -11,6 +11,7 @@ import { RateLimitedWarning } from "../base/rate-limited-warning.ts";
 import { NetworkCounters } from "../network/counters.ts";
 import { createApp, type HttpApp } from "./app.ts";
 import type { HttpParts } from "./http-parts.ts";
+import { HttpStats } from "./http-stats.ts";
 import { LiveTails, type LiveTimes } from "./live/live-tails.ts";
 import { Readings } from "./metrics/readings.ts";
 import { Sampler } from "./metrics/sampler.ts";
@@ -24,7 +25,8 @@ const FREE_PORT_TRIES = 16;
 /** A connection that is silent for so long is closed. */
 const IDLE_SECONDS = 10;
 
-export interface HttpApiOptions extends Omit<HttpParts, "servers" | "readings" | "sampler" | "live"> {
+export interface HttpApiOptions
+  extends Omit<HttpParts, "servers" | "readings" | "sampler" | "live" | "http"> {
   host: string;
   /** 0 takes a free port. */
   port: number;
@@ -39,6 +41,7 @@ export class HttpApi {
   readonly #options: HttpApiOptions;
   readonly #app: HttpApp;
   readonly #sampler: Sampler;
+  readonly #stats = new HttpStats();
   readonly #requestServers = new RequestServers();
   readonly #warning: RateLimitedWarning;
   readonly live: LiveTails;
@@ -49,11 +52,12 @@ export class HttpApi {
 
   private constructor(options: HttpApiOptions) {
     this.#options = options;
-    const readings = new Readings(options);
-    this.#sampler = new Sampler(options, readings, options.log);
+    const parts = { ...options, http: this.#stats };
+    const readings = new Readings(parts);
+    this.#sampler = new Sampler(parts, readings, options.log);
     this.live = new LiveTails(() => options.places.max, options.liveTimes);
     this.#app = createApp({
-      ...options,
+      ...parts,
       servers: this.#requestServers,
       readings,
       sampler: this.#sampler,
@@ -113,17 +117,22 @@ export class HttpApi {
   async #respond(request: Request, server: HttpServer): Promise<Response> {
     const { places, loopTurns } = this.#options;
     loopTurns.enter("http");
+    const startedMs = loopTurns.pieceAtMs;
     if (this.#underWay >= places.max) {
       this.counters.refused["connections-max"] += 1;
       this.#warning.tell({ port: this.port, ...places.facts("connections-max") });
       const error = new ObeliskError("TOO_MANY_REQUESTS", { limit: places.max });
-      return problemResponse(error, {}, { connection: "close" });
+      const refusal = problemResponse(error, {}, { connection: "close" });
+      this.#stats.answered(refusal.status, 0);
+      return refusal;
     }
     this.#underWay += 1;
     this.#requestServers.enter(request, server);
     this.counters.accepted += 1;
     try {
-      return await this.#app.fetch(request);
+      const response = await this.#app.fetch(request);
+      this.#stats.answered(response.status, this.#options.clock.monotonicMs() - startedMs);
+      return response;
     } finally {
       this.#underWay -= 1;
     }

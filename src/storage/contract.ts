@@ -197,6 +197,16 @@ export interface PartitionLog {
   dropBefore(offset: number): Promise<number>;
 }
 
+/** The room for records, and what is kept of it. */
+export interface StorageSpace {
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+  /** How many more files there may be. */
+  readonly freeFiles: number;
+  /** Kept for a start on a full disk. */
+  readonly reservedBytes: number;
+}
+
 export interface StorageEngine {
   /**
    * Opens or creates a partition and recovers it. Never fails because of damage: it reports findings. `mustExist`: it was there
@@ -246,8 +256,8 @@ export interface StorageEngine {
   readonly loss: string | null;
   /** Files beside the logs that wait to be written: what a stop may wait for. */
   readonly filesToWrite: number;
-  /** Bytes free, and in all, where records go; undefined when there is no such bound, or it cannot be queried. */
-  space(): { freeBytes: number; totalBytes: number } | undefined;
+  /** Where records go; undefined when there is no such bound, or it cannot be queried. */
+  space(): StorageSpace | undefined;
   /** Syncs, seals the indexes and sets the clean-shutdown flag. */
   close(): Promise<void>;
 }

@@ -43,6 +43,7 @@ export function overviewOf(parts: MetricsParts, sampler: Sampler) {
     disk: {
       freeBytes: reading?.space?.freeBytes ?? null,
       totalBytes: reading?.space?.totalBytes ?? null,
+      reservedBytes: reading?.space?.reservedBytes ?? null,
       logBytes: reading?.topics.all.bytes ?? null,
       isFull: health.components.storage.details["disk_full"] === true,
       openFiles: broker.engine.openFiles,

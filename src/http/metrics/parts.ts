@@ -4,6 +4,7 @@ import type { Histogram } from "../../base/histogram.ts";
 import type { LoopTurns } from "../../base/loop/loop-turns.ts";
 import type { GroupLagTotal } from "../../consumer/group-lag.ts";
 import type { HealthParts } from "../health.ts";
+import type { HttpStats } from "../http-stats.ts";
 
 /** What the listeners have done, in the names of their protocols. */
 export interface ListenerActivity {
@@ -66,6 +67,7 @@ export interface MetricsParts extends HealthParts {
   activity: () => ListenerActivity;
   /** How far each group is behind that has committed anything; in slices of the loop's time. */
   groupLags: () => AsyncIterable<GroupLagTotal>;
+  http: HttpStats;
   loopTurns: LoopTurns;
   /** How late a timer comes. */
   loopDelay: Histogram;

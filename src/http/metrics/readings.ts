@@ -3,6 +3,7 @@
  * is made. O(partitions).
  */
 
+import type { StorageSpace } from "../../storage/contract.ts";
 import { type HealthReport, reportHealth } from "../health.ts";
 import { GroupLags, type GroupLagsReading } from "./group-lags.ts";
 import { NamedTopics, type TopicsReading } from "./named-topics.ts";
@@ -14,7 +15,7 @@ export interface Reading {
   readonly health: HealthReport;
   readonly topics: TopicsReading;
   /** Null where there is no bound, or it cannot be queried. */
-  readonly space: { readonly freeBytes: number; readonly totalBytes: number } | null;
+  readonly space: StorageSpace | null;
   readonly openDescriptors: number | null;
   /** As it was at the last look. */
   readonly lags: GroupLagsReading;

@@ -24,6 +24,7 @@ import type {
   RecoveryListener,
   StateStore,
   StorageEngine,
+  StorageSpace,
 } from "../contract.ts";
 import { checkPartitionName } from "../names.ts";
 import { DetachedLogs } from "./detached-logs.ts";
@@ -232,10 +233,10 @@ export class FileEngine implements StorageEngine {
     return this.#directories.detached();
   }
 
-  space(): { freeBytes: number; totalBytes: number } | undefined {
+  space(): StorageSpace | undefined {
     try {
-      const { freeBytes, totalBytes } = this.#store.files.space(this.#topics);
-      return { freeBytes, totalBytes };
+      const reservedBytes = this.#reserve?.bytes ?? 0;
+      return { ...this.#store.files.space(this.#topics), reservedBytes };
     } catch (thrown) {
       if (errnoOf(thrown) === undefined) throw thrown;
       return undefined;

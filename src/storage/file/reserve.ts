@@ -40,6 +40,11 @@ export class Reserve {
     this.#path = `${root}/${RESERVE}`;
   }
 
+  /** What is kept; 0 as long as some of it is missing. */
+  get bytes(): number {
+    return this.#isWhole ? PIECES * PIECE_BYTES : 0;
+  }
+
   /** Frees the space when there is hardly any other. Call it before anything is written. */
   release(): void {
     const files = this.#files;

@@ -1,7 +1,14 @@
 /** The storage engine without a disk: for tests, and for trying Obelisk without leaving a trace. Everything dies with it. */
 
 import { MiB } from "../../base/units.ts";
-import type { Finding, PartitionLog, RecoveryListener, StateStore, StorageEngine } from "../contract.ts";
+import type {
+  Finding,
+  PartitionLog,
+  RecoveryListener,
+  StateStore,
+  StorageEngine,
+  StorageSpace,
+} from "../contract.ts";
 import { checkPartitionName } from "../names.ts";
 import { MemoryLog, type MemoryUse } from "./log.ts";
 import { MemoryState } from "./state.ts";
@@ -70,8 +77,14 @@ export class MemoryEngine implements StorageEngine {
   readonly loss = null;
   readonly filesToWrite = 0;
 
-  space(): { freeBytes: number; totalBytes: number } {
-    return { freeBytes: this.#use.bytesMax - this.#use.bytes, totalBytes: this.#use.bytesMax };
+  space(): StorageSpace {
+    const { bytes, bytesMax } = this.#use;
+    return {
+      freeBytes: bytesMax - bytes,
+      totalBytes: bytesMax,
+      freeFiles: Number.POSITIVE_INFINITY,
+      reservedBytes: 0,
+    };
   }
 
   async close(): Promise<void> {

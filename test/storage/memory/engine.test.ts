@@ -24,7 +24,12 @@ test("a full memory refuses the append and changes nothing", async () => {
     expect.objectContaining({ code: "DISK_FULL" }),
   );
   expect([log.endOffset, log.bytes]).toEqual([1, bytes]);
-  expect(engine.space()).toEqual({ freeBytes: 150 - bytes, totalBytes: 150 });
+  expect(engine.space()).toEqual({
+    freeBytes: 150 - bytes,
+    totalBytes: 150,
+    freeFiles: Number.POSITIVE_INFINITY,
+    reservedBytes: 0,
+  });
   await engine.sync([log]);
   await log.dropBefore(1);
   expect(engine.space().freeBytes).toBe(150);

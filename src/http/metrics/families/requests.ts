@@ -14,6 +14,14 @@ export const REQUEST_FAMILIES: readonly Family[] = [
       for (const [api, { seconds }] of activity.requests) yield [api, seconds];
     },
   ),
+  counterBy("status", "obelisk_http_responses_total", "Answers over HTTP.", function* ({ parts }) {
+    for (const [status, count] of parts.http.responses) yield [String(status), count];
+  }),
+  histogram(
+    "obelisk_http_duration_seconds",
+    "Seconds from a request over HTTP to the begin of its answer; a long poll waits as it was asked to.",
+    ({ parts }) => parts.http.seconds,
+  ),
   counter(
     "obelisk_malformed_requests_total",
     "Connections closed because what they sent is no Kafka request.",

@@ -27,6 +27,16 @@ export const STORAGE_FAMILIES: readonly Family[] = [
     ({ space }) => space?.totalBytes ?? null,
   ),
   gauge(
+    "obelisk_disk_free_files",
+    "Files that there is still room for.",
+    ({ space }) => space?.freeFiles ?? null,
+  ),
+  gauge(
+    "obelisk_disk_reserved_bytes",
+    "Bytes kept for a start on a full disk; 0 while some are missing.",
+    ({ space }) => space?.reservedBytes ?? null,
+  ),
+  gauge(
     "obelisk_disk_full",
     "1 while an append was refused because the disk is full, and there is no room yet.",
     ({ health }) => (health.components.storage.details["disk_full"] === true ? 1 : 0),
