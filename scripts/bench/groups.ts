@@ -12,7 +12,6 @@
  * Needs ./scripts/build first. The client shares the machine with the server; where others do too, the processor's time tells more.
  */
 
-import { readFileSync } from "node:fs";
 import { sleep, systemClock } from "../../src/base/clock.ts";
 import { wireCode } from "../../src/base/errors.ts";
 import { createTopicsApi } from "../../src/protocol/kafka/apis/create-topics.ts";
@@ -23,7 +22,7 @@ import { offsetCommitApi } from "../../src/protocol/kafka/apis/offset-commit.ts"
 import { syncGroupApi } from "../../src/protocol/kafka/apis/sync-group.ts";
 import { flat } from "./kafka-api.ts";
 import { type Address, CallSocket, percentile } from "./load.ts";
-import { residentBytes, startKafka, startObelisk } from "./servers.ts";
+import { cpuMs, residentBytes, startKafka, startObelisk } from "./servers.ts";
 
 const CLIENT = "obelisk-bench";
 const TOPIC = "bench-groups";
@@ -31,8 +30,6 @@ const COMMITTERS = 50;
 /** Joining at once, of the many groups. */
 const CONNECTIONS = 100;
 const TIMEOUT_MS = 60_000;
-/** USER_HZ is 100. */
-const TICK_MS = 10;
 const MiB = 1024 * 1024;
 
 async function main(args: readonly string[]): Promise<void> {
@@ -250,12 +247,6 @@ const ASSIGNMENT = Buffer.concat([
   Buffer.from(TOPIC),
   Buffer.from([0, 0, 0, 1, 0, 0, 0, 0, 255, 255, 255, 255]),
 ]);
-
-/** Linux: what processors have done for the process, which other load on the machine hardly changes. */
-function cpuMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
-}
 
 function words(ms: number): string {
   return `${(ms / 1000).toFixed(2)} s`;

@@ -5,7 +5,8 @@
  *   bun scripts/bench/observed.ts [--topics N] [--partitions N] [--groups N] [--dashboards N] [--rounds N] [--megabytes N]
  *
  * The server has so many topics with so many partitions each, and groups that have committed for one. Whoever asks is a process of its own,
- * and shares the machine's processors with the server and the load: that is in the ratio too. Then, at rest, what single scrapes take,
+ * and shares the machine's processors with the server and the load: that is in the ratio of throughput; the server's own processor time is
+ * told beside it, and is the better measure where others use the machine too. Then, at rest, what single scrapes take,
  * and the longest turns of the event loop meanwhile. Needs ./scripts/build first.
  */
 
@@ -13,7 +14,7 @@ import { createTopicsApi } from "../../src/protocol/kafka/apis/create-topics.ts"
 import { offsetCommitApi } from "../../src/protocol/kafka/apis/offset-commit.ts";
 import { flat, produce } from "./kafka-api.ts";
 import { type Address, CallSocket, percentile } from "./load.ts";
-import { startObelisk } from "./servers.ts";
+import { cpuMs, startObelisk } from "./servers.ts";
 
 const CLIENT = "obelisk-bench";
 const TOPIC = "topic-0";
@@ -49,23 +50,32 @@ async function main(args: readonly string[]): Promise<void> {
       { name: `${dashboards} dashboards`, paths: new Array<string>(dashboards).fill("/overview") },
     ];
     const speeds = watched.map((): number[] => []);
+    const costs = watched.map((): number[] => []);
     for (let round = 0; round <= rounds; round += 1) {
       for (const [index, { paths }] of watched.entries()) {
+        const cpuAt = cpuMs(server.pid);
         const poller = paths.length === 0 ? null : startPoller(server.http, paths);
         const { megabytesPerSecond } = await produce(server.kafka, TOPIC, BATCH_BYTES, bytes, IN_FLIGHT);
         poller?.kill();
         await poller?.exited;
-        if (round > 0) speeds[index]!.push(megabytesPerSecond); // the first one warms up
+        if (round === 0) continue; // warms up
+        speeds[index]!.push(megabytesPerSecond);
+        costs[index]!.push(((cpuMs(server.pid) - cpuAt) / bytes) * MiB);
       }
     }
     console.log(
       `${topics} topics x ${partitions} partitions, ${groups} groups; medians of ${rounds} rounds of ${bytes / MiB} MiB`,
     );
     for (const [index, { name }] of watched.entries()) {
-      const ratios = speeds[index]!.map((speed, round) => speed / speeds[0]![round]!);
-      const told = ratios.map((ratio) => ratio.toFixed(2)).join(" ");
+      const speed = percentile(speeds[index]!, 0.5);
+      const cost = percentile(costs[index]!, 0.5);
+      const ratio = (of: readonly number[][]) =>
+        percentile(
+          of[index]!.map((each, round) => each / of[0]![round]!),
+          0.5,
+        ).toFixed(3);
       console.log(
-        `  ${name.padEnd(24)} ${percentile(speeds[index]!, 0.5).toFixed(0).padStart(5)} MB/s  ratio ${percentile(ratios, 0.5).toFixed(3)}  (${told})`,
+        `  ${name.padEnd(24)} ${speed.toFixed(0).padStart(5)} MB/s, ratio ${ratio(speeds)}; the server's processor ${cost.toFixed(2)} ms for a MiB, ratio ${ratio(costs)}`,
       );
     }
     await measureAtRest(server.http);

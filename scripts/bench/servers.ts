@@ -10,6 +10,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Address } from "./load.ts";
 
+/** USER_HZ is 100. */
+const TICK_MS = 10;
 const STOP_MS = 15_000;
 const START_MS = 60_000;
 const ROOT = join(import.meta.dir, "..", "..");
@@ -139,6 +141,12 @@ export function residentBytes(pid: number): number {
   } catch {
     return 0;
   }
+}
+
+/** Processor time of all threads so far (Linux). */
+export function cpuMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
 }
 
 function kafkaProperties(
