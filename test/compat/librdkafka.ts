@@ -6,7 +6,7 @@
  *
  * `--build` is a built tree of librdkafka, which is no part of this project (docs/testing.md says how to build one). Each number of
  * a test that needs a broker is a process of its own, several at a time, with a limit; what failed runs once more alone, because
- * the tests measure time. 0081, one test of every admin call, runs once for each of its parts, as a part that fails ends it. Tests
+ * the tests measure time. 0061, 0081 (every admin call) and 0137 run once for each of their parts, as a part that fails ends them. Tests
  * that call Kafka's scripts get them from the jars in `--kafka-home`. The scenario `noautocreate` holds the tests that want a broker that creates no topic by itself.
  *
  * What must pass stands in `librdkafka.json`, a list for each protocol of consumer groups and each scenario; the lists only grow,
@@ -18,8 +18,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-/** Longer than the longest test takes, 0091 with its polls that come too late. */
-const TEST_MS_MAX = 420_000;
+/** Longer than the longest test takes: 0113, eight minutes of groups whose members change what they want. */
+const TEST_MS_MAX = 900_000;
 /** The version that decides which tests run: of the Kafka that we compare with. */
 const KAFKA_VERSION = "4.3.0";
 
@@ -54,12 +54,14 @@ const settings = join(logs, "test.conf");
 writeFileSync(settings, `bootstrap.servers=${values.brokers}\n`);
 if (values["kafka-home"] !== undefined) writeScripts(values["kafka-home"]);
 
-const parts = partsOf(readFileSync(join(tests, "0081-admin.c"), "utf8"));
+const parts: Record<string, readonly string[]> = {
+  "0061": ["without transactions", "with transactions"],
+  "0081": partsOf("0081-admin.c", "do_test_apis"),
+  "0137": partsOf("0137-barrier_batch_consume.c", "main_0137"),
+};
 const numbers =
   values.only?.split(",") ?? numbersOf(readFileSync(join(tests, "test.c"), "utf8"), values.scenario);
-const runs = numbers.flatMap((number) =>
-  number === "0081" ? parts.map((part) => `0081 ${part}`) : [number],
-);
+const runs = numbers.flatMap((number) => parts[number]?.map((part) => `${number} ${part}`) ?? [number]);
 const outcomes = await runAll(runs, Number(values["at-once"]));
 const again = [...outcomes]
   .filter(([, each]) => each.some(({ state }) => state === "FAILED"))
@@ -73,20 +75,21 @@ if (values.logs === undefined && process.exitCode === 0) rmSync(logs, { recursiv
 
 /** The numbers of the tests that need a broker, from the table in the runner's source; those of share groups are left out. */
 function numbersOf(source: string, scenario: string): string[] {
-  const entries = [...source.matchAll(/^ {4}_TEST\((\d{4})_(\w+),([^;]*?)\),$/gm)];
-  const wanted = entries.filter(([, , name, rest]) => {
-    if (name!.startsWith("share_consumer")) return false;
-    const scenarios = /\.scenario = "([^"]*)"/.exec(rest!)?.[1] ?? "default";
-    return !/TEST_F_LOCAL|TEST_F_MANUAL/.test(rest!) && scenarios.split(",").includes(scenario);
+  const entries = source.split(/^ {4}_TEST\((?=\d{4}_)/m).slice(1);
+  const wanted = entries.filter((entry) => {
+    if (/^\d{4}_share_consumer/.test(entry)) return false;
+    const scenarios = /\.scenario = "([^"]*)"/.exec(entry)?.[1] ?? "default";
+    return !/TEST_F_LOCAL|TEST_F_MANUAL/.test(entry) && scenarios.split(",").includes(scenario);
   });
-  return [...new Set(wanted.map(([, number]) => number!))];
+  return [...new Set(wanted.map((entry) => entry.slice(0, 4)))];
 }
 
-/** The names of the subtests of 0081. */
-function partsOf(source: string): string[] {
-  const body = /^static void do_test_apis\(.*?^}/ms.exec(source)![0];
+/** The names of the subtests that a function of a source calls. */
+function partsOf(file: string, caller: string): string[] {
+  const source = readFileSync(join(tests, file), "utf8");
+  const body = new RegExp(`^(?:static void|int) ${caller}\\w*\\(.*?^}`, "ms").exec(source)![0];
   return [...new Set([...body.matchAll(/ (do_test_\w+)\(/g)].map(([, name]) => name!))].filter(
-    (name) => name !== "do_test_apis",
+    (name) => name !== caller,
   );
 }
 
@@ -119,14 +122,15 @@ async function runAll(wanted: readonly string[], atOnce: number): Promise<Map<st
 
 /** A number may name several tests. */
 async function runOne(run: string): Promise<Outcome[]> {
-  const [number, part] = run.split(" ");
-  const log = join(logs, run.replace(" ", "-"));
+  const number = run.slice(0, 4);
+  const part = run.length > 4 ? run.slice(5) : undefined;
+  const log = join(logs, run.replaceAll(" ", "-"));
   const startedAt = performance.now();
   const child = Bun.spawn(["stdbuf", "-oL", "./test-runner", "-p1", "-L", "-s", values.scenario], {
     cwd: tests,
     env: {
       ...process.env,
-      TESTS: number!,
+      TESTS: number,
       ...(part === undefined ? {} : { SUBTESTS: part }),
       ...(values["kafka-home"] === undefined ? {} : { KAFKA_PATH: logs, BROKERS: values.brokers! }),
       TEST_LEVEL: "2",
