@@ -137,6 +137,8 @@ function valuesFor(field: AnyField, current: unknown, tag: string): [label: stri
       return numbers([-128, -2, -1, 0, 1, 2, 127]);
     case "int16":
       return numbers([-32768, -3, -2, -1, 0, 1, 2, 32767]);
+    case "uint16":
+      return numbers([0, 1, 65535]);
     case "int32":
       return numbers([-2147483648, -2, -1, 0, 1, 2, 2147483647]);
     case "int64":

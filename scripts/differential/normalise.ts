@@ -134,6 +134,12 @@ export const RULES: readonly Rule[] = [
     where: /^DescribeProducers .*lastTimestamp$/,
     apply: (value) => (Number(value) >= 0 ? "<time>" : value),
   },
+  { name: "order", where: /^AlterReplicaLogDirs results(\[\]\.partitions)?$/, apply: sorted },
+  {
+    name: "arrival time",
+    where: /^DescribeQuorum .*last(Fetch|CaughtUp)Timestamp$/,
+    apply: (value) => (Number(value) > 0 ? "<time>" : value),
+  },
   {
     name: "joined topics",
     where: /^Produce responses$/,

@@ -5,6 +5,7 @@
 
 import { ROUTES } from "../../src/api/kafka/apis.ts";
 import type { AnyApi } from "../../src/protocol/kafka/api.ts";
+import { METADATA_PARTITION, METADATA_TOPIC } from "../../src/protocol/kafka/apis/describe-quorum.ts";
 import { apiByKey } from "../../src/protocol/kafka/apis.ts";
 import { BatchBuilder, type FinishOptions } from "../../src/protocol/record/builder.ts";
 
@@ -222,6 +223,12 @@ const MAKERS: Readonly<Record<string, Maker>> = {
     ],
     timeoutMs: 10_000,
     validateOnly: true,
+  }),
+  AlterReplicaLogDirs: ({ topic }) => ({
+    dirs: [{ path: "/none", topics: [{ name: topic, partitions: [0, 9] }] }],
+  }),
+  DescribeQuorum: () => ({
+    topics: [{ topicName: METADATA_TOPIC, partitions: [{ partitionIndex: METADATA_PARTITION }] }],
   }),
   ElectLeaders: ({ topic }) => ({ topicPartitions: [{ topic, partitions: [0, 1] }], timeoutMs: 10_000 }),
   AlterPartitionReassignments: ({ topic }) => ({

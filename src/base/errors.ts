@@ -148,6 +148,7 @@ export const ERRORS = {
     2,
     "storage error: the partition cannot be written or read",
   ),
+  LOG_DIR_NOT_FOUND: row(57, "permanent", false, 404, 2, "the broker has no such log directory"),
   UNKNOWN_PRODUCER_ID: row(59, "permanent", false, 409, 2, "the producer id is unknown to the partition"),
   NON_EMPTY_GROUP: row(68, "permanent", false, 409, 1, "the group has members"),
   GROUP_ID_NOT_FOUND: row(69, "permanent", false, 404, 1, "there is no such group"),

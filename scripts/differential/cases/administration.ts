@@ -1,10 +1,12 @@
 /** More partitions, pages of topics, sizes of partitions, producers, leaders and moves: what administration clients ask. */
 
 import { alterPartitionReassignmentsApi } from "../../../src/protocol/kafka/apis/alter-partition-reassignments.ts";
+import { alterReplicaLogDirsApi } from "../../../src/protocol/kafka/apis/alter-replica-log-dirs.ts";
 import { createPartitionsApi } from "../../../src/protocol/kafka/apis/create-partitions.ts";
 import { describeClusterApi } from "../../../src/protocol/kafka/apis/describe-cluster.ts";
 import { describeLogDirsApi } from "../../../src/protocol/kafka/apis/describe-log-dirs.ts";
 import { describeProducersApi } from "../../../src/protocol/kafka/apis/describe-producers.ts";
+import { describeQuorumApi, METADATA_TOPIC } from "../../../src/protocol/kafka/apis/describe-quorum.ts";
 import { describeTopicPartitionsApi } from "../../../src/protocol/kafka/apis/describe-topic-partitions.ts";
 import { electLeadersApi } from "../../../src/protocol/kafka/apis/elect-leaders.ts";
 import { listPartitionReassignmentsApi } from "../../../src/protocol/kafka/apis/list-partition-reassignments.ts";
@@ -137,6 +139,8 @@ function restCases(names: Names, fixture: string): Case[] {
     one("leaders: none", elect(2, { topicPartitions: [] })),
     one("leaders: of no topic", elect(0, { topicPartitions: [{ topic: names.topic(), partitions: [0] }] })),
     one("leaders: a type that is none", elect(1, { electionType: 5, topicPartitions: null })),
+    ...quorumCases(fixture),
+    ...directoryCases(fixture),
     one("moves: nothing changes", move([{ partitionIndex: 0, replicas: [1] }])),
     one("moves: to another broker", move([{ partitionIndex: 0, replicas: [9] }])),
     one("moves: to one more", move([{ partitionIndex: 0, replicas: [1, 2] }])),
@@ -171,5 +175,33 @@ function restCases(names: Names, fixture: string): Case[] {
     },
     one("producers: of no topic", producers(names.topic(), 0)),
     one("producers: a name that is not allowed", producers("a b", 0)),
+  ];
+}
+
+function quorumCases(fixture: string): Case[] {
+  const quorum = (...topics: readonly (readonly [string, ...number[]])[]) =>
+    ask(describeQuorumApi, 2, {
+      topics: topics.map(([topicName, ...indexes]) => ({
+        topicName,
+        partitions: indexes.map((partitionIndex) => ({ partitionIndex })),
+      })),
+    });
+  return [
+    one("quorum: of no topic", quorum()),
+    one("quorum: of a topic of ours", quorum([fixture, 0])),
+    one("quorum: another partition", quorum([METADATA_TOPIC, 1])),
+    one("quorum: twice", quorum([METADATA_TOPIC, 0, 0])),
+    one("quorum: and a topic of ours", quorum([METADATA_TOPIC, 0], [fixture, 0])),
+  ];
+}
+
+function directoryCases(fixture: string): Case[] {
+  const move = (path: string, partitions: readonly number[]) =>
+    ask(alterReplicaLogDirsApi, 2, { dirs: [{ path, topics: [{ name: fixture, partitions }] }] });
+  return [
+    one("directories: one that is none", move("/none", [0, 9])),
+    one("directories: no absolute path", move("none", [0])),
+    one("directories: none", ask(alterReplicaLogDirsApi, 1, { dirs: [] })),
+    one("directories: no topics", ask(alterReplicaLogDirsApi, 1, { dirs: [{ path: "/none", topics: [] }] })),
   ];
 }

@@ -9,6 +9,7 @@
 import { KiB } from "../../base/units.ts";
 import { alterConfigsApi } from "../../protocol/kafka/apis/alter-configs.ts";
 import { alterPartitionReassignmentsApi } from "../../protocol/kafka/apis/alter-partition-reassignments.ts";
+import { alterReplicaLogDirsApi } from "../../protocol/kafka/apis/alter-replica-log-dirs.ts";
 import { apiVersionsApi } from "../../protocol/kafka/apis/api-versions.ts";
 import { consumerGroupDescribeApi } from "../../protocol/kafka/apis/consumer-group-describe.ts";
 import { consumerGroupHeartbeatApi } from "../../protocol/kafka/apis/consumer-group-heartbeat.ts";
@@ -23,6 +24,7 @@ import { describeConfigsApi } from "../../protocol/kafka/apis/describe-configs.t
 import { describeGroupsApi } from "../../protocol/kafka/apis/describe-groups.ts";
 import { describeLogDirsApi } from "../../protocol/kafka/apis/describe-log-dirs.ts";
 import { describeProducersApi } from "../../protocol/kafka/apis/describe-producers.ts";
+import { describeQuorumApi } from "../../protocol/kafka/apis/describe-quorum.ts";
 import { describeTopicPartitionsApi } from "../../protocol/kafka/apis/describe-topic-partitions.ts";
 import { electLeadersApi } from "../../protocol/kafka/apis/elect-leaders.ts";
 import { type FetchRequest, fetchApi } from "../../protocol/kafka/apis/fetch.ts";
@@ -46,6 +48,7 @@ import { syncGroupApi } from "../../protocol/kafka/apis/sync-group.ts";
 import { updateFeaturesApi } from "../../protocol/kafka/apis/update-features.ts";
 import { type Route, route } from "../dispatch.ts";
 import { alterConfigs, incrementalAlterConfigs, refuseAlterConfigs } from "./alter-configs.ts";
+import { alterReplicaLogDirs, refuseAlterReplicaLogDirs } from "./alter-replica-log-dirs.ts";
 import {
   apiVersions,
   refuseApiVersions,
@@ -70,6 +73,7 @@ import { describeConfigs, describeConfigsBytes, refuseDescribeConfigs } from "./
 import { describeGroups, describeGroupsBytes, refuseDescribeGroups } from "./describe-groups.ts";
 import { describeLogDirs, describeLogDirsBytes, refuseDescribeLogDirs } from "./describe-log-dirs.ts";
 import { describeProducers, refuseDescribeProducers } from "./describe-producers.ts";
+import { describeQuorum, refuseDescribeQuorum } from "./describe-quorum.ts";
 import { describeTopicPartitions, refuseDescribeTopicPartitions } from "./describe-topic-partitions.ts";
 import { electLeaders, refuseElectLeaders } from "./elect-leaders.ts";
 import { FETCHED_PARTITION_BYTES } from "./exchange.ts";
@@ -179,6 +183,11 @@ export const ROUTES: readonly Route[] = [
     refuse: refuseDescribeConfigs,
   }),
   route(alterConfigsApi, { versions: [0, 2], handle: alterConfigs, refuse: refuseAlterConfigs }),
+  route(alterReplicaLogDirsApi, {
+    versions: [1, 2],
+    handle: alterReplicaLogDirs,
+    refuse: refuseAlterReplicaLogDirs,
+  }),
   route(describeLogDirsApi, {
     versions: [1, 5],
     responseBytes: describeLogDirsBytes,
@@ -209,6 +218,7 @@ export const ROUTES: readonly Route[] = [
     handle: describeClientQuotas,
     refuse: refuseDescribeClientQuotas,
   }),
+  route(describeQuorumApi, { versions: [0, 2], handle: describeQuorum, refuse: refuseDescribeQuorum }),
   route(updateFeaturesApi, { versions: [0, 2], handle: updateFeatures, refuse: refuseUpdateFeatures }),
   route(describeClusterApi, { versions: [0, 2], handle: describeCluster, refuse: refuseDescribeCluster }),
   route(describeProducersApi, {

@@ -55,7 +55,8 @@ export async function describeLogDirs(
   };
 }
 
-function logDirOf({ serverSettings }: KafkaContext): string {
+/** The absolute path of the one directory. */
+export function logDirOf({ serverSettings }: KafkaContext): string {
   return resolve(serverSettings().find(({ name }) => name === "log.dirs")?.value ?? "");
 }
 

@@ -3,6 +3,7 @@
 import type { AnyApi } from "./api.ts";
 import { alterConfigsApi } from "./apis/alter-configs.ts";
 import { alterPartitionReassignmentsApi } from "./apis/alter-partition-reassignments.ts";
+import { alterReplicaLogDirsApi } from "./apis/alter-replica-log-dirs.ts";
 import { apiVersionsApi } from "./apis/api-versions.ts";
 import { consumerGroupDescribeApi } from "./apis/consumer-group-describe.ts";
 import { consumerGroupHeartbeatApi } from "./apis/consumer-group-heartbeat.ts";
@@ -17,6 +18,7 @@ import { describeConfigsApi } from "./apis/describe-configs.ts";
 import { describeGroupsApi } from "./apis/describe-groups.ts";
 import { describeLogDirsApi } from "./apis/describe-log-dirs.ts";
 import { describeProducersApi } from "./apis/describe-producers.ts";
+import { describeQuorumApi } from "./apis/describe-quorum.ts";
 import { describeTopicPartitionsApi } from "./apis/describe-topic-partitions.ts";
 import { electLeadersApi } from "./apis/elect-leaders.ts";
 import { fetchApi } from "./apis/fetch.ts";
@@ -65,6 +67,7 @@ export const APIS: readonly AnyApi[] = [
   offsetForLeaderEpochApi,
   describeConfigsApi,
   alterConfigsApi,
+  alterReplicaLogDirsApi,
   describeLogDirsApi,
   saslAuthenticateApi,
   createPartitionsApi,
@@ -75,6 +78,7 @@ export const APIS: readonly AnyApi[] = [
   listPartitionReassignmentsApi,
   offsetDeleteApi,
   describeClientQuotasApi,
+  describeQuorumApi,
   updateFeaturesApi,
   describeClusterApi,
   describeProducersApi,

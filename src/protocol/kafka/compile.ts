@@ -58,6 +58,7 @@ const FIXED_BYTES: Partial<Record<AnyField["kind"], number>> = {
   bool: 1,
   int8: 1,
   int16: 2,
+  uint16: 2,
   int32: 4,
   int64: 8,
   float64: 8,

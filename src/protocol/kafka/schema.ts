@@ -34,6 +34,7 @@ export type FieldKind =
   | "bool"
   | "int8"
   | "int16"
+  | "uint16"
   | "int32"
   | "int64"
   | "float64"
@@ -107,6 +108,13 @@ export function int8<const O extends FieldOptions<number>>(versions: string, opt
 
 export function int16<const O extends FieldOptions<number>>(versions: string, options?: O): Plain<number, O> {
   return field("int16", versions, 0, "", options);
+}
+
+export function uint16<const O extends FieldOptions<number>>(
+  versions: string,
+  options?: O,
+): Plain<number, O> {
+  return field("uint16", versions, 0, "", options);
 }
 
 export function int32<const O extends FieldOptions<number>>(versions: string, options?: O): Plain<number, O> {

@@ -140,6 +140,11 @@ export class Writer {
     this.#slab.writeInt16BE(value, at);
   }
 
+  uint16(value: number): void {
+    const at = this.#reserve(2);
+    this.#slab.writeUInt16BE(value, at);
+  }
+
   int32(value: number): void {
     const at = this.#reserve(4);
     this.#slab.writeInt32BE(value, at);

@@ -6,6 +6,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { wireCode } from "../../../src/base/errors.ts";
 import { alterPartitionReassignmentsApi } from "../../../src/protocol/kafka/apis/alter-partition-reassignments.ts";
+import { alterReplicaLogDirsApi } from "../../../src/protocol/kafka/apis/alter-replica-log-dirs.ts";
 import {
   type CreatePartitionsRequestInput,
   createPartitionsApi,
@@ -13,6 +14,7 @@ import {
 import { describeClusterApi } from "../../../src/protocol/kafka/apis/describe-cluster.ts";
 import { describeLogDirsApi } from "../../../src/protocol/kafka/apis/describe-log-dirs.ts";
 import { describeProducersApi } from "../../../src/protocol/kafka/apis/describe-producers.ts";
+import { describeQuorumApi, METADATA_TOPIC } from "../../../src/protocol/kafka/apis/describe-quorum.ts";
 import {
   type DescribeTopicPartitionsRequestInput,
   describeTopicPartitionsApi,
@@ -212,6 +214,73 @@ for (const kind of PARTITION_KINDS) {
         ["a", 3],
         ["b", 2],
       ]);
+    });
+
+    test("AlterReplicaLogDirs takes the directory where partitions lie, and no other", async () => {
+      const { results } = await client.ask(describeLogDirsApi, 4, { topics: [] });
+      const { logDir } = results[0]!;
+      for (const version of [1, 2]) {
+        const moved = await client.ask(alterReplicaLogDirsApi, version, {
+          dirs: [
+            {
+              path: logDir,
+              topics: [
+                { name: "a", partitions: [0, 9] },
+                { name: "none", partitions: [0] },
+              ],
+            },
+            { path: "/elsewhere", topics: [{ name: "a", partitions: [1] }] },
+          ],
+        });
+        const unknown = wireCode("UNKNOWN_TOPIC_OR_PARTITION");
+        expect(
+          moved.results.map(({ topicName, partitions }) => [
+            topicName,
+            partitions.map(({ partitionIndex, errorCode }) => [partitionIndex, errorCode]),
+          ]),
+        ).toEqual([
+          [
+            "a",
+            [
+              [0, 0],
+              [9, unknown],
+              [1, wireCode("LOG_DIR_NOT_FOUND")],
+            ],
+          ],
+          ["none", [[0, unknown]]],
+        ]);
+      }
+    });
+
+    test("DescribeQuorum names this broker as leader and only voter, of the metadata alone", async () => {
+      const ask = (version: number, topicName: string, ...indexes: number[]) =>
+        client.ask(describeQuorumApi, version, {
+          topics: [{ topicName, partitions: indexes.map((partitionIndex) => ({ partitionIndex })) }],
+        });
+      for (const version of [0, 1, 2]) {
+        const { errorCode, topics, nodes } = await ask(version, METADATA_TOPIC, 0);
+        const { currentVoters, ...partition } = topics[0]!.partitions[0]!;
+        expect([errorCode, topics.length, topics[0]!.topicName]).toEqual([0, 1, METADATA_TOPIC]);
+        expect(partition).toEqual({
+          partitionIndex: 0,
+          errorCode: 0,
+          errorMessage: "",
+          leaderId: 1,
+          leaderEpoch: 1,
+          highWatermark: 0,
+          observers: [],
+        });
+        expect(currentVoters.map(({ replicaId, logEndOffset }) => [replicaId, logEndOffset])).toEqual([
+          [1, 0],
+        ]);
+        const listeners = [{ name: "PLAINTEXT", host: "127.0.0.1", port: api.port }];
+        expect(nodes).toEqual(version < 2 ? [] : [{ nodeId: 1, listeners }]);
+      }
+      const unknown = wireCode("UNKNOWN_TOPIC_OR_PARTITION");
+      for (const [topicName, ...indexes] of [["a", 0] as const, [METADATA_TOPIC, 1] as const]) {
+        const { topics, nodes } = await ask(2, topicName, ...indexes);
+        expect([topics[0]!.partitions[0]!.errorCode, nodes]).toEqual([unknown, []]);
+      }
     });
 
     test("DescribeProducers tells who stores idempotently", async () => {

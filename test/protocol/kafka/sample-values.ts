@@ -50,6 +50,8 @@ function arbitraryValue(field: AnyField, version: number): fc.Arbitrary<unknown>
       return fc.integer({ min: -128, max: 127 });
     case "int16":
       return fc.integer({ min: -32768, max: 32767 });
+    case "uint16":
+      return fc.integer({ min: 0, max: 65_535 });
     case "int32":
       return fc.integer();
     case "int64":
@@ -86,6 +88,8 @@ function sampleField(field: AnyField, version: number): unknown {
       return 100;
     case "int16":
       return 30_000;
+    case "uint16":
+      return 60_000;
     case "int32":
       return 2_000_000_000;
     case "int64":
