@@ -90,6 +90,9 @@ export interface Committer {
   readonly version: number;
 }
 
+/** Somebody without membership, who may commit as long as the group has no members. */
+export const NO_MEMBER: Committer = { memberId: "", instanceId: null, generationId: -1, version: 9 };
+
 export type JoinWaiter = Waiter<JoinResponse>;
 export type SyncWaiter = Waiter<SyncResponse>;
 

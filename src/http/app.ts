@@ -17,6 +17,7 @@ import { documentOf } from "./access.ts";
 import type { HttpParts } from "./http-parts.ts";
 import { problemResponse, unexpectedProblem } from "./problem.ts";
 import { pathsOf, type RoutePaths } from "./route-paths.ts";
+import { groupsRoutes } from "./routes/groups.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { messagesRoutes } from "./routes/messages.ts";
 import { overviewRoutes } from "./routes/overview.ts";
@@ -33,6 +34,7 @@ const FAMILIES: readonly ((parts: HttpParts) => AnyElysia)[] = [
   overviewRoutes,
   topicsRoutes,
   messagesRoutes,
+  groupsRoutes,
 ];
 
 export function createApp(parts: HttpParts): HttpApp {

@@ -2,13 +2,14 @@
 
 import type { Log } from "../base/log.ts";
 import type { MemoryBudget } from "../base/memory/memory-budget.ts";
+import type { GroupParts } from "./groups/group-parts.ts";
 import type { LiveTails } from "./live/live-tails.ts";
 import type { MetricsParts } from "./metrics/parts.ts";
 import type { Readings } from "./metrics/readings.ts";
 import type { Sampler } from "./metrics/sampler.ts";
 import type { RequestServers } from "./request-servers.ts";
 
-export interface HttpParts extends MetricsParts {
+export interface HttpParts extends MetricsParts, GroupParts {
   log: Log;
   /** False while the server stops. */
   isReady: () => boolean;

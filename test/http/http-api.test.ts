@@ -16,6 +16,7 @@ import { MemoryEngine } from "../../src/storage/memory/engine.ts";
 import { batchOf } from "../support/batches.ts";
 import { openBroker } from "../support/broker.ts";
 import { GatedEngine, turns } from "../support/gated-engine.ts";
+import { groupParts } from "../support/group-parts.ts";
 import { ManualClock } from "../support/manual-clock.ts";
 import { metricsParts, NO_ACTIVITY } from "../support/metrics-parts.ts";
 import { appendTo, logOf } from "../support/partitions.ts";
@@ -23,8 +24,10 @@ import { placesOf } from "../support/places.ts";
 import { requestParts } from "../support/request-parts.ts";
 
 const listeners: HttpApi[] = [];
+const openGroups: { close(): void }[] = [];
 afterEach(async () => {
   for (const listener of listeners.splice(0)) await listener.stop();
+  for (const groups of openGroups.splice(0)) groups.close();
 });
 
 interface Options<Engine> {
@@ -53,6 +56,8 @@ async function started(options: Partial<Options<GatedEngine>> = {}) {
 async function startedOn<Engine extends StorageEngine>(options: Options<Engine>) {
   const { engine, clock = systemClock } = options;
   const broker = await openBroker({ healthWindow: 4 }, { engine, clock });
+  const groups = await groupParts(broker, clock);
+  openGroups.push(groups);
   const native: ListenerStatus = {
     name: "native",
     isListening: true,
@@ -89,6 +94,7 @@ async function startedOn<Engine extends StorageEngine>(options: Options<Engine>)
     }),
     loopTurns: options.loopTurns ?? turnsOf(clock),
     ...requestParts(clock),
+    ...groups,
   });
   listeners.push(listener);
   const get = (path: string, host = "127.0.0.1") => fetch(`http://${host}:${listener.port}${path}`);
@@ -397,6 +403,8 @@ test("more requests at once than there are places get a 503", async () => {
 test("a port that is taken is refused with the remedy", async () => {
   const taken = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response() });
   const broker = await openBroker();
+  const groups = await groupParts(broker, systemClock);
+  openGroups.push(groups);
   const fail = () => {
     throw new Error("nothing is to be measured");
   };
@@ -415,6 +423,7 @@ test("a port that is taken is refused with the remedy", async () => {
       ...metricsParts(systemClock),
       activity: () => fail(),
       ...requestParts(systemClock),
+      ...groups,
     });
   expect(start).toThrow("the port is in use");
   await taken.stop(true);

@@ -9,11 +9,11 @@
 
 import { t } from "elysia";
 import { ObeliskError } from "../../base/errors.ts";
-import { parseTime } from "../../base/time-text.ts";
 import { MINUTE_MS } from "../../base/units.ts";
 import type { Partition } from "../../broker/partition.ts";
 import type { Topic } from "../../broker/topic.ts";
 import { parseFilter } from "../../filter/filter.ts";
+import { timeIn } from "../time-text.ts";
 import { EVERY_RECORD, type RecordTest } from "./record-read.ts";
 
 /** Messages of one JSON answer. */
@@ -124,7 +124,7 @@ function startOf(
 ): Start {
   if (offset !== undefined && timestamp !== undefined)
     throw new ObeliskError("INVALID_REQUEST", { detail: "offset and timestamp exclude each other" });
-  if (timestamp !== undefined) return { kind: "time", timestampMs: timeOf(timestamp) };
+  if (timestamp !== undefined) return { kind: "time", timestampMs: timeIn("timestamp", timestamp) };
   if (offset === undefined) return { kind: isBackwards ? "latest" : "earliest" };
   if (offset === "earliest" || offset === "latest") return { kind: offset };
   if (offset.startsWith("-")) {
@@ -160,14 +160,4 @@ function numberOf(name: string, text: string): number {
   const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isSafeInteger(number)) return number;
   throw new ObeliskError("INVALID_REQUEST", { detail: `${name} cannot be ${JSON.stringify(text)}` });
-}
-
-function timeOf(text: string): number {
-  if (/^\d{1,16}$/.test(text)) return Number(text);
-  const timeMs = parseTime(text);
-  if (typeof timeMs === "number") return timeMs;
-  throw new ObeliskError("INVALID_REQUEST", {
-    detail: `timestamp cannot be ${JSON.stringify(text)}`,
-    remedy: "use milliseconds since 1970, or 2026-01-31T12:00Z",
-  });
 }

@@ -17,7 +17,7 @@ import { HttpProducer } from "../produce/producer.ts";
 import { readMessages } from "../read/messages-read.ts";
 import { READ_QUERY } from "../read/read-query.ts";
 import { RecordReader } from "../read/record-read.ts";
-import { partitionIn, topicNamed } from "./topics.ts";
+import { partitionIn, topicNamed } from "../topic-lookup.ts";
 
 export function messagesRoutes(parts: HttpParts): AnyElysia {
   const { broker, clock } = parts;

@@ -12,7 +12,6 @@
 import { type AnyElysia, Elysia, t } from "elysia";
 import { ObeliskError } from "../../base/errors.ts";
 import { TurnShare } from "../../base/loop/turn-share.ts";
-import type { Broker } from "../../broker/broker.ts";
 import { trimmed } from "../../broker/config-kinds.ts";
 import type { Partition } from "../../broker/partition.ts";
 import type { Topic } from "../../broker/topic.ts";
@@ -21,6 +20,7 @@ import { documented } from "../access.ts";
 import type { HttpParts } from "../http-parts.ts";
 import { jsonBody } from "../json-body.ts";
 import { describedConfigs, describedPartition, listedTopic } from "../topic-json.ts";
+import { partitionIn, topicNamed } from "../topic-lookup.ts";
 
 /** Topics of one page: some 300 bytes each. */
 const PAGE_MAX = 10_000;
@@ -255,20 +255,6 @@ export function topicsRoutes(parts: HttpParts): AnyElysia {
         }),
       },
     );
-}
-
-/** @throws ObeliskError UNKNOWN_TOPIC_OR_PARTITION */
-export function topicNamed(broker: Broker, name: string): Topic {
-  const topic = broker.topics.get(name);
-  if (topic === undefined) throw new ObeliskError("UNKNOWN_TOPIC_OR_PARTITION", { topic: name });
-  return topic;
-}
-
-/** @throws ObeliskError UNKNOWN_TOPIC_OR_PARTITION */
-export function partitionIn({ name, partitions }: Topic, index: number): Partition {
-  const partition = partitions[index];
-  if (partition !== undefined) return partition;
-  throw new ObeliskError("UNKNOWN_TOPIC_OR_PARTITION", { topic: name, partition: index });
 }
 
 async function startAfter(partition: Partition, offset: number | "latest"): Promise<number> {
