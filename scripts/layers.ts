@@ -46,6 +46,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "src/network",
     "src/filter",
   ],
+  // It runs in browsers: what it knows of the server is what the HTTP API answers.
+  "src/http/dashboard/app": [],
   "src/client": ["src/base", "src/protocol"],
   "src/server": [
     "src/base",
@@ -85,6 +87,7 @@ const INTERNAL: readonly { readonly pattern: RegExp; readonly area: string; read
 const HOMES: readonly { readonly pattern: RegExp; readonly homes: readonly string[] }[] = [
   { pattern: /^citty$/, homes: ["commands/"] },
   { pattern: /^(elysia|@elysiajs\/.*|prom-client)$/, homes: ["src/http/"] },
+  { pattern: /^(preact|@preact\/signals|uplot)(\/.*)?$/, homes: ["src/http/dashboard/app/"] },
   { pattern: /^re2js$/, homes: ["src/consumer/heartbeat-groups/topic-regex.ts"] },
   { pattern: /^consola$/, homes: ["src/base/log.ts"] },
   {
@@ -98,7 +101,7 @@ const HOMES: readonly { readonly pattern: RegExp; readonly homes: readonly strin
 const GLOBALS: readonly { readonly pattern: RegExp; readonly homes: readonly string[] }[] = [
   {
     pattern: /\bDate\.now\(|\bperformance\.now\(|\bset(Timeout|Interval)\(/,
-    homes: ["src/base/clock.ts", "src/client/process-hold.ts"],
+    homes: ["src/base/clock.ts", "src/client/process-hold.ts", "src/http/dashboard/app/base/time.ts"],
   },
   { pattern: /\bprocess\.env\b|\bBun\.env\b/, homes: [] },
   { pattern: /\bMath\.random\(/, homes: [] },

@@ -14,6 +14,7 @@ import { type AnyElysia, Elysia } from "elysia";
 import { fail } from "../base/assert.ts";
 import { ObeliskError } from "../base/errors.ts";
 import { documentOf } from "./access.ts";
+import { dashboardRoutes } from "./dashboard/routes.ts";
 import type { HttpParts } from "./http-parts.ts";
 import { problemResponse, unexpectedProblem } from "./problem.ts";
 import { pathsOf, type RoutePaths } from "./route-paths.ts";
@@ -30,6 +31,7 @@ export interface HttpApp {
 
 /** The families of routes. */
 const FAMILIES: readonly ((parts: HttpParts) => AnyElysia)[] = [
+  dashboardRoutes,
   healthRoutes,
   overviewRoutes,
   topicsRoutes,
@@ -41,8 +43,8 @@ export function createApp(parts: HttpParts): HttpApp {
   let paths: RoutePaths | null = null;
   const app: AnyElysia = new Elysia({ normalize: false })
     .onError(({ code, error, request }) => {
-      if (code === "NOT_FOUND") return notFound(request, (paths ??= pathsOf(app.routes)));
       if (error instanceof ObeliskError) return problemResponse(error);
+      if (code === "NOT_FOUND") return notFound(request, (paths ??= pathsOf(app.routes)));
       const invalid = validationError(code, error);
       if (invalid !== null) return problemResponse(invalid);
       parts.log.error("a request over HTTP failed by a fault of Obelisk itself", {

@@ -76,7 +76,8 @@ describe("import rules", () => {
       "src/server.ts: imports elysia, which lives only in src/http/",
       "src/broker/a.ts: imports node:fs, which lives only in src/base/disk.ts, src/base/descriptors/descriptor-limit.ts",
       "src/client/b.ts: imports citty, which lives only in commands/",
-      "src/broker/c.ts: uses Date.now(, which lives only in src/base/clock.ts, src/client/process-hold.ts",
+      "src/broker/c.ts: uses Date.now(, which lives only in src/base/clock.ts, src/client/process-hold.ts, " +
+        "src/http/dashboard/app/base/time.ts",
     ]);
   });
 
