@@ -33,18 +33,19 @@ export function Shell({ children }: { children: ComponentChildren }) {
   const visit = visits.value;
   // A view that was chosen closes the menu.
   useEffect(() => setIsOpen(false), [visit]);
+  useEffect(() => {
+    const listen = (event: KeyboardEvent) => {
+      if (event.key === "Escape") setIsOpen(false);
+    };
+    document.addEventListener("keydown", listen);
+    return () => document.removeEventListener("keydown", listen);
+  }, []);
   return (
     <div class="shell">
       <a class="skip" href="#main">
         Skip to content
       </a>
-      <div
-        class={isOpen ? "side is-open" : "side"}
-        onKeyDown={(event) => {
-          if (event.key === "Escape") setIsOpen(false);
-        }}
-        role="presentation"
-      >
+      <div class={isOpen ? "side is-open" : "side"}>
         <div class="side-head">
           <a class="brand" href="/">
             <Mark />

@@ -43,6 +43,7 @@ export interface TopicDescribed {
 
 export interface RecordHeader {
   readonly key: string;
+  readonly keyIsBase64?: boolean;
   readonly value: string | null;
   readonly valueIsBase64?: boolean;
 }

@@ -12,6 +12,8 @@ import { Meter } from "../parts/meter.tsx";
 import { Page } from "../parts/page.tsx";
 import { StatusBadge } from "../parts/status-badge.tsx";
 
+const LISTENERS: Readonly<Record<string, string>> = { native: "Native", kafka: "Kafka", http: "HTTP" };
+
 export function OverviewPage() {
   const latest = overview.value;
   const course = samples.value;
@@ -120,6 +122,7 @@ function Charts({ latest, course }: { latest: OverviewAnswer | null; course: rea
       <Chart
         title="Throughput"
         times={times}
+        isBytes
         format={bytes}
         isFilled
         series={[rates("In", "bytesIn"), rates("Out", "bytesOut")]}
@@ -151,6 +154,7 @@ function Charts({ latest, course }: { latest: OverviewAnswer | null; course: rea
       <Chart
         title="Memory"
         times={times}
+        isBytes
         format={formatBytes}
         isFilled
         series={[values("Resident", "residentBytes")]}
@@ -206,7 +210,7 @@ function Resources({ latest }: { latest: OverviewAnswer }) {
         <dl class="facts">
           {memory.shared.map(({ use, usedBytes, limitBytes }) => (
             <div key={use}>
-              <dt>{use}</dt>
+              <dt>{capitalised(use)}</dt>
               <dd>
                 {formatBytes(usedBytes)} of {formatBytes(limitBytes)}
               </dd>
@@ -221,7 +225,7 @@ function Resources({ latest }: { latest: OverviewAnswer }) {
         <dl class="facts">
           {connections.map(({ listener, open, refused }) => (
             <div key={listener}>
-              <dt>{listener}</dt>
+              <dt>{LISTENERS[listener] ?? listener}</dt>
               <dd>
                 {formatCount(open)}
                 {refused > 0 && <span class="muted"> ({formatCount(refused)} refused)</span>}
@@ -238,9 +242,9 @@ function Resources({ latest }: { latest: OverviewAnswer }) {
           <p class="muted">None has members or offsets.</p>
         ) : (
           <dl class="facts">
-            {Object.entries(groups).map(([state, count]) => (
-              <div key={state}>
-                <dt>{state}</dt>
+            {Object.entries(groups).map(([protocol, count]) => (
+              <div key={protocol}>
+                <dt>{capitalised(protocol)} protocol</dt>
                 <dd>{formatCount(count)}</dd>
               </div>
             ))}
@@ -249,6 +253,10 @@ function Resources({ latest }: { latest: OverviewAnswer }) {
       </div>
     </section>
   );
+}
+
+function capitalised(word: string): string {
+  return word.charAt(0).toUpperCase() + word.slice(1);
 }
 
 function rounded(value: number | null): number | null {

@@ -21,14 +21,28 @@ export interface ChartProps {
   readonly format: (value: number | null) => string;
   /** Fills below the first line. */
   readonly isFilled?: boolean;
-  /** A line that the values should stay below. */
+  /** The values should stay below. */
   readonly ceiling?: number;
+  /** Marks the axis by powers of two. */
+  readonly isBytes?: boolean;
 }
 
 const HEIGHT = 148;
+/** What is shown, however much of it is known: the same stretch in all charts. */
+const SPAN_SECONDS = 15 * 60;
+const MINUTES = [60, 180, 300, 600];
+const POWERS_OF_TWO = Array.from({ length: 50 }, (_, power) => 2 ** power);
 const COLOURS = ["--line-1", "--line-2", "--line-3", "--line-4", "--line-5"];
 
-export function Chart({ title, times, series, format, isFilled = false, ceiling }: ChartProps) {
+export function Chart({
+  title,
+  times,
+  series,
+  format,
+  isFilled = false,
+  isBytes = false,
+  ceiling,
+}: ChartProps) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const [index, setIndex] = useState<number | null>(null);
@@ -44,7 +58,13 @@ export function Chart({ title, times, series, format, isFilled = false, ceiling 
   // Drawn anew for other lines and colours; data follows below.
   useEffect(() => {
     const element = place.current!;
-    const options = optionsOf(element, labels.split("\n"), { format, isFilled, ceiling, onIndex: setIndex });
+    const options = optionsOf(element, labels.split("\n"), {
+      format,
+      isFilled,
+      isBytes,
+      ceiling,
+      onIndex: setIndex,
+    });
     plot.current = new uPlot(options, newest.current, element);
     const observer = new ResizeObserver(() =>
       plot.current?.setSize({ width: element.clientWidth, height: HEIGHT }),
@@ -55,7 +75,7 @@ export function Chart({ title, times, series, format, isFilled = false, ceiling 
       plot.current?.destroy();
       plot.current = null;
     };
-  }, [labels, colours, ceiling, isFilled]);
+  }, [labels, colours, ceiling, isFilled, isBytes]);
 
   useEffect(() => plot.current?.setData(newest.current), [times, series]);
 
@@ -84,12 +104,13 @@ export function Chart({ title, times, series, format, isFilled = false, ceiling 
 interface Drawing {
   readonly format: (value: number | null) => string;
   readonly isFilled: boolean;
+  readonly isBytes: boolean;
   readonly ceiling: number | undefined;
   readonly onIndex: (index: number | null) => void;
 }
 
 function optionsOf(element: HTMLElement, labels: readonly string[], drawing: Drawing): uPlot.Options {
-  const { format, isFilled, ceiling, onIndex } = drawing;
+  const { format, isFilled, isBytes, ceiling, onIndex } = drawing;
   const style = getComputedStyle(element);
   const colour = (name: string) => resolved(element, name);
   const axis = { stroke: colour("--muted"), font: `11px ${style.fontFamily}`, ticks: { show: false } };
@@ -100,14 +121,23 @@ function optionsOf(element: HTMLElement, labels: readonly string[], drawing: Dra
     legend: { show: false },
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
     scales: {
+      x: { range: (_, __, last) => [(last ?? 0) - SPAN_SECONDS, last ?? 0] },
       y: { range: (_, __, max) => [0, Math.max((max ?? 0) * 1.15, ceiling ?? 0) || 1] },
     },
     axes: [
-      { ...axis, size: 24, grid: { show: false }, space: 70, values: (_, ticks) => ticks.map(axisTime) },
+      {
+        ...axis,
+        size: 24,
+        grid: { show: false },
+        space: 60,
+        incrs: MINUTES,
+        values: (_, ticks) => ticks.map(axisTime),
+      },
       {
         ...axis,
         size: 64,
         space: 36,
+        ...(isBytes ? { incrs: POWERS_OF_TWO } : {}),
         grid: { stroke: colour("--line"), width: 1 },
         values: (_, ticks) => ticks.map((tick) => format(tick)),
       },
