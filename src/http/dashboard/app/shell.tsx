@@ -17,10 +17,6 @@ const VIEWS: readonly (readonly [segment: string, label: string, icon: IconName]
   ["", "Overview", "overview"],
   ["topics", "Topics", "topics"],
   ["messages", "Messages", "messages"],
-  ["groups", "Groups", "groups"],
-  ["transactions", "Transactions", "transactions"],
-  ["connections", "Connections", "connections"],
-  ["settings", "Settings", "settings"],
 ];
 
 const THEME_ICONS = { system: "display", light: "sun", dark: "moon" } as const satisfies Record<
@@ -45,7 +41,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
       <a class="skip" href="#main">
         Skip to content
       </a>
-      <div class={isOpen ? "side is-open" : "side"}>
+      <header class={isOpen ? "side is-open" : "side"}>
         <div class="side-head">
           <a class="brand" href="/">
             <Mark />
@@ -88,7 +84,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
             <span class="version">{overview.value === null ? "" : `Version ${overview.value.version}`}</span>
           </div>
         </div>
-      </div>
+      </header>
       <main id="main" tabIndex={-1}>
         {children}
       </main>

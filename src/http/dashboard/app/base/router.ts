@@ -51,8 +51,9 @@ export function setQuery(changes: Readonly<Record<string, string | null>>): void
 /** Follows links of the page itself without loading it again. */
 export function startRouter(): void {
   addEventListener("popstate", () => {
+    const last = place.value.pathname;
     place.value = currentPlace();
-    visits.value += 1;
+    if (place.value.pathname !== last) visits.value += 1;
   });
   document.addEventListener("click", (event) => {
     if (event.defaultPrevented || event.button !== 0) return;

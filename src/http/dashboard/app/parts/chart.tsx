@@ -84,7 +84,7 @@ export function Chart({
   return (
     <figure class="card chart">
       <figcaption>
-        <h3>{title}</h3>
+        <h2>{title}</h2>
         <span class="chart-time">{index === null ? "" : formatClock(times[at] ?? -1)}</span>
       </figcaption>
       <div class="chart-place" ref={place} role="img" aria-label={`${title}: ${told.join(", ")}`} />

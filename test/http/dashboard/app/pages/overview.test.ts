@@ -1,0 +1,132 @@
+/** The overview and what stands around every view, in Chromium, of the compiled executable. */
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { PHONE, WatchedPage } from "../../../../support/browser.ts";
+import { Dashboard, dashboardMissing } from "../../../../support/dashboard.ts";
+import { compiled } from "../../../../support/obelisk-command.ts";
+import { startServer } from "../../../../support/obelisk-server.ts";
+
+describe.skipIf(dashboardMissing !== undefined)("the overview", () => {
+  let dashboard: Dashboard;
+  beforeAll(async () => {
+    dashboard = await Dashboard.start();
+  });
+  afterAll(() => dashboard[Symbol.asyncDispose]());
+
+  test("of an empty broker says how to begin", async () => {
+    await using watched = await dashboard.open("/");
+    const { page } = watched;
+    await page.getByText("Nothing is stored yet").waitFor();
+    expect(await page.locator("pre").textContent()).toBe(
+      `curl -d '{"value":"hello"}' ${dashboard.origin}/topics/greetings/messages`,
+    );
+    await page.getByRole("link", { name: "Create a topic" }).click();
+    await page.getByRole("dialog", { name: "Create a topic" }).waitFor();
+    await watched.check();
+  });
+
+  test("moves: what is stored meanwhile appears in its charts and figures", async () => {
+    await dashboard.ask("/topics", "POST", { name: "moving" });
+    await using watched = await dashboard.open("/");
+    const { page } = watched;
+    const chart = page.getByRole("img", { name: /^Messages: In/ });
+    await chart.locator("canvas").waitFor();
+    const stored = setInterval(
+      () => void dashboard.ask("/topics/moving/messages", "POST", [{ value: "a" }, { value: "b" }]),
+      50,
+    );
+    await page.getByRole("img", { name: /^Messages: In [1-9]/ }).waitFor();
+    await page
+      .locator(".tile", { hasText: "Messages in" })
+      .getByText(/^[1-9]/)
+      .waitFor();
+    clearInterval(stored);
+    await page.getByText("Healthy").waitFor();
+    await watched.check();
+  });
+
+  test("is walked by keyboard alone", async () => {
+    await using watched = await dashboard.open("/");
+    const { page } = watched;
+    await page.getByRole("heading", { name: "Overview" }).waitFor();
+    await page.keyboard.press("Tab");
+    expect(await focused(watched)).toBe("Skip to content");
+    await page.keyboard.press("Enter");
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe("main");
+    await page.getByRole("link", { name: "Topics", exact: true }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Topics", level: 1 }).waitFor();
+    expect(await focused(watched)).toBe("Topics");
+    await page.keyboard.press("/");
+    expect(await page.evaluate(() => document.activeElement?.getAttribute("placeholder"))).toBe(
+      "Search topics",
+    );
+    expect(watched.faults()).toEqual([]);
+  });
+
+  test("on a phone hides the way around in a menu, which Escape closes", async () => {
+    await using watched = await dashboard.open("/", PHONE);
+    const { page } = watched;
+    const menu = page.getByRole("button", { name: "Menu" });
+    const link = page.getByRole("link", { name: "Topics", exact: true });
+    expect(await link.isVisible()).toBe(false);
+    await menu.click();
+    await link.waitFor();
+    await watched.check();
+    await page.keyboard.press("Escape");
+    await link.waitFor({ state: "hidden" });
+    await menu.click();
+    await link.click();
+    await page.getByRole("heading", { name: "Topics", level: 1 }).waitFor();
+    await link.waitFor({ state: "hidden" });
+    expect(watched.faults()).toEqual([]);
+  });
+
+  test("remembers the colours that were chosen", async () => {
+    await using watched = await dashboard.open("/");
+    const { page } = watched;
+    const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const light = await ground();
+    await page.getByRole("radio", { name: "dark" }).check();
+    const dark = await ground();
+    expect(dark).not.toBe(light);
+    await page.reload();
+    await page.getByRole("heading", { name: "Overview" }).waitFor();
+    expect(await ground()).toBe(dark);
+    await watched.check();
+  });
+
+  test("says that an address leads nowhere", async () => {
+    await using watched = await dashboard.open("/dashboard/nowhere");
+    await watched.page.getByText("There is no such view").waitFor();
+    await watched.page.getByRole("link", { name: "Go to the overview" }).click();
+    await watched.page.getByRole("heading", { name: "Overview" }).waitFor();
+    await watched.check();
+  });
+
+  test("says when the broker is gone, keeps what it showed, and goes on when it is back", async () => {
+    const server = await startServer("memory:", [], { program: compiled });
+    const { port } = server.started.http;
+    const { browser } = dashboard;
+    await using watched = await WatchedPage.open(browser, `http://127.0.0.1:${port}`);
+    watched.expectFault(/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE/);
+    await watched.goto("/");
+    const { page } = watched;
+    await page.getByText("Healthy").waitFor();
+    await server.stop("SIGKILL");
+    const banner = page.getByRole("alert").filter({ hasText: "The broker does not answer." });
+    await banner.waitFor();
+    await page.getByText("No answer").waitFor();
+    expect(await page.locator(".tile").count()).toBe(6);
+    await watched.check();
+    await using _again = await startServer("memory:", [`--http-port=${port}`], { program: compiled });
+    await page.getByRole("button", { name: "Try now" }).click();
+    await banner.waitFor({ state: "detached" });
+    await page.getByText("Healthy").waitFor();
+    await watched.check();
+  });
+});
+
+async function focused({ page }: WatchedPage): Promise<string | null> {
+  return await page.evaluate(() => document.activeElement?.textContent ?? null);
+}
