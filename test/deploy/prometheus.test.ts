@@ -9,13 +9,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createTopic, fetchOnce, produceBatch, Wire } from "../crash/wire.ts";
 import { batchOf } from "../support/batches.ts";
+import { dashboard, panels, panelTargets, withVariables } from "../support/grafana.ts";
 import { promtool, promtoolMissing } from "../support/promtool.ts";
 import { startHere, type TestServer } from "../support/server.ts";
 
 const DEPLOY = join(import.meta.dir, "../../deploy");
 const RULES = join(DEPLOY, "prometheus/alerts.yml");
 const CASES = join(DEPLOY, "prometheus/alerts.test.yml");
-const DASHBOARD = join(DEPLOY, "grafana/obelisk.json");
 /** The width of a dashboard, in its own unit. */
 const GRID_WIDTH = 24;
 /** Made by Prometheus itself for each job. */
@@ -37,36 +37,9 @@ interface Case {
   alert_rule_test: { alertname: string; exp_alerts: unknown[] }[];
 }
 
-interface Panel {
-  id: number;
-  type: string;
-  title: string;
-  description?: string;
-  gridPos: { x: number; y: number; w: number; h: number };
-  datasource?: { uid: string };
-  targets?: { expr: string; legendFormat: string; refId: string; datasource: { uid: string } }[];
-}
-
 const rules = (Bun.YAML.parse(readFileSync(RULES, "utf8")) as { groups: { rules: Rule[] }[] }).groups.flatMap(
   (group) => group.rules,
 );
-const dashboard = JSON.parse(readFileSync(DASHBOARD, "utf8")) as {
-  uid: string;
-  schemaVersion: number;
-  panels: Panel[];
-  templating: { list: { name: string; type: string }[] };
-};
-const panels = dashboard.panels.filter(({ type }) => type !== "row");
-const targets = panels.flatMap(({ title, targets = [] }) => targets.map((target) => ({ title, ...target })));
-
-/** As Prometheus gets it, with something in the place of each variable. */
-function withoutVariables(expr: string): string {
-  return expr
-    .replaceAll("$__rate_interval", "5m")
-    .replaceAll("$job", "obelisk")
-    .replaceAll("$instance", "a:8081");
-}
-
 let server: TestServer;
 /** Of each metric the labels of its samples. */
 const labelsOf = new Map<string, Set<string>>();
@@ -98,14 +71,14 @@ function metricsIn(expr: string): string[] {
 }
 
 test("every metric in an alert or a panel is on /metrics of a running server", () => {
-  const exprs = [...rules.map(({ expr }) => expr), ...targets.map(({ expr }) => expr)];
+  const exprs = [...rules.map(({ expr }) => expr), ...panelTargets.map(({ expr }) => expr)];
   const named = new Set(exprs.flatMap(metricsIn));
   expect(named.size).toBeGreaterThan(40);
   expect([...named].filter((name) => !labelsOf.has(name) && !FOREIGN_METRICS.has(name))).toEqual([]);
 });
 
 test("every label that a panel's legend names is on the metrics that it shows", () => {
-  const strange = targets.filter(({ expr, legendFormat }) => {
+  const strange = panelTargets.filter(({ expr, legendFormat }) => {
     const legend = [...legendFormat.matchAll(/\{\{(\w+)\}\}/g)].map(([, label]) => label!);
     const sampled = metricsIn(expr).filter((name) => (labelsOf.get(name)?.size ?? 0) > 0);
     return sampled.some((name) => legend.some((label) => !labelsOf.get(name)!.has(label)));
@@ -195,9 +168,9 @@ describe.skipIf(promtoolMissing !== undefined)(
     test("takes every expression of the dashboard", async () => {
       const directory = mkdtempSync(join(tmpdir(), "obelisk-rules-"));
       const file = join(directory, "panels.yml");
-      const recorded = targets.map(({ expr }, index) => ({
+      const recorded = panelTargets.map(({ expr }, index) => ({
         record: `panel_${index}`,
-        expr: withoutVariables(expr),
+        expr: withVariables(expr),
       }));
       writeFileSync(file, JSON.stringify({ groups: [{ name: "panels", rules: recorded }] }));
       try {

@@ -41,8 +41,11 @@ async function metric(observed: Observed, series: string): Promise<number> {
   return Number(line?.split(" ").at(-1));
 }
 
-async function isReady(observed: Observed): Promise<boolean> {
-  return (await fetch(`http://127.0.0.1:${observed.server.started.http.port}/health/ready`)).ok;
+/** Of the report, of readiness and of liveness. */
+async function statuses(observed: Observed): Promise<number[]> {
+  const origin = `http://127.0.0.1:${observed.server.started.http.port}`;
+  const paths = ["/health", "/health/ready", "/health/live"];
+  return await Promise.all(paths.map(async (path) => (await fetch(origin + path)).status));
 }
 
 async function created(observed: Observed, ...topics: string[]): Promise<Ledger[]> {
@@ -86,7 +89,7 @@ describe.skipIf((missing ?? failingCallsMissing) !== undefined)(
         "ill-0: the partition is offline after a disk error",
         "see to the disk (the log has the error), run `obelisk verify`, then restart the server",
       ]);
-      expect(await isReady(observed)).toBe(true);
+      expect(await statuses(observed)).toEqual([200, 200, 200]);
       expect(await metric(observed, 'obelisk_component_health{component="storage"}')).toBe(0.5);
       expect(await metric(observed, "obelisk_offline_partitions")).toBe(1);
       expect(await metric(observed, "obelisk_sync_failures_total")).toBeGreaterThan(0);
@@ -118,13 +121,13 @@ describe.skipIf((missing ?? smallDiskMissing) !== undefined)(
         expect.stringMatching(/^the disk is full: \S+ \S+ are free$/),
         "make room: delete topics, or other files on this file system; nothing needs a restart",
       ]);
-      expect(await isReady(observed)).toBe(false);
+      expect(await statuses(observed)).toEqual([503, 503, 200]);
       expect(await metric(observed, "obelisk_disk_full")).toBe(1);
       expect(await metric(observed, "obelisk_disk_refusals_total")).toBeGreaterThan(0);
       expect(await metric(observed, "obelisk_health_status")).toBe(0);
       disk.empty();
       const { storage: emptied } = await told(observed);
-      expect([emptied, await isReady(observed)]).toEqual([undefined, true]);
+      expect([emptied, await statuses(observed)]).toEqual([undefined, [200, 200, 200]]);
       expect(await metric(observed, "obelisk_disk_full")).toBe(0);
       await ledger!.fill(observed.wire, WINDOW, 100);
       expect(await told(observed)).toEqual({});
@@ -150,7 +153,7 @@ describe.skipIf(missing !== undefined)(titled("a partition on a disk that is not
         "see to the disk (the log has the error), run `obelisk verify`, then restart the server",
       ],
     });
-    expect(await isReady(second)).toBe(true);
+    expect(await statuses(second)).toEqual([200, 200, 200]);
     expect(await metric(second, "obelisk_offline_partitions")).toBe(1);
     await second.stop();
     renameSync(elsewhere, join(bench.directory, "not-mounted"));
@@ -176,7 +179,7 @@ describe.skipIf(missing !== undefined)(titled("an event loop that stands still",
         "obelisk_loop_turn_seconds_recent tells which work; `other` is a machine that paused or has no processor left",
       ],
     });
-    expect(await isReady(observed)).toBe(true);
+    expect(await statuses(observed)).toEqual([200, 200, 200]);
     expect(await metric(observed, 'obelisk_component_health{component="tcp_server"}')).toBe(0.5);
     expect(await metric(observed, 'obelisk_loop_delay_seconds_bucket{le="1"}')).toBeLessThan(
       await metric(observed, "obelisk_loop_delay_seconds_count"),
