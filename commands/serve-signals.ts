@@ -13,7 +13,6 @@ import { type LineLog, LOG_LEVELS } from "../src/base/log.ts";
 import { ConfigErrors, configErrorWords } from "../src/config/config-errors.ts";
 import type { LoadedSettings } from "../src/config/load.ts";
 import { changedSettings } from "../src/config/reload.ts";
-import type { Settings } from "../src/config/settings.ts";
 
 /**
  * Signals that other programs give a meaning, and whose default action ends a process. SIGPIPE is not among them: the runtime
@@ -21,16 +20,24 @@ import type { Settings } from "../src/config/settings.ts";
  */
 const WITHOUT_MEANING = ["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGIO"] as const;
 
-/** Takes over the signals for the life of the process. `loadAgain` reads the settings from the same sources again. */
-export function handleSignals(log: LineLog, settings: Settings, loadAgain: () => LoadedSettings): void {
-  let running = settings;
+/**
+ * Takes over the signals for the life of the process. `loadAgain` reads the settings from the same sources again; what is returned tells
+ * which are in force.
+ */
+export function handleSignals(
+  log: LineLog,
+  loaded: LoadedSettings,
+  loadAgain: () => LoadedSettings,
+): () => LoadedSettings {
+  let running = loaded;
   process.on("SIGHUP", () => {
-    const loaded = readAgain(log, loadAgain);
-    if (loaded !== undefined) running = putInForce(log, running, loaded);
+    const again = readAgain(log, loadAgain);
+    if (again !== undefined) running = putInForce(log, running, again);
   });
   for (const name of WITHOUT_MEANING) {
     process.on(name, () => log.warn(`${name} ignored: SIGHUP reloads the settings, SIGTERM shuts down`));
   }
+  return () => running;
 }
 
 /** Whatever goes wrong, the server goes on as it is. */
@@ -46,8 +53,8 @@ function readAgain(log: LineLog, loadAgain: () => LoadedSettings): LoadedSetting
 }
 
 /** Returns what the server runs with from now on. */
-function putInForce(log: LineLog, running: Settings, loaded: LoadedSettings): Settings {
-  const changes = changedSettings(running, loaded);
+function putInForce(log: LineLog, running: LoadedSettings, loaded: LoadedSettings): LoadedSettings {
+  const changes = changedSettings(running.settings, loaded);
   const { logLevel } = loaded.settings;
   // Logged at the more verbose of both levels, so that a change to `error` is logged too.
   if (LOG_LEVELS.indexOf(logLevel) > LOG_LEVELS.indexOf(log.level)) log.level = logLevel;
@@ -58,5 +65,8 @@ function putInForce(log: LineLog, running: Settings, loaded: LoadedSettings): Se
     else log.warn("setting changed: it takes effect after a restart", facts);
   }
   log.level = logLevel;
-  return { ...running, logLevel };
+  return {
+    settings: { ...running.settings, logLevel },
+    origins: { ...running.origins, logLevel: loaded.origins.logLevel },
+  };
 }

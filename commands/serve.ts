@@ -76,7 +76,7 @@ export const serveCommand = defineCommand({
       output.write(printManual(loaded));
       return EXIT.yes;
     }
-    return serve(loaded.settings, () => load(flags, cwd), json === "true");
+    return serve(loaded, () => load(flags, cwd), json === "true");
   },
 });
 
@@ -97,15 +97,23 @@ function load(flags: Record<string, string>, cwd: string): LoadedSettings {
 }
 
 /** `loadAgain` reads the same sources once more. */
-async function serve(settings: Settings, loadAgain: () => LoadedSettings, json: boolean): Promise<number> {
+async function serve(
+  loaded: LoadedSettings,
+  loadAgain: () => LoadedSettings,
+  json: boolean,
+): Promise<number> {
+  const { settings } = loaded;
   const log = new LineLog(settings.logLevel, settings.logFormat);
   const interrupt = catchInterrupt();
-  handleSignals(log, settings, loadAgain);
+  const loadedNow = handleSignals(log, loaded, loadAgain);
   warn(log, exposureWarning(settings.host));
   // Sockets keep the process alive; this does so while none is open: at the start, and while stopping.
   setInterval(() => {}, HOLD_MS);
   const { startServer } = await import("../src/server.ts");
-  const server = await startServer(settings, log, systemClock, () => log.linesLost);
+  const server = await startServer(settings, log, systemClock, {
+    logLinesLost: () => log.linesLost,
+    loaded: loadedNow,
+  });
   const { native, http, kafka } = server.addresses;
   const started = {
     version,

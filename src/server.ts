@@ -11,6 +11,7 @@
  */
 
 import { version } from "../package.json" with { type: "json" };
+import { FEATURES } from "./api/kafka/features.ts";
 import { KafkaApi } from "./api/kafka/kafka-api.ts";
 import type { KafkaSession } from "./api/kafka/session.ts";
 import { NativeProtocol } from "./api/native/native-protocol.ts";
@@ -33,7 +34,8 @@ import { GiB, KiB, MiB } from "./base/units.ts";
 import { Broker, type BrokerOptions } from "./broker/broker.ts";
 import type { TopicDefaultsOptions } from "./broker/topic-rules.ts";
 import { namedSettings } from "./config/kafka-names.ts";
-import { SETTINGS, type Settings } from "./config/settings.ts";
+import { readSettings } from "./config/readings.ts";
+import { SETTINGS, type SettingKey, type Settings } from "./config/settings.ts";
 import { FetchSessions, PARTITIONS_MAX } from "./consumer/fetch-sessions.ts";
 import { Fetches } from "./consumer/fetches.ts";
 import { GroupConfigs } from "./consumer/group-configs.ts";
@@ -44,6 +46,7 @@ import { HeartbeatGroupKind } from "./consumer/heartbeat-groups/kind.ts";
 import { viewOf } from "./consumer/heartbeat-groups/topic-view.ts";
 import { OffsetRetention } from "./consumer/offset-retention.ts";
 import { GroupOffsets } from "./consumer/offsets.ts";
+import type { ClientNames, OpenConnection } from "./http/connection-list.ts";
 import type { ListenerStatus } from "./http/health.ts";
 import { HttpApi } from "./http/http-api.ts";
 import type { NetworkCounters } from "./network/counters.ts";
@@ -79,19 +82,27 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/**
- * Opens everything; when a part cannot be opened, those before it are closed again. `logLinesLost` tells the metrics how many
- * lines the log could not write. @throws ObeliskError
- */
+/** What only whoever starts the server knows. */
+export interface Surroundings {
+  /** How many lines the log could not write. */
+  readonly logLinesLost?: () => number;
+  /** The settings that are in force, and where each came from, as far as that is known. */
+  readonly loaded?: () => {
+    readonly settings: Settings;
+    readonly origins: Readonly<Partial<Record<SettingKey, string>>>;
+  };
+}
+
+/** Opens everything; when a part cannot be opened, those before it are closed again. @throws ObeliskError */
 export async function startServer(
   settings: Settings,
   log: Log,
   clock: Clock = systemClock,
-  logLinesLost: () => number = () => 0,
+  surroundings: Surroundings = {},
 ): Promise<Server> {
   const undo: (() => Promise<void> | void)[] = [];
   try {
-    return await start(settings, log, clock, logLinesLost, undo);
+    return await start(settings, log, clock, surroundings, undo);
   } catch (thrown) {
     for (const step of undo.reverse()) await step();
     throw thrown;
@@ -102,7 +113,7 @@ async function start(
   settings: Settings,
   log: Log,
   clock: Clock,
-  logLinesLost: () => number,
+  { logLinesLost = () => 0, loaded = () => ({ settings, origins: {} }) }: Surroundings,
   undo: (() => Promise<void> | void)[],
 ): Promise<Server> {
   const startedMonotonicMs = clock.monotonicMs();
@@ -269,6 +280,13 @@ async function start(
     heartbeatGroups,
     offsets,
     groupLag,
+    settings: () => readSettings(loaded().settings, loaded().origins),
+    connections: [
+      { listener: "kafka", connections: () => connectionsOf(kafka, ({ names }) => names) },
+      { listener: "native", connections: () => connectionsOf(native, () => NO_NAMES) },
+    ],
+    advertised,
+    features: FEATURES,
     groupLags: () => groupLag.totals(),
     loopTurns,
     loopDelay: loopWatch.delaySeconds,
@@ -467,6 +485,16 @@ function topicDefaults(settings: Settings): TopicDefaultsOptions {
       rows.filter(({ key, value }) => value !== String(SETTINGS[key].default)).map(({ name }) => name),
     ),
   };
+}
+
+/** Of the native protocol clients say nothing about themselves. */
+const NO_NAMES: ClientNames = { clientId: "", software: "" };
+
+function* connectionsOf<State>(
+  { connections }: Listener<State>,
+  namesOf: (state: State) => ClientNames,
+): Generator<{ connection: OpenConnection; names: ClientNames }> {
+  for (const connection of connections) yield { connection, names: namesOf(connection.state) };
 }
 
 function listenerStatus(

@@ -211,6 +211,11 @@ export class LogPartition implements OwnedPartition, Committable {
     return this.#rules.isDeleted;
   }
 
+  get bufferedRecords(): number {
+    const start = this.#recent.startOffset;
+    return start === -1 ? 0 : Math.max(0, this.#highWatermark - Math.max(start, this.startOffset));
+  }
+
   whenUsed(listener: UseListener): void {
     if (this.refusal === null && this.#highWatermark > this.startOffset) listener(null);
     else if (this.isUnavailable) listener(this.#standing.unavailableCode);

@@ -142,6 +142,8 @@ export interface Partition {
   readonly traffic: PartitionTraffic;
   /** Bytes that its records take where they are kept, as far as is known. */
   readonly bytes: number;
+  /** Records at its end that are read from memory, as far as is known. For people: nothing is decided by it. */
+  readonly bufferedRecords: number;
   /** Those that are remembered now. For people: nothing is decided by it. */
   activeProducers(): readonly ActiveProducer[] | Promise<readonly ActiveProducer[]>;
 

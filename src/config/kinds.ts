@@ -25,6 +25,8 @@ export interface Kind<T> {
   readonly hint: string;
   /** The range in words; empty when there is nothing to say beyond the hint. */
   readonly range: string;
+  /** What a number of it counts. */
+  readonly unit: "bytes" | "ms" | null;
   readonly isSwitch: boolean;
   parse(text: string): T | Refusal;
   format(value: T): string;
@@ -45,6 +47,7 @@ export function text(hint: string): Kind<string> {
   return {
     hint,
     range: "",
+    unit: null,
     isSwitch: false,
     parse: (given) => {
       if (given.trim() === "") return new Refusal("must not be empty");
@@ -59,6 +62,7 @@ export function integer(range: Range): Kind<number> {
   return {
     hint: "a whole number",
     range: words,
+    unit: null,
     isSwitch: false,
     parse: (given) => {
       if (!/^-?\d{1,15}$/.test(given.trim())) return new Refusal(`must be a whole number from ${words}`);
@@ -73,6 +77,7 @@ export function ratio(range: Range): Kind<number> {
   return {
     hint: "a number such as 0.95",
     range: words,
+    unit: null,
     isSwitch: false,
     parse: (given) => {
       if (!/^\d+(\.\d+)?$/.test(given.trim())) return new Refusal(`must be a number from ${words}`);
@@ -87,6 +92,7 @@ export function bytes(range: Range): Kind<number> {
   return {
     hint: "a size such as 64KiB, 512MiB or 1GiB",
     range: words,
+    unit: "bytes",
     isSwitch: false,
     parse: (given) => {
       const value = parseBytes(given);
@@ -103,6 +109,7 @@ export function duration(range: Range): Kind<number> {
   return {
     hint: "a duration such as 250ms, 30s or 1h; a bare number is milliseconds",
     range: words,
+    unit: "ms",
     isSwitch: false,
     parse: (given) => {
       const value = parseDuration(given);
@@ -130,6 +137,7 @@ export function flag(): Kind<boolean> {
   return {
     hint: "true or false",
     range: "",
+    unit: null,
     isSwitch: true,
     parse: (given) => SWITCH_WORDS.get(given.trim().toLowerCase()) ?? new Refusal("must be true or false"),
     format: String,
@@ -141,6 +149,7 @@ export function choice<const Word extends string>(words: readonly Word[]): Kind<
   return {
     hint: `one of ${list}`,
     range: "",
+    unit: null,
     isSwitch: false,
     parse: (given) =>
       words.find((word) => word === given.trim().toLowerCase()) ?? new Refusal(`must be one of ${list}`),
@@ -153,6 +162,7 @@ export function durability(): Kind<Durability> {
   return {
     hint,
     range: `interval: 1 to ${INTERVAL_MS_MAX} milliseconds`,
+    unit: null,
     isSwitch: false,
     parse: (given) => {
       const [mode, interval, ...rest] = given.trim().toLowerCase().split(":");
@@ -171,6 +181,7 @@ export function host(): Kind<string> {
   return {
     hint: "a name, an address, or * for all addresses",
     range: "",
+    unit: null,
     isSwitch: false,
     parse: (given) =>
       parseHost(given) ??
@@ -186,6 +197,7 @@ export function optionalAddress(): Kind<Address | null> {
   return {
     hint: "HOST:PORT, or empty",
     range: "port 1 to 65535",
+    unit: null,
     isSwitch: false,
     parse: (given) => {
       if (given.trim() === "") return null;

@@ -18,10 +18,12 @@ import { dashboardRoutes } from "./dashboard/routes.ts";
 import type { HttpParts } from "./http-parts.ts";
 import { problemResponse, unexpectedProblem } from "./problem.ts";
 import { pathsOf, type RoutePaths } from "./route-paths.ts";
+import { clusterRoutes } from "./routes/cluster.ts";
 import { groupsRoutes } from "./routes/groups.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { messagesRoutes } from "./routes/messages.ts";
 import { overviewRoutes } from "./routes/overview.ts";
+import { statsRoutes } from "./routes/stats.ts";
 import { topicsRoutes } from "./routes/topics.ts";
 import { validationError } from "./validation.ts";
 
@@ -37,6 +39,8 @@ const FAMILIES: readonly ((parts: HttpParts) => AnyElysia)[] = [
   topicsRoutes,
   messagesRoutes,
   groupsRoutes,
+  clusterRoutes,
+  statsRoutes,
 ];
 
 export function createApp(parts: HttpParts): HttpApp {

@@ -2,6 +2,7 @@
 
 import type { Log } from "../base/log.ts";
 import type { MemoryBudget } from "../base/memory/memory-budget.ts";
+import type { ClusterParts } from "./cluster-parts.ts";
 import type { GroupParts } from "./groups/group-parts.ts";
 import type { LiveTails } from "./live/live-tails.ts";
 import type { MetricsParts } from "./metrics/parts.ts";
@@ -9,7 +10,7 @@ import type { Readings } from "./metrics/readings.ts";
 import type { Sampler } from "./metrics/sampler.ts";
 import type { RequestServers } from "./request-servers.ts";
 
-export interface HttpParts extends MetricsParts, GroupParts {
+export interface HttpParts extends MetricsParts, GroupParts, ClusterParts {
   log: Log;
   /** False while the server stops. */
   isReady: () => boolean;

@@ -57,6 +57,8 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
   readonly localHost: string;
   principal: Principal = ANONYMOUS;
   readonly state: State;
+  /** By the wall clock. */
+  readonly openedAtMs: number;
   bytesIn = 0;
   frames = 0;
 
@@ -87,6 +89,7 @@ export class Connection<State> implements FrameConnection<State>, Watched, Input
     this.remoteAddress = formatAddress({ host: socket.remoteAddress, port: socket.remotePort });
     this.remoteHost = socketHost(socket.remoteAddress);
     this.localHost = socketHost(socket.localAddress);
+    this.openedAtMs = options.clock.nowMs();
     this.#socket = socket;
     this.#options = options;
     this.#input = new FrameInput(options, this);

@@ -180,6 +180,8 @@ export class DelayedPartition implements OwnedPartition, DelayedView {
     return this.#stored.batches.reduce((sum, { bytes }) => sum + bytes.length, 0);
   }
 
+  readonly bufferedRecords = 0;
+
   activeProducers(): Promise<readonly ActiveProducer[]> {
     return this.#store.ask(() => this.#stored.producers.list());
   }

@@ -3,13 +3,14 @@
  * known gets the list in version 0 with error 35, and asks again.
  *
  * From version 3 the client names its software; a name that breaks Kafka's rule is INVALID_REQUEST with an empty list. The
- * name is looked at and dropped, so that its length is nobody's business.
+ * beginning of the name is kept for people who look at connections.
  */
 
 import { NO_ERROR, wireCode } from "../../base/errors.ts";
 import type { ApiVersionsRequest, ApiVersionsResponseInput } from "../../protocol/kafka/apis/api-versions.ts";
 import type { KafkaContext } from "./context.ts";
 import { FEATURES, FINALIZED_FEATURES_EPOCH } from "./features.ts";
+import type { PeerNames } from "./peer-names.ts";
 
 /** The versions of one API. */
 export interface SupportedVersions {
@@ -29,9 +30,11 @@ export function apiVersions(
   request: ApiVersionsRequest,
   version: number,
   supported: readonly SupportedVersions[],
+  names: PeerNames,
 ): ApiVersionsResponseInput {
   const isNamed = isSoftwareName(request.clientSoftwareName) && isSoftwareName(request.clientSoftwareVersion);
   if (version >= NAMED_FROM && !isNamed) return refuseApiVersions(request, wireCode("INVALID_REQUEST"));
+  if (isNamed) names.setSoftware(request.clientSoftwareName, request.clientSoftwareVersion);
   return {
     errorCode: NO_ERROR,
     apiKeys: supported,

@@ -103,7 +103,8 @@ import { refuseUpdateFeatures, updateFeatures } from "./update-features.ts";
 
 export const apiVersionsRoute: Route = route(apiVersionsApi, {
   versions: [0, 4],
-  handle: (context, request, version) => apiVersions(context, request, version, supported()),
+  handle: (context, request, version, { session }) =>
+    apiVersions(context, request, version, supported(), session.names),
   refuse: refuseApiVersions,
 });
 

@@ -9,6 +9,7 @@ import { KiB } from "../../base/units.ts";
 import type { Fetch, FetchRotation } from "../../consumer/long-poll.ts";
 import type { Encoded } from "../../protocol/kafka/writer.ts";
 import type { Principal } from "../../security/principal.ts";
+import type { PeerNames } from "./peer-names.ts";
 
 /**
  * What a request and its response may take without being counted, and how far a peer may be behind with reading before everything is
@@ -35,6 +36,7 @@ export interface ExchangeOwner {
   /** Our end of the connection. */
   readonly localHost: string;
   readonly principal: Principal;
+  readonly names: PeerNames;
   readonly rotation: FetchRotation;
   readonly isClosed: boolean;
   /** Whether the peer has left so many of its responses unread that everything is counted. */

@@ -113,6 +113,7 @@ export class KafkaApi implements FrameHandler<KafkaSession> {
     stats.count += 1;
     const exchange = new Exchange<never>(session, route, version, correlationId, frameBytes);
     exchange.clientId = header.clientId ?? "";
+    session.names.setClientId(exchange.clientId);
     exchange.stats = stats;
     exchange.startedMs = loopTurns.pieceAtMs;
     session.begin(exchange, wasParked);

@@ -30,6 +30,7 @@ import type { Encoded } from "../../protocol/kafka/writer.ts";
 import type { Principal } from "../../security/principal.ts";
 import type { KafkaContext } from "./context.ts";
 import { type Exchange, type ExchangeOwner, FETCHED_PARTITION_BYTES, UNCOUNTED_BYTES } from "./exchange.ts";
+import { PeerNames } from "./peer-names.ts";
 import { UnwrittenResponses } from "./unwritten.ts";
 
 /** Clients keep 5 in flight, load generators some hundreds; a waiting Produce is about 500 bytes. */
@@ -48,6 +49,7 @@ export interface ParkedFrame {
 type KafkaConnection = FrameConnection<KafkaSession>;
 
 export class KafkaSession implements ExchangeOwner, BudgetWaiter {
+  readonly names = new PeerNames();
   readonly rotation = new FetchRotation();
   readonly #context: KafkaContext;
   readonly #connection: KafkaConnection;
