@@ -58,6 +58,7 @@ export function createApp(parts: HttpParts): HttpApp {
       });
       return unexpectedProblem();
     })
+    .onTransform(({ request, route }) => parts.http.routed(request, route))
     .onBeforeHandle(({ params }) => checkParams(params));
   for (const family of FAMILIES) app.use(family(parts));
   for (const { method, path, hooks } of app.routes) {

@@ -123,7 +123,7 @@ export class HttpApi {
       this.#warning.tell({ port: this.port, ...places.facts("connections-max") });
       const error = new ObeliskError("TOO_MANY_REQUESTS", { limit: places.max });
       const refusal = problemResponse(error, {}, { connection: "close" });
-      this.#stats.answered(refusal.status, 0);
+      this.#stats.answered(request, refusal.status, 0);
       return refusal;
     }
     this.#underWay += 1;
@@ -131,7 +131,7 @@ export class HttpApi {
     this.counters.accepted += 1;
     try {
       const response = await this.#app.fetch(request);
-      this.#stats.answered(response.status, this.#options.clock.monotonicMs() - startedMs);
+      this.#stats.answered(request, response.status, this.#options.clock.monotonicMs() - startedMs);
       return response;
     } finally {
       this.#underWay -= 1;

@@ -1,16 +1,34 @@
-/** What is counted of requests over HTTP: how many by status, and how long they took until their answer began. Plain numbers. */
+/**
+ * What is counted of requests over HTTP: how many answers by status, and how long requests took until their answer began, by route.
+ * Plain numbers. There are as many routes as the API has; what leads to none of them is one more.
+ */
 
 import { Histogram, SECONDS_BOUNDS } from "../base/histogram.ts";
 import { SECOND_MS } from "../base/units.ts";
 
+/** Where no route was found. */
+const NO_ROUTE = "none";
+
 export class HttpStats {
   /** By status; there are few. */
   readonly responses = new Map<number, number>();
-  readonly seconds = new Histogram(SECONDS_BOUNDS);
+  /** By method and pattern: `GET /topics/{topic}`. */
+  readonly seconds = new Map<string, Histogram>();
+  readonly #routes = new WeakMap<Request, string>();
+
+  /** `pattern`: as the routes are declared, `/topics/:topic`. */
+  routed(request: Request, pattern: string): void {
+    this.#routes.set(request, pattern);
+  }
 
   /** An answer begins; a stream goes on after it. */
-  answered(status: number, ms: number): void {
+  answered(request: Request, status: number, ms: number): void {
     this.responses.set(status, (this.responses.get(status) ?? 0) + 1);
-    this.seconds.observe(ms / SECOND_MS);
+    const pattern = this.#routes.get(request);
+    const route =
+      pattern === undefined ? NO_ROUTE : `${request.method} ${pattern.replaceAll(/:(\w+)/g, "{$1}")}`;
+    let seconds = this.seconds.get(route);
+    if (seconds === undefined) this.seconds.set(route, (seconds = new Histogram(SECONDS_BOUNDS)));
+    seconds.observe(ms / SECOND_MS);
   }
 }

@@ -51,7 +51,9 @@ beforeAll(async () => {
   await produceBatch(wire, "orders", batchOf(["a"]));
   await fetchOnce(wire, "orders", 0);
   wire.close();
-  const text = await (await fetch(`http://127.0.0.1:${server.httpPort}/metrics`)).text();
+  const scrape = async () => await (await fetch(`http://127.0.0.1:${server.httpPort}/metrics`)).text();
+  await scrape(); // the next one tells of this answer
+  const text = await scrape();
   for (const line of text.split("\n")) {
     const [, declared] = /^# TYPE (\w+)/.exec(line) ?? [];
     if (declared !== undefined) labelsOf.set(declared, new Set());

@@ -24,11 +24,9 @@ function targetOf(observed: Observed): string {
   return `127.0.0.1:${observed.server.started.http.port}`;
 }
 
-/** Watched, and scraped often enough for a rate. */
-async function watched(observed: Observed): Promise<Prometheus> {
-  const prometheus = await Prometheus.start(targetOf(observed));
+/** Until there are enough scrapes for a rate. */
+async function untilScraped(prometheus: Prometheus): Promise<void> {
   while (((await prometheus.query("count_over_time(up[1m]) > 2"))[0]?.value ?? 0) === 0) await Bun.sleep(50);
-  return prometheus;
 }
 
 /** The alerts with these names, once all of them are there. */
@@ -61,7 +59,8 @@ test.concurrent.skipIf(missingSync !== undefined)(
       await ledger.create(observed.wire);
       await ledger.fill(observed.wire, 1, 100);
     }
-    await using prometheus = await watched(observed);
+    await using prometheus = await Prometheus.start(targetOf(observed));
+    await untilScraped(prometheus);
     expect(await firing(prometheus)).toEqual([]);
     const logs = readdirSync(join(bench.data, "topics/ill/0")).filter((name) => name.endsWith(".log"));
     {
@@ -97,7 +96,8 @@ test.concurrent.skipIf(missingDisk !== undefined)(
     const observed = await Observed.start(bench, []);
     const ledger = new Ledger("full");
     await ledger.create(observed.wire);
-    await using prometheus = await watched(observed);
+    await using prometheus = await Prometheus.start(targetOf(observed));
+    await untilScraped(prometheus);
     disk.fillBytes();
     await ledger.sendUntilRefused(observed.wire, 64 * KiB);
     const alerts = await alerted(prometheus, "ObeliskDiskFull", "ObeliskDiskLow", "ObeliskUnhealthy");
@@ -118,7 +118,8 @@ test.concurrent.skipIf(missing !== undefined)(
   async () => {
     await using bench = new Bench();
     const observed = await Observed.start(bench, []);
-    await using prometheus = await watched(observed);
+    await using prometheus = await Prometheus.start(targetOf(observed));
+    await untilScraped(prometheus);
     const { pid } = observed.server.child;
     process.kill(pid, "SIGSTOP");
     await Bun.sleep(STALL_MS);

@@ -1,13 +1,26 @@
 import { expect, test } from "bun:test";
 import { startHttp } from "../support/http.ts";
 
-test("answers are counted by their status, with the time until they begin", async () => {
+test("answers are counted by their status, and by route with the time until they begin, however many paths are asked for", async () => {
   await using http = await startHttp();
-  for (const path of ["/health/live", "/health/live", "/nothing", "/topics/missing"]) await http.fetch(path);
+  for (const path of ["/health/live", "/health/live", "/topics/missing", "/topics?limit=many"])
+    await http.fetch(path);
+  for (let index = 0; index < 100; index += 1) {
+    await http.fetch(`/nothing/${index}`);
+    await http.fetch(`/topics/t${index}/messages`, { method: index % 2 === 0 ? "GET" : "PUT" });
+  }
   const lines = (await (await http.fetch("/metrics")).text()).split("\n");
   expect(lines.filter((line) => line.startsWith("obelisk_http_responses_total"))).toEqual([
     'obelisk_http_responses_total{status="200"} 2',
-    'obelisk_http_responses_total{status="404"} 2',
+    'obelisk_http_responses_total{status="404"} 151',
+    'obelisk_http_responses_total{status="400"} 1',
+    'obelisk_http_responses_total{status="405"} 50',
   ]);
-  expect(lines).toContain("obelisk_http_duration_seconds_count 4");
+  expect(lines.filter((line) => line.startsWith("obelisk_http_duration_seconds_count"))).toEqual([
+    'obelisk_http_duration_seconds_count{route="GET /health/live"} 2',
+    'obelisk_http_duration_seconds_count{route="GET /topics/{topic}"} 1',
+    'obelisk_http_duration_seconds_count{route="GET /topics"} 1',
+    'obelisk_http_duration_seconds_count{route="none"} 150',
+    'obelisk_http_duration_seconds_count{route="GET /topics/{topic}/messages"} 50',
+  ]);
 });

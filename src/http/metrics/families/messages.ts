@@ -1,4 +1,4 @@
-/** Messages, batches and syncs of all topics together. The first six have the Go Obelisk's names. */
+/** Messages, batches and syncs of all topics together. */
 
 import { counter, type Family, histogram } from "../family.ts";
 import type { Reading } from "../readings.ts";

@@ -17,7 +17,8 @@ export const REQUEST_FAMILIES: readonly Family[] = [
   counterBy("status", "obelisk_http_responses_total", "Answers over HTTP.", function* ({ parts }) {
     for (const [status, count] of parts.http.responses) yield [String(status), count];
   }),
-  histogram(
+  histogramBy(
+    "route",
     "obelisk_http_duration_seconds",
     "Seconds from a request over HTTP to the begin of its answer; a long poll waits as it was asked to.",
     ({ parts }) => parts.http.seconds,
