@@ -291,6 +291,7 @@ export const ERRORS = {
   CONNECTION_CLOSED: row(-1, "transient", true, 503, 2, "the broker closed the connection"),
   NOT_FOUND: row(-1, "permanent", false, 404, 2, "there is nothing at this path"),
   METHOD_NOT_ALLOWED: row(-1, "permanent", false, 405, 2, "the path does not take this method"),
+  UPGRADE_REQUIRED: row(-1, "permanent", false, 426, 2, "the path is one of a WebSocket"),
   UNSUPPORTED_MEDIA_TYPE: row(-1, "permanent", false, 415, 2, "the body's content type is not supported"),
   NOT_ACCEPTABLE: row(-1, "permanent", false, 406, 2, "nothing can be answered in a type that is accepted"),
   INVALID_FILTER: row(-1, "permanent", false, 400, 64, "the filter is not understood"),

@@ -16,6 +16,7 @@ import { ObeliskError } from "../base/errors.ts";
 import { documentOf } from "./access.ts";
 import { dashboardRoutes } from "./dashboard/routes.ts";
 import type { HttpParts } from "./http-parts.ts";
+import { liveRoutes } from "./live/routes.ts";
 import { problemResponse, unexpectedProblem } from "./problem.ts";
 import { pathsOf, type RoutePaths } from "./route-paths.ts";
 import { clusterRoutes } from "./routes/cluster.ts";
@@ -41,6 +42,7 @@ const FAMILIES: readonly ((parts: HttpParts) => AnyElysia)[] = [
   groupsRoutes,
   clusterRoutes,
   statsRoutes,
+  liveRoutes,
 ];
 
 export function createApp(parts: HttpParts): HttpApp {

@@ -13,6 +13,7 @@ import { createApp, type HttpApp } from "./app.ts";
 import type { HttpParts } from "./http-parts.ts";
 import { HttpStats } from "./http-stats.ts";
 import { LiveTails, type LiveTimes } from "./live/live-tails.ts";
+import { LIVE_SOCKETS } from "./live/routes.ts";
 import { Readings } from "./metrics/readings.ts";
 import { Sampler } from "./metrics/sampler.ts";
 import { problemResponse } from "./problem.ts";
@@ -88,7 +89,7 @@ export class HttpApi {
       this.counters.refused[cause ?? "descriptors"] += 1;
       this.#warning.tell({ port: this.port, ...facts });
       for (const server of this.#servers) void server.stop(false);
-      this.#draining = [...this.#draining.filter((server) => server.pendingRequests > 0), ...this.#servers];
+      this.#draining = [...this.#draining.filter(hasPeers), ...this.#servers];
       this.#servers = [];
     }
   }
@@ -169,8 +170,13 @@ function serve(respond: Respond, hostname: string, port: number): HttpServer {
       idleTimeout: IDLE_SECONDS,
       maxRequestBodySize: REQUEST_BYTES_MAX,
       fetch: respond,
+      websocket: LIVE_SOCKETS,
     });
   } catch (thrown) {
     throw listenError(thrown, hostname, port);
   }
+}
+
+function hasPeers({ pendingRequests, pendingWebSockets }: HttpServer): boolean {
+  return pendingRequests > 0 || pendingWebSockets > 0;
 }

@@ -1,7 +1,7 @@
 /**
  * `POST /topics/{topic}/messages`: messages in, places out, after they are committed.
  *
- *   one message        shares the partition's open batch with whoever else writes (broker/batcher.ts)
+ *   one message        shares the partition's open batch with whoever else writes (store-one.ts)
  *   a list             a batch of its own for each partition, stored whole or not at all
  *   NDJSON             the same, group by group, as they come (message-stream.ts)
  *   Idempotency-Key    a batch of its own, which the partition knows again (idempotency-key.ts)
@@ -14,7 +14,6 @@ import { crc32c } from "../../base/crc32c.ts";
 import { ObeliskError } from "../../base/errors.ts";
 import { TurnShare } from "../../base/loop/turn-share.ts";
 import type { Broker } from "../../broker/broker.ts";
-import type { Partition } from "../../broker/partition.ts";
 import type { Topic } from "../../broker/topic.ts";
 import { END, MESSAGE, MessageReader, PAUSED } from "../../protocol/record/message-json.ts";
 import { checkUtf8, isJsonType, mediaTypeOf, readBody, SMALL_BYTES, toldBytes } from "../body.ts";
@@ -22,8 +21,9 @@ import type { HttpParts } from "../http-parts.ts";
 import { problemResponse } from "../problem.ts";
 import { RequestMemory } from "../request-memory.ts";
 import { IdempotencyKey } from "./idempotency-key.ts";
-import { MessageBatches, partitionFor, storeError } from "./message-batches.ts";
+import { MessageBatches } from "./message-batches.ts";
 import { storeStream } from "./message-stream.ts";
+import { storeOne } from "./store-one.ts";
 
 /** Readers kept for reuse: each has a stack of a kilobyte. */
 const READERS_KEPT = 64;
@@ -74,9 +74,12 @@ export class HttpProducer {
     reader.reset(body, 0, body.length);
     let step = reader.step();
     if (step === MESSAGE && !reader.isList && key === null) {
-      const stored = this.#storeOne(topic, reader);
+      const stored = storeOne(this.#broker, this.#parts.clock, topic, reader);
       this.#keep(reader);
-      return await stored;
+      const { partition, offset, timestamp } = await stored;
+      // Names of topics need no escapes.
+      const text = `{"topic":"${topic.name}","partition":${partition},"offset":${offset},"timestamp":${timestamp}}`;
+      return new Response(text, JSON_HEADERS);
     }
     const batches = this.#batchesFor(topic, key);
     const share = new TurnShare(this.#parts.clock);
@@ -109,40 +112,6 @@ export class HttpProducer {
     });
   }
 
-  /** Into the partition's open batch. */
-  async #storeOne(topic: Topic, reader: MessageReader): Promise<Response> {
-    const { batcher, counters } = this.#broker;
-    const partition = partitionFor(topic, reader, topic.nextPartition());
-    const timestampMs = reader.timestampMs >= 0 ? reader.timestampMs : this.#parts.clock.nowMs();
-    const { keyBuffer, keyStart, keyEnd, valueBuffer, valueStart, valueEnd, headers } = reader;
-    try {
-      checkRecord(partition, keyBuffer !== null, timestampMs);
-    } catch (thrown) {
-      counters.messagesReceived += 1;
-      counters.messagesFailed += 1;
-      throw thrown;
-    }
-    const batch = batcher.append(
-      partition,
-      timestampMs,
-      keyBuffer,
-      keyStart,
-      keyEnd,
-      valueBuffer,
-      valueStart,
-      valueEnd,
-      headers,
-    );
-    const index = batch.count - 1;
-    if (!batch.isCompleted) await new Promise<void>((resolve) => batch.listen({ batchCompleted: resolve }));
-    if (batch.error !== null) throw storeError(partition, batch.error, null, false);
-    const timestamp = batch.logAppendTimeMs >= 0 ? batch.logAppendTimeMs : timestampMs;
-    const offset = batch.baseOffset + index;
-    // Names of topics need no escapes.
-    const text = `{"topic":"${topic.name}","partition":${partition.index},"offset":${offset},"timestamp":${timestamp}}`;
-    return new Response(text, JSON_HEADERS);
-  }
-
   #batchesFor(topic: Topic, key: IdempotencyKey | null, group = 0): MessageBatches {
     const { partitions } = topic;
     const keyless = key === null ? topic.nextPartition() : partitions[key.partitionOf(partitions.length)]!;
@@ -165,15 +134,6 @@ function unsupportedType(type: string): ObeliskError {
     detail,
     remedy: "send application/json, or application/x-ndjson for a stream",
   });
-}
-
-/** @throws ObeliskError what the topic refuses */
-function checkRecord(partition: Partition, hasKey: boolean, timestampMs: number): void {
-  partition.checkWritable();
-  const fault = partition.faultOfRecord(hasKey, timestampMs);
-  if (fault === null) return;
-  const { code, detail } = fault;
-  throw new ObeliskError(code, { detail, topic: partition.topic, partition: partition.index });
 }
 
 function answer(topic: string, batches: MessageBatches, isList: boolean): Response {

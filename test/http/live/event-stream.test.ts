@@ -233,7 +233,7 @@ describe("a reader that takes nothing", () => {
     socket.on("error", () => {});
     socket.pause();
     socket.write(
-      `GET /topics/t/messages?${query} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n`,
+      `GET /topics/t/messages?${query} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept: text/event-stream\r\n\r\n`,
     );
     return socket;
   }
