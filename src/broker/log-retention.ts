@@ -23,8 +23,8 @@ import type { PartitionRules } from "./owned-partition.ts";
 
 /** A bound has room for so many segments. */
 const SEGMENTS_OF_A_BOUND = 10;
-/** Segments are not made smaller than this for it: three files each. */
-export const RETAINED_SEGMENT_BYTES_MIN = 256 * KiB;
+/** Segments are not made smaller than this for it: each is a file to be made, synced and unlinked. */
+export const RETAINED_SEGMENT_BYTES_MIN = 128 * KiB;
 const RETAINED_SEGMENT_MS_MIN = SECOND_MS;
 /** Segments that a bound makes no larger than this, or rolls within this time, are short-lived. */
 const SHORT_LIVED_BYTES_MAX = MiB;

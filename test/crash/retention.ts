@@ -3,7 +3,8 @@
  * [--beside]. Needs ./scripts/build first; writes some GB a minute below the temporary directory, and deletes them.
  *
  *   topics     nine of ten are written to at full speed, so that retention.bytes acts; one of ten a batch a second, so that retention.ms does
- *   sampled    each second: what each topic's log files take, against retention.bytes; the age of the first record of slow ones
+ *   sampled    each second: what each topic's log files take, against retention.bytes; the age of the first record of slow ones, but
+ *              for the first seconds after a kill: nobody deletes while the server is down
  *   beside     a client that produces one small batch after another to a topic of its own: its latency
  *   --kills    kill -9 at moments spread over the run; each time `verify` must find nothing, and the load goes on
  *   --beside   first the same for up to a minute without retention, for the ratio of the latencies
@@ -28,6 +29,8 @@ const BATCH_VALUES = 32;
 const VALUE_BYTES = 2 * KiB;
 const SLOW_OF = 10;
 const WITHOUT_SECONDS_MAX = 60;
+/** Of a start after a kill, whose ages do not count: old records leave in turns. */
+const FIRST_SECONDS = 5;
 /** Slow topics whose first record is looked at each second. */
 const AGES_SAMPLED = 5;
 
@@ -74,6 +77,7 @@ class Run {
   #port = 0;
   #batch = newBatch();
   #isOver = false;
+  #agesFrom = 0;
 
   constructor(isBound: boolean, lengthSeconds: number) {
     this.#isBound = isBound;
@@ -211,6 +215,7 @@ class Run {
       killed += 1;
       await this.#killAndVerify();
       await this.#start();
+      this.#agesFrom = performance.now() + FIRST_SECONDS * SECOND_MS;
     }
   }
 
@@ -221,6 +226,7 @@ class Run {
       this.seen.bytesRatio = Math.max(this.seen.bytesRatio, bytes / retentionBytes);
       if (index % 100 === 99) await Bun.sleep(0);
     }
+    if (performance.now() < this.#agesFrom) return;
     const wire = await Wire.kafka(this.#port);
     for (let count = 0; count < AGES_SAMPLED; count += 1) {
       const name = nameOf(((this.seen.samples * AGES_SAMPLED + count) * SLOW_OF) % topics);
