@@ -53,16 +53,15 @@ export class HttpApi {
 
   private constructor(options: HttpApiOptions) {
     this.#options = options;
-    const parts = { ...options, http: this.#stats };
+    this.live = new LiveTails(() => options.places.max, options.liveTimes);
+    const parts = { ...options, http: this.#stats, live: this.live };
     const readings = new Readings(parts);
     this.#sampler = new Sampler(parts, readings, options.log);
-    this.live = new LiveTails(() => options.places.max, options.liveTimes);
     this.#app = createApp({
       ...parts,
       servers: this.#requestServers,
       readings,
       sampler: this.#sampler,
-      live: this.live,
     });
     this.#warning = new RateLimitedWarning(options.log, options.clock, "connections are refused");
     this.#servers = this.#serveAll(options.port);

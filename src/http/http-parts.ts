@@ -4,7 +4,6 @@ import type { Log } from "../base/log.ts";
 import type { MemoryBudget } from "../base/memory/memory-budget.ts";
 import type { ClusterParts } from "./cluster-parts.ts";
 import type { GroupParts } from "./groups/group-parts.ts";
-import type { LiveTails } from "./live/live-tails.ts";
 import type { MetricsParts } from "./metrics/parts.ts";
 import type { Readings } from "./metrics/readings.ts";
 import type { Sampler } from "./metrics/sampler.ts";
@@ -22,8 +21,6 @@ export interface HttpParts extends MetricsParts, GroupParts, ClusterParts {
   bodyBytesMax: number;
   /** Which of Bun's servers each request came through. */
   servers: RequestServers;
-  /** The live tails that are open. */
-  live: LiveTails;
   /** What metrics and the overview tell. */
   readings: Readings;
   sampler: Sampler;

@@ -163,6 +163,31 @@ describe.skipIf(missing !== undefined)(titled("a partition on a disk that is not
   });
 });
 
+describe.skipIf(missing !== undefined)(titled("a data directory that is taken away", missing), () => {
+  test("makes the storage unhealthy until the server is started on it again", async () => {
+    await using bench = new Bench();
+    const first = await Observed.start(bench, FLAGS);
+    await created(first, "orders");
+    const elsewhere = join(bench.directory, "elsewhere");
+    renameSync(bench.data, elsewhere);
+    while ((await told(first)).storage === undefined) await Bun.sleep(50);
+    expect(await told(first)).toEqual({
+      storage: [
+        "unhealthy",
+        expect.stringContaining(bench.data),
+        "bring the data directory back as it was, then restart the server",
+      ],
+    });
+    expect(await statuses(first)).toEqual([503, 503, 200]);
+    expect(await metric(first, "obelisk_health_status")).toBe(0);
+    await first.stop();
+    renameSync(elsewhere, bench.data);
+    const second = await Observed.start(bench, FLAGS);
+    expect([await told(second), await statuses(second)]).toEqual([{}, [200, 200, 200]]);
+    await second.stop();
+  });
+});
+
 describe.skipIf(missing !== undefined)(titled("an event loop that stands still", missing), () => {
   test("degrades the listeners, and is forgotten after some seconds without another one", async () => {
     await using bench = new Bench();

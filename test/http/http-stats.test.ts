@@ -24,3 +24,24 @@ test("answers are counted by their status, and by route with the time until they
     'obelisk_http_duration_seconds_count{route="GET /topics/{topic}/messages"} 50',
   ]);
 });
+
+test("live tails are told as long as they are open", async () => {
+  await using http = await startHttp();
+  await http.broker.topics.ensure("orders");
+  const tails = async () =>
+    (await (await http.fetch("/metrics")).text())
+      .split("\n")
+      .filter((line) => line.startsWith("obelisk_live_tails"));
+  const reader = new AbortController();
+  const tail = await http.fetch("/topics/orders/messages", {
+    headers: { accept: "text/event-stream" },
+    signal: reader.signal,
+  });
+  expect([tail.status, await tails()]).toEqual([
+    200,
+    ["obelisk_live_tails 1", "obelisk_live_tails_cut_total 0"],
+  ]);
+  reader.abort();
+  while (http.api.live.count > 0) await new Promise((resolve) => setImmediate(resolve));
+  expect(await tails()).toEqual(["obelisk_live_tails 0", "obelisk_live_tails_cut_total 0"]);
+});

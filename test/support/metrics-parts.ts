@@ -22,7 +22,7 @@ export const NO_ACTIVITY: ListenerActivity = {
 export function metricsParts(
   clock: HealthParts["clock"],
   overrides: Partial<MetricsParts> = {},
-): Omit<MetricsParts, Exclude<keyof HealthParts, "stall"> | "http"> {
+): Omit<MetricsParts, Exclude<keyof HealthParts, "stall"> | "http" | "live"> {
   return {
     stall: () => null,
     activity: () => NO_ACTIVITY,

@@ -5,6 +5,7 @@ import type { LoopTurns } from "../../base/loop/loop-turns.ts";
 import type { GroupLagTotal } from "../../consumer/group-lag.ts";
 import type { HealthParts } from "../health.ts";
 import type { HttpStats } from "../http-stats.ts";
+import type { LiveTails } from "../live/live-tails.ts";
 
 /** What the listeners have done, in the names of their protocols. */
 export interface ListenerActivity {
@@ -68,6 +69,8 @@ export interface MetricsParts extends HealthParts {
   /** How far each group is behind that has committed anything; in slices of the loop's time. */
   groupLags: () => AsyncIterable<GroupLagTotal>;
   http: HttpStats;
+  /** The live tails that are open. */
+  live: LiveTails;
   loopTurns: LoopTurns;
   /** How late a timer comes. */
   loopDelay: Histogram;

@@ -23,6 +23,12 @@ export const REQUEST_FAMILIES: readonly Family[] = [
     "Seconds from a request over HTTP to the begin of its answer; a long poll waits as it was asked to.",
     ({ parts }) => parts.http.seconds,
   ),
+  gauge("obelisk_live_tails", "Live tails of topics that are open.", ({ parts }) => parts.live.count),
+  counter(
+    "obelisk_live_tails_cut_total",
+    "Live tails that were cut because their readers took nothing.",
+    ({ parts }) => parts.live.cutSlow,
+  ),
   counter(
     "obelisk_malformed_requests_total",
     "Connections closed because what they sent is no Kafka request.",
