@@ -1,13 +1,14 @@
 /**
  * scripts/bench/observed.ts: what it costs to be watched. Produce throughput alone, with a scrape of /metrics each second, and with open
- * dashboards that ask for /overview each second; in turns within one run, so that what else the machine does meets all alike.
+ * dashboards, which ask for /overview/history once and for /overview each second; in turns within one run, so that what else the
+ * machine does meets all alike. With --pages the dashboards are opened in Chromium as well (Debian: chromium).
  *
- *   bun scripts/bench/observed.ts [--topics N] [--partitions N] [--groups N] [--dashboards N] [--rounds N] [--megabytes N]
+ *   bun scripts/bench/observed.ts [--topics N] [--partitions N] [--groups N] [--dashboards N] [--rounds N] [--megabytes N] [--pages]
  *
  * The server has so many topics with so many partitions each, and groups that have committed for one. Whoever asks is a process of its own,
- * and shares the machine's processors with the server and the load: that is in the ratio of throughput; the server's own processor time is
- * told beside it, and is the better measure where others use the machine too. Then, at rest, what single scrapes take,
- * and the longest turns of the event loop meanwhile. Needs ./scripts/build first.
+ * and shares the machine's processors with the server and the load: that is in the ratio of throughput, and most of it where a browser
+ * draws. The server's own processor time is told beside it, and is the better measure where others use the machine too. Then, at rest,
+ * what single scrapes take, and the longest turns of the event loop meanwhile. Needs ./scripts/build first.
  */
 
 import { createTopicsApi } from "../../src/protocol/kafka/apis/create-topics.ts";
@@ -15,6 +16,7 @@ import { offsetCommitApi } from "../../src/protocol/kafka/apis/offset-commit.ts"
 import { flat, produce } from "./kafka-api.ts";
 import { type Address, CallSocket, percentile } from "./load.ts";
 import { cpuMs, startObelisk } from "./servers.ts";
+import { browserMissing, type WatcherKind, Watchers } from "./watchers.ts";
 
 const CLIENT = "obelisk-bench";
 const TOPIC = "topic-0";
@@ -23,11 +25,8 @@ const IN_FLIGHT = 32;
 const MiB = 1024 * 1024;
 const TOPICS_A_REQUEST = 100;
 const SCRAPES = 20;
-const POLL = "--poll";
-const POLL_MS = 1000;
 
 async function main(args: readonly string[]): Promise<void> {
-  if (args[0] === POLL) return await poll(args[1]!, Number(args[2]), args.slice(3));
   const option = (name: string, defaultValue: number) => {
     const at = args.indexOf(`--${name}`);
     return at === -1 ? defaultValue : Number(args[at + 1]);
@@ -36,31 +35,36 @@ async function main(args: readonly string[]): Promise<void> {
   const partitions = option("partitions", 10);
   const groups = option("groups", 10_000);
   const dashboards = option("dashboards", 10);
-  const rounds = option("rounds", 8);
-  const bytes = option("megabytes", 256) * MiB;
+  const rounds = option("rounds", 6);
+  const bytes = option("megabytes", 1024) * MiB;
   const server = await startObelisk(
     ...["--partitions-max", String(topics * partitions), "--topics-max", String(topics)],
     ...["--retention-bytes", String(256 * MiB), "--segment-bytes", String(32 * MiB)],
   );
   try {
     await fill(server.kafka, topics, partitions, groups);
-    const watched = [
-      { name: "alone", paths: [] },
-      { name: "a scrape each second", paths: ["/metrics"] },
-      { name: `${dashboards} dashboards`, paths: new Array<string>(dashboards).fill("/overview") },
+    const watched: { name: string; kind: WatcherKind | null; count: number }[] = [
+      { name: "alone", kind: null, count: 0 },
+      { name: "a scrape each second", kind: "scrape", count: 1 },
+      { name: `${dashboards} dashboards`, kind: "dashboards", count: dashboards },
     ];
+    if (args.includes("--pages")) {
+      if (browserMissing !== undefined) throw new Error(browserMissing);
+      watched.push({ name: `${dashboards} pages in Chromium`, kind: "pages", count: dashboards });
+    }
     const speeds = watched.map((): number[] => []);
     const costs = watched.map((): number[] => []);
     for (let round = 0; round <= rounds; round += 1) {
-      for (const [index, { paths }] of watched.entries()) {
+      for (const [index, { kind, count }] of watched.entries()) {
+        const watchers = kind === null ? null : await Watchers.start(kind, server.http, count);
         const cpuAt = cpuMs(server.pid);
-        const poller = paths.length === 0 ? null : startPoller(server.http, paths);
+        watchers?.begin();
         const { megabytesPerSecond } = await produce(server.kafka, TOPIC, BATCH_BYTES, bytes, IN_FLIGHT);
-        poller?.kill();
-        await poller?.exited;
+        const cost = cpuMs(server.pid) - cpuAt;
+        await watchers?.stop();
         if (round === 0) continue; // warms up
         speeds[index]!.push(megabytesPerSecond);
-        costs[index]!.push(((cpuMs(server.pid) - cpuAt) / bytes) * MiB);
+        costs[index]!.push((cost / bytes) * MiB);
       }
     }
     console.log(
@@ -110,28 +114,6 @@ async function fill(address: Address, topics: number, partitions: number, groups
     await socket.call(flat(offsetCommitApi.encodeRequest(6, 1, CLIENT, request)));
   }
   socket.close();
-}
-
-function startPoller(http: Address, paths: readonly string[]): Bun.Subprocess {
-  const command = [
-    process.execPath,
-    import.meta.path,
-    POLL,
-    `http://${http.host}:${http.port}`,
-    String(POLL_MS),
-  ];
-  return Bun.spawn([...command, ...paths], { stdin: "ignore", stdout: "ignore", stderr: "inherit" });
-}
-
-/** Asks for each path once in so many milliseconds, for ever. */
-async function poll(origin: string, everyMs: number, paths: readonly string[]): Promise<void> {
-  const ask = async (path: string) => {
-    for (;;) {
-      await (await fetch(origin + path)).text();
-      await Bun.sleep(everyMs);
-    }
-  };
-  await Promise.all(paths.map(ask));
 }
 
 async function measureAtRest(http: Address): Promise<void> {
