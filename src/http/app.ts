@@ -22,6 +22,7 @@ import { pathsOf, type RoutePaths } from "./route-paths.ts";
 import { clusterRoutes } from "./routes/cluster.ts";
 import { groupsRoutes } from "./routes/groups.ts";
 import { healthRoutes } from "./routes/health.ts";
+import { leasesRoutes } from "./routes/leases.ts";
 import { messagesRoutes } from "./routes/messages.ts";
 import { overviewRoutes } from "./routes/overview.ts";
 import { statsRoutes } from "./routes/stats.ts";
@@ -40,6 +41,7 @@ const FAMILIES: readonly ((parts: HttpParts) => AnyElysia)[] = [
   topicsRoutes,
   messagesRoutes,
   groupsRoutes,
+  leasesRoutes,
   clusterRoutes,
   statsRoutes,
   liveRoutes,

@@ -12,6 +12,7 @@ import { NetworkCounters } from "../network/counters.ts";
 import { createApp, type HttpApp } from "./app.ts";
 import type { HttpParts } from "./http-parts.ts";
 import { HttpStats } from "./http-stats.ts";
+import { LeasedMembers } from "./lease/leased-members.ts";
 import { LiveTails, type LiveTimes } from "./live/live-tails.ts";
 import { LIVE_SOCKETS } from "./live/routes.ts";
 import { Readings } from "./metrics/readings.ts";
@@ -27,7 +28,7 @@ const FREE_PORT_TRIES = 16;
 const IDLE_SECONDS = 10;
 
 export interface HttpApiOptions
-  extends Omit<HttpParts, "servers" | "readings" | "sampler" | "live" | "http"> {
+  extends Omit<HttpParts, "servers" | "readings" | "sampler" | "live" | "http" | "leases"> {
   host: string;
   /** 0 takes a free port. */
   port: number;
@@ -46,6 +47,7 @@ export class HttpApi {
   readonly #requestServers = new RequestServers();
   readonly #warning: RateLimitedWarning;
   readonly live: LiveTails;
+  readonly #leases: LeasedMembers;
   #servers: HttpServer[];
   /** Servers that have stopped listening, and still have connections. */
   #draining: HttpServer[] = [];
@@ -57,11 +59,13 @@ export class HttpApi {
     const parts = { ...options, http: this.#stats, live: this.live };
     const readings = new Readings(parts);
     this.#sampler = new Sampler(parts, readings, options.log);
+    this.#leases = new LeasedMembers(options);
     this.#app = createApp({
       ...parts,
       servers: this.#requestServers,
       readings,
       sampler: this.#sampler,
+      leases: this.#leases,
     });
     this.#warning = new RateLimitedWarning(options.log, options.clock, "connections are refused");
     this.#servers = this.#serveAll(options.port);
@@ -93,9 +97,10 @@ export class HttpApi {
     }
   }
 
-  /** Readers who stay are told that the server stops. */
+  /** Readers who stay are told that the server stops; consumers keep their places until their sessions end. */
   endTails(): void {
     this.live.endAll();
+    this.#leases.close();
   }
 
   async stop(): Promise<void> {

@@ -4,6 +4,7 @@ import type { Log } from "../base/log.ts";
 import type { MemoryBudget } from "../base/memory/memory-budget.ts";
 import type { ClusterParts } from "./cluster-parts.ts";
 import type { GroupParts } from "./groups/group-parts.ts";
+import type { LeasedMembers } from "./lease/leased-members.ts";
 import type { MetricsParts } from "./metrics/parts.ts";
 import type { Readings } from "./metrics/readings.ts";
 import type { Sampler } from "./metrics/sampler.ts";
@@ -21,6 +22,8 @@ export interface HttpParts extends MetricsParts, GroupParts, ClusterParts {
   bodyBytesMax: number;
   /** Which of Bun's servers each request came through. */
   servers: RequestServers;
+  /** Consumers over HTTP. */
+  leases: LeasedMembers;
   /** What metrics and the overview tell. */
   readings: Readings;
   sampler: Sampler;

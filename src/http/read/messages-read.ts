@@ -68,8 +68,7 @@ export async function readMessages(
   const memory = new RequestMemory(parts.responseBudget, host);
   if (isStream) return await streamMessages(parts, request, plan, memory);
   using held = memory;
-  await held.reserve(ANSWER_MEMORY);
-  return await answerMessages(parts, request, plan);
+  return await answerMessages(parts, request, plan, held);
 }
 
 interface Found {
@@ -78,13 +77,19 @@ interface Found {
   readonly unreadable: readonly UnreadableBatch[];
 }
 
-async function answerMessages(parts: HttpParts, request: Request, plan: ReadPlan): Promise<Response> {
+async function answerMessages(
+  parts: HttpParts,
+  request: Request,
+  plan: ReadPlan,
+  memory: RequestMemory,
+): Promise<Response> {
+  await memory.reserve(ANSWER_MEMORY);
   const { clock, servers } = parts;
   if (plan.waitMs > 0) servers.of(request).timeout(request, 0);
   const found =
     plan.isBackwards || plan.start.kind === "last"
       ? await readLast(clock, request, plan)
-      : await readForwards(clock, request, plan);
+      : await readForwards(clock, request, plan, memory);
   const { records, next, unreadable } = found;
   const messages = await textsOf(records, clock);
   const more = unreadable.length === 0 ? "" : `,"unreadable":${JSON.stringify(unreadable)}`;
@@ -93,7 +98,13 @@ async function answerMessages(parts: HttpParts, request: Request, plan: ReadPlan
   });
 }
 
-async function readForwards(clock: Clock, request: Request, plan: ReadPlan): Promise<Found> {
+/** Who waits holds no memory. */
+async function readForwards(
+  clock: Clock,
+  request: Request,
+  plan: ReadPlan,
+  memory: RequestMemory,
+): Promise<Found> {
   const read = await forwardRead(clock, request, plan);
   const limits = { records: plan.limit, bytes: ANSWER_BYTES };
   const unreadable: UnreadableBatch[] = [];
@@ -105,7 +116,9 @@ async function readForwards(clock: Clock, request: Request, plan: ReadPlan): Pro
     const leftMs = untilMs - clock.monotonicMs();
     if (records.length > 0 || leftMs <= 0 || read.isBehind || request.signal.aborted)
       return { records, next: read.next, unreadable };
+    memory.release(ANSWER_MEMORY);
     await waitForRecords(plan.partitions, () => read.isBehind, leftMs, clock, request.signal);
+    await memory.reserve(ANSWER_MEMORY);
   }
 }
 
