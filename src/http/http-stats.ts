@@ -12,11 +12,10 @@ const NO_ROUTE = "none";
 export class HttpStats {
   /** By status; there are few. */
   readonly responses = new Map<number, number>();
-  /** By method and pattern: `GET /topics/{topic}`. */
+  /** By method and pattern as the routes are declared: `GET /topics/:topic`. */
   readonly seconds = new Map<string, Histogram>();
   readonly #routes = new WeakMap<Request, string>();
 
-  /** `pattern`: as the routes are declared, `/topics/:topic`. */
   routed(request: Request, pattern: string): void {
     this.#routes.set(request, pattern);
   }
@@ -25,8 +24,7 @@ export class HttpStats {
   answered(request: Request, status: number, ms: number): void {
     this.responses.set(status, (this.responses.get(status) ?? 0) + 1);
     const pattern = this.#routes.get(request);
-    const route =
-      pattern === undefined ? NO_ROUTE : `${request.method} ${pattern.replaceAll(/:(\w+)/g, "{$1}")}`;
+    const route = pattern === undefined ? NO_ROUTE : `${request.method} ${pattern}`;
     let seconds = this.seconds.get(route);
     if (seconds === undefined) this.seconds.set(route, (seconds = new Histogram(SECONDS_BOUNDS)));
     seconds.observe(ms / SECOND_MS);

@@ -21,7 +21,9 @@ export const REQUEST_FAMILIES: readonly Family[] = [
     "route",
     "obelisk_http_duration_seconds",
     "Seconds from a request over HTTP to the begin of its answer; a long poll waits as it was asked to.",
-    ({ parts }) => parts.http.seconds,
+    function* ({ parts }) {
+      for (const [route, seconds] of parts.http.seconds) yield [inBraces(route), seconds];
+    },
   ),
   gauge("obelisk_live_tails", "Live tails of topics that are open.", ({ parts }) => parts.live.count),
   counter(
@@ -62,3 +64,8 @@ export const REQUEST_FAMILIES: readonly Family[] = [
     ({ activity }) => activity.fetchSessionPartitions,
   ),
 ];
+
+/** `/topics/:topic` as documents have it: `/topics/{topic}`. */
+function inBraces(route: string): string {
+  return route.replaceAll(/:(\w+)/g, "{$1}");
+}
