@@ -64,6 +64,11 @@ export interface MessagesPage {
   readonly messages: readonly RecordAnswer[];
   /** By partition: the offset at which the next page begins. */
   readonly next?: Readonly<Record<string, number>>;
+  readonly unreadable?: readonly {
+    readonly partition: number;
+    readonly firstOffset: number;
+    readonly reason: string;
+  }[];
 }
 
 export interface GroupListed {

@@ -79,8 +79,8 @@ export function formatClock(ms: number): string {
 }
 
 /** `1 topic`, `2 topics`. */
-export function plural(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
+export function plural(count: number, noun: string, nouns = `${noun}s`): string {
+  return `${formatCount(count)} ${count === 1 ? noun : nouns}`;
 }
 
 function threeDigits(value: number): string {

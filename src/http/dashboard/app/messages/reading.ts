@@ -34,9 +34,6 @@ export interface Reading {
 /** Where a page begins in each partition; null: where the reading begins. */
 export type Position = Readonly<Record<string, number>> | null;
 
-/** Messages of a page. */
-export const PAGE = 100;
-
 export function readingOf(query: URLSearchParams): Reading {
   const isLatest = query.get("latest") !== null;
   const from = FROMS.find(([name]) => name === query.get("from"))?.[0] ?? "newest";

@@ -1,6 +1,6 @@
 /** A message in a line, and all of it when it is opened. */
 
-import { useMemo } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import type { RecordAnswer } from "../api/answers.ts";
 import { formatTimestamp } from "../base/format.ts";
 import { CopyButton } from "../parts/copy-button.tsx";
@@ -11,21 +11,34 @@ import { PayloadView } from "./payload-view.tsx";
 
 export interface RecordRowProps {
   readonly record: RecordAnswer;
+  /** Among all that are listed, from 1. */
+  readonly place: number;
+  readonly count: number;
+  /** Pixels. */
+  readonly top: number;
   readonly isOpen: boolean;
   readonly onToggle: () => void;
+  /** How high what is in it is. */
+  readonly onMeasured: (id: string, height: number) => void;
 }
 
 export function recordId({ partition, offset }: RecordAnswer): string {
   return `${partition}-${offset}`;
 }
 
-export function RecordRow({ record, isOpen, onToggle }: RecordRowProps) {
+export function RecordRow(props: RecordRowProps) {
+  const { record, place, count, top, isOpen, onToggle, onMeasured } = props;
   const { partition, offset, timestamp } = record;
   const key = useMemo(() => payloadOf(record.key, record.keyIsBase64), [record]);
   const value = useMemo(() => payloadOf(record.value, record.valueIsBase64), [record]);
   const id = `record-${recordId(record)}`;
   return (
-    <li class={isOpen ? "record is-open" : "record"}>
+    <li
+      class={isOpen ? "record is-open" : "record"}
+      style={{ top: `${top}px` }}
+      aria-posinset={place}
+      aria-setsize={count}
+    >
       <button type="button" class="record-line" aria-expanded={isOpen} aria-controls={id} onClick={onToggle}>
         <Icon name={isOpen ? "down" : "right"} />
         <span class="record-partition">
@@ -49,7 +62,9 @@ export function RecordRow({ record, isOpen, onToggle }: RecordRowProps) {
           <Preview payload={value} none="null" />
         </span>
       </button>
-      <div id={id}>{isOpen && <Detail record={record} keyPayload={key} value={value} />}</div>
+      <div id={id}>
+        {isOpen && <Detail record={record} keyPayload={key} value={value} onMeasured={onMeasured} />}
+      </div>
     </li>
   );
 }
@@ -64,12 +79,21 @@ interface DetailProps {
   readonly record: RecordAnswer;
   readonly keyPayload: Payload;
   readonly value: Payload;
+  readonly onMeasured: (id: string, height: number) => void;
 }
 
-function Detail({ record, keyPayload, value }: DetailProps) {
+function Detail({ record, keyPayload, value, onMeasured }: DetailProps) {
   const { partition, offset, timestamp, headers = [] } = record;
+  const element = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    const measure = () => onMeasured(recordId(record), element.current?.offsetHeight ?? 0);
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(element.current!);
+    return () => observer.disconnect();
+  }, [record, onMeasured]);
   return (
-    <div class="record-detail">
+    <div class="record-detail" ref={element}>
       <dl class="record-facts">
         <div>
           <dt>Partition</dt>

@@ -12,7 +12,7 @@ import { after } from "../base/time.ts";
 import { followPath, pagePath, type Reading } from "./reading.ts";
 
 /** Messages that are shown. */
-export const FOLLOWED_MAX = 500;
+export const FOLLOWED_MAX = 10_000;
 const SHOW_MS = 200;
 
 export interface Followed {
@@ -61,7 +61,7 @@ export function useFollow(reading: Reading | null, isHeld: boolean): Followed {
       source.addEventListener("message", (event) => {
         count += 1;
         pending.push(JSON.parse(event.data) as RecordAnswer);
-        if (pending.length > FOLLOWED_MAX) pending.shift();
+        if (pending.length > 2 * FOLLOWED_MAX) pending.splice(0, FOLLOWED_MAX);
       });
       source.addEventListener("problem", (event) => {
         const { detail, code, status } = JSON.parse(event.data) as Record<string, unknown>;

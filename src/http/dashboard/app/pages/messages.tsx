@@ -7,8 +7,9 @@ import { useResource } from "../api/resource.ts";
 import { formatCount, plural } from "../base/format.ts";
 import { pathOf, query, setQuery } from "../base/router.ts";
 import { Download } from "../messages/download.tsx";
+import { MESSAGES_MAX } from "../messages/message-reader.ts";
 import { ProduceOne } from "../messages/produce-one.tsx";
-import { queryOf, type Reading, readingOf } from "../messages/reading.ts";
+import { isBackwards, queryOf, type Reading, readingOf } from "../messages/reading.ts";
 import { ReadingForm } from "../messages/reading-form.tsx";
 import { RecordList } from "../messages/record-list.tsx";
 import { FOLLOWED_MAX, type Followed, useFollow } from "../messages/use-follow.ts";
@@ -39,7 +40,7 @@ export function MessagesPage() {
     setOpen(new Set());
     setQuery(queryOf(wanted));
     // What is asked for again is read again.
-    if (JSON.stringify(wanted) === JSON.stringify(reading)) pages.first();
+    if (JSON.stringify(wanted) === JSON.stringify(reading)) pages.restart();
   };
 
   return (
@@ -94,17 +95,24 @@ export function MessagesPage() {
       {refusal?.code !== "INVALID_FILTER" && <Refused refusal={refusal} />}
       {!hasTopic && <NoTopic hasTopics={names.length > 0} />}
       {hasTopic &&
-        (isFollowing ? <FollowState followed={followed} /> : <PageState pages={pages} reading={reading} />)}
-      {records.length > 0 && <RecordList records={records} open={open} onOpen={setOpen} />}
+        (isFollowing ? <FollowState followed={followed} /> : <ListState pages={pages} reading={reading} />)}
+      {records.length > 0 && (
+        <RecordList
+          records={records}
+          open={open}
+          onOpen={setOpen}
+          onEnd={isFollowing ? nothing : pages.more}
+        />
+      )}
       {hasTopic && !isFollowing && (
         <NoMessages pages={pages} reading={reading} onProduce={() => setAsked("produce")} />
       )}
-      {hasTopic && !isFollowing && <Turn pages={pages} onTurn={() => setOpen(new Set())} />}
+      {hasTopic && !isFollowing && <ListEnd pages={pages} reading={reading} />}
       {asked === "produce" && (
         <ProduceOne
           topic={reading.topic}
           onClose={() => setAsked(null)}
-          onProduced={() => !isFollowing && pages.first()}
+          onProduced={() => !isFollowing && pages.restart()}
         />
       )}
       {asked === "download" && (
@@ -152,22 +160,58 @@ function FollowState({ followed }: { followed: Followed }) {
   );
 }
 
-function PageState({ pages, reading }: { pages: Messages; reading: Reading }) {
-  const { messages, isReading, pageNumber, passedOver } = pages;
+function ListState({ pages, reading }: { pages: Messages; reading: Reading }) {
+  const { messages, isReading, isEnd, passedOver, refusal, unreadable } = pages;
+  if (refusal !== null) return null;
   const beside = passedOver > 0 ? `, ${formatCount(passedOver)} older ones of the same keys passed over` : "";
   const isSearch = reading.filter !== "" || reading.key !== "" || reading.isLatest;
+  const first = `${isBackwards(reading) ? "The newest" : "The first"} ${plural(messages.length, "message")}`;
   return (
     <div class="list-state">
       <p role="status">
-        {isReading && messages.length === 0
-          ? "Reading"
-          : `Page ${pageNumber}: ${plural(messages.length, "message")}`}
+        {messages.length === 0 && (isReading ? "Reading" : "")}
+        {messages.length > 0 && (isEnd ? `${plural(messages.length, "message")} in all` : first)}
+        {isSearch && messages.length > 0 && " that match"}
         {beside}
         {isReading && messages.length > 0 && ", looking for more"}
       </p>
       {isReading && isSearch && (
         <button type="button" class="button small" onClick={pages.stop}>
           Stop
+        </button>
+      )}
+      {unreadable.length > 0 && (
+        <p class="warned" title={unreadable.join("\n")}>
+          {plural(unreadable.length, "batch", "batches")} cannot be read. {unreadable[0]}
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** What stands below the last message: that it is the last, or the way to more. */
+function ListEnd({ pages, reading }: { pages: Messages; reading: Reading }) {
+  const { messages, isEnd, isFull, isReading, refusal } = pages;
+  if (refusal !== null || (messages.length === 0 && (isReading || isEnd))) return null;
+  return (
+    <div class="list-end">
+      {isReading && <p class="muted">Reading more</p>}
+      {isEnd && (
+        <p class="muted">
+          {isBackwards(reading) ? "That is where the topic begins." : "That is where the topic ends."}
+        </p>
+      )}
+      {isFull && (
+        <>
+          <p class="muted">No more than {formatCount(MESSAGES_MAX)} are listed at once.</p>
+          <button type="button" class="button" onClick={pages.moveOn}>
+            Go on from here
+          </button>
+        </>
+      )}
+      {!isReading && !isEnd && !isFull && (
+        <button type="button" class="button" onClick={pages.more}>
+          Read more
         </button>
       )}
     </div>
@@ -181,7 +225,7 @@ interface NoMessagesProps {
 }
 
 function NoMessages({ pages, reading, onProduce }: NoMessagesProps) {
-  const { messages, isReading, refusal, pageNumber } = pages;
+  const { messages, isReading, refusal } = pages;
   if (messages.length > 0 || refusal !== null) return null;
   if (isReading) return <Waiting rows={8} />;
   if (reading.filter !== "" || reading.key !== "")
@@ -194,7 +238,7 @@ function NoMessages({ pages, reading, onProduce }: NoMessagesProps) {
   return (
     <Empty
       icon="messages"
-      title={pageNumber > 1 || reading.from !== "newest" ? "No messages from here on" : "No messages yet"}
+      title={reading.from !== "newest" ? "No messages from here on" : "No messages yet"}
       action={
         <button type="button" class="button" onClick={onProduce}>
           <Icon name="send" />
@@ -207,24 +251,4 @@ function NoMessages({ pages, reading, onProduce }: NoMessagesProps) {
   );
 }
 
-function Turn({ pages, onTurn }: { pages: Messages; onTurn: () => void }) {
-  const { pageNumber, isReading, isLast, messages } = pages;
-  if (pageNumber === 1 && (isLast || messages.length === 0)) return null;
-  const turn = (go: () => void) => () => {
-    onTurn();
-    go();
-    scrollTo(0, 0);
-  };
-  return (
-    <nav class="turn" aria-label="Pages">
-      <button type="button" class="button" disabled={pageNumber === 1} onClick={turn(pages.back)}>
-        <Icon name="left" />
-        Previous page
-      </button>
-      <button type="button" class="button" disabled={isReading || isLast} onClick={turn(pages.forth)}>
-        Next page
-        <Icon name="right" />
-      </button>
-    </nav>
-  );
-}
+function nothing(): void {}

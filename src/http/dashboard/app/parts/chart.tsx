@@ -28,9 +28,9 @@ export interface ChartProps {
 }
 
 const HEIGHT = 148;
-/** What is shown, however much of it is known: the same stretch in all charts. */
-const SPAN_SECONDS = 15 * 60;
-const MINUTES = [60, 180, 300, 600];
+/** What is shown at least, however little of it is known. */
+const SPAN_SECONDS_MIN = 120;
+const TIME_STEPS = [15, 30, 60, 180, 300, 600];
 const POWERS_OF_TWO = Array.from({ length: 50 }, (_, power) => 2 ** power);
 const COLOURS = ["--line-1", "--line-2", "--line-3", "--line-4", "--line-5"];
 
@@ -121,7 +121,7 @@ function optionsOf(element: HTMLElement, labels: readonly string[], drawing: Dra
     legend: { show: false },
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
     scales: {
-      x: { range: (_, __, last) => [(last ?? 0) - SPAN_SECONDS, last ?? 0] },
+      x: { range: (_, first, last) => [Math.min(first ?? 0, (last ?? 0) - SPAN_SECONDS_MIN), last ?? 0] },
       y: { range: (_, __, max) => [0, Math.max((max ?? 0) * 1.15, ceiling ?? 0) || 1] },
     },
     axes: [
@@ -129,9 +129,9 @@ function optionsOf(element: HTMLElement, labels: readonly string[], drawing: Dra
         ...axis,
         size: 24,
         grid: { show: false },
-        space: 60,
-        incrs: MINUTES,
-        values: (_, ticks) => ticks.map(axisTime),
+        space: 70,
+        incrs: TIME_STEPS,
+        values: (_, ticks, __, ___, step) => ticks.map((tick) => axisTime(tick, step)),
       },
       {
         ...axis,
@@ -160,8 +160,8 @@ function optionsOf(element: HTMLElement, labels: readonly string[], drawing: Dra
   };
 }
 
-function axisTime(seconds: number): string {
-  return formatClock(seconds * 1000).slice(0, 5);
+function axisTime(seconds: number, step: number): string {
+  return formatClock(seconds * 1000).slice(0, step < 60 ? 8 : 5);
 }
 
 /** What a colour of the style sheet is at this moment: a canvas knows no variables. */

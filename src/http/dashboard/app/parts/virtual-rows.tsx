@@ -10,8 +10,9 @@
 // biome-ignore-all lint/a11y/useFocusableInteractive: it is a table, not a grid: what takes the focus is in its cells
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Icon } from "./icon.tsx";
+import { useVisibleSpan } from "./visible-span.ts";
 
 export interface Column<Row> {
   readonly id: string;
@@ -47,29 +48,13 @@ const NARROW = "(max-width: 640px)";
 export function VirtualRows<Row>(props: VirtualRowsProps<Row>) {
   const { label, rows, keyOf } = props;
   const body = useRef<HTMLDivElement>(null);
-  const [range, setRange] = useState({ first: 0, end: 40 });
   const isNarrow = useMedia(NARROW);
   const columns = isNarrow ? props.columns.filter(({ isKept }) => isKept === true) : props.columns;
   const template = columns.map(({ width }) => width).join(" ");
 
-  // Measured again when there are other rows.
-  useLayoutEffect(() => {
-    const measure = () => {
-      const top = -(body.current?.getBoundingClientRect().top ?? 0);
-      const first = Math.max(0, Math.floor(top / ROW_PIXELS) - BESIDE);
-      const end = Math.ceil((top + innerHeight) / ROW_PIXELS) + BESIDE;
-      setRange((last) => (last.first === first && last.end === end ? last : { first, end }));
-    };
-    measure();
-    addEventListener("scroll", measure, { passive: true });
-    addEventListener("resize", measure);
-    return () => {
-      removeEventListener("scroll", measure);
-      removeEventListener("resize", measure);
-    };
-  }, [rows.length]);
-
-  const shown = rows.slice(range.first, range.end);
+  const span = useVisibleSpan(body, rows.length * ROW_PIXELS);
+  const first = Math.max(0, Math.floor(span.top / ROW_PIXELS) - BESIDE);
+  const shown = rows.slice(first, Math.ceil(span.bottom / ROW_PIXELS) + BESIDE);
   return (
     <div
       class="rows"
@@ -91,8 +76,8 @@ export function VirtualRows<Row>(props: VirtualRowsProps<Row>) {
             key={keyOf(row)}
             class="row"
             role="row"
-            aria-rowindex={range.first + index + 2}
-            style={{ gridTemplateColumns: template, top: `${(range.first + index) * ROW_PIXELS}px` }}
+            aria-rowindex={first + index + 2}
+            style={{ gridTemplateColumns: template, top: `${(first + index) * ROW_PIXELS}px` }}
           >
             {columns.map(({ id, isNumber, cell }) => (
               <div key={id} role="cell" class={isNumber === true ? "cell number" : "cell"}>
