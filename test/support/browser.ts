@@ -16,7 +16,7 @@ export const browserMissing: string | undefined =
 /** What WCAG 2.2 asks at the levels A and AA, and what axe-core advises beside it. */
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 /** For a condition in a page, on a busy machine. */
-const WAIT_MS_MAX = 20_000;
+const WAIT_MS_MAX = 30_000;
 
 export interface Look {
   readonly width: number;
@@ -27,27 +27,32 @@ export interface Look {
 export const DESK: Look = { width: 1400, height: 900, scheme: "light" };
 export const PHONE: Look = { width: 390, height: 844, scheme: "dark" };
 
-/** One browser for the tests of a file. */
-export async function launchBrowser(): Promise<Browser> {
-  return await chromium.launch({
-    executablePath: CHROMIUM ?? fail("chromium is not here"),
-    args: ["--no-sandbox", "--disable-dev-shm-usage"],
-  });
-}
+export class TestBrowser {
+  #browser: Browser | null = null;
+  /** To open one takes longer than most tests: those of the same look share it. */
+  readonly #pages = new Map<Look, WatchedPage>();
 
-export class WatchedPage {
-  readonly page: Page;
-  readonly #origin: string;
-  readonly #faults: string[] = [];
-  readonly #expected: RegExp[] = [];
-
-  private constructor(page: Page, origin: string) {
-    this.page = page;
-    this.#origin = origin;
+  async launch(): Promise<void> {
+    this.#browser = await chromium.launch({
+      executablePath: CHROMIUM ?? fail("chromium is not here"),
+      args: ["--no-sandbox", "--disable-dev-shm-usage"],
+    });
   }
 
-  /** A page in a context of its own: nothing is remembered from another. */
-  static async open(browser: Browser, origin: string, look: Look = DESK): Promise<WatchedPage> {
+  /** The page of a look, at an address, with nothing of what went wrong in it before. */
+  async open(origin: string, path: string, look = DESK): Promise<WatchedPage> {
+    const page = this.#pages.get(look) ?? (await this.#newPage(look));
+    this.#pages.set(look, page);
+    await page.restart(origin, path);
+    return page;
+  }
+
+  async close(): Promise<void> {
+    await this.#browser?.close();
+  }
+
+  async #newPage(look: Look): Promise<WatchedPage> {
+    const browser = this.#browser ?? fail("the browser is not launched");
     const context = await browser.newContext({
       viewport: { width: look.width, height: look.height },
       // Scroll bars lie over the page, as on a phone.
@@ -58,25 +63,39 @@ export class WatchedPage {
       locale: "en-GB",
       timezoneId: "UTC",
       permissions: ["clipboard-read", "clipboard-write"],
-      acceptDownloads: true,
     });
     context.setDefaultTimeout(WAIT_MS_MAX);
-    const watched = new WatchedPage(await context.newPage(), origin);
-    watched.#watch();
-    return watched;
+    return new WatchedPage(await context.newPage());
   }
+}
 
-  #watch(): void {
-    this.page.on("request", (request) => {
+export class WatchedPage {
+  readonly page: Page;
+  #origin = "";
+  #faults: string[] = [];
+  #expected: RegExp[] = [];
+
+  constructor(page: Page) {
+    this.page = page;
+    page.on("request", (request) => {
       const url = request.url();
-      if (!url.startsWith(`${this.#origin}/`) && !url.startsWith("blob:"))
+      if (!url.startsWith(`${this.#origin}/`) && !url.startsWith("blob:") && url !== "about:blank")
         this.#faults.push(`asked for ${url}`);
     });
-    this.page.on("console", (message) => {
+    page.on("console", (message) => {
       if (message.type() === "error" || message.type() === "warning")
         this.#faults.push(`${message.type()}: ${message.text()} ${message.location().url}`);
     });
-    this.page.on("pageerror", (error) => this.#faults.push(`threw ${error.stack ?? error.message}`));
+    page.on("pageerror", (error) => this.#faults.push(`threw ${error.stack ?? error.message}`));
+  }
+
+  /** Begins anew: what went wrong before is forgotten. */
+  async restart(origin: string, path: string): Promise<void> {
+    await this.page.goto("about:blank");
+    this.#origin = origin;
+    this.#faults = [];
+    this.#expected = [];
+    await this.goto(path);
   }
 
   async goto(path: string): Promise<void> {
@@ -97,6 +116,15 @@ export class WatchedPage {
     return this.#faults.filter((fault) => !this.#expected.some((pattern) => pattern.test(fault)));
   }
 
+  /** Fails when the page is wider than the window. */
+  async checkWidth(): Promise<void> {
+    const [wide, shown] = await this.page.evaluate(() => [
+      document.documentElement.scrollWidth,
+      document.documentElement.clientWidth,
+    ]);
+    expect(wide).toBe(shown!);
+  }
+
   async #violations(): Promise<string[]> {
     if (!(await this.page.evaluate(() => "axe" in globalThis)))
       await this.page.evaluate(await Bun.file(require.resolve("axe-core/axe.min.js")).text());
@@ -112,9 +140,5 @@ export class WatchedPage {
     return results.flatMap(({ id, help, nodes }) =>
       nodes.map((node) => `${this.page.url()}: ${id}: ${help}: ${node}`),
     );
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.page.context().close();
   }
 }

@@ -17,6 +17,7 @@ const VIEWS: readonly (readonly [segment: string, label: string, icon: IconName]
   ["", "Overview", "overview"],
   ["topics", "Topics", "topics"],
   ["messages", "Messages", "messages"],
+  ["groups", "Groups", "groups"],
 ];
 
 const THEME_ICONS = { system: "display", light: "sun", dark: "moon" } as const satisfies Record<

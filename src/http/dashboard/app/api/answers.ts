@@ -9,11 +9,6 @@ export interface TopicListed {
   readonly cleanupPolicy: string;
 }
 
-export interface TopicsPage {
-  readonly topics: readonly TopicListed[];
-  readonly next?: string;
-}
-
 export interface PartitionDescribed {
   readonly partition: number;
   readonly startOffset: number;
@@ -78,6 +73,8 @@ export interface GroupListed {
   readonly members: number;
   /** Null: not known. */
   readonly lag: number | null;
+  /** Without it, the lag is at least so much. */
+  readonly isLagComplete: boolean;
 }
 
 export interface GroupMember {
@@ -85,7 +82,8 @@ export interface GroupMember {
   readonly instanceId: string | null;
   readonly clientId: string;
   readonly host: string;
-  readonly partitions: readonly { readonly topic: string; readonly partitions: readonly number[] }[];
+  /** Null: only the members can read it. */
+  readonly partitions: readonly { readonly topic: string; readonly partition: number }[] | null;
 }
 
 export interface GroupPartition {
@@ -94,6 +92,8 @@ export interface GroupPartition {
   readonly committedOffset: number | null;
   readonly logEndOffset: number | null;
   readonly lag: number | null;
+  /** Why the lag is not known. */
+  readonly unknown: string | null;
   readonly metadata: string | null;
   readonly memberId: string | null;
 }
@@ -103,6 +103,9 @@ export interface GroupDescribed {
   readonly type: string;
   readonly state: string;
   readonly protocolType: string;
+  readonly assignor: string;
+  readonly lag: number | null;
+  readonly isLagComplete: boolean;
   readonly members: readonly GroupMember[];
   readonly partitions: readonly GroupPartition[];
 }
@@ -111,8 +114,12 @@ export interface ResetAnswer {
   readonly partitions: readonly {
     readonly topic: string;
     readonly partition: number;
+    /** Null: nothing is committed. */
     readonly from: number | null;
-    readonly to: number;
+    /** Null: it stays so. */
+    readonly to: number | null;
+    /** Why it is not what was asked for. */
+    readonly note?: string;
   }[];
 }
 

@@ -24,6 +24,7 @@ const PLACES = [
   ["latest", "The end"],
   ["offset", "An offset"],
   ["timestamp", "A time"],
+  ["shift", "So many messages on or back"],
 ] as const;
 
 const ALL = "";
@@ -39,6 +40,7 @@ export function ResetGroup({ group, onClose, onReset }: ResetGroupProps) {
   const [topic, setTopic] = useState(ALL);
   const [offset, setOffset] = useState("0");
   const [time, setTime] = useState("");
+  const [by, setBy] = useState("-100");
   const [preview, setPreview] = useState<Preview | null>(null);
   const [refusal, setRefusal] = useState<Refusal | null>(null);
 
@@ -55,8 +57,9 @@ export function ResetGroup({ group, onClose, onReset }: ResetGroupProps) {
     ...(topic === ALL ? {} : { topics: [topic] }),
     ...(to === "offset" ? { offset: Number(offset) } : {}),
     ...(to === "timestamp" ? { timestamp: new Date(time).getTime() } : {}),
+    ...(to === "shift" ? { by: Number(by) } : {}),
   };
-  const isComplete = (to !== "offset" || offset !== "") && (to !== "timestamp" || time !== "");
+  const needed = { offset, timestamp: time, shift: by }[to] ?? "nothing";
   const path = routeOf(["groups", group.group, "reset"]);
 
   const look = async () => {
@@ -83,7 +86,7 @@ export function ResetGroup({ group, onClose, onReset }: ResetGroupProps) {
       noun="group"
       submit="Reset"
       isWide
-      isReady={preview !== null}
+      isReady={preview?.answer.partitions.some(isChange) ?? false}
       onClose={onClose}
       onConfirm={reset}
     >
@@ -102,7 +105,13 @@ export function ResetGroup({ group, onClose, onReset }: ResetGroupProps) {
         />
       </div>
       {to === "offset" && (
-        <TextField label="Offset" type="number" value={offset} onChange={changed(setOffset)} />
+        <TextField
+          label="Offset"
+          type="number"
+          hint="The same in each partition. A negative one counts from the end."
+          value={offset}
+          onChange={changed(setOffset)}
+        />
       )}
       {to === "timestamp" && (
         <TextField
@@ -114,8 +123,17 @@ export function ResetGroup({ group, onClose, onReset }: ResetGroupProps) {
           onChange={changed(setTime)}
         />
       )}
+      {to === "shift" && (
+        <TextField
+          label="Messages"
+          type="number"
+          hint="A negative number goes back: those messages are consumed again."
+          value={by}
+          onChange={changed(setBy)}
+        />
+      )}
       <div>
-        <button type="button" class="button" disabled={!isComplete} onClick={look}>
+        <button type="button" class="button" disabled={needed === ""} onClick={look}>
           Preview
         </button>
       </div>
@@ -125,8 +143,16 @@ export function ResetGroup({ group, onClose, onReset }: ResetGroupProps) {
   );
 }
 
+type Change = ResetAnswer["partitions"][number];
+
+function isChange({ from, to }: Change): boolean {
+  return to !== null && to !== from;
+}
+
 function Changes({ partitions }: ResetAnswer) {
-  if (partitions.length === 0) return <p class="muted">Nothing would change.</p>;
+  const changes = partitions.filter(isChange);
+  if (changes.length === 0)
+    return <p class="muted">Nothing would change: every partition is there already.</p>;
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a list that scrolls must be reached by keyboard
     <section class="table-place preview" tabIndex={0} aria-label="What would change">
@@ -143,21 +169,31 @@ function Changes({ partitions }: ResetAnswer) {
             <th scope="col" class="number">
               To
             </th>
+            <th scope="col" class="number">
+              Messages
+            </th>
           </tr>
         </thead>
         <tbody>
-          {partitions.map(({ topic, partition, from, to }) => (
+          {changes.map(({ topic, partition, from, to, note }) => (
             <tr key={`${topic}-${partition}`}>
               <td>
                 <span class="data">{visibleText(topic)}</span>
+                {note !== undefined && <span class="muted"> {note}</span>}
               </td>
               <td class="number">{partition}</td>
               <td class="number">{from === null ? UNKNOWN : formatCount(from)}</td>
               <td class="number">{formatCount(to)}</td>
+              <td class="number">{from === null ? UNKNOWN : signed((to ?? 0) - from)}</td>
             </tr>
           ))}
         </tbody>
       </table>
     </section>
   );
+}
+
+/** `+5`, `-3`: further on, or back. */
+function signed(count: number): string {
+  return count > 0 ? `+${formatCount(count)}` : formatCount(count);
 }

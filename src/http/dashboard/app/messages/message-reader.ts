@@ -9,8 +9,9 @@ import type { MessagesPage, RecordAnswer, TopicDescribed } from "../api/answers.
 import { ask, Refusal, routeOf, UNREACHABLE } from "../api/ask.ts";
 import { isEnd, type Position, pagePath, type Reading } from "./reading.ts";
 
-/** Messages of a page: some windows full. */
-const PAGE = 200;
+/** Messages of the first page, some windows full; each page doubles the list, so that a long one is soon there. */
+const PAGE_MIN = 200;
+const PAGE_MAX = 5000;
 /** Messages that a list has at most: some hundred megabytes of the browser's memory, if they are large. */
 export const MESSAGES_MAX = 100_000;
 /** Keys that are told apart; beyond it the reading ends. */
@@ -91,7 +92,7 @@ export class MessageReader {
   async #readPage(signal: AbortSignal): Promise<void> {
     const reading = this.#reading;
     const topic = await ask<TopicDescribed>(routeOf(["topics", reading.topic]), { signal });
-    let wanted = PAGE;
+    let wanted = Math.min(Math.max(this.#list.messages.length, PAGE_MIN), PAGE_MAX);
     for (;;) {
       const answer = await ask<MessagesPage>(pagePath(reading, this.#next, wanted), { signal });
       const found = reading.isLatest

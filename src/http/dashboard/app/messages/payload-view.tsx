@@ -15,7 +15,14 @@ const COLOURED_MAX = 32 * 1024;
 
 const KINDS = { null: "Null", empty: "Empty", json: "JSON", text: "Text", binary: "Bytes" } as const;
 
-export function PayloadView({ name, payload }: { name: string; payload: Payload }) {
+export interface PayloadViewProps {
+  readonly name: string;
+  /** Of the message that it is in. */
+  readonly id: string;
+  readonly payload: Payload;
+}
+
+export function PayloadView({ name, id, payload }: PayloadViewProps) {
   const [isWhole, setIsWhole] = useState(false);
   const [isRaw, setIsRaw] = useState(false);
   const { kind, raw, bytes } = payload;
@@ -24,9 +31,9 @@ export function PayloadView({ name, payload }: { name: string; payload: Payload 
   const cut = lines.length > max ? lines.slice(0, max) : lines;
   const isEmpty = kind === "null" || kind === "empty";
   return (
-    <section class="payload" aria-label={name}>
+    <section class="payload" aria-label={`${name} of ${id}`}>
       <header>
-        <h4>{name}</h4>
+        <h2>{name}</h2>
         <span class="tag">{KINDS[kind]}</span>
         {!isEmpty && <span class="muted">{formatBytes(bytes)}</span>}
         <span class="spacer" />

@@ -84,6 +84,7 @@ interface DetailProps {
 
 function Detail({ record, keyPayload, value, onMeasured }: DetailProps) {
   const { partition, offset, timestamp, headers = [] } = record;
+  const id = recordId(record);
   const element = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     const measure = () => onMeasured(recordId(record), element.current?.offsetHeight ?? 0);
@@ -94,27 +95,27 @@ function Detail({ record, keyPayload, value, onMeasured }: DetailProps) {
   }, [record, onMeasured]);
   return (
     <div class="record-detail" ref={element}>
-      <dl class="record-facts">
-        <div>
-          <dt>Partition</dt>
-          <dd>{partition}</dd>
-        </div>
-        <div>
-          <dt>Offset</dt>
-          <dd>{offset}</dd>
-        </div>
-        <div>
-          <dt>Time</dt>
-          <dd>{formatTimestamp(timestamp)}</dd>
-        </div>
-        <div class="record-copy">
-          <CopyButton label="Copy message" text={() => JSON.stringify(record)} />
-        </div>
-      </dl>
+      <div class="record-facts">
+        <dl>
+          <div>
+            <dt>Partition</dt>
+            <dd>{partition}</dd>
+          </div>
+          <div>
+            <dt>Offset</dt>
+            <dd>{offset}</dd>
+          </div>
+          <div>
+            <dt>Time</dt>
+            <dd>{formatTimestamp(timestamp)}</dd>
+          </div>
+        </dl>
+        <CopyButton label="Copy message" text={() => JSON.stringify(record)} />
+      </div>
       {headers.length > 0 && (
-        <section class="payload" aria-label="Headers">
+        <section class="payload" aria-label={`Headers of ${id}`}>
           <header>
-            <h4>Headers</h4>
+            <h2>Headers</h2>
             <span class="muted">{headers.length}</span>
           </header>
           <dl class="headers">
@@ -129,8 +130,8 @@ function Detail({ record, keyPayload, value, onMeasured }: DetailProps) {
           </dl>
         </section>
       )}
-      <PayloadView name="Key" payload={keyPayload} />
-      <PayloadView name="Value" payload={value} />
+      <PayloadView name="Key" id={id} payload={keyPayload} />
+      <PayloadView name="Value" id={id} payload={value} />
     </div>
   );
 }

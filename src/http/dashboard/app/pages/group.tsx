@@ -54,7 +54,7 @@ export function GroupPage({ name }: { name: string }) {
       crumb={crumb}
       lead={
         <>
-          <GroupState state={group.state} /> <span>{leadOf(group)}</span>
+          <GroupState state={group.state} /> <span class="beside">{leadOf(group)}</span>
         </>
       }
       actions={
@@ -71,7 +71,9 @@ export function GroupPage({ name }: { name: string }) {
       }
     >
       <Refused refusal={refusal} />
-      <LagChart group={name} />
+      <div class="block">
+        <LagChart group={name} />
+      </div>
       <section aria-labelledby="offsets-title">
         <div class="section-head">
           <h2 id="offsets-title">Offsets</h2>
@@ -184,7 +186,7 @@ const OFFSET_COLUMNS: readonly Column<GroupPartition>[] = [
     isNumber: true,
     isKept: true,
     canSort: true,
-    cell: ({ lag }) => <Lag lag={lag} />,
+    cell: ({ lag, unknown }) => <Lag lag={lag} unknown={unknown} />,
   },
 ];
 
@@ -214,18 +216,19 @@ const MEMBER_COLUMNS: readonly Column<GroupMember>[] = [
     width: "6rem",
     isNumber: true,
     isKept: true,
-    cell: ({ partitions }) => formatCount(countOf(partitions)),
+    cell: ({ partitions }) => (partitions === null ? UNKNOWN : formatCount(partitions.length)),
   },
 ];
 
-/** Members are told with their partitions one by one, or by topic. */
-function countOf(partitions: GroupMember["partitions"]): number {
-  return partitions.reduce((sum, entry) => sum + (entry.partitions?.length ?? 1), 0);
+function leadOf({ type, members, partitions, lag }: GroupDescribed): string {
+  const unknown = partitions.filter((partition) => partition.lag === null).length;
+  const behind = lag === null ? "" : `, ${plural(lag, "message")} behind`;
+  const beside = unknown === 0 ? "" : `, lag unknown in ${plural(unknown, "partition")}`;
+  return `${KINDS[type] ?? type}, ${plural(members.length, "member")}${behind}${beside}`;
 }
 
-function leadOf({ type, members, partitions }: GroupDescribed): string {
-  const lag = partitions.reduce((sum, partition) => sum + (partition.lag ?? 0), 0);
-  const unknown = partitions.filter((partition) => partition.lag === null).length;
-  const beside = unknown === 0 ? "" : `, unknown in ${plural(unknown, "partition")}`;
-  return `${type} protocol, ${plural(members.length, "member")}, ${plural(lag, "message")} behind${beside}`;
-}
+const KINDS: Readonly<Record<string, string>> = {
+  classic: "Classic protocol",
+  consumer: "Consumer protocol",
+  simple: "Offsets only",
+};

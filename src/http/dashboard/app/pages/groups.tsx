@@ -2,13 +2,12 @@
 
 import { useMemo, useState } from "preact/hooks";
 import type { GroupListed } from "../api/answers.ts";
-import { routeOf } from "../api/ask.ts";
-import { useResource } from "../api/resource.ts";
 import { formatCount, plural } from "../base/format.ts";
 import { pathOf, query, setQuery } from "../base/router.ts";
 import { GroupState } from "../groups/group-state.tsx";
 import { Lag } from "../groups/lag.tsx";
 import { LagChart } from "../groups/lag-chart.tsx";
+import { useGroups } from "../groups/use-groups.ts";
 import { Empty, Refused, Waiting } from "../parts/notice.tsx";
 import { ordered } from "../parts/ordered.ts";
 import { Page } from "../parts/page.tsx";
@@ -17,10 +16,6 @@ import { type Column, type Order, VirtualRows } from "../parts/virtual-rows.tsx"
 import { visibleText } from "../values/visible-text.ts";
 
 const EVERY_MS = 3000;
-
-interface GroupsAnswer {
-  readonly groups: readonly GroupListed[];
-}
 
 const COLUMNS: readonly Column<GroupListed>[] = [
   {
@@ -64,15 +59,14 @@ const COLUMNS: readonly Column<GroupListed>[] = [
     isNumber: true,
     isKept: true,
     canSort: true,
-    cell: ({ lag }) => <Lag lag={lag} />,
+    cell: ({ lag, isLagComplete }) => <Lag lag={lag} isComplete={isLagComplete} />,
   },
 ];
 
 export function GroupsPage() {
-  const { data, refusal } = useResource<GroupsAnswer>(routeOf(["groups"]), EVERY_MS);
+  const { data: groups, refusal } = useGroups(EVERY_MS);
   const [order, setOrder] = useState<Order>({ by: "lag", isDescending: true });
   const search = query.value.get("search") ?? "";
-  const groups = data?.groups ?? null;
   const shown = useMemo(() => {
     const wanted = search.toLowerCase();
     const found = (groups ?? []).filter(({ group }) => group.toLowerCase().includes(wanted));
@@ -122,8 +116,8 @@ export function GroupsPage() {
 }
 
 function leadOf(groups: readonly GroupListed[]): string {
-  const unknown = groups.filter(({ lag }) => lag === null).length;
+  const unknown = groups.filter(({ lag, isLagComplete }) => lag === null || !isLagComplete).length;
   const lag = groups.reduce((sum, group) => sum + (group.lag ?? 0), 0);
-  const beside = unknown === 0 ? "" : `; of ${plural(unknown, "group")} it is not known`;
+  const beside = unknown === 0 ? "" : `; of ${plural(unknown, "group")} it is not known, or not whole`;
   return `${plural(groups.length, "group")}, ${plural(lag, "message")} behind in all${beside}`;
 }

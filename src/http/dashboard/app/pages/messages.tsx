@@ -17,12 +17,12 @@ import { type Messages, useMessages } from "../messages/use-messages.ts";
 import { Icon } from "../parts/icon.tsx";
 import { Empty, Refused, Waiting } from "../parts/notice.tsx";
 import { Page } from "../parts/page.tsx";
-import { TOPICS_PATH, type TopicsAnswer } from "../topics/topics-path.ts";
+import { useTopics } from "../topics/use-topics.ts";
 
 export function MessagesPage() {
   const search = query.value.toString();
   const reading = useMemo(() => readingOf(new URLSearchParams(search)), [search]);
-  const { data: topics } = useResource<TopicsAnswer>(TOPICS_PATH);
+  const { data: topics } = useTopics();
   const { data: topic } = useResource<TopicDescribed>(
     reading.topic === "" ? null : routeOf(["topics", reading.topic]),
   );
@@ -32,7 +32,7 @@ export function MessagesPage() {
   const hasTopic = reading.topic !== "";
   const pages = useMessages(hasTopic && !isFollowing ? reading : null);
   const followed = useFollow(hasTopic && isFollowing ? reading : null, open.size > 0);
-  const names = useMemo(() => topics?.topics.map(({ name }) => name) ?? [], [topics]);
+  const names = useMemo(() => topics?.map(({ name }) => name) ?? [], [topics]);
   const records = isFollowing ? followed.messages : pages.messages;
   const refusal = isFollowing ? followed.refusal : pages.refusal;
 

@@ -2,7 +2,6 @@
 
 import { useMemo, useState } from "preact/hooks";
 import type { TopicListed } from "../api/answers.ts";
-import { useResource } from "../api/resource.ts";
 import { formatBytes, formatCount, plural } from "../base/format.ts";
 import { pathOf, query, setQuery } from "../base/router.ts";
 import { Icon } from "../parts/icon.tsx";
@@ -13,7 +12,7 @@ import { SearchBox } from "../parts/search-box.tsx";
 import { StatusBadge } from "../parts/status-badge.tsx";
 import { type Column, type Order, VirtualRows } from "../parts/virtual-rows.tsx";
 import { CreateTopic } from "../topics/create-topic.tsx";
-import { TOPICS_PATH, type TopicsAnswer } from "../topics/topics-path.ts";
+import { useTopics } from "../topics/use-topics.ts";
 import { visibleText } from "../values/visible-text.ts";
 
 /** Asked for again so often: a list of a thousand is some 200 KB. */
@@ -78,11 +77,10 @@ const COLUMNS: readonly Column<TopicListed>[] = [
 ];
 
 export function TopicsPage() {
-  const { data, refusal, reload } = useResource<TopicsAnswer>(TOPICS_PATH, EVERY_MS);
+  const { data: topics, refusal, reload } = useTopics(EVERY_MS);
   const [order, setOrder] = useState<Order>({ by: "name", isDescending: false });
   const search = query.value.get("search") ?? "";
   const isCreating = query.value.get("create") !== null;
-  const topics = data?.topics ?? null;
 
   const shown = useMemo(() => {
     const wanted = search.toLowerCase();

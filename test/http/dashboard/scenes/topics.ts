@@ -1,25 +1,25 @@
-/** Topics in the dashboard: found, created, changed, trimmed and deleted, in Chromium, of the compiled executable. */
+/** Topics in the dashboard: found, created, changed, trimmed and deleted. */
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { PHONE } from "../../../../support/browser.ts";
-import { Dashboard, dashboardMissing } from "../../../../support/dashboard.ts";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { PHONE, type TestBrowser } from "../../../support/browser.ts";
+import { Dashboard } from "../../../support/dashboard.ts";
 
 interface Described {
   readonly partitions: readonly { readonly startOffset: number; readonly highWatermark: number }[];
   readonly configs: readonly { readonly name: string; readonly value: string }[];
 }
 
-describe.skipIf(dashboardMissing !== undefined)("topics", () => {
+export function topicScenes(browser: TestBrowser): void {
   let dashboard: Dashboard;
   beforeAll(async () => {
-    dashboard = await Dashboard.start("memory:", ["--partitions-max=3000"]);
+    dashboard = await Dashboard.start(browser, ["--partitions-max=3000"]);
   });
   afterAll(() => dashboard[Symbol.asyncDispose]());
 
   const topic = (name: string) => dashboard.ask<Described>(`/topics/${name}`);
 
   test("one is created with its settings, and shown", async () => {
-    await using watched = await dashboard.open("/dashboard/topics");
+    const watched = await dashboard.open("/dashboard/topics");
     const { page } = watched;
     await page.getByText("There are no topics yet").waitFor();
     await watched.check();
@@ -42,7 +42,7 @@ describe.skipIf(dashboardMissing !== undefined)("topics", () => {
   });
 
   test("a name that is not allowed is refused in the dialog, which stays", async () => {
-    await using watched = await dashboard.open("/dashboard/topics?create=1");
+    const watched = await dashboard.open("/dashboard/topics?create=1");
     watched.expectFault(/status of 4\d\d/);
     const { page } = watched;
     await page.getByLabel("Name", { exact: true }).fill("not/allowed");
@@ -59,7 +59,7 @@ describe.skipIf(dashboardMissing !== undefined)("topics", () => {
     const value = async () =>
       (await topic("kept")).configs.find(({ name }) => name === "retention.ms")?.value;
     const before = await value();
-    await using watched = await dashboard.open("/dashboard/topics/kept");
+    const watched = await dashboard.open("/dashboard/topics/kept");
     const { page } = watched;
     const change = page.getByRole("button", { name: "Change retention.ms" });
     await change.click();
@@ -79,7 +79,7 @@ describe.skipIf(dashboardMissing !== undefined)("topics", () => {
 
   test("partitions are added, and never fewer", async () => {
     await dashboard.ask("/topics", "POST", { name: "growing", partitions: 2 });
-    await using watched = await dashboard.open("/dashboard/topics/growing");
+    const watched = await dashboard.open("/dashboard/topics/growing");
     const { page } = watched;
     await page.getByRole("button", { name: "Add partitions" }).click();
     const dialog = page.getByRole("dialog", { name: "Add partitions" });
@@ -95,7 +95,7 @@ describe.skipIf(dashboardMissing !== undefined)("topics", () => {
   test("messages are trimmed, and a topic deleted, only when its name is typed", async () => {
     await dashboard.ask("/topics", "POST", { name: "short.lived", partitions: 1 });
     await dashboard.ask("/topics/short.lived/messages", "POST", [{ value: 1 }, { value: 2 }, { value: 3 }]);
-    await using watched = await dashboard.open("/dashboard/topics/short.lived");
+    const watched = await dashboard.open("/dashboard/topics/short.lived");
     const { page } = watched;
     await page.getByRole("button", { name: "Trim" }).click();
     await page.getByRole("dialog").getByLabel("Partition").selectOption("0");
@@ -120,7 +120,7 @@ describe.skipIf(dashboardMissing !== undefined)("topics", () => {
   });
 
   test("one that is not there is told so", async () => {
-    await using watched = await dashboard.open("/dashboard/topics/absent");
+    const watched = await dashboard.open("/dashboard/topics/absent");
     watched.expectFault(/status of 404/);
     await watched.page.getByText("There is no such topic").waitFor();
     await watched.check();
@@ -132,7 +132,7 @@ describe.skipIf(dashboardMissing !== undefined)("topics", () => {
       await Promise.all(names.map((name) => dashboard.ask("/topics", "POST", { name, partitions: 1 })));
     }
     await dashboard.ask("/topics/many-500/messages", "POST", { value: "the only one" });
-    await using watched = await dashboard.open("/dashboard/topics?search=many");
+    const watched = await dashboard.open("/dashboard/topics?search=many");
     const { page } = watched;
     const table = page.getByRole("table", { name: "Topics" });
     await table.waitFor();
@@ -156,14 +156,14 @@ describe.skipIf(dashboardMissing !== undefined)("topics", () => {
   });
 
   test("fit on a phone", async () => {
-    await using watched = await dashboard.open("/dashboard/topics", PHONE);
+    const watched = await dashboard.open("/dashboard/topics", PHONE);
     const { page } = watched;
     await page.getByRole("table", { name: "Topics" }).waitFor();
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(PHONE.width);
+    await watched.checkWidth();
     await watched.check();
     await watched.goto("/dashboard/topics/orders");
     await page.getByRole("table", { name: "Partitions" }).waitFor();
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(PHONE.width);
+    await watched.checkWidth();
     await watched.check();
   });
-});
+}

@@ -1,20 +1,20 @@
-/** The overview and what stands around every view, in Chromium, of the compiled executable. */
+/** The overview and what stands around every view. */
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { PHONE, WatchedPage } from "../../../../support/browser.ts";
-import { Dashboard, dashboardMissing } from "../../../../support/dashboard.ts";
-import { compiled } from "../../../../support/obelisk-command.ts";
-import { startServer } from "../../../../support/obelisk-server.ts";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { PHONE, type TestBrowser, type WatchedPage } from "../../../support/browser.ts";
+import { Dashboard } from "../../../support/dashboard.ts";
+import { compiled } from "../../../support/obelisk-command.ts";
+import { startServer } from "../../../support/obelisk-server.ts";
 
-describe.skipIf(dashboardMissing !== undefined)("the overview", () => {
+export function overviewScenes(browser: TestBrowser): void {
   let dashboard: Dashboard;
   beforeAll(async () => {
-    dashboard = await Dashboard.start();
+    dashboard = await Dashboard.start(browser);
   });
   afterAll(() => dashboard[Symbol.asyncDispose]());
 
   test("of an empty broker says how to begin", async () => {
-    await using watched = await dashboard.open("/");
+    const watched = await dashboard.open("/");
     const { page } = watched;
     await page.getByText("Nothing is stored yet").waitFor();
     expect(await page.locator("pre").textContent()).toBe(
@@ -27,7 +27,7 @@ describe.skipIf(dashboardMissing !== undefined)("the overview", () => {
 
   test("moves: what is stored meanwhile appears in its charts and figures", async () => {
     await dashboard.ask("/topics", "POST", { name: "moving" });
-    await using watched = await dashboard.open("/");
+    const watched = await dashboard.open("/");
     const { page } = watched;
     const chart = page.getByRole("img", { name: /^Messages: In/ });
     await chart.locator("canvas").waitFor();
@@ -46,7 +46,7 @@ describe.skipIf(dashboardMissing !== undefined)("the overview", () => {
   });
 
   test("is walked by keyboard alone", async () => {
-    await using watched = await dashboard.open("/");
+    const watched = await dashboard.open("/");
     const { page } = watched;
     await page.getByRole("heading", { name: "Overview" }).waitFor();
     await page.keyboard.press("Tab");
@@ -65,7 +65,7 @@ describe.skipIf(dashboardMissing !== undefined)("the overview", () => {
   });
 
   test("on a phone hides the way around in a menu, which Escape closes", async () => {
-    await using watched = await dashboard.open("/", PHONE);
+    const watched = await dashboard.open("/", PHONE);
     const { page } = watched;
     const menu = page.getByRole("button", { name: "Menu" });
     const link = page.getByRole("link", { name: "Topics", exact: true });
@@ -83,7 +83,7 @@ describe.skipIf(dashboardMissing !== undefined)("the overview", () => {
   });
 
   test("remembers the colours that were chosen", async () => {
-    await using watched = await dashboard.open("/");
+    const watched = await dashboard.open("/");
     const { page } = watched;
     const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const light = await ground();
@@ -94,10 +94,12 @@ describe.skipIf(dashboardMissing !== undefined)("the overview", () => {
     await page.getByRole("heading", { name: "Overview" }).waitFor();
     expect(await ground()).toBe(dark);
     await watched.check();
+    await page.getByRole("radio", { name: "system" }).check();
+    expect(await ground()).toBe(light);
   });
 
   test("says that an address leads nowhere", async () => {
-    await using watched = await dashboard.open("/dashboard/nowhere");
+    const watched = await dashboard.open("/dashboard/nowhere");
     await watched.page.getByText("There is no such view").waitFor();
     await watched.page.getByRole("link", { name: "Go to the overview" }).click();
     await watched.page.getByRole("heading", { name: "Overview" }).waitFor();
@@ -107,10 +109,8 @@ describe.skipIf(dashboardMissing !== undefined)("the overview", () => {
   test("says when the broker is gone, keeps what it showed, and goes on when it is back", async () => {
     const server = await startServer("memory:", [], { program: compiled });
     const { port } = server.started.http;
-    const { browser } = dashboard;
-    await using watched = await WatchedPage.open(browser, `http://127.0.0.1:${port}`);
+    const watched = await browser.open(`http://127.0.0.1:${port}`, "/");
     watched.expectFault(/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE/);
-    await watched.goto("/");
     const { page } = watched;
     await page.getByText("Healthy").waitFor();
     await server.stop("SIGKILL");
@@ -125,7 +125,7 @@ describe.skipIf(dashboardMissing !== undefined)("the overview", () => {
     await page.getByText("Healthy").waitFor();
     await watched.check();
   });
-});
+}
 
 async function focused({ page }: WatchedPage): Promise<string | null> {
   return await page.evaluate(() => document.activeElement?.textContent ?? null);
