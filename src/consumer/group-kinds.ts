@@ -5,6 +5,7 @@
  */
 
 import type { ErrorCode } from "../base/errors.ts";
+import type { StateChange } from "../storage/contract.ts";
 import type {
   Committer,
   JoinRequest,
@@ -46,8 +47,8 @@ export interface GroupView {
 export interface ConsumerGroups {
   find(name: string): GroupView | undefined;
   names(): Iterable<string>;
-  /** Removes an empty group, durably. Its offsets go by themselves. @throws ObeliskError of the store */
-  remove(name: string): Promise<void>;
+  /** An empty group is none any more from this turn on; what is returned takes its rows away. Its offsets go by themselves. */
+  release(name: string): StateChange[];
   // Requests of classic members, to a group that has members and is of the consumer protocol.
   join(name: string, request: JoinRequest, waiter: JoinWaiter): void;
   sync(name: string, request: SyncRequest, waiter: SyncWaiter): void;

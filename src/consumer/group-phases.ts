@@ -73,12 +73,6 @@ export class GroupPhases {
     return this.members.leaderId ?? "";
   }
 
-  /** A new generation is needed for a reason that members do not know. */
-  rebalance(nowMs: number): Effect[] {
-    if (this.state === "Stable" || this.state === "CompletingRebalance") this.prepare(nowMs);
-    return this.takeEffects();
-  }
-
   /** A consumer group whose topics cannot be told is taken to be subscribed to all. */
   isSubscribedTo(topic: string): boolean {
     if (this.protocol !== CONSUMER_PROTOCOL) return false;

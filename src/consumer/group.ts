@@ -55,7 +55,7 @@ export class ClassicGroup extends GroupPhases implements GroupView {
     return this.state === "Empty" && this.members.pendingJoin.size === 0;
   }
 
-  /** As it was stored: members go on, each with a whole session before it. */
+  /** As it was stored: members go on, each with a whole session before it. Without a leader nobody has assigned yet: they come together. */
   restore(stored: StoredGroup, nowMs: number): Effect[] {
     this.generationId = stored.generationId;
     this.protocol = stored.protocol;
@@ -66,8 +66,10 @@ export class ClassicGroup extends GroupPhases implements GroupView {
       this.members.add(member);
       this.renew(member, nowMs);
     }
-    if (this.members.get(stored.leaderId) !== undefined) this.members.leaderId = stored.leaderId;
-    if (this.members.count > this.rules.membersMax) this.prepare(nowMs);
+    const hasLeader = this.members.get(stored.leaderId) !== undefined;
+    if (hasLeader) this.members.leaderId = stored.leaderId;
+    const hasToRebalance = !hasLeader || this.members.count > this.rules.membersMax;
+    if (this.members.count > 0 && hasToRebalance) this.prepare(nowMs);
     return this.takeEffects();
   }
 
@@ -272,6 +274,8 @@ export class ClassicGroup extends GroupPhases implements GroupView {
       const isLeader = replacement.canSkipAssignment && this.members.leaderId === newMemberId;
       const leader = replacement.canSkipAssignment ? this.leaderId : replacement.oldLeader;
       this.endJoinOf(member, { ...this.joined(member, isLeader), leader, skipAssignment: isLeader });
+      // While it waited its session did not end, however long the store took.
+      this.renew(member, nowMs);
       return;
     }
     this.endJoinOf(member, {

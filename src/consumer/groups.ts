@@ -16,6 +16,7 @@
  *   - Many responses at once go out in slices of the loop's time.
  */
 
+import { fail } from "../base/assert.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { type ErrorCode, isStorageError, type ObeliskError, toObeliskError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
@@ -91,6 +92,8 @@ export class Groups {
   readonly #rules: GroupRules;
   readonly #entries = new Map<string, Entry>();
   readonly #limitWarning: RateLimitedWarning;
+  /** By name: what belongs into the next change of whoever has the name, since the store has refused it, or has not answered yet. */
+  readonly #owed = new Map<string, readonly StateChange[]>();
   #consumerGroups: ConsumerGroups | null = null;
   #isClosed = false;
   /** Keys of entries that could not be read at start. They stay in the store until they are overwritten. */
@@ -226,18 +229,20 @@ export class Groups {
    * What is returned belongs into the change that stores the other.
    */
   release(name: string): StateChange[] {
+    const owed = this.#owed.get(name) ?? [];
+    this.#owed.delete(name);
     const entry = this.#entries.get(name);
-    if (entry === undefined) return [];
+    if (entry === undefined) return [...owed];
     this.#perform(entry, entry.group.end("REBALANCE_IN_PROGRESS"));
     this.#forget(entry);
-    return [{ key: groupKey(name), value: null }];
+    return [...owed, { key: groupKey(name), value: null }];
   }
 
   /** A group of another kind becomes a classic one, and its members are called to a rebalance. @throws ObeliskError of the store */
   async adopt(name: string, group: StoredGroup, changes: readonly StateChange[]): Promise<ClassicGroup> {
     const entry = this.#restore(name, group);
-    await this.#parts.state.change([...changes, { key: groupKey(name), value: encodeGroup(group) }]);
-    this.#perform(entry, entry.group.rebalance(this.#parts.clock.steadyMs()));
+    this.#owe(name, changes);
+    await this.#change(name, [{ key: groupKey(name), value: encodeGroup(group) }]);
     return entry.group;
   }
 
@@ -266,18 +271,37 @@ export class Groups {
       return;
     }
     if (entry === undefined) {
-      if (this.#consumerGroups?.find(name) !== undefined) this.#removeConsumerGroup(name);
+      if (this.#consumerGroups?.find(name) !== undefined) this.#takeOver(name, this.#consumerGroups);
       entry = this.#add(name);
     }
     this.#perform(entry, entry.group.join(request, waiter, this.#parts.clock.steadyMs()));
   }
 
-  /** An empty one, whose name is taken over. */
-  #removeConsumerGroup(name: string): void {
-    this.#consumerGroups?.remove(name).catch((thrown: unknown) => {
+  /** The name of an empty group of another kind becomes that of a classic one. What the store refuses goes with what that one stores. */
+  #takeOver(name: string, others: ConsumerGroups): void {
+    this.#owe(name, others.release(name));
+    this.#change(name, []).catch((thrown: unknown) => {
       const { message } = toObeliskError(thrown);
-      this.#parts.log.warn("an empty group could not be removed", { group: name, error: message });
+      this.#parts.log.warn(
+        "an empty group could not be removed, it goes when the next of its name is stored",
+        {
+          group: name,
+          error: message,
+        },
+      );
     });
+  }
+
+  #owe(name: string, changes: readonly StateChange[]): void {
+    if (this.#owed.has(name)) fail("a group of another kind was given up twice");
+    this.#owed.set(name, changes);
+  }
+
+  /** After what is owed, in one piece with it. @throws ObeliskError of the store; it is owed still then */
+  async #change(name: string, changes: readonly StateChange[]): Promise<void> {
+    const owed = this.#owed.get(name);
+    await this.#parts.state.change([...(owed ?? []), ...changes]);
+    if (owed !== undefined && this.#owed.get(name) === owed) this.#owed.delete(name);
   }
 
   #limitFault(name: string, group: ClassicGroup | undefined, request: JoinRequest): ErrorCode | null {
@@ -391,7 +415,7 @@ export class Groups {
       return this.#overLimit(name, "UNKNOWN_SERVER_ERROR", detail, GROUP_BYTES_MAX);
     }
     try {
-      await this.#parts.state.change([{ key: groupKey(name), value: encodeGroup(group.image(assignments)) }]);
+      await this.#change(name, [{ key: groupKey(name), value: encodeGroup(group.image(assignments)) }]);
       return null;
     } catch (thrown) {
       const error = toObeliskError(thrown);
@@ -432,8 +456,11 @@ export class Groups {
     if (entry !== undefined) {
       entry.group.end("COORDINATOR_NOT_AVAILABLE");
       this.#forget(entry);
-      work.push(this.#parts.state.change([{ key: groupKey(name), value: null }]));
-    } else if (this.#consumerGroups?.find(name) !== undefined) work.push(this.#consumerGroups.remove(name));
+      const owed = this.#owed.get(name) ?? [];
+      this.#owed.set(name, [...owed, { key: groupKey(name), value: null }]);
+    } else if (this.#consumerGroups?.find(name) !== undefined)
+      this.#owe(name, this.#consumerGroups.release(name));
+    if (this.#owed.has(name)) work.push(this.#change(name, []));
     await Promise.all(work);
   }
 }

@@ -307,6 +307,18 @@ test("a static member that comes back with other protocols, or while a generatio
   expect([scene.group.state, scene.group.generationId]).toEqual(["CompletingRebalance", 4]);
 });
 
+test("a static member whose replacement took the store longer than its session has a session from then on", () => {
+  const scene = new GroupScene();
+  scene.settle(1, { instanceId: "one" });
+  scene.storeError = "later";
+  const back = scene.join({ instanceId: "one", newMemberId: "new" });
+  scene.pass(10_000);
+  scene.stored();
+  expect(errorOf(back)).toBeNull();
+  scene.pass(10_000);
+  expect(scene.heartbeat("new", 1, "one")).toBe("UNKNOWN_MEMBER_ID");
+});
+
 test("a static member whose replacement cannot be stored keeps its place", () => {
   const scene = new GroupScene();
   scene.settle(1, { instanceId: "one" });

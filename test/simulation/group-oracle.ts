@@ -1,26 +1,20 @@
 /**
- * What members and committers of groups may see, whatever happens:
+ * What members and committers of classic groups may see, whatever happens:
  *
  *   - in one generation of a group a partition is assigned to one member at most (one that came back under its instance id is the same)
  *   - what a member was told of an assignment is still the newest generation, or an older one, after a crash of the server
  *   - a commit that is taken comes from the newest generation that anybody was told an assignment of
- *   - a committed offset is that of the last commit that was acknowledged or seen, or of one that was made after it
+ *   - and what the oracle of offsets says (offset-oracle.ts)
  */
 
-interface Commit {
-  readonly serial: number;
-  readonly offset: number;
-}
+import { type Commit, OffsetOracle } from "./offset-oracle.ts";
 
 export class GroupOracle {
   readonly broken: string[] = [];
+  readonly offsets = new OffsetOracle(this.broken);
   /** "group/generation/partition" -> who has it. */
   readonly #owners = new Map<string, string>();
   readonly #newest = new Map<string, number>();
-  /** "group/partition" -> the last one acknowledged or seen, and those that were made after it. */
-  readonly #acknowledged = new Map<string, Commit>();
-  readonly #made = new Map<string, Commit[]>();
-  #serial = 0;
 
   newestOf(group: string): number {
     return this.#newest.get(group) ?? 0;
@@ -43,34 +37,11 @@ export class GroupOracle {
   }
 
   /** A commit of a member of this generation is taken; it is made now. */
-  taken(group: string, generation: number, partition: number, offset: number): Commit {
+  taken(group: string, generation: number, place: string, offset: number): Commit {
     if (generation < this.newestOf(group))
       this.broken.push(
         `${group} takes a commit of generation ${generation}, ${this.newestOf(group)} was told`,
       );
-    this.#serial += 1;
-    const commit = { serial: this.#serial, offset };
-    const place = `${group}/${partition}`;
-    this.#made.set(place, [...(this.#made.get(place) ?? []), commit]);
-    return commit;
-  }
-
-  acknowledged(group: string, partition: number, commit: Commit): void {
-    const place = `${group}/${partition}`;
-    if ((this.#acknowledged.get(place)?.serial ?? 0) < commit.serial) this.#acknowledged.set(place, commit);
-  }
-
-  fetched(group: string, partition: number, offset: number | null): void {
-    const place = `${group}/${partition}`;
-    const last = this.#acknowledged.get(place);
-    const later = (this.#made.get(place) ?? []).filter(({ serial }) => serial >= (last?.serial ?? 0));
-    if (offset === null && last === undefined) return;
-    const seen = later.find((commit) => commit.offset === offset);
-    if (seen !== undefined) {
-      // Whoever has seen it never sees an older one.
-      this.acknowledged(group, partition, seen);
-      return;
-    }
-    this.broken.push(`${place} is ${offset}, acknowledged is ${last?.offset ?? "nothing"}`);
+    return this.offsets.made(place, offset);
   }
 }

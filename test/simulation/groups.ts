@@ -250,7 +250,7 @@ class GroupRun {
 
   #fetch(group: string, partition: number): number | null {
     const offset = this.#life.offsets.fetch(group, "t", partition)?.offset ?? null;
-    this.oracle.fetched(group, partition, offset);
+    this.oracle.offsets.fetched(`${group}/${partition}`, offset);
     return offset;
   }
 
@@ -273,7 +273,8 @@ class GroupRun {
     }
     const offset = (positions.get(partition) ?? 0) + 1 + Math.floor(this.#random() * 5);
     positions.set(partition, offset);
-    const commit = this.oracle.taken(group, generation, partition, offset);
+    const place = `${group}/${partition}`;
+    const commit = this.oracle.taken(group, generation, place, offset);
     try {
       await life.offsets.commit(group, [{ topic: "t", partition, offset, leaderEpoch: -1, metadata: "" }]);
     } catch {
@@ -281,7 +282,7 @@ class GroupRun {
     }
     if (life !== this.#life) return;
     this.#tell(`${client.name} has committed ${offset} for ${group}-${partition}`);
-    this.oracle.acknowledged(group, partition, commit);
+    this.oracle.offsets.acknowledged(place, commit);
   }
 
   #refused(client: Client, error: string): void {

@@ -3,7 +3,7 @@
  *
  *     scripts/sim --seeds N [--seed FIRST] [--minutes M] [--keep-going] [--steps N] [--groups]
  *
- * With --groups it is the coordinator of groups that is simulated (groups.ts), else the broker (run.ts).
+ * With --groups it is the coordinator of groups that is simulated (groups.ts, members/run.ts), else the broker (run.ts).
  *
  * Exit codes: 0 all ran clean, 1 a promise was broken, 64 wrong usage.
  */
@@ -11,6 +11,7 @@
 import { parseArgs } from "node:util";
 import { runGroupSeed } from "./groups.ts";
 import { STEPS_KEPT } from "./judge.ts";
+import { runMemberSeed } from "./members/run.ts";
 import { profileOf } from "./profile.ts";
 import { runSeed, type Verdict } from "./run.ts";
 
@@ -35,7 +36,7 @@ async function run({ first, count, untilMs, keepsGoing, stepsMax, isOfGroups }: 
   let done = 0;
   while (done < count && performance.now() < untilMs) {
     const seed = first + done;
-    const verdict = isOfGroups ? { seed, ...(await runGroupSeed(seed)) } : await runSeed(seed, { stepsMax });
+    const verdict = isOfGroups ? await runGroupSeeds(seed) : await runSeed(seed, { stepsMax });
     done += 1;
     if (verdict.broken !== null) {
       failures += 1;
@@ -52,6 +53,12 @@ async function run({ first, count, untilMs, keepsGoing, stepsMax, isOfGroups }: 
     `${done} seeds in ${seconds.toFixed(1)} s (${((seconds * 1000) / Math.max(done, 1)).toFixed(1)} ms each), ${failures} failed`,
   );
   return failures === 0 ? 0 : 1;
+}
+
+/** Classic groups alone, then members of both protocols. */
+async function runGroupSeeds(seed: number): Promise<Told> {
+  const classic = await runGroupSeed(seed);
+  return { seed, ...(classic.broken === null ? await runMemberSeed(seed) : classic) };
 }
 
 function tell({ seed, broken, history }: Told, isOfGroups: boolean): void {

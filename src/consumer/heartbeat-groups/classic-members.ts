@@ -52,6 +52,8 @@ export function joinClassic(scene: GroupScene, request: JoinRequest): JoinRespon
     if (known === undefined) return refuse("UNKNOWN_MEMBER_ID");
     if (known.id !== request.memberId) return refuse("FENCED_INSTANCE_ID");
   }
+  // It was removed, and others may have by now what it says that it has: it is to give that up first.
+  if (known === undefined && subscription.owned.length > 0) return refuse("UNKNOWN_MEMBER_ID");
   const memberId = isUnknown ? request.newMemberId : request.memberId;
   const before = admit(scene, known, memberId);
   const updated = updateMember(before, {

@@ -16,8 +16,10 @@ export class GroupWriter {
   readonly #state: StateStore;
   #isStored: boolean;
   #isRetired = false;
-  /** What is to go with the next write. */
+  /** What is to go with the next write, and before it. */
   #more: readonly StateChange[] = [];
+  /** The write under way: it may yet be refused. */
+  #written: { readonly memberIds: readonly string[]; readonly more: readonly StateChange[] } | null = null;
   #writing: Promise<void> | null = null;
   #next: Promise<void> | null = null;
 
@@ -42,11 +44,19 @@ export class GroupWriter {
     this.#more = [...this.#more, ...changes];
   }
 
-  /** Nothing is written from now on: the rows are somebody else's, or are to go. They are given to `change` with what else belongs to it. */
-  retire(memberIds: Iterable<string>): StateChange[] {
+  /**
+   * Nothing is written from now on. What is returned takes away every row that the store may have of the group, whatever becomes of the
+   * write under way: those of members that were removed too, and were not forgotten durably.
+   */
+  retire(): StateChange[] {
     this.#isRetired = true;
-    const { id } = this.#group;
+    const { id, members } = this.#group;
+    const memberIds = new Set(this.#group.takeChanges().members.keys());
+    for (const memberId of this.#written?.memberIds ?? []) memberIds.add(memberId);
+    for (const member of members) memberIds.add(member.id);
     return [
+      ...(this.#written?.more ?? []),
+      ...this.#more,
       { key: groupKey(id), value: null },
       ...Array.from(memberIds, (memberId) => ({ key: memberKey(id, memberId), value: null })),
     ];
@@ -57,7 +67,9 @@ export class GroupWriter {
       throw new ObeliskError("COORDINATOR_NOT_AVAILABLE", { detail: "the group was removed meanwhile" });
     const group = this.#group;
     const { isGroupChanged, members } = group.takeChanges();
-    const changes: StateChange[] = [];
+    const more = this.#more;
+    this.#more = [];
+    const changes: StateChange[] = [...more];
     if (isGroupChanged || !this.#isStored) {
       const { epoch, assignmentEpoch, subscriptions } = group;
       const regexes = subscriptions.resolvedRegexes();
@@ -68,28 +80,26 @@ export class GroupWriter {
       const value = member === null ? null : encodeMember(member, group.target(id));
       changes.push({ key: memberKey(group.id, id), value });
     }
-    const more = this.#more;
-    this.#more = [];
-    changes.push(...more);
     if (changes.length === 0) return null;
-    this.#writing = this.#store(changes, [...members.keys()], more);
+    this.#written = { memberIds: [...members.keys()], more };
+    this.#writing = this.#store(changes, this.#written);
     return this.#writing;
   }
 
   async #store(
     changes: readonly StateChange[],
-    memberIds: readonly string[],
-    more: readonly StateChange[],
+    { memberIds, more }: { readonly memberIds: readonly string[]; readonly more: readonly StateChange[] },
   ): Promise<void> {
     try {
       await this.#state.change(changes);
       this.#isStored = true;
     } catch (thrown) {
       this.#group.markChanged(memberIds);
-      this.add(more);
+      this.#more = [...more, ...this.#more];
       throw thrown;
     } finally {
       this.#writing = null;
+      this.#written = null;
     }
   }
 }

@@ -11,6 +11,7 @@
  * At the limits below who joins is refused; who is a member already goes on.
  */
 
+import { fail } from "../../base/assert.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { isStorageError, ObeliskError, toObeliskError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
@@ -39,6 +40,7 @@ import { downgraded, type MigrationPolicy, upgraded } from "./migration.ts";
 import {
   GROUP_KEY_PREFIX,
   MEMBER_KEY_PREFIX,
+  memberKey,
   readGroup,
   readMember,
   type StoredMember,
@@ -108,6 +110,8 @@ export class HeartbeatGroups {
   #textBytes = 0;
   /** Rows that could not be read at the start. They stay in the store until they are overwritten. */
   readonly unreadable: string[] = [];
+  /** Members in the store by a group that is not there: they are to go before the name is a group's again. */
+  readonly #orphans = new Map<string, readonly string[]>();
 
   private constructor(parts: HeartbeatGroupsParts) {
     this.#parts = parts;
@@ -176,7 +180,6 @@ export class HeartbeatGroups {
     const taken = sizeOf(loaded.group);
     const response = this.#counting(loaded, () => heartbeat(scene, request, memberId, peer, checkTopicRegex));
     if (known === undefined) this.#begin(loaded, taken);
-    if (classic !== undefined) loaded.writer.add(this.#classicGroups?.release(request.groupId) ?? []);
     this.#resolveIfDue(loaded, scene.nowMs);
     return this.#whenDurable(loaded, response);
   }
@@ -190,13 +193,13 @@ export class HeartbeatGroups {
     return this.#whenDurable(loaded, response);
   }
 
-  /** Removes an empty group; what its rows need goes with `more`. False: it is not there, or has members. */
-  async remove(groupId: string, more: readonly StateChange[] = []): Promise<boolean> {
+  /** An empty group is none any more from this turn on; what is returned takes its rows away. */
+  release(groupId: string): StateChange[] {
     const loaded = this.#groups.get(groupId);
-    if (loaded === undefined || loaded.group.memberCount > 0) return false;
+    if (loaded === undefined) return [];
+    if (loaded.group.memberCount > 0) fail("a consumer group with members was given up");
     this.#groups.delete(groupId);
-    await this.#parts.state.change([...loaded.writer.retire([]), ...more]);
-    return true;
+    return loaded.writer.retire();
   }
 
   #leave(loaded: LoadedGroup, request: HeartbeatRequest): HeartbeatResponse | Promise<HeartbeatResponse> {
@@ -309,8 +312,7 @@ export class HeartbeatGroups {
     this.#groups.delete(group.id);
     this.#memberCount -= group.memberCount;
     this.#textBytes -= group.subscriptions.textBytes;
-    const memberIds = new Set([...group.takeChanges().members.keys(), ...image.members.map(({ id }) => id)]);
-    return this.#classicGroups.adopt(group.id, image, writer.retire(memberIds));
+    return this.#classicGroups.adopt(group.id, image, writer.retire());
   }
 
   #asUnavailable({ group }: LoadedGroup, thrown: unknown): unknown {
@@ -394,14 +396,26 @@ export class HeartbeatGroups {
       const read = readGroup(entry);
       if (read === null) return false;
       const group = ConsumerGroup.restore(read.id, read.stored, membersByGroup.get(read.id) ?? []);
+      membersByGroup.delete(read.id);
       this.#add(this.#loaded(group, true));
       return true;
     });
+    for (const [groupId, members] of membersByGroup)
+      this.#orphans.set(
+        groupId,
+        members.map(({ member }) => member.id),
+      );
     if (this.unreadable.length > 0)
       this.#parts.log.warn("rows of consumer groups cannot be read, and their members join again", {
         rows: this.unreadable.length,
         first: this.unreadable[0],
       });
+  }
+
+  #takeOrphans(groupId: string): StateChange[] {
+    const memberIds = this.#orphans.get(groupId) ?? [];
+    this.#orphans.delete(groupId);
+    return memberIds.map((memberId) => ({ key: memberKey(groupId, memberId), value: null }));
   }
 
   async #eachRow(
@@ -425,6 +439,8 @@ export class HeartbeatGroups {
     const rules = this.#rulesOf(group);
     const nowMs = this.#parts.clock.monotonicMs();
     this.#groups.set(group.id, loaded);
+    loaded.writer.add(this.#takeOrphans(group.id));
+    loaded.writer.add(this.#classicGroups?.release(group.id) ?? []);
     for (const member of group.members)
       if (!deadlines.has(member.id, "session"))
         deadlines.set(member.id, "session", nowMs + sessionMs(member, rules));

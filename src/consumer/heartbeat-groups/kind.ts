@@ -4,6 +4,7 @@
  */
 
 import { type ErrorCode, toObeliskError } from "../../base/errors.ts";
+import type { StateChange } from "../../storage/contract.ts";
 import type { ConsumerGroups, GroupView, TopicPartition } from "../group-kinds.ts";
 import type {
   Committer,
@@ -39,8 +40,8 @@ export class HeartbeatGroupKind implements ConsumerGroups {
     for (const { id } of this.#groups.all()) yield id;
   }
 
-  async remove(name: string): Promise<void> {
-    await this.#groups.remove(name);
+  release(name: string): StateChange[] {
+    return this.#groups.release(name);
   }
 
   join(name: string, request: JoinRequest, waiter: JoinWaiter): void {

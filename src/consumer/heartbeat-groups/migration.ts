@@ -8,10 +8,16 @@
  * Generation and epoch are one number, which goes on counting. Pure: who makes it durable is heartbeat-groups.ts.
  */
 
-import { decodeAssignment, encodeAssignment } from "../../protocol/group/consumer-protocol.ts";
+import {
+  decodeAssignment,
+  decodeSubscription,
+  encodeAssignment,
+  type Subscription,
+  type TopicPartition,
+} from "../../protocol/group/consumer-protocol.ts";
 import type { Member as ClassicMember } from "../group-members.ts";
+import { NO_BYTES } from "../group-requests.ts";
 import type { StoredGroup } from "../stored-group.ts";
-import { subscribedTopics } from "../subscription.ts";
 import { assignedTo } from "./classic-members.ts";
 import { ConsumerGroup } from "./group.ts";
 import { type Member, newMember } from "./member.ts";
@@ -22,14 +28,37 @@ export type MigrationPolicy = (typeof MIGRATION_POLICIES)[number];
 
 const PROTOCOL_TYPE = "consumer";
 
-/** A classic group as one of the consumer protocol; null when its members are no consumers that can be understood. */
+/** A member of a classic group, and what it may be using. */
+interface Upgrading {
+  readonly member: ClassicMember;
+  readonly subscription: Subscription;
+  readonly assigned: Map<string, Map<number, number>>;
+}
+
+/**
+ * A classic group as one of the consumer protocol; null when its members are no consumers that can be understood.
+ *
+ * In the middle of a rebalance a member may use what no assignment of the group names any more: what it said that it had when it joined is
+ * its own until it is asked to give it up, as far as nobody else was assigned it.
+ */
 export function upgraded(name: string, classic: StoredGroup, view: TopicView): ConsumerGroup | null {
   const { generationId, protocol, members } = classic;
   if (protocol !== PROTOCOL_TYPE) return null;
   const epoch = Math.max(generationId, 1);
-  const converted = members.map((member) => convert(member, epoch, view));
-  const known = converted.filter((member) => member !== null);
-  if (known.length < members.length) return null;
+  const upgrading: Upgrading[] = [];
+  const taken = new Set<string>();
+  for (const member of members) {
+    const subscription = decodeSubscription(member.protocols[0]?.metadata ?? NO_BYTES);
+    const partitions = decodeAssignment(member.assignment);
+    if (subscription === null || partitions === null) return null;
+    const assigned = new Map<string, Map<number, number>>();
+    for (const partition of partitions) take(assigned, partition, epoch, view, taken);
+    upgrading.push({ member, subscription, assigned });
+  }
+  for (const { subscription, assigned } of upgrading.toSorted(byLatestGeneration))
+    for (const partition of subscription.owned)
+      if (!taken.has(placeOf(partition))) take(assigned, partition, epoch, view, taken);
+  const known = upgrading.map((one) => convert(one, epoch));
   const group = ConsumerGroup.restore(
     name,
     { epoch, assignmentEpoch: epoch, regexes: new Map(), topics: new Map() },
@@ -47,32 +76,44 @@ export function downgraded(group: ConsumerGroup, view: TopicView, nowMs: number)
   // Asked with each request: in nearly all groups the first member tells.
   for (const { classic } of group.members) if (classic === null) return null;
   const members = [...group.members];
-  const [first] = members;
-  if (first === undefined) return null;
+  if (members.length === 0) return null;
   const protocolName = commonProtocol(members);
   if (protocolName === null) return null;
   return {
     generationId: group.epoch,
     protocol: PROTOCOL_TYPE,
     protocolName,
-    leaderId: first.id,
+    // Nobody leads, so that they come together, after a crash too: what the last member of the other kind had is nobody's.
+    leaderId: "",
     stateSinceMs: nowMs,
     members: members.map((member) => classicOf(member, view)),
   };
 }
 
-function convert(member: ClassicMember, epoch: number, view: TopicView): Member | null {
-  const [first] = member.protocols;
-  const topics = first === undefined ? null : subscribedTopics(first.metadata);
-  const partitions = decodeAssignment(member.assignment);
-  if (topics === null || partitions === null) return null;
-  const assigned = new Map<string, Map<number, number>>();
-  for (const { topic, partition } of partitions) {
-    const id = view.get(topic)?.id;
-    if (id === undefined) continue;
-    const own = assigned.get(id) ?? new Map<number, number>();
-    assigned.set(id, own.set(partition, epoch));
-  }
+function byLatestGeneration(left: Upgrading, right: Upgrading): number {
+  return right.subscription.generation - left.subscription.generation;
+}
+
+function placeOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`;
+}
+
+/** What is not there is nobody's. */
+function take(
+  assigned: Map<string, Map<number, number>>,
+  place: TopicPartition,
+  epoch: number,
+  view: TopicView,
+  taken: Set<string>,
+): void {
+  const topic = view.get(place.topic);
+  if (topic === undefined || place.partition < 0 || place.partition >= topic.partitions) return;
+  const own = assigned.get(topic.id) ?? new Map<number, number>();
+  assigned.set(topic.id, own.set(place.partition, epoch));
+  taken.add(placeOf(place));
+}
+
+function convert({ member, subscription, assigned }: Upgrading, epoch: number): Member {
   const { instanceId, clientId, clientHost, sessionTimeoutMs, rebalanceTimeoutMs, protocols } = member;
   return {
     ...newMember(member.id),
@@ -80,7 +121,7 @@ function convert(member: ClassicMember, epoch: number, view: TopicView): Member 
     clientId,
     clientHost,
     rebalanceTimeoutMs,
-    topicNames: [...new Set(topics)].sort(),
+    topicNames: [...new Set(subscription.topics)].sort(),
     classic: { sessionTimeoutMs, protocols },
     epoch,
     previousEpoch: epoch,

@@ -33,10 +33,10 @@ beforeEach(async () => {
 });
 afterEach(() => api.stop());
 
-function join(memberId: string, owned: number[] = []) {
+function join(memberId: string, owned: number[] = [], by = client) {
   const partitions = owned.map((partition) => ({ topic: "t", partition }));
   const metadata = encodeSubscription({ topics: ["t"], owned: partitions, generation: -1 });
-  return client.ask(joinGroupApi, 3, {
+  return by.ask(joinGroupApi, 3, {
     groupId: "g",
     sessionTimeoutMs: 10_000,
     rebalanceTimeoutMs: 10_000,
@@ -62,6 +62,11 @@ async function sync(memberId: string, generationId: number, assignments: [string
 
 async function alive(memberId: string, generationId: number) {
   return (await client.ask(heartbeatApi, 3, { groupId: "g", generationId, memberId })).errorCode;
+}
+
+/** The member learns that it has to join again. */
+async function calledTo(memberId: string, generationId: number): Promise<void> {
+  while ((await alive(memberId, generationId)) !== REBALANCING);
 }
 
 function heartbeat(memberEpoch: number, owned: number[] | null = []) {
@@ -147,7 +152,29 @@ test("both kinds of members are there after the next start, and the way back is 
   api = await openKafkaApi({ engine });
   client = await api.connect();
   expect(await kind()).toEqual(["classic"]);
+  // What the other member had is nobody's, so that they come together in any case.
+  expect(await alive(memberId, rejoined.generationId + 1)).toBe(REBALANCING);
   expect((await join(memberId)).errorCode).toBe(0);
+});
+
+test("who comes in the middle of a rebalance gets nothing of what a member said that it has", async () => {
+  const { memberId, generationId } = await classicMember();
+  // A second member comes, a new generation is told, and a third one breaks it off: no assignment of the group is left.
+  const second = join("", [], await api.connect());
+  await calledTo(memberId, generationId);
+  await Promise.all([second, join(memberId, [0, 1])]);
+  const third = join("", [], await api.connect());
+  await calledTo(memberId, generationId + 1);
+  const joined = await heartbeat(0);
+  expect(joined).toMatchObject({ errorCode: 0, assignment: { topicPartitions: [] } });
+  expect((await third).errorCode).toBe(REBALANCING);
+  expect(await alive(memberId, generationId + 1)).toBe(REBALANCING);
+});
+
+test("a classic member that was removed is not let in with what it had", async () => {
+  await heartbeat(0);
+  expect((await join("removed", [0])).errorCode).toBe(wireCode("UNKNOWN_MEMBER_ID"));
+  expect((await join("new", [])).errorCode).toBe(0);
 });
 
 test("a classic member that comes to a group of the consumer protocol gets its part", async () => {
