@@ -31,6 +31,15 @@ export const JAVA_CLIENT: ForeignClient = javaClient(
   /.*<version>(.*)<\/version>/s.exec(contentOf("test/compat/kafka-clients.pom"))![1]!,
 );
 
+/** websockets and sseclient-py for Python. */
+export const PYTHON_WEB_CLIENT: ForeignClient = pythonClient(
+  contentOf("test/compat/live/web-clients").trim().replace("\n", " and "),
+  ".tools/web-clients",
+);
+
+/** Node, with the packages of this repository. */
+export const NODE_CLIENT: ForeignClient = nodeClient();
+
 /** Apache Kafka's command line tools. */
 export const KAFKA_TOOLS = kafkaTools(
   /.*<version>(.*)<\/version>/s.exec(contentOf("test/compat/kafka-tools.pom"))![1]!,
@@ -48,6 +57,16 @@ function pythonClient(name: string, folder: string): ForeignClient {
     missing: reasonOf("python3", python, name, folder),
     run: (program, ...args) => outputOf([python!, join(ROOT, program), ...args], environment),
     start: (program, ...args) => startOf([python!, join(ROOT, program), ...args], environment),
+  };
+}
+
+function nodeClient(): ForeignClient {
+  const node = Bun.which("node");
+  return {
+    name: "Node",
+    missing: node === null ? "node is not installed" : undefined,
+    run: (program, ...args) => outputOf([node!, join(ROOT, program), ...args], {}),
+    start: (program, ...args) => startOf([node!, join(ROOT, program), ...args], {}),
   };
 }
 
