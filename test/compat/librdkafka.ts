@@ -6,7 +6,7 @@
  *
  * `--build` is a built tree of librdkafka, which is no part of this project (docs/testing.md says how to build one). Each number of
  * a test that needs a broker is a process of its own, several at a time, with a limit; what failed runs once more alone, because
- * the tests measure time. 0061, 0081 (every admin call), 0113 and 0137 run once for each of their parts, as a part that fails ends them. Tests
+ * the tests measure time. 0055, 0061, 0081 (every admin call), 0113 and 0137 run once for each of their parts, as a part that fails ends them. Tests
  * that call Kafka's scripts get them from the jars in `--kafka-home`. The scenario `noautocreate` holds the tests that want a broker that creates no topic by itself.
  *
  * What must pass stands in `librdkafka.json`, a list for each protocol of consumer groups and each scenario; the lists only grow,
@@ -55,6 +55,16 @@ writeFileSync(settings, `bootstrap.servers=${values.brokers}\n`);
 if (values["kafka-home"] !== undefined) writeScripts(values["kafka-home"]);
 
 const parts: Record<string, readonly string[]> = {
+  "0055": [
+    "standard settings",
+    "low linger.ms",
+    "microsecond linger.ms",
+    "high linger.ms",
+    "linger.ms < 1000",
+    "no acks",
+    "idempotence",
+    "transactions",
+  ],
   "0061": ["without transactions", "with transactions"],
   "0081": partsOf("0081-admin.c", "do_test_apis"),
   "0113": partsOf("0113-cooperative_rebalance.cpp", "main_0113_cooperative_rebalance"),
