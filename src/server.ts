@@ -62,8 +62,6 @@ const OPEN_FETCHES_MAX = 10_000;
 const FETCH_BYTES_MAX = 4 * MiB;
 /** Unsent responses of one connection above which its requests wait. */
 const OUTPUT_SOFT_BYTES = 256 * KiB;
-/** Probes and scrapers are few. */
-const HTTP_CONNECTIONS_MAX = 256;
 /** What the listeners get of the time for a graceful shutdown; the rest is for the disk. */
 const LISTENERS_SHARE_OF_STOP = 0.5;
 
@@ -127,7 +125,7 @@ async function start(
   const places = {
     native: descriptors.listener(settings.connectionsMax),
     kafka: descriptors.listener(settings.connectionsMax),
-    http: descriptors.listener(Math.min(settings.connectionsMax, HTTP_CONNECTIONS_MAX)),
+    http: descriptors.listener(settings.httpConnectionsMax),
   };
   const spares = new SpareDescriptors(plainDisk);
   spares.hold(descriptors.spareCount);
@@ -302,6 +300,8 @@ async function start(
     requestBudget,
     responseBudget,
     bodyBytesMax: settings.httpBodyBytesMax,
+    hosts: settings.httpHosts,
+    corsOrigins: settings.httpCorsOrigins,
   });
 
   const knownDescriptors = () => native.counters.open + kafka.counters.open + storage.engine.openFiles;

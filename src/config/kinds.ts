@@ -192,6 +192,52 @@ export function host(): Kind<string> {
   };
 }
 
+/** Hosts by which something is called, with commas between them; empty: none. */
+export function hosts(): Kind<readonly string[]> {
+  const hint = "names or addresses with commas between them, or empty";
+  return list(
+    hint,
+    (word) => (word === "*" ? undefined : parseHost(word)),
+    "must be names or addresses without ports",
+  );
+}
+
+/** Origins of web pages, with commas between them; empty: none. */
+export function origins(): Kind<readonly string[]> {
+  const hint = "origins such as https://console.example with commas between them, * for all, or empty";
+  return list(
+    hint,
+    parseOrigin,
+    "must be origins such as https://console.example or http://localhost:3000, or *",
+  );
+}
+
+/** As a browser writes it. */
+function parseOrigin(word: string): string | undefined {
+  if (word === "*" || word === "null") return word;
+  if (!/^https?:\/\/[^/?#@\s]+\/?$/i.test(word) || !URL.canParse(word)) return undefined;
+  return new URL(word).origin;
+}
+
+function list(
+  hint: string,
+  parseWord: (word: string) => string | undefined,
+  refusal: string,
+): Kind<readonly string[]> {
+  return {
+    hint,
+    range: "",
+    unit: null,
+    isSwitch: false,
+    parse: (given) => {
+      const words = given.split(",").flatMap((word) => (word.trim() === "" ? [] : [word.trim()]));
+      const parsed = words.map(parseWord);
+      return parsed.every((word) => word !== undefined) ? parsed : new Refusal(refusal);
+    },
+    format: (value) => value.join(","),
+  };
+}
+
 /** An address, or empty for none. IPv6 addresses stand in brackets: `[::1]:9092`. */
 export function optionalAddress(): Kind<Address | null> {
   return {

@@ -19,10 +19,12 @@ import {
   duration,
   flag,
   host,
+  hosts,
   integer,
   type Kind,
   limitless,
   optionalAddress,
+  origins,
   ratio,
   text,
 } from "./kinds.ts";
@@ -157,12 +159,37 @@ export const SETTINGS = {
     advice:
       "The largest JSON document that the HTTP API takes, and the longest line of an NDJSON stream, which itself may be endless.",
   }),
+  httpConnectionsMax: setting({
+    name: "http-connections-max",
+    kind: integer({ min: 1, max: 100_000 }),
+    default: 256,
+    advice:
+      "The maximum number of connections of the HTTP API, and of requests under way in it; further ones are refused (503). Live tails take " +
+      "up to half of them. Raise it for many open dashboards or tails; each connection is a descriptor.",
+  }),
+  httpHosts: setting({
+    name: "http-hosts",
+    kind: hosts(),
+    default: [],
+    advice:
+      "Further names by which the HTTP API is called. Where only this machine reaches it, requests for any other name than those of the " +
+      "loopback are refused, so that no page in a browser here can reach it by a name of its own (DNS rebinding). Set it behind a " +
+      "reverse proxy. Where `host` is wider, all names are taken unless some are given here.",
+  }),
+  httpCorsOrigins: setting({
+    name: "http-cors-origins",
+    kind: origins(),
+    default: [],
+    advice:
+      "Web pages of these origins may use the HTTP API from a browser (CORS). All others but its own are refused: there is no " +
+      "authentication, and they would read and write with the reach of whoever looks at them.",
+  }),
   connectionsMax: setting({
     name: "connections-max",
     kind: integer({ min: 1, max: 1_000_000 }),
     default: 1_000,
     advice:
-      "The maximum number of connections of the native and the Kafka listener, each; the HTTP listener has up to 256 of them. Further " +
+      "The maximum number of connections of the native and the Kafka listener, each. Further " +
       "ones are refused. Where `ulimit -n` leaves less than all listeners may have, that is the limit.",
   }),
   nativeIdleTimeoutMs: setting({

@@ -17,6 +17,7 @@ import { documentOf } from "./access.ts";
 import { dashboardRoutes } from "./dashboard/routes.ts";
 import type { HttpParts } from "./http-parts.ts";
 import { liveRoutes } from "./live/routes.ts";
+import { OriginCheck } from "./origin-check.ts";
 import { problemResponse, unexpectedProblem } from "./problem.ts";
 import { pathsOf, type RoutePaths } from "./route-paths.ts";
 import { clusterRoutes } from "./routes/cluster.ts";
@@ -68,7 +69,13 @@ export function createApp(parts: HttpParts): HttpApp {
   for (const { method, path, hooks } of app.routes) {
     if (documentOf(hooks) === undefined) fail(`the route ${method} ${path} is not documented`);
   }
-  return app;
+  const origins = new OriginCheck(parts);
+  return {
+    fetch: async (request) => {
+      const answer = origins.answer(request);
+      return answer ?? origins.mark(request, await app.fetch(request));
+    },
+  };
 }
 
 /** Elysia gives null for a part of a path that is percent-encoded wrong. @throws ObeliskError INVALID_REQUEST */

@@ -20,6 +20,10 @@ export interface HttpParts extends MetricsParts, GroupParts, ClusterParts {
   responseBudget: MemoryBudget;
   /** Of one JSON document, and of one line of a stream. */
   bodyBytesMax: number;
+  /** Where it listens, who it is called, and which pages may use it (origin-check.ts). */
+  host: string;
+  hosts: readonly string[];
+  corsOrigins: readonly string[];
   /** Which of Bun's servers each request came through. */
   servers: RequestServers;
   /** Consumers over HTTP. */

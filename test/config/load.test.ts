@@ -79,6 +79,8 @@ describe("sources of settings", () => {
           "health-threshold": "0.5",
           "log-level": "debug",
           "batch-bytes": "64k",
+          "http-hosts": " obelisk.example, [::1],10.0.0.1 ,",
+          "http-cors-origins": "https://Console.example/,http://localhost:3000,*",
         },
       }),
     );
@@ -92,8 +94,24 @@ describe("sources of settings", () => {
         healthThreshold: 0.5,
         logLevel: "debug",
         batchBytes: 65_536,
+        httpHosts: ["obelisk.example", "::1", "10.0.0.1"],
+        httpCorsOrigins: ["https://console.example", "http://localhost:3000", "*"],
       }),
     );
+  });
+
+  test("a list with something that does not belong there is refused", () => {
+    const refused = (name: string, text: string) =>
+      expect(() => loadSettings(sources({ flags: { [name]: text } }))).toThrow(`${name} must be `);
+    for (const text of ["*", "obelisk.example:80", "a b", "http://a.example"]) refused("http-hosts", text);
+    for (const text of [
+      "a.example",
+      "ftp://a.example",
+      "https://a.example/path",
+      "https://u@a.example",
+      "https://",
+    ])
+      refused("http-cors-origins", text);
   });
 
   test("a value of a file is the text that stands there, not what YAML makes of it", () => {

@@ -43,6 +43,8 @@ describe("the manual of the settings", () => {
         }),
       ),
       autoCreate: fc.boolean(),
+      httpHosts: fc.array(fc.constantFrom("a.example", "::1", "10.0.0.1")),
+      httpCorsOrigins: fc.array(fc.constantFrom("https://a.example", "http://localhost:3000", "*", "null")),
       segmentMs: fc.integer({ min: 60_000, max: 86_400_000 }),
       healthThreshold: fc.integer({ min: 0, max: 1000 }).map((value) => value / 1000),
     });

@@ -8,11 +8,14 @@ import type { HttpParts } from "../../src/http/http-parts.ts";
 
 export function requestParts(
   clock: Clock,
-): Pick<HttpParts, "requestBudget" | "responseBudget" | "bodyBytesMax"> & ClusterParts {
+): Pick<HttpParts, "requestBudget" | "responseBudget" | "bodyBytesMax" | "hosts" | "corsOrigins"> &
+  ClusterParts {
   return {
     requestBudget: new MemoryBudget(64 * MiB, clock),
     responseBudget: new MemoryBudget(64 * MiB, clock),
     bodyBytesMax: 10 * MiB,
+    hosts: [],
+    corsOrigins: [],
     settings: () => [],
     connections: [],
     advertised: { host: null, port: 9092 },
