@@ -6,6 +6,7 @@
 import { afterAll, beforeAll, describe } from "bun:test";
 import { browserMissing, TestBrowser } from "../../support/browser.ts";
 import { compiled } from "../../support/obelisk-command.ts";
+import { brokerScenes } from "./scenes/broker.ts";
 import { groupScenes } from "./scenes/groups.ts";
 import { messageScenes } from "./scenes/messages.ts";
 import { overviewScenes } from "./scenes/overview.ts";
@@ -21,5 +22,6 @@ describe.skipIf(missing !== undefined)("the dashboard in a browser", () => {
   describe("overview", () => overviewScenes(browser));
   describe("topics", () => topicScenes(browser));
   describe("messages", () => messageScenes(browser));
+  describe("broker", () => brokerScenes(browser));
   describe("groups", () => groupScenes(browser));
 });

@@ -18,6 +18,9 @@ const VIEWS: readonly (readonly [segment: string, label: string, icon: IconName]
   ["topics", "Topics", "topics"],
   ["messages", "Messages", "messages"],
   ["groups", "Groups", "groups"],
+  ["transactions", "Transactions", "transactions"],
+  ["connections", "Connections", "connections"],
+  ["settings", "Settings", "settings"],
 ];
 
 const THEME_ICONS = { system: "display", light: "sun", dark: "moon" } as const satisfies Record<

@@ -25,6 +25,8 @@ export interface ConfigDescribed {
   readonly source: string;
   readonly type: string;
   readonly must?: string;
+  /** Kept: it is stored, and changes nothing. Fixed: it cannot be changed. */
+  readonly stance: "obeyed" | "kept" | "fixed";
   readonly documentation: string;
   readonly isReadOnly: boolean;
 }
@@ -197,30 +199,33 @@ export interface ConnectionAnswer {
   readonly id: string;
   readonly listener: string;
   readonly host: string;
-  readonly port?: number;
-  readonly clientId?: string | null;
-  readonly software?: string | null;
-  readonly since?: number;
-  readonly bytesIn?: number;
-  readonly bytesOut?: number;
-  readonly requests?: number;
-}
-
-export interface ConnectionsAnswer {
-  readonly connections: readonly ConnectionAnswer[];
+  readonly port: number;
+  /** Null: not said. */
+  readonly clientId: string | null;
+  readonly software: string | null;
+  readonly since: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly requests: number;
 }
 
 export interface SettingAnswer {
   readonly name: string;
-  readonly value: unknown;
-  readonly default: unknown;
+  readonly value: string;
+  readonly default: string;
   readonly source: string;
-  readonly unit?: string | null;
-  readonly range?: unknown;
+  readonly takes: string;
+  readonly range: string;
   readonly advice: string;
+  /** Of the environment. */
+  readonly variable: string;
+  /** It changes while the server runs. */
+  readonly isLive: boolean;
 }
 
 export interface ClusterAnswer {
   readonly clusterId: string;
-  readonly [name: string]: unknown;
+  readonly version: string;
+  readonly brokers: readonly { readonly id: number; readonly host: string; readonly port: number }[];
+  readonly features: readonly { readonly name: string; readonly level: number }[];
 }

@@ -17,6 +17,8 @@ export interface ComponentTold {
   readonly status: HealthStatus;
   /** Why it is not healthy; null when it is, or does not say. */
   readonly reason: string | null;
+  /** What to do about it; null when it does not say. */
+  readonly remedy: string | null;
   readonly facts: readonly (readonly [name: string, value: string])[];
 }
 
@@ -26,15 +28,22 @@ export function toneOf(status: HealthStatus): Tone {
 
 export function componentsOf(health: HealthAnswer): ComponentTold[] {
   return Object.entries(health.components).map(([id, { status, details }]) => {
-    const { reason = null, ...facts } = details;
+    const { reason = null, remedy = null, ...facts } = details;
     return {
       id,
       name: NAMES[id] ?? sentence(id),
       status,
-      reason: reason === null ? null : String(reason),
+      reason: textOf(reason),
+      remedy: textOf(remedy),
       facts: Object.entries(facts).map(([name, value]) => [sentence(name), factOf(name, value)] as const),
     };
   });
+}
+
+/** Set out as a sentence. */
+function textOf(value: string | number | boolean | null): string | null {
+  const text = String(value ?? "");
+  return text === "" ? null : `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 }
 
 function factOf(name: string, value: string | number | boolean | null): string {

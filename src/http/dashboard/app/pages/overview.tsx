@@ -42,10 +42,15 @@ function HealthPanel({ latest }: { latest: OverviewAnswer | null }) {
         {latest.health.status === "degraded" ? "Some of it is not well" : "The broker cannot serve"}
       </h2>
       <ul>
-        {troubled.map(({ id, name, status, reason, facts }) => (
+        {troubled.map(({ id, name, status, reason, remedy, facts }) => (
           <li key={id}>
             <StatusBadge tone={toneOf(status)}>{name}</StatusBadge>
             {reason !== null && <p>{reason}</p>}
+            {remedy !== null && (
+              <p>
+                <strong>What to do:</strong> {remedy}
+              </p>
+            )}
             <dl class="facts">
               {facts.map(([fact, value]) => (
                 <div key={fact}>

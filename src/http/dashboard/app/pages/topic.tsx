@@ -65,6 +65,10 @@ export function TopicPage({ name }: { name: string }) {
             <Icon name="send" />
             Produce
           </button>
+          <button type="button" class="button danger-quiet" onClick={() => setAsked("delete")}>
+            <Icon name="trash" />
+            Delete
+          </button>
         </>
       }
     >
@@ -90,16 +94,6 @@ export function TopicPage({ name }: { name: string }) {
         />
       </section>
       <TopicConfigs topic={topic} onChanged={reload} />
-      <section class="card danger-zone" aria-labelledby="delete-title">
-        <div>
-          <h2 id="delete-title">Delete this topic</h2>
-          <p class="muted">Its messages, its settings and what groups have committed for it go for good.</p>
-        </div>
-        <button type="button" class="button danger-quiet" onClick={() => setAsked("delete")}>
-          <Icon name="trash" />
-          Delete
-        </button>
-      </section>
       {asked === "produce" && <ProduceOne topic={name} onClose={close} onProduced={reload} />}
       {asked === "partitions" && <AddPartitions topic={topic} onClose={close} onChanged={reload} />}
       {asked === "trim" && <TrimTopic topic={topic} onClose={close} onChanged={reload} />}

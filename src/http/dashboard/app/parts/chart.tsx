@@ -85,7 +85,7 @@ export function Chart({
     <figure class="card chart">
       <figcaption>
         <h2>{title}</h2>
-        <span class="chart-time">{index === null ? "" : formatClock(times[at] ?? -1)}</span>
+        <span class="chart-time">{at < 0 ? "" : formatClock(times[at] ?? -1)}</span>
       </figcaption>
       <div class="chart-place" ref={place} role="img" aria-label={`${title}: ${told.join(", ")}`} />
       <ul class="legend">

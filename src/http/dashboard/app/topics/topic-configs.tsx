@@ -3,30 +3,33 @@
 import { useState } from "preact/hooks";
 import type { ConfigDescribed, TopicDescribed } from "../api/answers.ts";
 import { ask, routeOf } from "../api/ask.ts";
+import { plural } from "../base/format.ts";
+import { Advice } from "../parts/advice.tsx";
 import { Dialog } from "../parts/dialog.tsx";
 import { CheckField, TextField } from "../parts/field.tsx";
 import { tell } from "../parts/toast.tsx";
 import { readingOf } from "./config-reading.ts";
 
 export function TopicConfigs({ topic, onChanged }: { topic: TopicDescribed; onChanged: () => void }) {
-  const [isChangedOnly, setIsChangedOnly] = useState(false);
   const [edited, setEdited] = useState<ConfigDescribed | null>(null);
-  const shown = topic.configs.filter(({ source }) => !isChangedOnly || source === "topic");
+  const isChanged = ({ source }: ConfigDescribed) => source !== "default";
+  const obeyed = topic.configs.filter(({ stance }) => stance === "obeyed");
+  const shown = [...obeyed.filter(isChanged), ...obeyed.filter((config) => !isChanged(config))];
+  const kept = topic.configs.filter(({ stance }) => stance !== "obeyed");
+  const row = (config: ConfigDescribed) => (
+    <Config key={config.name} config={config} onEdit={() => setEdited(config)} />
+  );
   return (
     <section aria-labelledby="configs-title">
       <div class="section-head">
         <h2 id="configs-title">Settings</h2>
-        <CheckField label="Only what was changed" isChecked={isChangedOnly} onChange={setIsChangedOnly} />
+        <span class="muted">What was changed comes first.</span>
       </div>
-      {shown.length === 0 ? (
-        <p class="card muted">Nothing was changed: all settings are as the broker has them.</p>
-      ) : (
-        <ul class="settings card">
-          {shown.map((config) => (
-            <Config key={config.name} config={config} onEdit={() => setEdited(config)} />
-          ))}
-        </ul>
-      )}
+      <ul class="settings card">{shown.map(row)}</ul>
+      <details class="more">
+        <summary>{plural(kept.length, "setting")} of Kafka's that change nothing here</summary>
+        <ul class="settings card">{kept.map(row)}</ul>
+      </details>
       {edited !== null && (
         <EditConfig
           topic={topic.name}
@@ -49,12 +52,16 @@ function Config({ config, onEdit }: { config: ConfigDescribed; onEdit: () => voi
     <li class="setting">
       <div class="setting-what">
         <h3 class="data">{name}</h3>
-        <p class="muted">{documentation}</p>
+        <p class="muted">
+          <Advice text={documentation} />
+        </p>
       </div>
       <div class="setting-value">
-        <span class="data">{value === "" ? "(empty)" : value}</span>
-        {reading !== null && <span class="muted">{reading}</span>}
-        <span class={source === "topic" ? "tag is-changed" : "tag"}>{SOURCES[source] ?? source}</span>
+        <span>
+          <span class="data">{value === "" ? "(empty)" : value}</span>
+          {reading !== null && <span class="muted"> {reading}</span>}
+        </span>
+        {source !== "default" && <span class="tag is-changed">{SOURCES[source] ?? source}</span>}
       </div>
       <div class="setting-act">
         {!isReadOnly && (
@@ -72,7 +79,6 @@ const SOURCES: Readonly<Record<string, string>> = {
   broker: "this broker",
   "all-brokers": "all brokers",
   server: "server's settings",
-  default: "default",
 };
 
 interface EditConfigProps {
@@ -100,7 +106,9 @@ function EditConfig({ topic, config, onClose, onChanged }: EditConfigProps) {
       onClose={onClose}
       onSubmit={change}
     >
-      <p>{documentation}</p>
+      <p>
+        <Advice text={documentation} />
+      </p>
       {!isReset && (
         <TextField
           label="Value"
