@@ -111,7 +111,7 @@ export class GroupPhases {
 
   /** Begins a rebalance. */
   protected prepare(nowMs: number): void {
-    if (this.state === "CompletingRebalance") this.#dropAssignments("REBALANCE_IN_PROGRESS");
+    if (this.state === "CompletingRebalance") this.#dropAssignments("REBALANCE_IN_PROGRESS", nowMs);
     this.members.pendingSync.clear();
     this.syncEndsAtMs = NEVER;
     const isFirst = this.state === "Empty";
@@ -183,7 +183,7 @@ export class GroupPhases {
   ): void {
     if (this.state !== "CompletingRebalance" || ticket.generationId !== this.generationId) return;
     if (error !== null) {
-      this.#dropAssignments(error);
+      this.#dropAssignments(error, nowMs);
       this.prepare(nowMs);
       return;
     }
@@ -198,11 +198,13 @@ export class GroupPhases {
     }
   }
 
-  /** Nobody has an assignment any more, and who waits for one is told. */
-  #dropAssignments(error: ErrorCode): void {
+  /** Nobody has an assignment any more, and who waits for one is told: from then on its session counts again. */
+  #dropAssignments(error: ErrorCode, nowMs: number): void {
     for (const member of this.members.all()) {
       this.members.assign(member, NO_BYTES);
+      if (member.syncWaiter === null) continue;
       this.endSync(member, error);
+      this.renew(member, nowMs);
     }
   }
 

@@ -319,6 +319,19 @@ test("a static member whose replacement took the store longer than its session h
   expect(scene.heartbeat("new", 1, "one")).toBe("UNKNOWN_MEMBER_ID");
 });
 
+test("a static member that waited for an assignment longer than its session, and got none, has a session from then on", () => {
+  const scene = new GroupScene();
+  scene.join({ instanceId: "one" });
+  scene.pass(1_000);
+  scene.storeError = "later";
+  const sync = scene.sync({ memberId: "m1", instanceId: "one", assignments: assignmentsOf(["m1"]) });
+  scene.pass(15_000);
+  scene.stored("NOT_COORDINATOR");
+  expect([errorOf(sync), scene.group.state]).toEqual(["NOT_COORDINATOR", "PreparingRebalance"]);
+  scene.pass(10_000);
+  expect([scene.heartbeat("m1", 1, "one"), scene.group.state]).toEqual(["UNKNOWN_MEMBER_ID", "Empty"]);
+});
+
 test("a static member whose replacement cannot be stored keeps its place", () => {
   const scene = new GroupScene();
   scene.settle(1, { instanceId: "one" });

@@ -192,7 +192,7 @@ export class ClassicClient extends Client {
     if (error === "FENCED_INSTANCE_ID") world.drop(this);
     else if (error === "UNKNOWN_MEMBER_ID" || error === "ILLEGAL_GENERATION") {
       if (error === "UNKNOWN_MEMBER_ID") this.memberId = "";
-      this.loseAll();
+      this.loseAll(world);
     }
   }
 

@@ -89,10 +89,12 @@ export abstract class Client {
   protected giveUp(world: World, place: string): void {
     if (world.random() < 0.7) this.commitPlace(world, place);
     this.owned.delete(place);
+    world.oracle.gaveUp(this, place);
   }
 
   /** It is no member any more, and uses nothing. */
-  protected loseAll(): void {
+  protected loseAll(world: World): void {
+    for (const place of this.owned.keys()) world.oracle.gaveUp(this, place);
     this.owned.clear();
     this.#losses += 1;
   }

@@ -135,7 +135,7 @@ export class ConsumerClient extends Client {
     }
     if (!["UNKNOWN_MEMBER_ID", "FENCED_MEMBER_EPOCH", "GROUP_ID_NOT_FOUND"].includes(error))
       world.oracle.broken.push(`${this.name} is told ${error}`);
-    this.loseAll();
+    this.loseAll(world);
     this.epoch = 0;
   }
 

@@ -45,6 +45,12 @@ export class MemberOracle {
     }
   }
 
+  /** It does not use the place any more, and commits nothing for it. */
+  gaveUp(client: Client, place: string): void {
+    const key = `${client.group}/${place}`;
+    if (this.#holders.get(key) === client) this.#holders.delete(key);
+  }
+
   /** A commit was taken. */
   taken(client: Client, place: string): void {
     const holder = this.#holders.get(`${client.group}/${place}`);
