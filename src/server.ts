@@ -46,6 +46,7 @@ import { HeartbeatGroupKind } from "./consumer/heartbeat-groups/kind.ts";
 import { viewOf } from "./consumer/heartbeat-groups/topic-view.ts";
 import { OffsetRetention } from "./consumer/offset-retention.ts";
 import { GroupOffsets } from "./consumer/offsets.ts";
+import { UNREADABLE_OFFSETS, warnOfUnreadable } from "./consumer/unreadable-rows.ts";
 import type { ClientNames, OpenConnection } from "./http/connection-list.ts";
 import type { ListenerStatus } from "./http/health.ts";
 import { HttpApi } from "./http/http-api.ts";
@@ -141,6 +142,7 @@ async function start(
   const parts = { engine: storage.engine, clock, log, newId: () => crypto.randomUUID() };
   const broker = await Broker.open(brokerOptions(settings, storage.clusterId), parts);
   const offsets = await GroupOffsets.open(broker.state, clock);
+  warnOfUnreadable(log, offsets.unreadable, UNREADABLE_OFFSETS);
   broker.topics.onRemoved(offsets);
   const groupConfigs = await GroupConfigs.open(broker.state, {
     sessionTimeoutMs: settings.groupConsumerSessionTimeoutMs,

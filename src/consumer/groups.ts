@@ -44,6 +44,7 @@ import {
 } from "./group-requests.ts";
 import type { GroupOffsets } from "./offsets.ts";
 import { encodeGroup, GROUP_KEY_PREFIX, groupKey, readGroup, type StoredGroup } from "./stored-group.ts";
+import { UNREADABLE_GROUPS, warnOfUnreadable } from "./unreadable-rows.ts";
 
 /** Groups that have members, or had: one takes some 2 KiB. Groups with offsets alone are not among them. */
 export const GROUPS_MAX = 100_000;
@@ -120,9 +121,11 @@ export class Groups {
         else groups.#restore(read.name, read.group);
       }
       const last = page.at(-1);
-      if (last === undefined) return groups;
+      if (last === undefined) break;
       after = last.key;
     }
+    warnOfUnreadable(parts.log, groups.unreadable, UNREADABLE_GROUPS);
+    return groups;
   }
 
   /** How many classic groups have members, or had. */

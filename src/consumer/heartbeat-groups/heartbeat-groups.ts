@@ -21,6 +21,7 @@ import type { StateChange, StateStore } from "../../storage/contract.ts";
 import { GROUP_NAME_BYTES_MAX } from "../commit-room.ts";
 import type { GroupConfigs } from "../group-configs.ts";
 import type { StoredGroup as ClassicGroupImage } from "../stored-group.ts";
+import { UNREADABLE_CONSUMER_GROUPS, warnOfUnreadable } from "../unreadable-rows.ts";
 import { Deadlines } from "./deadlines.ts";
 import { ConsumerGroup } from "./group.ts";
 import { GroupWriter } from "./group-writer.ts";
@@ -405,11 +406,7 @@ export class HeartbeatGroups {
         groupId,
         members.map(({ member }) => member.id),
       );
-    if (this.unreadable.length > 0)
-      this.#parts.log.warn("rows of consumer groups cannot be read, and their members join again", {
-        rows: this.unreadable.length,
-        first: this.unreadable[0],
-      });
+    warnOfUnreadable(this.#parts.log, this.unreadable, UNREADABLE_CONSUMER_GROUPS);
   }
 
   #takeOrphans(groupId: string): StateChange[] {
