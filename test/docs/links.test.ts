@@ -16,6 +16,7 @@ const FOLDERS = ["src", "commands", "test", "scripts", "docs", "deploy", ".ci"];
 const FOREIGN_FLAGS = new Set([
   "--rounds",
   "--power",
+  "--pages",
   "--executable",
   "--ulimit",
   "--seed",
