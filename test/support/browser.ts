@@ -1,9 +1,10 @@
 /**
  * Chromium without a window (Debian: chromium), driven through playwright-core. A page of it is watched: whatever it asks another host
- * for, logs as an error or a warning, throws, or violates of axe-core's rules, is a fault, and `check` fails on any.
+ * for, logs as an error or a warning, throws, or violates of axe-core's rules in light and dark, is a fault, and `check` fails on any.
  */
 
 import { expect } from "bun:test";
+import type { RunOptions } from "axe-core";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { fail } from "../../src/base/assert.ts";
 
@@ -65,18 +66,20 @@ export class TestBrowser {
       permissions: ["clipboard-read", "clipboard-write"],
     });
     context.setDefaultTimeout(WAIT_MS_MAX);
-    return new WatchedPage(await context.newPage());
+    return new WatchedPage(await context.newPage(), look);
   }
 }
 
 export class WatchedPage {
   readonly page: Page;
+  readonly #look: Look;
   #origin = "";
   #faults: string[] = [];
   #expected: RegExp[] = [];
 
-  constructor(page: Page) {
+  constructor(page: Page, look: Look) {
     this.page = page;
+    this.#look = look;
     page.on("request", (request) => {
       const url = request.url();
       if (!url.startsWith(`${this.#origin}/`) && !url.startsWith("blob:") && url !== "about:blank")
@@ -109,7 +112,11 @@ export class WatchedPage {
 
   /** Fails on what axe-core finds in the page as it is now, and on all that went wrong in it until now. */
   async check(): Promise<void> {
-    expect([...(await this.#violations()), ...this.faults()]).toEqual([]);
+    expect(await this.findings()).toEqual([]);
+  }
+
+  async findings(): Promise<string[]> {
+    return [...(await this.#violations()), ...this.faults()];
   }
 
   faults(): string[] {
@@ -125,20 +132,28 @@ export class WatchedPage {
     expect(wide).toBe(shown!);
   }
 
+  /** In the page's colours by all rules, then in the other ones by their contrast. */
   async #violations(): Promise<string[]> {
     if (!(await this.page.evaluate(() => "axe" in globalThis)))
       await this.page.evaluate(await Bun.file(require.resolve("axe-core/axe.min.js")).text());
-    const results = await this.page.evaluate(async (rules) => {
+    const own = await this.#axe({ runOnly: RULES });
+    const { scheme } = this.#look;
+    await this.page.emulateMedia({ colorScheme: scheme === "light" ? "dark" : "light" });
+    const other = await this.#axe({ runOnly: { type: "rule", values: ["color-contrast"] } });
+    await this.page.emulateMedia({ colorScheme: scheme });
+    return [...own, ...other];
+  }
+
+  async #axe(options: RunOptions): Promise<string[]> {
+    return await this.page.evaluate(async (given) => {
       const { axe } = globalThis as unknown as { axe: typeof import("axe-core") };
-      const { violations } = await axe.run(document, { runOnly: rules, resultTypes: ["violations"] });
-      return violations.map(({ id, help, nodes }) => ({
-        id,
-        help,
-        nodes: nodes.map(({ html, any }) => `${html.slice(0, 200)} ${any[0]?.message ?? ""}`),
-      }));
-    }, RULES);
-    return results.flatMap(({ id, help, nodes }) =>
-      nodes.map((node) => `${this.page.url()}: ${id}: ${help}: ${node}`),
-    );
+      const { violations } = await axe.run(document, { ...given, resultTypes: ["violations"] });
+      return violations.flatMap(({ id, help, nodes }) =>
+        nodes.map(
+          ({ html, any }) =>
+            `${location.href}: ${id}: ${help}: ${html.slice(0, 200)} ${any[0]?.message ?? ""}`,
+        ),
+      );
+    }, options);
   }
 }

@@ -70,6 +70,25 @@ export function brokerScenes(browser: TestBrowser): void {
     await watched.check();
   });
 
+  test("what would be a fault is found: foreign requests, errors, and violations of axe-core's rules", async () => {
+    const watched = await dashboard.open("/dashboard/transactions");
+    const { page } = watched;
+    await page.getByText("Transactions are not served yet").waitFor();
+    expect(watched.faults()).toEqual([]);
+    await page.evaluate(() => fetch("http://127.0.0.2:9/").catch(() => {}));
+    expect(watched.faults().join("\n")).toContain("Content Security Policy");
+    watched.expectFault(/Content Security Policy|violates the document/);
+    await page.evaluate(() => {
+      const faint = document.createElement("button");
+      faint.style.color = "light-dark(black, #333)";
+      faint.style.background = "light-dark(white, black)";
+      faint.textContent = "faint";
+      document.querySelector("main")?.append(faint, document.createElement("input"));
+    });
+    const rules = (await watched.findings()).map((finding) => finding.split(": ")[1]);
+    expect(rules).toEqual(["label", "color-contrast"]);
+  });
+
   test("all of it fits on a phone", async () => {
     const watched = await dashboard.open("/dashboard/settings", PHONE);
     await watched.page.getByRole("heading", { name: "durability" }).waitFor();

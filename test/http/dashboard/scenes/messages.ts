@@ -4,6 +4,9 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Page } from "playwright-core";
 import { PHONE, type TestBrowser } from "../../../support/browser.ts";
 import { Dashboard } from "../../../support/dashboard.ts";
+import { scratchFolder } from "../../../support/data-tree.ts";
+import { compiled } from "../../../support/obelisk-command.ts";
+import { startServer } from "../../../support/obelisk-server.ts";
 
 const AT_MS = Date.UTC(2026, 2, 4, 5, 6, 7);
 
@@ -194,6 +197,37 @@ export function messageScenes(browser: TestBrowser): void {
     await lines(page).filter({ hasText: '{"n":13}' }).waitFor();
     await page.getByRole("button", { name: "Stop following" }).click();
     await page.getByText("3 messages in all that match").waitFor();
+    expect(watched.faults()).toEqual([]);
+  });
+
+  test("are followed on where it was, when the broker was away: each comes once", async () => {
+    using folder = scratchFolder();
+    await using first = await startServer(folder.path, [], { program: compiled });
+    const { port } = first.started.http;
+    const origin = `http://127.0.0.1:${port}`;
+    const store = async (...values: readonly string[]) => {
+      const body = JSON.stringify(values.map((value) => ({ value })));
+      await fetch(`${origin}/topics/lasting/messages`, { method: "POST", body });
+    };
+    await store("before");
+    const watched = await browser.open(origin, "/dashboard/messages?topic=lasting");
+    watched.expectFault(/ERR_CONNECTION|ERR_EMPTY_RESPONSE|ERR_INCOMPLETE_CHUNKED_ENCODING/);
+    const { page } = watched;
+    await page.getByRole("button", { name: "Follow" }).click();
+    await page.getByText("Following: 0 messages came").waitFor();
+    await store("m-1", "m-2");
+    await page.getByText("Following: 2 messages came").waitFor();
+    await first.stop("SIGKILL");
+    await page.getByText("The broker does not answer.").waitFor();
+    await page.getByText("Connecting: 2 messages came").waitFor();
+    await using _second = await startServer(folder.path, [`--http-port=${port}`], { program: compiled });
+    await store("m-3");
+    await page.getByText("Following: 3 messages came").waitFor();
+    await store("m-4");
+    await page.getByText("Following: 4 messages came").waitFor();
+    expect(await page.locator(".record-value").allTextContents()).toEqual(
+      ["Value", "m-4", "m-3", "m-2", "m-1"].map((value) => (value === "Value" ? value : `, value ${value}`)),
+    );
     expect(watched.faults()).toEqual([]);
   });
 

@@ -5,6 +5,7 @@ import type { TopicDescribed } from "../api/answers.ts";
 import type { Refusal } from "../api/ask.ts";
 import { CheckField, SelectField, TextField } from "../parts/field.tsx";
 import { Icon } from "../parts/icon.tsx";
+import { FilterHelp } from "./filter-help.tsx";
 import { FROMS, type From, filterShift, type Reading } from "./reading.ts";
 
 export interface ReadingFormProps {
@@ -116,6 +117,7 @@ export function ReadingForm({ reading, topic, topicNames, refusal, onRead }: Rea
           Read
         </button>
       </div>
+      <FilterHelp onTake={(filter) => change({ filter })} />
       {filterFault !== null && <FilterFault reading={reading} refusal={filterFault} />}
     </form>
   );

@@ -90,10 +90,10 @@ export function pagePath(reading: Reading, position: Position, limit: number): s
   });
 }
 
-/** For the live tail, which begins at the end. */
-export function followPath(reading: Reading): string {
+/** For the live tail, which begins at the end, or at the position (`MARK/PARTITION:OFFSET,...`) of an earlier one. */
+export function followPath(reading: Reading, position: string): string {
   return routeOf(["topics", reading.topic, "messages"], {
-    offset: "latest",
+    offset: position === "" ? "latest" : position.slice(position.indexOf("/") + 1),
     partition: reading.partition === "" ? undefined : reading.partition,
     filter: filterOf(reading),
   });

@@ -1,17 +1,16 @@
 /**
- * Follows a topic by server-sent events. Messages are gathered and shown together some times a second; the newest ones are kept, the newest
- * first. While a message is open, new ones wait, so that what is read does not move away. A broken connection is taken up again by the
- * browser where it broke, by the id of the last event.
+ * Follows a topic. Messages are gathered and shown together some times a second; the newest ones are kept, the newest first. While a
+ * message is open, new ones wait, so that what is read does not move away.
  */
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { RecordAnswer } from "../api/answers.ts";
-import { ask, Refusal, UNREACHABLE } from "../api/ask.ts";
-import { brokerIsLost } from "../api/broker.ts";
+import type { Refusal } from "../api/ask.ts";
 import { after } from "../base/time.ts";
-import { followPath, pagePath, type Reading } from "./reading.ts";
+import type { Reading } from "./reading.ts";
+import { TopicTail } from "./topic-tail.ts";
 
-/** Messages that are shown. */
+/** Messages that are shown, and as many that wait. */
 export const FOLLOWED_MAX = 10_000;
 const SHOW_MS = 200;
 
@@ -36,60 +35,36 @@ export function useFollow(reading: Reading | null, isHeld: boolean): Followed {
   useEffect(() => {
     setFollowed(NOTHING);
     if (reading === null) return;
-    const abort = new AbortController();
     const pending: RecordAnswer[] = [];
-    let source: EventSource | null = null;
     let shown: readonly RecordAnswer[] = [];
     let count = 0;
     let cancel = () => {};
 
     const show = () => {
       cancel = after(SHOW_MS, show);
-      if (pending.length === 0 && shown.length > 0) return;
-      if (!held.current && pending.length > 0) {
+      if (pending.length === 0) return;
+      if (!held.current) {
         shown = [...pending.reverse(), ...shown].slice(0, FOLLOWED_MAX);
         pending.length = 0;
       }
       setFollowed((last) => ({ ...last, messages: shown, count, waiting: pending.length }));
     };
-    const open = async () => {
-      // A filter that is refused says why here: an EventSource cannot.
-      await ask(pagePath(reading, null, 1), { signal: abort.signal });
-      if (abort.signal.aborted) return;
-      source = new EventSource(followPath(reading));
-      source.addEventListener("open", () => setFollowed((last) => ({ ...last, isConnected: true })));
-      source.addEventListener("message", (event) => {
+    const tail = new TopicTail(reading, {
+      onMessage: (record) => {
         count += 1;
-        pending.push(JSON.parse(event.data) as RecordAnswer);
+        pending.push(record);
         if (pending.length > 2 * FOLLOWED_MAX) pending.splice(0, FOLLOWED_MAX);
-      });
-      source.addEventListener("problem", (event) => {
-        const { detail, code, status } = JSON.parse(event.data) as Record<string, unknown>;
-        source?.close();
-        const refusal = new Refusal(Number(status), String(code), String(detail), null);
-        setFollowed((last) => ({ ...last, isConnected: false, refusal }));
-      });
-      source.addEventListener("error", () => {
-        setFollowed((last) => ({ ...last, isConnected: false }));
-        brokerMayBeLost();
-      });
-    };
-    open().catch((thrown) => {
-      if (abort.signal.aborted) return;
-      if (!(thrown instanceof Refusal)) throw thrown;
-      if (thrown.code !== UNREACHABLE) setFollowed((last) => ({ ...last, refusal: thrown }));
+      },
+      onConnected: (isConnected) => setFollowed((last) => ({ ...last, isConnected })),
+      onRefusal: (refusal) => setFollowed((last) => ({ ...last, isConnected: false, refusal })),
     });
+    void tail.open();
     show();
     return () => {
-      abort.abort();
       cancel();
-      source?.close();
+      tail.close();
     };
   }, [reading]);
 
   return followed;
-}
-
-function brokerMayBeLost(): void {
-  fetch("/health/live", { cache: "no-store" }).catch(brokerIsLost);
 }
