@@ -57,6 +57,10 @@ export class HttpStream implements AsyncDisposable {
     this.#socket.pause();
   }
 
+  resume(): void {
+    this.#socket.resume();
+  }
+
   end(): void {
     this.#socket.write("0\r\n\r\n");
   }

@@ -12,29 +12,23 @@
  * and misses none and sees none twice. There is one from the very beginning, so that a tail of what comes from now on can be resumed
  * before anything came.
  *
- * A chunk is made when Bun wants one, which is when the socket has taken the one before. So a reader that stops reading stops the reading of
- * the log for it; what it holds is one chunk (tail-memory.ts). After `slowMs` it is cut: SLOW_READER, and it may come back.
+ * How a reader that does not keep up is treated says paced-stream.ts; it may come back.
  */
 
-import type { Timer } from "../../base/clock.ts";
-import { ObeliskError, toObeliskError } from "../../base/errors.ts";
+import type { ObeliskError } from "../../base/errors.ts";
 import { loopTurns } from "../../base/loop/loop-turns.ts";
 import { SECOND_MS } from "../../base/units.ts";
 import type { Topic } from "../../broker/topic.ts";
 import { recordJson } from "../../protocol/record/record-json.ts";
 import type { HttpParts } from "../http-parts.ts";
 import { problemOf } from "../problem.ts";
-import type { LiveReader } from "./live-tails.ts";
+import { PacedStream, type StreamSource } from "./paced-stream.ts";
 import { STEP_BYTES, Tail } from "./tail.ts";
-import { TailMemory } from "./tail-memory.ts";
 import { type TailQuery, tailPlan } from "./tail-plan.ts";
 import { positionText, topicMark } from "./tail-position.ts";
 
 /** How long a client waits before it comes back. */
 const RETRY_MS = SECOND_MS;
-/** How long a reader that was cut has to take the reason. */
-const LEAVE_SECONDS = 5;
-
 /** Of an event, beside its id and its record. */
 const EVENT_BYTES = 128;
 
@@ -44,16 +38,6 @@ const HEADERS = {
   // Proxies of nginx's kind would gather events.
   "x-accel-buffering": "no",
 };
-
-interface EventStreamOptions {
-  readonly tail: Tail;
-  /** Records after which it ends; may be Infinity. */
-  readonly limit: number;
-  readonly parts: HttpParts;
-  readonly host: string;
-  /** Sets after how many seconds without a byte Bun closes the connection; 0: never. */
-  readonly timeout: (seconds: number) => void;
-}
 
 /** Whether the client asks for server-sent events, as every EventSource does. */
 export function acceptsEvents(request: Request): boolean {
@@ -67,99 +51,64 @@ export async function openEventStream(
   topic: Topic,
   query: TailQuery,
 ): Promise<Response> {
-  const { clock, live, servers } = parts;
+  const { clock, live } = parts;
   const { signal } = request;
   live.checkRoom();
   const lastId = request.headers.get("last-event-id") ?? "";
   const plan = await tailPlan(topic, query, lastId === "" ? null : lastId, () => !signal.aborted);
   live.checkRoom(); // others may have come meanwhile
-  const server = servers.of(request);
-  const stream = new EventStream({
-    tail: new Tail({ topic, clock, ...plan }),
-    limit: plan.limit,
-    parts,
-    host: server.requestIP(request)?.address ?? "",
-    timeout: (seconds) => server.timeout(request, seconds),
-  });
-  return stream.respond(signal);
+  const events = new TailEvents(new Tail({ topic, clock, ...plan }), plan.limit, parts);
+  return new PacedStream(parts, request, events).respond(request, HEADERS, true);
 }
 
-class EventStream implements LiveReader {
-  readonly #options: EventStreamOptions;
+class TailEvents implements StreamSource {
   readonly #tail: Tail;
-  readonly #memory: TailMemory;
+  readonly #parts: HttpParts;
   readonly #mark: string;
-  #controller: ReadableStreamDefaultController<Uint8Array> | null = null;
   #left: number;
   /** The position that the reader knows. */
   #toldPosition = "";
-  /** Since when a chunk waits for its reader; -1: none does. */
-  #waitingSinceMs = -1;
-  #timer: Timer | null = null;
-  #isOver = false;
 
-  constructor(options: EventStreamOptions) {
-    this.#options = options;
-    this.#tail = options.tail;
-    this.#left = options.limit;
-    this.#mark = topicMark(options.tail.topic.id);
-    this.#memory = new TailMemory(options.parts.responseBudget, options.host, () => this.#cut());
+  /** `limit`: records after which it ends; may be Infinity. */
+  constructor(tail: Tail, limit: number, parts: HttpParts) {
+    this.#tail = tail;
+    this.#left = limit;
+    this.#parts = parts;
+    this.#mark = topicMark(tail.topic.id);
   }
 
-  respond(signal: AbortSignal): Response {
-    const { parts, timeout } = this.#options;
-    parts.live.enter(this);
-    timeout(0);
-    signal.addEventListener("abort", () => this.#close());
-    if (signal.aborted) this.#close();
-    this.#watch();
-    const body = new ReadableStream<Uint8Array>(
-      {
-        start: (controller) => {
-          this.#controller = controller;
-        },
-        pull: () => this.#pull(),
-        cancel: () => this.#close(),
-      },
-      { highWaterMark: 0 },
-    );
-    return new Response(body, { headers: HEADERS });
+  get heldBytes(): number {
+    return this.#tail.heldBytes;
   }
 
-  end(error: ObeliskError): void {
-    this.#finish(eventText("problem", null, JSON.stringify(problemOf(error))));
+  async next(stream: PacedStream): Promise<string | null> {
+    if (this.#left === 0) return null;
+    const text = this.#toldPosition === "" ? this.#beginning() : await this.#nextText(stream);
+    return this.#left === 0 ? text + eventText("end", null, `{"reason":"limit"}`) : text;
   }
 
-  /** The reader has taken everything. Resolves when there is a further chunk for it, or the end. */
-  async #pull(): Promise<void> {
-    loopTurns.enter("http");
-    this.#waitingSinceMs = -1;
-    try {
-      const text = this.#toldPosition === "" ? this.#beginning() : await this.#nextText();
-      if (this.#isOver) return;
-      this.#send(text);
-      if (this.#left === 0) this.#finish(eventText("end", null, `{"reason":"limit"}`));
-    } catch (thrown) {
-      if (this.#isOver) return;
-      const error = toObeliskError(thrown);
-      if (error.code === "UNKNOWN_SERVER_ERROR")
-        this.#options.parts.log.error("a live tail failed by a fault of Obelisk itself", {
-          reason: String(thrown),
-        });
-      this.end(error);
-    }
+  drop(): void {
+    this.#tail.drop();
+  }
+
+  lastWords(error: ObeliskError): string {
+    return eventText("problem", null, JSON.stringify(problemOf(error)));
+  }
+
+  close(): void {
+    this.#tail.close();
   }
 
   #beginning(): string {
     return `retry: ${RETRY_MS}\n${this.#positionEvent()}`;
   }
 
-  async #nextText(): Promise<string> {
+  async #nextText(stream: PacedStream): Promise<string> {
     const tail = this.#tail;
-    const { clock, live } = this.#options.parts;
+    const { clock, live } = this.#parts;
     const heartbeatAtMs = clock.monotonicMs() + live.times.heartbeatMs;
-    while (!this.#isOver) {
-      await this.#memory.begin();
+    while (!stream.isOver) {
+      await stream.memory.begin();
       const records = await tail.step(Math.min(this.#left, this.#stepRecords()));
       let text = "";
       for (const record of records) {
@@ -173,7 +122,7 @@ class EventStream implements LiveReader {
       const leftMs = heartbeatAtMs - clock.monotonicMs();
       if (leftMs <= 0) return this.#heartbeat();
       if (tail.isBehind) continue;
-      this.#memory.release();
+      stream.memory.release();
       await tail.wait(leftMs);
       loopTurns.enter("http");
     }
@@ -208,50 +157,6 @@ class EventStream implements LiveReader {
     const position = this.#positionNow();
     offsets.set(partition, read);
     return position;
-  }
-
-  #send(text: string): void {
-    const chunk = Buffer.from(text);
-    this.#memory.hold(chunk.length + this.#tail.heldBytes, chunk.length);
-    this.#waitingSinceMs = this.#options.parts.clock.monotonicMs();
-    this.#controller!.enqueue(chunk);
-  }
-
-  /** Looks now and then whether the reader takes what there is. */
-  #watch(): void {
-    const { clock, live } = this.#options.parts;
-    const { slowMs } = live.times;
-    this.#timer = clock.after(slowMs / 4, () => {
-      if (this.#waitingSinceMs >= 0) {
-        const waitedMs = clock.monotonicMs() - this.#waitingSinceMs;
-        if (waitedMs >= slowMs) return this.#cut();
-        if (waitedMs >= slowMs / 4) this.#tail.drop();
-      }
-      this.#watch();
-    });
-  }
-
-  #cut(): void {
-    if (this.#isOver) return;
-    this.#options.parts.live.cutSlow += 1;
-    this.end(new ObeliskError("SLOW_READER"));
-  }
-
-  #finish(text: string): void {
-    if (this.#isOver) return;
-    this.#options.timeout(LEAVE_SECONDS);
-    this.#controller?.enqueue(Buffer.from(text));
-    this.#controller?.close();
-    this.#close();
-  }
-
-  #close(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#timer?.cancel();
-    this.#tail.close();
-    this.#memory.close();
-    this.#options.parts.live.leave(this);
   }
 }
 

@@ -36,6 +36,9 @@ import { Tail } from "./tail.ts";
 import { TailMemory } from "./tail-memory.ts";
 import { tailPlan } from "./tail-plan.ts";
 
+/** How often `slowMs` an answer to a ping may take: it comes after all that the systems have taken before it. */
+const PATIENCE = 2;
+
 export class LiveSocket implements LiveReader {
   readonly #parts: HttpParts;
   readonly #topic: Topic;
@@ -50,7 +53,8 @@ export class LiveSocket implements LiveReader {
   #isPaused = false;
   /** When its peer was heard of last. */
   #heardAtMs: number;
-  #pingedAtMs = 0;
+  /** Since when a ping waits for its answer; -1: none does. */
+  #pingedAtMs = -1;
   #timer: Timer | null = null;
   #isOver = false;
 
@@ -82,13 +86,15 @@ export class LiveSocket implements LiveReader {
     else this.#close(1003, "UNSUPPORTED_MEDIA_TYPE: messages are text");
   }
 
-  /** A ping, or the answer to one of ours. */
+  /** Anything that only a peer can do who is there: also a ping, or the answer to one of ours. */
   heard(): void {
     this.#heardAtMs = this.#parts.clock.monotonicMs();
+    this.#pingedAtMs = -1;
   }
 
   drained(): void {
     loopTurns.enter("http");
+    this.heard(); // it has taken something
     this.#output.drained();
     this.#input.changed();
   }
@@ -218,12 +224,12 @@ export class LiveSocket implements LiveReader {
   #look(nowMs: number): void {
     const { slowMs, heartbeatMs } = this.#parts.live.times;
     const { blockedMs } = this.#output;
-    if (this.#input.isPaused) this.#heardAtMs = nowMs; // it cannot be heard
-    const silentMs = nowMs - this.#heardAtMs;
+    if (this.#input.isPaused) this.heard(); // it could not be
     if (blockedMs >= slowMs) this.#cut();
-    else if (silentMs >= heartbeatMs + slowMs) this.#cut("no ping is answered");
-    if (blockedMs >= slowMs / 4) this.#subscription?.tail.drop();
-    if (silentMs >= heartbeatMs && nowMs - this.#pingedAtMs >= heartbeatMs) {
+    else if (blockedMs >= slowMs / 4) this.#subscription?.tail.drop();
+    if (this.#pingedAtMs >= 0) {
+      if (nowMs - this.#pingedAtMs >= PATIENCE * slowMs) this.#cut("no ping is answered");
+    } else if (!this.#output.isBlocked && nowMs - this.#heardAtMs >= heartbeatMs) {
       this.#pingedAtMs = nowMs;
       this.#output.ping();
     }

@@ -1,5 +1,5 @@
 /**
- * The live tails that are open: so many at most, and all of them end when the server stops.
+ * The live tails that are open, and other streams that wait for what comes: so many at most, and all of them end when the server stops.
  *
  * They take half of the connections of the HTTP API, so that readers who stay cannot keep out probes and producers. One more is refused
  * with TOO_MANY_REQUESTS.

@@ -39,6 +39,13 @@ export class ForwardRead {
     return this.#heads.some((head) => head.isBehind);
   }
 
+  /** Of the log's bytes, what was read and is not given yet. */
+  get heldBytes(): number {
+    let bytes = 0;
+    for (const { reader } of this.#heads) bytes += reader.heldBytes;
+    return bytes;
+  }
+
   /** Where to go on, by partition. */
   get next(): Record<string, number> {
     return Object.fromEntries(this.#heads.map((head) => [String(head.reader.partition.index), head.next]));

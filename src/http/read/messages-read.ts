@@ -6,25 +6,21 @@
  *
  * With `wait` neither ends at the end of the log, but when nothing has come for so long. A filter may leave nothing of very much: a JSON
  * answer looks at `LOOK_MS` worth of the log and says where to go on.
- *
- * A stream reads on only when what it has read is taken, so a peer that does not read holds one piece of memory and no more; when it
- * takes nothing for `STALL_SECONDS`, or others wait for that memory, it is cut.
  */
 
 import type { Clock } from "../../base/clock.ts";
 import { ObeliskError } from "../../base/errors.ts";
-import { loopTurns } from "../../base/loop/loop-turns.ts";
-import { TurnShare } from "../../base/loop/turn-share.ts";
 import { KiB, MiB } from "../../base/units.ts";
 import type { Topic } from "../../broker/topic.ts";
-import { type PlacedRecord, recordJson } from "../../protocol/record/record-json.ts";
+import type { PlacedRecord } from "../../protocol/record/record-json.ts";
 import type { HttpParts } from "../http-parts.ts";
-import { problemOf } from "../problem.ts";
 import { RequestMemory } from "../request-memory.ts";
 import { readBackwards } from "./backward-read.ts";
 import { ForwardRead } from "./forward-read.ts";
 import { LIMIT_MAX, planOf, type ReadPlan, type ReadQuery } from "./read-query.ts";
 import type { UnreadableBatch } from "./record-read.ts";
+import { streamRecords } from "./record-stream.ts";
+import { recordTexts } from "./record-texts.ts";
 import { startOffsets } from "./start-offsets.ts";
 import { waitForRecords } from "./wait.ts";
 
@@ -33,19 +29,10 @@ const LIMIT_DEFAULT = 100;
 const ANSWER_BYTES = 512 * KiB;
 /** What a JSON answer holds of the memory for responses. */
 const ANSWER_MEMORY = MiB;
-/** Keys and values of one piece of a stream, and what a stream holds of the memory for responses. */
-const PIECE_BYTES = 64 * KiB;
-const PIECE_RECORDS = 1000;
-const STREAM_MEMORY = 512 * KiB;
 /** How long one answer looks for what matches. */
 const LOOK_MS = 2000;
-/** A stream of which nothing is taken for so long is cut. */
-const STALL_SECONDS = 30;
-/** Messages between two looks at the clock. */
-const MESSAGES_AT_ONCE = 64;
 
 const JSON_TYPE = { "content-type": "application/json", "cache-control": "no-store" };
-const NDJSON_TYPE = { "content-type": "application/x-ndjson", "cache-control": "no-store" };
 
 /** @throws ObeliskError */
 export async function readMessages(
@@ -64,11 +51,10 @@ export async function readMessages(
       limit: LIMIT_MAX,
       remedy: "read on at `next`, or accept application/x-ndjson",
     });
+  if (isStream) return streamRecords(parts, request, plan, await forwardRead(parts.clock, request, plan));
   const host = parts.servers.of(request).requestIP(request)?.address ?? "";
-  const memory = new RequestMemory(parts.responseBudget, host);
-  if (isStream) return await streamMessages(parts, request, plan, memory);
-  using held = memory;
-  return await answerMessages(parts, request, plan, held);
+  using memory = new RequestMemory(parts.responseBudget, host);
+  return await answerMessages(parts, request, plan, memory);
 }
 
 interface Found {
@@ -91,7 +77,7 @@ async function answerMessages(
       ? await readLast(clock, request, plan)
       : await readForwards(clock, request, plan, memory);
   const { records, next, unreadable } = found;
-  const messages = await textsOf(records, clock);
+  const messages = await recordTexts(records, clock);
   const more = unreadable.length === 0 ? "" : `,"unreadable":${JSON.stringify(unreadable)}`;
   return new Response(`{"messages":[${messages.join(",")}],"next":${JSON.stringify(next)}${more}}`, {
     headers: JSON_TYPE,
@@ -142,86 +128,6 @@ async function readLast(clock: Clock, request: Request, plan: ReadPlan): Promise
   return { records: found.records.reverse(), next, unreadable: found.unreadable };
 }
 
-async function streamMessages(
-  parts: HttpParts,
-  request: Request,
-  plan: ReadPlan,
-  memory: RequestMemory,
-): Promise<Response> {
-  const { clock, servers } = parts;
-  const { signal } = request;
-  try {
-    await memory.reserve(STREAM_MEMORY);
-    const read = await forwardRead(clock, request, plan);
-    const pieces = piecesOf(clock, signal, plan, read, (seconds) =>
-      servers.of(request).timeout(request, seconds),
-    );
-    return new Response(streamOf(pieces, memory), { headers: NDJSON_TYPE });
-  } catch (thrown) {
-    memory[Symbol.dispose]();
-    throw thrown;
-  }
-}
-
-/** Some lines each. What ends it early is its last line. */
-async function* piecesOf(
-  clock: Clock,
-  signal: AbortSignal,
-  plan: ReadPlan,
-  read: ForwardRead,
-  keepOpen: (seconds: number) => void,
-): AsyncGenerator<string, void> {
-  const never = () => signal.aborted;
-  let left = plan.limit;
-  try {
-    while (left > 0 && !signal.aborted) {
-      keepOpen(0);
-      loopTurns.enter("http");
-      const records = await read.read({ records: Math.min(left, PIECE_RECORDS), bytes: PIECE_BYTES }, never);
-      left -= records.length;
-      const lines = await textsOf(records, clock);
-      for (const batch of read.unreadable) lines.push(JSON.stringify({ unreadable: batch }));
-      keepOpen(STALL_SECONDS);
-      if (lines.length > 0) yield `${lines.join("\n")}\n`;
-      else if (!read.isBehind) {
-        if (plan.waitMs === 0) return;
-        keepOpen(0);
-        await waitForRecords(plan.partitions, () => read.isBehind, plan.waitMs, clock, signal);
-        if (!read.isBehind) return;
-      }
-    }
-  } catch (thrown) {
-    if (!(thrown instanceof ObeliskError)) throw thrown;
-    yield `${JSON.stringify({ error: problemOf(thrown) })}\n`;
-  }
-}
-
-function streamOf(pieces: AsyncGenerator<string, void>, memory: RequestMemory): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder();
-  return new ReadableStream<Uint8Array>({
-    start: (controller) => {
-      memory.evicted.catch((reason) => controller.error(reason));
-    },
-    pull: async (controller) => {
-      memory.isPeerAwaited = false;
-      const { done, value } = await pieces.next();
-      if (done === true) {
-        memory[Symbol.dispose]();
-        controller.close();
-        return;
-      }
-      const bytes = encoder.encode(value);
-      memory.movedBytes += bytes.length;
-      memory.isPeerAwaited = true;
-      controller.enqueue(bytes);
-    },
-    cancel: async () => {
-      memory[Symbol.dispose]();
-      await pieces.return();
-    },
-  });
-}
-
 async function forwardRead(clock: Clock, { signal }: Request, plan: ReadPlan): Promise<ForwardRead> {
   const { partitions, matches } = plan;
   const start = plan.start.kind === "last" ? await lastStart(plan) : plan.start;
@@ -246,14 +152,4 @@ async function lastStart({
 function enoughAfter(clock: Clock, signal: AbortSignal): () => boolean {
   const untilMs = clock.monotonicMs() + LOOK_MS;
   return () => signal.aborted || clock.monotonicMs() >= untilMs;
-}
-
-async function textsOf(records: readonly PlacedRecord[], clock: Clock): Promise<string[]> {
-  const share = new TurnShare(clock);
-  const texts: string[] = [];
-  for (const record of records) {
-    texts.push(JSON.stringify(recordJson(record)));
-    if (texts.length % MESSAGES_AT_ONCE === 0 && share.isUsedUp) await share.rest();
-  }
-  return texts;
 }

@@ -151,8 +151,8 @@ test("NDJSON that is not taken is read no further than a piece or two", async ()
   await using http = await startHttp();
   await http.broker.topics.create("t", { partitions: 1, configs: {} });
   const value = "x".repeat(100 * KiB);
-  const body = JSON.stringify(Array.from({ length: 90 }, () => ({ value })));
-  for (let round = 0; round < 4; round += 1) await http.ask("/topics/t/messages", { method: "POST", body });
+  const body = JSON.stringify(Array.from({ length: 9 }, () => ({ value })));
+  for (let round = 0; round < 40; round += 1) await http.ask("/topics/t/messages", { method: "POST", body });
   const partition = http.broker.topics.get("t")!.partitions[0]!;
   await using stream = await HttpStream.get(http.api.port, "/topics/t/messages", NDJSON.headers);
   stream.pause();
@@ -164,7 +164,34 @@ test("NDJSON that is not taken is read no further than a piece or two", async ()
     return isStill;
   });
   expect(partition.traffic.recordsOut).toBeLessThan(300);
-  expect(http.parts.responseBudget.usedBytes).toBeLessThanOrEqual(512 * KiB);
+  // One batch that was read, and the text of one piece.
+  expect(http.parts.responseBudget.usedBytes).toBeLessThan(9 * 100 * KiB + 300 * KiB);
+});
+
+test("NDJSON that is not taken is cut, and its last line says why", async () => {
+  await using http = await startHttp({ liveTimes: { heartbeatMs: 60_000, slowMs: 400 } });
+  await http.broker.topics.create("t", { partitions: 1, configs: {} });
+  const body = JSON.stringify(Array.from({ length: 90 }, () => ({ value: "x".repeat(100 * KiB) })));
+  for (let round = 0; round < 4; round += 1) await http.ask("/topics/t/messages", { method: "POST", body });
+  await using stream = await HttpStream.get(http.api.port, "/topics/t/messages", NDJSON.headers);
+  stream.pause();
+  await until(() => http.api.live.cutSlow === 1);
+  stream.resume();
+  let last: unknown = null;
+  for (let line = await stream.line(); line !== null; line = await stream.line()) last = line;
+  expect(last).toMatchObject({ error: { status: 408, code: "SLOW_READER" } });
+  await until(() => http.parts.responseBudget.usedBytes === 0);
+});
+
+test("NDJSON that waits has a place among the live tails, and hears that the server stops", async () => {
+  await using http = await startHttp();
+  await filled(http, 1);
+  await using stream = await HttpStream.get(http.api.port, "/topics/t/messages?wait=60000", NDJSON.headers);
+  await stream.line();
+  expect(http.api.live.count).toBe(1);
+  http.api.endTails();
+  expect(await stream.line()).toMatchObject({ error: { status: 503, code: "NOT_READY" } });
+  expect(await stream.line()).toBe(null);
 });
 
 test("what cannot be read is refused", async () => {
