@@ -25,14 +25,19 @@ export type Resource = "topic" | "group" | "cluster" | "server";
 
 export type Access = readonly [operation: Operation, resource: Resource];
 
-/** What a status of a response means, with an example of it. */
-export interface DocumentedResponse {
-  readonly description: string;
+export interface DocumentedContent {
   /** JSON schema. */
-  readonly schema?: object;
+  readonly schema: object;
   readonly example?: unknown;
+}
+
+/** What a status of a response means, with an example of it. Without a schema and a media type it has no body. */
+export interface DocumentedResponse extends Partial<DocumentedContent> {
+  readonly description: string;
   /** Default: application/json. */
   readonly mediaType?: string;
+  /** What else may be asked for, by media type. */
+  readonly also?: Readonly<Record<string, DocumentedContent>>;
 }
 
 export interface RouteDocument {
@@ -40,8 +45,12 @@ export interface RouteDocument {
   readonly tag: string;
   readonly summary: string;
   readonly description?: string;
-  /** An example of the body that is taken. */
+  /** An example of the body, whose schema is the route's. */
   readonly body?: unknown;
+  /** Of a route that reads its body itself: what it takes, by media type. */
+  readonly bodies?: Readonly<Record<string, DocumentedContent>>;
+  /** What headers of the request say. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** By status. Problems need not be told: every route may answer them. */
   readonly responses?: Readonly<Record<number, DocumentedResponse>>;
 }

@@ -25,6 +25,7 @@ import { groupsRoutes } from "./routes/groups.ts";
 import { healthRoutes } from "./routes/health.ts";
 import { leasesRoutes } from "./routes/leases.ts";
 import { messagesRoutes } from "./routes/messages.ts";
+import { openApiRoutes } from "./routes/openapi.ts";
 import { overviewRoutes } from "./routes/overview.ts";
 import { statsRoutes } from "./routes/stats.ts";
 import { topicsRoutes } from "./routes/topics.ts";
@@ -66,6 +67,7 @@ export function createApp(parts: HttpParts): HttpApp {
     .onTransform(({ request, route }) => parts.http.routed(request, route))
     .onBeforeHandle(({ params }) => checkParams(params));
   for (const family of FAMILIES) app.use(family(parts));
+  app.use(openApiRoutes(() => app.routes, parts.build.version));
   for (const { method, path, hooks } of app.routes) {
     if (documentOf(hooks) === undefined) fail(`the route ${method} ${path} is not documented`);
   }

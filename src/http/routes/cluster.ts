@@ -12,6 +12,7 @@ import { type AnyElysia, Elysia, t } from "elysia";
 import { documented } from "../access.ts";
 import { CONNECTIONS_PAGE_MAX, closeConnection, listConnections } from "../connection-list.ts";
 import type { HttpParts } from "../http-parts.ts";
+import { CLUSTER, CONFIG, CONNECTIONS, TRANSACTIONS } from "../openapi/schemas/cluster.ts";
 
 const CLUSTER_EXAMPLE = {
   clusterId: "9cKXhM0jQ2yVYkA1bqJm3w",
@@ -75,7 +76,11 @@ export function clusterRoutes(parts: HttpParts): AnyElysia {
         tag: "cluster",
         summary: "Who this cluster is",
         responses: {
-          200: { description: "Its id, brokers, and how much there is.", example: CLUSTER_EXAMPLE },
+          200: {
+            description: "Its id, brokers, and how much there is.",
+            schema: CLUSTER,
+            example: CLUSTER_EXAMPLE,
+          },
         },
       }),
     )
@@ -89,7 +94,11 @@ export function clusterRoutes(parts: HttpParts): AnyElysia {
         description:
           "`value` and `default` are written as every source takes them; `number` is the value where it is one, and `unit` what that counts.",
         responses: {
-          200: { description: "In the order of the manual.", example: { settings: [SETTING_EXAMPLE] } },
+          200: {
+            description: "In the order of the manual.",
+            schema: CONFIG,
+            example: { settings: [SETTING_EXAMPLE] },
+          },
         },
       }),
     )
@@ -112,6 +121,7 @@ export function clusterRoutes(parts: HttpParts): AnyElysia {
         responses: {
           200: {
             description: "A page of connections; `next` when there are more.",
+            schema: CONNECTIONS,
             example: { connections: [CONNECTION_EXAMPLE] },
           },
         },
@@ -141,6 +151,7 @@ export function clusterRoutes(parts: HttpParts): AnyElysia {
         responses: {
           200: {
             description: "An empty list.",
+            schema: TRANSACTIONS,
             example: { transactions: [], isServed: false },
           },
         },

@@ -15,6 +15,7 @@ import { GROUPS_PAGE_MAX, listGroups } from "../groups/group-list.ts";
 import { RESET_BODY, resetOffsets } from "../groups/offset-reset.ts";
 import type { HttpParts } from "../http-parts.ts";
 import { jsonBody } from "../json-body.ts";
+import { GROUP, GROUPS_PAGE, RESET } from "../openapi/schemas/groups.ts";
 
 const GROUP_EXAMPLE = {
   group: "billing",
@@ -71,6 +72,7 @@ export function groupsRoutes(parts: HttpParts): AnyElysia {
         responses: {
           200: {
             description: "A page of groups; `next` when there are more.",
+            schema: GROUPS_PAGE,
             example: {
               groups: [
                 {
@@ -96,7 +98,11 @@ export function groupsRoutes(parts: HttpParts): AnyElysia {
         tag: "groups",
         summary: "Describe a group",
         responses: {
-          200: { description: "Its members, and what it has committed.", example: GROUP_EXAMPLE },
+          200: {
+            description: "Its members, and what it has committed.",
+            schema: GROUP,
+            example: GROUP_EXAMPLE,
+          },
         },
       }),
     )
@@ -136,6 +142,7 @@ export function groupsRoutes(parts: HttpParts): AnyElysia {
           responses: {
             200: {
               description: "What each partition had and has, or would have.",
+              schema: RESET,
               example: {
                 group: "billing",
                 changed: false,

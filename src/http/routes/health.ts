@@ -13,6 +13,7 @@ import { reportHealth } from "../health.ts";
 import type { HttpParts } from "../http-parts.ts";
 import { expose } from "../metrics/exposition.ts";
 import { FAMILIES } from "../metrics/metrics.ts";
+import { HEALTH, HEALTH_EXAMPLE, PROBE } from "../openapi/schemas/health.ts";
 
 export function healthRoutes(parts: HttpParts): AnyElysia {
   const { clock } = parts;
@@ -30,7 +31,10 @@ export function healthRoutes(parts: HttpParts): AnyElysia {
         access: ["none", "server"],
         tag: "health",
         summary: "The health of every component",
-        responses: { 200: { description: "Healthy or degraded." }, 503: { description: "Unhealthy." } },
+        responses: {
+          200: { description: "Healthy or degraded.", schema: HEALTH, example: HEALTH_EXAMPLE },
+          503: { description: "Unhealthy.", schema: HEALTH },
+        },
       }),
     )
     .get(
@@ -40,7 +44,13 @@ export function healthRoutes(parts: HttpParts): AnyElysia {
         access: ["none", "server"],
         tag: "health",
         summary: "Whether the process responds",
-        responses: { 200: { description: "It does." } },
+        responses: {
+          200: {
+            description: "It does.",
+            schema: PROBE,
+            example: { status: "alive", timestamp: HEALTH_EXAMPLE.timestamp },
+          },
+        },
       }),
     )
     .get(
@@ -54,7 +64,14 @@ export function healthRoutes(parts: HttpParts): AnyElysia {
         access: ["none", "server"],
         tag: "health",
         summary: "Whether messages are accepted",
-        responses: { 200: { description: "They are." }, 503: { description: "Stopping, or unhealthy." } },
+        responses: {
+          200: {
+            description: "They are.",
+            schema: PROBE,
+            example: { status: "ready", timestamp: HEALTH_EXAMPLE.timestamp },
+          },
+          503: { description: "Stopping, or unhealthy.", schema: PROBE },
+        },
       }),
     )
     .get(
@@ -68,7 +85,14 @@ export function healthRoutes(parts: HttpParts): AnyElysia {
         access: ["none", "server"],
         tag: "health",
         summary: "Metrics as Prometheus text, or as OpenMetrics",
-        responses: { 200: { description: "Prometheus text.", mediaType: "text/plain" } },
+        responses: {
+          200: {
+            description: "Prometheus text.",
+            mediaType: "text/plain",
+            example: "# TYPE obelisk_messages_stored_total counter\nobelisk_messages_stored_total 4711\n",
+            also: { "application/openmetrics-text": { schema: { type: "string" } } },
+          },
+        },
       }),
     );
 }

@@ -13,6 +13,8 @@ import { jsonBody } from "../json-body.ts";
 import { COMMIT_BODY, commitOffsets } from "../lease/commit.ts";
 import { leaseEnded } from "../lease/leased-members.ts";
 import { POLL_BODY, pollMessages } from "../lease/poll.ts";
+import { COMMITTED } from "../openapi/schemas/groups.ts";
+import { MESSAGE_EXAMPLE, POLLED } from "../openapi/schemas/messages.ts";
 
 const MEMBER = "3f0c4c4e-8a35-4a55-9a7a-0f6f3c1f8f10";
 
@@ -37,19 +39,11 @@ export function leasesRoutes(parts: HttpParts): AnyElysia {
           responses: {
             200: {
               description: "Messages, and the offsets to commit when they are done.",
+              schema: POLLED,
               example: {
                 member: MEMBER,
                 leaseMs: 30_000,
-                messages: [
-                  {
-                    topic: "orders",
-                    partition: 0,
-                    offset: 120,
-                    timestamp: 1_796_000_000_000,
-                    key: "user-1",
-                    value: "hello",
-                  },
-                ],
+                messages: [MESSAGE_EXAMPLE],
                 offsets: [{ topic: "orders", partition: 0, offset: 121 }],
               },
             },
@@ -69,6 +63,7 @@ export function leasesRoutes(parts: HttpParts): AnyElysia {
         responses: {
           200: {
             description: "What is committed now, durably.",
+            schema: COMMITTED,
             example: { member: MEMBER, offsets: [{ topic: "orders", partition: 0, offset: 121 }] },
           },
         },

@@ -10,6 +10,7 @@ import { documented } from "../access.ts";
 import type { HttpParts } from "../http-parts.ts";
 import { HISTORY_STEP_MS } from "../metrics/history.ts";
 import { overviewOf } from "../metrics/overview.ts";
+import { HISTORY, HISTORY_EXAMPLE, OVERVIEW, OVERVIEW_EXAMPLE } from "../openapi/schemas/health.ts";
 
 export function overviewRoutes(parts: HttpParts): AnyElysia {
   const { sampler } = parts;
@@ -24,7 +25,13 @@ export function overviewRoutes(parts: HttpParts): AnyElysia {
         description:
           "Totals count since the start; latencies are those of the last five seconds, in milliseconds, null where there were none. " +
           "Lag, disk and the sum of all logs are some seconds old.",
-        responses: { 200: { description: "Totals, latencies, health, connections, disk, memory and lag." } },
+        responses: {
+          200: {
+            description: "Totals, latencies, health, connections, disk, memory and lag.",
+            schema: OVERVIEW,
+            example: OVERVIEW_EXAMPLE,
+          },
+        },
       }),
     )
     .get(
@@ -37,7 +44,7 @@ export function overviewRoutes(parts: HttpParts): AnyElysia {
         description:
           "One list for each series, the oldest sample first, null where a value is not known. The series are totals since the start, as " +
           "in /overview, and values of the moment; lagByGroup has the groups that lag most.",
-        responses: { 200: { description: "Series of samples." } },
+        responses: { 200: { description: "Series of samples.", schema: HISTORY, example: HISTORY_EXAMPLE } },
       }),
     );
 }

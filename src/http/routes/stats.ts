@@ -10,6 +10,7 @@ import { TurnShare } from "../../base/loop/turn-share.ts";
 import type { Topic } from "../../broker/topic.ts";
 import { documented } from "../access.ts";
 import type { HttpParts } from "../http-parts.ts";
+import { STATS } from "../openapi/schemas/topics.ts";
 import { topicNamed } from "../topic-lookup.ts";
 
 interface TopicStats {
@@ -53,6 +54,7 @@ export function statsRoutes(parts: HttpParts): AnyElysia {
         responses: {
           200: {
             description: "Messages that are committed, and those that are read from memory.",
+            schema: STATS,
             example: EXAMPLE,
           },
         },

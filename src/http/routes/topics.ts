@@ -19,6 +19,7 @@ import type { TopicConfigValues } from "../../broker/topic-configs.ts";
 import { documented } from "../access.ts";
 import type { HttpParts } from "../http-parts.ts";
 import { jsonBody } from "../json-body.ts";
+import { TOPIC, TOPICS_PAGE, TRIMMED } from "../openapi/schemas/topics.ts";
 import { describedConfigs, describedPartition, listedTopic } from "../topic-json.ts";
 import { partitionIn, topicNamed } from "../topic-lookup.ts";
 
@@ -104,6 +105,7 @@ export function topicsRoutes(parts: HttpParts): AnyElysia {
           responses: {
             200: {
               description: "A page of topics; `next` when there are more.",
+              schema: TOPICS_PAGE,
               example: {
                 topics: [
                   {
@@ -152,7 +154,7 @@ export function topicsRoutes(parts: HttpParts): AnyElysia {
           tag: "topics",
           summary: "Create a topic",
           body: { name: "orders", partitions: 3, configs: { "retention.ms": "86400000" } },
-          responses: { 201: { description: "The topic.", example: TOPIC_EXAMPLE } },
+          responses: { 201: { description: "The topic.", schema: TOPIC, example: TOPIC_EXAMPLE } },
         }),
       },
     )
@@ -163,7 +165,9 @@ export function topicsRoutes(parts: HttpParts): AnyElysia {
         access: ["describe", "topic"],
         tag: "topics",
         summary: "Describe a topic",
-        responses: { 200: { description: "Its partitions and settings.", example: TOPIC_EXAMPLE } },
+        responses: {
+          200: { description: "Its partitions and settings.", schema: TOPIC, example: TOPIC_EXAMPLE },
+        },
       }),
     )
     .patch(
@@ -195,7 +199,9 @@ export function topicsRoutes(parts: HttpParts): AnyElysia {
           tag: "topics",
           summary: "Change settings, add partitions",
           body: { configs: { "retention.ms": "3600000", "segment.ms": null }, partitions: 6 },
-          responses: { 200: { description: "The topic as it is now.", example: TOPIC_EXAMPLE } },
+          responses: {
+            200: { description: "The topic as it is now.", schema: TOPIC, example: TOPIC_EXAMPLE },
+          },
         }),
       },
     )
@@ -249,6 +255,7 @@ export function topicsRoutes(parts: HttpParts): AnyElysia {
           responses: {
             200: {
               description: "Where each partition begins now.",
+              schema: TRIMMED,
               example: { topic: "orders", partitions: [{ partition: 0, startOffset: 100 }] },
             },
           },
