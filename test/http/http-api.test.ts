@@ -249,6 +249,17 @@ test("a partition in which Obelisk itself failed degrades the server, and the re
   });
 });
 
+test("space that cannot be queried is not told as none", async () => {
+  const { engine, get } = await startedOn({ engine: new MemoryEngine() });
+  const samples = async () => {
+    const lines = (await (await get("/metrics")).text()).split("\n");
+    return lines.filter((line) => /^obelisk_disk_(free|total|reserved)/.test(line)).length;
+  };
+  expect(await samples()).toBe(4);
+  Object.assign(engine, { space: () => undefined });
+  expect(await samples()).toBe(0);
+});
+
 test("a state that takes no more changes degrades the server, and health says why", async () => {
   const { engine, get } = await startedOn({ engine: new MemoryEngine() });
   Object.assign(engine.state, { refusal: "the state file could not be synced" });

@@ -19,7 +19,7 @@ export const STORAGE_FAMILIES: readonly Family[] = [
   gauge(
     "obelisk_disk_free_bytes",
     "Bytes free for the data directory.",
-    ({ space }) => space?.freeBytes ?? 0,
+    ({ space }) => space?.freeBytes ?? null,
   ),
   gauge(
     "obelisk_disk_total_bytes",
