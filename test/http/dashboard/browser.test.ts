@@ -14,14 +14,17 @@ import { topicScenes } from "./scenes/topics.ts";
 
 const missing = browserMissing ?? compiled.missing;
 
-describe.skipIf(missing !== undefined)("the dashboard in a browser", () => {
-  const browser = new TestBrowser();
-  beforeAll(() => browser.launch());
-  afterAll(() => browser.close());
+describe.skipIf(missing !== undefined)(
+  `the dashboard in a browser${missing === undefined ? "" : `: ${missing}`}`,
+  () => {
+    const browser = new TestBrowser();
+    beforeAll(() => browser.launch());
+    afterAll(() => browser.close());
 
-  describe("overview", () => overviewScenes(browser));
-  describe("topics", () => topicScenes(browser));
-  describe("messages", () => messageScenes(browser));
-  describe("broker", () => brokerScenes(browser));
-  describe("groups", () => groupScenes(browser));
-});
+    describe("overview", () => overviewScenes(browser));
+    describe("topics", () => topicScenes(browser));
+    describe("messages", () => messageScenes(browser));
+    describe("broker", () => brokerScenes(browser));
+    describe("groups", () => groupScenes(browser));
+  },
+);

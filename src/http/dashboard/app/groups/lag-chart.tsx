@@ -19,7 +19,14 @@ export function LagChart({ group }: { group?: string }) {
   if (data !== null && series.length === 0) return null;
   const title = group === undefined ? "Lag of the groups that lag most" : "Lag";
   return (
-    <Chart title={title} times={times} series={series} format={formatShort} isFilled={series.length === 1} />
+    <Chart
+      title={title}
+      times={times}
+      series={series}
+      format={formatShort}
+      isFilled={series.length === 1}
+      isDated
+    />
   );
 }
 

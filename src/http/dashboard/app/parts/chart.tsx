@@ -23,13 +23,15 @@ export interface ChartProps {
   readonly isFilled?: boolean;
   /** The values should stay below. */
   readonly ceiling?: number;
+  /** Says the time of the newest values: for those that lie some seconds back. */
+  readonly isDated?: boolean;
   /** Marks the axis by powers of two. */
   readonly isBytes?: boolean;
 }
 
 const HEIGHT = 148;
 /** What is shown at least, however little of it is known. */
-const SPAN_SECONDS_MIN = 120;
+const SPAN_SECONDS_MIN = 60;
 const TIME_STEPS = [15, 30, 60, 180, 300, 600];
 const POWERS_OF_TWO = Array.from({ length: 50 }, (_, power) => 2 ** power);
 const COLOURS = ["--line-1", "--line-2", "--line-3", "--line-4", "--line-5"];
@@ -41,6 +43,7 @@ export function Chart({
   format,
   isFilled = false,
   isBytes = false,
+  isDated = false,
   ceiling,
 }: ChartProps) {
   const place = useRef<HTMLDivElement>(null);
@@ -85,7 +88,9 @@ export function Chart({
     <figure class="card chart">
       <figcaption>
         <h2>{title}</h2>
-        <span class="chart-time">{at < 0 ? "" : formatClock(times[at] ?? -1)}</span>
+        <span class="chart-time">
+          {at < 0 || (index === null && !isDated) ? "" : formatClock(times[at] ?? -1)}
+        </span>
       </figcaption>
       <div class="chart-place" ref={place} role="img" aria-label={`${title}: ${told.join(", ")}`} />
       <ul class="legend">
