@@ -68,7 +68,7 @@ export function joinClassic(scene: GroupScene, request: JoinRequest): JoinRespon
     classic: { sessionTimeoutMs, protocols },
   });
   const isSubscriptionNew = takeSubscription(scene, before, updated);
-  group.assignIfDue(scene.view, nowMs, rules.assignmentIntervalMs);
+  group.assignIfDue(scene.view, nowMs, rules);
   const member = step(scene, updated, ownedBy(subscription, scene.view), isSubscriptionNew);
   scene.deadlines.set(memberId, "session", nowMs + sessionTimeoutMs);
   scene.deadlines.clear(memberId, "join");

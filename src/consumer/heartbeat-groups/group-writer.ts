@@ -1,15 +1,29 @@
 /**
  * Makes what has changed in one group durable: one write at a time, and what changes meanwhile goes with the next. A thousand members that
- * join together so make few writes, and a heartbeat that changes nothing makes none.
+ * join together so make few writes, and a heartbeat that changes nothing makes none. Many rows are encoded in slices of the loop's time.
  *
  * What the disk refuses counts as changed still, and goes with the next write, whoever causes it. So memory may be ahead of the store, and
  * no response goes out before the store has caught up: after a crash every member is where it was told to be, or is asked again.
  */
 
 import { ObeliskError } from "../../base/errors.ts";
+import { TurnShare } from "../../base/loop/turn-share.ts";
 import type { StateChange, StateStore } from "../../storage/contract.ts";
+import type { Partitions } from "./assignment.ts";
 import type { ConsumerGroup } from "./group.ts";
+import type { Member } from "./member.ts";
 import { encodeGroup, encodeMember, groupKey, memberKey } from "./stored-group.ts";
+
+/** Rows that are encoded in the turn that wants them stored: about 1 ms. */
+const ROWS_AT_ONCE = 256;
+const ROWS_PER_LOOK = 32;
+
+/** A member as it was when its row was to be written, however long that takes; null: it is gone. */
+interface MemberRow {
+  readonly id: string;
+  readonly member: Member | null;
+  readonly target: Partitions;
+}
 
 export class GroupWriter {
   readonly #group: ConsumerGroup;
@@ -63,8 +77,7 @@ export class GroupWriter {
   }
 
   #write(): Promise<void> | null {
-    if (this.#isRetired)
-      throw new ObeliskError("COORDINATOR_NOT_AVAILABLE", { detail: "the group was removed meanwhile" });
+    if (this.#isRetired) throw removed();
     const group = this.#group;
     const { isGroupChanged, members } = group.takeChanges();
     const more = this.#more;
@@ -76,21 +89,39 @@ export class GroupWriter {
       const value = encodeGroup({ epoch, assignmentEpoch, regexes, topics: subscriptions.knownTopics });
       changes.push({ key: groupKey(group.id), value });
     }
-    for (const [id, member] of members) {
-      const value = member === null ? null : encodeMember(member, group.target(id));
-      changes.push({ key: memberKey(group.id, id), value });
-    }
-    if (changes.length === 0) return null;
+    const rows = Array.from(members, ([id, member]) => ({ id, member, target: group.target(id) }));
+    if (changes.length + rows.length === 0) return null;
     this.#written = { memberIds: [...members.keys()], more };
-    this.#writing = this.#store(changes, this.#written);
+    this.#writing = this.#store(changes, rows, this.#written);
     return this.#writing;
   }
 
+  async #encodeInTurns(changes: StateChange[], rows: readonly MemberRow[]): Promise<void> {
+    const share = new TurnShare();
+    await share.rest();
+    for (const [index, row] of rows.entries()) {
+      changes.push(this.#encode(row));
+      if (index % ROWS_PER_LOOK === 0 && share.isUsedUp) await share.rest();
+    }
+  }
+
+  #encode({ id, member, target }: MemberRow): StateChange {
+    return {
+      key: memberKey(this.#group.id, id),
+      value: member === null ? null : encodeMember(member, target),
+    };
+  }
+
+  /** `changes` and what the rows are, in one change. */
   async #store(
-    changes: readonly StateChange[],
+    changes: StateChange[],
+    rows: readonly MemberRow[],
     { memberIds, more }: { readonly memberIds: readonly string[]; readonly more: readonly StateChange[] },
   ): Promise<void> {
     try {
+      if (rows.length <= ROWS_AT_ONCE) for (const row of rows) changes.push(this.#encode(row));
+      else await this.#encodeInTurns(changes, rows);
+      if (this.#isRetired) throw removed();
       await this.#state.change(changes);
       this.#isStored = true;
     } catch (thrown) {
@@ -102,6 +133,10 @@ export class GroupWriter {
       this.#written = null;
     }
   }
+}
+
+function removed(): ObeliskError {
+  return new ObeliskError("COORDINATOR_NOT_AVAILABLE", { detail: "the group was removed meanwhile" });
 }
 
 function ignore(): void {}

@@ -4,7 +4,8 @@
  *
  *     epoch              goes up with every change of members, subscriptions or subscribed topics
  *     assignment epoch   the epoch that the targets were computed for; the assignor runs when the group's is larger, and not more often
- *                        than the interval allows, so that a thousand members that join together cost few runs
+ *                        than the interval allows, so that a thousand members that join together cost few runs. A long run goes on while
+ *                        the group does (assignment-run.ts), and then the targets are those of the epoch that it began with
  *     member epoch       the one of the target that a member has been taken to (reconcile.ts)
  *
  *     empty         no members
@@ -25,6 +26,7 @@ import {
   type Partitions,
   type TopicPartitions,
 } from "./assignment.ts";
+import { AssignmentRun } from "./assignment-run.ts";
 import type { Assignor, AssignorMember } from "./assignor.ts";
 import { isReconciled, isSameMember, type Member } from "./member.ts";
 import { assignByRange } from "./range-assignor.ts";
@@ -44,6 +46,13 @@ const DEFAULT_ASSIGNOR = "uniform";
 const FIRST_EPOCH = 1;
 
 export type GroupState = "Empty" | "Assigning" | "Reconciling" | "Stable";
+
+export interface AssigningRules {
+  /** The shortest time between two computations. */
+  readonly assignmentIntervalMs: number;
+  /** How much of one is done before others have their turn. */
+  readonly assignorStepsAtOnce: number;
+}
 
 /** What has to be stored: a member that is gone is null. */
 export interface GroupChanges {
@@ -72,6 +81,7 @@ export class ConsumerGroup {
   readonly #holders = new Map<string, Map<number, string>>();
   /** When the assignor ran; never before. */
   #assignedAtMs = Number.NEGATIVE_INFINITY;
+  #run: AssignmentRun | null = null;
   #isGroupChanged = false;
   readonly #changed = new Set<string>();
 
@@ -181,9 +191,22 @@ export class ConsumerGroup {
     this.#isGroupChanged = true;
   }
 
-  /** Computes the targets if they are older than the group and the last time is long enough ago. O(members + partitions) */
-  assignIfDue(view: TopicView, nowMs: number, intervalMs: number): void {
-    if (this.epoch === this.assignmentEpoch || nowMs < this.#assignedAtMs + intervalMs) return;
+  /** Whether targets are being computed: `assignOn` is to be called until they are there. */
+  get isAssigning(): boolean {
+    return this.#run !== null;
+  }
+
+  /**
+   * Begins to compute the targets if they are older than the group and the last time is long enough ago; with so many steps at once they are
+   * there already, as a rule.
+   */
+  assignIfDue(
+    view: TopicView,
+    nowMs: number,
+    { assignmentIntervalMs, assignorStepsAtOnce }: AssigningRules,
+  ): void {
+    if (this.#run !== null || this.epoch === this.assignmentEpoch) return;
+    if (nowMs < this.#assignedAtMs + assignmentIntervalMs) return;
     const members: Member[] = [...this.#members.values()];
     const input = members.map(
       (member): AssignorMember => ({
@@ -195,15 +218,34 @@ export class ConsumerGroup {
     );
     const assign =
       ASSIGNORS.get(this.assignorName) ?? fail("a member asks for an assignor that is not there");
-    const targets = assign({ members: input, partitionCounts: this.subscriptions.partitionCounts(view) });
-    for (const [slot, { id }] of members.entries()) {
-      if (this.#targets.get(id) === targets[slot]) continue;
+    const steps = assign({ members: input, partitionCounts: this.subscriptions.partitionCounts(view) });
+    this.#run = new AssignmentRun(this.epoch, members, steps);
+    this.#assignedAtMs = nowMs;
+    this.assignOn(assignorStepsAtOnce);
+  }
+
+  /** Goes on with what `assignIfDue` began. False: there is more to do. */
+  assignOn(stepsMax: number): boolean {
+    const run = this.#run;
+    if (run === null) return true;
+    const targets = run.advance(stepsMax);
+    if (targets === null) return false;
+    this.#run = null;
+    for (const [slot, member] of run.members.entries()) {
+      const id = this.#idNow(member);
+      if (id === undefined || this.#targets.get(id) === targets[slot]) continue;
       this.#targets.set(id, targets[slot]!);
       this.#changed.add(id);
     }
-    this.assignmentEpoch = this.epoch;
-    this.#assignedAtMs = nowMs;
+    this.assignmentEpoch = run.epoch;
     this.#isGroupChanged = true;
+    return true;
+  }
+
+  /** Of a member of some time ago: a static one may have come back under another id. Undefined: it is gone. */
+  #idNow({ id, instanceId }: Member): string | undefined {
+    if (this.#members.has(id)) return id;
+    return instanceId === null ? undefined : this.#statics.get(instanceId);
   }
 
   /** The interval counts anew: nobody is there who would have to wait. */

@@ -15,6 +15,7 @@ import { fail } from "../../base/assert.ts";
 import type { Clock, Timer } from "../../base/clock.ts";
 import { isStorageError, ObeliskError, toObeliskError } from "../../base/errors.ts";
 import type { Log } from "../../base/log.ts";
+import { TurnShare } from "../../base/loop/turn-share.ts";
 import { RateLimitedWarning } from "../../base/rate-limited-warning.ts";
 import { KiB, MiB } from "../../base/units.ts";
 import type { StateChange, StateStore } from "../../storage/contract.ts";
@@ -63,6 +64,9 @@ export const MEMBER_NAME_BYTES_MAX = 1 * KiB;
 const DEADLINES_EACH_MS = 250;
 /** As Kafka's: topics may come and go by the hundred. */
 const REGEX_REFRESH_INTERVAL_MS = 10_000;
+/** Steps of an assignor that are taken with the request that is due to it, and between two looks at the clock: about 1 ms. */
+const STEPS_AT_ONCE = 16;
+const STEPS_PER_LOOK = 2;
 /** Rows that are read together at the start. */
 const LOAD_ROWS = 10_000;
 
@@ -76,6 +80,8 @@ export interface HeartbeatGroupsParts {
   /** Whether a group with members may change its kind. */
   readonly migrationPolicy: MigrationPolicy;
   readonly configs: GroupConfigs;
+  /** Steps of an assignor before others have their turn (assignor.ts); missing: about 1 ms of them. */
+  readonly assignorStepsAtOnce?: number;
 }
 
 /** Classic groups, as far as a name may become a group of this kind, and the reverse. */
@@ -98,6 +104,7 @@ interface LoadedGroup {
   readonly deadlines: Deadlines;
   readonly writer: GroupWriter;
   isResolving: boolean;
+  isAssigning: boolean;
 }
 
 export class HeartbeatGroups {
@@ -236,7 +243,7 @@ export class HeartbeatGroups {
 
   #loaded(group: ConsumerGroup, isStored: boolean): LoadedGroup {
     const writer = new GroupWriter(group, this.#parts.state, isStored);
-    return { group, deadlines: new Deadlines(), writer, isResolving: false };
+    return { group, deadlines: new Deadlines(), writer, isResolving: false, isAssigning: false };
   }
 
   #sceneOf({ group, deadlines }: LoadedGroup): GroupScene {
@@ -251,8 +258,8 @@ export class HeartbeatGroups {
   }
 
   #rulesOf({ id }: ConsumerGroup): GroupRules {
-    const { membersMax, configs } = this.#parts;
-    return { membersMax, ...configs.timesOf(id) };
+    const { membersMax, assignorStepsAtOnce = STEPS_AT_ONCE, configs } = this.#parts;
+    return { membersMax, assignorStepsAtOnce, ...configs.timesOf(id) };
   }
 
   /** Keeps the sums of all groups right over something that changes one. */
@@ -292,6 +299,7 @@ export class HeartbeatGroups {
   }
 
   #whenDurable<T>(loaded: LoadedGroup, response: T): T | Promise<T> {
+    if (loaded.group.isAssigning && !loaded.isAssigning) void this.#assignInTurns(loaded);
     const flushed = this.#downgrade(loaded) ?? loaded.writer.flush();
     if (flushed === null) return response;
     return flushed.then(
@@ -329,6 +337,21 @@ export class HeartbeatGroups {
       const error = this.#asUnavailable(loaded, thrown);
       if (!(error instanceof ObeliskError)) throw thrown;
     });
+  }
+
+  /** Long computations of targets, in slices of the loop's time. Members are told with their next heartbeat. */
+  async #assignInTurns(loaded: LoadedGroup): Promise<void> {
+    const { group } = loaded;
+    loaded.isAssigning = true;
+    const share = new TurnShare(this.#parts.clock);
+    await share.rest();
+    while (!group.assignOn(STEPS_PER_LOOK)) {
+      if (!share.isUsedUp) continue;
+      await share.rest();
+      if (this.#isClosed || this.#groups.get(group.id) !== loaded) return;
+    }
+    loaded.isAssigning = false;
+    if (!this.#isClosed && this.#groups.get(group.id) === loaded) this.#flushLater(loaded);
   }
 
   #resolveIfDue(loaded: LoadedGroup, nowMs: number): void {

@@ -14,7 +14,7 @@ import { ObeliskError } from "../../base/errors.ts";
 import type { GroupTimes } from "../group-configs.ts";
 import { isSameAssigned, isWithin, listAssigned, NONE_ASSIGNED, type TopicPartitions } from "./assignment.ts";
 import type { Deadlines } from "./deadlines.ts";
-import { ASSIGNORS, type ConsumerGroup } from "./group.ts";
+import { ASSIGNORS, type AssigningRules, type ConsumerGroup } from "./group.ts";
 import { LEAVE_EPOCH, LEAVE_STATIC_EPOCH, type Member, newMember, updateMember } from "./member.ts";
 import type { TopicView } from "./topic-view.ts";
 
@@ -45,7 +45,7 @@ export interface Peer {
   readonly clientHost: string;
 }
 
-export interface GroupRules extends GroupTimes {
+export interface GroupRules extends GroupTimes, AssigningRules {
   readonly membersMax: number;
 }
 
@@ -99,18 +99,22 @@ export function heartbeat(
   checkRegex: (text: string) => void,
 ): HeartbeatResponse {
   const { group, rules, nowMs } = scene;
-  const { topicPartitions: owned, subscribedTopicRegex: regex } = request;
+  const { topicPartitions: owned } = request;
+  // Who joins tells its whole subscription: it has none of what somebody had whose place it takes.
+  const isJoining = request.memberEpoch === 0;
+  const regex = request.subscribedTopicRegex ?? (isJoining ? "" : null);
+  const names = request.subscribedTopicNames ?? (isJoining ? [] : null);
   if (group.memberCount >= rules.membersMax && group.member(memberId) === undefined)
     throw new ObeliskError("GROUP_MAX_SIZE_REACHED", { limit: rules.membersMax });
   const found = findMember(scene, request, memberId);
   if (regex !== null && regex !== "" && !group.subscriptions.hasRegex(regex)) checkRegex(regex);
-  if (request.memberEpoch === 0 && group.memberCount === 0) group.forgetAssignment();
+  if (isJoining && group.memberCount === 0) group.forgetAssignment();
   const before = admit(scene, found, memberId);
   const updated = updateMember(before, {
     instanceId: request.instanceId,
     rackId: request.rackId,
     rebalanceTimeoutMs: request.rebalanceTimeoutMs,
-    topicNames: sharedNames(scene, request.subscribedTopicNames),
+    topicNames: sharedNames(scene, names),
     topicRegex: regex,
     assignor: request.serverAssignor,
     clientId: peer.clientId,
@@ -118,14 +122,11 @@ export function heartbeat(
     classic: null,
   });
   const isSubscriptionNew = takeSubscription(scene, before, updated);
-  group.assignIfDue(scene.view, nowMs, rules.assignmentIntervalMs);
+  group.assignIfDue(scene.view, nowMs, rules);
   const member = step(scene, updated, owned, isSubscriptionNew);
   scene.deadlines.set(memberId, "session", nowMs + rules.sessionTimeoutMs);
   const isWhole =
-    request.memberEpoch === 0 ||
-    (request.rebalanceTimeoutMs !== -1 &&
-      (request.subscribedTopicNames !== null || regex !== null) &&
-      owned !== null);
+    isJoining || (request.rebalanceTimeoutMs !== -1 && (names !== null || regex !== null) && owned !== null);
   const isTold = isWhole || !isSameAssigned(before.assigned, member.assigned);
   return {
     memberId,

@@ -7,44 +7,38 @@
  */
 
 import { isSamePartitions, type Partitions } from "./assignment.ts";
-import type { AssignorInput, AssignorMember } from "./assignor.ts";
+import { type AssignorInput, type AssignorMember, type AssignorSteps, Pace } from "./assignor.ts";
+import { audiencesOf } from "./audiences.ts";
 
-export function assignByRange({ members, partitionCounts }: AssignorInput): Partitions[] {
+export function* assignByRange({ members, partitionCounts }: AssignorInput): AssignorSteps {
+  const pace = new Pace();
   const results = members.map(() => new Map<string, ReadonlySet<number>>());
-  for (const [topicId, slots] of subscribersOf(members)) {
+  const ordered = Array.from(members.keys()).sort((left, right) => compare(members[left]!, members[right]!));
+  if (pace.isFull(members.length)) yield;
+  const audiences = yield* audiencesOf(
+    ordered.map((slot) => members[slot]!),
+    pace,
+  );
+  for (const [topicId, { slots: ranks }] of audiences) {
     const count = partitionCounts.get(topicId) ?? 0;
-    const each = Math.floor(count / slots.length);
-    const remainder = count % slots.length;
+    const each = Math.floor(count / ranks.length);
+    const remainder = count % ranks.length;
     let next = 0;
-    for (const [rank, slot] of slots.entries()) {
-      if (next === count) break;
+    for (let rank = 0; rank < ranks.length && next < count; rank += 1) {
       const end = next + each + (rank < remainder ? 1 : 0);
-      if (end > next) results[slot]!.set(topicId, run(next, end));
+      if (pace.isFull(1 + 4 * (end - next))) yield;
+      if (end > next) results[ordered[ranks[rank]!]!]!.set(topicId, run(next, end));
       next = end;
     }
+    if (pace.isFull(1)) yield;
   }
-  return results.map((result, slot) => {
-    const { previous } = members[slot]!;
-    return isSamePartitions(previous, result) ? previous : result;
-  });
-}
-
-/** Places of the members of each topic, in their order. */
-function subscribersOf(members: readonly AssignorMember[]): Map<string, number[]> {
-  const ordered = Array.from(members.keys()).sort((left, right) => compare(members[left]!, members[right]!));
-  const found = new Map<string, number[]>();
-  if (members.every(({ topics }) => topics === members[0]!.topics)) {
-    for (const topicId of members[0]?.topics ?? []) found.set(topicId, ordered);
-    return found;
+  const targets: Partitions[] = [];
+  for (const [slot, { previous }] of members.entries()) {
+    const own = results[slot]!;
+    if (pace.isFull(1 + 2 * own.size)) yield;
+    targets.push(isSamePartitions(previous, own) ? previous : own);
   }
-  for (const slot of ordered) {
-    for (const topicId of members[slot]!.topics) {
-      const slots = found.get(topicId);
-      if (slots === undefined) found.set(topicId, [slot]);
-      else slots.push(slot);
-    }
-  }
-  return found;
+  return targets;
 }
 
 function compare(left: AssignorMember, right: AssignorMember): number {

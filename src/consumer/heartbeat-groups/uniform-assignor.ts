@@ -10,77 +10,60 @@
  */
 
 import { isSamePartitions, type Partitions } from "./assignment.ts";
-import type { AssignorInput, AssignorMember } from "./assignor.ts";
+import { type AssignorInput, type AssignorMember, type AssignorSteps, Pace } from "./assignor.ts";
+import { type Audience, audiencesOf } from "./audiences.ts";
+import { LoadBuckets, NOBODY } from "./load-buckets.ts";
 
+/** Moves of one topic before its members are ordered: for a few it is quicker to look through them. */
+const SEARCHES_MAX = 8;
 /** Nobody has the partition. */
 const FREE = -1;
 
-/** One topic: who is subscribed, and who has which partition (as places in the list of members). */
+/** One topic: who is subscribed, and who has which partition. */
 interface TopicPlan {
   readonly id: string;
-  readonly subscribers: readonly number[];
+  readonly audience: Audience;
   readonly owners: Int32Array;
 }
 
-export function assignUniformly({ members, partitionCounts }: AssignorInput): Partitions[] {
-  const plans = plansOf(members, partitionCounts);
+export function* assignUniformly({ members, partitionCounts }: AssignorInput): AssignorSteps {
+  const pace = new Pace();
+  const plans = yield* plansOf(members, partitionCounts, pace);
   const loads = new Int32Array(members.length);
   const isEven = members.every(({ topics }) => topics === members[0]?.topics);
   if (isEven) {
-    keepUpToShare(members, plans, loads);
-    fillEvenly(members, plans, loads);
+    yield* keepUpToShare(members, plans, loads, pace);
+    yield* fillEvenly(members, plans, loads, pace);
   } else {
-    keepAll(members, plans, loads);
+    yield* keepAll(members, plans, loads, pace);
     const ordered = [...plans.values()].sort(byFewestSubscribers);
-    for (const plan of ordered) fillLeastLoaded(plan, loads);
-    balance(ordered, loads);
+    yield* fillLeastLoaded(ordered, loads, pace);
+    yield* balance(ordered, loads, pace);
   }
-  return results(members, plans);
+  return yield* results(members, plans, pace);
 }
 
-/** Members with the same subscription are looked at together, and topics with the same subscribers share the list of them. */
-function plansOf(
+function* plansOf(
   members: readonly AssignorMember[],
   partitionCounts: ReadonlyMap<string, number>,
-): Map<string, TopicPlan> {
-  const kinds = new Map<readonly string[], number[]>();
-  for (const [slot, { topics }] of members.entries()) {
-    const slots = kinds.get(topics);
-    if (slots === undefined) kinds.set(topics, [slot]);
-    else slots.push(slot);
-  }
-  const slotsOfKind = [...kinds.values()];
-  const kindsOfTopic = new Map<string, number[]>();
-  for (const [kind, topics] of [...kinds.keys()].entries()) {
-    for (const id of topics) {
-      const own = kindsOfTopic.get(id);
-      if (own === undefined) kindsOfTopic.set(id, [kind]);
-      else own.push(kind);
-    }
-  }
-  const subscribers = new Map<string, readonly number[]>();
+  pace: Pace,
+): AssignorSteps<Map<string, TopicPlan>> {
   const plans = new Map<string, TopicPlan>();
-  for (const [id, own] of kindsOfTopic) {
+  for (const [id, audience] of yield* audiencesOf(members, pace)) {
     const count = partitionCounts.get(id) ?? 0;
-    if (count === 0) continue;
-    const key = own.join();
-    const slots = subscribers.get(key) ?? own.flatMap((kind) => slotsOfKind[kind]!).sort(ascending);
-    subscribers.set(key, slots);
-    plans.set(id, { id, subscribers: slots, owners: new Int32Array(count).fill(FREE) });
+    if (count > 0) plans.set(id, { id, audience, owners: new Int32Array(count).fill(FREE) });
+    if (pace.isFull(1)) yield;
   }
   return plans;
 }
 
-function ascending(left: number, right: number): number {
-  return left - right;
-}
-
 /** Who has more than the share may keep one of what is left over when partitions do not divide evenly. */
-function keepUpToShare(
+function* keepUpToShare(
   members: readonly AssignorMember[],
   plans: ReadonlyMap<string, TopicPlan>,
   loads: Int32Array,
-): void {
+  pace: Pace,
+): AssignorSteps<void> {
   const total = totalOf(plans);
   const share = Math.floor(total / members.length);
   let remainder = total % members.length;
@@ -100,16 +83,19 @@ function keepUpToShare(
         owners[partition] = slot;
         loads[slot]! += 1;
       }
+      if (pace.isFull(partitions.size)) yield;
     }
+    if (pace.isFull(1)) yield;
   }
 }
 
 /** In turns, so that the partitions of a topic are spread. */
-function fillEvenly(
+function* fillEvenly(
   members: readonly AssignorMember[],
   plans: ReadonlyMap<string, TopicPlan>,
   loads: Int32Array,
-): void {
+  pace: Pace,
+): AssignorSteps<void> {
   const total = totalOf(plans);
   const share = Math.floor(total / members.length);
   let slot = 0;
@@ -131,6 +117,7 @@ function fillEvenly(
   };
   for (const { owners } of plans.values()) {
     for (let partition = 0; partition < owners.length; partition += 1) {
+      if (pace.isFull(1)) yield;
       if (owners[partition] !== FREE) continue;
       let taker = isShareFilled ? FREE : next();
       if (taker === FREE) {
@@ -143,14 +130,22 @@ function fillEvenly(
   }
 }
 
-function keepAll(
+function* keepAll(
   members: readonly AssignorMember[],
   plans: ReadonlyMap<string, TopicPlan>,
   loads: Int32Array,
-): void {
+  pace: Pace,
+): AssignorSteps<void> {
+  const kinds = new Map<readonly string[], ReadonlySet<string>>();
   for (const [slot, { topics, previous }] of members.entries()) {
+    if (pace.isFull(1)) yield;
     if (previous.size === 0) continue;
-    const subscribed = new Set(topics);
+    let subscribed = kinds.get(topics);
+    if (subscribed === undefined) {
+      subscribed = new Set(topics);
+      kinds.set(topics, subscribed);
+      if (pace.isFull(topics.length)) yield;
+    }
     for (const [topicId, partitions] of previous) {
       const owners = subscribed.has(topicId) ? plans.get(topicId)?.owners : undefined;
       if (owners === undefined) continue;
@@ -159,84 +154,112 @@ function keepAll(
         owners[partition] = slot;
         loads[slot]! += 1;
       }
+      if (pace.isFull(partitions.size)) yield;
     }
   }
 }
 
-/** Topics that few may have come first: they leave the least choice. */
+/** Topics that few may have come first: they leave the least choice. Those of one audience follow each other. */
 function byFewestSubscribers(left: TopicPlan, right: TopicPlan): number {
-  if (left.subscribers.length !== right.subscribers.length)
-    return left.subscribers.length - right.subscribers.length;
+  const { audience } = left;
+  const { audience: other } = right;
+  if (audience.slots.length !== other.slots.length) return audience.slots.length - other.slots.length;
+  if (audience !== other) return audience.order - other.order;
   return left.id < right.id ? -1 : 1;
 }
 
-function fillLeastLoaded({ subscribers, owners }: TopicPlan, loads: Int32Array): void {
-  if (!owners.includes(FREE)) return;
-  const byLoad = bucketsOf(subscribers, loads);
-  for (let partition = 0; partition < owners.length; partition += 1) {
-    if (owners[partition] !== FREE) continue;
-    const taker = byLoad.takeFewest();
-    owners[partition] = taker;
-    loads[taker]! += 1;
-    byLoad.put(taker, loads[taker]!);
+function* fillLeastLoaded(plans: readonly TopicPlan[], loads: Int32Array, pace: Pace): AssignorSteps<void> {
+  let audience: Audience | null = null;
+  let byLoad = new LoadBuckets(loads);
+  for (const { audience: own, owners } of plans) {
+    if (pace.isFull(owners.length)) yield;
+    if (!owners.includes(FREE)) continue;
+    if (own !== audience) {
+      audience = own;
+      byLoad = new LoadBuckets(loads);
+      for (let index = own.slots.length - 1; index >= 0; index -= 1) byLoad.put(own.slots[index]!);
+      if (pace.isFull(own.slots.length)) yield;
+    }
+    for (let partition = 0; partition < owners.length; partition += 1) {
+      if (owners[partition] !== FREE) continue;
+      const taker = byLoad.takeFewest();
+      owners[partition] = taker;
+      loads[taker]! += 1;
+      byLoad.put(taker);
+      if (pace.isFull(1)) yield;
+    }
   }
 }
 
-/** Members by load; the smallest load only grows while partitions are given out. */
-function bucketsOf(
-  slots: readonly number[],
-  loads: Int32Array,
-): { takeFewest(): number; put(slot: number, load: number): void } {
-  const buckets: number[][] = [];
-  let fewest = Number.POSITIVE_INFINITY;
-  const put = (slot: number, load: number) => {
-    (buckets[load] ??= []).push(slot);
-    if (load < fewest) fewest = load;
-  };
-  for (const slot of slots.toReversed()) put(slot, loads[slot]!);
-  return {
-    put,
-    takeFewest: () => {
-      while ((buckets[fewest]?.length ?? 0) === 0) fewest += 1;
-      return buckets[fewest]!.pop()!;
-    },
-  };
-}
-
-function balance(plans: readonly TopicPlan[], loads: Int32Array): void {
+function* balance(plans: readonly TopicPlan[], loads: Int32Array, pace: Pace): AssignorSteps<void> {
+  /** The smallest load of each audience, as long as no load has changed. */
+  const fewest = new Map<Audience, number>();
   for (let hasMoved = true; hasMoved; ) {
     hasMoved = false;
-    for (const plan of plans) if (balanceTopic(plan, loads)) hasMoved = true;
+    for (const plan of plans) {
+      const { audience, owners } = plan;
+      if (pace.isFull(owners.length)) yield;
+      let low = fewest.get(audience);
+      if (low === undefined) {
+        low = loads[fewestOf(audience, loads)]!;
+        fewest.set(audience, low);
+        if (pace.isFull(audience.slots.length)) yield;
+      }
+      if (mostOf(owners, loads) - low < 2) continue;
+      yield* balanceTopic(plan, loads, pace);
+      fewest.clear();
+      hasMoved = true;
+    }
   }
 }
 
-/** Moves this topic's partitions from those with the most to those with the fewest; whether any moved. */
-function balanceTopic({ subscribers, owners }: TopicPlan, loads: Int32Array): boolean {
-  if (subscribers.length < 2) return false;
+/** The first of those with the fewest. */
+function fewestOf({ slots }: Audience, loads: Int32Array): number {
+  let found = slots[0]!;
+  for (let index = 1; index < slots.length; index += 1)
+    if (loads[slots[index]!]! < loads[found]!) found = slots[index]!;
+  return found;
+}
+
+function mostOf(owners: Int32Array, loads: Int32Array): number {
+  let most = 0;
+  for (const slot of owners) if (slot !== FREE && loads[slot]! > most) most = loads[slot]!;
+  return most;
+}
+
+/** Moves this topic's partitions from those with the most to those with the fewest. */
+function* balanceTopic({ audience, owners }: TopicPlan, loads: Int32Array, pace: Pace): AssignorSteps<void> {
   const owned = new Map<number, number[]>();
   for (const [partition, slot] of owners.entries()) {
     const own = owned.get(slot);
     if (own === undefined) owned.set(slot, [partition]);
     else own.push(partition);
   }
-  let hasMoved = false;
-  for (;;) {
-    let giver = FREE;
-    let taker = FREE;
-    for (const slot of subscribers) {
-      if (taker === FREE || loads[slot]! < loads[taker]!) taker = slot;
-      if ((owned.get(slot)?.length ?? 0) === 0) continue;
-      if (giver === FREE || loads[slot]! > loads[giver]!) giver = slot;
+  if (pace.isFull(owners.length)) yield;
+  const givers = new LoadBuckets(loads);
+  for (const slot of owned.keys()) givers.put(slot);
+  let takers: LoadBuckets | null = null;
+  for (let moves = 0; ; moves += 1) {
+    if (moves === SEARCHES_MAX) {
+      takers = new LoadBuckets(loads);
+      for (const slot of audience.slots) takers.put(slot);
     }
-    if (giver === FREE || loads[giver]! - loads[taker]! < 2) return hasMoved;
-    const partition = owned.get(giver)!.pop()!;
+    if (pace.isFull(takers === null || moves === SEARCHES_MAX ? audience.slots.length : 2)) yield;
+    const giver = givers.takeMost();
+    const taker = takers === null ? fewestOf(audience, loads) : takers.takeFewest();
+    if (giver === NOBODY || loads[giver]! - loads[taker]! < 2) return;
+    const own = owned.get(giver)!;
+    const partition = own.pop()!;
     const taken = owned.get(taker);
     if (taken === undefined) owned.set(taker, [partition]);
     else taken.push(partition);
     owners[partition] = taker;
     loads[giver]! -= 1;
     loads[taker]! += 1;
-    hasMoved = true;
+    if (own.length > 0) givers.put(giver);
+    givers.put(taker);
+    takers?.put(giver);
+    takers?.put(taker);
   }
 }
 
@@ -246,10 +269,16 @@ function totalOf(plans: ReadonlyMap<string, TopicPlan>): number {
   return total;
 }
 
-function results(members: readonly AssignorMember[], plans: ReadonlyMap<string, TopicPlan>): Partitions[] {
+function* results(
+  members: readonly AssignorMember[],
+  plans: ReadonlyMap<string, TopicPlan>,
+  pace: Pace,
+): AssignorSteps {
   const found = members.map(() => new Map<string, Set<number>>());
   for (const { id, owners } of plans.values()) {
-    for (const [partition, slot] of owners.entries()) {
+    for (let partition = 0; partition < owners.length; partition += 1) {
+      if (pace.isFull(4)) yield;
+      const slot = owners[partition]!;
       if (slot === FREE) continue;
       const own = found[slot]!;
       const partitions = own.get(id);
@@ -257,8 +286,11 @@ function results(members: readonly AssignorMember[], plans: ReadonlyMap<string, 
       else partitions.add(partition);
     }
   }
-  return found.map((result, slot) => {
-    const { previous } = members[slot]!;
-    return isSamePartitions(previous, result) ? previous : result;
-  });
+  const targets: Partitions[] = [];
+  for (const [slot, { previous }] of members.entries()) {
+    const own = found[slot]!;
+    if (pace.isFull(1 + 2 * own.size)) yield;
+    targets.push(isSamePartitions(previous, own) ? previous : own);
+  }
+  return targets;
 }

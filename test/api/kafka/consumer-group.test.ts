@@ -237,6 +237,20 @@ test("a regular expression is resolved after the member has joined, and follows 
   expect((await describeGroup()).members[0]!.subscribedTopicRegex).toBe("re-.*");
 });
 
+test("a static member that comes back is subscribed to what it says, and to nothing of what it was", async () => {
+  const { topics } = api.context.broker;
+  await topics.create("was-1", { partitions: 1, configs: {} });
+  const own = { instanceId: "i" };
+  await join("a", { ...own, subscribedTopicNames: null, subscribedTopicRegex: "was-.*" });
+  await until(() => api.context.heartbeatGroups.get(groupId)?.epoch === 2);
+  expect(await beat("a", { ...own, memberEpoch: 1 })).toEqual({ error: 0, epoch: 2, partitions: [[0]] });
+  await beat("a", { ...own, memberEpoch: -2 });
+  expect(await join("b", own)).toEqual({ error: 0, epoch: 3, partitions: [[0, 1, 2, 3]] });
+  expect((await describeGroup()).members).toMatchObject([
+    { memberId: "b", subscribedTopicNames: ["t"], subscribedTopicRegex: "" },
+  ]);
+});
+
 test("a topic that goes and one that comes take the epoch up, and the members get other partitions", async () => {
   const { topics } = api.context.broker;
   const first = await topics.create("come-1", { partitions: 1, configs: {} });

@@ -7,8 +7,8 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { NO_PARTITIONS, type Partitions } from "../../../src/consumer/heartbeat-groups/assignment.ts";
 import type { Assignor, AssignorInput } from "../../../src/consumer/heartbeat-groups/assignor.ts";
-import { assignByRange } from "../../../src/consumer/heartbeat-groups/range-assignor.ts";
-import { assignUniformly } from "../../../src/consumer/heartbeat-groups/uniform-assignor.ts";
+import * as range from "../../../src/consumer/heartbeat-groups/range-assignor.ts";
+import * as uniform from "../../../src/consumer/heartbeat-groups/uniform-assignor.ts";
 
 const RUNS = 300;
 const TOPICS = ["a", "b", "c", "d"];
@@ -73,7 +73,21 @@ function expectBalanced(input: AssignorInput, assignment: readonly Partitions[])
   }
 }
 
-const ASSIGNORS: [name: string, assignor: Assignor][] = [
+/** All steps of an assignor at once. */
+function whole(assign: Assignor): (input: AssignorInput) => Partitions[] {
+  return (input) => {
+    const steps = assign(input);
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done === true) return value;
+    }
+  };
+}
+
+const assignUniformly = whole(uniform.assignUniformly);
+const assignByRange = whole(range.assignByRange);
+
+const ASSIGNORS: [name: string, assign: (input: AssignorInput) => Partitions[]][] = [
   ["uniform", assignUniformly],
   ["range", assignByRange],
 ];
@@ -139,6 +153,22 @@ describe("uniform", () => {
       },
     );
     fc.assert(property, { numRuns: RUNS });
+  });
+
+  test("takes many steps where much is to be looked at, and one where little is", () => {
+    const topics = Array.from({ length: 300 }, (_, index) => `t${index}`);
+    const members = Array.from({ length: 300 }, (_, slot) => ({
+      id: `m${slot}`,
+      instanceId: null,
+      topics: topics.filter((_, index) => index !== slot),
+      previous: NO_PARTITIONS,
+    }));
+    const counts = new Map(topics.map((topic) => [topic, 1]));
+    for (const assign of [uniform.assignUniformly, range.assignByRange]) {
+      expect([...assign({ members, partitionCounts: counts })].length).toBeGreaterThan(50);
+      const few = { members: members.slice(0, 2), partitionCounts: counts };
+      expect([...assign(few)].length).toBeLessThan(8);
+    }
   });
 
   test("spreads the partitions of each topic", () => {

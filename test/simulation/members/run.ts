@@ -48,6 +48,8 @@ class MemberRun implements World {
   /** How many of those who appear are of the consumer protocol; it changes, so that groups do. */
   #consumers: number;
   readonly #isEager: boolean;
+  /** With none an assignor has its turn when the members have had theirs. */
+  readonly #assignorStepsAtOnce: number;
   #names = 0;
   #ids = 0;
   #serial = 0;
@@ -57,6 +59,7 @@ class MemberRun implements World {
     this.#plant = plant;
     this.#consumers = this.random();
     this.#isEager = this.random() < 0.5;
+    this.#assignorStepsAtOnce = this.random() < 0.5 ? 0 : 100;
   }
 
   async whole(): Promise<void> {
@@ -92,7 +95,8 @@ class MemberRun implements World {
       this.oracle.removed(group!, member!, deadline!, this.nextSerial(), this.clock.steadyMs());
     };
     const log = { debug: nothing, info, warn: nothing, error: nothing };
-    this.life = await beginLife(this.#entries, this.clock, () => `id${++this.#ids}`, log);
+    const newId = () => `id${++this.#ids}`;
+    this.life = await beginLife(this.#entries, this.clock, newId, log, this.#assignorStepsAtOnce);
     this.#plant(this.life);
   }
 

@@ -60,6 +60,7 @@ export async function beginLife(
   clock: ManualClock,
   newId: () => string,
   log: Log,
+  assignorStepsAtOnce: number,
 ): Promise<Life> {
   const state = new GroupState(entries);
   const offsets = await GroupOffsets.open(state, clock);
@@ -70,6 +71,7 @@ export async function beginLife(
     log,
     newId,
     membersMax: 100,
+    assignorStepsAtOnce,
     migrationPolicy: "bidirectional",
     configs: await GroupConfigs.open(state, {
       sessionTimeoutMs: SESSION_MS,
