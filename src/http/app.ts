@@ -7,7 +7,8 @@
  *
  * Every route is documented, with its access (`documented`); one that is not is a fault of ours, found at the start. What is thrown
  * as an `ObeliskError` is answered with its status; anything else is a fault of ours too: 500, and a line in the log. A path that is
- * there with other methods is answered 405 with `Allow`.
+ * there with other methods is answered 405 with `Allow`. Before any of it: whose request it is (origin-check.ts), and whether the server
+ * takes any.
  */
 
 import { type AnyElysia, Elysia } from "elysia";
@@ -74,11 +75,19 @@ export function createApp(parts: HttpParts): HttpApp {
   const origins = new OriginCheck(parts);
   return {
     fetch: async (request) => {
-      const answer = origins.answer(request);
+      const answer = origins.answer(request) ?? notReady(parts, request);
       return answer ?? origins.mark(request, await app.fetch(request));
     },
   };
 }
+
+/** A server that stops answers probes; others are to go elsewhere, or come back. */
+function notReady({ isReady }: HttpParts, request: Request): Response | null {
+  if (isReady() || PROBES.test(new URL(request.url).pathname)) return null;
+  return problemResponse(new ObeliskError("NOT_READY"), {}, { connection: "close", "retry-after": "1" });
+}
+
+const PROBES = /^\/(health(\/|$)|metrics$)/;
 
 /** Elysia gives null for a part of a path that is percent-encoded wrong. @throws ObeliskError INVALID_REQUEST */
 function checkParams(params: Readonly<Record<string, string | null>>): void {

@@ -11,7 +11,7 @@ import type { RequestMemory } from "./request-memory.ts";
 
 export const SMALL_BYTES = 16 * KiB;
 
-/** What `curl -d` sends of itself counts as JSON: a page of another origin is refused before (request-checks.ts). */
+/** What `curl -d` sends of itself counts as JSON: a page of another origin is refused before (origin-check.ts). */
 const JSON_TYPES: ReadonlySet<string> = new Set([
   "",
   "application/json",
