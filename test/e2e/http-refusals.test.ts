@@ -149,6 +149,13 @@ test("a server that stops is 503 for all but probes", async () => {
     socket: { data: () => {} },
   });
   slow.write(Buffer.from([0, 0, 0, 100, 1]));
+  const bytesIn = async () => {
+    const { connections } = (await (await server.fetch("/connections")).json()) as {
+      connections: { bytesIn: number }[];
+    };
+    return connections[0]?.bytesIn ?? 0;
+  };
+  while ((await bytesIn()) < 5) await Bun.sleep(10);
   expect((await server.fetch("/health/ready")).status).toBe(200);
   const exited = server.server.stop("SIGTERM");
   let ready = 200;
