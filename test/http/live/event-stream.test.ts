@@ -1,6 +1,6 @@
 /** Live tails by server-sent events, read over real HTTP. */
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { connect } from "node:net";
 import { systemClock } from "../../../src/base/clock.ts";
 import { MemoryBudget } from "../../../src/base/memory/memory-budget.ts";
@@ -13,6 +13,9 @@ import { startHttp, type TestHttp } from "../../support/http.ts";
 import { PARTITION_KINDS } from "../../support/partition-kinds.ts";
 import { appendTo } from "../../support/partitions.ts";
 import { placesOf } from "../../support/places.ts";
+
+/** Megabytes through sockets, on machines that are busy with more. */
+setDefaultTimeout(60_000);
 
 async function makeTopic(broker: Broker, partitions = 1, name = "t") {
   await broker.topics.create(name, { partitions, configs: {} });

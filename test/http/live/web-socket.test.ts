@@ -1,6 +1,6 @@
 /** A topic over a WebSocket, with real sockets. What it says is in docs/http.md. */
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { systemClock } from "../../../src/base/clock.ts";
 import { MemoryBudget } from "../../../src/base/memory/memory-budget.ts";
 import { KiB, MiB } from "../../../src/base/units.ts";
@@ -13,6 +13,9 @@ import { PARTITION_KINDS } from "../../support/partition-kinds.ts";
 import { appendTo } from "../../support/partitions.ts";
 import { placesOf } from "../../support/places.ts";
 import { RawWebSocket } from "../../support/raw-web-socket.ts";
+
+/** Megabytes through sockets, on machines that are busy with more. */
+setDefaultTimeout(60_000);
 
 async function makeTopic(broker: Broker, partitions = 1) {
   await broker.topics.create("t", { partitions, configs: {} });

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { KiB } from "../../../src/base/units.ts";
 import type { PartitionReader } from "../../../src/broker/partition.ts";
 import { openBroker } from "../../support/broker.ts";
@@ -6,6 +6,9 @@ import { startHttp, type TestHttp } from "../../support/http.ts";
 import { HttpStream } from "../../support/http-stream.ts";
 import { until } from "../../support/kafka-until.ts";
 import { PARTITION_KINDS } from "../../support/partition-kinds.ts";
+
+/** Megabytes through sockets, on machines that are busy with more. */
+setDefaultTimeout(60_000);
 
 interface Message {
   partition: number;
