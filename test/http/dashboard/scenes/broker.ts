@@ -64,6 +64,12 @@ export function brokerScenes(browser: TestBrowser): void {
     expect(watched.faults()).toEqual([]);
   });
 
+  test("the page of the HTTP API's document asks no other host either", async () => {
+    const watched = await dashboard.open("/openapi");
+    await watched.page.getByText("Store messages").first().waitFor();
+    expect(watched.faults()).toEqual([]);
+  });
+
   test("transactions are told to be refused", async () => {
     const watched = await dashboard.open("/dashboard/transactions");
     await watched.page.getByText("Transactions are not served yet").waitFor();

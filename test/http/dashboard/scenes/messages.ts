@@ -123,6 +123,7 @@ export function messageScenes(browser: TestBrowser): void {
     watched.expectFault(/status of 400/);
     const { page } = watched;
     const read = page.getByRole("button", { name: "Read", exact: true });
+    await lines(page).first().waitFor();
     await page.keyboard.press("/");
     await page.keyboard.type('value.total >= 440 and headers.source == "app"');
     await page.keyboard.press("Enter");

@@ -1,7 +1,7 @@
 /** The overview and what stands around every view. */
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { PHONE, type TestBrowser, type WatchedPage } from "../../../support/browser.ts";
+import { PHONE, type TestBrowser } from "../../../support/browser.ts";
 import { Dashboard } from "../../../support/dashboard.ts";
 import { compiled } from "../../../support/obelisk-command.ts";
 import { startServer } from "../../../support/obelisk-server.ts";
@@ -50,17 +50,14 @@ export function overviewScenes(browser: TestBrowser): void {
     const { page } = watched;
     await page.getByRole("heading", { name: "Overview" }).waitFor();
     await page.keyboard.press("Tab");
-    expect(await focused(watched)).toBe("Skip to content");
+    await page.locator("a:focus", { hasText: "Skip to content" }).waitFor();
     await page.keyboard.press("Enter");
-    expect(await page.evaluate(() => document.activeElement?.id)).toBe("main");
+    await page.locator("main:focus").waitFor();
     await page.getByRole("link", { name: "Topics", exact: true }).focus();
     await page.keyboard.press("Enter");
-    await page.getByRole("heading", { name: "Topics", level: 1 }).waitFor();
-    expect(await focused(watched)).toBe("Topics");
+    await page.locator("h1:focus", { hasText: "Topics" }).waitFor();
     await page.keyboard.press("/");
-    expect(await page.evaluate(() => document.activeElement?.getAttribute("placeholder"))).toBe(
-      "Search topics",
-    );
+    await page.locator("input:focus[placeholder='Search topics']").waitFor();
     expect(watched.faults()).toEqual([]);
   });
 
@@ -125,8 +122,4 @@ export function overviewScenes(browser: TestBrowser): void {
     await page.getByText("Healthy").waitFor();
     await watched.check();
   });
-}
-
-async function focused({ page }: WatchedPage): Promise<string | null> {
-  return await page.evaluate(() => document.activeElement?.textContent ?? null);
 }

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import type { RecordAnswer } from "../api/answers.ts";
-import { askResponse } from "../api/ask.ts";
+import { askResponse, Refusal } from "../api/ask.ts";
 import { formatCount } from "../base/format.ts";
 import { Dialog } from "../parts/dialog.tsx";
 import { SelectField } from "../parts/field.tsx";
@@ -15,23 +15,21 @@ const MEDIA_TYPE = "application/x-ndjson";
 
 export interface DownloadProps {
   readonly reading: Reading;
+  /** Of the topic. */
+  readonly partitions: number;
   readonly records: readonly RecordAnswer[];
   readonly onClose: () => void;
 }
 
-export function Download({ reading, records, onClose }: DownloadProps) {
+export function Download({ reading, partitions, records, onClose }: DownloadProps) {
   const [what, setWhat] = useState("shown");
+  const isAll = reading.partition === "" && partitions > 1;
+  const count = isBackwards(reading) && isAll ? Math.floor(MESSAGES_MAX / partitions) : MESSAGES_MAX;
   const more = isBackwards(reading)
-    ? `The last ${formatCount(MESSAGES_MAX)}, at most`
+    ? `The last ${formatCount(count)}${isAll ? " of each partition" : ""}, at most`
     : `All from there on, ${formatCount(MESSAGES_MAX)} at most`;
   const download = async () => {
-    const file =
-      what === "shown"
-        ? new Blob(
-            records.map((record) => `${JSON.stringify(record)}\n`),
-            { type: MEDIA_TYPE },
-          )
-        : await (await askResponse(downloadPath(reading, MESSAGES_MAX), { accept: MEDIA_TYPE })).blob();
+    const file = what === "shown" ? fileOf(records) : await readFile(downloadPath(reading, count));
     save(file, `${reading.topic}.ndjson`);
     tell("The file is downloaded.");
     onClose();
@@ -51,6 +49,24 @@ export function Download({ reading, records, onClose }: DownloadProps) {
       />
     </Dialog>
   );
+}
+
+function fileOf(records: readonly RecordAnswer[]): Blob {
+  return new Blob(
+    records.map((record) => `${JSON.stringify(record)}\n`),
+    { type: MEDIA_TYPE },
+  );
+}
+
+/** @throws Refusal also for a fault that the broker met on the way, which is told in the last line */
+async function readFile(path: string): Promise<Blob> {
+  const text = await (await askResponse(path, { accept: MEDIA_TYPE })).text();
+  const last = text.slice(text.lastIndexOf("\n", text.length - 2) + 1);
+  if (last.startsWith('{"error":')) {
+    const { error } = JSON.parse(last) as { error: { status: number; code: string; detail: string } };
+    throw new Refusal(error.status, error.code, error.detail, null);
+  }
+  return new Blob([text], { type: MEDIA_TYPE });
 }
 
 function save(file: Blob, name: string): void {

@@ -48,6 +48,8 @@ export class MessageReader {
   #next: Position;
   #abort = new AbortController();
   #isClosed = false;
+  /** Nobody answered: what was begun is not done. */
+  #isInterrupted = false;
   /** Keys of which the newest message was met. */
   readonly #keys = new Set<string>();
 
@@ -67,15 +69,22 @@ export class MessageReader {
     const { isReading, isEnd: isAtEnd, isFull, refusal } = this.#list;
     if (isReading || isAtEnd || isFull || refusal !== null || this.#isClosed) return;
     this.#abort = new AbortController();
+    this.#isInterrupted = false;
     this.#change({ isReading: true });
     try {
       await this.#readPage(this.#abort.signal);
     } catch (thrown) {
       if (this.#isClosed || this.#abort.signal.aborted) return;
       if (!(thrown instanceof Refusal)) throw thrown;
-      // That nobody answers is told by the page; when somebody does, it is read anew.
-      this.#change({ isReading: false, refusal: thrown.code === UNREACHABLE ? null : thrown });
+      // That nobody answers is told by the page.
+      this.#isInterrupted = thrown.code === UNREACHABLE;
+      this.#change({ isReading: false, refusal: this.#isInterrupted ? null : thrown });
     }
+  }
+
+  /** Goes on where nobody answered, now that somebody does. */
+  resume(): void {
+    if (this.#isInterrupted) void this.more();
   }
 
   /** What is there stays; `more` goes on. */

@@ -17,6 +17,7 @@ export interface ReadingFormProps {
   readonly onRead: (reading: Reading) => void;
 }
 
+const OFFERED_MAX = 100;
 /** Partitions that the API reads together. */
 const TOGETHER_MAX = 100;
 
@@ -53,7 +54,7 @@ export function ReadingForm({ reading, topic, topicNames, refusal, onRead }: Rea
         <TextField
           label="Topic"
           value={draft.topic}
-          options={topicNames}
+          options={namesLike(topicNames, draft.topic)}
           isData
           onChange={(value) =>
             change({ topic: value, ...(value === reading.topic ? {} : { partition: "" }) })
@@ -121,6 +122,17 @@ export function ReadingForm({ reading, topic, topicNames, refusal, onRead }: Rea
       {filterFault !== null && <FilterFault reading={reading} refusal={filterFault} />}
     </form>
   );
+}
+
+/** Those that a browser offers to choose from. */
+function namesLike(names: readonly string[], typed: string): string[] {
+  const wanted = typed.toLowerCase();
+  const like: string[] = [];
+  for (const name of names) {
+    if (name.toLowerCase().includes(wanted)) like.push(name);
+    if (like.length === OFFERED_MAX) break;
+  }
+  return like;
 }
 
 function FilterFault({ reading, refusal }: { reading: Reading; refusal: Refusal }) {

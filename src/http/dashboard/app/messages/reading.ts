@@ -99,13 +99,12 @@ export function followPath(reading: Reading, position: string): string {
   });
 }
 
-/** For a file: forwards from where the reading begins; from the end that is the last so many. */
+/** For a file: forwards from where the reading begins; from the end that is the last so many of each partition. */
 export function downloadPath(reading: Reading, limit: number): string {
-  const place = isBackwards(reading) ? { offset: `-${limit}` } : placeOf(reading, null);
+  const place = isBackwards(reading) ? { offset: `-${limit}` } : { ...placeOf(reading, null), limit };
   return routeOf(["topics", reading.topic, "messages"], {
     ...place,
     partition: reading.partition === "" ? undefined : reading.partition,
-    limit,
     filter: filterOf(reading),
   });
 }
@@ -120,7 +119,7 @@ export function isEnd(reading: Reading, position: Position, topic: TopicDescribe
   });
 }
 
-function placeOf(reading: Reading, position: Position): Record<string, string | undefined> {
+function placeOf(reading: Reading, position: Position): { offset?: string; timestamp?: string } {
   if (position !== null) {
     const offset = Object.entries(position)
       .map(([partition, next]) => `${partition}:${next}`)

@@ -18,7 +18,7 @@ interface Run {
   readonly from: Position;
 }
 
-/** `reading` null: nothing is read. It is read again when its identity changes, and when the broker has come back. */
+/** `reading` null: nothing is read. It is read again when its identity changes; what is there stays while the broker is away. */
 export function useMessages(reading: Reading | null): Messages {
   const [list, setList] = useState<MessageList>(NO_MESSAGES);
   const [run, setRun] = useState<Run>({ from: null });
@@ -35,7 +35,10 @@ export function useMessages(reading: Reading | null): Messages {
     reader.current = opened;
     void opened.more();
     return () => opened.close();
-  }, [reading, run, returnCount]);
+  }, [reading, run]);
+
+  // Each time that the broker has come back.
+  useEffect(() => reader.current?.resume(), [returnCount]);
 
   return {
     ...list,

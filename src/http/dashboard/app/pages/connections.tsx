@@ -96,6 +96,13 @@ function addressOf({ host, port }: Pick<ConnectionAnswer, "host" | "port">): str
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** Those that say no name are one each. */
+function clientsOf(connections: readonly ConnectionAnswer[]): number {
+  return new Set(
+    connections.map(({ id, host, clientId }) => (clientId === null ? id : `${host}/${clientId}`)),
+  ).size;
+}
+
 function useConnections(): Resource<readonly ConnectionAnswer[]> {
   return useResource(routeOf(["connections"]), EVERY_MS, load);
 }
@@ -131,7 +138,7 @@ export function ConnectionsPage() {
       lead={
         connections === null
           ? ""
-          : `${plural(connections.length, "connection")} of Kafka's and the native protocol open`
+          : `${plural(connections.length, "connection")} of ${plural(clientsOf(connections), "client")}, by Kafka's and the native protocol`
       }
     >
       <div class="toolbar">

@@ -1,7 +1,7 @@
 /** The messages of a topic: page by page, or as they come. */
 
 import { useMemo, useState } from "preact/hooks";
-import type { RecordAnswer, TopicDescribed } from "../api/answers.ts";
+import type { TopicDescribed } from "../api/answers.ts";
 import { routeOf } from "../api/ask.ts";
 import { useResource } from "../api/resource.ts";
 import { formatCount, plural } from "../base/format.ts";
@@ -116,7 +116,12 @@ export function MessagesPage() {
         />
       )}
       {asked === "download" && (
-        <Download reading={reading} records={records as RecordAnswer[]} onClose={() => setAsked(null)} />
+        <Download
+          reading={reading}
+          partitions={topic?.partitions.length ?? 1}
+          records={records}
+          onClose={() => setAsked(null)}
+        />
       )}
     </Page>
   );
@@ -151,9 +156,10 @@ function FollowState({ followed }: { followed: Followed }) {
   const kept = count > FOLLOWED_MAX ? `, the last ${formatCount(FOLLOWED_MAX)} are shown` : "";
   const state = isConnected ? "Following" : "Connecting";
   return (
-    <p class="list-state" role="status">
+    <p class="list-state">
       <span class={isConnected ? "pulse is-on" : "pulse"} />
-      {state}: {plural(count, "message")} came{kept}
+      {/* Of the messages a screen reader need not hear each time. */}
+      <span role="status">{state}</span>: {plural(count, "message")} came{kept}
       {waiting > 0 && `. ${plural(waiting, "new one")} wait until the open message is closed`}
       {messages.length === 0 && isConnected && ". They appear here as they are stored"}.
     </p>
