@@ -146,7 +146,7 @@ test("a server that stops is 503 for all but probes", async () => {
     hostname: "127.0.0.1",
     port: server.server.started.kafka.port,
     allowHalfOpen: true,
-    socket: { data: () => {} },
+    socket: { data: () => {}, end: () => {} },
   });
   slow.write(Buffer.from([0, 0, 0, 100, 1]));
   const bytesIn = async () => {
