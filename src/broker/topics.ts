@@ -275,6 +275,7 @@ export class Topics {
       this.#limits.grow(count - before);
       try {
         await this.#growth.grow(topic, count);
+        this.#version += 1;
       } catch (thrown) {
         this.#limits.grow(before - count);
         throw thrown;

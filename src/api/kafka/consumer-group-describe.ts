@@ -19,6 +19,7 @@ import {
 } from "../../protocol/kafka/apis/consumer-group-describe.ts";
 import { LongArray } from "../../protocol/kafka/array-encoder.ts";
 import type { KafkaContext } from "./context.ts";
+import { GROUP_OPERATIONS, OPERATIONS_NOT_ASKED } from "./group-operations.ts";
 
 type DescribedGroup = ConsumerGroupDescribeResponseInput["groups"][number];
 type DescribedMember = DescribedGroup["members"][number];
@@ -32,7 +33,7 @@ const PARTITION_BYTES = 16;
 
 export async function consumerGroupDescribe(
   context: KafkaContext,
-  { groupIds }: ConsumerGroupDescribeRequest,
+  { groupIds, includeAuthorizedOperations }: ConsumerGroupDescribeRequest,
   version: number,
 ): Promise<ConsumerGroupDescribeResponseInput> {
   const share = new TurnShare(context.clock);
@@ -43,7 +44,13 @@ export async function consumerGroupDescribe(
     if (share.isUsedUp) await share.rest();
     const group = context.heartbeatGroups.get(groupId);
     if (group === undefined) groups.push(notFound(groupId));
-    else groups.push(await described(context, group, version, share));
+    else {
+      const operations = includeAuthorizedOperations ? GROUP_OPERATIONS : OPERATIONS_NOT_ASKED;
+      groups.push({
+        ...(await described(context, group, version, share)),
+        authorizedOperations: operations,
+      });
+    }
   }
   return { groups: groups.finish() };
 }
@@ -129,7 +136,7 @@ function assignmentOf(
   for (const part of parts) {
     for (const [topicId, partitions] of part) {
       const own = byTopic.get(topicId) ?? [];
-      own.push(...partitions.keys());
+      for (const partition of partitions.keys()) own.push(partition);
       byTopic.set(topicId, own);
     }
   }

@@ -1,6 +1,6 @@
 /**
- * DescribeGroups: state, protocol and members of classic groups. Metadata and assignments are told of a stable group alone: before that
- * they are on their way. A group that is not there is told as Dead, from version 6 on with GROUP_ID_NOT_FOUND; so is one of the other
+ * DescribeGroups: state, protocol and members of classic groups. Metadata is told of a stable group alone: before that it is on its way;
+ * assignments are those of the last generation that had them. A group that is not there is told as Dead, from version 6 on with GROUP_ID_NOT_FOUND; so is one of the other
  * kind, which ConsumerGroupDescribe tells.
  */
 
@@ -16,14 +16,12 @@ import {
 } from "../../protocol/kafka/apis/describe-groups.ts";
 import { LongArray } from "../../protocol/kafka/array-encoder.ts";
 import type { KafkaContext } from "./context.ts";
+import { GROUP_OPERATIONS, OPERATIONS_NOT_ASKED } from "./group-operations.ts";
 
 /** The first version that says as an error that there is no such group. */
 const NOT_FOUND_FROM = 6;
 /** The first version that can tell what may be done with a group. */
 const OPERATIONS_FROM = 3;
-/** A bit for each: read 3, delete 6, describe 8, describe configs 10, alter configs 11. Everybody may do everything. */
-const OPERATIONS = 0b1101_0100_1000;
-const OPERATIONS_NOT_ASKED = -(2 ** 31);
 
 /** What a member takes beside its texts and bytes, and a group beside its members. */
 const MEMBER_BYTES = 32;
@@ -44,7 +42,7 @@ export async function describeGroups(
   for (const name of names) {
     if (share.isUsedUp) await share.rest();
     const group = groups.classic(name) ?? groups.find(name);
-    const authorizedOperations = hasOperations ? OPERATIONS : OPERATIONS_NOT_ASKED;
+    const authorizedOperations = hasOperations ? GROUP_OPERATIONS : OPERATIONS_NOT_ASKED;
     if (group?.type !== "classic") described.push(absent(name, version, authorizedOperations));
     else {
       const members = await describeMembers(group as ClassicGroup, version, share);
@@ -122,7 +120,7 @@ async function describeMembers(
       clientId: member.clientId,
       clientHost: member.clientHost,
       memberMetadata: isStable ? metadataFor(member, group.protocolName ?? "") : NO_BYTES,
-      memberAssignment: isStable ? member.assignment : NO_BYTES,
+      memberAssignment: member.assignment,
     });
   }
   return described.finish();

@@ -12,6 +12,7 @@
 
 import type { ErrorCode } from "../../base/errors.ts";
 import {
+  assignmentVersionFor,
   decodeSubscription,
   encodeAssignment,
   type Subscription,
@@ -39,7 +40,7 @@ export function joinClassic(scene: GroupScene, request: JoinRequest): JoinRespon
   const { instanceId, protocols, protocolType, sessionTimeoutMs, rebalanceTimeoutMs } = request;
   const [first] = protocols;
   const subscription = first === undefined ? null : decodeSubscription(first.metadata);
-  const refuse = (error: ErrorCode, memberId = request.memberId) => refusedJoin(error, memberId);
+  const refuse = (error: ErrorCode, memberId = "") => refusedJoin(error, memberId);
   if (protocolType !== PROTOCOL_TYPE || first === undefined || subscription === null)
     return refuse("INCONSISTENT_GROUP_PROTOCOL");
   if (group.memberCount >= rules.membersMax && group.member(request.memberId) === undefined)
@@ -105,7 +106,7 @@ export function syncClassic(scene: GroupScene, request: SyncRequest): SyncRespon
     error: null,
     protocolType: PROTOCOL_TYPE,
     protocolName: name,
-    assignment: encodeAssignment(assignedTo(member, scene.view)),
+    assignment: assignmentBytes(member, scene.view),
   };
 }
 
@@ -173,8 +174,14 @@ function ownedBy({ owned }: Subscription, view: TopicView): TopicPartitions[] {
   return Array.from(topics, ([topicId, partitions]) => ({ topicId, partitions }));
 }
 
+/** What a member of the classic protocol is told to have, as a leader would write it for it. */
+export function assignmentBytes(member: Member, view: TopicView): Buffer {
+  const version = assignmentVersionFor(member.classic?.protocols[0]?.metadata);
+  return encodeAssignment(assignedTo(member, view), version);
+}
+
 /** By name: topics that are gone are left out. */
-export function assignedTo({ assigned, topicNames }: Member, view: TopicView): TopicPartition[] {
+function assignedTo({ assigned, topicNames }: Member, view: TopicView): TopicPartition[] {
   const found: TopicPartition[] = [];
   for (const topic of topicNames) {
     const partitions = assigned.get(view.get(topic)?.id ?? "");

@@ -186,10 +186,11 @@ export class HeartbeatGroups {
     this.#checkRoom(loaded, request, memberId);
     const scene = this.#sceneOf(loaded);
     const taken = sizeOf(loaded.group);
+    const { epoch } = loaded.group;
     const response = this.#counting(loaded, () => heartbeat(scene, request, memberId, peer, checkTopicRegex));
     if (known === undefined) this.#begin(loaded, taken);
     this.#resolveIfDue(loaded, scene.nowMs);
-    return this.#whenDurable(loaded, response);
+    return this.#whenDurable(loaded, epoch, response);
   }
 
   /** What members of the classic protocol ask of a group that is there; answered when what it changes is durable. */
@@ -197,8 +198,9 @@ export class HeartbeatGroups {
     const loaded = this.#groups.get(groupId);
     if (loaded === undefined) throw new ObeliskError("GROUP_ID_NOT_FOUND");
     const scene = this.#sceneOf(loaded);
+    const { epoch } = loaded.group;
     const response = this.#counting(loaded, () => work(scene));
-    return this.#whenDurable(loaded, response);
+    return this.#whenDurable(loaded, epoch, response);
   }
 
   /** An empty group is none any more from this turn on; what is returned takes its rows away. */
@@ -212,9 +214,10 @@ export class HeartbeatGroups {
 
   #leave(loaded: LoadedGroup, request: HeartbeatRequest): HeartbeatResponse | Promise<HeartbeatResponse> {
     const scene = this.#sceneOf(loaded);
+    const { epoch } = loaded.group;
     const member = this.#counting(loaded, () => leave(scene, request));
     const { memberEpoch } = request;
-    return this.#whenDurable(loaded, {
+    return this.#whenDurable(loaded, epoch, {
       memberId: member.id,
       memberEpoch,
       heartbeatIntervalMs: 0,
@@ -298,9 +301,10 @@ export class HeartbeatGroups {
       });
   }
 
-  #whenDurable<T>(loaded: LoadedGroup, response: T): T | Promise<T> {
+  /** `epochBefore`: the group's before what was asked. */
+  #whenDurable<T>(loaded: LoadedGroup, epochBefore: number, response: T): T | Promise<T> {
     if (loaded.group.isAssigning && !loaded.isAssigning) void this.#assignInTurns(loaded);
-    const flushed = this.#downgrade(loaded) ?? loaded.writer.flush();
+    const flushed = this.#downgrade(loaded, epochBefore) ?? loaded.writer.flush();
     if (flushed === null) return response;
     return flushed.then(
       () => response,
@@ -311,12 +315,12 @@ export class HeartbeatGroups {
   }
 
   /** Null: the group stays what it is. */
-  #downgrade(loaded: LoadedGroup): Promise<unknown> | null {
+  #downgrade(loaded: LoadedGroup, epochBefore: number): Promise<unknown> | null {
     const { migrationPolicy, topics, clock } = this.#parts;
     const { group, writer } = loaded;
     const isAllowed = migrationPolicy === "bidirectional" || migrationPolicy === "downgrade";
     if (!isAllowed || this.#classicGroups === null || this.#groups.get(group.id) !== loaded) return null;
-    const image = downgraded(group, topics, clock.steadyMs());
+    const image = downgraded(group, topics, epochBefore, clock.steadyMs());
     if (image === null) return null;
     this.#groups.delete(group.id);
     this.#memberCount -= group.memberCount;
@@ -332,8 +336,8 @@ export class HeartbeatGroups {
   }
 
   /** What happens by itself: nobody waits for it. What the disk refuses is written with the next change. */
-  #flushLater(loaded: LoadedGroup): void {
-    (this.#downgrade(loaded) ?? loaded.writer.flush())?.catch((thrown: unknown) => {
+  #flushLater(loaded: LoadedGroup, epochBefore: number): void {
+    (this.#downgrade(loaded, epochBefore) ?? loaded.writer.flush())?.catch((thrown: unknown) => {
       const error = this.#asUnavailable(loaded, thrown);
       if (!(error instanceof ObeliskError)) throw thrown;
     });
@@ -351,7 +355,7 @@ export class HeartbeatGroups {
       if (this.#isClosed || this.#groups.get(group.id) !== loaded) return;
     }
     loaded.isAssigning = false;
-    if (!this.#isClosed && this.#groups.get(group.id) === loaded) this.#flushLater(loaded);
+    if (!this.#isClosed && this.#groups.get(group.id) === loaded) this.#flushLater(loaded, group.epoch);
   }
 
   #resolveIfDue(loaded: LoadedGroup, nowMs: number): void {
@@ -372,8 +376,9 @@ export class HeartbeatGroups {
     if (this.#isClosed || this.#groups.get(loaded.group.id) !== loaded) return;
     if (!subscriptions.resolved(found, version, clock.monotonicMs())) return;
     subscriptions.lookAt(topics);
+    const { epoch } = loaded.group;
     loaded.group.bumpEpoch();
-    this.#flushLater(loaded);
+    this.#flushLater(loaded, epoch);
   }
 
   #tickLater(): void {
@@ -391,6 +396,7 @@ export class HeartbeatGroups {
       const due = loaded.deadlines.takeDue(nowMs);
       if (due.length === 0) continue;
       const { group } = loaded;
+      const { epoch: epochBefore } = group;
       const scene = this.#sceneOf(loaded);
       for (const { memberId, kind, epoch } of due) {
         const member = group.member(memberId);
@@ -402,7 +408,7 @@ export class HeartbeatGroups {
         });
         this.#counting(loaded, () => fence(scene, member));
       }
-      this.#flushLater(loaded);
+      this.#flushLater(loaded, epochBefore);
     }
   }
 

@@ -11,14 +11,13 @@
 import {
   decodeAssignment,
   decodeSubscription,
-  encodeAssignment,
   type Subscription,
   type TopicPartition,
 } from "../../protocol/group/consumer-protocol.ts";
 import type { Member as ClassicMember } from "../group-members.ts";
 import { NO_BYTES } from "../group-requests.ts";
 import type { StoredGroup } from "../stored-group.ts";
-import { assignedTo } from "./classic-members.ts";
+import { assignmentBytes } from "./classic-members.ts";
 import { ConsumerGroup } from "./group.ts";
 import { type Member, newMember } from "./member.ts";
 import type { TopicView } from "./topic-view.ts";
@@ -71,8 +70,17 @@ export function upgraded(name: string, classic: StoredGroup, view: TopicView): C
   return group;
 }
 
-/** The group as a classic one; null while a member is of the consumer protocol, there is none, or they have no protocol in common. */
-export function downgraded(group: ConsumerGroup, view: TopicView, nowMs: number): StoredGroup | null {
+/**
+ * The group as a classic one; null while a member is of the consumer protocol, there is none, or they have no protocol in common.
+ * `generationId`: the epoch that it had before the last of the others was gone, so that who is at it is called to a rebalance, and not told
+ * that it has lost everything.
+ */
+export function downgraded(
+  group: ConsumerGroup,
+  view: TopicView,
+  generationId: number,
+  nowMs: number,
+): StoredGroup | null {
   // Asked with each request: in nearly all groups the first member tells.
   for (const { classic } of group.members) if (classic === null) return null;
   const members = [...group.members];
@@ -80,7 +88,7 @@ export function downgraded(group: ConsumerGroup, view: TopicView, nowMs: number)
   const protocolName = commonProtocol(members);
   if (protocolName === null) return null;
   return {
-    generationId: group.epoch,
+    generationId,
     protocol: PROTOCOL_TYPE,
     protocolName,
     // Nobody leads, so that they come together, after a crash too: what the last member of the other kind had is nobody's.
@@ -139,7 +147,7 @@ function classicOf(member: Member, view: TopicView): ClassicMember {
     sessionTimeoutMs: classic!.sessionTimeoutMs,
     rebalanceTimeoutMs,
     protocols: classic!.protocols,
-    assignment: encodeAssignment(assignedTo(member, view)),
+    assignment: assignmentBytes(member, view),
     isNew: false,
     joinWaiter: null,
     syncWaiter: null,

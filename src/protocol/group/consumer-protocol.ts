@@ -12,6 +12,8 @@
 /** Racks (version 3) are nothing to us. */
 const SUBSCRIPTION_VERSION = 2;
 const ASSIGNMENT_VERSION = 1;
+/** All versions of an assignment have the same fields. */
+const ASSIGNMENT_VERSION_MAX = 3;
 
 export interface TopicPartition {
   readonly topic: string;
@@ -58,8 +60,17 @@ export function decodeSubscription(bytes: Buffer): Subscription | null {
   }
 }
 
-export function encodeAssignment(partitions: readonly TopicPartition[]): Buffer {
-  return Buffer.concat([int16(ASSIGNMENT_VERSION), partitionsBytes(partitions), int32(-1)]);
+export function encodeAssignment(
+  partitions: readonly TopicPartition[],
+  version: number = ASSIGNMENT_VERSION,
+): Buffer {
+  return Buffer.concat([int16(version), partitionsBytes(partitions), int32(-1)]);
+}
+
+/** For an assignment to whoever sent this subscription: in the version that it speaks, of those that there are. */
+export function assignmentVersionFor(subscription: Buffer | undefined): number {
+  if (subscription === undefined || subscription.length < 2) return ASSIGNMENT_VERSION;
+  return Math.min(Math.max(subscription.readInt16BE(), 0), ASSIGNMENT_VERSION_MAX);
 }
 
 /** Sorted as it was sent; empty bytes are an empty assignment. Null: not a consumer's assignment. */

@@ -251,6 +251,28 @@ test("a static member that comes back is subscribed to what it says, and to noth
   ]);
 });
 
+test("a topic that gets more partitions takes the epoch up, and they are divided", async () => {
+  const { topics } = api.context.broker;
+  await topics.create("grows", { partitions: 1, configs: {} });
+  expect(await join("a", { subscribedTopicNames: ["grows"] })).toEqual({
+    error: 0,
+    epoch: 2,
+    partitions: [[0]],
+  });
+  await topics.addPartitions("grows", 3);
+  expect(await beat("a", { memberEpoch: 2 })).toEqual({ error: 0, epoch: 3, partitions: [[0, 1, 2]] });
+});
+
+test("what may be done with a group is told to who asks", async () => {
+  await join("a");
+  const groups = await Promise.all(
+    [false, true].map((includeAuthorizedOperations) =>
+      client.ask(consumerGroupDescribeApi, 1, { groupIds: [groupId], includeAuthorizedOperations }),
+    ),
+  );
+  expect(groups.map((response) => response.groups[0]!.authorizedOperations)).toEqual([-(2 ** 31), 3400]);
+});
+
 test("a topic that goes and one that comes take the epoch up, and the members get other partitions", async () => {
   const { topics } = api.context.broker;
   const first = await topics.create("come-1", { partitions: 1, configs: {} });

@@ -128,6 +128,8 @@ test("when the last member of the consumer protocol leaves, the others get a cla
   await sync(memberId, rejoined.generationId);
   await heartbeat(LEAVE);
   expect(await kind()).toEqual(["classic"]);
+  // It is called to a rebalance in the generation that it has: nobody has lost anything.
+  expect(await alive(memberId, rejoined.generationId)).toBe(REBALANCING);
   expect(await alive(memberId, rejoined.generationId + 1)).not.toBe(0);
   const back = await join(memberId);
   expect([back.errorCode, back.leader, back.members.length]).toEqual([0, memberId, 1]);
@@ -153,7 +155,7 @@ test("both kinds of members are there after the next start, and the way back is 
   client = await api.connect();
   expect(await kind()).toEqual(["classic"]);
   // What the other member had is nobody's, so that they come together in any case.
-  expect(await alive(memberId, rejoined.generationId + 1)).toBe(REBALANCING);
+  expect(await alive(memberId, rejoined.generationId)).toBe(REBALANCING);
   expect((await join(memberId)).errorCode).toBe(0);
 });
 
@@ -169,6 +171,33 @@ test("who comes in the middle of a rebalance gets nothing of what a member said 
   expect(joined).toMatchObject({ errorCode: 0, assignment: { topicPartitions: [] } });
   expect((await third).errorCode).toBe(REBALANCING);
   expect(await alive(memberId, generationId + 1)).toBe(REBALANCING);
+});
+
+test("a classic member is told its partitions in the version of its own subscription", async () => {
+  await heartbeat(0);
+  for (const [version, told] of [
+    [0, 0],
+    [3, 3],
+    [9, 3],
+  ] as const) {
+    const metadata = Buffer.from([0, version, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    const { memberId, generationId } = await client.ask(joinGroupApi, 3, {
+      groupId: "g",
+      sessionTimeoutMs: 10_000,
+      rebalanceTimeoutMs: 10_000,
+      memberId: "",
+      protocolType: "consumer",
+      protocols: [{ name: "range", metadata }],
+    });
+    const synced = await client.ask(syncGroupApi, 3, {
+      groupId: "g",
+      generationId,
+      memberId,
+      assignments: [],
+    });
+    expect(synced.assignment.readInt16BE()).toBe(told);
+    await client.ask(leaveGroupApi, 2, { groupId: "g", memberId });
+  }
 });
 
 test("a classic member that was removed is not let in with what it had", async () => {
