@@ -31,10 +31,11 @@ const KAFKA_PROPERTIES = [
   "message.max.bytes=1048588",
   "log.index.size.max.bytes=65536",
   "group.initial.rebalance.delay.ms=0",
+  "group.consumer.assignment.interval.ms=0",
 ];
 const KAFKA_HEAP = "768m";
 /** Kafka's own default, set at both, so that the same batches are too large and the setting comes from the same place. */
-const OBELISK_FLAGS = ["--message-bytes-max", "1048588"];
+const OBELISK_FLAGS = ["--message-bytes-max", "1048588", "--group-consumer-assignment-interval", "0ms"];
 
 async function main(args: readonly string[]): Promise<number> {
   const options = parseOptions(

@@ -195,6 +195,18 @@ export const RULES: readonly Rule[] = [
   },
   { name: "order", where: /^OffsetFetch groups\[\]\.topics(\[\]\.partitions)?$/, apply: sorted },
   { name: "order", where: /^DeleteTopics responses$/, apply: sorted },
+  {
+    name: "order",
+    where: /\b(assignment|targetAssignment)\.topicPartitions$/,
+    apply: (value, { topicNames }) => sortedByTopic(value, topicNames),
+  },
+  {
+    name: "order",
+    where: /^ConsumerGroupDescribe groups\[\]\.members$/,
+    apply: (value) => sortedBy(value, "memberId"),
+  },
+  { name: "order", where: /\btopicPartitions\[\]\.partitions$/, apply: numbersInOrder },
+  { name: "order", where: /^ConsumerGroupDescribe .*subscribedTopicNames$/, apply: textsInOrder },
   { name: "tables", where: /^ApiVersions apiKeys$/, apply: (value) => table(value, "apiKey") },
   {
     name: "tables",
@@ -245,6 +257,21 @@ function table(value: unknown, key: string): unknown {
       return [String(name), rest];
     }),
   );
+}
+
+/** By the names that ids have: the ids themselves are a server's own. */
+function sortedByTopic(value: unknown, names: ReadonlyMap<string, string>): unknown {
+  if (!Array.isArray(value)) return value;
+  const nameOf = ({ topicId }: { topicId: string }) => names.get(topicId) ?? topicId;
+  return [...value].sort((a, b) => compareKeys(nameOf(a), nameOf(b)));
+}
+
+function numbersInOrder(value: unknown): unknown {
+  return Array.isArray(value) ? [...value].sort((a, b) => Number(a) - Number(b)) : value;
+}
+
+function textsInOrder(value: unknown): unknown {
+  return Array.isArray(value) ? [...value].sort() : value;
 }
 
 function sortedBy(value: unknown, field: string): unknown {

@@ -8,6 +8,7 @@ import { fixtureBatches, PARTITIONS, produceRequest } from "../requests.ts";
 import { administrationCases } from "./administration.ts";
 import { batchCases } from "./batches.ts";
 import { configCases } from "./configs.ts";
+import { consumerGroupCases } from "./consumer-groups.ts";
 import { edgeCases } from "./edges.ts";
 import { fetchSessionCases } from "./fetch-sessions.ts";
 import { groupCases } from "./groups.ts";
@@ -50,6 +51,7 @@ export async function planFor(options: Options): Promise<Plan> {
     ...producerCases(names),
     ...sequenceCases(names),
     ...groupCases(names, FIXTURE),
+    ...consumerGroupCases(names),
     ...configCases(names, FIXTURE),
   ];
   return {
