@@ -11,6 +11,7 @@
 import { writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import { encodeNativeFrame } from "../../src/protocol/native/message.ts";
+import { measureHttp } from "./http.ts";
 import {
   createTopic,
   endToEnd,
@@ -36,6 +37,7 @@ interface Plan {
   endToEndSeconds: number;
   sparseMessages: number;
   crowdMessages: number;
+  httpRequests: number;
 }
 
 const FULL: Plan = {
@@ -44,6 +46,7 @@ const FULL: Plan = {
   endToEndSeconds: 10,
   sparseMessages: 5000,
   crowdMessages: 1_000_000,
+  httpRequests: 40_000,
 };
 const QUICK: Plan = {
   produceBytes: 100e6,
@@ -51,6 +54,7 @@ const QUICK: Plan = {
   endToEndSeconds: 2,
   sparseMessages: 500,
   crowdMessages: 100_000,
+  httpRequests: 4000,
 };
 
 const CONNECTIONS = 16;
@@ -65,6 +69,7 @@ async function main(args: readonly string[]): Promise<void> {
     console.log(`${server.padEnd(10)} ${work.padEnd(44)} ${format(value)} ${unit}`);
   };
   await measureBare(plan, add);
+  await measureBareHttp(plan, add);
   await measureObelisk(plan, add);
   if (hasPeers) await measureKafka(plan, add);
   if (hasPeers) await measureRedis(plan, add);
@@ -100,12 +105,19 @@ async function measureBare(plan: Plan, add: Add): Promise<void> {
   await server.stop();
 }
 
+async function measureBareHttp(plan: Plan, add: Add): Promise<void> {
+  const server = await startBare("bare-http.ts");
+  await measureHttp("bare", server, plan.httpRequests, add);
+  await server.stop();
+}
+
 async function measureObelisk(plan: Plan, add: Add): Promise<void> {
   const server = await startObelisk();
   add("obelisk", "start until ready", server.startMs, "ms");
   add("obelisk", "resident at start", residentBytes(server.pid) / 1e6, "MB");
   await measureKafkaApi("obelisk", server.kafka, plan, add);
   await measureNativeProtocol(server.native, plan, add);
+  await measureHttp("obelisk", { address: server.http, pid: server.pid }, plan.httpRequests, add);
   add("obelisk", "resident after the load", residentBytes(server.pid) / 1e6, "MB");
   await server.stop();
 }

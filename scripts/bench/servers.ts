@@ -59,8 +59,10 @@ export async function startObelisk(...flags: string[]): Promise<ObeliskServer> {
   };
 }
 
-export async function startBare(): Promise<Server & { address: Address }> {
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "bare.ts")], {
+export async function startBare(
+  script: "bare.ts" | "bare-http.ts" = "bare.ts",
+): Promise<Server & { address: Address }> {
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, script)], {
     stdin: "pipe",
     stdout: "pipe",
     stderr: "inherit",
