@@ -144,7 +144,10 @@ async function keepBusy(kafka: Kafka, seconds: number, atEnd: () => Promise<void
 }
 
 async function takeAll({ origin }: Shop): Promise<void> {
-  const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+  const browser = await chromium.launch({
+    executablePath: Bun.which("chromium-headless-shell") ?? Bun.which("chromium") ?? "chromium",
+    args: ["--no-sandbox"],
+  });
   await take(browser, `${origin}/`, "overview", "light");
   await take(browser, `${origin}/dashboard/topics`, "topics", "light");
   const filter = encodeURIComponent('value.total > 400 and headers.source == "shop"');
