@@ -23,6 +23,10 @@ export function overviewScenes(browser: TestBrowser): void {
     await page.getByRole("link", { name: "Create a topic" }).click();
     await page.getByRole("dialog", { name: "Create a topic" }).waitFor();
     await watched.check();
+    const phone = await dashboard.open("/", PHONE);
+    await phone.page.getByText("Nothing is stored yet").waitFor();
+    await phone.checkWidth();
+    await phone.check();
   });
 
   test("moves: what is stored meanwhile appears in its charts and figures", async () => {

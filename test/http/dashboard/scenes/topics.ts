@@ -156,12 +156,13 @@ export function topicScenes(browser: TestBrowser): void {
   });
 
   test("fit on a phone", async () => {
+    await dashboard.ask("/topics", "POST", { name: "on-a-phone" });
     const watched = await dashboard.open("/dashboard/topics", PHONE);
     const { page } = watched;
     await page.getByRole("table", { name: "Topics" }).waitFor();
     await watched.checkWidth();
     await watched.check();
-    await watched.goto("/dashboard/topics/orders");
+    await watched.goto("/dashboard/topics/on-a-phone");
     await page.getByRole("table", { name: "Partitions" }).waitFor();
     await watched.checkWidth();
     await watched.check();
