@@ -16,18 +16,15 @@
  *   - Many responses at once go out in slices of the loop's time.
  */
 
-import { fail } from "../base/assert.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { type ErrorCode, isStorageError, type ObeliskError, toObeliskError } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import { TurnShare } from "../base/loop/turn-share.ts";
 import { RateLimitedWarning } from "../base/rate-limited-warning.ts";
-import { MiB } from "../base/units.ts";
 import type { StateChange, StateStore } from "../storage/contract.ts";
 import { GROUP_NAME_BYTES_MAX } from "./commit-room.ts";
 import { ClassicGroup } from "./group.ts";
 import type { ConsumerGroups, GroupView, TopicPartition } from "./group-kinds.ts";
-import { bytesOfRequest } from "./group-members.ts";
 import type { GroupRules } from "./group-phases.ts";
 import {
   type Committer,
@@ -42,18 +39,12 @@ import {
   type SyncRequest,
   type SyncWaiter,
 } from "./group-requests.ts";
+import { assignmentFault, type CountedGroup, GroupRoom, type RoomFault } from "./group-room.ts";
 import type { GroupOffsets } from "./offsets.ts";
+import { OwedChanges } from "./owed-changes.ts";
 import { encodeGroup, GROUP_KEY_PREFIX, groupKey, readGroup, type StoredGroup } from "./stored-group.ts";
 import { UNREADABLE_GROUPS, warnOfUnreadable } from "./unreadable-rows.ts";
 
-/** Groups that have members, or had: one takes some 2 KiB. Groups with offsets alone are not among them. */
-export const GROUPS_MAX = 100_000;
-/** Members of all groups together: one takes some KiB, as its metadata is. */
-export const GROUP_MEMBERS_MAX = 100_000;
-/** What members of one group bring, and their assignments: it is stored in one piece, some 20 ms of a thread for so much. */
-export const GROUP_BYTES_MAX: number = 8 * MiB;
-/** The same of all groups together. */
-export const GROUPS_BYTES_MAX: number = 128 * MiB;
 /** Rows that are read together at the start: they may be large. */
 const LOAD_ROWS = 100;
 /** Responses that go out in the turn that caused them: about 1 ms. */
@@ -77,14 +68,10 @@ export interface GroupsParts {
   readonly newId: () => string;
 }
 
-interface Entry {
-  readonly group: ClassicGroup;
+interface Entry extends CountedGroup {
   /** Minus infinity: none is set any more. */
   timerAtMs: number;
   timer: Timer | null;
-  /** What it was counted with. */
-  memberCount: number;
-  bytes: number;
 }
 
 export class Groups {
@@ -93,19 +80,17 @@ export class Groups {
   readonly #rules: GroupRules;
   readonly #entries = new Map<string, Entry>();
   readonly #limitWarning: RateLimitedWarning;
-  /** By name: what belongs into the next change of whoever has the name, since the store has refused it, or has not answered yet. */
-  readonly #owed = new Map<string, readonly StateChange[]>();
+  readonly #owed: OwedChanges;
+  readonly #room = new GroupRoom();
   #consumerGroups: ConsumerGroups | null = null;
   #isClosed = false;
   /** Keys of entries that could not be read at start. They stay in the store until they are overwritten. */
   readonly unreadable: string[] = [];
-  memberCount = 0;
-  /** What members of classic groups bring, and their assignments. */
-  bytes = 0;
 
   private constructor(options: GroupsOptions, parts: GroupsParts) {
     this.#options = options;
     this.#parts = parts;
+    this.#owed = new OwedChanges(parts.state);
     this.#rules = { initialDelayMs: options.initialRebalanceDelayMs, membersMax: options.membersMax };
     this.#limitWarning = new RateLimitedWarning(parts.log, parts.clock, "a member of a group is refused");
   }
@@ -131,6 +116,16 @@ export class Groups {
   /** How many classic groups have members, or had. */
   get count(): number {
     return this.#entries.size;
+  }
+
+  /** Of classic groups. */
+  get memberCount(): number {
+    return this.#room.memberCount;
+  }
+
+  /** What members of classic groups bring, and their assignments. */
+  get bytes(): number {
+    return this.#room.bytes;
   }
 
   /** The groups of the other kind. Once, before the first request. */
@@ -232,8 +227,7 @@ export class Groups {
    * What is returned belongs into the change that stores the other.
    */
   release(name: string): StateChange[] {
-    const owed = this.#owed.get(name) ?? [];
-    this.#owed.delete(name);
+    const owed = this.#owed.take(name);
     const entry = this.#entries.get(name);
     if (entry === undefined) return [...owed];
     this.#perform(entry, entry.group.end("REBALANCE_IN_PROGRESS"));
@@ -244,8 +238,8 @@ export class Groups {
   /** A group of another kind becomes a classic one, and its members are called to a rebalance. @throws ObeliskError of the store */
   async adopt(name: string, group: StoredGroup, changes: readonly StateChange[]): Promise<ClassicGroup> {
     const entry = this.#restore(name, group);
-    this.#owe(name, changes);
-    await this.#change(name, [{ key: groupKey(name), value: encodeGroup(group) }]);
+    this.#owed.owe(name, changes);
+    await this.#owed.change(name, [{ key: groupKey(name), value: encodeGroup(group) }]);
     return entry.group;
   }
 
@@ -268,9 +262,9 @@ export class Groups {
         return;
       }
     }
-    const refusal = this.#limitFault(name, entry?.group, request);
-    if (refusal !== null) {
-      waiter.respond(refusedJoin(refusal, request.memberId));
+    const fault = this.#room.faultOf(entry?.group, request, this.count);
+    if (fault !== null) {
+      waiter.respond(refusedJoin(this.#refused(name, fault), request.memberId));
       return;
     }
     if (entry === undefined) {
@@ -282,8 +276,8 @@ export class Groups {
 
   /** The name of an empty group of another kind becomes that of a classic one. What the store refuses goes with what that one stores. */
   #takeOver(name: string, others: ConsumerGroups): void {
-    this.#owe(name, others.release(name));
-    this.#change(name, []).catch((thrown: unknown) => {
+    this.#owed.owe(name, others.release(name));
+    this.#owed.settle(name)?.catch((thrown: unknown) => {
       const { message } = toObeliskError(thrown);
       this.#parts.log.warn(
         "an empty group could not be removed, it goes when the next of its name is stored",
@@ -295,47 +289,7 @@ export class Groups {
     });
   }
 
-  #owe(name: string, changes: readonly StateChange[]): void {
-    if (this.#owed.has(name)) fail("a group of another kind was given up twice");
-    this.#owed.set(name, changes);
-  }
-
-  /** After what is owed, in one piece with it. @throws ObeliskError of the store; it is owed still then */
-  async #change(name: string, changes: readonly StateChange[]): Promise<void> {
-    const owed = this.#owed.get(name);
-    await this.#parts.state.change([...(owed ?? []), ...changes]);
-    if (owed !== undefined && this.#owed.get(name) === owed) this.#owed.delete(name);
-  }
-
-  #limitFault(name: string, group: ClassicGroup | undefined, request: JoinRequest): ErrorCode | null {
-    const bytes = bytesOfRequest(request);
-    if ((group?.members.bytes ?? 0) + bytes > GROUP_BYTES_MAX)
-      return this.#overLimit(
-        name,
-        "GROUP_MAX_SIZE_REACHED",
-        "the group's metadata takes too many bytes",
-        GROUP_BYTES_MAX,
-      );
-    if (this.bytes + bytes > GROUPS_BYTES_MAX)
-      return this.#overLimit(
-        name,
-        "POLICY_VIOLATION",
-        "the metadata of all groups takes too many bytes",
-        GROUPS_BYTES_MAX,
-      );
-    if (group === undefined && this.count >= GROUPS_MAX)
-      return this.#overLimit(name, "POLICY_VIOLATION", "there are too many groups", GROUPS_MAX);
-    if (group?.members.get(request.memberId) === undefined && this.memberCount >= GROUP_MEMBERS_MAX)
-      return this.#overLimit(
-        name,
-        "POLICY_VIOLATION",
-        "all groups together have too many members",
-        GROUP_MEMBERS_MAX,
-      );
-    return null;
-  }
-
-  #overLimit(group: string, error: ErrorCode, detail: string, limit: number): ErrorCode {
+  #refused(group: string, { error, detail, limit }: RoomFault): ErrorCode {
     this.#limitWarning.tell({ group, detail, limit });
     return error;
   }
@@ -370,20 +324,12 @@ export class Groups {
 
   /** Does what the group wants, after each call to it. */
   #perform(entry: Entry, effects: readonly Effect[]): void {
-    this.#count(entry);
+    this.#room.count(entry);
     if (effects.length <= ANSWERED_AT_ONCE) for (const effect of effects) this.#do(entry, effect);
     else void this.#performInTurns(entry, effects);
     const { group } = entry;
     if (group.isEmpty && group.generationId === 0) this.#forget(entry);
     else this.#setTimer(entry);
-  }
-
-  #count(entry: Entry): void {
-    const { count, bytes } = entry.group.members;
-    this.memberCount += count - entry.memberCount;
-    this.bytes += bytes - entry.bytes;
-    entry.memberCount = count;
-    entry.bytes = bytes;
   }
 
   /** What is to be stored goes to the store at once, in order; nobody of the others waits for it. */
@@ -411,14 +357,10 @@ export class Groups {
   async #write(group: ClassicGroup, ticket: StoreTicket): Promise<ErrorCode | null> {
     const { name } = group;
     const assignments = ticket.kind === "assignment" ? ticket.assignments : null;
-    let bytes = group.members.bytes;
-    for (const assignment of assignments?.values() ?? []) bytes += assignment.length;
-    if (bytes > 2 * GROUP_BYTES_MAX) {
-      const detail = "the assignments of the group take too many bytes";
-      return this.#overLimit(name, "UNKNOWN_SERVER_ERROR", detail, GROUP_BYTES_MAX);
-    }
+    const fault = assignmentFault(group, assignments);
+    if (fault !== null) return this.#refused(name, fault);
     try {
-      await this.#change(name, [{ key: groupKey(name), value: encodeGroup(group.image(assignments)) }]);
+      await this.#owed.change(name, [{ key: groupKey(name), value: encodeGroup(group.image(assignments)) }]);
       return null;
     } catch (thrown) {
       const error = toObeliskError(thrown);
@@ -446,10 +388,7 @@ export class Groups {
   #forget(entry: Entry): void {
     entry.timer?.cancel();
     entry.timerAtMs = Number.NEGATIVE_INFINITY;
-    this.memberCount -= entry.memberCount;
-    this.bytes -= entry.bytes;
-    entry.memberCount = 0;
-    entry.bytes = 0;
+    this.#room.remove(entry);
     if (this.#entries.get(entry.group.name) === entry) this.#entries.delete(entry.group.name);
   }
 
@@ -459,11 +398,11 @@ export class Groups {
     if (entry !== undefined) {
       entry.group.end("COORDINATOR_NOT_AVAILABLE");
       this.#forget(entry);
-      const owed = this.#owed.get(name) ?? [];
-      this.#owed.set(name, [...owed, { key: groupKey(name), value: null }]);
+      this.#owed.add(name, [{ key: groupKey(name), value: null }]);
     } else if (this.#consumerGroups?.find(name) !== undefined)
-      this.#owe(name, this.#consumerGroups.release(name));
-    if (this.#owed.has(name)) work.push(this.#change(name, []));
+      this.#owed.owe(name, this.#consumerGroups.release(name));
+    const settled = this.#owed.settle(name);
+    if (settled !== null) work.push(settled);
     await Promise.all(work);
   }
 }

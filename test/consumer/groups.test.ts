@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import type { ConsumerGroups, GroupView } from "../../src/consumer/group-kinds.ts";
-import { GROUP_BYTES_MAX, GROUPS_BYTES_MAX } from "../../src/consumer/groups.ts";
+import { GROUP_BYTES_MAX, GROUPS_BYTES_MAX } from "../../src/consumer/group-room.ts";
 import { FULL, UNUSABLE } from "../support/refusing-state.ts";
 import { TestGroups } from "../support/test-groups.ts";
 

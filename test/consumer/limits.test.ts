@@ -6,15 +6,17 @@
 import { beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { COMMITTED_OFFSETS_MAX, GROUP_NAME_BYTES_MAX } from "../../src/consumer/commit-room.ts";
 import { CONFIGURED_GROUPS_MAX, GroupConfigs } from "../../src/consumer/group-configs.ts";
-import { GROUP_MEMBERS_MAX, GROUPS_MAX } from "../../src/consumer/groups.ts";
+import { GROUP_MEMBERS_MAX, GROUPS_MAX } from "../../src/consumer/group-room.ts";
 import type { HeartbeatRequest } from "../../src/consumer/heartbeat-groups/heartbeat.ts";
 import {
   CONSUMER_GROUPS_MAX,
-  CONSUMER_MEMBERS_MAX,
   HeartbeatGroups,
+} from "../../src/consumer/heartbeat-groups/heartbeat-groups.ts";
+import {
+  CONSUMER_MEMBERS_MAX,
   MEMBER_TEXT_BYTES_MAX,
   MEMBERS_TEXT_BYTES_MAX,
-} from "../../src/consumer/heartbeat-groups/heartbeat-groups.ts";
+} from "../../src/consumer/heartbeat-groups/member-room.ts";
 import { GroupOffsets } from "../../src/consumer/offsets.ts";
 import { MemoryState } from "../../src/storage/memory/state.ts";
 import { ManualClock } from "../support/manual-clock.ts";

@@ -8,7 +8,7 @@
  *   - A disk that refuses is COORDINATOR_NOT_AVAILABLE: members try again, and keep their partitions meanwhile.
  *   - Deadlines run on the monotonic clock; after a start each member has its whole session before it.
  *
- * At the limits below who joins is refused; who is a member already goes on.
+ * At the limits (here and in member-room.ts) who joins is refused; who is a member already goes on.
  */
 
 import { fail } from "../../base/assert.ts";
@@ -17,9 +17,7 @@ import { isStorageError, ObeliskError, toObeliskError } from "../../base/errors.
 import type { Log } from "../../base/log.ts";
 import { TurnShare } from "../../base/loop/turn-share.ts";
 import { RateLimitedWarning } from "../../base/rate-limited-warning.ts";
-import { KiB, MiB } from "../../base/units.ts";
 import type { StateChange, StateStore } from "../../storage/contract.ts";
-import { GROUP_NAME_BYTES_MAX } from "../commit-room.ts";
 import type { GroupConfigs } from "../group-configs.ts";
 import type { StoredGroup as ClassicGroupImage } from "../stored-group.ts";
 import { UNREADABLE_CONSUMER_GROUPS, warnOfUnreadable } from "../unreadable-rows.ts";
@@ -37,29 +35,16 @@ import {
   leave,
   type Peer,
 } from "./heartbeat.ts";
+import { type LoadedGroups, loadGroups } from "./load-groups.ts";
 import { LEAVE_EPOCH, type Member } from "./member.ts";
+import { checkNames, MemberRoom } from "./member-room.ts";
 import { downgraded, type MigrationPolicy, upgraded } from "./migration.ts";
-import {
-  GROUP_KEY_PREFIX,
-  MEMBER_KEY_PREFIX,
-  memberKey,
-  readGroup,
-  readMember,
-  type StoredMember,
-} from "./stored-group.ts";
+import { memberKey } from "./stored-group.ts";
 import { checkTopicRegex, matchTopics } from "./topic-regex.ts";
 import type { TopicView } from "./topic-view.ts";
 
 /** Groups of this kind, empty ones too: one takes some KiB. */
 export const CONSUMER_GROUPS_MAX = 100_000;
-/** Members of all groups together: one with a few partitions takes some 3 KiB. */
-export const CONSUMER_MEMBERS_MAX = 100_000;
-/** Text that one member may bring: its subscription above all. 1,000 topics with names of 60 bytes. */
-export const MEMBER_TEXT_BYTES_MAX = 64 * KiB;
-/** The same of all members together. */
-export const MEMBERS_TEXT_BYTES_MAX = 64 * MiB;
-/** Ids that a client makes up are keys in memory and in the store; real ones are below a hundred. */
-export const MEMBER_NAME_BYTES_MAX = 1 * KiB;
 /** How often deadlines are looked at: sessions are seconds. */
 const DEADLINES_EACH_MS = 250;
 /** As Kafka's: topics may come and go by the hundred. */
@@ -67,9 +52,6 @@ const REGEX_REFRESH_INTERVAL_MS = 10_000;
 /** Steps of an assignor that are taken with the request that is due to it, and between two looks at the clock: about 1 ms. */
 const STEPS_AT_ONCE = 16;
 const STEPS_PER_LOOK = 2;
-/** Rows that are read together at the start. */
-const LOAD_ROWS = 10_000;
-
 export interface HeartbeatGroupsParts {
   readonly state: StateStore;
   readonly topics: TopicView;
@@ -93,11 +75,6 @@ export interface ClassicGroups {
   adopt(name: string, group: ClassicGroupImage, changes: readonly StateChange[]): Promise<unknown>;
 }
 
-interface GroupSize {
-  readonly memberCount: number;
-  readonly textBytes: number;
-}
-
 /** A group with what belongs to it while it is loaded. */
 interface LoadedGroup {
   readonly group: ConsumerGroup;
@@ -114,15 +91,16 @@ export class HeartbeatGroups {
   #timer: Timer | null = null;
   #classicGroups: ClassicGroups | null = null;
   #isClosed = false;
-  #memberCount = 0;
-  #textBytes = 0;
+  readonly #room = new MemberRoom();
   /** Rows that could not be read at the start. They stay in the store until they are overwritten. */
-  readonly unreadable: string[] = [];
-  /** Members in the store by a group that is not there: they are to go before the name is a group's again. */
-  readonly #orphans = new Map<string, readonly string[]>();
+  readonly unreadable: readonly string[];
+  readonly #orphans: Map<string, readonly string[]>;
 
-  private constructor(parts: HeartbeatGroupsParts) {
+  private constructor(parts: HeartbeatGroupsParts, { groups, orphans, unreadable }: LoadedGroups) {
     this.#parts = parts;
+    this.unreadable = unreadable;
+    this.#orphans = orphans;
+    for (const group of groups) this.#add(this.#loaded(group, true));
     this.#refusedWarning = new RateLimitedWarning(
       parts.log,
       parts.clock,
@@ -131,8 +109,8 @@ export class HeartbeatGroups {
   }
 
   static async open(parts: HeartbeatGroupsParts): Promise<HeartbeatGroups> {
-    const groups = new HeartbeatGroups(parts);
-    await groups.#load();
+    const groups = new HeartbeatGroups(parts, await loadGroups(parts.state));
+    warnOfUnreadable(parts.log, groups.unreadable, UNREADABLE_CONSUMER_GROUPS);
     groups.#tickLater();
     return groups;
   }
@@ -153,7 +131,7 @@ export class HeartbeatGroups {
   }
 
   get memberCount(): number {
-    return this.#memberCount;
+    return this.#room.memberCount;
   }
 
   get(groupId: string): ConsumerGroup | undefined {
@@ -183,12 +161,12 @@ export class HeartbeatGroups {
     const loaded = known ?? this.#newGroup(request.groupId, classic);
     if (request.memberEpoch <= LEAVE_EPOCH) return this.#leave(loaded, request);
     const memberId = request.memberId === "" ? this.#parts.newId() : request.memberId;
-    this.#checkRoom(loaded, request, memberId);
+    this.#room.check(loaded.group, memberId, request);
     const scene = this.#sceneOf(loaded);
-    const taken = sizeOf(loaded.group);
     const { epoch } = loaded.group;
-    const response = this.#counting(loaded, () => heartbeat(scene, request, memberId, peer, checkTopicRegex));
-    if (known === undefined) this.#begin(loaded, taken);
+    const change = () => heartbeat(scene, request, memberId, peer, checkTopicRegex);
+    const response = known === undefined ? change() : this.#room.counting(loaded.group, change);
+    if (known === undefined) this.#begin(loaded);
     this.#resolveIfDue(loaded, scene.nowMs);
     return this.#whenDurable(loaded, epoch, response);
   }
@@ -199,7 +177,7 @@ export class HeartbeatGroups {
     if (loaded === undefined) throw new ObeliskError("GROUP_ID_NOT_FOUND");
     const scene = this.#sceneOf(loaded);
     const { epoch } = loaded.group;
-    const response = this.#counting(loaded, () => work(scene));
+    const response = this.#room.counting(loaded.group, () => work(scene));
     return this.#whenDurable(loaded, epoch, response);
   }
 
@@ -215,7 +193,7 @@ export class HeartbeatGroups {
   #leave(loaded: LoadedGroup, request: HeartbeatRequest): HeartbeatResponse | Promise<HeartbeatResponse> {
     const scene = this.#sceneOf(loaded);
     const { epoch } = loaded.group;
-    const member = this.#counting(loaded, () => leave(scene, request));
+    const member = this.#room.counting(loaded.group, () => leave(scene, request));
     const { memberEpoch } = request;
     return this.#whenDurable(loaded, epoch, {
       memberId: member.id,
@@ -265,42 +243,6 @@ export class HeartbeatGroups {
     return { membersMax, assignorStepsAtOnce, ...configs.timesOf(id) };
   }
 
-  /** Keeps the sums of all groups right over something that changes one. */
-  #counting<T>({ group }: LoadedGroup, change: () => T): T {
-    const before = sizeOf(group);
-    try {
-      return change();
-    } finally {
-      const after = sizeOf(group);
-      this.#memberCount += after.memberCount - before.memberCount;
-      this.#textBytes += after.textBytes - before.textBytes;
-    }
-  }
-
-  #checkRoom({ group }: LoadedGroup, request: HeartbeatRequest, memberId: string): void {
-    const member = group.member(memberId);
-    if (member === undefined && this.#memberCount >= CONSUMER_MEMBERS_MAX)
-      throw new ObeliskError("GROUP_MAX_SIZE_REACHED", {
-        detail: "all consumer groups together have too many members",
-        limit: CONSUMER_MEMBERS_MAX,
-      });
-    const { subscribedTopicNames: names } = request;
-    if (names === null) return;
-    let bytes = 0;
-    for (const name of names) bytes += Buffer.byteLength(name);
-    if (bytes > MEMBER_TEXT_BYTES_MAX)
-      throw new ObeliskError("INVALID_REQUEST", {
-        detail: "a member is subscribed to too many topics: use a regular expression",
-        bytes,
-        limit: MEMBER_TEXT_BYTES_MAX,
-      });
-    if (bytes > MEMBERS_TEXT_BYTES_MAX - this.#textBytes)
-      throw new ObeliskError("GROUP_MAX_SIZE_REACHED", {
-        detail: "the subscriptions of all members take too many bytes",
-        limit: MEMBERS_TEXT_BYTES_MAX,
-      });
-  }
-
   /** `epochBefore`: the group's before what was asked. */
   #whenDurable<T>(loaded: LoadedGroup, epochBefore: number, response: T): T | Promise<T> {
     if (loaded.group.isAssigning && !loaded.isAssigning) void this.#assignInTurns(loaded);
@@ -323,8 +265,7 @@ export class HeartbeatGroups {
     const image = downgraded(group, topics, epochBefore, clock.steadyMs());
     if (image === null) return null;
     this.#groups.delete(group.id);
-    this.#memberCount -= group.memberCount;
-    this.#textBytes -= group.subscriptions.textBytes;
+    this.#room.remove(group);
     return this.#classicGroups.adopt(group.id, image, writer.retire());
   }
 
@@ -406,36 +347,10 @@ export class HeartbeatGroups {
           member: memberId,
           deadline: kind,
         });
-        this.#counting(loaded, () => fence(scene, member));
+        this.#room.counting(loaded.group, () => fence(scene, member));
       }
       this.#flushLater(loaded, epochBefore);
     }
-  }
-
-  async #load(): Promise<void> {
-    const membersByGroup = new Map<string, StoredMember[]>();
-    await this.#eachRow(MEMBER_KEY_PREFIX, (entry) => {
-      const read = readMember(entry);
-      if (read === null) return false;
-      const own = membersByGroup.get(read.group);
-      if (own === undefined) membersByGroup.set(read.group, [read.stored]);
-      else own.push(read.stored);
-      return true;
-    });
-    await this.#eachRow(GROUP_KEY_PREFIX, (entry) => {
-      const read = readGroup(entry);
-      if (read === null) return false;
-      const group = ConsumerGroup.restore(read.id, read.stored, membersByGroup.get(read.id) ?? []);
-      membersByGroup.delete(read.id);
-      this.#add(this.#loaded(group, true));
-      return true;
-    });
-    for (const [groupId, members] of membersByGroup)
-      this.#orphans.set(
-        groupId,
-        members.map(({ member }) => member.id),
-      );
-    warnOfUnreadable(this.#parts.log, this.unreadable, UNREADABLE_CONSUMER_GROUPS);
   }
 
   #takeOrphans(groupId: string): StateChange[] {
@@ -444,27 +359,13 @@ export class HeartbeatGroups {
     return memberIds.map((memberId) => ({ key: memberKey(groupId, memberId), value: null }));
   }
 
-  async #eachRow(
-    prefix: string,
-    take: (entry: { key: string; value: string; version: number }) => boolean,
-  ): Promise<void> {
-    for (let after = ""; ; ) {
-      const page = await this.#parts.state.page(prefix, after, LOAD_ROWS);
-      for (const entry of page) if (!take(entry)) this.unreadable.push(entry.key);
-      const last = page.at(-1);
-      if (last === undefined) return;
-      after = last.key;
-    }
-  }
-
   /** A new group, which its first member has joined; those that it took from a classic one have their whole sessions. */
-  #begin(loaded: LoadedGroup, taken: GroupSize): void {
+  #begin(loaded: LoadedGroup): void {
     const { group, deadlines } = loaded;
-    this.#memberCount += taken.memberCount;
-    this.#textBytes += taken.textBytes;
     const rules = this.#rulesOf(group);
     const nowMs = this.#parts.clock.monotonicMs();
     this.#groups.set(group.id, loaded);
+    this.#room.add(group);
     loaded.writer.add(this.#takeOrphans(group.id));
     loaded.writer.add(this.#classicGroups?.release(group.id) ?? []);
     for (const member of group.members)
@@ -483,28 +384,10 @@ export class HeartbeatGroups {
         deadlines.set(member.id, "revocation", nowMs + member.rebalanceTimeoutMs, member.epoch);
     }
     this.#groups.set(group.id, loaded);
-    this.#memberCount += group.memberCount;
-    this.#textBytes += group.subscriptions.textBytes;
+    this.#room.add(group);
   }
-}
-
-function sizeOf({ memberCount, subscriptions }: ConsumerGroup): GroupSize {
-  return { memberCount, textBytes: subscriptions.textBytes };
 }
 
 function sessionMs({ classic }: Member, { sessionTimeoutMs }: GroupRules): number {
   return classic?.sessionTimeoutMs ?? sessionTimeoutMs;
-}
-
-/** @throws ObeliskError INVALID_GROUP_ID, INVALID_REQUEST */
-function checkNames({ groupId, memberId, instanceId, rackId }: HeartbeatRequest, { clientId }: Peer): void {
-  if (Buffer.byteLength(groupId) > GROUP_NAME_BYTES_MAX)
-    throw new ObeliskError("INVALID_GROUP_ID", { limit: GROUP_NAME_BYTES_MAX });
-  for (const name of [memberId, instanceId ?? "", rackId ?? "", clientId]) {
-    if (Buffer.byteLength(name) > MEMBER_NAME_BYTES_MAX)
-      throw new ObeliskError("INVALID_REQUEST", {
-        detail: "an id of the member is too long",
-        limit: MEMBER_NAME_BYTES_MAX,
-      });
-  }
 }

@@ -6,7 +6,7 @@ import { GROUP_NAME_BYTES_MAX } from "../../../src/consumer/commit-room.ts";
 import {
   MEMBER_NAME_BYTES_MAX,
   MEMBER_TEXT_BYTES_MAX,
-} from "../../../src/consumer/heartbeat-groups/heartbeat-groups.ts";
+} from "../../../src/consumer/heartbeat-groups/member-room.ts";
 import { consumerGroupDescribeApi } from "../../../src/protocol/kafka/apis/consumer-group-describe.ts";
 import {
   type ConsumerGroupHeartbeatRequestInput,
