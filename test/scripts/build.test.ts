@@ -62,20 +62,24 @@ function calls(): string[] {
   return readFileSync(join(directory, "bun-calls"), "utf8").trimEnd().split("\n");
 }
 
-test("without bun in PATH it brings Bun and the packages, then builds", async () => {
+test("without bun in PATH it brings Bun and the packages, then builds the dashboard and the executable with it", async () => {
   addNpm();
   expect(await build()).toBe(0);
   const [install, ...rest] = calls();
   expect(install).toStartWith("install --frozen-lockfile");
-  expect(rest.map((call) => call.split(" ").slice(0, 2).join(" "))).toEqual(["build commands/main.ts"]);
+  expect(rest.map((call) => call.replace(/ --.*/, ""))).toEqual([
+    "scripts/build-dashboard.ts dist/dashboard.assets",
+    "build commands/main.ts dist/dashboard.assets",
+  ]);
 });
 
 test("packages that are there are not installed again, and its arguments go to the build", async () => {
   addNpm();
   mkdirSync(join(directory, "node_modules"));
   expect(await build("--outfile", "elsewhere")).toBe(0);
-  expect(calls().length).toBe(1);
-  expect(calls()[0]).toEndWith("--outfile elsewhere");
+  const [dashboard, executable, ...rest] = calls();
+  expect([dashboard, rest]).toEqual(["scripts/build-dashboard.ts dist/dashboard.assets", []]);
+  expect(executable).toEndWith("--outfile elsewhere");
 });
 
 test("without bun and npm it fails, and builds nothing", async () => {
