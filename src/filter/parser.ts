@@ -5,6 +5,7 @@ import {
   type Comparison,
   type Expression,
   FILTER_DEPTH_MAX,
+  FILTER_FIELD_PAIRS_MAX,
   FILTER_LENGTH_MAX,
   FILTER_SEARCHED_LENGTH_MAX,
   FILTER_SEARCHES_MAX,
@@ -49,6 +50,7 @@ class Parser {
   #depth = 0;
   #terms = 0;
   #searches = 0;
+  #pairs = 0;
 
   constructor(tokens: readonly Token[]) {
     this.#tokens = tokens;
@@ -110,6 +112,7 @@ class Parser {
       this.#index += 1;
       const second = this.#token;
       const right = this.#operand();
+      if ("path" in left && "path" in right) this.#countPair(first.position);
       return comparisonOf(token.text as Comparison, left, right, first.position, second.position);
     }
     if (!("path" in left))
@@ -119,6 +122,15 @@ class Parser {
         "write ==, !=, <, <=, > or >=",
       );
     return this.#rest(left.path);
+  }
+
+  #countPair(position: number): void {
+    this.#pairs += 1;
+    if (this.#pairs > FILTER_FIELD_PAIRS_MAX)
+      throw invalidFilter(
+        position,
+        `more than ${FILTER_FIELD_PAIRS_MAX} comparisons of a field with a field`,
+      );
   }
 
   /** What follows a path that is not compared with ==, < or the like. */

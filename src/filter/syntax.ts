@@ -25,6 +25,8 @@ export const FILTER_DEPTH_MAX = 32;
 export const FILTER_TERMS_MAX = 128;
 /** Those with `contains`, which looks at a whole text or list. */
 export const FILTER_SEARCHES_MAX = 8;
+/** Comparisons of one field with another: both may be long texts, which differ at their ends. */
+export const FILTER_FIELD_PAIRS_MAX = 16;
 /** Characters that one `contains` looks for. */
 export const FILTER_SEARCHED_LENGTH_MAX = 256;
 /** Steps into a JSON value. */

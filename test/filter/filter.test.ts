@@ -190,6 +190,15 @@ describe("a filter", () => {
     ).toEqual([]);
   });
 
+  test("looks into nothing that is large and nested deeper than anything that people write", () => {
+    const nested = (depth: number, bytes: number) => {
+      const inner = `${"[".repeat(depth)}${"]".repeat(depth)}`;
+      return `{"a":1,"b":${inner},"c":"${"x".repeat(bytes - inner.length - 20)}"}`;
+    };
+    expect(unmatched(["value.a == 1"], { value: nested(999, JSON_BYTES_MAX) })).toEqual([]);
+    expect(unmatched(["not exists(value.a)"], { value: nested(1000, JSON_BYTES_MAX) })).toEqual([]);
+  });
+
   test("is one filter for many records, of which none shows in the next", () => {
     const filter = parseFilter("value.a == 1 and key == 2 and headers.h == 3");
     const full = recordOf({ key: "2", value: '{"a":1}', headers: [["h", "3"]] });

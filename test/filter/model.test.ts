@@ -131,7 +131,8 @@ test("a filter says of a record what its tree says", () => {
       (tree, many, dice) => {
         const text = written(tree, () => dice.next().value as number);
         const searches = text.split("contains").length - 1;
-        fc.pre(searches <= 8);
+        const pairs = JSON.stringify(tree).split('"other":{').length - 1;
+        fc.pre(searches <= 8 && pairs <= 16);
         const filter = parseFilter(text);
         const said = many.map((record) => filter.matches(asBytes(record)));
         expect({ text, said }).toEqual({ text, said: many.map((record) => holds(tree, record)) });

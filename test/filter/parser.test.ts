@@ -7,6 +7,7 @@ import { filterErrorLines, parseFilter } from "../../src/filter/filter.ts";
 import { parseExpression } from "../../src/filter/parser.ts";
 import {
   FILTER_DEPTH_MAX,
+  FILTER_FIELD_PAIRS_MAX,
   FILTER_LENGTH_MAX,
   FILTER_SEARCHED_LENGTH_MAX,
   FILTER_SEARCHES_MAX,
@@ -95,6 +96,11 @@ describe("the limits of a filter", () => {
     ],
     ["negations", `${"!".repeat(FILTER_DEPTH_MAX)}key`, `${"!".repeat(FILTER_DEPTH_MAX + 1)}key`],
     ["comparisons", list(FILTER_TERMS_MAX, "key", " or "), list(FILTER_TERMS_MAX + 1, "key", " or ")],
+    [
+      "comparisons of two fields",
+      list(FILTER_FIELD_PAIRS_MAX, "key == value.a", " or "),
+      list(FILTER_FIELD_PAIRS_MAX + 1, "key == value.a", " or "),
+    ],
     [
       "searches",
       list(FILTER_SEARCHES_MAX, 'key contains "a"', " or "),

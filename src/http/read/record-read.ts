@@ -30,6 +30,11 @@ const RECORDS_AT_ONCE = 64;
 /** The same in bytes of values: a filter may read them as JSON. */
 const BYTES_AT_ONCE = 64 * KiB;
 
+/** Of one record: 5 ms for who decodes them and writes them as JSON. Others can read it; here it is passed over. */
+const HEADERS_MAX = 10_000;
+/** What surrounds a header, for us and as JSON. */
+const HEADER_BYTES = 32;
+
 /** Whether a record is wanted; the filter of a request (src/filter) is one. */
 export type RecordTest = (record: PlacedRecord) => boolean;
 
@@ -108,8 +113,14 @@ export class RecordReader {
           looked = 0;
           lookedBytes = 0;
         }
-        lookedBytes += Math.max(0, this.#cursor.valueEnd - this.#cursor.valueStart);
-        if (this.#cursor.offset < this.offset) continue;
+        const { offset, valueStart, valueEnd, headerCount } = this.#cursor;
+        lookedBytes += Math.max(0, valueEnd - valueStart) + headerCount * HEADER_BYTES;
+        if (offset < this.offset) continue;
+        if (headerCount > HEADERS_MAX) {
+          this.offset = offset + 1;
+          this.#tell(offset, offset, `the record has ${headerCount} headers, more than ${HEADERS_MAX}`);
+          continue;
+        }
         const record = this.#record();
         this.offset = record.offset + 1;
         if (!this.#matches(record)) continue;
@@ -172,12 +183,11 @@ export class RecordReader {
 
   #passOver(thrown: unknown): void {
     if (!(thrown instanceof ObeliskError)) throw thrown;
-    this.unreadable.push({
-      partition: this.partition.index,
-      firstOffset: this.offset,
-      lastOffset: batchLastOffset(this.#buffer, this.#position),
-      reason: thrown.message,
-    });
+    this.#tell(this.offset, batchLastOffset(this.#buffer, this.#position), thrown.message);
+  }
+
+  #tell(firstOffset: number, lastOffset: number, reason: string): void {
+    this.unreadable.push({ partition: this.partition.index, firstOffset, lastOffset, reason });
   }
 
   #record(): PlacedRecord {
@@ -188,6 +198,6 @@ export class RecordReader {
 
 function bytesOf({ key, value, headers }: PlacedRecord): number {
   let bytes = (key?.length ?? 0) + (value?.length ?? 0);
-  for (const header of headers) bytes += header.key.length + (header.value?.length ?? 0);
+  for (const header of headers) bytes += HEADER_BYTES + header.key.length + (header.value?.length ?? 0);
   return bytes;
 }

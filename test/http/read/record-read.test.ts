@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { systemClock } from "../../../src/base/clock.ts";
 import { MiB } from "../../../src/base/units.ts";
 import { RecordReader } from "../../../src/http/read/record-read.ts";
+import { BatchBuilder } from "../../../src/protocol/record/builder.ts";
 import { batchOf } from "../../support/batches.ts";
 import { openBroker } from "../../support/broker.ts";
 import { PARTITION_KINDS } from "../../support/partition-kinds.ts";
@@ -42,3 +43,39 @@ for (const kind of PARTITION_KINDS) {
     await broker.close();
   });
 }
+
+test("passes over a record with more headers than anybody writes, and says so", async () => {
+  const broker = await openBroker();
+  const partition = (await broker.topics.ensure("t")).partitions[0]!;
+  const value = Buffer.from("v");
+  const headers = (count: number) => Array.from({ length: count }, () => ({ key: "", value: null }));
+  for (const count of [1, 10_001, 10_000, 2]) {
+    const builder = new BatchBuilder(MiB);
+    builder.append(5, null, 0, 0, value, 0, value.length, headers(count));
+    expect((await appendTo(partition, builder.finish()).done).errorCode).toBe(0);
+  }
+  const reader = new RecordReader(partition, 0, systemClock);
+  const found: [number, number][] = [];
+  const unreadable: unknown[] = [];
+  while (reader.isBehind) {
+    const records = await reader.read({ records: 100, bytes: 1000 });
+    found.push(...records.map((record): [number, number] => [record.offset, record.headers.length]));
+    // So many headers are not nothing: a read ends after them.
+    expect(records.length).toBeLessThan(3);
+    unreadable.push(...reader.unreadable);
+  }
+  expect(found).toEqual([
+    [0, 1],
+    [2, 10_000],
+    [3, 2],
+  ]);
+  expect(unreadable).toEqual([
+    {
+      partition: 0,
+      firstOffset: 1,
+      lastOffset: 1,
+      reason: "the record has 10001 headers, more than 10000",
+    },
+  ]);
+  await broker.close();
+});
