@@ -237,8 +237,8 @@ function NoMessages({ pages, reading, onProduce }: NoMessagesProps) {
   if (reading.filter !== "" || reading.key !== "")
     return (
       <Empty icon="search" title="No message is like that">
-        The topic was looked through from where you began. Filters are described in the documentation:
-        value.name reads JSON, headers.name a header.
+        All of the topic was looked through from where you began. Names are told apart by case, and a number
+        is not the text of it: “How filters are written” has examples.
       </Empty>
     );
   return (
