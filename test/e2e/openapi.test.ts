@@ -129,6 +129,8 @@ describe.skipIf(browserMissing !== undefined)(title, () => {
       "Every setting",
     ])
       expect(shown).toContain(summary);
+    // Examples are those of the document, not made up from the schemas.
+    await page.getByText("a size such as 64KiB, 512MiB or 1GiB").first().waitFor();
     expect(watched.faults()).toEqual([]);
   }, 60_000);
 });

@@ -66,7 +66,7 @@ export function openApiDocument(routes: readonly Route[], version: string): Json
       responses: {
         Problem: {
           description: "Refused or failed; `detail` says why, and what to do.",
-          content: { [PROBLEM_TYPE]: { schema: problem, example: PROBLEM_EXAMPLE } },
+          content: { [PROBLEM_TYPE]: { schema: problem, ...examplesOf(PROBLEM_EXAMPLE) } },
         },
       },
     },
@@ -116,12 +116,7 @@ function idOf(method: string, path: string): string {
 function bodyOf(hooks: Route["hooks"], { body, bodies }: RouteDocument, components: Components): Json | null {
   if (bodies !== undefined) return mediaTypes(bodies, components);
   if (hooks.body === undefined) return null;
-  return {
-    [JSON_TYPE]: {
-      schema: components.use(hooks.body as Json),
-      ...(body === undefined ? {} : { example: body }),
-    },
-  };
+  return { [JSON_TYPE]: { schema: components.use(hooks.body as Json), ...examplesOf(body) } };
 }
 
 function contentOf(
@@ -140,9 +135,14 @@ function mediaTypes(contents: Readonly<Record<string, DocumentedContent>>, compo
   return Object.fromEntries(
     Object.entries(contents).map(([type, { schema, example }]) => [
       type,
-      { schema: components.use(schema as Json), ...(example === undefined ? {} : { example }) },
+      { schema: components.use(schema as Json), ...examplesOf(example) },
     ]),
   );
+}
+
+/** A list with a name for the one that there is: of an `example` RapiDoc shows nothing. */
+function examplesOf(example: unknown): Json {
+  return example === undefined ? {} : { examples: { example: { value: example } } };
 }
 
 function pathParameters(path: string, params: unknown, components: Components): Json[] {
@@ -161,7 +161,8 @@ function queryParameters(query: unknown, components: Components): Json[] {
     required?: readonly string[];
   };
   return Object.entries(properties).map(([name, schema]) => {
-    const { description, ...plain } = components.use(schema);
+    // Examples would be filled in for whoever tries a request in the page, all of them at once.
+    const { description, examples: _, ...plain } = components.use(schema);
     return {
       name,
       in: "query",
