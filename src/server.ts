@@ -11,6 +11,7 @@
  */
 
 import { version } from "../package.json" with { type: "json" };
+import { transactionWarning } from "./api/kafka/context.ts";
 import { FEATURES } from "./api/kafka/features.ts";
 import { KafkaApi } from "./api/kafka/kafka-api.ts";
 import type { KafkaSession } from "./api/kafka/session.ts";
@@ -219,6 +220,7 @@ async function start(
     serverSettings: () => namedSettings(settings, kafka.port),
     clock,
     log,
+    transactionWarning: transactionWarning(log, clock),
     advertised,
   });
   const kafka: Listener<KafkaSession> = new Listener({

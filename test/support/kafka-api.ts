@@ -1,6 +1,6 @@
 /** The Kafka API on a free port over a broker in memory, with everything that a test may want to look at. */
 
-import type { KafkaContext } from "../../src/api/kafka/context.ts";
+import { type KafkaContext, transactionWarning } from "../../src/api/kafka/context.ts";
 import { KafkaApi } from "../../src/api/kafka/kafka-api.ts";
 import type { KafkaSession } from "../../src/api/kafka/session.ts";
 import { systemClock } from "../../src/base/clock.ts";
@@ -111,6 +111,7 @@ export async function openKafkaApi(options: TestKafkaApiOptions = {}): Promise<T
     serverSettings: () => [],
     clock: systemClock,
     log,
+    transactionWarning: transactionWarning(log, systemClock),
     advertised,
   };
   const api = new KafkaApi(context);

@@ -2,6 +2,7 @@
 
 import type { Clock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
+import { RateLimitedWarning } from "../../base/rate-limited-warning.ts";
 import type { Broker } from "../../broker/broker.ts";
 import type { FetchSessions } from "../../consumer/fetch-sessions.ts";
 import type { Fetches } from "../../consumer/fetches.ts";
@@ -23,11 +24,17 @@ export interface KafkaContext {
   readonly serverSettings: () => readonly ServerSetting[];
   readonly clock: Clock;
   readonly log: Log;
+  /** Clients that are told of a refused transaction point at the log of the broker. */
+  readonly transactionWarning: RateLimitedWarning;
   /**
    * Where clients are told to connect. Without a host it is the address that the client itself connected to, which is right
    * for every client when the server listens on all addresses. The port may be known only once the listener is open.
    */
   readonly advertised: { host: string | null; port: number };
+}
+
+export function transactionWarning(log: Log, clock: Clock): RateLimitedWarning {
+  return new RateLimitedWarning(log, clock, "a producer is refused: transactions are not supported yet");
 }
 
 /** What a client is told of this broker; `localHost` is our end of its connection. */

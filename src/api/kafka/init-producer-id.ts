@@ -6,7 +6,7 @@
  * A disk that refuses is COORDINATOR_LOAD_IN_PROGRESS, as Kafka responds while it has no numbers: the only error here that all
  * clients try again. So is a state that cannot be read or written before the next start: any other number ends a producer for good.
  *
- * Transactions are not supported: a transactional id is INVALID_REQUEST, which clients report as a fatal error.
+ * Transactions are not supported: a transactional id is INVALID_REQUEST, which clients report as a fatal error, and the log says why.
  */
 
 import { NO_ERROR, ObeliskError, wireCode } from "../../base/errors.ts";
@@ -15,6 +15,7 @@ import type {
   InitProducerIdResponseInput,
 } from "../../protocol/kafka/apis/init-producer-id.ts";
 import type { KafkaContext } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
 
 /** A client without an old id. */
 const NONE = -1;
@@ -22,11 +23,15 @@ const NONE = -1;
 export async function initProducerId(
   context: KafkaContext,
   request: InitProducerIdRequest,
+  _version: number,
+  { session }: Exchange<InitProducerIdResponseInput>,
 ): Promise<InitProducerIdResponseInput> {
-  const isHalf = (request.producerId === NONE) !== (request.producerEpoch === NONE);
-  if (request.transactionalId !== null || isHalf) {
+  if (request.transactionalId !== null) {
+    context.transactionWarning.tell({ address: session.address, client: session.names.clientId });
     return refuseInitProducerId(request, wireCode("INVALID_REQUEST"));
   }
+  const isHalf = (request.producerId === NONE) !== (request.producerEpoch === NONE);
+  if (isHalf) return refuseInitProducerId(request, wireCode("INVALID_REQUEST"));
   try {
     const producerId = await context.broker.allocateProducerId();
     return { errorCode: NO_ERROR, producerId, producerEpoch: 0 };
