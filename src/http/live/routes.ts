@@ -1,5 +1,6 @@
 /**
- * `GET /topics/{topic}/live`: a WebSocket on a topic (live-socket.ts). What is refused before the upgrade is a problem document.
+ * `GET /topics/{topic}/live`: a WebSocket on a topic (live-socket.ts). What is refused before the upgrade is a problem document; so are pages
+ * of foreign origins (origin-check.ts), whom nobody else would refuse: browsers let every page open a WebSocket anywhere.
  *
  * Bun hands all sockets to the handlers of its server; each has its `LiveUpgrade` as data.
  */
@@ -44,7 +45,6 @@ export function liveRoutes(parts: HttpParts): AnyElysia {
       const topic = topicNamed(parts.broker, params.topic);
       if (request.headers.get("upgrade")?.toLowerCase() !== "websocket")
         throw new ObeliskError("UPGRADE_REQUIRED");
-      checkOrigin(request);
       parts.live.checkRoom();
       const data: LiveUpgrade = { parts, topic, live: null };
       if (!parts.servers.of(request).upgrade(request, { data })) throw new ObeliskError("UPGRADE_REQUIRED");
@@ -57,17 +57,6 @@ export function liveRoutes(parts: HttpParts): AnyElysia {
       responses: { 101: { description: "A WebSocket; docs/http.md says what goes over it." } },
     }),
   );
-}
-
-/** Every page may open a WebSocket anywhere, and nobody asks first as with CORS: only the server can refuse. */
-function checkOrigin(request: Request): void {
-  const origin = request.headers.get("origin");
-  if (origin === null || hostOf(origin) === request.headers.get("host")?.toLowerCase()) return;
-  throw new ObeliskError("FOREIGN_ORIGIN", { detail: `a page of ${origin.slice(0, 100)} may not connect` });
-}
-
-function hostOf(origin: string): string | null {
-  return /^https?:\/\/([^/]+)$/i.exec(origin)?.[1]?.toLowerCase() ?? null;
 }
 
 function opened(socket: Socket): void {

@@ -298,11 +298,13 @@ describe("what cannot be opened is refused as any request", () => {
     expect(http.api.live.count).toBe(0);
   });
 
-  test("a page of our own may connect", async () => {
-    await using http = await startHttp();
+  test("a page of our own may connect, and one that the settings name", async () => {
+    await using http = await startHttp({ corsOrigins: ["https://friend.example"] });
     await makeTopic(http.broker);
-    const response = await http.fetch("/topics/t/live", { headers: { ...UPGRADE, origin: http.origin } });
-    expect(response.status).toBe(101);
+    for (const origin of [http.origin, "https://friend.example"]) {
+      const response = await http.fetch("/topics/t/live", { headers: { ...UPGRADE, origin } });
+      expect(response.status).toBe(101);
+    }
   });
 
   test("one too many", async () => {
