@@ -1,6 +1,6 @@
 /**
  * `GET /groups/{group}`: who is in a group, and for each partition what is committed and how far that is behind. A partition is told when
- * the group has committed for it, or a member has it. What is not known is null, and `unknown` says why (consumer/group-lag.ts).
+ * the group has committed for it, or a member has it; lags are summed over all of them. What is not known is null, and `unknown` says why (consumer/group-lag.ts).
  */
 
 import type { Clock } from "../../base/clock.ts";
@@ -13,6 +13,9 @@ import { CONSUMER_PROTOCOL } from "../../consumer/group-phases.ts";
 import type { ConsumerGroup } from "../../consumer/heartbeat-groups/group.ts";
 import { decodeAssignment, type TopicPartition } from "../../protocol/group/consumer-protocol.ts";
 import type { GroupParts } from "./group-parts.ts";
+
+/** Partitions of one answer, some 150 bytes each; more are counted, and can be asked for topic by topic. */
+const PARTITIONS_MAX = 50_000;
 
 interface DescribedMember {
   readonly memberId: string;
@@ -27,6 +30,7 @@ interface DescribedMember {
 export async function describeGroup(
   parts: GroupParts & { broker: Broker; clock: Clock },
   group: string,
+  topic?: string,
 ): Promise<object> {
   const view = parts.groups.find(group);
   if (view === undefined) throw noGroup(group);
@@ -39,7 +43,9 @@ export async function describeGroup(
       ? await classicMembers(classic, share)
       : await consumerMembers(parts.broker, consumer, share);
   const lags = await lagsOf(parts, group, members, share);
-  const partitions = lags.map(([lag, memberId]) => partitionJson(lag, memberId));
+  const wanted = topic === undefined ? lags : lags.filter(([lag]) => lag.topic === topic);
+  const partitions = wanted.slice(0, PARTITIONS_MAX).map(([lag, memberId]) => partitionJson(lag, memberId));
+  const leftOut = wanted.length - partitions.length;
   return {
     group,
     type,
@@ -50,6 +56,7 @@ export async function describeGroup(
     ...totalOf(lags),
     members,
     partitions,
+    ...(leftOut === 0 ? {} : { partitionsLeftOut: leftOut }),
   };
 }
 
@@ -104,10 +111,12 @@ async function lagsOf(
     for (const place of partitions ?? []) owners.set(keyOf(place), { ...place, memberId });
   const lags: [PartitionLag, string | null][] = [];
   for (const lag of await groupLag.list(group)) {
+    if (share.isUsedUp) await share.rest();
     const key = keyOf(lag);
     lags.push([lag, owners.get(key)?.memberId ?? null]);
     owners.delete(key);
   }
+  if (owners.size === 0) return lags; // as they are listed
   for (const { topic, partition, memberId } of owners.values()) {
     if (share.isUsedUp) await share.rest();
     lags.push([groupLag.of(group, topic, partition), memberId]);

@@ -12,6 +12,7 @@ import { type AnyElysia, Elysia, t } from "elysia";
 import { documented } from "../access.ts";
 import { CONNECTIONS_PAGE_MAX, closeConnection, listConnections } from "../connection-list.ts";
 import type { HttpParts } from "../http-parts.ts";
+import { longJson } from "../long-json.ts";
 import { CLUSTER, CONFIG, CONNECTIONS, TRANSACTIONS } from "../openapi/schemas/cluster.ts";
 
 const CLUSTER_EXAMPLE = {
@@ -102,31 +103,37 @@ export function clusterRoutes(parts: HttpParts): AnyElysia {
         },
       }),
     )
-    .get("/connections", ({ query }) => listConnections(parts.connections, query, clock), {
-      query: t.Object({
-        listener: t.Optional(
-          t.Union([t.Literal("kafka"), t.Literal("native")], { description: "Only those of this listener." }),
-        ),
-        after: t.Optional(t.String({ description: "Only later ones: `next` of a page." })),
-        limit: t.Optional(
-          t.Integer({ minimum: 1, maximum: CONNECTIONS_PAGE_MAX, description: "Connections of a page." }),
-        ),
-      }),
-      ...documented({
-        access: ["describe", "cluster"],
-        tag: "cluster",
-        summary: "Who is connected",
-        description:
-          "Connections of the Kafka API and of the native protocol. Those of the HTTP API are counted in /overview.",
-        responses: {
-          200: {
-            description: "A page of connections; `next` when there are more.",
-            schema: CONNECTIONS,
-            example: { connections: [CONNECTION_EXAMPLE] },
+    .get(
+      "/connections",
+      async ({ query }) => longJson(await listConnections(parts.connections, query, clock), clock),
+      {
+        query: t.Object({
+          listener: t.Optional(
+            t.Union([t.Literal("kafka"), t.Literal("native")], {
+              description: "Only those of this listener.",
+            }),
+          ),
+          after: t.Optional(t.String({ description: "Only later ones: `next` of a page." })),
+          limit: t.Optional(
+            t.Integer({ minimum: 1, maximum: CONNECTIONS_PAGE_MAX, description: "Connections of a page." }),
+          ),
+        }),
+        ...documented({
+          access: ["describe", "cluster"],
+          tag: "cluster",
+          summary: "Who is connected",
+          description:
+            "Connections of the Kafka API and of the native protocol. Those of the HTTP API are counted in /overview.",
+          responses: {
+            200: {
+              description: "A page of connections; `next` when there are more.",
+              schema: CONNECTIONS,
+              example: { connections: [CONNECTION_EXAMPLE] },
+            },
           },
-        },
-      }),
-    })
+        }),
+      },
+    )
     .delete(
       "/connections/:id",
       ({ params: { id } }) => {

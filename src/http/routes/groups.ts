@@ -15,6 +15,7 @@ import { GROUPS_PAGE_MAX, listGroups } from "../groups/group-list.ts";
 import { RESET_BODY, resetOffsets } from "../groups/offset-reset.ts";
 import type { HttpParts } from "../http-parts.ts";
 import { jsonBody } from "../json-body.ts";
+import { longJson } from "../long-json.ts";
 import { GROUP, GROUPS_PAGE, RESET } from "../openapi/schemas/groups.ts";
 
 const GROUP_EXAMPLE = {
@@ -53,7 +54,7 @@ export function groupsRoutes(parts: HttpParts): AnyElysia {
   const { clock } = parts;
   const json = jsonBody(parts);
   return new Elysia()
-    .get("/groups", ({ query }) => listGroups(parts, query, clock), {
+    .get("/groups", async ({ query }) => longJson(await listGroups(parts, query, clock), clock), {
       query: t.Object({
         prefix: t.Optional(t.String({ description: "Only groups whose names begin so." })),
         after: t.Optional(
@@ -92,19 +93,22 @@ export function groupsRoutes(parts: HttpParts): AnyElysia {
     })
     .get(
       "/groups/:group",
-      ({ params }) => describeGroup(parts, params.group),
-      documented({
-        access: ["describe", "group"],
-        tag: "groups",
-        summary: "Describe a group",
-        responses: {
-          200: {
-            description: "Its members, and what it has committed.",
-            schema: GROUP,
-            example: GROUP_EXAMPLE,
+      async ({ params, query }) => longJson(await describeGroup(parts, params.group, query.topic), clock),
+      {
+        query: t.Object({ topic: t.Optional(t.String({ description: "Only partitions of this topic." })) }),
+        ...documented({
+          access: ["describe", "group"],
+          tag: "groups",
+          summary: "Describe a group",
+          responses: {
+            200: {
+              description: "Its members, and what it has committed.",
+              schema: GROUP,
+              example: GROUP_EXAMPLE,
+            },
           },
-        },
-      }),
+        }),
+      },
     )
     .delete(
       "/groups/:group",
@@ -129,7 +133,10 @@ export function groupsRoutes(parts: HttpParts): AnyElysia {
     )
     .post(
       "/groups/:group/reset",
-      ({ request, params, body }) => resetOffsets(parts, params.group, body, () => !request.signal.aborted),
+      async ({ request, params, body }) => {
+        const isWanted = () => !request.signal.aborted;
+        return await longJson(await resetOffsets(parts, params.group, body, isWanted), clock);
+      },
       {
         ...json,
         body: RESET_BODY,

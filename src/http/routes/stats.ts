@@ -10,6 +10,7 @@ import { TurnShare } from "../../base/loop/turn-share.ts";
 import type { Topic } from "../../broker/topic.ts";
 import { documented } from "../access.ts";
 import type { HttpParts } from "../http-parts.ts";
+import { longJson } from "../long-json.ts";
 import { STATS } from "../openapi/schemas/topics.ts";
 import { topicNamed } from "../topic-lookup.ts";
 
@@ -42,7 +43,7 @@ export function statsRoutes(parts: HttpParts): AnyElysia {
         sums.bytes += stats.bytes;
         sums.partitions += stats.partitions;
       }
-      return { ...sums, topics };
+      return await longJson({ ...sums, topics }, clock);
     },
     {
       query: t.Object({ topic: t.Optional(t.String({ description: "Only this topic." })) }),

@@ -19,6 +19,7 @@ import type { TopicConfigValues } from "../../broker/topic-configs.ts";
 import { documented } from "../access.ts";
 import type { HttpParts } from "../http-parts.ts";
 import { jsonBody } from "../json-body.ts";
+import { longJson } from "../long-json.ts";
 import { TOPIC, TOPICS_PAGE, TRIMMED } from "../openapi/schemas/topics.ts";
 import { describedConfigs, describedPartition, listedTopic } from "../topic-json.ts";
 import { partitionIn, topicNamed } from "../topic-lookup.ts";
@@ -64,7 +65,7 @@ export const TOPIC_EXAMPLE = {
 export function topicsRoutes(parts: HttpParts): AnyElysia {
   const { broker, clock } = parts;
   const json = jsonBody(parts);
-  const describe = async (topic: Topic): Promise<object> => {
+  const describe = async (topic: Topic, headers?: Readonly<Record<string, string>>): Promise<Response> => {
     const share = new TurnShare(clock);
     const partitions: object[] = [];
     for (const partition of topic.partitions) {
@@ -72,7 +73,8 @@ export function topicsRoutes(parts: HttpParts): AnyElysia {
       partitions.push(describedPartition(broker, partition));
     }
     const { name, id } = topic;
-    return { name, id, isInternal: false, partitions, configs: describedConfigs(broker, topic) };
+    const described = { name, id, isInternal: false, partitions, configs: describedConfigs(broker, topic) };
+    return await longJson(described, clock, headers === undefined ? {} : { status: 201, headers });
   };
   return new Elysia()
     .get(
@@ -83,12 +85,12 @@ export function topicsRoutes(parts: HttpParts): AnyElysia {
         let last = "";
         for (const topic of broker.topics.all()) {
           if (!topic.name.startsWith(prefix) || topic.name <= after) continue;
-          if (topics.length === limit) return { topics, next: last };
+          if (topics.length === limit) return await longJson({ topics, next: last }, clock);
           if (share.isUsedUp) await share.rest();
           topics.push(listedTopic(broker, topic));
           last = topic.name;
         }
-        return { topics };
+        return await longJson({ topics }, clock);
       },
       {
         query: t.Object({
@@ -128,13 +130,11 @@ export function topicsRoutes(parts: HttpParts): AnyElysia {
     )
     .post(
       "/topics",
-      async ({ body: { name, partitions = -1, configs = {} }, set }) => {
+      async ({ body: { name, partitions = -1, configs = {} } }) => {
         const options = { partitions, configs: configValues(configs) };
         if (partitions > PARTITIONS_MAX) throw tooManyPartitions(partitions);
         const topic = await broker.topics.create(name, options);
-        set.status = 201;
-        set.headers["location"] = `/topics/${encodeURIComponent(name)}`;
-        return await describe(topic);
+        return await describe(topic, { location: `/topics/${encodeURIComponent(name)}` });
       },
       {
         ...json,

@@ -315,3 +315,21 @@ test("a group without members is deleted with its offsets, or with those of one 
   expect(await remove("/groups/busy?topic=t")).toEqual([409, "GROUP_SUBSCRIBED_TO_TOPIC"]);
   expect(await remove("/groups/busy?topic=u")).toEqual([204, null]);
 });
+
+test("a group with very many partitions is told in part, and topic by topic", async () => {
+  await using http = await startHttp();
+  const count = 30_000;
+  for (const name of ["t0", "t1"]) {
+    const offsets = Array.from({ length: count }, (_, partition) => at(name, partition, 0));
+    await http.parts.offsets.commit("g", offsets);
+  }
+  const [, all] = (await http.ask("/groups/g")) as [number, { partitions: object[] }];
+  expect(all).toMatchObject({ lag: null, isLagComplete: false, partitionsLeftOut: 10_000 });
+  expect(all.partitions.length).toBe(50_000);
+  const [, one] = (await http.ask("/groups/g?topic=t1")) as [number, { partitions: { topic: string }[] }];
+  expect(one).not.toHaveProperty("partitionsLeftOut");
+  expect([one.partitions.length, new Set(one.partitions.map(({ topic }) => topic))]).toEqual([
+    count,
+    new Set(["t1"]),
+  ]);
+}, 30_000);

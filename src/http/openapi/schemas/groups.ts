@@ -72,6 +72,9 @@ export const GROUP: TSchema = Type.Object(
     isLagComplete: IS_LAG_COMPLETE,
     members: Type.Array(MEMBER),
     partitions: Type.Array(GROUP_PARTITION),
+    partitionsLeftOut: Type.Optional(
+      Type.Integer({ minimum: 1, description: "So many more there are: ask with `topic`." }),
+    ),
   },
   { title: "Group" },
 );
