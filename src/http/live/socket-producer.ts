@@ -5,7 +5,7 @@
  * Messages are stored in the order in which they come. So many at most are under way (`isFull`): further ones wait in the socket.
  */
 
-import type { ObeliskError } from "../../base/errors.ts";
+import { ObeliskError } from "../../base/errors.ts";
 import { MiB } from "../../base/units.ts";
 import type { Topic } from "../../broker/topic.ts";
 import { END, MESSAGE, MessageReader, PAUSED } from "../../protocol/record/message-json.ts";
@@ -18,6 +18,8 @@ import type { RequestMemory } from "../request-memory.ts";
 const UNDER_WAY_MAX = 1_000;
 /** Their bytes: as long as it takes to sync them, more than a gigabit a second. */
 const UNDER_WAY_BYTES_MAX = MiB;
+/** Of one list: it is read at once, within some 3 ms. */
+const LIST_MAX = 1_000;
 /** Of a request, beside what it stores. */
 const REQUEST_BYTES = 512;
 
@@ -72,8 +74,20 @@ export class SocketProducer {
       return { failure: null, told: await storeOne(broker, clock, topic, reader) };
     const keyless = topic.nextPartition();
     const batches = new MessageBatches({ topic, keyless, nowMs: clock.nowMs(), key: null, group: 0 });
-    for (; step !== END; step = reader.step()) if (step === MESSAGE) batches.add(reader);
+    for (; step !== END; step = reader.step()) {
+      if (step !== MESSAGE) continue;
+      if (batches.count === LIST_MAX) throw listTooLong();
+      batches.add(reader);
+    }
     await batches.store(0);
     return { failure: batches.failure, told: { messages: batches.outcomes() } };
   }
+}
+
+function listTooLong(): ObeliskError {
+  return new ObeliskError("INVALID_REQUEST", {
+    detail: "the list is too long",
+    limit: LIST_MAX,
+    remedy: "send several, without waiting for answers",
+  });
 }

@@ -218,6 +218,22 @@ describe("writing over a WebSocket", () => {
     expect(client.heard).toEqual([{ type: "produced", partition: 0, offset: 0, timestamp: 5 }]);
   });
 
+  test("stores a list of a thousand, and nothing of a longer one", async () => {
+    await using http = await startHttp();
+    const topic = await makeTopic(http.broker);
+    await using client = await LiveClient.open(http.origin);
+    const list = (count: number) => ({
+      type: "produce",
+      messages: Array.from({ length: count }, (_, value) => ({ value })),
+    });
+    client.send(list(1001));
+    client.send(list(1000));
+    await client.until(() => client.heard.length === 2);
+    expect(client.problems).toMatchObject([{ code: "INVALID_REQUEST", limit: 1000 }]);
+    expect(client.of("produced")[0]!["messages"]).toHaveLength(1000);
+    expect(topic.partitions[0]!.highWatermark).toBe(1000);
+  });
+
   test("takes a flood without waiting for answers, and loses nothing of it", async () => {
     await using http = await startHttp();
     const topic = await makeTopic(http.broker);
