@@ -127,7 +127,7 @@ async function start(
   const places = {
     native: descriptors.listener(settings.connectionsMax),
     kafka: descriptors.listener(settings.connectionsMax),
-    http: descriptors.listener(settings.httpConnectionsMax),
+    http: descriptors.listener(settings.httpConnectionsMax, "http-connections-max"),
   };
   const spares = new SpareDescriptors(plainDisk);
   spares.hold(descriptors.spareCount);

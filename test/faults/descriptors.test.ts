@@ -115,7 +115,7 @@ test.skipIf(missing !== undefined)(
   `where HTTP connections that never end their request take more than the HTTP API's places, it stops listening, and connections elsewhere go on${skipped}`,
   async () => {
     await using bench = new Bench();
-    const server = await bench.serve(["--connections-max=20"]);
+    const server = await bench.serve(["--http-connections-max=20"]);
     const log = server.child.stderr.getReader();
     const honest = await honestClients(server);
     const crowd: TestClient[] = [];
@@ -125,7 +125,7 @@ test.skipIf(missing !== undefined)(
       crowd.push(client);
     }
     expect(await until(log, "connections are refused")).toContain(
-      `port=${server.started.http.port} cause=connections-max limit=20 remedy=raise connections-max`,
+      `port=${server.started.http.port} cause=connections-max limit=20 remedy=raise http-connections-max`,
     );
     for (let count = 0; count < 20; count += 1) await honest.goOn();
     for (const client of crowd) client.abort();
@@ -156,7 +156,7 @@ for (const listener of ["native", "kafka", "http"] as const) {
     `connections to the ${listener} listener that come and go without end block no open one, and are logged at a limited rate${compiled.missing === undefined ? "" : ` (skipped: ${compiled.missing})`}`,
     async () => {
       await using bench = new Bench();
-      const server = await bench.serve(["--connections-max=20"]);
+      const server = await bench.serve(["--connections-max=20", "--http-connections-max=20"]);
       const honest = await honestClients(server);
       const storm = Array.from({ length: 2 }, () =>
         Bun.spawn([process.execPath, "-e", STORM, `${server.started[listener].port}`], {

@@ -81,9 +81,9 @@ export class DescriptorBudget implements FileBounds {
     this.#limit = limit ?? Number.POSITIVE_INFINITY;
   }
 
-  /** The places of one more listener. */
-  listener(connectionsMax: number): ConnectionPlaces {
-    const places = new ConnectionPlaces(this, connectionsMax);
+  /** The places of one more listener; `setting` is what its connections are limited by. */
+  listener(connectionsMax: number, setting = "connections-max"): ConnectionPlaces {
+    const places = new ConnectionPlaces(this, connectionsMax, setting);
     this.#listeners.push(places);
     return places;
   }
@@ -150,10 +150,12 @@ export class ConnectionPlaces {
   open = 0;
   readonly max: number;
   readonly #budget: DescriptorBudget;
+  readonly #setting: string;
 
-  constructor(budget: DescriptorBudget, max: number) {
+  constructor(budget: DescriptorBudget, max: number, setting: string) {
     this.#budget = budget;
     this.max = max;
+    this.#setting = setting;
   }
 
   /** Takes a place, or says why there is none. */
@@ -181,7 +183,7 @@ export class ConnectionPlaces {
   /** What an operator has to know of a refusal. */
   facts(cause: RefusalCause): { cause: string; limit: number; remedy: string } {
     return cause === "connections-max"
-      ? { cause, limit: this.max, remedy: "raise connections-max" }
+      ? { cause, limit: this.max, remedy: `raise ${this.#setting}` }
       : { cause, limit: this.#budget.limit, remedy: "raise `ulimit -n`" };
   }
 }
