@@ -86,7 +86,9 @@ async function runTests(extra: readonly string[], title: string): Promise<Tally>
     process.stderr.write(chunk);
     printed = (printed + decoder.decode(chunk, { stream: true })).slice(-SUMMARY_CHARACTERS_MAX);
   }
-  return tallyOfRun(printed, await child.exited);
+  const exitCode = await child.exited;
+  if (child.signalCode !== null) console.log(`the tests were ended by ${child.signalCode}`);
+  return tallyOfRun(printed, exitCode);
 }
 
 async function repeatTests({ repeat, isLoaded, rest }: Order): Promise<Tally[]> {
