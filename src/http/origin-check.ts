@@ -34,6 +34,8 @@ export class OriginCheck {
   readonly #hosts: ReadonlySet<string>;
   readonly #isLoopback: boolean;
   readonly #origins: ReadonlySet<string>;
+  /** That was ours. */
+  #lastHost: string | null = null;
 
   constructor({ host, hosts, corsOrigins }: OriginRules) {
     this.#hosts = new Set(hosts.map((name) => name.toLowerCase()));
@@ -64,8 +66,15 @@ export class OriginCheck {
     return response;
   }
 
-  /** `host`: a name or an address, with a port or without. */
+  /** `host`: a name or an address, with a port or without. Nearly all requests name the same. */
   #isOurs(host: string): boolean {
+    if (host === this.#lastHost) return true;
+    const isOurs = this.#looksOurs(host);
+    if (isOurs) this.#lastHost = host;
+    return isOurs;
+  }
+
+  #looksOurs(host: string): boolean {
     if (!this.#isLoopback && this.#hosts.size === 0) return true;
     const name = parseHost(host.replace(/:\d*$/, ""))?.toLowerCase().replace(/\.$/, "");
     return name !== undefined && (isLoopback(name) || name.endsWith(".localhost") || this.#hosts.has(name));
