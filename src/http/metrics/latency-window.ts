@@ -1,6 +1,6 @@
 /**
- * The latencies of the last seconds, out of a histogram that counts since the start: its counts as they were at the last ticks are kept in
- * a ring, and what came since is the difference.
+ * The latencies of the last seconds, out of histograms that count since the start: their counts together, as they were at the last ticks, are
+ * kept in a ring, and what came since is the difference.
  *
  *     tick      t-5   t-4   t-3   t-2   t-1   now
  *     counts    [ ]   [ ]   [ ]   [ ]   [ ]
@@ -18,33 +18,38 @@ export interface Latencies {
 }
 
 export class LatencyWindow {
-  /** Null: nothing was counted yet. */
-  readonly #source: () => Histogram | null;
+  readonly #sources: () => readonly Histogram[];
   readonly #ticks: number[][];
   #next = 0;
 
-  /** Looks back over `ticks` ticks. */
-  constructor(source: () => Histogram | null, ticks: number) {
-    this.#source = source;
+  /** Looks back over `ticks` ticks. `sources`: those that have counted something yet, all with the same bounds. */
+  constructor(sources: () => readonly Histogram[], ticks: number) {
+    this.#sources = sources;
     this.#ticks = Array.from({ length: ticks }, () => []);
   }
 
   tick(): void {
     const kept = this.#ticks[this.#next]!;
-    const counts = this.#source()?.counts ?? [];
-    for (let index = 0; index < counts.length; index += 1) kept[index] = counts[index]!;
+    kept.fill(0);
+    for (const { counts } of this.#sources()) {
+      for (let index = 0; index < counts.length; index += 1)
+        kept[index] = (kept[index] ?? 0) + counts[index]!;
+    }
     this.#next = (this.#next + 1) % this.#ticks.length;
   }
 
   /** Null: there were none. */
   read(): Latencies | null {
-    const histogram = this.#source();
-    if (histogram === null) return null;
+    const sources = this.#sources();
+    const bounds = sources[0]?.bounds;
+    if (bounds === undefined) return null;
     const before = this.#ticks[this.#next]!;
-    const counts = histogram.counts.map((count, index) => count - (before[index] ?? 0));
+    const counts = Array.from({ length: bounds.length + 1 }, (_, index) =>
+      sources.reduce((sum, histogram) => sum + histogram.counts[index]!, -(before[index] ?? 0)),
+    );
     const count = counts.reduce((sum, each) => sum + each, 0);
     if (count === 0) return null;
-    const us = (part: number) => Math.round(quantile(histogram.bounds, counts, count * part) * 1_000_000);
+    const us = (part: number) => Math.round(quantile(bounds, counts, count * part) * 1_000_000);
     return { count, p50Ms: us(0.5) / 1000, p95Ms: us(0.95) / 1000, p99Ms: us(0.99) / 1000 };
   }
 }

@@ -6,6 +6,7 @@
  */
 
 import type { Clock, Timer } from "../../base/clock.ts";
+import type { Histogram } from "../../base/histogram.ts";
 import type { Log } from "../../base/log.ts";
 import { loopTurns } from "../../base/loop/loop-turns.ts";
 import { RateLimitedWarning } from "../../base/rate-limited-warning.ts";
@@ -20,6 +21,7 @@ export const TICK_MS = SECOND_MS;
 const TICKS_A_SAMPLE = HISTORY_STEP_MS / TICK_MS;
 /** Latencies are those of so long. */
 export const WINDOW_MS: number = HISTORY_STEP_MS;
+const HTTP_PRODUCE = "POST /topics/:topic/messages";
 const HEALTH_VALUES = { healthy: 1, degraded: 0.5, unhealthy: 0 } as const;
 
 type LatencySeries = "produceP50Ms" | "produceP99Ms" | "fetchP99Ms" | "syncP99Ms" | "loopDelayP99Ms";
@@ -44,13 +46,15 @@ export class Sampler {
     this.#warning = new RateLimitedWarning(log, parts.clock, "the overview could not be sampled");
     const { broker, activity, loopDelay } = parts;
     const ticks = WINDOW_MS / TICK_MS;
-    const apiSeconds = (api: string) => () => activity().requests.get(api)?.seconds ?? null;
+    const there = (...histograms: (Histogram | undefined)[]) => histograms.filter((one) => one !== undefined);
+    const ofApi = (api: string) => activity().requests.get(api)?.seconds;
+    const produce = () => there(ofApi("Produce"), parts.http.seconds.get(HTTP_PRODUCE));
     this.windows = {
-      produce: new LatencyWindow(apiSeconds("Produce"), ticks),
-      fetch: new LatencyWindow(apiSeconds("Fetch"), ticks),
-      fetchWait: new LatencyWindow(() => activity().fetchWaitSeconds, ticks),
-      sync: new LatencyWindow(() => broker.counters.flushSeconds, ticks),
-      loopDelay: new LatencyWindow(() => loopDelay, ticks),
+      produce: new LatencyWindow(produce, ticks),
+      fetch: new LatencyWindow(() => there(ofApi("Fetch")), ticks),
+      fetchWait: new LatencyWindow(() => [activity().fetchWaitSeconds], ticks),
+      sync: new LatencyWindow(() => [broker.counters.flushSeconds], ticks),
+      loopDelay: new LatencyWindow(() => [loopDelay], ticks),
     };
   }
 

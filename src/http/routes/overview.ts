@@ -23,7 +23,7 @@ export function overviewRoutes(parts: HttpParts): AnyElysia {
         tag: "cluster",
         summary: "The whole server at a glance",
         description:
-          "Totals count since the start; latencies are those of the last five seconds, in milliseconds, null where there were none. " +
+          "Totals count since the start; latencies are those of the last five seconds, in milliseconds, null where there were none; `produce` has Kafka's requests and those over HTTP. " +
           "Lag, disk and the sum of all logs are some seconds old.",
         responses: {
           200: {

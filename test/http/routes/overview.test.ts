@@ -135,6 +135,15 @@ test("latencies are those of the last five seconds", async () => {
   expect(counts).toEqual([1, 1, 1, 1, 1, 0]);
 });
 
+test("what is produced over HTTP counts among the latencies", async () => {
+  const { http } = await started();
+  await using _ = http;
+  const [status] = await http.ask("/topics/t/messages", { method: "POST", body: '{"value": "a"}' });
+  expect(status).toBe(200);
+  const [, body] = await http.ask("/overview");
+  expect((body as { latency: { produce: unknown } }).latency.produce).toMatchObject({ count: 1 });
+});
+
 test("the history has a sample each five seconds, with the lag of each group that is known", async () => {
   const { clock, http, lags, store, sampled } = await started();
   await using _ = http;
