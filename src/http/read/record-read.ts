@@ -15,6 +15,7 @@ import { readWhole } from "../../base/byte-source.ts";
 import type { Clock } from "../../base/clock.ts";
 import { ObeliskError } from "../../base/errors.ts";
 import { TurnShare } from "../../base/loop/turn-share.ts";
+import { dispose } from "../../base/memory/buffer-pool.ts";
 import { KiB } from "../../base/units.ts";
 import type { Partition } from "../../broker/partition.ts";
 import { batchBytes, batchLastOffset, isControlBatch } from "../../protocol/record/batch.ts";
@@ -130,8 +131,7 @@ export class RecordReader {
       }
     }
     this.offset = Math.max(this.offset, this.#nextOffset);
-    this.#buffer = NOTHING;
-    this.#position = 0;
+    this.#release();
     return found;
   }
 
@@ -139,6 +139,12 @@ export class RecordReader {
   drop(): void {
     if (this.#isOpen) this.#cursor.close();
     this.#isOpen = false;
+    this.#release();
+  }
+
+  /** Gives back at once what was read: records are copies, and the collector would come late for so much. */
+  #release(): void {
+    dispose(this.#buffer);
     this.#buffer = NOTHING;
     this.#position = 0;
   }
