@@ -8,8 +8,8 @@
  *     [ sealed ][ sealed ][ sealed ][ active ]
  *       -> leave from here               -> rolled first, when it is to leave too
  *
- *   - Only whole segments leave, so the segment's size decides how far a log outgrows its bound: a tenth of it at most, and it is rolled
- *     after a tenth of the time, also when nobody writes. Kafka does neither, and keeps a segment more.
+ *   - Only whole segments leave, so the segment's size decides how far a log outgrows its bound: a twelfth of it at most, and it is rolled
+ *     after a twelfth of the time, also when nobody writes. Kafka does neither, and keeps a segment more.
  *   - A segment without timestamps leaves with the next one that has some.
  *   - Only what is committed leaves.
  *   - `isDue` is a few comparisons where nothing is to be done: ten thousand idle partitions are asked each second.
@@ -22,7 +22,7 @@ import type { PartitionLog, SegmentLimits } from "../storage/contract.ts";
 import type { PartitionRules } from "./owned-partition.ts";
 
 /** A bound has room for so many segments. */
-const SEGMENTS_OF_A_BOUND = 10;
+const SEGMENTS_OF_A_BOUND = 12;
 /** Segments are not made smaller than this for it: each is a file to be made, synced and unlinked. */
 export const RETAINED_SEGMENT_BYTES_MIN = 128 * KiB;
 const RETAINED_SEGMENT_MS_MIN = SECOND_MS;

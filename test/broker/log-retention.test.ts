@@ -83,7 +83,7 @@ describe("by size", () => {
   });
 });
 
-test("segments are a tenth of the bound, within limits, and so is their age", async () => {
+test("segments are a twelfth of the bound, within limits, and so is their age", async () => {
   const log = await logWith([]);
   const limits = (rules: Partial<PartitionRules>) => {
     const { segmentBytesMax, segmentAgeMsMax } = new LogRetention(
@@ -94,10 +94,10 @@ test("segments are a tenth of the bound, within limits, and so is their age", as
     return [segmentBytesMax, segmentAgeMsMax];
   };
   expect(limits({})).toEqual([256 * MiB, HOUR_MS]);
-  expect(limits({ retentionBytes: 100 * MiB })).toEqual([10 * MiB, HOUR_MS]);
+  expect(limits({ retentionBytes: 120 * MiB })).toEqual([10 * MiB, HOUR_MS]);
   expect(limits({ retentionBytes: 1 })).toEqual([RETAINED_SEGMENT_BYTES_MIN, HOUR_MS]);
   expect(limits({ retentionBytes: 1, segmentBytes: KiB })).toEqual([KiB, HOUR_MS]);
-  expect(limits({ retentionMs: HOUR_MS })).toEqual([256 * MiB, HOUR_MS / 10]);
+  expect(limits({ retentionMs: HOUR_MS })).toEqual([256 * MiB, HOUR_MS / 12]);
   expect(limits({ retentionMs: 1 })).toEqual([256 * MiB, SECOND_MS]);
   expect(limits({ retentionMs: 1, retentionBytes: 1, isDeleted: false })).toEqual([256 * MiB, HOUR_MS]);
 });
@@ -144,7 +144,7 @@ describe("on files", () => {
     await engine.close();
   });
 
-  test("a segment rolls at a tenth of the time also when nobody writes", async () => {
+  test("a segment rolls at a twelfth of the time also when nobody writes", async () => {
     using folder = temporaryDirectory();
     const clock = new ManualClock(NOW_MS);
     const engine = openEngine(new TestDirectory(folder.path), { clock, segmentAgeMsMax: 365 * DAY_MS });
@@ -152,7 +152,7 @@ describe("on files", () => {
     const kept = new LogRetention(log, rulesOf({ retentionMs: HOUR_MS }), 0);
     append(log, ["a"], NOW_MS);
     await engine.sync([log]);
-    clock.advance(HOUR_MS / 10 - 1);
+    clock.advance(HOUR_MS / 12 - 1);
     log.rollIfOld();
     expect(log.segmentAt(1)).toBeNull();
     clock.advance(1);
