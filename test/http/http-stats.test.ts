@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { startHttp } from "../support/http.ts";
+import { LiveClient } from "../support/live-client.ts";
 
 test("answers are counted by their status, and by route with the time until they begin, however many paths are asked for", async () => {
   await using http = await startHttp();
@@ -23,6 +24,14 @@ test("answers are counted by their status, and by route with the time until they
     'obelisk_http_duration_seconds_count{route="none"} 150',
     'obelisk_http_duration_seconds_count{route="GET /topics/{topic}/messages"} 50',
   ]);
+});
+
+test("a connection that becomes a WebSocket is counted as such", async () => {
+  await using http = await startHttp();
+  await http.broker.topics.ensure("orders");
+  await using _ = await LiveClient.open(http.origin, "orders");
+  const scrape = await (await http.fetch("/metrics")).text();
+  expect(scrape).toContain('obelisk_http_responses_total{status="101"} 1\n');
 });
 
 test("live tails are told as long as they are open", async () => {

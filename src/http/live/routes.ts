@@ -48,7 +48,7 @@ export function liveRoutes(parts: HttpParts): AnyElysia {
       parts.live.checkRoom();
       const data: LiveUpgrade = { parts, topic, live: null };
       if (!parts.servers.of(request).upgrade(request, { data })) throw new ObeliskError("UPGRADE_REQUIRED");
-      return new Response(); // Bun has answered
+      return new Response(null, { status: 101 }); // Bun has answered so; it is for the metrics
     },
     documented({
       access: ["read", "topic"],
