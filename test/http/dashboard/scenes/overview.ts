@@ -121,7 +121,6 @@ export function overviewScenes(browser: TestBrowser): void {
     expect(await page.locator(".tile").count()).toBe(6);
     await watched.check();
     await using _again = await startServer("memory:", [`--http-port=${port}`], { program: compiled });
-    await page.getByRole("button", { name: "Try now" }).click();
     await banner.waitFor({ state: "detached" });
     await page.getByText("Healthy").waitFor();
     await watched.check();
